@@ -1,0 +1,212 @@
+"""The command line: `python -m signlib VERB`; every verb has `--help` with an example.
+
+A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from signlib.errors import InputError
+
+# torch reads these once, when it is first imported.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m signlib", description="Sign language recognition: extract, train, predict, compare."
+    )
+    top.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(
+            name, help=text, description=text, epilog=f"example: python -m signlib {name} {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        # Also accepted after the verb; absent there, it must not undo the one before it.
+        made.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        return made
+
+    models = verb("models", "every preset and the sizes of its model", "--format csv")
+    models.add_argument("--format", choices=["table", "csv"], default="table")
+
+    extract = verb("extract", "videos to a store of landmarks", "my_videos --out stores/my_videos --workers 2")
+    extract.add_argument("source", help="a folder of videos (manifest.csv or sub-folders named by gloss), one video, "
+                         "or a folder of .npy or .pose files")  # fmt: skip
+    extract.add_argument(
+        "--out", required=True, metavar="STORE", help="folder of the store; an existing one is gone on with"
+    )
+    extract.add_argument("--extractor", choices=["holistic"], default="holistic")
+    extract.add_argument("--workers", type=int, default=1, help="processes; two are best on two cores")
+    extract.add_argument("--shard", default="1/1", metavar="i/n", help="extract only part i of n (1-based)")
+    extract.add_argument("--merge", action="store_true", help="make one store of the finished shards below STORE")
+    extract.add_argument("--skip-existing", action="store_true", help="what always happens: finished clips are kept")
+    extract.add_argument("--retry-failed", action="store_true", help="try clips again that failed before")
+    _add_set(extract, "of the extractor: tracking=false, max_side=512, ...")
+
+    train = verb("train", "fit a model, test it once, write a run", "landmarks/small --data-root stores/my_videos")
+    train.add_argument("preset", nargs="?", default="landmarks/small", help="family/variant; see `models`")
+    train.add_argument("--corpus", "--dataset", dest="corpus", help="generated, store, dgs-30, asl-letters, ...")
+    train.add_argument("--data-root", metavar="DIR", help="a store that `extract` made, or the corpus's folder")
+    train.add_argument("--mode", choices=["smoke", "full"], default="full", help="smoke: small sizes, generated clips")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--run-name", default="", metavar="R", help="name of the run's folder")
+    train.add_argument("--init-from", metavar="RUN", help="start from that run's encoder")
+    train.add_argument("--resume", action="store_true", help="go on with an unfinished run")
+    _add_set(train, "any setting: training.epochs=5 features.joints=hands ...")
+
+    predict = verb("predict", "the five likeliest glosses of clips", "runs/landmarks-small/full-seed0 clip.mp4")
+    predict.add_argument("run", help="folder of a run")
+    predict.add_argument(
+        "clips", nargs="+", help="videos, .npy or .pose files, or a store made with the run's extractor"
+    )
+    predict.add_argument("--out", metavar="CSV", help="also write the table there")
+
+    run = verb("run", "run a notebook headless", "12_skeleton_encoder -p MODE full --out executed.ipynb")
+    run.add_argument("notebook", help="path or name of a notebook")
+    run.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    run.add_argument("--out", metavar="IPYNB", help="where the executed notebook goes; default: results/course")
+
+    publish = verb("publish", "copy a finished full run to results/", "runs/landmarks-small/full-seed0")
+    publish.add_argument("run", help="folder of a run")
+
+    results = verb("results", "write the results table of the README from results/", "--check")
+    results.add_argument("--check", action="store_true", help="only say whether the README is up to date")
+    return top
+
+
+def _add_set(made: argparse.ArgumentParser, text: str) -> None:
+    made.add_argument("--set", dest="overrides", nargs="+", action="extend", default=[], metavar="K=V", help=text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.verb](options)
+    except InputError as error:
+        if options.debug:
+            raise
+        print(f"{options.verb}: {error}", file=sys.stderr)
+        return 2
+
+
+def models(options: argparse.Namespace) -> int:
+    """Print the table of presets."""
+    from signlib.experiment import model_table
+
+    table = model_table()
+    if options.format == "csv":
+        print(table.to_csv(index=False), end="")
+    else:
+        print(
+            table.to_string(
+                index=False, max_colwidth=None, formatters={c: "{:,}".format for c in ("parameters", "encoder", "MACs")}
+            )
+        )
+    return 0
+
+
+def extract(options: argparse.Namespace) -> int:
+    """Make or go on with a store."""
+    from signlib import extraction
+
+    store = extraction.extract(
+        options.source,
+        options.out,
+        options.overrides,
+        options.workers,
+        options.shard,
+        options.merge,
+        options.retry_failed,
+    )
+    print(f"store {store.path}: {extraction.summary(store)}")
+    for row in store.failed.itertuples():
+        print(f"  failed: {row.clip}: {row.reason}")
+    return 0
+
+
+def train(options: argparse.Namespace) -> int:
+    """Fit a model and print what the run found."""
+    from signlib import config, experiment, presets, runs
+
+    flags = []
+    if options.data_root:
+        flags += [f"data.root={options.data_root}", f"data.corpus={options.corpus or 'store'}"]
+    elif options.corpus:
+        flags.append(f"data.corpus={options.corpus}")
+    settings = presets.build(options.preset, options.mode, options.seed, [*flags, *options.overrides])
+    print(f"preset {options.preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
+    for key, value in config.differences(settings, presets.build(options.preset, options.mode)).items():
+        print(f"  {key} = {value}")
+    source = runs.Run(options.init_from) if options.init_from else None
+    run = experiment.train(settings, options.run_name, options.resume, init_from=source)
+    if not run.finished:
+        print(f"run {run.path}: the time budget ended after {run.facts['epochs']} epochs; go on with --resume")
+        return 0
+    for metric in run.metrics:
+        print(f"  {metric}")
+    print(f"  chosen: {run.facts['chosen']}; split: {'; '.join(run.facts['split'])}")
+    if settings.mode == "smoke":
+        print("  a smoke run: small sizes, it says nothing about real signing")
+    print(f"run {run.path}")
+    return 0
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Print the five likeliest glosses of each clip."""
+    from signlib import extraction, files, runs
+
+    table = extraction.predict(runs.Run(options.run), options.clips)
+    for row in table.itertuples():
+        best = ", ".join(f"{gloss} {share:.0%}" for gloss, share in row.top)
+        print(f"{row.clip}: {best or 'not usable: ' + row.problem}")
+    known = table[table["gloss"] != ""]
+    if len(known):
+        right = sum(bool(row.top) and row.top[0][0] == row.gloss for row in known.itertuples())
+        print(f"{right} of {len(known)} clips with a known gloss are right")
+    if options.out:
+        files.write_text(extraction.Path(options.out), extraction.long_table(table).to_csv(index=False))
+    return 0 if (table["problem"] == "").any() else 2
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one notebook."""
+    from signlib.course import verb
+
+    return verb.run(options.notebook, dict(options.parameters), options.out)
+
+
+def publish(options: argparse.Namespace) -> int:
+    """Publish a run."""
+    from signlib import experiment, runs
+
+    found = runs.Run(options.run)
+    print(f"published {runs.publish(found, found.settings.data.corpus not in corpora.OPEN)}")
+    return 0
+
+
+def results(options: argparse.Namespace) -> int:
+    """Write or check the README's results table."""
+    from signlib.evaluation import tables
+
+    changed = tables.update_readme(check_only=options.check)
+    print(
+        "README.md: the results table "
+        + ("differs" if changed and options.check else "is up to date" if not changed else "was written")
+    )
+    return 1 if changed and options.check else 0
+
+
+COMMANDS = {
+    "models": models, "extract": extract, "train": train, "predict": predict,
+    "run": run, "publish": publish, "results": results,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,380 @@
+"""Typed settings of one experiment: defaults here, differences in presets, overrides as `a.b=value`.
+
+An unknown key or an impossible value is refused before anything is computed.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from signlib.errors import SettingsError
+
+
+@dataclass
+class DataSettings:
+    """Which clips, and who is trained and tested on.
+
+    Attributes:
+        corpus: a name of `experiment.CORPORA`, or `store` for a landmark store that `extract` made.
+        root: the folder of the corpus or store; "" = where `SIGNLIB_DATA` says.
+        split: `official` (the manifest's), `folds` (StratifiedKFold, shuffled), `signer` (leave `test_signers` out).
+        folds, fold, fold_seed: number of folds, which one is the test split, the shuffle's seed.
+        test_signers: signers of the test split for `signer`.
+        validation: share of the training clips kept for validation where the manifest has no validation
+            split; 0 = none, then nothing is selected and the last epoch counts.
+        validation_by: `clip` (stratified by gloss) or `signer` (whole signers).
+        limit_classes: keep only the K glosses with most training clips; 0 = all.
+        glosses, signers, repetitions, seed, hardness: of the generated corpus.
+    """
+
+    corpus: str = "generated"
+    root: str = ""
+    split: str = "official"
+    folds: int = 5
+    fold: int = 0
+    fold_seed: int = 0
+    test_signers: list[str] = field(default_factory=list)
+    validation: float = 0.0
+    validation_by: str = "clip"
+    limit_classes: int = 0
+    glosses: int = 20
+    signers: int = 10
+    repetitions: int = 3
+    seed: int = 0
+    hardness: float = 1.0
+
+
+@dataclass
+class FeatureSettings:
+    """What a model gets to see of the landmarks.
+
+    Attributes:
+        joints: a selection of the skeleton (`all`, `118`, `body`, `upper`, `hands`, or parts joined by `+`).
+        normalise: signer-centred and scale-free (see `features.normalise`); false = raw coordinates.
+        rotate: also undo the camera's roll.
+        longest_gap: interpolate gaps of at most so many frames.
+        dominant: mirror clips whose more active hand is the left one, so that one hand leads everywhere.
+        frames: resample each clip to so many frames; 0 = all frames, padded.
+        coordinates: 2 (x, y) or 3 (x, y, z).
+        z_weight: factor on z, which MediaPipe guesses.
+    """
+
+    joints: str = "body"
+    normalise: bool = True
+    rotate: bool = True
+    longest_gap: int = 5
+    dominant: bool = True
+    frames: int = 32
+    coordinates: int = 3
+    z_weight: float = 1.0
+
+
+@dataclass
+class ModelSettings:
+    """The landmark encoder and its head.
+
+    Attributes:
+        layout: `cls` (learned CLS token, masks, convolutional stem) or `seed` (seed 000: first frame read out).
+        streams: what the stem is fed with: point, local (hands about their wrists), bone, pair, velocity.
+        width, layers, heads, intermediate: of the transformer.
+        max_positions: longest sequence it takes (frames after the stem, CLS included).
+        dropout: inside the transformer.
+        stem_blocks, stem_kernel, stem_stride, stem_dropout: temporal convolutions before it; stride pools frames.
+        head_dropout: before the classifier.
+    """
+
+    layout: str = "cls"
+    streams: list[str] = field(default_factory=lambda: ["point", "local", "velocity"])
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    intermediate: int = 256
+    max_positions: int = 256
+    dropout: float = 0.1
+    stem_blocks: int = 2
+    stem_kernel: int = 5
+    stem_stride: int = 2
+    stem_dropout: float = 0.1
+    head_dropout: float = 0.3
+
+
+@dataclass
+class AugmentSettings:
+    """Changes of a training clip that leave its sign the same; 0 switches one off.
+
+    Attributes:
+        mirror: chance of a mirror image (left-handed signing).
+        yaw, pitch, roll: largest rotation about the signer in degrees.
+        scale, shear: standard deviation of log size and of the shear matrix.
+        hand_yaw, hand_pitch, hand_roll: the same for each hand about its wrist.
+        hand_scale, finger, joint, shift: spread of hand size, finger length, hand shape and place.
+        jitter: noise per frame, in palms.
+        warp, crop: strength of the smooth time warp; largest share cut from each end.
+        drop_hand: largest share of the frames in which a hand goes unseen.
+        drop_second: chance that the less active hand is not seen at all.
+        mixup: parameter of the Beta distribution, 0 = off.
+    """
+
+    mirror: float = 0.5
+    yaw: float = 10.0
+    pitch: float = 10.0
+    roll: float = 10.0
+    scale: float = 0.1
+    shear: float = 0.05
+    hand_yaw: float = 10.0
+    hand_pitch: float = 10.0
+    hand_roll: float = 10.0
+    hand_scale: float = 0.05
+    finger: float = 0.05
+    joint: float = 0.02
+    shift: float = 0.05
+    jitter: float = 0.01
+    warp: float = 0.3
+    crop: float = 0.1
+    drop_hand: float = 0.15
+    drop_second: float = 0.05
+    mixup: float = 0.0
+
+
+@dataclass
+class TrainingSettings:
+    """How the model is fitted.
+
+    Attributes:
+        epochs: passes over the training clips; `max_steps` > 0 ends earlier.
+        batch_size: clips a step and device; `accumulate` batches make one optimiser step.
+        learning_rate, weight_decay: of AdamW; decay acts on matrices only (not biases, norms, embeddings).
+        rates: learning rates of parameters by name prefix (`encoder: 5e-5`), for pre-trained parts.
+        warmup: share of the steps with rising rate.
+        schedule: `cosine`, `linear` or `constant` after the warm-up.
+        label_smoothing: towards uniform.
+        class_weights: weigh the loss by N / (K n_k), for unbalanced corpora.
+        clip_norm: gradient norm limit, 0 = none.
+        average: decay of the exponential moving average of the weights, 0 = none.
+        patience: stop after so many validations without gain, never inside the warm-up; 0 = never.
+        validate_every: validations an epoch (4 = every quarter), or one in several epochs (0.5).
+        precision: `32`, `bf16-mixed` or `16-mixed`; what a device cannot do is refused.
+        accelerator, threads: where it runs; threads 0 = torch's own choice.
+        hours: time budget; the run ends cleanly and can be resumed, 0 = none.
+        deterministic: the same numbers on every run on one machine.
+        mirror_at_test: average the scores of a clip and its mirror image.
+    """
+
+    epochs: int = 60
+    max_steps: int = 0
+    batch_size: int = 64
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    rates: dict[str, float] = field(default_factory=dict)
+    weight_decay: float = 0.05
+    warmup: float = 0.1
+    schedule: str = "cosine"
+    label_smoothing: float = 0.1
+    class_weights: bool = False
+    clip_norm: float = 1.0
+    average: float = 0.99
+    patience: int = 0
+    validate_every: float = 1.0
+    precision: str = "32"
+    accelerator: str = "auto"
+    threads: int = 0
+    hours: float = 0.0
+    deterministic: bool = True
+    mirror_at_test: bool = True
+
+
+@dataclass
+class Settings:
+    """One experiment. `mode` is `smoke` (small sizes, cannot be published) or `full`."""
+
+    preset: str = "landmarks/small"
+    mode: str = "full"
+    seed: int = 0
+    data: DataSettings = field(default_factory=DataSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+
+CHOICES = {
+    "mode": ("smoke", "full"),
+    "data.split": ("official", "folds", "signer"),
+    "data.validation_by": ("clip", "signer"),
+    "features.coordinates": (2, 3),
+    "model.layout": ("cls", "seed"),
+    "training.schedule": ("cosine", "linear", "constant"),
+    "training.precision": ("32", "bf16-mixed", "16-mixed"),
+    "training.accelerator": ("auto", "cpu", "gpu"),
+}
+STREAMS = ("point", "local", "bone", "pair", "velocity")
+
+# key: (lowest, highest), both allowed
+RANGES = {
+    "data.folds": (2, 1000),
+    "data.fold": (0, 999),
+    "data.validation": (0, 0.9),
+    "data.limit_classes": (0, 10**6),
+    "data.glosses": (2, 10**4),
+    "data.signers": (3, 10**4),
+    "data.repetitions": (1, 10**4),
+    "features.longest_gap": (0, 10**4),
+    "features.frames": (0, 10**4),
+    "model.width": (1, 10**5),
+    "model.layers": (1, 1000),
+    "model.heads": (1, 1000),
+    "model.intermediate": (1, 10**6),
+    "model.max_positions": (2, 10**5),
+    "model.dropout": (0, 0.95),
+    "model.stem_blocks": (0, 100),
+    "model.stem_kernel": (1, 101),
+    "model.stem_stride": (1, 16),
+    "model.stem_dropout": (0, 0.95),
+    "model.head_dropout": (0, 0.95),
+    "augment.mirror": (0, 1),
+    "augment.drop_hand": (0, 1),
+    "augment.drop_second": (0, 1),
+    "augment.warp": (0, 1),
+    "augment.crop": (0, 0.45),
+    "augment.mixup": (0, 100),
+    "training.epochs": (1, 10**6),
+    "training.max_steps": (0, 10**9),
+    "training.batch_size": (1, 10**6),
+    "training.accumulate": (1, 10**5),
+    "training.learning_rate": (0, 100),
+    "training.weight_decay": (0, 100),
+    "training.warmup": (0, 0.9),
+    "training.label_smoothing": (0, 0.99),
+    "training.clip_norm": (0, 10**6),
+    "training.average": (0, 0.99999),
+    "training.patience": (0, 10**6),
+    "training.validate_every": (1e-6, 1000),
+    "training.threads": (0, 1024),
+    "training.hours": (0, 10**4),
+}
+
+
+def known_keys(kind: type = Settings, prefix: str = "") -> list[str]:
+    """Every dotted key of the settings, in the order of definition."""
+    keys = []
+    for entry in fields(kind):
+        if is_dataclass(entry.type):
+            keys += known_keys(entry.type, f"{prefix}{entry.name}.")
+        else:
+            keys.append(prefix + entry.name)
+    return keys
+
+
+def build(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) -> Settings:
+    """The settings after all differences and overrides, checked.
+
+    Args:
+        differences: dotted keys and values, later ones win (`{"model.width": 64}`).
+        overrides: `key=value` strings, as on the command line; they win over all.
+
+    Raises:
+        SettingsError: for an unknown key, a value of the wrong type, or an impossible one.
+    """
+    config = OmegaConf.structured(Settings)
+    pairs = [pair for difference in differences for pair in difference.items()]
+    pairs += [_parse(text) for text in overrides]
+    for key, value in pairs:
+        _check_key(key)
+        try:
+            OmegaConf.update(config, key, value, merge=False)
+        except (OmegaConfBaseException, ValueError) as error:
+            expected = type(OmegaConf.select(config, key)).__name__
+            reason = str(error).splitlines()[0]
+            raise SettingsError(f"{key}={value!r} is not possible: it must be of type {expected} ({reason})") from None
+    settings = OmegaConf.to_object(config)
+    check(settings)
+    return settings
+
+
+def _parse(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise SettingsError(f"override {text!r} is not of the form key=value, such as training.epochs=5")
+    return key.strip(), _native(OmegaConf.from_dotlist([f"value={value}"]).value)
+
+
+def _check_key(key: str) -> None:
+    keys = known_keys()
+    if key in keys or any(key.startswith(known + ".") for known in keys if known == "training.rates"):
+        return
+    near = difflib.get_close_matches(key, keys, n=1) or [k for k in keys if k.split(".")[-1] == key.split(".")[-1]]
+    hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(keys)}"
+    raise SettingsError(f"setting {key!r} is unknown; {hint}")
+
+
+def flat(settings: Settings) -> dict[str, Any]:
+    """Every dotted key with its value."""
+    config = OmegaConf.structured(settings)
+    return {key: _native(OmegaConf.select(config, key)) for key in known_keys()}
+
+
+def _native(value: Any) -> Any:
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
+def check(settings: Settings) -> None:
+    """Refuse what cannot work.
+
+    Raises:
+        SettingsError: with key, value and limit.
+    """
+    values = flat(settings)
+    for key, choices in CHOICES.items():
+        if values[key] not in choices:
+            raise SettingsError(f"{key}={values[key]!r} is unknown; choose from {', '.join(map(str, choices))}")
+    for key, (low, high) in RANGES.items():
+        if not low <= values[key] <= high:
+            raise SettingsError(f"{key}={values[key]} is outside {low}..{high}")
+    unknown = [s for s in values["model.streams"] if s not in STREAMS]
+    if unknown or not values["model.streams"]:
+        raise SettingsError(f"model.streams={values['model.streams']} must be some of {', '.join(STREAMS)}")
+    if settings.model.width % settings.model.heads:
+        raise SettingsError(
+            f"model.width={settings.model.width} cannot be shared by model.heads={settings.model.heads}; "
+            "heads must divide the width"
+        )
+    if settings.model.stem_kernel % 2 == 0:
+        raise SettingsError(f"model.stem_kernel={settings.model.stem_kernel} is even; take an odd number of frames")
+    if settings.data.fold >= settings.data.folds:
+        raise SettingsError(f"data.fold={settings.data.fold} must lie within 0..{settings.data.folds - 1}")
+    if settings.data.split == "signer" and not settings.data.test_signers:
+        raise SettingsError("data.split=signer needs data.test_signers, such as data.test_signers=[signer2]")
+    if settings.model.layout == "seed" and (settings.features.frames < 1 or settings.model.stem_stride != 1):
+        raise SettingsError(
+            "model.layout=seed reads a fixed number of frames: set features.frames >= 1 and model.stem_stride=1"
+        )
+
+
+def to_yaml(settings: Settings) -> str:
+    """The settings, fully resolved, as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.structured(settings))
+
+
+def from_yaml(text: str) -> Settings:
+    """The settings in a YAML text, checked.
+
+    Raises:
+        SettingsError: when the text is no YAML mapping of known keys.
+    """
+    try:
+        loaded = OmegaConf.create(text)
+        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), loaded))
+    except (OmegaConfBaseException, ValueError, TypeError) as error:
+        raise SettingsError(f"these settings cannot be read: {str(error).splitlines()[0]}") from None
+    check(settings)
+    return settings
+
+
+def differences(settings: Settings, base: Settings | None = None) -> dict[str, Any]:
+    """The keys in which the settings differ from `base` (the defaults), with their values."""
+    ours, theirs = flat(settings), flat(base or Settings())
+    return {key: value for key, value in ours.items() if value != theirs[key]}

@@ -1,0 +1,149 @@
+"""From the settings' names to clips: which corpus, and who trains, validates and tests."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+from sklearn.model_selection import GroupShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
+
+from signlib import config, paths
+from signlib.data import landmark_files
+from signlib.errors import ManifestError, SettingsError
+from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
+from signlib.synthesis.clips import GeneratedCorpus
+
+OPEN = ("generated",)
+"""Corpora whose per-clip predictions may be published; of all others only aggregates are."""
+
+
+def load_corpus(settings: config.DataSettings) -> ClipSource:
+    """The clips that the settings name.
+
+    Raises:
+        SettingsError: for an unknown corpus.
+        InputError: for files that are missing or damaged.
+    """
+    if settings.corpus == "generated":
+        world = GeneratedCorpus(
+            settings.glosses, settings.signers, settings.repetitions, settings.seed, settings.hardness
+        )
+        about = asdict(settings)
+        kept = {key: about[key] for key in ("glosses", "signers", "repetitions", "seed", "hardness")}
+        extraction = Extraction("generated", "1", (543, 4), ("x", "y", "z", "visibility"), "mediapipe-543", kept)
+        table = world.manifest.assign(width=world.width, height=world.height)
+        return LoadedClips(table, world.clip, extraction)
+    if settings.corpus == "store":
+        if not settings.root:
+            raise SettingsError("data.corpus=store needs data.root (--data-root): the folder that `extract --out` made")
+        return FeatureStore(settings.root)
+    if settings.corpus not in landmark_files.READERS:
+        known = ", ".join(["generated", "store", *landmark_files.READERS])
+        raise SettingsError(f"data.corpus={settings.corpus!r} is unknown; choose from {known}")
+    folder, reader = landmark_files.READERS[settings.corpus]
+    file = reader(Path(settings.root) if settings.root else paths.data_root() / folder)
+    shape = next(iter(file.points.values())).shape[1:]
+    extraction = Extraction("imported", "", shape, ("x", "y", "z", "visibility")[: shape[1]], file.skeleton.name)
+    return LoadedClips(file.manifest, file.points.__getitem__, extraction)
+
+
+@dataclass
+class Splits:
+    """Which clips train, validate and test, and what to know about the split.
+
+    Attributes:
+        train, val, test: rows of the manifest; val may be empty.
+        notes: how the split was made, who may leak.
+    """
+
+    train: pd.DataFrame
+    val: pd.DataFrame
+    test: pd.DataFrame
+    notes: list[str]
+
+
+def split_clips(table: pd.DataFrame, settings: config.DataSettings) -> Splits:
+    """The splits that the settings ask for.
+
+    Validation comes from the training clips where the manifest has none; test glosses that were never
+    trained are refused.
+
+    Raises:
+        ManifestError: for a split without clips, or with glosses that training lacks.
+        SettingsError: for test signers that the corpus does not have.
+    """
+    if (table["gloss"] == "").any():
+        lost = table.loc[table["gloss"] == "", "clip"].iloc[0]
+        raise ManifestError(f"clip {lost!r} has no gloss; fill the column 'gloss' or name its sub-folder")
+    if settings.limit_classes:
+        kept = table["gloss"].value_counts(sort=True).index[: settings.limit_classes]
+        table = table[table["gloss"].isin(kept)]
+    train, val, test, notes = _outer_split(table, settings)
+    for name, part in (("train", train), ("test", test)):
+        if part.empty:
+            raise ManifestError(
+                f"the {name} split has no clips (split={settings.split}); fill the manifest's column 'split', "
+                "or set data.split=folds"
+            )
+    if val.empty and settings.validation:
+        train, val, note = _take_validation(train, settings)
+        notes.append(note)
+    for name, part in (("validation", val), ("test", test)):
+        unknown = sorted(set(part["gloss"]) - set(train["gloss"]))
+        if unknown:
+            raise ManifestError(
+                f"{len(unknown)} glosses of the {name} split have no training clip (first {unknown[0]!r}); "
+                "drop them, or set data.limit_classes"
+            )
+    shared = sorted((set(train["signer"]) | set(val["signer"])) & set(test["signer"]) - {""})
+    if shared:
+        notes.append(f"signers in training and test: {', '.join(shared[:5])}")
+    if (table["signer"] == "").any():
+        notes.append("signers unknown: the split may leak signers")
+    return Splits(train, val, test, notes)
+
+
+def _outer_split(table: pd.DataFrame, settings: config.DataSettings):
+    empty = table.iloc[:0]
+    if settings.split == "official":
+        parts = {name: table[table["split"] == name] for name in ("train", "val", "test")}
+        return parts["train"], parts["val"], parts["test"], ["the manifest's split"]
+    if settings.split == "signer":
+        lost = sorted(set(settings.test_signers) - set(table["signer"]))
+        if lost:
+            raise SettingsError(
+                f"data.test_signers: {lost[0]!r} signs no clip; signers are {', '.join(sorted(set(table['signer'])))}"
+            )
+        held = table["signer"].isin(settings.test_signers)
+        return table[~held], empty, table[held], [f"tested on signers {', '.join(settings.test_signers)}"]
+    fewest = table["gloss"].value_counts().min()
+    if fewest < settings.folds:
+        raise ManifestError(
+            f"data.folds={settings.folds}: a gloss has only {fewest} clips; take fewer folds or drop rare glosses"
+        )
+    folds = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.fold_seed)
+    train, test = list(folds.split(table, table["gloss"]))[settings.fold]
+    return (
+        table.iloc[train],
+        empty,
+        table.iloc[test],
+        [f"fold {settings.fold} of {settings.folds}, stratified by gloss"],
+    )
+
+
+def _take_validation(train: pd.DataFrame, settings: config.DataSettings) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    share, seed = settings.validation, settings.fold_seed
+    if settings.validation_by == "signer":
+        if train["signer"].nunique() < 2 or (train["signer"] == "").any():
+            raise ManifestError("data.validation_by=signer needs two known training signers; use clip")
+        splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
+        fitting, held = next(splitter.split(train, groups=train["signer"]))
+    else:
+        fewest = train["gloss"].value_counts().min()
+        if fewest < 2:
+            raise ManifestError(
+                f"data.validation={share}: a gloss has only one training clip, so none can be held out; set "
+                "data.validation=0 (nothing is selected then)"
+            )
+        fitting, held = next(StratifiedShuffleSplit(1, test_size=share, random_state=seed).split(train, train["gloss"]))
+    note = f"{share:.0%} of the training clips held out for validation by {settings.validation_by}"
+    return train.iloc[fitting], train.iloc[held], note

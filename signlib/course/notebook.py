@@ -1,0 +1,292 @@
+"""Run one notebook from the outside: headless, with checked parameters, in a kernel of our own.
+
+Jupyter's table of installed kernels belongs to the user and may point anywhere,
+so the kernel here is always the running interpreter with this checkout's
+`signlib`. A notebook that fails is a result with an error, not an exception.
+"""
+
+import logging
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import psutil
+import yaml
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from signlib import paths
+from signlib.errors import InputError, SettingsError
+
+TIMEOUT = 600.0
+"""Seconds one notebook may take."""
+
+SAMPLING = 0.1
+"""Seconds between two looks at the kernel's memory."""
+
+TRACEBACK_LINES = 20
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+TYPES = {"int": {int}, "float": {int, float}, "bool": {bool}, "str": {str}, "list": {list, tuple}}
+READERS = {"int": int, "float": float, "bool": yaml.safe_load, "list": yaml.safe_load}
+"""How text from a command line becomes a value; yaml alone would read 1e-3 as text."""
+
+logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would log is in NotebookResult
+
+
+@dataclass(frozen=True)
+class CellError:
+    """Where and why a notebook stopped.
+
+    Attributes:
+        cell: number of the code cell, counted from 1: the n of `In [n]`; 0 when none had begun.
+        source: its code.
+        exception: `NameError: name 'x' is not defined`.
+        traceback: the last lines of it, without colour codes.
+    """
+
+    cell: int
+    source: str
+    exception: str
+    traceback: str
+
+    def __str__(self) -> str:
+        source = "\n".join(f"  {n:3d} | {line}" for n, line in enumerate(self.source.splitlines(), 1))
+        parts = [f"cell In [{self.cell}]: {self.exception}", source, self.traceback]
+        return "\n".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class NotebookResult:
+    """One executed notebook.
+
+    Attributes:
+        name: stem of the notebook's file.
+        executed: the notebook with its outputs, as far as it came.
+        seconds: wall time, with the start of the kernel.
+        peak: resident bytes of the kernel and its child processes together, highest of the samples.
+        error: None when every cell ran.
+    """
+
+    name: str
+    executed: Path
+    seconds: float
+    peak: int
+    error: CellError | None
+
+    def __str__(self) -> str:
+        state = "failed" if self.error else "ok"
+        return f"{self.name:<32} {state:<6} {self.seconds:6.1f} s {self.peak / 1e6:6.0f} MB"
+
+
+def notebook_parameters(path: str | Path) -> dict[str, dict[str, str]]:
+    """What a notebook's cell tagged `parameters` declares: name -> `inferred_type_name`, `default`, `help`.
+
+    Raises:
+        InputError: when the file is missing or is not a notebook.
+        SettingsError: when it names no kernel or has no such cell.
+    """
+    path = Path(path)
+    notebook = read_notebook(path)
+    if "name" not in notebook.metadata.get("kernelspec", {}):
+        raise SettingsError(f"{path.name} names no kernel: add metadata.kernelspec python3 (Jupyter: save it)")
+    if not any("parameters" in cell.metadata.get("tags", ()) for cell in notebook.cells):
+        raise SettingsError(f"{path.name} has no cell tagged 'parameters': tag the cell with its settings")
+    return papermill.inspect_notebook(_literal(path))
+
+
+def read_notebook(path: str | Path) -> NotebookNode:
+    """The notebook in a file, in the current format.
+
+    Raises:
+        InputError: when the file is missing or is not a notebook.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"notebook {path} does not exist: the course is in {paths.notebooks_root()}")
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a notebook ({error}): restore it from git") from error
+
+
+def check_parameters(path: str | Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """`parameters` in the types that the notebook declares; text from a command line is converted.
+
+    Raises:
+        SettingsError: for a parameter that the notebook does not have, or a value of another type.
+    """
+    known = notebook_parameters(path)
+    checked = {}
+    for name, value in parameters.items():
+        if name not in known:
+            has = ", ".join(known) or "none"
+            raise SettingsError(f"{Path(path).name} has no parameter {name!r}; it has {has}")
+        kind = known[name]["inferred_type_name"].partition("[")[0]
+        try:
+            value = READERS[kind](value) if isinstance(value, str) and kind in READERS else value
+        except (ValueError, yaml.YAMLError):
+            pass  # stays text and is refused below
+        if kind in TYPES and type(value) not in TYPES[kind]:
+            default = known[name]["default"]
+            raise SettingsError(f"{Path(path).name}: {name}={value!r} is not of type {kind}, as in {default}")
+        checked[name] = value
+    return checked
+
+
+def run_notebook(
+    path: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    output: str | Path | None = None,
+    *,
+    timeout: float = TIMEOUT,
+    environment: Mapping[str, str] | None = None,
+) -> NotebookResult:
+    """The result of a notebook, run from its first cell to its last or to the first error.
+
+    Args:
+        path: the notebook; its folder is the working directory, as in Jupyter.
+        parameters: values in place of the defaults in its cell tagged `parameters`.
+        output: where the executed notebook goes; default `runs/<name>.ipynb`.
+        timeout: seconds for the whole notebook.
+        environment: more variables for the kernel, such as `SIGNLIB_RUNS`.
+
+    Raises:
+        InputError: when the file is missing or is not a notebook.
+        SettingsError: for an unknown or impossible parameter, a notebook without kernel or parameters
+            cell, or an output that would overwrite its own notebook.
+    """
+    path = Path(path).resolve()
+    checked = check_parameters(path, parameters or {})
+    output = Path(output or paths.runs_root() / path.name).resolve()
+    if output == path:
+        raise SettingsError(f"output {output} is the notebook itself: choose another file")
+    output.parent.mkdir(parents=True, exist_ok=True)
+
+    started = time.monotonic()
+    begun: list[NotebookNode] = []
+
+    def seconds_left(cell: NotebookNode) -> int:
+        if not begun or begun[-1] is not cell:
+            begun.append(cell)
+        return max(1, round(started + timeout - time.monotonic()))
+
+    failures: list[BaseException] = []
+
+    def execute(manager: type[AsyncKernelManager]) -> None:
+        try:
+            papermill.execute_notebook(
+                _literal(path), _literal(output), checked, cwd=path.parent, progress_bar=False,
+                kernel_manager_class=manager, timeout_func=seconds_left,
+            )  # fmt: skip
+        except BaseException as failure:  # handed to the calling thread, which sorts it
+            failures.append(failure)
+
+    with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
+        peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {})))
+        log = Path(scratch, "stderr").read_text(errors="replace")
+    error = _cell_error(failures[0], begun, timeout, log) if failures else None
+    return NotebookResult(path.stem, output, time.monotonic() - started, peak, error)
+
+
+def _literal(path: Path) -> str:
+    """A path that papermill leaves alone: it formats `{name}` inside paths."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _own_kernel(scratch: Path, environment: Mapping[str, str]) -> type[AsyncKernelManager]:
+    """A kernel manager that starts this interpreter with this checkout, whatever kernels are installed.
+
+    What the process itself writes on stderr (warnings about its sockets, a crash) goes to `scratch/stderr`.
+    """
+    variables = {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(paths.REPOSITORY), os.environ.get("PYTHONPATH")])),
+        "PYTHONHASHSEED": "0",
+        "IPYTHONDIR": str(scratch),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        **environment,
+    }
+
+    class OwnKernel(AsyncKernelManager):
+        kernel_spec = KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"],
+            env={name: value.replace("$", "$$") for name, value in variables.items()},
+            display_name="signlib",
+            language="python",
+        )
+
+        async def _async_launch_kernel(self, kernel_cmd: list[str], **kwargs: Any) -> None:
+            with open(scratch / "stderr", "ab") as log:
+                await super()._async_launch_kernel(kernel_cmd, **{**kwargs, "stderr": log})
+
+        _launch_kernel = _async_launch_kernel
+
+    return OwnKernel
+
+
+def _watch(work) -> int:
+    """Peak resident bytes of the processes that `work` starts, while it runs in a thread.
+
+    In a thread because nbclient takes the main thread's signals: Ctrl-C would end one notebook and
+    the course would go on with the next.
+    """
+    me = psutil.Process()
+    before = set(me.children(recursive=True))
+    worker = threading.Thread(target=work)
+    worker.start()
+    peak = 0
+    try:
+        while worker.is_alive():
+            worker.join(SAMPLING)
+            peak = max(peak, sum(_resident(p) for p in set(me.children(recursive=True)) - before))
+    except KeyboardInterrupt:
+        for process in set(me.children(recursive=True)) - before:
+            _kill(process)
+        worker.join()
+        raise
+    return peak
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        pass
+
+
+def _cell_error(failure: BaseException, begun: list[NotebookNode], timeout: float, log: str) -> CellError:
+    """What to tell about a notebook that stopped; a failure of our own machinery is raised again."""
+    source = begun[-1].source if begun else ""
+    if isinstance(failure, PapermillExecutionError):
+        message = ANSI.sub("", f"{failure.ename}: {failure.evalue}")
+        return CellError(len(begun), source, message, _tail("\n".join(failure.traceback)))
+    if isinstance(failure, CellTimeoutError):
+        return CellError(len(begun), source, f"stopped after {timeout:g} s, the limit for one notebook", "")
+    if isinstance(failure, RuntimeError):  # nbclient: the kernel died, or never answered
+        message = f"the kernel is gone ({failure}): native code crashed, or the system ran out of memory"
+        return CellError(len(begun), source, message, _tail(log))
+    raise failure
+
+
+def _tail(text: str) -> str:
+    """The last lines of a traceback, without colour codes."""
+    lines = ANSI.sub("", text).splitlines()
+    return "\n".join(["..."] * (len(lines) > TRACEBACK_LINES) + lines[-TRACEBACK_LINES:])

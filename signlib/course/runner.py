@@ -1,0 +1,154 @@
+"""Run the whole course and show what came out, or renew the outputs that its notebooks store.
+
+`make course` runs every notebook and writes results/course.html; `make notebooks` writes
+outputs into notebooks/ in their normal form; both through `main`.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+
+from signlib import paths
+from signlib.course.notebook import TIMEOUT, NotebookResult, check_parameters, run_notebook
+from signlib.course.page import course_page, notebook_page
+from signlib.errors import InputError, SettingsError
+from signlib.files import write_text
+
+
+def course_notebooks(folder: Path, only: Sequence[str] = (), template: bool = False) -> list[Path]:
+    """The notebooks of the course in order.
+
+    Args:
+        folder: of notebooks.
+        only: numbers (`00`) or names (`00_start_here`); empty = all.
+        template: also those whose name begins with `_`, which are not part of the course.
+
+    Raises:
+        SettingsError: when there is none, or none that `only` names.
+    """
+    notebooks = [path for path in sorted(folder.glob("*.ipynb")) if template or not path.name.startswith("_")]
+    if not notebooks:
+        raise SettingsError(f"{folder} holds no notebook: run this from a whole checkout of the project")
+    for wanted in only:
+        if not any(_is(path, wanted) for path in notebooks):
+            names = ", ".join(path.stem for path in notebooks)
+            raise SettingsError(f"--only {wanted}: no such notebook; choose from {names}")
+    return [path for path in notebooks if not only or any(_is(path, wanted) for wanted in only)]
+
+
+def _is(path: Path, wanted: str) -> bool:
+    return wanted in (path.stem, path.name, path.stem.partition("_")[0])
+
+
+def run_course(
+    notebooks: Path | None = None,
+    results: Path | None = None,
+    *,
+    only: Sequence[str] = (),
+    timeout: float = TIMEOUT,
+) -> list[NotebookResult]:
+    """The results of the course, after writing `results/course.html`; one line a notebook is printed.
+
+    Executed notebooks go to `results/course/`, runs to `results/course/runs/`, which begins empty: a run
+    left by yesterday's code would be loaded and prove nothing. A failing notebook does not stop the others.
+
+    Args:
+        notebooks: folder of the course; default `notebooks/` of this checkout.
+        results: folder of the page; default `results/` of this checkout.
+        only: numbers or names; empty = all. Then the page shows these and runs of the others stay.
+        timeout: seconds for one notebook.
+
+    Raises:
+        InputError: when there is nothing to run, or a notebook cannot be run at all.
+        DiskError: when the page cannot be written; the old one stays.
+    """
+    results = results or paths.results_root()
+    chosen = course_notebooks(notebooks or paths.notebooks_root(), only)
+    for path in chosen:
+        check_parameters(path, {})
+    course = results / "course"
+    stale = [course / "runs" / path.stem for path in chosen] if only else [course]
+    for folder in stale:
+        shutil.rmtree(folder, ignore_errors=True)
+    done = []
+    for path in chosen:
+        result = _run(path, course / path.name, course / "runs", timeout)
+        print(result, flush=True)
+        _complain(result)
+        write_text(course / f"{path.stem}.html", notebook_page(result.executed))
+        done.append(result)
+    page = results / "course.html"
+    write_text(page, course_page(done, course.name))
+    print(f"{page.resolve()}", flush=True)
+    return done
+
+
+def update_notebooks(
+    notebooks: Path | None = None,
+    results: Path | None = None,
+    *,
+    only: Sequence[str] = (),
+    timeout: float = TIMEOUT,
+) -> list[NotebookResult]:
+    """The results of executing the course and its template, whose outputs are renewed in place.
+
+    A notebook is written in the normal form of `signlib.course.stored`, only when it changed, and only
+    when every cell ran. Arguments and errors as in `run_course`.
+    """
+    from signlib.course.stored import stored_form
+
+    folder = notebooks or paths.notebooks_root()
+    chosen = course_notebooks(folder, only, template=True)
+    done = []
+    with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
+        for path in chosen:
+            result = _run(path, Path(scratch, path.name), Path(scratch, "runs"), timeout)
+            changed = False
+            if result.error is None:
+                text = stored_form(nbformat.read(result.executed, as_version=4))
+                changed = text != path.read_text(encoding="utf-8")
+                if changed:
+                    write_text(path, text)
+            print(result, "changed" if changed else "as before", flush=True)
+            _complain(result)
+            done.append(result)
+    return done
+
+
+def _run(path: Path, output: Path, runs: Path, timeout: float) -> NotebookResult:
+    """One notebook with its defaults; at a terminal its name stands there while it runs."""
+    runs.mkdir(parents=True, exist_ok=True)
+    if sys.stdout.isatty():
+        print(f"{path.stem:<32} running", end="\r", flush=True)
+    return run_notebook(path, output=output, timeout=timeout, environment={"SIGNLIB_RUNS": str(runs.resolve())})
+
+
+def _complain(result: NotebookResult) -> None:
+    if result.error:
+        print(f"\n{result.name}, {result.error}\n", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0 when every notebook ran, 1 when one failed, 2 for bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m signlib.course", description="Run the notebooks of the course in smoke mode."
+    )
+    parser.add_argument("--update", action="store_true", help="renew the outputs stored in notebooks/")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NN", help="numbers or names, as in --only 00 12")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a notebook may take")
+    chosen = parser.parse_args(arguments)
+    work = update_notebooks if chosen.update else run_course
+    try:
+        done = work(only=chosen.only, timeout=chosen.timeout)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    return int(any(result.error for result in done))

@@ -1,0 +1,9 @@
+"""What was signed.
+
+manifest    one table for every corpus, and what is wrong with it
+folder      any folder of videos with a manifest.csv, or one sub-folder a gloss
+landmark_files  corpora that come as landmarks in one .npz file
+vocabulary  glosses and their class numbers
+skeletons   points by name: parts, bones, left/right pairs, adjacency
+video       frames of a clip through PyAV
+"""

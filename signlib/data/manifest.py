@@ -1,0 +1,179 @@
+"""One table for every corpus: which clip is where, what it shows and who signs it.
+
+Every reader returns this table and everything after it reads nothing else.
+Columns: clip, file, gloss, signer, split, start, end, fps; further ones are kept.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from signlib import paths
+from signlib.errors import InputError, ManifestError
+
+SPLITS = ("train", "val", "test")
+DEFAULTS = {"file": "", "gloss": "", "signer": "", "split": "", "start": 0, "end": -1, "fps": np.nan}
+COLUMNS = ("clip", *DEFAULTS)
+
+
+def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
+    """The table with every contract column, checked types, and clip ids that are unique plain names.
+
+    Args:
+        table: at least a column `clip`; missing columns take their defaults
+            (unknown signer and split are `""`, `start` 0, `end` -1 = to the end, `fps` NaN = the file's own).
+        source: how errors call the table.
+
+    Raises:
+        ManifestError: for no `clip` column, no rows, a duplicate or unsafe clip id, an unknown split,
+            or a start or end that is not a frame number.
+    """
+    if "clip" not in table.columns:
+        raise ManifestError(f"{source} has no column 'clip' (it has {', '.join(table.columns)}): add one id a row")
+    if table.empty:
+        raise ManifestError(f"{source} has no rows: list at least one clip")
+    table = table.reset_index(drop=True).copy()
+    for column, default in DEFAULTS.items():
+        if column not in table.columns:
+            table[column] = default
+    for column in ("clip", "file", "gloss", "signer", "split"):
+        table[column] = table[column].fillna("").astype(str)
+    for column in ("start", "end", "fps"):
+        table[column] = _numbers(table[column].fillna(DEFAULTS[column]), column, source)
+    for clip in table["clip"]:
+        try:
+            paths.check_name(clip)
+        except InputError as error:
+            raise ManifestError(f"{source}: {error}") from None
+    doubled = table["clip"][table["clip"].duplicated()]
+    if len(doubled):
+        raise ManifestError(f"{source}: clip {doubled.iloc[0]!r} stands in it twice; every clip id must be unique")
+    unknown = sorted(set(table["split"]) - {*SPLITS, ""})
+    if unknown:
+        raise ManifestError(f"{source}: split {unknown[0]!r} is unknown; use {', '.join(SPLITS)} or leave it empty")
+    early = table[(table["end"] != -1) & (table["end"] <= table["start"]) | (table["start"] < 0)]
+    if len(early):
+        row = early.iloc[0]
+        raise ManifestError(
+            f"{source}: clip {row.clip!r} starts at frame {row.start} and ends at {row.end}; "
+            "start must be >= 0 and end > start, or -1 for the end of the file"
+        )
+    others = [column for column in table.columns if column not in COLUMNS]
+    return table[[*COLUMNS, *others]]
+
+
+def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
+    values = pd.to_numeric(column, errors="coerce")
+    wrong = values.isna() & column.notna()
+    if wrong.any():
+        raise ManifestError(f"{source}: {name}={column[wrong].iloc[0]!r} is not a number; give one or leave it empty")
+    if name == "fps":
+        if (values <= 0).any():
+            raise ManifestError(
+                f"{source}: fps={values[values <= 0].iloc[0]} must be above 0, or empty for the file's own"
+            )
+        return values.astype(float)
+    if (values % 1 != 0).any():
+        raise ManifestError(f"{source}: {name}={values[values % 1 != 0].iloc[0]} is not a whole frame number")
+    return values.astype(int)
+
+
+def load_manifest(path: str | Path) -> pd.DataFrame:
+    """The manifest in a csv file, complete and checked.
+
+    Args:
+        path: a csv with a header; only `clip` must be there. All values are read as text first, so a gloss
+            `NULL` or `007` stays what it is.
+
+    Raises:
+        ManifestError: for a missing or empty file, and for all that `complete` refuses.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ManifestError(f"manifest {path} does not exist: write a csv with the columns {', '.join(COLUMNS)}")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ManifestError(f"manifest {path} is not a readable csv in UTF-8: {error}") from None
+    for column in ("start", "end", "fps"):
+        if column in table.columns:
+            table[column] = table[column].replace("", np.nan)
+    return complete(table, source=f"manifest {path}")
+
+
+@dataclass
+class ManifestReport:
+    """What `check_manifest` found; empty lists mean that all is well.
+
+    Attributes:
+        clips, signers, glosses: how many of each; unknown signers are not counted as one.
+        missing_files: clips whose file is not there.
+        shared_files: groups of clips that claim the same frames of one file.
+        unknown_glosses: glosses that are empty or stand in val or test but not in train.
+        signers_in_two_splits: known signers that stand in more than one split.
+        empty_classes: glosses of the vocabulary without a training clip.
+        unknown_signers: number of clips without a signer.
+    """
+
+    clips: int
+    signers: int
+    glosses: int
+    missing_files: list[str] = field(default_factory=list)
+    shared_files: list[list[str]] = field(default_factory=list)
+    unknown_glosses: list[str] = field(default_factory=list)
+    signers_in_two_splits: list[str] = field(default_factory=list)
+    empty_classes: list[str] = field(default_factory=list)
+    unknown_signers: int = 0
+
+    @property
+    def faults(self) -> dict[str, list]:
+        """The non-empty lists by name."""
+        names = (
+            "missing_files", "shared_files", "unknown_glosses", "signers_in_two_splits", "empty_classes",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+    def __str__(self) -> str:
+        lines = [f"{self.clips} clips, {self.glosses} glosses, {self.signers} known signers"]
+        if self.unknown_signers:
+            lines.append(f"unknown signer: {self.unknown_signers} clips (the split may leak signers)")
+        for name, found in self.faults.items():
+            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+            lines.append(f"{name.replace('_', ' ')}: {', '.join(map(str, found[:5]))}{more}")
+        return "\n".join(lines)
+
+
+def check_manifest(
+    table: pd.DataFrame, root: str | Path | None = None, vocabulary: list[str] | None = None
+) -> ManifestReport:
+    """A report of what could spoil an experiment on this manifest.
+
+    Args:
+        table: a complete manifest.
+        root: the folder its files are relative to; without one, files are not looked for.
+        vocabulary: the glosses that should be there, where the corpus has an official list.
+    """
+    known = table[table["signer"] != ""]
+    splits_of_signer = known[known["split"] != ""].groupby("signer")["split"].nunique()
+    train = table[table["split"].isin(["train", ""])]
+    trained = set(train["gloss"])
+    expected = set(vocabulary) if vocabulary is not None else set(table["gloss"])
+    report = ManifestReport(
+        clips=len(table),
+        signers=known["signer"].nunique(),
+        glosses=table["gloss"].nunique(),
+        signers_in_two_splits=sorted(splits_of_signer[splits_of_signer > 1].index),
+        unknown_glosses=sorted(g for g in set(table["gloss"]) - (trained & expected) if g not in expected or g == ""),
+        empty_classes=sorted(expected - trained),
+        unknown_signers=int((table["signer"] == "").sum()),
+    )
+    used = table[table["file"] != ""]
+    same = used.groupby(["file", "start", "end"])["clip"].apply(list)
+    report.shared_files = [clips for clips in same if len(clips) > 1]
+    if root is not None:
+        report.missing_files = [
+            row.clip for row in used.itertuples() if not paths.inside(root, row.file).is_file()
+        ] + table.loc[table["file"] == "", "clip"].tolist()
+    return report

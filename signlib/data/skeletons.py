@@ -1,0 +1,285 @@
+"""Which points a skeleton has: names, parts, bones, left/right pairs, adjacency.
+
+One table a layout, so that features, models and figures never spell an index.
+A selection (`skeleton.select("hands")`) is a skeleton again.
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from signlib.errors import SettingsError
+
+Bone = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A named set of points.
+
+    Attributes:
+        name: what a store's `extraction.json` calls it.
+        joints: J names, in storage order.
+        bones: pairs of joint indices.
+        mirror: for each joint, the joint it becomes in a mirror image (itself on the midline).
+        parts: part name -> joint indices; parts are disjoint and cover every joint.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    bones: tuple[Bone, ...]
+    mirror: tuple[int, ...]
+    parts: dict[str, tuple[int, ...]]
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    @cached_property
+    def adjacency(self) -> np.ndarray:
+        """(J, J) float32, 1 where two joints share a bone; symmetric, zero diagonal."""
+        matrix = np.zeros((len(self), len(self)), np.float32)
+        if self.bones:
+            rows, columns = np.array(self.bones).T
+            matrix[rows, columns] = matrix[columns, rows] = 1.0
+        return matrix
+
+    @property
+    def mirrored_pairs(self) -> tuple[Bone, ...]:
+        """Pairs (left, right) of joints that swap in a mirror image, each pair once."""
+        return tuple((i, j) for i, j in enumerate(self.mirror) if i < j)
+
+    def index(self, joint: str) -> int:
+        """The position of a joint by name.
+
+        Raises:
+            SettingsError: when this skeleton has no such joint.
+        """
+        try:
+            return self.joints.index(joint)
+        except ValueError:
+            raise SettingsError(
+                f"skeleton {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints[:8])}, ..."
+            ) from None
+
+    def has(self, *joints: str) -> bool:
+        """True when every named joint is there."""
+        return set(joints) <= set(self.joints)
+
+    def selection(self, name: str) -> np.ndarray:
+        """Indices of the joints that selection `name` keeps, in storage order.
+
+        Args:
+            name: `all`, a part (`pose`, `left_hand`, ...), several joined by `+`
+                (`pose+left_hand`), or a named set: `hands` (both hands), `body` (all but a face mesh),
+                `upper` (shoulders to wrists, hips and hands: 50 of MediaPipe's points),
+                `118` (lips, eyes, four nose points and hands).
+
+        Raises:
+            SettingsError: for a name this skeleton does not know.
+        """
+        known = {"all": range(len(self)), **self.parts, **_named_sets(self)}
+        unknown = [part for part in name.split("+") if part not in known]
+        if unknown:
+            raise SettingsError(
+                f"joints={name!r}: skeleton {self.name!r} has no selection {unknown[0]!r}; "
+                f"choose from {', '.join(known)} or join several with '+'"
+            )
+        return np.array(sorted({i for part in name.split("+") for i in known[part]}), dtype=int)
+
+    def select(self, name: str) -> "Skeleton":
+        """The skeleton that `selection(name)` leaves; bones and mirror pairs are renumbered."""
+        kept = self.selection(name)
+        if len(kept) == len(self):
+            return self
+        place = {int(old): new for new, old in enumerate(kept)}
+        lost = [self.joints[i] for i in kept if self.mirror[i] not in place]
+        if lost:
+            raise SettingsError(
+                f"joints={name!r} keeps {lost[0]!r} without its mirror image: a mirrored clip would lose "
+                "it; keep both sides"
+            )
+        parts = {
+            part: tuple(place[i] for i in joints if i in place)
+            for part, joints in self.parts.items()
+            if any(i in place for i in joints)
+        }
+        return Skeleton(
+            f"{self.name}/{name}",
+            tuple(self.joints[i] for i in kept),
+            tuple((place[a], place[b]) for a, b in self.bones if a in place and b in place),
+            tuple(place[self.mirror[i]] for i in kept),
+            parts,
+        )
+
+
+def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
+    """Selections that are more than one part, for the parts this skeleton has."""
+    parts = skeleton.parts
+    hands = [*parts.get("left_hand", ()), *parts.get("right_hand", ())]
+    sets: dict[str, Sequence[int]] = {}
+    if hands:
+        sets["hands"] = hands
+    face_mesh = set(parts["face"]) if len(parts.get("face", ())) > 1 else set()
+    sets["body"] = [i for i in range(len(skeleton)) if i not in face_mesh]
+    if hands and "pose" in parts:
+        arms = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip") for side in ("left", "right")]
+        if skeleton.has(*arms):
+            sets["upper"] = [*(skeleton.index(name) for name in arms), *hands]
+    if hands and len(parts.get("face", ())) == 468:
+        regions = face_regions()
+        sets["118"] = [*regions["lips"], *regions["left_eye"], *regions["right_eye"], *NOSE_POINTS, *hands]
+    return sets
+
+
+NOSE_POINTS = (1, 2, 98, 327)
+"""Tip, base and both wings of the nose in the face mesh."""
+
+HAND_JOINTS = ("wrist",) + tuple(
+    f"{finger}_{joint}"
+    for finger, joints in (
+        ("thumb", ("cmc", "mcp", "ip", "tip")),
+        ("index", ("mcp", "pip", "dip", "tip")),
+        ("middle", ("mcp", "pip", "dip", "tip")),
+        ("ring", ("mcp", "pip", "dip", "tip")),
+        ("pinky", ("mcp", "pip", "dip", "tip")),
+    )
+    for joint in joints
+)
+
+HAND_BONES: tuple[Bone, ...] = tuple(
+    bone
+    for finger in range(5)
+    for bone in [(0, 4 * finger + 1)] + [(4 * finger + k, 4 * finger + k + 1) for k in (1, 2, 3)]
+) + ((5, 9), (9, 13), (13, 17))
+
+POSE_JOINTS = (
+    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear "
+    "mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
+    "left_pinky right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee "
+    "right_knee left_ankle right_ankle left_heel right_heel left_foot_index right_foot_index"
+).split()
+
+POSE_BONES: tuple[Bone, ...] = (
+    (0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 8), (9, 10), (0, 9), (0, 10),
+    (11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (15, 17), (15, 19), (15, 21), (17, 19),
+    (16, 18), (16, 20), (16, 22), (18, 20), (11, 23), (12, 24), (23, 24), (0, 11), (0, 12),
+    (23, 25), (25, 27), (27, 29), (29, 31), (27, 31), (24, 26), (26, 28), (28, 30), (30, 32), (28, 32),
+)  # fmt: skip
+"""MediaPipe's pose connections; mouth and shoulders are tied to the nose so that the graph is connected."""
+
+
+def _mirror_by_name(joints: Sequence[str]) -> tuple[int, ...]:
+    """The mirror image of each joint: the one whose name has left and right exchanged."""
+    place = {name: i for i, name in enumerate(joints)}
+
+    def swapped(name: str) -> str:
+        return "_".join({"left": "right", "right": "left"}.get(word, word) for word in name.split("_"))
+
+    return tuple(place[swapped(name)] for name in joints)
+
+
+def _shift(bones: Iterable[Bone], offset: int) -> tuple[Bone, ...]:
+    return tuple((a + offset, b + offset) for a, b in bones)
+
+
+def _join(name: str, parts: dict[str, tuple[Sequence[str], Sequence[Bone]]], links: Iterable[tuple[str, str]] = ()):
+    """A skeleton from parts of (joint names, bones) and links between parts by joint name."""
+    joints: list[str] = []
+    bones: list[Bone] = []
+    ranges = {}
+    for part, (names, part_bones) in parts.items():
+        ranges[part] = tuple(range(len(joints), len(joints) + len(names)))
+        bones += _shift(part_bones, len(joints))
+        joints += names
+    bones += [(joints.index(a), joints.index(b)) for a, b in links]
+    return Skeleton(name, tuple(joints), tuple(bones), _mirror_by_name(joints), ranges)
+
+
+def _hands() -> dict[str, tuple[Sequence[str], Sequence[Bone]]]:
+    return {
+        f"{side}_hand": ([f"{side}_hand_{joint}" for joint in HAND_JOINTS], HAND_BONES) for side in ("left", "right")
+    }
+
+
+_WRISTS = (("left_wrist", "left_hand_wrist"), ("right_wrist", "right_hand_wrist"))
+
+
+@lru_cache
+def _face_table() -> list[dict[str, str]]:
+    with open(Path(__file__).with_name("face_mesh.csv"), newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+@lru_cache
+def face_regions() -> dict[str, tuple[int, ...]]:
+    """Face-mesh points by region: lips, left_eye, right_eye, left_brow, right_brow, oval, nose, skin."""
+    regions: dict[str, list[int]] = {}
+    for row in _face_table():
+        regions.setdefault(row["region"], []).append(int(row["point"]))
+    return {region: tuple(points) for region, points in regions.items()}
+
+
+def _mediapipe_543() -> Skeleton:
+    face = [f"face_{i}" for i in range(468)]
+    face_bones = [(int(row["point"]), int(n)) for row in _face_table() for n in row["neighbours"].split()]
+    body = _join("body", {"pose": (POSE_JOINTS, POSE_BONES), **_hands()}, _WRISTS)
+    offset = len(face)
+    return Skeleton(
+        "mediapipe-543",
+        tuple(face) + body.joints,
+        tuple(face_bones) + _shift(body.bones, offset) + ((1, offset),),
+        tuple(int(row["mirror"]) for row in _face_table()) + tuple(i + offset for i in body.mirror),
+        {"face": tuple(range(468)), **{p: tuple(i + offset for i in ids) for p, ids in body.parts.items()}},
+    )
+
+
+NTU_JOINTS = (
+    "spine_base spine_middle neck head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
+    "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot "
+    "spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb"
+).split()
+
+NTU_BONES: tuple[Bone, ...] = (
+    (0, 1), (1, 20), (2, 20), (3, 2), (4, 20), (5, 4), (6, 5), (7, 6), (8, 20), (9, 8), (10, 9), (11, 10),
+    (12, 0), (13, 12), (14, 13), (15, 14), (16, 0), (17, 16), (18, 17), (19, 18), (21, 22), (22, 7), (23, 24), (24, 11),
+)  # fmt: skip
+"""Shahroudy et al. 2016, figure 1: 24 bones over 25 joints, as ST-GCN (Yan et al. 2018) lists them."""
+
+KINECT_20_JOINTS = (
+    "hip_centre spine shoulder_centre head left_shoulder left_elbow left_wrist left_hand right_shoulder "
+    "right_elbow right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee "
+    "right_ankle right_foot"
+).split()
+
+KINECT_20_BONES: tuple[Bone, ...] = (
+    (0, 1), (1, 2), (2, 3), (2, 4), (4, 5), (5, 6), (6, 7), (2, 8), (8, 9), (9, 10), (10, 11),
+    (0, 12), (12, 13), (13, 14), (14, 15), (0, 16), (16, 17), (17, 18), (18, 19),
+)  # fmt: skip
+
+
+MEDIAPIPE_543 = _mediapipe_543()
+MEDIAPIPE_75 = _join("mediapipe-75", {"pose": (POSE_JOINTS, POSE_BONES), **_hands()}, _WRISTS)
+HANDS_42 = _join("hands-42", _hands())
+FACE_HANDS_43 = _join("face-hands-43", {"face": (["face"], ()), **_hands()})
+NTU_25 = _join("ntu-25", {"body": (NTU_JOINTS, NTU_BONES)})
+KINECT_20 = _join("kinect-20", {"body": (KINECT_20_JOINTS, KINECT_20_BONES)})
+
+SKELETONS = {
+    skeleton.name: skeleton for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42, FACE_HANDS_43, NTU_25, KINECT_20)
+}
+
+
+def skeleton(name: str) -> Skeleton:
+    """The skeleton called `name`; a selection follows a slash (`mediapipe-543/hands`).
+
+    Raises:
+        SettingsError: for a name that is not in `SKELETONS`.
+    """
+    base, _, chosen = name.partition("/")
+    if base not in SKELETONS:
+        raise SettingsError(f"skeleton {base!r} is unknown; choose from {', '.join(SKELETONS)}")
+    return SKELETONS[base].select(chosen) if chosen else SKELETONS[base]

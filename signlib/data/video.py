@@ -1,0 +1,329 @@
+"""Frames of a clip through PyAV: which ones, at what rate, at what size.
+
+A file that is missing, empty, cut off or damaged gives one `VideoError`; it never
+gives fewer frames than it announces. Frames are counted as they are shown, from 0.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from signlib.errors import SettingsError, VideoError
+from signlib.files import disk_error
+
+SAMPLINGS = ("all", "linspace", "contiguous")
+Size = int | tuple[int, int] | None
+FETCH_AGAIN = "fetch or copy the file again"
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself: size in pixels as shown (phone rotation applied), rate, frames."""
+
+    width: int
+    height: int
+    fps: float
+    frames: int
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Size, rate and number of frames; frames are decoded to count them only where the file does not say.
+
+    Raises:
+        VideoError: for a file that is missing, empty, cut off, without video or without a frame.
+    """
+    path = Path(path)
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        frames, rate = _announced(stream), _rate(stream, path)
+        try:
+            first = next(container.decode(stream), None)
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(f"{path}: its first frame cannot be decoded ({_reason(error)}); {FETCH_AGAIN}") from None
+        if first is None:
+            raise VideoError(f"{path} holds no frame; {FETCH_AGAIN}, or leave the clip out of the manifest")
+        turned = first.rotation % 180 == 90
+        width, height = (first.height, first.width) if turned else (first.width, first.height)
+    if not frames:
+        frames = sum(1 for _ in _decoded(path))
+    return VideoInfo(width, height, float(rate), frames)
+
+
+def sample_indices(
+    frames: int,
+    rate: float | None = None,
+    *,
+    start: int = 0,
+    end: int = -1,
+    fps: float | None = None,
+    sampling: str = "all",
+    count: int | None = None,
+    seed: int | None = None,
+) -> np.ndarray:
+    """Which source frames make a clip: (T,) int64, ascending.
+
+    The segment is cut first, then resampled to `fps` (frame k shows the source at k / fps seconds),
+    then sampled. A segment shorter than `count` repeats frames: evenly (linspace) or its last (contiguous).
+
+    Args:
+        frames: of the source, >= 1.
+        rate: of the source, frames a second; needed with `fps`.
+        start, end: the segment, `end` exclusive and -1 = to the last frame.
+        fps: resample to that rate; None or NaN keeps the source's.
+        sampling: `all`; `linspace` (`count` evenly spaced frames, both ends included); or `contiguous`
+            (`count` successive frames: the middle ones, or a random window with a `seed`).
+
+    Raises:
+        VideoError: when the segment does not lie within the source.
+        SettingsError: for an unknown sampling, a missing count or an impossible rate.
+
+    >>> sample_indices(10, sampling="linspace", count=4).tolist()
+    [0, 3, 6, 9]
+    >>> sample_indices(6, rate=30, fps=15).tolist()
+    [0, 2, 4]
+    """
+    if sampling not in SAMPLINGS:
+        raise SettingsError(f"sampling={sampling!r} is unknown; choose from {', '.join(SAMPLINGS)}")
+    if sampling != "all" and (count is None or count < 1):
+        raise SettingsError(f"sampling={sampling!r} needs a count of at least 1 frame, not {count}")
+    if start < 0 or start >= frames:
+        raise VideoError(f"start={start} lies outside the video's {frames} frames; use 0..{frames - 1}")
+    stop = frames if end == -1 else end
+    if stop <= start or stop > frames:
+        raise VideoError(
+            f"end={end} must be above start={start} and at most the video's {frames} frames; -1 = to the end"
+        )
+    chosen = np.arange(start, stop)
+    if fps is not None and not np.isnan(fps):
+        if not fps > 0 or rate is None or not rate > 0:
+            raise SettingsError(f"fps={fps} from a source of {rate} frames a second: both must be above 0")
+        # Fractions, because 24.999... frames must not floor to one frame earlier.
+        step = _fraction(rate) / _fraction(fps)
+        steps = -(-len(chosen) * step.denominator // step.numerator)
+        chosen = chosen[[k * step.numerator // step.denominator for k in range(steps)]]
+    if sampling == "all":
+        return chosen
+    if sampling == "linspace":
+        places = np.floor(np.linspace(0, len(chosen) - 1, count) + 0.5)
+        return chosen[places.astype(np.int64)]
+    spare = max(len(chosen) - count, 0)
+    first = spare // 2 if seed is None else int(np.random.default_rng(seed).integers(spare + 1))
+    return chosen[np.minimum(first + np.arange(count), len(chosen) - 1)]
+
+
+def iter_frames(
+    path: str | Path, start: int = 0, end: int = -1, fps: float | None = None, size: Size = None
+) -> Iterator[np.ndarray]:
+    """The frames of a segment one after the other: (H, W, 3) uint8 RGB, only one in memory at a time.
+
+    Args:
+        start, end: the segment in source frames, `end` exclusive and -1 = to the end.
+        fps: resample to that rate; None or NaN keeps the file's own.
+        size: (width, height), or the longest side in pixels (never enlarged); None keeps the file's own.
+
+    Raises:
+        VideoError: as for `probe`, and when a frame that was announced cannot be decoded.
+        SettingsError: for an impossible size or rate.
+    """
+    info = probe(path)
+    indices = _indices(path, info, start=start, end=end, fps=fps)
+    return _chosen(Path(path), indices, _target(info, size))
+
+
+def read_frames(
+    path: str | Path,
+    sampling: str = "all",
+    count: int | None = None,
+    start: int = 0,
+    end: int = -1,
+    fps: float | None = None,
+    size: Size = None,
+    seed: int | None = None,
+) -> np.ndarray:
+    """The chosen frames of a video: (T, H, W, 3) uint8 RGB. Arguments as in `sample_indices` and `iter_frames`.
+
+    Raises:
+        VideoError: as for `iter_frames`.
+        SettingsError: for an unknown sampling, a missing count, an impossible size or rate.
+    """
+    info = probe(path)
+    indices = _indices(path, info, start=start, end=end, fps=fps, sampling=sampling, count=count, seed=seed)
+    return np.stack(list(_chosen(Path(path), indices, _target(info, size))))
+
+
+def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> None:
+    """Write an H.264 file whole or not at all; the same frames give the same bytes.
+
+    Args:
+        frames: (H, W, 3) uint8 RGB each, all of one even-sided size.
+        fps: frames a second.
+
+    Raises:
+        VideoError: for no frame, or frames of another type, size or odd sides.
+        DiskError: when the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix or '.mp4'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(temporary), "w") as container:
+            _encode(container, frames, fps, path)
+        os.replace(temporary, path)
+    except av.error.FFmpegError as error:
+        raise disk_error(error, path) from error
+    except OSError as error:
+        raise disk_error(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encode(container, frames: Iterable[np.ndarray], fps: float, path: Path) -> None:
+    stream, shape = None, None
+    for number, frame in enumerate(frames):
+        if stream is None:
+            shape = frame.shape
+            if frame.ndim != 3 or shape[2] != 3 or shape[0] % 2 or shape[1] % 2:
+                raise VideoError(f"{path}: frames of shape {shape}; H.264 wants (H, W, 3) with even H and W: crop one row")
+            stream = container.add_stream("libx264", rate=_fraction(fps))
+            stream.height, stream.width = shape[:2]
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": "18", "preset": "fast"}
+            stream.codec_context.thread_count = 1
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise VideoError(f"{path}: frame {number} is {frame.dtype} {frame.shape}, the first one was uint8 {shape}")
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+    if stream is None:
+        raise VideoError(f"{path}: no frames were given; write at least one")
+    container.mux(stream.encode())
+
+
+def _indices(path: str | Path, info: VideoInfo, **wanted) -> np.ndarray:
+    try:
+        return sample_indices(info.frames, info.fps, **wanted)
+    except VideoError as error:
+        raise VideoError(f"{path}: {error}") from None
+
+
+def _target(info: VideoInfo, size: Size) -> tuple[int, int]:
+    """Width and height to decode to."""
+    if size is None:
+        return info.width, info.height
+    if isinstance(size, int):
+        if size < 1:
+            raise SettingsError(f"size={size} must be at least 1 pixel, or None for the file's own")
+        scale = min(1.0, size / max(info.width, info.height))
+        return max(1, round(info.width * scale)), max(1, round(info.height * scale))
+    if len(size) != 2 or min(size) < 1:
+        raise SettingsError(f"size={size!r} must be (width, height) of at least 1 pixel each")
+    return size
+
+
+def _chosen(path: Path, indices: np.ndarray, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The frames at ascending `indices`, which may repeat. Frames before them are decoded but not converted."""
+    wanted = iter(indices.tolist())
+    index = next(wanted)
+    for number, frame in enumerate(_decoded(path, complete=int(indices[-1]))):
+        if number != index:
+            continue
+        picture = _picture(frame, size)
+        while index == number:
+            yield picture
+            index = next(wanted, None)
+        if index is None:
+            return
+    raise VideoError(f"{path}: frame {index} is missing although the file announces it; {FETCH_AGAIN}")
+
+
+def _picture(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
+    turns = round(frame.rotation / 90) % 4
+    width, height = size[::-1] if turns % 2 else size
+    rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA", threads=1).to_ndarray()
+    return np.ascontiguousarray(np.rot90(rgb, turns) if turns else rgb)
+
+
+def _decoded(path: Path, complete: int | None = None) -> Iterator[av.VideoFrame]:
+    """Every frame in the order shown; errors and losses are raised, also those a decoder would paper over.
+
+    Args:
+        complete: the last frame that will be asked for; None also checks that none is missing at the end.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        announced, number, ended = _announced(stream), 0, 0.0
+        length = _seconds(container, stream)
+        try:
+            for frame in container.decode(stream):
+                if frame.is_corrupt:
+                    raise VideoError(f"{path}: frame {number} is damaged; {FETCH_AGAIN}, or end the clip before it")
+                yield frame
+                number += 1
+                ended = frame.time or ended
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(
+                f"{path}: frame {number} of {announced or 'unknown'} cannot be decoded ({_reason(error)}); "
+                f"{FETCH_AGAIN}, or end the clip before it"
+            ) from None
+    lost = announced and number < announced
+    # Without a frame count the length in seconds must do; half a second covers rounding and a last long frame.
+    short = not announced and length and ended + 0.5 < length
+    if lost or short:
+        said = f"{announced} frames" if announced else f"{length:.2f} s"
+        raise VideoError(f"{path} announces {said} but ends after frame {number} ({ended:.2f} s); {FETCH_AGAIN}")
+
+
+@contextmanager
+def _opened(path: Path):
+    """The container, once it is sure to hold a video stream and all the bytes that its index lists."""
+    if not path.is_file():
+        raise VideoError(f"{path} does not exist; check the path, and `root` of the manifest")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path} is empty (0 bytes); {FETCH_AGAIN}")
+    try:
+        container = av.open(str(path))
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoError(f"{path} is no readable video, or its end is cut off ({_reason(error)}); {FETCH_AGAIN}") from None
+    with container:
+        if not container.streams.video:
+            raise VideoError(f"{path} has no video stream; {FETCH_AGAIN}, or leave the clip out of the manifest")
+        needed = max((entry.pos + entry.size for entry in container.streams.video[0].index_entries), default=0)
+        if needed > path.stat().st_size:
+            raise VideoError(
+                f"{path} is cut off: {path.stat().st_size} bytes, its index needs {needed}; {FETCH_AGAIN}"
+            )
+        yield container
+
+
+def _announced(stream) -> int:
+    """Frames the file promises to show, 0 where it does not say; an edit list may hide some of those stored."""
+    entries = stream.index_entries
+    if stream.frames and len(entries) == stream.frames:
+        return sum(not entry.is_discard for entry in entries)
+    return min(stream.frames, len(entries)) if len(entries) > 1 else stream.frames
+
+
+def _rate(stream, path: Path) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+    if not rate:
+        raise VideoError(f"{path} does not say its frame rate; write it again with one, e.g. at 25 frames a second")
+    return rate
+
+
+def _seconds(container, stream) -> float:
+    """How long the pictures last, 0.0 where the file does not say (sound may last longer)."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
+
+
+def _fraction(rate: float) -> Fraction:
+    return Fraction(rate).limit_denominator(100_000)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

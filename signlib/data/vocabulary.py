@@ -1,0 +1,63 @@
+"""Glosses and their class numbers, fixed once from the training clips."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from signlib.errors import ManifestError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered list of glosses; class k is `glosses[k]`.
+
+    >>> words = Vocabulary.from_glosses(["TREE", "CAT", "TREE"])
+    >>> words.glosses, words.encode(["TREE"]).tolist()
+    (('CAT', 'TREE'), [1])
+    """
+
+    glosses: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.glosses)) != len(self.glosses):
+            doubled = next(g for g in self.glosses if self.glosses.count(g) > 1)
+            raise ManifestError(f"gloss {doubled!r} stands twice in the vocabulary; list every gloss once")
+
+    def __len__(self) -> int:
+        return len(self.glosses)
+
+    def __contains__(self, gloss: str) -> bool:
+        return gloss in self._place
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {gloss: k for k, gloss in enumerate(self.glosses)}
+
+    @classmethod
+    def from_glosses(cls, glosses: Iterable[str]) -> "Vocabulary":
+        """The sorted set of the glosses given (those of the training clips)."""
+        return cls(tuple(sorted(set(glosses))))
+
+    def encode(self, glosses: Sequence[str]) -> np.ndarray:
+        """Class numbers of the glosses: (N,) int64.
+
+        Raises:
+            ManifestError: for a gloss that the vocabulary does not have.
+        """
+        unknown = sorted({gloss for gloss in glosses if gloss not in self._place})
+        if unknown:
+            raise ManifestError(
+                f"gloss {unknown[0]!r} ({len(unknown)} such) is not among the {len(self)} glosses of the training "
+                "clips; drop its clips or add training clips for it"
+            )
+        return np.array([self._place[gloss] for gloss in glosses], dtype=np.int64)
+
+    def decode(self, classes: Iterable[int]) -> list[str]:
+        """The glosses of the class numbers given."""
+        return [self.glosses[k] for k in classes]
+
+    def counts(self, glosses: Iterable[str]) -> np.ndarray:
+        """How often each class occurs among the glosses given: (K,) int64."""
+        return np.bincount(self.encode(list(glosses)), minlength=len(self))

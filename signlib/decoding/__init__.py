@@ -1,0 +1,1 @@
+"""Scores to glosses. The continuous chapters fill this room."""

@@ -1,0 +1,76 @@
+"""The figures of the course: one look for all of them."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, BLUE, ORANGE, GREY = "#22303c", "#2a6fbb", "#d9772b", "#b8c0c8"
+PART_COLOURS = {"face": GREY, "pose": INK, "left_hand": BLUE, "right_hand": ORANGE, "body": INK}
+
+
+def figure(width: float = 7.0, height: float = 3.2, columns: int = 1) -> tuple[Figure, np.ndarray]:
+    """A figure with a row of axes, drawn plainly; it does not show itself twice in a notebook."""
+    drawn, axes = plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    for axis in axes[0]:
+        axis.spines[["top", "right"]].set_visible(False)
+    plt.close(drawn)
+    return drawn, axes[0]
+
+
+def draw_skeleton(
+    axis: Axes, points: np.ndarray, bones: Sequence[tuple[int, int]], parts: dict[str, Sequence[int]], aspect: float = 1
+) -> None:
+    """One frame's points and bones; missing points are not drawn.
+
+    Args:
+        points: (J, C >= 2), y downwards.
+        bones: pairs of joints.
+        parts: part name -> joints, for the colours.
+        aspect: width / height of the picture the coordinates are fractions of.
+    """
+    x, y = points[:, 0] * aspect, points[:, 1]
+    for part, joints in parts.items():
+        inside = set(joints)
+        own = np.array([bone for bone in bones if bone[0] in inside and bone[1] in inside])
+        colour = PART_COLOURS.get(part, INK)
+        if len(own) and part != "face":
+            axis.plot(x[own].T, y[own].T, color=colour, linewidth=1.2, solid_capstyle="round")
+        axis.scatter(x[list(joints)], y[list(joints)], s=1 if part == "face" else 4, color=colour)
+    axis.set_aspect("equal")
+    axis.invert_yaxis()
+    axis.axis("off")
+
+
+def learning_curve(history: Sequence[dict[str, float]]) -> Figure:
+    """Loss over the epochs, and validation accuracy where there was a validation split."""
+    validated = any("validation_accuracy" in row for row in history)
+    drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
+    epochs = [row["epoch"] for row in history]
+    axes[0].plot(epochs, [row["loss"] for row in history], color=BLUE)
+    axes[0].set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
+    if validated:
+        axes[1].plot(epochs, [row.get("validation_accuracy", np.nan) for row in history], color=ORANGE)
+        axes[1].set(xlabel="epoch", ylabel="validation accuracy (%)", ylim=(0, 100))
+    return drawn
+
+
+def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
+    """Share of each target's clips by prediction, as a picture.
+
+    Args:
+        counts: (K, K), row = target.
+        names: K class names.
+    """
+    size = float(np.clip(0.22 * len(names), 3.5, 11))
+    drawn, (axis,) = figure(size + 1.2, size)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    if len(names) <= 60:
+        axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.set(xlabel="prediction", ylabel="target")
+    drawn.colorbar(image, ax=axis, shrink=0.7, label="share of the target's clips")
+    return drawn

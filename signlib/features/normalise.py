@@ -1,0 +1,155 @@
+"""Landmarks that no longer tell where the camera stood: signer-centred, scale-free, upright.
+
+Everything here works on one clip (T, J, C) with NaN for missing points and keeps it so; `masked`
+turns NaN into zeros and a mask at the very end, when a batch is made.
+"""
+
+import numpy as np
+
+from signlib.data.skeletons import Skeleton
+from signlib.errors import ClipError
+
+SMALLEST_SIZE = 1e-3
+"""Of the picture's height: below this two shoulders count as one point and cannot give a scale."""
+
+
+def seen(points: np.ndarray) -> np.ndarray:
+    """Where a point was found: (..., J) bool for points (..., J, C), judged by x and y."""
+    return np.isfinite(points[..., :2]).all(axis=-1)
+
+
+def masked(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points with zeros for what is missing, and the mask that is True where they are real."""
+    mask = seen(points)
+    return np.where(mask[..., None], np.nan_to_num(points), 0).astype(np.float32), mask
+
+
+def fill_gaps(points: np.ndarray, longest: int) -> np.ndarray:
+    """The clip with short gaps interpolated linearly; long ones and both ends stay missing.
+
+    Args:
+        points: (T, J, C), NaN = missing.
+        longest: fill a run of missing frames only when it has at most so many frames.
+
+    Differs: seed 000 fills the first five frames of a long gap too (pandas `limit=5`).
+
+    >>> x = np.array([0, np.nan, 2, np.nan, np.nan, 5.0]).reshape(6, 1, 1).repeat(2, axis=2)
+    >>> fill_gaps(x, 1)[:, 0, 0].tolist()
+    [0.0, 1.0, 2.0, nan, nan, 5.0]
+    """
+    present = seen(points)
+    if longest < 1 or present.all():
+        return points.copy()
+    frames = np.arange(len(points))[:, None]
+    before = np.maximum.accumulate(np.where(present, frames, -1), axis=0)
+    after = np.minimum.accumulate(np.where(present, frames, len(points))[::-1], axis=0)[::-1]
+    fill = ~present & (before >= 0) & (after < len(points)) & (after - before - 1 <= longest)
+    time, joint = np.nonzero(fill)
+    start, end = before[fill], after[fill]
+    weight = ((time - start) / (end - start))[:, None]
+    out = points.copy()
+    out[time, joint] = (1 - weight) * points[start, joint] + weight * points[end, joint]
+    return out
+
+
+def to_square_pixels(points: np.ndarray, aspect: float) -> np.ndarray:
+    """Points in units of the picture's height on all axes.
+
+    Args:
+        points: (T, J, C); x is a fraction of the width (z has its scale), y of the height.
+        aspect: width / height.
+    """
+    out = points.copy()
+    out[..., [0, *range(2, min(points.shape[-1], 3))]] *= aspect
+    return out
+
+
+def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float, float]:
+    """Origin, size and tilt of the signer, one of each for the whole clip.
+
+    With shoulders: their middle, their distance and the angle of their line (medians over the frames, so
+    that leaning and turning stay visible). With hands only: the middle of the wrists and twice the palm
+    (wrist to middle knuckle), no tilt.
+
+    Args:
+        points: (T, J, C) in square pixels.
+
+    Returns:
+        origin (3,) or (2,), size in the points' unit, tilt in radians.
+
+    Raises:
+        ClipError: when no frame shows what the size is taken from.
+    """
+    axes = min(points.shape[-1], 3)
+    xyz = points[..., :axes]
+    if skeleton.has("left_shoulder", "right_shoulder"):
+        left, right = (xyz[:, skeleton.index(f"{side}_shoulder")] for side in ("left", "right"))
+        both = np.isfinite(left[:, :2] + right[:, :2]).all(axis=1)
+        if both.any():
+            across = np.median((left - right)[both], axis=0)
+            origin = np.median((left + right)[both] / 2, axis=0)
+            size = float(np.median(np.linalg.norm((left - right)[both, :2], axis=1)))
+            if size < SMALLEST_SIZE and skeleton.has("nose"):
+                # Seen from the side the shoulders coincide: the neck is about half as long as they are wide.
+                nose = xyz[both, skeleton.index("nose"), :2]
+                size = 2 * float(np.nanmedian(np.linalg.norm(nose - origin[:2], axis=1)))
+            if size >= SMALLEST_SIZE:
+                return np.nan_to_num(origin), size, float(np.arctan2(across[1], across[0]))
+    return _hand_frame(xyz, skeleton)
+
+
+def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float, float]:
+    sides = [side for side in ("left", "right") if skeleton.has(f"{side}_hand_wrist", f"{side}_hand_middle_mcp")]
+    wrists = [xyz[:, skeleton.index(f"{side}_hand_wrist")] for side in sides]
+    palms = [
+        np.linalg.norm(xyz[:, skeleton.index(f"{side}_hand_middle_mcp")] - wrist, axis=1)
+        for side, wrist in zip(sides, wrists, strict=True)
+    ]
+    lengths = np.concatenate(palms) if palms else np.empty(0)
+    lengths = lengths[np.isfinite(lengths)]
+    if not len(lengths) or np.median(lengths) < SMALLEST_SIZE:
+        raise ClipError(
+            f"no frame of this clip shows both shoulders or a hand of skeleton {skeleton.name!r}, so it has no scale; "
+            "leave the clip out or set features.normalise=false"
+        )
+    origin = np.nanmedian(np.concatenate(wrists), axis=0)
+    return np.nan_to_num(origin), 2 * float(np.median(lengths)), 0.0
+
+
+def normalise(
+    points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0, rotate: bool = True, longest_gap: int = 5
+) -> np.ndarray:
+    """The clip in the signer's own frame: origin between the shoulders, unit = their distance, upright.
+
+    Shifting, scaling or turning the picture changes nothing.
+
+    Args:
+        points: (T, J, C) raw landmarks; channels after x, y, z (visibility) are kept as they are.
+        aspect: width / height of the picture.
+        rotate: undo the camera's roll, so that the shoulders are level.
+        longest_gap: fill gaps of at most so many frames (see `fill_gaps`).
+
+    Raises:
+        ClipError: when the clip shows nothing to take a scale from.
+    """
+    out = fill_gaps(to_square_pixels(points, aspect), longest_gap)
+    origin, size, tilt = signer_frame(out, skeleton)
+    axes = len(origin)
+    out[..., :axes] = (out[..., :axes] - origin) / size
+    if rotate and tilt:
+        cos, sin = np.cos(tilt), np.sin(tilt)
+        x, y = out[..., 0].copy(), out[..., 1].copy()
+        out[..., 0], out[..., 1] = cos * x + sin * y, cos * y - sin * x
+    return out.astype(np.float32)
+
+
+def mirror(points: np.ndarray, skeleton: Skeleton, middle: float = 0.0) -> np.ndarray:
+    """The clip as a mirror shows it: x reversed, left and right joints exchanged.
+
+    Args:
+        points: (..., J, C).
+        middle: the x that stays where it is: 0 for normalised points, 0.5 for raw ones.
+    """
+    out = points[..., list(skeleton.mirror), :].copy()
+    out[..., 0] = 2 * middle - out[..., 0]
+    return out

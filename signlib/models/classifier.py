@@ -1,0 +1,60 @@
+"""An encoder with a head: a batch of landmarks to class scores."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from signlib.config import ModelSettings
+from signlib.models.landmarks import Batch, LandmarkEncoder, SeedLandmarkEncoder
+
+
+class LandmarkClassifier(nn.Module):
+    """Class scores (B, K) for a batch of landmarks.
+
+    Args:
+        encoder: any module with `size` that turns a batch into (B, size).
+        classes: K.
+        dropout: before the linear head.
+    """
+
+    def __init__(self, encoder: nn.Module, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder, self.dropout = encoder, nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.size, classes)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Scores (B, K), not normalised."""
+        return self.head(self.dropout(self.encoder(batch)))
+
+
+def landmark_classifier(
+    settings: ModelSettings,
+    joints: int,
+    coordinates: int,
+    hands: Sequence[Sequence[int]],
+    frames: int,
+    classes: int,
+) -> LandmarkClassifier:
+    """The classifier that the settings describe.
+
+    Args:
+        settings: layout and sizes.
+        joints, coordinates: J and C of the points.
+        hands: indices of each hand's 21 joints among the J.
+        frames: T for the layout `seed`.
+        classes: K.
+    """
+    sizes = (settings.width, settings.layers, settings.heads, settings.intermediate)
+    if settings.layout == "seed":
+        encoder: nn.Module = SeedLandmarkEncoder(joints, coordinates, *sizes, frames, settings.dropout)
+    else:
+        encoder = LandmarkEncoder(
+            joints, coordinates, hands, settings.streams, *sizes, settings.max_positions, settings.dropout,
+            settings.stem_blocks, settings.stem_kernel, settings.stem_stride, settings.stem_dropout,
+        )  # fmt: skip
+    return LandmarkClassifier(encoder, classes, settings.head_dropout)
+
+
+def parameter_count(module: nn.Module) -> int:
+    """How many numbers a module learns."""
+    return sum(parameter.numel() for parameter in module.parameters())

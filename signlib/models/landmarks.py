@@ -1,0 +1,104 @@
+"""The BERT encoder on landmarks, in two layouts that share the transformer.
+
+`seed` is seed 000's network to the last parameter; `cls` is the one to use: a learned CLS token,
+attention masks, a temporal stem and streams of the hands.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+from signlib.errors import ClipError
+from signlib.models.layers import LandmarkStreams, TemporalStem, masked_mean
+
+Batch = Mapping[str, Tensor]
+
+
+def bert(width: int, layers: int, heads: int, intermediate: int, positions: int, dropout: float, pooler: bool):
+    """A BERT that is fed with embeddings and so has a vocabulary of one."""
+    config = BertConfig(
+        vocab_size=1,
+        type_vocab_size=1,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=intermediate,
+        max_position_embeddings=positions,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    return BertModel(config, add_pooling_layer=pooler)
+
+
+class SeedLandmarkEncoder(nn.Module):
+    """Seed 000's encoder: linear projection of each frame, BERT, the first frame's state read out.
+
+    Args:
+        joints, coordinates: J and C; the seed's are 543 and 2.
+        width, layers, heads, intermediate: the seed's are 384, 6, 6 and 1,536.
+        frames: T, fixed; the seed's is 16.
+        dropout: inside BERT.
+
+    Source: seed 000, "Skeleton Encoder": 10,802,304 parameters (unused pooler and vocabulary of one
+        included) + 417,408 of the projection.
+    Differs: missing points are zeros, not 999; the projection is trained (the origin's optimiser forgot it).
+    """
+
+    def __init__(
+        self, joints: int, coordinates: int, width: int, layers: int, heads: int, intermediate: int,
+        frames: int = 16, dropout: float = 0.1,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.frames, self.size = frames, width
+        self.project = nn.Linear(joints * coordinates, width)
+        self.encoder = bert(width, layers, heads, intermediate, frames, dropout, pooler=True)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, D) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
+        points, mask = batch["points"], batch["mask"]
+        if points.shape[1] > self.frames:
+            raise ClipError(f"{points.shape[1]} frames are more than this encoder's {self.frames}; resample the clips")
+        real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
+        x = self.project((points * mask[..., None]).flatten(2))
+        return self.encoder(inputs_embeds=x, attention_mask=real.long()).last_hidden_state[:, 0]
+
+
+class LandmarkEncoder(nn.Module):
+    """Streams, temporal stem, CLS token, BERT; the CLS state beside the mean of the others comes out.
+
+    Args:
+        joints, coordinates: J and C.
+        hands: indices of each hand's 21 joints.
+        streams: see `LandmarkStreams`.
+        width, layers, heads, intermediate, positions, dropout: of the transformer.
+        stem_blocks, stem_kernel, stem_stride, stem_dropout: of the stem.
+    """
+
+    def __init__(
+        self, joints: int, coordinates: int, hands: Sequence[Sequence[int]], streams: Sequence[str], width: int,
+        layers: int, heads: int, intermediate: int, positions: int = 256, dropout: float = 0.1,
+        stem_blocks: int = 2, stem_kernel: int = 5, stem_stride: int = 2, stem_dropout: float = 0.1,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.positions, self.size = positions, 2 * width
+        self.streams = LandmarkStreams(joints, coordinates, hands, streams)
+        self.stem = TemporalStem(self.streams.size, width, stem_blocks, stem_kernel, stem_stride, stem_dropout)
+        self.cls = nn.Parameter(torch.randn(width) * 0.02)
+        self.encoder = bert(width, layers, heads, intermediate, positions, dropout, pooler=False)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, 2 D) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
+        points, mask = batch["points"], batch["mask"]
+        real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
+        tokens, real = self.stem(self.streams(points, mask & real[..., None]), real)
+        if tokens.shape[1] >= self.positions:
+            raise ClipError(
+                f"{tokens.shape[1]} tokens are more than model.max_positions={self.positions} allows (one is the CLS "
+                "token): set features.frames, a larger stem_stride or more positions"
+            )
+        x = torch.cat([self.cls.expand(len(tokens), 1, -1), tokens], dim=1)
+        attention = torch.cat([real.new_ones(len(real), 1), real], dim=1)
+        states = self.encoder(inputs_embeds=x, attention_mask=attention.long()).last_hidden_state
+        return torch.cat([states[:, 0], masked_mean(states[:, 1:], real)], dim=-1)

@@ -1,0 +1,76 @@
+"""Where corpora, feature stores, runs and results live: laptop, Kaggle or CI.
+
+One environment variable finds real data (`SIGNLIB_DATA`) and one moves what is
+written (`SIGNLIB_RUNS`), so no notebook and no test ever spells a folder.
+"""
+
+import os
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from signlib.errors import InputError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+KAGGLE_WORKING = Path("/kaggle/working")
+
+
+def data_root() -> Path:
+    """The folder of real corpora: `$SIGNLIB_DATA`, else `../shared/data` beside the repository."""
+    configured = os.environ.get("SIGNLIB_DATA")
+    return Path(configured) if configured else REPOSITORY.parent / "shared" / "data"
+
+
+def runs_root() -> Path:
+    """The folder of scratch runs: `$SIGNLIB_RUNS`, Kaggle's working folder, else `runs/`."""
+    configured = os.environ.get("SIGNLIB_RUNS")
+    if configured:
+        return Path(configured)
+    return (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY) / "runs"
+
+
+def results_root() -> Path:
+    """The folder of small published runs."""
+    return REPOSITORY / "results"
+
+
+def notebooks_root() -> Path:
+    """The folder of the course's notebooks."""
+    return REPOSITORY / "notebooks"
+
+
+def check_name(name: str, what: str = "clip id") -> str:
+    """`name`, once it is sure to be one plain path component.
+
+    Args:
+        name: an id that comes from a file and will become part of a path.
+        what: how the error calls it.
+
+    Raises:
+        InputError: for an empty name, `.`, `..`, a separator, a drive or a NUL.
+    """
+    bad = not name or name in {".", ".."} or any(c in name for c in "/\\\0")
+    if bad or PureWindowsPath(name).drive:
+        raise InputError(
+            f"{what} {name!r} is not a plain name: it must not be empty, absolute, contain "
+            "'/', '\\' or be '..'; rename it"
+        )
+    return name
+
+
+def inside(root: str | Path, relative: str) -> Path:
+    """`root / relative`, once it is sure not to leave `root`.
+
+    Args:
+        root: the folder that must contain the result.
+        relative: a path read from a file, with `/` between its parts.
+
+    Raises:
+        InputError: for an absolute path, a `..` part, or a link that leads out of `root`.
+    """
+    parts = PurePosixPath(relative.replace("\\", "/"))
+    windows = PureWindowsPath(relative)
+    if not relative or parts.is_absolute() or windows.drive or ".." in parts.parts or "\0" in relative:
+        raise InputError(f"path {relative!r} leaves its root {root}: use a path relative to that folder, without '..'")
+    path = Path(root) / parts
+    if not path.resolve().is_relative_to(Path(root).resolve()):
+        raise InputError(f"path {relative!r} is a link that leaves its root {root}: copy the file there")
+    return path

@@ -1,0 +1,108 @@
+"""Named experiments: differences from the defaults in `config`, nothing repeated.
+
+A preset exists twice. Its smoke form changes only sizes and takes the generated corpus, so that
+every notebook and test walks the path that the full form walks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from signlib import config
+from signlib.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One named experiment.
+
+    Attributes:
+        question: what it is for, in one line.
+        settings: dotted keys that differ from the defaults.
+        smoke: further differences of the smoke form.
+        base: a preset to start from.
+    """
+
+    question: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    smoke: dict[str, Any] = field(default_factory=dict)
+    base: str = ""
+
+
+SMOKE = {
+    "data.corpus": "generated",
+    "data.root": "",
+    "data.split": "official",
+    "data.glosses": 8,
+    "data.signers": 6,
+    "data.repetitions": 2,
+    "training.epochs": 4,
+    "training.batch_size": 16,
+    "training.hours": 0.0,
+}
+
+PRESETS: dict[str, Preset] = {
+    "landmarks/small": Preset(
+        "a small transformer on normalised landmarks: for corpora of some hundred to some thousand clips"
+    ),
+    "landmarks/base": Preset(
+        "the size of seed 000's skeleton encoder with CLS token, masks and stem",
+        {
+            "model.width": 384,
+            "model.layers": 6,
+            "model.heads": 6,
+            "model.intermediate": 1536,
+            "training.learning_rate": 3e-4,
+        },
+        smoke={"training.epochs": 1},
+    ),
+    "landmarks/seed": Preset(
+        "seed 000's skeleton encoder to the last parameter: 543 points x (x, y), 16 frames, first frame read out",
+        {
+            "features.joints": "all",
+            "features.frames": 16,
+            "features.coordinates": 2,
+            "features.dominant": False,
+            "model.layout": "seed",
+            "model.streams": ["point"],
+            "model.stem_stride": 1,
+            "training.learning_rate": 1e-4,
+            "training.weight_decay": 0.01,
+            "training.warmup": 0.05,
+            "training.schedule": "linear",
+            "training.mirror_at_test": False,
+        },
+        smoke={"training.epochs": 1},
+        base="landmarks/base",
+    ),
+    "landmarks/one-shot": Preset(
+        "one clip a sign: strong augmentation stands in for the other signers and views",
+        base="landmarks/small",
+    ),
+    "dgs-30/small": Preset("30 German signs of a crowd, five folds", {"data.corpus": "dgs-30", "data.split": "folds"}),
+    "asl-letters/small": Preset("letters of one signer, tested on another", {"data.corpus": "asl-letters"}),
+}
+
+
+def build(name: str, mode: str = "full", seed: int = 0, overrides: Iterable[str] = ()) -> config.Settings:
+    """The settings of a preset after its base, its form and the overrides.
+
+    Args:
+        name: `family/variant`.
+        mode: `smoke` or `full`.
+        seed: of everything random.
+        overrides: `key=value` strings, which win over all.
+
+    Raises:
+        SettingsError: for an unknown preset or mode, and for what `config.build` refuses.
+    """
+    if name not in PRESETS:
+        raise SettingsError(f"preset {name!r} is unknown; choose from {', '.join(PRESETS)}")
+    chain, at = [], name
+    while at:
+        chain.insert(0, PRESETS[at])
+        at = PRESETS[at].base
+    layers = [preset.settings for preset in chain]
+    if mode == "smoke":
+        layers += [SMOKE, *(preset.smoke for preset in chain)]
+    return config.build(*layers, {"preset": name, "mode": mode, "seed": seed}, overrides=overrides)

@@ -1,0 +1,310 @@
+"""One run = one folder: settings, metrics, predictions, scores, figures, environment.
+
+Statistics, tables and the README read these folders and nothing else. The test split is opened
+once, by a run whose training is over; a smoke run says so and cannot be published.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from signlib import config, paths
+from signlib.errors import RunError
+from signlib.files import disk_error, write_json, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SETTINGS, STATUS, METRICS, PREDICTIONS, SCORES, ENVIRONMENT = (
+    "settings.yaml", "status.json", "metrics.json", "predictions.csv", "scores.npz", "environment.json",
+)  # fmt: skip
+STAGES = ("started", "trained", "test opened", "finished")
+PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch", "transformers", "lightning", "mediapipe", "av")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that a run found.
+
+    Attributes:
+        metric: its name, such as `top-1`.
+        value: in `unit`.
+        n: how many clips (or sentences) it stands on.
+        split: of which split.
+        unit: `%`, `clips`, `s`, ...
+        interval: low and high end of its 95 % interval, or None where it has none.
+        note: how it was selected, what the interval resamples, what may leak.
+    """
+
+    metric: str
+    value: float
+    n: int
+    split: str
+    unit: str = "%"
+    interval: tuple[float, float] | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.metric} {self.value:.1f}{' %' if self.unit == '%' else ' ' + self.unit}"
+        if self.interval is not None:
+            text += f" [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"
+        return f"{text} ({self.split}, n = {self.n})"
+
+
+class Run:
+    """A run folder. `start` makes one, `Run(path)` opens one.
+
+    Raises:
+        RunError: when the folder holds no run.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / SETTINGS).is_file():
+            raise RunError(f"{self.path} holds no run (no {SETTINGS}); `train` makes one and prints its folder")
+        self.settings = config.from_yaml((self.path / SETTINGS).read_text(encoding="utf-8"))
+        self._status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.stage})"
+
+    @property
+    def name(self) -> str:
+        """`<experiment>/<run>`."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def stage(self) -> str:
+        """How far it is: one of `STAGES`."""
+        return self._status["stage"]
+
+    @property
+    def finished(self) -> bool:
+        """True when metrics and predictions are written."""
+        return self.stage == "finished"
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Its metrics, once it is finished."""
+        self._must_be_finished()
+        rows = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+        return [Metric(**{**row, "interval": row["interval"] and tuple(row["interval"])}) for row in rows]
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """clip, signer, target, prediction, score of the test clips, once it is finished."""
+        self._must_be_finished()
+        if not (self.path / PREDICTIONS).is_file():
+            raise RunError(f"run {self.path} was published without per-clip predictions (its corpus is restricted)")
+        return pd.read_csv(self.path / PREDICTIONS, dtype={"clip": str, "signer": str}, keep_default_na=False)
+
+    @property
+    def scores(self) -> tuple[np.ndarray, list[str], list[str]]:
+        """Scores (N, K) float32 with their N clips and K classes, once it is finished."""
+        self._must_be_finished()
+        with np.load(self.path / SCORES, allow_pickle=False) as archive:
+            return archive["scores"], archive["clips"].tolist(), archive["classes"].tolist()
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Commit, versions, device, wall time and peak memory."""
+        return json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+
+    def _must_be_finished(self) -> None:
+        if not self.finished:
+            raise RunError(f"run {self.path} is not finished ({self.stage}); run its training again to go on")
+
+    def note(self, **facts: Any) -> None:
+        """Keep facts about the run beside its stage (such as the clips that could not be used)."""
+        self._status.update(facts)
+        write_json(self.path / STATUS, self._status)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `note` kept."""
+        return dict(self._status)
+
+    def trained(self) -> None:
+        """Say that training and every selection are over."""
+        if self.stage != "started":
+            raise RunError(f"run {self.path} was trained before ({self.stage}); start another run to train again")
+        self.note(stage="trained")
+
+    def open_test(self) -> None:
+        """Ask for the test split; granted once, to a run whose training is over.
+
+        Raises:
+            RunError: before training is over, or when the test split was read before.
+        """
+        if self.stage == "started":
+            raise RunError(f"run {self.path}: the test split stays closed until training and selection are over")
+        if self.stage != "trained":
+            raise RunError(f"run {self.path} has read its test split already; start another run (--run-name)")
+        self.note(stage="test opened", test_opened=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+    def finish(
+        self,
+        metrics: Sequence[Metric],
+        predictions: pd.DataFrame | None = None,
+        scores: tuple[np.ndarray, Sequence[str], Sequence[str]] | None = None,
+        figures: Mapping[str, "Figure"] | None = None,
+    ) -> "Run":
+        """Write the results and close the run.
+
+        Args:
+            metrics: what was measured.
+            predictions: one row a clip: clip, signer, target, prediction, score.
+            scores: (N, K) array, N clips, K class names.
+            figures: name -> matplotlib figure, saved as `figures/<name>.png`.
+
+        Raises:
+            RunError: when the run is finished already, or a metric is not a finite number.
+        """
+        if self.finished:
+            raise RunError(f"run {self.path} is finished; start another run (--run-name)")
+        broken = [m.metric for m in metrics if not np.isfinite(m.value)]
+        if broken or not metrics:
+            raise RunError(f"run {self.path}: metric {broken or '(none given)'} has no value; nothing was written")
+        if predictions is not None:
+            write_text(self.path / PREDICTIONS, predictions.to_csv(index=False))
+        if scores is not None:
+            array, clips, classes = scores
+            _write_scores(self.path / SCORES, array, clips, classes)
+        for name, figure in (figures or {}).items():
+            (self.path / "figures").mkdir(exist_ok=True)
+            figure.savefig(
+                self.path / "figures" / f"{paths.check_name(name, 'figure')}.png", dpi=120, bbox_inches="tight"
+            )
+        write_json(self.path / METRICS, [asdict(metric) for metric in metrics])
+        write_json(self.path / ENVIRONMENT, environment(self._status))
+        self.note(stage="finished")
+        return self
+
+
+def _write_scores(path: Path, scores: np.ndarray, clips: Sequence[str], classes: Sequence[str]) -> None:
+    temporary = path.with_name("." + path.name)
+    try:
+        np.savez_compressed(
+            temporary, scores=np.asarray(scores, np.float32), clips=np.array(clips), classes=np.array(classes)
+        )
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(error, path) from error
+
+
+def start(experiment: str, name: str, settings: config.Settings, resume: bool = False) -> Run:
+    """A run folder below the runs root, fresh or gone on with.
+
+    Args:
+        experiment: such as `landmarks-small`.
+        name: of this run.
+        settings: fully resolved.
+        resume: go on with an unfinished run of the same settings.
+
+    Returns:
+        A run; a finished one of the same settings is returned as it is.
+
+    Raises:
+        RunError: when the name is taken by a run with other settings, or by an unfinished one without `resume`.
+    """
+    path = paths.runs_root() / paths.check_name(experiment, "experiment") / paths.check_name(name, "run name")
+    if (path / SETTINGS).is_file():
+        run = Run(path)
+        changed = config.differences(settings, run.settings)
+        if changed:
+            key, value = next(iter(changed.items()))
+            raise RunError(
+                f"run {path} has {key}={config.flat(run.settings)[key]!r}, not {value!r}; "
+                "choose another --run-name, or delete it"
+            )
+        if not run.finished and not resume:
+            raise RunError(
+                f"run {path} is unfinished ({run.stage}); add --resume to go on, or choose another --run-name"
+            )
+        return run
+    write_json(path / STATUS, {"stage": "started", "smoke": settings.mode == "smoke", "started": time.time()})
+    write_text(path / SETTINGS, config.to_yaml(settings))
+    return Run(path)
+
+
+def environment(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Commit, versions, machine, wall time since the start and peak memory of this process."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "device": status.get("device", "cpu"),
+        "precision": status.get("precision", "32"),
+        "wall_seconds": round(time.time() - status["started"], 1) if "started" in status else None,
+        "training_seconds": status.get("training_seconds"),
+        "peak_memory_mb": round(peak / 2**20),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def commit() -> str:
+    """The commit of this checkout, with `+` when the work tree differs; "" outside git."""
+    try:
+        call = ["git", "-C", str(paths.REPOSITORY), "describe", "--always", "--dirty=+", "--abbrev=10", "--exclude=*"]
+        return subprocess.run(call, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def publish(run: Run, restricted: bool) -> Path:
+    """Copy the small files of a finished full run to `results/`.
+
+    Args:
+        restricted: the corpus allows only aggregates: per-clip predictions and scores stay behind.
+
+    Raises:
+        RunError: for a smoke run or an unfinished one.
+    """
+    if run.settings.mode == "smoke":
+        raise RunError(
+            f"run {run.path} is a smoke run (generated clips, small sizes); train with --mode full to publish"
+        )
+    metrics = run.metrics
+    target = paths.results_root() / run.name
+    staging = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    names = [SETTINGS, STATUS, ENVIRONMENT] + ([] if restricted else [PREDICTIONS])
+    for name in names:
+        if (run.path / name).is_file():
+            shutil.copy2(run.path / name, staging / name)
+    if (run.path / "figures").is_dir():
+        shutil.copytree(run.path / "figures", staging / "figures")
+    write_json(staging / METRICS, [asdict(metric) for metric in metrics])
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(staging, target)
+    return target
+
+
+def published() -> list[Run]:
+    """Every published run, by name."""
+    root = paths.results_root()
+    return [Run(path.parent) for path in sorted(root.glob(f"*/*/{SETTINGS}"))]

@@ -1,0 +1,118 @@
+"""Who signs: a body, a way of moving, and the camera in front of it.
+
+What differs between signers is what a recogniser must learn to ignore, so
+every difference stands here, with one knob (`hardness`) for all of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from signlib.errors import SettingsError
+from signlib.synthesis.seeding import generator
+
+HARDEST = 3.0
+LEFT_HANDED = 0.1
+
+
+@dataclass(frozen=True)
+class Signer:
+    """One person before one camera. Lengths in metres, angles in radians.
+
+    Attributes:
+        name: what the manifest calls them.
+        left_handed: True mirrors everything they sign.
+        shoulders: distance between the shoulders.
+        torso: hip to shoulder.
+        upper_arm, forearm: bone lengths.
+        hand: wrist to middle knuckle.
+        head: half the height of the face; half its width is about three quarters of it.
+        tempo: 1 is average; twice as fast is 2.
+        size: of movements, 1 is average.
+        accent: (3,) where their signs lie beside where the lexicon says.
+        posture: (15,) added to all their finger angles, see `motion.ANGLES`.
+        rest: height of the resting hands above the hips (negative: below).
+        yaw, tilt, roll: of the body before the camera.
+        distance: from camera to hips.
+        zoom: frame widths per metre at that distance.
+        centre: (x, y) of the hips in the frame, in fractions.
+        jitter: of reported points, in metres.
+        lost: chance of losing a hand that is still, that moves fast, that crosses the face.
+        hardness: spread of one performance around the signer's own way.
+    """
+
+    name: str
+    left_handed: bool
+    shoulders: float
+    torso: float
+    upper_arm: float
+    forearm: float
+    hand: float
+    head: float
+    tempo: float
+    size: float
+    accent: tuple[float, ...]
+    posture: tuple[float, ...]
+    rest: float
+    yaw: float
+    tilt: float
+    roll: float
+    distance: float
+    zoom: float
+    centre: tuple[float, float]
+    jitter: float
+    lost: tuple[float, float, float]
+    hardness: float
+
+
+def make_signer(index: int, seed: int = 0, hardness: float = 1.0) -> Signer:
+    """Signer number `index` of the world `seed`: the same whoever else is in it.
+
+    Args:
+        index: from 0.
+        seed: of the world.
+        hardness: 0 = everyone is average, right-handed and seen from the front without noise;
+            1 = people as they differ in a studio corpus; at most 3.
+
+    Raises:
+        SettingsError: for a negative index or a hardness out of range.
+    """
+    if index < 0 or not 0 <= hardness <= HARDEST:
+        raise SettingsError(
+            f"signer {index} with hardness {hardness}: the index starts at 0, hardness lies in 0..{HARDEST:g}"
+        )
+    rng = generator(seed, "signer", index)
+
+    def around(mean: float, spread: float) -> float:
+        return float(mean + hardness * spread * np.clip(rng.standard_normal(), -2, 2))
+
+    def ratio(mean: float, spread: float) -> float:
+        return float(mean * np.exp(around(0.0, spread)))
+
+    stature = ratio(1.0, 0.06)
+    torso = stature * ratio(0.50, 0.04)
+    zoom = ratio(0.72, 0.18) / stature
+    return Signer(
+        name=f"signer{index:02d}",
+        left_handed=bool(rng.random() < LEFT_HANDED and hardness > 0),
+        shoulders=stature * ratio(0.36, 0.05),
+        torso=torso,
+        upper_arm=stature * ratio(0.29, 0.03),
+        forearm=stature * ratio(0.25, 0.03),
+        hand=stature * ratio(0.092, 0.05),
+        head=stature * ratio(0.112, 0.04),
+        tempo=ratio(1.0, 0.12),
+        size=ratio(1.0, 0.22),
+        accent=tuple(around(0.0, 0.025) for _ in range(3)),
+        posture=tuple(around(0.0, 0.14) for _ in range(15)),
+        rest=around(-0.02, 0.06),
+        yaw=around(0.0, 0.25),
+        tilt=around(0.0, 0.07),
+        roll=around(0.0, 0.04),
+        distance=ratio(2.2, 0.15),
+        zoom=zoom,
+        centre=(around(0.5, 0.08), around(0.46, 0.05) + zoom * torso),
+        jitter=0.002 * hardness,
+        lost=(0.01 * hardness, 0.25 * hardness, 0.15 * hardness),
+        hardness=hardness,
+    )

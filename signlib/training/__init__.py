@@ -1,0 +1,8 @@
+"""Fitting a model.
+
+batches   stores to padded batches with masks
+augment   changes of a clip that leave its sign the same
+optim     parameter groups, warm-up and decay
+tasks     what one step computes, as a Lightning module
+fit       the trainer: early stopping, resume, time budget
+"""

@@ -1,0 +1,112 @@
+"""Changes of a training batch that leave its signs the same, on the whole batch at once.
+
+Geometry about the signer (another camera), about each wrist (another hand), and in what is seen.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from signlib.config import AugmentSettings
+from signlib.training.batches import Batch
+
+
+class Augment:
+    """A function from batch to batch.
+
+    Args:
+        settings: strengths; 0 switches one off.
+        mirror: for each joint, its mirror image.
+        hands: indices of each hand's 21 joints, the leading hand last.
+        coordinates: C, 2 or 3; rotations out of the picture need 3.
+    """
+
+    def __init__(
+        self, settings: AugmentSettings, mirror: Sequence[int], hands: Sequence[Sequence[int]], coordinates: int
+    ) -> None:
+        self.settings, self.mirror, self.coordinates = settings, list(mirror), coordinates
+        self.hands = [list(hand) for hand in hands]
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with points and mask changed; lengths and targets stay."""
+        points, mask = self._mirrored(batch["points"], batch["mask"])
+        points = points @ self._camera(len(points), points.device)[:, None]
+        points = self._reshape_hands(points)
+        mask = self._hide_hands(mask, batch["lengths"])
+        return {**batch, "points": points * mask[..., None], "mask": mask}
+
+    def _mirrored(self, points: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        flip = torch.rand(len(points), device=points.device) < self.settings.mirror
+        if not flip.any():
+            return points, mask
+        points, mask = points.clone(), mask.clone()
+        swapped = points[flip][:, :, self.mirror]
+        swapped[..., 0] *= -1
+        points[flip], mask[flip] = swapped, mask[flip][:, :, self.mirror]
+        return points, mask
+
+    def _camera(self, size: int, device: torch.device) -> Tensor:
+        """(B, C, C): rotation, scale and shear about the signer."""
+        s = self.settings
+        scale = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale) * torch.eye(self.coordinates, device=device)
+        shear = torch.randn(size, self.coordinates, self.coordinates, device=device) * s.shear
+        return rotations(size, s.yaw, s.pitch, s.roll, self.coordinates, device) @ (scale + shear)
+
+    def _reshape_hands(self, points: Tensor) -> Tensor:
+        s, size, device = self.settings, len(points), points.device
+        points = points.clone()
+        for hand in self.hands:
+            wrist = points[:, :, hand[:1]]
+            turn = rotations(size, s.hand_yaw, s.hand_pitch, s.hand_roll, self.coordinates, device)
+            turn = turn * torch.exp(torch.randn(size, 1, 1, device=device) * s.hand_scale)
+            local = (points[:, :, hand] - wrist) @ turn[:, None]
+            fingers = torch.exp(torch.randn(size, 1, 5, 1, device=device) * s.finger).repeat_interleave(4, dim=2)
+            local = torch.cat([local[:, :, :1], local[:, :, 1:] * fingers], dim=2)
+            palm = local[:, :, 9].norm(dim=-1).amax(1)[:, None, None, None]
+            shape = torch.randn(size, 1, 21, self.coordinates, device=device) * s.joint
+            noise = torch.randn(local.shape, device=device) * s.jitter
+            place = torch.randn(size, 1, 1, self.coordinates, device=device) * s.shift
+            points[:, :, hand] = wrist + place + local + (shape + noise) * palm
+        return points
+
+    def _hide_hands(self, mask: Tensor, lengths: Tensor) -> Tensor:
+        s, size = self.settings, len(mask)
+        mask = mask.clone()
+        time = torch.arange(mask.shape[1], device=mask.device)
+        for order, hand in enumerate(self.hands):
+            span = torch.rand(size, 1, device=mask.device) * s.drop_hand * lengths[:, None]
+            start = torch.rand(size, 1, device=mask.device) * (lengths[:, None] - span)
+            hidden = (time >= start) & (time < start + span)
+            if order == 0 and len(self.hands) == 2:
+                hidden |= torch.rand(size, 1, device=mask.device) < s.drop_second
+            mask[:, :, hand] &= ~hidden[..., None]
+        return mask
+
+
+def rotations(size: int, yaw: float, pitch: float, roll: float, coordinates: int, device: torch.device) -> Tensor:
+    """Random rotations (B, C, C) for row vectors, each angle uniform within its limit in degrees.
+
+    With two coordinates only the roll turns; yaw narrows x and pitch narrows y, as a turned plane looks.
+    """
+    limits = torch.tensor([pitch, yaw, roll], device=device)
+    angles = torch.deg2rad((torch.rand(size, 3, device=device) * 2 - 1) * limits)
+    (cx, cy, cz), (sx, sy, sz) = angles.cos().T, angles.sin().T
+    zero, one = torch.zeros_like(cx), torch.ones_like(cx)
+    about_z = torch.stack([cz, sz, zero, -sz, cz, zero, zero, zero, one], 1).view(size, 3, 3)
+    about_y = torch.stack([cy, zero, -sy, zero, one, zero, sy, zero, cy], 1).view(size, 3, 3)
+    about_x = torch.stack([one, zero, zero, zero, cx, sx, zero, -sx, cx], 1).view(size, 3, 3)
+    return (about_x @ about_y @ about_z)[:, :coordinates, :coordinates]
+
+
+def mixup(batch: Batch, targets: Tensor, alpha: float) -> tuple[Batch, Tensor]:
+    """Each clip blended with another of the batch, and the targets (B, K) with it.
+
+    Source: Zhang et al. 2018, mixup, eq. 1; the share is at least one half, so the first clip leads.
+    """
+    share = torch.distributions.Beta(alpha, alpha).sample().item()
+    share = max(share, 1 - share)
+    other = torch.randperm(len(targets), device=targets.device)
+    points = share * batch["points"] + (1 - share) * batch["points"][other]
+    mixed = {**batch, "points": points, "mask": batch["mask"] | batch["mask"][other]}
+    return mixed, share * targets + (1 - share) * targets[other]

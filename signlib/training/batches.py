@@ -1,0 +1,182 @@
+"""Clips of a store to padded batches: points, mask, lengths, target.
+
+A clip is prepared once (normalised, joints chosen) and kept; resampling to a fixed number of
+frames is done on whole batches, because augmentation warps time there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm.auto import tqdm
+
+from signlib.config import FeatureSettings
+from signlib.data.skeletons import Skeleton
+from signlib.errors import ClipError
+from signlib.features.normalise import masked, mirror, normalise, seen, to_square_pixels
+from signlib.features.store import ClipSource
+
+Batch = dict[str, Tensor]
+
+
+def prepare(points: np.ndarray, skeleton: Skeleton, settings: FeatureSettings, aspect: float = 1.0) -> np.ndarray:
+    """One clip as the model's input: normalised, led by one hand, joints and coordinates chosen.
+
+    Args:
+        points: (T, J, C) raw landmarks, NaN = missing.
+        aspect: width / height of the picture; 0 or NaN counts as 1.
+
+    Returns:
+        (T, J', coordinates) float32, NaN = missing.
+
+    Raises:
+        ClipError: when nothing of the chosen joints was seen, or the clip has no scale.
+    """
+    if not seen(points).any():
+        raise ClipError("no point of the clip was seen in any frame; leave the clip out")
+    aspect = aspect if np.isfinite(aspect) and aspect > 0 else 1.0
+    if settings.normalise:
+        out = normalise(points, skeleton, aspect, settings.rotate, settings.longest_gap)
+        if settings.dominant and left_leads(out, skeleton):
+            out = mirror(out, skeleton)
+    else:
+        out = np.array(points, np.float32)
+        if settings.dominant and left_leads(to_square_pixels(out, aspect), skeleton):
+            out = mirror(out, skeleton, middle=0.5)
+    out = out[:, skeleton.selection(settings.joints), : settings.coordinates].copy()
+    if settings.coordinates == 3:
+        out[..., 2] *= settings.z_weight
+    if not seen(out).any():
+        raise ClipError(f"no point of features.joints={settings.joints} was seen in any frame; leave the clip out")
+    return out
+
+
+def left_leads(points: np.ndarray, skeleton: Skeleton) -> bool:
+    """True when the left hand is seen and moves more than the right one.
+
+    Args:
+        points: (T, J, C) in units that are the same along x and y.
+    """
+    if not skeleton.has("left_hand_wrist", "right_hand_wrist"):
+        return False
+    return _activity(points, skeleton, "left") > _activity(points, skeleton, "right")
+
+
+def _activity(points: np.ndarray, skeleton: Skeleton, side: str) -> float:
+    wrist = points[:, skeleton.index(f"{side}_hand_wrist"), :2]
+    shown = np.isfinite(wrist).all(axis=1).sum()
+    steps = np.linalg.norm(np.diff(wrist, axis=0), axis=1)
+    # A hand at rest is seen as long as the other: path counts, and a little of its being there.
+    return float(shown * (0.1 + np.nansum(steps)))
+
+
+@dataclass
+class Prepared:
+    """Clips ready for batches.
+
+    Attributes:
+        clips: N ids.
+        points: N arrays (T, J, C), NaN = missing.
+        unusable: clip -> reason, for clips that were left out.
+    """
+
+    clips: list[str]
+    points: list[np.ndarray]
+    unusable: dict[str, str]
+
+
+def prepare_clips(source: ClipSource, clips: Sequence[str], settings: FeatureSettings, quiet: bool = False) -> Prepared:
+    """The given clips of a source, prepared; a clip that cannot be used is named, not raised."""
+    about = source.labelled.set_index("clip")
+    aspects = (about["width"] / about["height"].where(about["height"] > 0)).to_dict()
+    prepared = Prepared([], [], {})
+    for clip in tqdm(clips, desc="preparing clips", unit="clip", leave=False, disable=quiet or len(clips) < 500):
+        try:
+            points = prepare(source.read(clip), source.skeleton, settings, aspects[clip])
+        except ClipError as error:
+            prepared.unusable[clip] = str(error)
+            continue
+        prepared.clips.append(clip)
+        prepared.points.append(points)
+    return prepared
+
+
+class ClipDataset(Dataset):
+    """Prepared clips with their targets.
+
+    Args:
+        points: N arrays (T, J, C).
+        targets: (N,) class numbers.
+    """
+
+    def __init__(self, points: Sequence[np.ndarray], targets: Sequence[int]) -> None:
+        self.items = [masked(clip) for clip in points]
+        self.targets = np.asarray(targets)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, int]:
+        return (*self.items[index], int(self.targets[index]))
+
+
+def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
+    """Items to one batch, padded with zeros that are masked out.
+
+    Returns:
+        points (B, T, J, C), mask (B, T, J), lengths (B,), target (B,).
+    """
+    lengths = torch.tensor([len(points) for points, _, _ in items])
+    joints, channels = items[0][0].shape[1:]
+    points = torch.zeros(len(items), int(lengths.max()), joints, channels)
+    mask = torch.zeros(points.shape[:3], dtype=torch.bool)
+    for row, (clip, present, _) in enumerate(items):
+        points[row, : len(clip)] = torch.from_numpy(clip)
+        mask[row, : len(clip)] = torch.from_numpy(present)
+    target = torch.tensor([target for _, _, target in items])
+    return {"points": points, "mask": mask, "lengths": lengths, "target": target}
+
+
+def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) -> Batch:
+    """The batch with `frames` frames a clip, interpolated linearly over the clip's own length.
+
+    Args:
+        batch: as `collate` makes it.
+        frames: T of the result; 0 leaves the batch as it is.
+        warp: strength of a random smooth time warp (training only).
+        crop: largest share cut from each end at random (training only).
+
+    Where one of two neighbours is missing, the other one counts.
+    """
+    if frames == 0:
+        return batch
+    points, mask, lengths = batch["points"], batch["mask"], batch["lengths"]
+    size = len(points)
+    time = torch.linspace(0, 1, frames, device=points.device).expand(size, frames)
+    if warp:
+        strength = (torch.rand(size, 1, device=points.device) * 2 - 1) * warp
+        phase = torch.rand(size, 1, device=points.device) * 2 * torch.pi
+        time = time + strength * torch.sin(torch.pi * time) * torch.cos(torch.pi * time + phase) / torch.pi
+    if crop:
+        start, end = torch.rand(2, size, 1, device=points.device) * crop
+        time = start + (1 - end - start) * time
+    place = time.clamp(0, 1) * (lengths[:, None] - 1)
+    before = place.floor().long()
+    after = torch.minimum(before + 1, lengths[:, None] - 1)
+    rows = torch.arange(size, device=points.device)[:, None]
+    first, second = mask[rows, before], mask[rows, after]
+    weight = (place - before)[..., None].expand(first.shape)
+    weight = torch.where(first & second, weight, (~first).to(weight.dtype))
+    mixed = torch.lerp(
+        points[rows, before], points[rows, after], weight[..., None].expand(*weight.shape, points.shape[-1])
+    )
+    present = first | second
+    return {
+        **batch,
+        "points": mixed * present[..., None],
+        "mask": present,
+        "lengths": torch.full_like(lengths, frames),
+    }

@@ -1,0 +1,172 @@
+"""What one step of isolated recognition computes: augmented batch, scores, loss, validation accuracy."""
+
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from signlib.config import Settings
+from signlib.training.augment import Augment, mixup
+from signlib.training.batches import Batch, resample
+from signlib.training.optim import Average, parameter_groups, rate_factor
+
+
+class ClassificationTask(lightning.LightningModule):
+    """Fits a model to the glosses of clips.
+
+    Args:
+        model: batch -> (B, K) scores.
+        settings: of the experiment.
+        augment: the change of training batches.
+        class_weights: (K,) factors on the loss, or None.
+
+    Validation and the end result use the averaged weights where `training.average` > 0.
+    """
+
+    def __init__(
+        self, model: nn.Module, settings: Settings, augment: Augment, class_weights: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.model, self.settings, self.augment = model, settings, augment
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.average: Average | None = None
+        self.best: dict[str, Any] = {}
+        self.history: list[dict[str, float]] = []
+        self._live: dict[str, Tensor] = {}
+        self._seen: list[Tensor] = []
+        self._losses: list[Tensor] = []
+
+    def on_fit_start(self) -> None:
+        decay = self.settings.training.average
+        if decay and self.average is None:
+            self.average = Average(self.model, decay)
+
+    def on_train_epoch_start(self) -> None:
+        # An epoch's randomness depends on seed and epoch alone, so a resumed run repeats it exactly.
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """The loss of one augmented batch."""
+        augment, training = self.settings.augment, self.settings.training
+        batch = self.augment(resample(batch, self.settings.features.frames, augment.warp, augment.crop))
+        scores_width = self.model.head.out_features
+        targets = functional.one_hot(batch["target"], scores_width).float()
+        if augment.mixup:
+            batch, targets = mixup(batch, targets, augment.mixup)
+        loss = soft_cross_entropy(self.model(batch), targets, training.label_smoothing, self.class_weights)
+        self._losses.append(loss.detach())
+        return loss
+
+    def on_before_zero_grad(self, _: torch.optim.Optimizer) -> None:
+        if self.average is not None and self.global_step > self.average.updates:
+            self.average.update(self.model)
+
+    def on_train_epoch_end(self) -> None:
+        row = {
+            "epoch": self.current_epoch + 1,
+            "step": self.global_step,
+            "loss": float(torch.stack(self._losses).mean()),
+        }
+        self._losses.clear()
+        if "validated" in self.best:
+            row["validation_accuracy"] = self.best["validated"]
+        self.history.append(row)
+
+    def on_validation_epoch_start(self) -> None:
+        if self.average is not None:
+            self._live = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            self.model.load_state_dict(self.average.state)
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Which clips of the batch are recognised."""
+        scores = self.model(resample(batch, self.settings.features.frames))
+        self._seen.append(scores.argmax(dim=1) == batch["target"])
+
+    def on_validation_epoch_end(self) -> None:
+        accuracy = 100 * float(torch.cat(self._seen).float().mean())
+        self._seen.clear()
+        if not self.trainer.sanity_checking:
+            self.log("validation_accuracy", accuracy)
+            self.best["validated"] = accuracy
+            if accuracy > self.best.get("accuracy", -1.0):
+                state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+                self.best |= {"accuracy": accuracy, "step": self.global_step, "state": state}
+        if self._live:
+            self.model.load_state_dict(self._live)
+            self._live = {}
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        training = self.settings.training
+        groups = parameter_groups(self.model, training.learning_rate, training.weight_decay, training.rates)
+        steps = self.trainer.estimated_stepping_batches
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer := torch.optim.AdamW(groups),
+            lambda step: rate_factor(step, int(steps), training.warmup, training.schedule),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["best"], checkpoint["history"] = self.best, self.history
+        if self.average is not None:
+            checkpoint["average"] = {"state": self.average.state, "updates": self.average.updates}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.best, self.history = checkpoint["best"], checkpoint["history"]
+        if "average" in checkpoint:
+            self.average = Average(self.model, self.settings.training.average)
+            self.average.state = checkpoint["average"]["state"]
+            self.average.updates = checkpoint["average"]["updates"]
+
+    def load_result(self) -> str:
+        """Put the chosen weights into the model, and say which: best on validation, else the last ones."""
+        if "state" in self.best:
+            self.model.load_state_dict(self.best["state"])
+            return f"best validation accuracy ({self.best['accuracy']:.1f} % at step {self.best['step']})"
+        if self.average is not None:
+            self.model.load_state_dict(self.average.state)
+            return "last step, averaged weights; nothing was selected"
+        return "last step; nothing was selected"
+
+
+def soft_cross_entropy(
+    scores: Tensor, targets: Tensor, smoothing: float = 0.0, class_weights: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy with soft targets, the weighted mean over the batch.
+
+    Args:
+        scores: (B, K).
+        targets: (B, K), rows that sum to 1.
+        smoothing: share spread evenly over all classes.
+        class_weights: (K,) factors; a clip's weight is its targets' mean factor, as torch does for hard ones.
+    """
+    loss = functional.cross_entropy(scores, targets, weight=class_weights, label_smoothing=smoothing, reduction="sum")
+    total = targets.sum() if class_weights is None else (targets * class_weights).sum()
+    return loss / total
+
+
+def class_weights(counts: Tensor) -> Tensor:
+    """N / (K n_k): (K,) weights under which every class counts the same; empty classes get 0."""
+    weights = counts.sum() / (len(counts) * counts.clamp(min=1))
+    return torch.where(counts > 0, weights, 0.0).float()
+
+
+@torch.no_grad()
+def log_probabilities(
+    model: nn.Module, batches: Any, settings: Settings, mirror: list[int], device: torch.device
+) -> Tensor:
+    """(N, K) log-probabilities of all batches; averaged over both mirror images when the settings say so."""
+    model.eval()
+    out = []
+    for batch in batches:
+        batch = {key: value.to(device) for key, value in batch.items()}
+        batch = resample(batch, settings.features.frames)
+        probability = model(batch).float().softmax(dim=-1)
+        if settings.training.mirror_at_test:
+            flip = torch.ones(batch["points"].shape[-1], device=device)
+            flip[0] = -1
+            flipped = {**batch, "points": batch["points"][:, :, mirror] * flip, "mask": batch["mask"][:, :, mirror]}
+            probability = (probability + model(flipped).float().softmax(dim=-1)) / 2
+        out.append(probability.clamp(min=1e-12).log().cpu())
+    return torch.cat(out)

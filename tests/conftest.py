@@ -1,0 +1,48 @@
+"""What every test may ask for: real data where it stands, and a word on what was skipped."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from signlib import paths
+
+# Several workers share the cores: more threads each only makes them wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """A function: `real_data("slovak")` is that corpus's folder, or the test is skipped."""
+
+    def find(name: str) -> Path:
+        folder = paths.data_root() / name
+        if not folder.exists():
+            pytest.skip(f"real data: {name!r} is not under SIGNLIB_DATA ({paths.data_root()})")
+        return folder
+
+    return find
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.real)
+    if not config.option.markexpr:
+        slow = pytest.mark.skip(reason="slow: run with -m slow")
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(slow)
+
+
+def pytest_terminal_summary(terminalreporter):
+    ran = [r for r in terminalreporter.stats.get("passed", []) if "real" in r.keywords and r.when == "call"]
+    failed = [r for r in terminalreporter.stats.get("failed", []) if "real" in r.keywords]
+    skipped = [r for r in terminalreporter.stats.get("skipped", []) if "real" in r.keywords]
+    terminalreporter.write_sep("-", "real data")
+    terminalreporter.write_line(
+        f"{len(ran)} tests ran on real data ({paths.data_root()}), {len(failed)} of them failed, "
+        f"{len(skipped)} were skipped"
+    )
+    for report in ran + failed + skipped:
+        terminalreporter.write_line(f"  {report.outcome:8s} {report.nodeid}")
