@@ -152,6 +152,18 @@ def test_exit_code_for_nothing_to_run(tmp_path, monkeypatch, capsys):
     assert "holds no notebook" in capsys.readouterr().err
 
 
+def test_check_names_the_broken_rules(tmp_path, monkeypatch, capsys):
+    write(tmp_path / "notebooks" / "00_first.ipynb", question="N is two")
+    monkeypatch.setattr(runner.paths, "REPOSITORY", tmp_path)
+    assert main(["--check"]) == 1
+    assert "00_first.ipynb: title '# 00 · N is two' is not a question" in capsys.readouterr().out
+
+
+def test_check_of_the_template(capsys):
+    assert main(["--check", "--only", "_template"]) == 0
+    assert capsys.readouterr().out == "1 notebooks follow the rules\n"
+
+
 def test_own_environment_and_working_directory(tmp_path):
     path = write(
         tmp_path / "here" / "00_where.ipynb",

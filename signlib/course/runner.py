@@ -133,17 +133,30 @@ def _complain(result: NotebookResult) -> None:
         print(f"\n{result.name}, {result.error}\n", file=sys.stderr, flush=True)
 
 
+def _report_problems(only: Sequence[str]) -> int:
+    """The number of broken rules, each printed as one line."""
+    from signlib.course.rules import check_file
+
+    notebooks = course_notebooks(paths.notebooks_root(), only, template=True)
+    problems = [f"{path.name}: {problem}" for path in notebooks for problem in check_file(path)]
+    print("\n".join(problems or [f"{len(notebooks)} notebooks follow the rules"]))
+    return len(problems)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when every notebook ran, 1 when one failed, 2 for bad input."""
+    """Exit code: 0 when every notebook ran, 1 when one failed (or breaks a rule), 2 for bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m signlib.course", description="Run the notebooks of the course in smoke mode."
     )
     parser.add_argument("--update", action="store_true", help="renew the outputs stored in notebooks/")
+    parser.add_argument("--check", action="store_true", help="run nothing: say what breaks the rules of the course")
     parser.add_argument("--only", nargs="+", default=[], metavar="NN", help="numbers or names, as in --only 00 12")
     parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a notebook may take")
     chosen = parser.parse_args(arguments)
     work = update_notebooks if chosen.update else run_course
     try:
+        if chosen.check:
+            return int(bool(_report_problems(chosen.only)))
         done = work(only=chosen.only, timeout=chosen.timeout)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -175,12 +175,11 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> N
         with av.open(str(temporary), "w") as container:
             _encode(container, frames, fps, path)
         os.replace(temporary, path)
-    except av.error.FFmpegError as error:
-        raise disk_error(error, path) from error
-    except OSError as error:
+    except (av.error.FFmpegError, OSError) as error:
         raise disk_error(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
 
 
 def _encode(container, frames: Iterable[np.ndarray], fps: float, path: Path) -> None:
@@ -189,7 +188,9 @@ def _encode(container, frames: Iterable[np.ndarray], fps: float, path: Path) -> 
         if stream is None:
             shape = frame.shape
             if frame.ndim != 3 or shape[2] != 3 or shape[0] % 2 or shape[1] % 2:
-                raise VideoError(f"{path}: frames of shape {shape}; H.264 wants (H, W, 3) with even H and W: crop one row")
+                raise VideoError(
+                    f"{path}: frames of shape {shape}; H.264 wants (H, W, 3) with even H and W: crop one row"
+                )
             stream = container.add_stream("libx264", rate=_fraction(fps))
             stream.height, stream.width = shape[:2]
             stream.pix_fmt = "yuv420p"
@@ -228,7 +229,7 @@ def _chosen(path: Path, indices: np.ndarray, size: tuple[int, int]) -> Iterator[
     """The frames at ascending `indices`, which may repeat. Frames before them are decoded but not converted."""
     wanted = iter(indices.tolist())
     index = next(wanted)
-    for number, frame in enumerate(_decoded(path, complete=int(indices[-1]))):
+    for number, frame in enumerate(_decoded(path)):
         if number != index:
             continue
         picture = _picture(frame, size)
@@ -247,34 +248,33 @@ def _picture(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(rgb, turns) if turns else rgb)
 
 
-def _decoded(path: Path, complete: int | None = None) -> Iterator[av.VideoFrame]:
-    """Every frame in the order shown; errors and losses are raised, also those a decoder would paper over.
-
-    Args:
-        complete: the last frame that will be asked for; None also checks that none is missing at the end.
-    """
+def _decoded(path: Path) -> Iterator[av.VideoFrame]:
+    """Every frame in the order shown; errors and losses are raised, also those a decoder would paper over."""
     with _opened(path) as container:
         stream = container.streams.video[0]
-        announced, number, ended = _announced(stream), 0, 0.0
-        length = _seconds(container, stream)
+        announced, length = _announced(stream), _seconds(container, stream)
+        number, shown, gap = 0, 0.0, 0.0
         try:
             for frame in container.decode(stream):
                 if frame.is_corrupt:
                     raise VideoError(f"{path}: frame {number} is damaged; {FETCH_AGAIN}, or end the clip before it")
                 yield frame
                 number += 1
-                ended = frame.time or ended
+                if frame.time is not None:
+                    shown, gap = frame.time, max(gap, frame.time - shown)
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(
                 f"{path}: frame {number} of {announced or 'unknown'} cannot be decoded ({_reason(error)}); "
                 f"{FETCH_AGAIN}, or end the clip before it"
             ) from None
     lost = announced and number < announced
-    # Without a frame count the length in seconds must do; half a second covers rounding and a last long frame.
-    short = not announced and length and ended + 0.5 < length
+    # Without a frame count the length in seconds must do: the last frame is shown for about as long as others.
+    short = not announced and number > 1 and shown + 1.5 * gap < length
     if lost or short:
         said = f"{announced} frames" if announced else f"{length:.2f} s"
-        raise VideoError(f"{path} announces {said} but ends after frame {number} ({ended:.2f} s); {FETCH_AGAIN}")
+        raise VideoError(
+            f"{path} is cut off: it announces {said}, frame {number} at {shown:.2f} s is the last; {FETCH_AGAIN}"
+        )
 
 
 @contextmanager
@@ -287,15 +287,15 @@ def _opened(path: Path):
     try:
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(f"{path} is no readable video, or its end is cut off ({_reason(error)}); {FETCH_AGAIN}") from None
+        raise VideoError(
+            f"{path} is no readable video, or its end is cut off ({_reason(error)}); {FETCH_AGAIN}"
+        ) from None
     with container:
         if not container.streams.video:
             raise VideoError(f"{path} has no video stream; {FETCH_AGAIN}, or leave the clip out of the manifest")
         needed = max((entry.pos + entry.size for entry in container.streams.video[0].index_entries), default=0)
         if needed > path.stat().st_size:
-            raise VideoError(
-                f"{path} is cut off: {path.stat().st_size} bytes, its index needs {needed}; {FETCH_AGAIN}"
-            )
+            raise VideoError(f"{path} is cut off: {path.stat().st_size} bytes, its index needs {needed}; {FETCH_AGAIN}")
         yield container
 
 

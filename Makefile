@@ -1,0 +1,40 @@
+# `make help` lists the verbs. Set-up happens by itself the first time; after that everything works offline.
+PYTHON ?= python3.11
+.DEFAULT_GOAL := help
+.PHONY: help course test notebooks run lint bench lock environment
+VENV := .venv/bin/python
+# A shell that fails in the middle of a pipe fails the recipe.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+course: environment  ## run every notebook (smoke, embedded data) and write results/course.html
+	@$(VENV) -m signlib.course
+
+test: environment  ## the tests (pytest) and the notebooks against their stored outputs (nbval)
+	@$(VENV) -m pytest -n 2 --dist loadgroup tests
+	@rm -rf runs/nbval
+	@SIGNLIB_RUNS="$(CURDIR)/runs/nbval" $(VENV) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
+
+notebooks: environment  ## run the notebooks and store their outputs in place
+	@$(VENV) -m signlib.course --update
+
+run: environment  ## one notebook with parameters: make run NB=12_skeleton_encoder ARGS="-p SEED 1"
+	@$(VENV) -m signlib run $(NB) $(ARGS)
+
+lint: environment  ## ruff, the import rule and the rules of the notebooks
+	@$(VENV) -m ruff check .
+	@$(VENV) -m ruff format --check .
+	@.venv/bin/lint-imports --no-cache
+	@$(VENV) -m signlib.course --check
+
+bench: environment  ## every claim of speed, as a ratio measured in one run
+	@for bench in benchmarks/[a-z]*.py; do $(VENV) -m benchmarks.$$(basename $$bench .py); done
+
+lock: environment  ## resolve requirements.lock again from pyproject.toml
+	@bash .ci/lock
+
+environment:
+	@PYTHON="$(PYTHON)" bash .ci/environment

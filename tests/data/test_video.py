@@ -1,0 +1,273 @@
+"""Frames that can be told apart, so that every index is worked out by hand; and every way a file can be bad."""
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signlib.data.video import VideoInfo, iter_frames, probe, read_frames, sample_indices, write_video
+from signlib.errors import DiskError, SettingsError, VideoError
+
+STEP = 10  # grey levels between two frames, more than H.264 loses
+
+
+def grey(frames: int, height: int = 32, width: int = 48) -> np.ndarray:
+    return np.broadcast_to(
+        (STEP * np.arange(frames, dtype=np.uint8))[:, None, None, None], (frames, height, width, 3)
+    ).copy()
+
+
+def numbers(frames) -> list[int]:
+    """Which frames of `grey` these are."""
+    return [round(float(np.mean(frame)) / STEP) for frame in frames]
+
+
+def remuxed(source, target, rotation: int = 0, **options: str):
+    """The same encoded frames in another container, as other programs would write them."""
+    with av.open(str(source)) as old, av.open(str(target), "w", options=options) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for packet in old.demux(old.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    return target
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    write_video(path, grey(20), fps=25)
+    return path
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """A film whose every frame needs many bytes, its index in front as on the web."""
+    folder = tmp_path_factory.mktemp("noise")
+    pictures = np.random.default_rng(0).integers(0, 256, (20, 64, 96, 3), dtype=np.uint8)
+    write_video(folder / "plain.mp4", pictures, fps=25)
+    return remuxed(folder / "plain.mp4", folder / "noise.mp4", movflags="faststart")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ({"start": 7}, [7, 8, 9]),
+        ({"start": 2, "end": 5}, [2, 3, 4]),
+        ({"sampling": "linspace", "count": 4}, [0, 3, 6, 9]),
+        ({"sampling": "linspace", "count": 3}, [0, 5, 9]),  # 4.5 rounds up, not to even
+        ({"sampling": "linspace", "count": 1}, [0]),
+        ({"start": 8, "sampling": "linspace", "count": 4}, [8, 8, 9, 9]),
+        ({"sampling": "contiguous", "count": 4}, [3, 4, 5, 6]),
+        ({"start": 7, "sampling": "contiguous", "count": 5}, [7, 8, 9, 9, 9]),
+        ({"rate": 30, "fps": 15}, [0, 2, 4, 6, 8]),
+        ({"rate": 30, "fps": 20}, [0, 1, 3, 4, 6, 7, 9]),
+        ({"rate": 15, "fps": 30, "end": 3}, [0, 0, 1, 1, 2, 2]),
+        ({"rate": 25, "fps": float("nan"), "end": 2}, [0, 1]),
+        ({"rate": 30000 / 1001, "fps": 30000 / 1001, "end": 3}, [0, 1, 2]),
+        ({"rate": 30, "fps": 10, "start": 1, "sampling": "linspace", "count": 2}, [1, 7]),
+    ],
+)
+def test_indices_by_hand(wanted, expected):
+    assert sample_indices(10, **wanted).tolist() == expected
+
+
+@given(st.integers(1, 200), st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
+def test_resampled_segments_keep_their_length_in_time(frames, rate, fps, seed):
+    indices = sample_indices(frames, rate, fps=fps)
+    assert indices[0] == 0
+    assert indices[-1] < frames
+    assert (np.diff(indices) >= 0).all()
+    assert 0 <= len(indices) / fps - frames / rate < 1 / fps
+    window = sample_indices(frames, sampling="contiguous", count=5, seed=seed)
+    assert set(np.diff(window)) <= {0, 1}
+
+
+def test_a_random_window_moves_with_its_seed():
+    starts = {int(sample_indices(100, sampling="contiguous", count=10, seed=seed)[0]) for seed in range(20)}
+    assert len(starts) > 10
+    assert max(starts) <= 90
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"start": 10}, r"start=10 .* 10 frames; use 0\.\.9"),
+        ({"start": -1}, "start=-1"),
+        ({"end": 11}, "end=11 .* 10 frames"),
+        ({"start": 5, "end": 5}, "end=5 must be above start=5"),
+    ],
+)
+def test_a_segment_outside_the_video_is_refused(wanted, says):
+    with pytest.raises(VideoError, match=says):
+        sample_indices(10, **wanted)
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"sampling": "middle"}, {"sampling": "linspace"}, {"fps": 25}, {"rate": 25, "fps": 0}]
+)
+def test_impossible_samplings_are_refused(wanted):
+    with pytest.raises(SettingsError):
+        sample_indices(10, **wanted)
+
+
+def test_written_frames_come_back_in_order(film):
+    assert probe(film) == VideoInfo(width=48, height=32, fps=25.0, frames=20)
+    frames = read_frames(film)
+    assert frames.shape == (20, 32, 48, 3)
+    assert frames.dtype == np.uint8
+    assert numbers(frames) == list(range(20))
+    assert numbers(iter_frames(film, start=4, end=9)) == [4, 5, 6, 7, 8]
+    assert numbers(iter_frames(film, fps=12.5)) == list(range(0, 20, 2))
+    assert numbers(iter_frames(film, fps=50, end=2)) == [0, 0, 1, 1]
+    assert numbers(read_frames(film, sampling="linspace", count=3)) == [0, 10, 19]
+
+
+def test_colours_stay_where_they_are(tmp_path):
+    picture = np.zeros((1, 64, 64, 3), np.uint8)
+    picture[:, :, :32, 0] = 250
+    write_video(tmp_path / "red.mp4", picture, fps=10)
+    got = read_frames(tmp_path / "red.mp4")[0].astype(int)
+    assert abs(got[32, 8] - [250, 0, 0]).max() < 12
+    assert got[32, 56].max() < 12
+
+
+@pytest.mark.parametrize(("size", "shape"), [((24, 16), (16, 24)), (24, (16, 24)), (480, (32, 48)), (7, (5, 7))])
+def test_frames_are_scaled_while_decoding(film, size, shape):
+    frames = read_frames(film, end=3, size=size)
+    assert frames.shape == (3, *shape, 3)
+    assert numbers(frames) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("size", [0, (0, 5), (5,)])
+def test_an_impossible_size_is_refused(film, size):
+    with pytest.raises(SettingsError, match="size="):
+        read_frames(film, size=size)
+
+
+@pytest.mark.parametrize("rotation", [90, -90, 180])
+def test_a_phone_video_is_turned_upright(tmp_path, rotation):
+    picture = np.zeros((2, 32, 64, 3), np.uint8)
+    picture[:, :, :16] = 240  # bright left edge
+    write_video(tmp_path / "flat.mp4", picture, fps=10)
+    turned = remuxed(tmp_path / "flat.mp4", tmp_path / "turned.mp4", rotation=rotation)
+    frames = read_frames(turned)
+    assert probe(turned).width == frames.shape[2]
+    # Counter-clockwise by 90 degrees the left edge becomes the bottom one.
+    expected = {90: np.s_[-8:, :], -90: np.s_[:8, :], 180: np.s_[:, -8:]}[rotation]
+    assert frames.shape[1:3] == ((64, 32) if rotation % 180 else (32, 64))
+    assert frames[0][expected].mean() > 200
+    assert frames[0].mean() < 80
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".mov"])
+def test_containers_that_do_not_count_their_frames_are_counted(film, tmp_path, suffix):
+    other = remuxed(film, tmp_path / f"film{suffix}")
+    assert probe(other).frames == 20
+    assert numbers(read_frames(other, start=17)) == [17, 18, 19]
+
+
+def test_a_file_that_is_no_video_is_named(tmp_path):
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.mp4").write_text("clip,file\n")
+    for name, says in [("none.mp4", "does not exist"), ("empty.mp4", "0 bytes"), ("text.mp4", "no readable video")]:
+        for read in (probe, read_frames, lambda path: list(iter_frames(path))):
+            with pytest.raises(VideoError, match=rf"{name}.*{says}"):
+                read(tmp_path / name)
+
+
+def test_a_file_of_sound_only_is_refused(tmp_path):
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    with pytest.raises(VideoError, match="no video stream"):
+        probe(tmp_path / "sound.mp4")
+
+
+def test_a_video_without_a_frame_is_refused(tmp_path):
+    with av.open(str(tmp_path / "none.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        container.start_encoding()
+    with pytest.raises(VideoError, match=r"none\.mkv"):
+        probe(tmp_path / "none.mkv")
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95, 0.999])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_file_that_is_cut_off_is_never_silently_shorter(noise, tmp_path, suffix, share):
+    whole = remuxed(noise, tmp_path / f"whole{suffix}", **({"movflags": "faststart"} if suffix == ".mp4" else {}))
+    data = whole.read_bytes()
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(data[: int(len(data) * share)])
+    try:
+        frames = read_frames(cut)
+    except VideoError as error:
+        assert "cut.m" in str(error)  # noqa: PT017
+    else:
+        # Matroska ends with an index that pictures do not need.
+        assert suffix == ".mkv"
+        assert np.array_equal(frames, read_frames(whole))
+
+
+def test_an_mp4_without_its_index_is_refused(noise, tmp_path):
+    data = (noise.parent / "plain.mp4").read_bytes()  # index at the end
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    with pytest.raises(VideoError, match=r"cut\.mp4 is no readable video, or its end is cut off"):
+        read_frames(tmp_path / "cut.mp4")
+
+
+def test_damage_in_the_middle_is_reported_not_concealed(noise, tmp_path):
+    data = bytearray(noise.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4000] = np.random.default_rng(1).bytes(4000)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(data)
+    with pytest.raises(VideoError, match=r"damaged\.mp4: frame \d+"):
+        read_frames(damaged)
+    assert len(read_frames(damaged, end=2)) == 2, "frames before the damage are sound"
+
+
+def test_a_start_beyond_the_end_names_the_file(film):
+    with pytest.raises(VideoError, match=r"film\.mp4: start=20 .* 20 frames"):
+        read_frames(film, start=20)
+
+
+def test_the_same_frames_give_the_same_bytes(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, grey(5), fps=25)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("frames", "says"),
+    [
+        ([], "no frames"),
+        ([np.zeros((31, 48, 3), np.uint8)], "even"),
+        ([np.zeros((32, 48, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)], "frame 1 is uint8"),
+        ([np.zeros((32, 48, 3), np.float32)], "float32"),
+    ],
+)
+def test_a_failed_write_leaves_nothing_behind(tmp_path, frames, says):
+    (tmp_path / "old.mp4").write_bytes(b"old")
+    with pytest.raises(VideoError, match=says):
+        write_video(tmp_path / "old.mp4", frames, fps=25)
+    assert [p.name for p in tmp_path.iterdir()] == ["old.mp4"]
+    assert (tmp_path / "old.mp4").read_bytes() == b"old"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DiskError, match=r"film\.mp4"):
+        write_video(tmp_path / "file" / "film.mp4", grey(2), fps=25)
+
+
+def test_a_real_file_says_what_it_holds(real_data):
+    assert probe(real_data("slovak") / "1_Ahoj.mp4") == VideoInfo(width=852, height=480, fps=25.0, frames=89)
