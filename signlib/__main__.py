@@ -7,8 +7,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from signlib.errors import InputError
+from signlib import paths
+from signlib.errors import InputError, SettingsError
 
 # torch reads these once, when it is first imported.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -64,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "clips", nargs="+", help="videos, .npy or .pose files, or a store made with the run's extractor"
     )
+    predict.add_argument("--split", default="", help="of a store, only the clips of this split")
     predict.add_argument("--out", metavar="CSV", help="also write the table there")
 
     run = verb("run", "run a notebook headless", "12_skeleton_encoder -p MODE full --out executed.ipynb")
@@ -158,32 +161,46 @@ def train(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print the five likeliest glosses of each clip."""
-    from signlib import extraction, files, runs
+    """Print the five likeliest glosses of each clip; exit code 2 when no clip could be used."""
+    from signlib import files, recognise, runs
 
-    table = extraction.predict(runs.Run(options.run), options.clips)
+    run = runs.Run(options.run)
+    table = recognise.predict(run, options.clips, options.split)
+    if run.settings.data.corpus == "generated":
+        print("this run was trained on generated clips: what it says of real ones means nothing", file=sys.stderr)
     for row in table.itertuples():
         best = ", ".join(f"{gloss} {share:.0%}" for gloss, share in row.top)
         print(f"{row.clip}: {best or 'not usable: ' + row.problem}")
-    known = table[table["gloss"] != ""]
+    known = table[(table["gloss"] != "") & (table["problem"] == "")]
     if len(known):
-        right = sum(bool(row.top) and row.top[0][0] == row.gloss for row in known.itertuples())
-        print(f"{right} of {len(known)} clips with a known gloss are right")
+        right = sum(row.top[0][0] == row.gloss for row in known.itertuples())
+        print(f"{right} of {len(known)} clips whose gloss is known are right")
     if options.out:
-        files.write_text(extraction.Path(options.out), extraction.long_table(table).to_csv(index=False))
+        files.write_text(Path(options.out), recognise.long_table(table).to_csv(index=False))
     return 0 if (table["problem"] == "").any() else 2
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one notebook."""
-    from signlib.course import verb
+    """Run one notebook; a failing cell is shown and makes the exit code 1."""
+    from signlib.course.notebook import run_notebook
 
-    return verb.run(options.notebook, dict(options.parameters), options.out)
+    given = Path(options.notebook)
+    path = given if given.suffix == ".ipynb" else paths.notebooks_root() / f"{given.name}.ipynb"
+    if not path.is_file():
+        raise SettingsError(f"notebook {path} does not exist; `ls {paths.notebooks_root()}` lists them")
+    output = Path(options.out) if options.out else paths.results_root() / "course" / path.name
+    result = run_notebook(path, dict(options.parameters), output)
+    print(result)
+    if result.error is not None:
+        print(result.error, file=sys.stderr)
+        return 1
+    print(f"executed notebook: {output}")
+    return 0
 
 
 def publish(options: argparse.Namespace) -> int:
     """Publish a run."""
-    from signlib import experiment, runs
+    from signlib import corpora, runs
 
     found = runs.Run(options.run)
     print(f"published {runs.publish(found, found.settings.data.corpus not in corpora.OPEN)}")

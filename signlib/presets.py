@@ -54,7 +54,7 @@ PRESETS: dict[str, Preset] = {
             "model.intermediate": 1536,
             "training.learning_rate": 3e-4,
         },
-        smoke={"training.epochs": 1},
+        smoke={"model.width": 96, "model.layers": 2, "model.heads": 4, "model.intermediate": 384},
     ),
     "landmarks/seed": Preset(
         "seed 000's skeleton encoder to the last parameter: 543 points x (x, y), 16 frames, first frame read out",
@@ -72,7 +72,7 @@ PRESETS: dict[str, Preset] = {
             "training.schedule": "linear",
             "training.mirror_at_test": False,
         },
-        smoke={"training.epochs": 1},
+        smoke={"model.width": 96, "model.layers": 2, "model.heads": 4, "model.intermediate": 384},
         base="landmarks/base",
     ),
     "landmarks/one-shot": Preset(

@@ -8,9 +8,9 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from importlib import metadata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,43 @@ from signlib.data.skeletons import MEDIAPIPE_75, MEDIAPIPE_543
 from signlib.errors import SettingsError
 from signlib.features.store import Extraction
 
+try:
+    import mediapipe
+    from google.protobuf import text_format
+    from mediapipe.calculators.tensor.tensors_to_detections_calculator_pb2 import TensorsToDetectionsCalculatorOptions
+    from mediapipe.calculators.util.thresholding_calculator_pb2 import ThresholdingCalculatorOptions
+    from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+    from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
+    from mediapipe.python import packet_creator
+    from mediapipe.python._framework_bindings import (
+        _packet_getter,
+        calculator_graph,
+        image_frame,
+        resource_util,
+        validated_graph_config,
+    )
+except ImportError as error:
+    raise SettingsError(
+        f"landmarks are made by mediapipe 0.10.21, which does not import here ({error}); install the extra 'extract', "
+        "in an environment of its own where numpy 2 is needed"
+    ) from error
+
 CHANNELS = ("x", "y", "z", "visibility")
 PARTS = tuple(MEDIAPIPE_543.parts)
 HANDS = ("left_hand", "right_hand")
+MODULES = Path(mediapipe.__file__).parent / "modules"
 MODELS = {
     "pose": ("pose_detection/pose_detection.tflite", "pose_landmark/pose_landmark_full.tflite"),
     "left_hand": ("holistic_landmark/hand_recrop.tflite", "hand_landmark/hand_landmark_full.tflite"),
     "face": ("face_detection/face_detection_short_range.tflite", "face_landmark/face_landmark.tflite"),
 }
 """Model files that each part needs (both hands share theirs), below mediapipe's folder `modules`."""
+
+_FIELDS = [("tag", "u1"), ("tag_length", "u1")] + [
+    field for name in CHANNELS for field in ((f"tag_{name}", "u1"), (name, "<f4"))
+]
+RECORDS = {17: np.dtype(_FIELDS[:-2]), 27: np.dtype([*_FIELDS, ("presence", "V5")])}
+"""How one landmark of the face and hands (17 bytes) and of the pose (27 bytes) is serialised."""
 
 FRAME_MICROSECONDS = 33_333
 """Time between frames that `mp.solutions` assumes whatever the video's rate; smoothing depends on it."""
@@ -60,7 +88,9 @@ class LandmarkSettings:
         if "pose" not in self.parts:
             raise SettingsError(f"parts={tuple(self.parts)} lacks 'pose': face and hands are found from it; add it")
         if len(set(HANDS) & set(self.parts)) == 1:
-            raise SettingsError(f"parts={tuple(self.parts)} has one hand only: a mirrored clip needs both; add the other")
+            raise SettingsError(
+                f"parts={tuple(self.parts)} has one hand only: a mirrored clip needs both; add the other"
+            )
         if self.model_complexity != 1:
             raise SettingsError(
                 f"model_complexity={self.model_complexity}: only 1 comes with mediapipe, 0 and 2 need a download; use 1"
@@ -87,17 +117,20 @@ class LandmarkSettings:
         return {part: len(MEDIAPIPE_543.parts[part]) for part in self.parts}
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one frame's points: (J, 4)."""
+        return sum(self.sizes.values()), len(CHANNELS)
+
+    @property
     def extraction(self) -> Extraction:
         """What a store of these points says about itself: version, settings, and a hash of the models."""
-        plain = asdict(self) | {"parts": list(self.parts)}
-        shape = (sum(self.sizes.values()), len(CHANNELS))
         return Extraction(
             extractor="holistic",
-            version=_version(),
-            shape=shape,
+            version=mediapipe.__version__,
+            shape=self.shape,
             channels=CHANNELS,
             skeleton=self.skeleton,
-            settings=plain,
+            settings=asdict(self) | {"parts": list(self.parts)},
             model_hash=_model_hash(self.parts),
         )
 
@@ -112,8 +145,8 @@ class Holistic:
 
     def __init__(self, settings: LandmarkSettings | None = None, threads: int = 0) -> None:
         self.settings = settings or LandmarkSettings()
-        self._bindings = _bindings()
-        self._graph = self._bindings.calculator_graph.CalculatorGraph(graph_config=self._config(threads))
+        resource_util.set_resource_dir(str(MODULES.parent.parent))
+        self._graph = calculator_graph.CalculatorGraph(graph_config=_graph_config(self.settings, threads))
         self._packets: dict[str, Any] = {}
         for part in self.settings.parts:
             self._graph.observe_output_stream(f"{part}_landmarks", self._packets.__setitem__)
@@ -126,15 +159,15 @@ class Holistic:
         self.close()
 
     def close(self) -> None:
-        """Stop a clip that was interrupted, and let go of the models."""
+        """Stop a clip that was interrupted; the next one starts afresh."""
         if self._running:
             self._running = False
             self._graph.close()
 
     def points(self, frames: Iterable[np.ndarray]) -> np.ndarray:
-        """The points of one clip: (T, J, 4) float32 = x, y (fractions of width, height), z, visibility; NaN = not found.
+        """The points of one clip: (T, J, 4) float32; NaN = not found.
 
-        The graph starts anew for each clip, so no clip depends on the one before.
+        Channels are x and y (fractions of width and height), z (in x's scale) and visibility. The graph starts anew for each clip, so no clip depends on the one before.
 
         Args:
             frames: (H, W, 3) uint8 RGB each; the next one is fetched while the graph works on the last.
@@ -144,80 +177,92 @@ class Holistic:
             rows = list(self._rows(iter(frames)))
         finally:
             self.close()
-        return np.stack(rows) if rows else np.empty((0, *self.settings.extraction.shape), np.float32)
+        return np.stack(rows) if rows else np.empty((0, *self.settings.shape), np.float32)
+
+    def _start(self) -> None:
+        flags = {"tracking": self.settings.tracking, "segmentation": False}
+        if "face" in self.settings.parts:
+            flags["refine_face"] = False
+        side = {name: packet_creator.create_bool(value) for name, value in flags.items()}
+        side["model_complexity"] = packet_creator.create_int(self.settings.model_complexity)
+        with silenced():
+            self._graph.start_run(side)
+        self._running = True
 
     def _rows(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         number, frame = 0, next(frames, None)
         while frame is not None:
             number += 1
-            with silenced() if number == 1 else _as_it_is():
-                self._send(frame, number)
-                frame = next(frames, None) if number > 1 else None
-                self._graph.wait_until_idle()
-            yield self._collect()
-            if number == 1:
+            # The models are loaded, and talk about it, when the first frame arrives.
+            with silenced() if number == 1 else nullcontext():
+                self._packets.clear()
+                image = packet_creator.create_image_frame(frame, image_format=image_frame.ImageFormat.SRGB)
+                self._graph.add_packet_to_input_stream("image", image.at(number * FRAME_MICROSECONDS))
                 frame = next(frames, None)
+                self._graph.wait_until_idle()
+            parts = [_values(self._packets.get(f"{p}_landmarks"), p, n) for p, n in self.settings.sizes.items()]
+            yield np.concatenate(parts)
 
-    def _start(self) -> None:
-        create = self._bindings.packet_creator
-        tracking = self.settings.tracking
-        flags = {"tracking": tracking, "segmentation": False, "refine_face": False}
-        side = {name: create.create_bool(value) for name, value in flags.items()}
-        if "face" not in self.settings.parts:
-            del side["refine_face"]
-        with silenced():
-            self._graph.start_run(side | {"model_complexity": create.create_int(self.settings.model_complexity)})
-        self._running = True
 
-    def _send(self, frame: np.ndarray, number: int) -> None:
-        self._packets.clear()
-        image = self._bindings.packet_creator.create_image_frame(frame, image_format=self._bindings.SRGB)
-        self._graph.add_packet_to_input_stream("image", image.at(number * FRAME_MICROSECONDS))
+def _values(packet: Any, part: str, size: int) -> np.ndarray:
+    """The points of one part in one frame: (size, 4), NaN throughout when it was not found."""
+    if packet is None or packet.is_empty():
+        return np.full((size, len(CHANNELS)), np.nan, np.float32)
+    values = _parsed(_packet_getter._get_serialized_proto(packet), size)
+    if part != "pose":
+        values[:, 3] = 1.0
+    return values
 
-    def _collect(self) -> np.ndarray:
-        rows = [
-            self._points_of(self._packets.get(f"{part}_landmarks"), size, part == "pose")
-            for part, size in self.settings.sizes.items()
-        ]
-        return np.concatenate(rows)
 
-    def _points_of(self, packet: Any, size: int, has_visibility: bool) -> np.ndarray:
-        out = np.full((size, len(CHANNELS)), np.nan, np.float32)
-        if packet is not None and not packet.is_empty():
-            landmarks = self._bindings.packet_getter.get_proto(packet).landmark
-            out[:, 0] = [point.x for point in landmarks]
-            out[:, 1] = [point.y for point in landmarks]
-            out[:, 2] = [point.z for point in landmarks]
-            out[:, 3] = [point.visibility for point in landmarks] if has_visibility else 1.0
-        return out
+def _parsed(data: bytes, size: int) -> np.ndarray:
+    """A serialised `NormalizedLandmarkList` as (size, 4): x, y, z, visibility.
 
-    def _config(self, threads: int) -> Any:
-        nodes = [POSE]
-        if HANDS[0] in self.settings.parts:
-            nodes.append(BOTH_HANDS)
-        if "face" in self.settings.parts:
-            nodes.append(FACE)
-        config = self._bindings.text_format.Parse(
-            f'input_stream: "image" num_threads: {threads}' + "".join(nodes), self._bindings.CalculatorGraphConfig()
-        )
-        # The subgraphs are only visible once the graph is laid flat: then their thresholds can be set.
-        flat = self._bindings.validated_graph_config.ValidatedGraphConfig()
-        flat.initialize(graph_config=config)
-        config = self._bindings.CalculatorGraphConfig.FromString(flat.binary_config)
-        thresholds = {
-            "poselandmarkcpu__posedetectioncpu__TensorsToDetectionsCalculator": (
-                self._bindings.detection_options, "min_score_thresh", self.settings.min_detection_confidence,
-            ),
-            "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator": (
-                self._bindings.threshold_options, "threshold", self.settings.min_tracking_confidence,
-            ),
-        }  # fmt: skip
-        for node in config.node:
-            if node.name in thresholds:
-                options, field, value = thresholds.pop(node.name)
-                setattr(node.options.Extensions[options.ext], field, value)
-        assert not thresholds, "this mediapipe wires its pose graph in another way"
-        return config
+    Reading 543 messages attribute by attribute costs 1 % of a frame; numpy reads them at once when every
+    message has the length and the tags of a complete landmark.
+    """
+    record = RECORDS.get(len(data) // size)
+    if record is not None and len(data) == size * record.itemsize:
+        table = np.frombuffer(data, record)
+        tags = np.stack([table[name] for name in record.names if name.startswith("tag")], axis=1)
+        if (tags == [0x0A, record.itemsize - 2, 0x0D, 0x15, 0x1D, 0x25][: tags.shape[1]]).all():
+            values = [table[name] if name in record.names else np.zeros(size) for name in CHANNELS]
+            return np.stack(values, axis=1).astype(np.float32)
+    landmarks = NormalizedLandmarkList.FromString(data).landmark
+    return np.array([(p.x, p.y, p.z, p.visibility) for p in landmarks], np.float32)
+
+
+def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
+    """The graph for these parts, with its thresholds set."""
+    nodes = [POSE]
+    if set(HANDS) & set(settings.parts):
+        nodes.append(BOTH_HANDS)
+    if "face" in settings.parts:
+        nodes.append(FACE)
+    text = f'input_stream: "image" num_threads: {threads}' + "".join(nodes)
+    # Subgraphs keep their thresholds to themselves until the graph is laid flat.
+    flat = validated_graph_config.ValidatedGraphConfig()
+    flat.initialize(graph_config=text_format.Parse(text, CalculatorGraphConfig()))
+    config = CalculatorGraphConfig.FromString(flat.binary_config)
+    nodes_by_name = {node.name: node for node in config.node}
+    detection = nodes_by_name["poselandmarkcpu__posedetectioncpu__TensorsToDetectionsCalculator"]
+    detection.options.Extensions[
+        TensorsToDetectionsCalculatorOptions.ext
+    ].min_score_thresh = settings.min_detection_confidence
+    presence = nodes_by_name[
+        "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator"
+    ]
+    presence.options.Extensions[ThresholdingCalculatorOptions.ext].threshold = settings.min_tracking_confidence
+    return config
+
+
+@cache
+def _model_hash(parts: tuple[str, ...]) -> str:
+    """sha256 over the model files that these parts use, in a fixed order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for name in MODELS.get(part, ()):
+            digest.update(name.encode() + b"\0" + (MODULES / name).read_bytes())
+    return digest.hexdigest()
 
 
 POSE = """
@@ -271,12 +316,3 @@ def silenced() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
-
-
-class _bindings:  # noqa: N801
-    pass

@@ -1,0 +1,124 @@
+"""From what a person has (a folder of videos, one video, landmark files) to a feature store."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from signlib import paths
+from signlib.data import manifest
+from signlib.data.folder import VIDEO_SUFFIXES, read_folder
+from signlib.errors import ManifestError, SettingsError
+from signlib.features import exchange, landmarks
+from signlib.features.holistic import LandmarkSettings
+from signlib.features.store import FeatureStore
+from signlib.features.store_writer import merge_shards
+
+LANDMARK_SUFFIXES = (".npy", ".pose")
+
+
+def extract(
+    source: str | Path,
+    out: str | Path,
+    overrides: Iterable[str] = (),
+    workers: int = 1,
+    shard: str = "1/1",
+    merge: bool = False,
+    retry_failed: bool = False,
+) -> FeatureStore:
+    """The store of a source's landmarks; what a matching store already holds is kept.
+
+    Args:
+        source: a folder corpus, one video, or a folder of `.npy` or `.pose` files.
+        out: the store's folder.
+        overrides: `key=value` settings of the extractor.
+        workers: processes.
+        shard: `i/n`: only that part, below `out`.
+        merge: make one store of the shards instead.
+        retry_failed: try clips again that failed before.
+
+    Raises:
+        InputError: for a source, setting or store that cannot be used; single bad clips are rows of the report.
+    """
+    if merge:
+        return merge_shards(out)
+    settings = landmark_settings(overrides)
+    source = Path(source)
+    if source.is_dir() and landmark_files(source) and not has_videos(source):
+        return exchange.import_folder(source, out)
+    table, root = source_manifest(source)
+    return landmarks.extract_manifest(
+        table, root, out, settings, workers=workers, shard=parse_shard(shard), retry_failed=retry_failed
+    )
+
+
+def source_manifest(source: Path) -> tuple[pd.DataFrame, Path]:
+    """The manifest of a folder or of one video, and the folder its files are relative to."""
+    if source.is_file():
+        row = {"clip": paths.check_name(source.stem), "file": source.name}
+        return manifest.complete(pd.DataFrame([row])), source.parent
+    if not source.exists():
+        raise ManifestError(f"{source} does not exist; give a folder of videos, one video, or a folder of landmarks")
+    return read_folder(source), source
+
+
+def has_videos(folder: Path) -> bool:
+    """True when the folder is a corpus of videos."""
+    return (folder / "manifest.csv").is_file() or any(p.suffix.lower() in VIDEO_SUFFIXES for p in folder.rglob("*"))
+
+
+def landmark_files(folder: Path) -> list[Path]:
+    """The folder's `.npy` and `.pose` files."""
+    return sorted(path for path in folder.iterdir() if path.suffix in LANDMARK_SUFFIXES)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """`"2/8"` as (2, 8).
+
+    Raises:
+        SettingsError: when it is not i/n with 1 <= i <= n.
+    """
+    first, slash, last = text.partition("/")
+    if not (slash and first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
+        raise SettingsError(f"--shard {text!r} is not of the form i/n with 1 <= i <= n, such as 1/4")
+    return int(first), int(last)
+
+
+def landmark_settings(overrides: Iterable[str]) -> LandmarkSettings:
+    """The extractor's settings after `key=value` overrides.
+
+    Raises:
+        SettingsError: for an unknown key or an impossible value.
+    """
+    known = [entry.name for entry in fields(LandmarkSettings)]
+    values = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"override {text!r} is not of the form key=value, such as tracking=false")
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}"
+            raise SettingsError(f"extractor setting {key!r} is unknown; {hint}")
+        parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]
+        values[key] = tuple(parsed) if isinstance(parsed, list) else parsed
+    for key, value in values.items():
+        _check_type(key, value)
+    return LandmarkSettings(**values)
+
+
+def _check_type(key: str, value: object) -> None:
+    default = getattr(LandmarkSettings(), key)
+    kinds = {bool: (bool,), float: (int, float), int: (int, type(None)), tuple: (tuple,)}[type(default)]
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise SettingsError(f"extractor setting {key}={value!r} must be like its default {default!r}")
+
+
+def summary(store: FeatureStore) -> str:
+    """One line on what a store holds."""
+    counts = store.counts
+    frames = int(store.index["length"].sum())
+    return f"{counts['done']} clips done, {counts['failed']} failed, {frames:,} frames of {store.extraction.shape}"
