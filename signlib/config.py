@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -55,7 +56,9 @@ class FeatureSettings:
     Attributes:
         joints: a selection of the skeleton (`all`, `118`, `body`, `upper`, `hands`, or parts joined by `+`).
         normalise: signer-centred and scale-free (see `features.normalise`); false = raw coordinates.
-        rotate: also undo the camera's roll.
+        rotate: also undo the camera's roll, so that the shoulders are level.
+        face_camera: also turn the signer about the vertical until both shoulders are equally far away.
+        hand_depth: put each hand's depth, which counts from its wrist, at the depth of the body's wrist.
         longest_gap: interpolate gaps of at most so many frames.
         dominant: mirror clips whose more active hand is the left one, so that one hand leads everywhere.
         frames: resample each clip to so many frames; 0 = all frames, padded.
@@ -66,6 +69,8 @@ class FeatureSettings:
     joints: str = "body"
     normalise: bool = True
     rotate: bool = True
+    face_camera: bool = False
+    hand_depth: bool = False
     longest_gap: int = 5
     dominant: bool = True
     frames: int = 32
@@ -110,6 +115,8 @@ class AugmentSettings:
         mirror: chance of a mirror image (left-handed signing).
         yaw, pitch, roll: largest rotation about the signer in degrees.
         scale, shear: standard deviation of log size and of the shear matrix.
+        depth: standard deviation of the log factor on z, which an extractor only guesses.
+        body: spread of each body joint's place, constant in a clip.
         hand_yaw, hand_pitch, hand_roll: the same for each hand about its wrist.
         hand_scale, finger, joint, shift: spread of hand size, finger length, hand shape and place.
         jitter: noise per frame, in palms.
@@ -125,6 +132,8 @@ class AugmentSettings:
     roll: float = 10.0
     scale: float = 0.1
     shear: float = 0.05
+    depth: float = 0.0
+    body: float = 0.0
     hand_yaw: float = 10.0
     hand_pitch: float = 10.0
     hand_roll: float = 10.0
@@ -146,6 +155,7 @@ class TrainingSettings:
 
     Attributes:
         epochs: passes over the training clips; `max_steps` > 0 ends earlier.
+        repeats: how often a pass shows each clip, augmented anew each time; for corpora of a few clips.
         batch_size: clips a step and device; `accumulate` batches make one optimiser step.
         learning_rate, weight_decay: of AdamW; decay acts on matrices only (not biases, norms, embeddings).
         rates: learning rates of parameters by name prefix (`encoder: 5e-5`), for pre-trained parts.
@@ -165,6 +175,7 @@ class TrainingSettings:
     """
 
     epochs: int = 60
+    repeats: int = 1
     max_steps: int = 0
     batch_size: int = 64
     accumulate: int = 1
@@ -213,8 +224,12 @@ CHOICES = {
 }
 STREAMS = ("point", "local", "bone", "pair", "velocity")
 
-# key: (lowest, highest), both allowed
+# key: (lowest, highest), both allowed; every number has one, which also keeps NaN out
 RANGES = {
+    "seed": (0, 2**32 - 1),
+    "data.fold_seed": (0, 2**32 - 1),
+    "data.seed": (0, 2**32 - 1),
+    "data.hardness": (0, 3),
     "data.folds": (2, 1000),
     "data.fold": (0, 999),
     "data.validation": (0, 0.9),
@@ -224,6 +239,7 @@ RANGES = {
     "data.repetitions": (1, 10**4),
     "features.longest_gap": (0, 10**4),
     "features.frames": (0, 10**4),
+    "features.z_weight": (-100, 100),
     "model.width": (1, 10**5),
     "model.layers": (1, 1000),
     "model.heads": (1, 1000),
@@ -236,12 +252,28 @@ RANGES = {
     "model.stem_dropout": (0, 0.95),
     "model.head_dropout": (0, 0.95),
     "augment.mirror": (0, 1),
+    "augment.yaw": (0, 180),
+    "augment.pitch": (0, 180),
+    "augment.roll": (0, 180),
+    "augment.scale": (0, 10),
+    "augment.shear": (0, 10),
+    "augment.depth": (0, 10),
+    "augment.body": (0, 10),
+    "augment.hand_yaw": (0, 180),
+    "augment.hand_pitch": (0, 180),
+    "augment.hand_roll": (0, 180),
+    "augment.hand_scale": (0, 10),
+    "augment.finger": (0, 10),
+    "augment.joint": (0, 10),
+    "augment.shift": (0, 10),
+    "augment.jitter": (0, 10),
     "augment.drop_hand": (0, 1),
     "augment.drop_second": (0, 1),
     "augment.warp": (0, 1),
     "augment.crop": (0, 0.45),
     "augment.mixup": (0, 100),
     "training.epochs": (1, 10**6),
+    "training.repeats": (1, 10**5),
     "training.max_steps": (0, 10**9),
     "training.batch_size": (1, 10**6),
     "training.accumulate": (1, 10**5),
@@ -284,12 +316,14 @@ def build(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) -> Set
     pairs += [_parse(text) for text in overrides]
     for key, value in pairs:
         _check_key(key)
+        _check_plain(f"{key}={value}")
         try:
             OmegaConf.update(config, key, value, merge=False)
         except (OmegaConfBaseException, ValueError) as error:
             expected = type(OmegaConf.select(config, key)).__name__
-            reason = str(error).splitlines()[0]
-            raise SettingsError(f"{key}={value!r} is not possible: it must be of type {expected} ({reason})") from None
+            raise SettingsError(
+                f"{key}={value!r} is not possible: it must be of type {expected} ({_first_line(error)})"
+            ) from None
     settings = OmegaConf.to_object(config)
     check(settings)
     return settings
@@ -299,7 +333,21 @@ def _parse(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise SettingsError(f"override {text!r} is not of the form key=value, such as training.epochs=5")
-    return key.strip(), _native(OmegaConf.from_dotlist([f"value={value}"]).value)
+    _check_plain(text)
+    try:
+        return key.strip(), _native(OmegaConf.from_dotlist([f"value={value}"]).value)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"override {text!r} cannot be read ({_first_line(error)}); quote its value") from None
+
+
+def _check_plain(text: str) -> None:
+    """Refuse OmegaConf's `${...}`: a run's settings must not depend on another machine's environment."""
+    if "${" in text:
+        raise SettingsError(f"{text[text.index('${') :][:40]!r}: settings are plain values; write the value itself")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _check_key(key: str) -> None:
@@ -334,9 +382,12 @@ def check(settings: Settings) -> None:
     for key, (low, high) in RANGES.items():
         if not low <= values[key] <= high:
             raise SettingsError(f"{key}={values[key]} is outside {low}..{high}")
+    for prefix, rate in values["training.rates"].items():
+        if not 0 <= rate <= 100:
+            raise SettingsError(f"training.rates.{prefix}={rate} is outside 0..100")
     unknown = [s for s in values["model.streams"] if s not in STREAMS]
-    if unknown or not values["model.streams"]:
-        raise SettingsError(f"model.streams={values['model.streams']} must be some of {', '.join(STREAMS)}")
+    if unknown or not values["model.streams"] or len(set(values["model.streams"])) < len(values["model.streams"]):
+        raise SettingsError(f"model.streams={values['model.streams']} must be some of {', '.join(STREAMS)}, each once")
     if settings.model.width % settings.model.heads:
         raise SettingsError(
             f"model.width={settings.model.width} cannot be shared by model.heads={settings.model.heads}; "
@@ -365,11 +416,12 @@ def from_yaml(text: str) -> Settings:
     Raises:
         SettingsError: when the text is no YAML mapping of known keys.
     """
+    _check_plain(text)
     try:
         loaded = OmegaConf.create(text)
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), loaded))
-    except (OmegaConfBaseException, ValueError, TypeError) as error:
-        raise SettingsError(f"these settings cannot be read: {str(error).splitlines()[0]}") from None
+    except (OmegaConfBaseException, yaml.YAMLError, AssertionError, ValueError, TypeError) as error:
+        raise SettingsError(f"these settings cannot be read: {_first_line(error)}") from None
     check(settings)
     return settings
 

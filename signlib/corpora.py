@@ -75,9 +75,11 @@ def split_clips(table: pd.DataFrame, settings: config.DataSettings) -> Splits:
         lost = table.loc[table["gloss"] == "", "clip"].iloc[0]
         raise ManifestError(f"clip {lost!r} has no gloss; fill the column 'gloss' or name its sub-folder")
     if settings.limit_classes:
-        kept = table["gloss"].value_counts(sort=True).index[: settings.limit_classes]
-        table = table[table["gloss"].isin(kept)]
+        table = table[table["gloss"].isin(_most_trained(table, settings))]
     train, val, test, notes = _outer_split(table, settings)
+    unused = len(table) - len(train) - len(val) - len(test)
+    if unused:
+        notes.append(f"{unused} clips have no split and are left out")
     for name, part in (("train", train), ("test", test)):
         if part.empty:
             raise ManifestError(
@@ -100,6 +102,16 @@ def split_clips(table: pd.DataFrame, settings: config.DataSettings) -> Splits:
     if (table["signer"] == "").any():
         notes.append("signers unknown: the split may leak signers")
     return Splits(train, val, test, notes)
+
+
+def _most_trained(table: pd.DataFrame, settings: config.DataSettings) -> list[str]:
+    """The glosses with most training clips, equal ones by name; test clips have no say."""
+    if settings.split == "official":
+        table = table[table["split"] == "train"]
+    elif settings.split == "signer":
+        table = table[~table["signer"].isin(settings.test_signers)]
+    counts = table["gloss"].value_counts()
+    return sorted(counts.index, key=lambda gloss: (-counts[gloss], gloss))[: settings.limit_classes]
 
 
 def _outer_split(table: pd.DataFrame, settings: config.DataSettings):
@@ -135,8 +147,7 @@ def _take_validation(train: pd.DataFrame, settings: config.DataSettings) -> tupl
     if settings.validation_by == "signer":
         if train["signer"].nunique() < 2 or (train["signer"] == "").any():
             raise ManifestError("data.validation_by=signer needs two known training signers; use clip")
-        splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
-        fitting, held = next(splitter.split(train, groups=train["signer"]))
+        splitter, labels, groups = GroupShuffleSplit(1, test_size=share, random_state=seed), None, train["signer"]
     else:
         fewest = train["gloss"].value_counts().min()
         if fewest < 2:
@@ -144,6 +155,13 @@ def _take_validation(train: pd.DataFrame, settings: config.DataSettings) -> tupl
                 f"data.validation={share}: a gloss has only one training clip, so none can be held out; set "
                 "data.validation=0 (nothing is selected then)"
             )
-        fitting, held = next(StratifiedShuffleSplit(1, test_size=share, random_state=seed).split(train, train["gloss"]))
+        splitter, labels, groups = StratifiedShuffleSplit(1, test_size=share, random_state=seed), train["gloss"], None
+    try:
+        fitting, held = next(splitter.split(train, labels, groups))
+    except ValueError as error:
+        raise SettingsError(
+            f"data.validation={share} of {len(train)} training clips with {train['gloss'].nunique()} glosses cannot be "
+            f"held out ({error}); take another share"
+        ) from None
     note = f"{share:.0%} of the training clips held out for validation by {settings.validation_by}"
     return train.iloc[fitting], train.iloc[held], note

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader
 
-from signlib import presets, runs
+from signlib import paths, presets, runs
 from signlib.config import Settings
 from signlib.corpora import Splits, load_corpus, split_clips
 from signlib.data.skeletons import Skeleton, skeleton
@@ -61,18 +61,22 @@ def train(
         The run; a finished one of the same name and settings is returned as it is. When the time budget ends
         first, the run is unfinished and `resume=True` goes on.
     """
-    experiment = settings.preset.replace("/", "-")
-    run = runs.start(experiment, run_name or f"{settings.mode}-seed{settings.seed}", settings, resume)
+    experiment, name = settings.preset.replace("/", "-"), run_name or f"{settings.mode}-seed{settings.seed}"
+    known = (paths.runs_root() / experiment / name / runs.SETTINGS).is_file()
+    # What is refused before training leaves no run behind that would take the name.
+    ready = None if known else _prepared(settings, init_from)
+    run = runs.start(experiment, name, settings, resume)
+    origin = init_from.name if init_from is not None else ""
+    if known and run.facts.get("init_from", "") != origin:
+        raise RunError(
+            f"run {run.path} was started from {run.facts.get('init_from') or 'no other run'}, not from "
+            f"{origin or 'none'} (--init-from); choose another --run-name, or delete it"
+        )
     if run.finished:
         return run
-    fit.choose_device(settings.training)
-    source = load_corpus(settings.data)
-    splits = split_clips(source.labelled, settings.data)
-    vocabulary = Vocabulary.from_glosses(splits.train["gloss"])
-    torch.manual_seed(settings.seed)
-    model = build_model(settings, source.skeleton, len(vocabulary))
-    if init_from is not None:
-        run.note(init_from=init_from.name, loaded=load_encoder(model, init_from))
+    source, splits, vocabulary, model = ready or _prepared(settings, init_from)
+    if not known and init_from is not None:
+        run.note(init_from=origin)
     chosen = source.skeleton.select(settings.features.joints)
     if run.stage == "started":
         fitted = _fit(run, model, source, splits, vocabulary, settings, chosen, resume, quiet)
@@ -82,9 +86,24 @@ def train(
     return _evaluate(run, model, source, splits, vocabulary, chosen, quiet)
 
 
-def _dataset(prepared: Prepared, rows: pd.DataFrame, vocabulary: Vocabulary) -> ClipDataset:
+def _prepared(
+    settings: Settings, init_from: runs.Run | None
+) -> tuple[ClipSource, Splits, Vocabulary, LandmarkClassifier]:
+    """Clips, splits, glosses and the model with its first weights."""
+    fit.choose_device(settings.training)
+    source = load_corpus(settings.data)
+    splits = split_clips(source.labelled, settings.data)
+    vocabulary = Vocabulary.from_glosses(splits.train["gloss"])
+    torch.manual_seed(settings.seed)
+    model = build_model(settings, source.skeleton, len(vocabulary))
+    if init_from is not None:
+        load_encoder(model, init_from)
+    return source, splits, vocabulary, model
+
+
+def _dataset(prepared: Prepared, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1) -> ClipDataset:
     gloss = rows.set_index("clip")["gloss"]
-    return ClipDataset(prepared.points, vocabulary.encode(gloss.loc[prepared.clips].tolist()))
+    return ClipDataset(prepared.points, vocabulary.encode(gloss.loc[prepared.clips].tolist()), repeats)
 
 
 def _fit(
@@ -97,11 +116,11 @@ def _fit(
         raise ManifestError(
             f"no training clip can be used; the first reason: {next(iter(parts['train'].unusable.values()))}"
         )
-    train_set = _dataset(parts["train"], splits.train, vocabulary)
+    train_set = _dataset(parts["train"], splits.train, vocabulary, settings.training.repeats)
     val_set = _dataset(parts["val"], splits.val, vocabulary) if parts["val"].clips else None
     weights = None
     if settings.training.class_weights:
-        weights = tasks.classweights_path(torch.from_numpy(np.bincount(train_set.targets, minlength=len(vocabulary))))
+        weights = tasks.class_weights(torch.from_numpy(np.bincount(train_set.targets, minlength=len(vocabulary))))
     augment = Augment(settings.augment, chosen.mirror, _hands(chosen), settings.features.coordinates)
     task = tasks.ClassificationTask(model, settings, augment, weights)
     fitted = fit.fit(task, train_set, val_set, settings, run.path, resume, quiet)
@@ -119,7 +138,7 @@ def _fit(
     unusable = {**parts["train"].unusable, **parts["val"].unusable}
     run.note(
         chosen=fitted.chosen, split=splits.notes, unusable=len(unusable),
-        clips={"train": len(train_set), "val": len(val_set or [])},
+        clips={"train": len(parts["train"].clips), "val": len(parts["val"].clips)},
     )  # fmt: skip
     run.trained()
     (run.path / fit.CHECKPOINT).unlink(missing_ok=True)
@@ -134,6 +153,7 @@ def _evaluate(
     prepared = prepare_clips(source, splits.test["clip"], run.settings.features, quiet)
     if not prepared.clips:
         raise ManifestError(f"no test clip can be used; the first reason: {next(iter(prepared.unusable.values()))}")
+    run.note(missing=len(prepared.unusable))
     data = _dataset(prepared, splits.test, vocabulary)
     scores = score(model, data, run.settings, chosen)
     rows = splits.test.set_index("clip").loc[prepared.clips]
@@ -206,6 +226,9 @@ def load_encoder(model: nn.Module, run: runs.Run) -> int:
         if name not in own or own[name].shape != value.shape:
             shape = tuple(own[name].shape) if name in own else "no such tensor"
             raise RunError(f"--init-from {run.path}: {name} has shape {tuple(value.shape)}, this model {shape}")
+    lacking = [name for name in own if name.startswith("encoder.") and name not in encoder]
+    if lacking:
+        raise RunError(f"--init-from {run.path} has no {lacking[0]}, this model does; make the encoders the same")
     model.load_state_dict({**own, **encoder})
     return len(encoder)
 
@@ -248,6 +271,7 @@ def model_table() -> pd.DataFrame:
 
 def count_macs(model: nn.Module, chosen: Skeleton, settings: Settings) -> int:
     """Multiply-accumulates of one clip's forward pass, counted by torch."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     frames = settings.features.frames or 64
@@ -257,6 +281,7 @@ def count_macs(model: nn.Module, chosen: Skeleton, settings: Settings) -> int:
         "mask": torch.ones(shape, dtype=torch.bool),
         "lengths": torch.tensor([frames]),
     }
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    # The fused attention of a CPU is not counted; the plain one is.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model.eval()(batch)
     return counter.get_total_flops() // 2

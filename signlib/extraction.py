@@ -48,7 +48,8 @@ def extract(
     settings = landmark_settings(overrides)
     source = Path(source)
     if source.is_dir() and landmark_files(source) and not has_videos(source):
-        return exchange.import_folder(source, out)
+        listed = source / "manifest.csv"
+        return exchange.import_folder(source, out, manifest.load_manifest(listed) if listed.is_file() else None)
     table, root = source_manifest(source)
     return landmarks.extract_manifest(
         table, root, out, settings, workers=workers, shard=parse_shard(shard), retry_failed=retry_failed
@@ -66,8 +67,8 @@ def source_manifest(source: Path) -> tuple[pd.DataFrame, Path]:
 
 
 def has_videos(folder: Path) -> bool:
-    """True when the folder is a corpus of videos."""
-    return (folder / "manifest.csv").is_file() or any(p.suffix.lower() in VIDEO_SUFFIXES for p in folder.rglob("*"))
+    """True when the folder or one below it holds videos."""
+    return any(path.suffix.lower() in VIDEO_SUFFIXES for path in folder.rglob("*"))
 
 
 def landmark_files(folder: Path) -> list[Path]:

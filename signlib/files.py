@@ -1,5 +1,6 @@
 """Writing so that a reader sees the old file or the new one, never half of it."""
 
+import contextlib
 import errno
 import json
 import os
@@ -41,7 +42,8 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise disk_error(error, path) from error
 
 

@@ -17,6 +17,8 @@ from signlib.data.skeletons import Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, StoreError, VideoError
 from signlib.experiment import MODEL, build_model, score, weights_path
+from signlib.features import exchange
+from signlib.features.holistic import LandmarkSettings
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.training.batches import ClipDataset, Prepared, prepare_clips
 
@@ -115,7 +117,11 @@ def _store_source(path: Path, split: str) -> ClipSource:
 def _file_source(files: Sequence[Path], recogniser: Recogniser) -> tuple[ClipSource, dict[str, str]]:
     """Clips read from files, and the reasons of those that could not be."""
     made = recogniser.extraction
-    settings = LandmarkSettings(**made.settings) if made.extractor == "holistic" else LandmarkSettings()
+    settings = (
+        LandmarkSettings(**{**made.settings, "parts": tuple(made.settings["parts"])})
+        if made.extractor == "holistic"
+        else LandmarkSettings()
+    )
     points, rows, problems = {}, [], {}
     with exchange.ClipReader(settings) as reader:
         for file in tqdm(files, desc="reading clips", unit="clip", disable=len(files) < 3):

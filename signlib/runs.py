@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -75,7 +77,12 @@ class Run:
         if not (self.path / SETTINGS).is_file():
             raise RunError(f"{self.path} holds no run (no {SETTINGS}); `train` makes one and prints its folder")
         self.settings = config.from_yaml((self.path / SETTINGS).read_text(encoding="utf-8"))
-        self._status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
+        try:
+            self._status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
+            if self._status["stage"] not in STAGES:
+                raise ValueError(f"stage {self._status['stage']!r}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"run {self.path}: {STATUS} is missing or damaged ({error}); train it again") from None
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.stage})"
@@ -108,14 +115,21 @@ class Run:
         self._must_be_finished()
         if not (self.path / PREDICTIONS).is_file():
             raise RunError(f"run {self.path} was published without per-clip predictions (its corpus is restricted)")
-        return pd.read_csv(self.path / PREDICTIONS, dtype={"clip": str, "signer": str}, keep_default_na=False)
+        # Glosses such as `007` and `NULL` stay text.
+        text = dict.fromkeys(("clip", "signer", "target", "prediction", "hypothesis"), str)
+        return pd.read_csv(self.path / PREDICTIONS, dtype=text, keep_default_na=False)
 
     @property
     def scores(self) -> tuple[np.ndarray, list[str], list[str]]:
         """Scores (N, K) float32 with their N clips and K classes, once it is finished."""
         self._must_be_finished()
-        with np.load(self.path / SCORES, allow_pickle=False) as archive:
-            return archive["scores"], archive["clips"].tolist(), archive["classes"].tolist()
+        if not (self.path / SCORES).is_file():
+            raise RunError(f"run {self.path} has no {SCORES}: it is published or made none; open the run under runs/")
+        try:
+            with np.load(self.path / SCORES, allow_pickle=False) as archive:
+                return archive["scores"], archive["clips"].tolist(), archive["classes"].tolist()
+        except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            raise RunError(f"run {self.path}: {SCORES} cannot be read ({error}); train it again") from None
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -170,13 +184,23 @@ class Run:
             figures: name -> matplotlib figure, saved as `figures/<name>.png`.
 
         Raises:
-            RunError: when the run is finished already, or a metric is not a finite number.
+            RunError: when the run is finished already, a metric is not a finite number or was measured on a
+                test split that was never opened, or the scores do not fit their clips and classes.
         """
         if self.finished:
             raise RunError(f"run {self.path} is finished; start another run (--run-name)")
-        broken = [m.metric for m in metrics if not np.isfinite(m.value)]
+        if self.stage != "test opened" and any(metric.split == "test" for metric in metrics):
+            raise RunError(f"run {self.path}: a metric of the test split, which was not opened; call open_test first")
+        broken = [m.metric for m in metrics if not np.isfinite([m.value, *(m.interval or ())]).all()]
         if broken or not metrics:
             raise RunError(f"run {self.path}: metric {broken or '(none given)'} has no value; nothing was written")
+        if scores is not None and np.shape(scores[0]) != (len(scores[1]), len(scores[2])):
+            raise RunError(
+                f"run {self.path}: scores of shape {np.shape(scores[0])} do not fit {len(scores[1])} clips and "
+                f"{len(scores[2])} classes; nothing was written"
+            )
+        for name in figures or ():
+            paths.check_name(name, "figure")
         if predictions is not None:
             write_text(self.path / PREDICTIONS, predictions.to_csv(index=False))
         if scores is not None:
@@ -184,9 +208,7 @@ class Run:
             _write_scores(self.path / SCORES, array, clips, classes)
         for name, figure in (figures or {}).items():
             (self.path / "figures").mkdir(exist_ok=True)
-            figure.savefig(
-                self.path / "figures" / f"{paths.check_name(name, 'figure')}.png", dpi=120, bbox_inches="tight"
-            )
+            figure.savefig(self.path / "figures" / f"{name}.png", dpi=120, bbox_inches="tight")
         write_json(self.path / METRICS, [asdict(metric) for metric in metrics])
         write_json(self.path / ENVIRONMENT, environment(self._status))
         self.note(stage="finished")
@@ -195,10 +217,10 @@ class Run:
 
 def _write_scores(path: Path, scores: np.ndarray, clips: Sequence[str], classes: Sequence[str]) -> None:
     temporary = path.with_name("." + path.name)
+    # As text, never as objects: an object array would be pickled, and nobody could load it.
+    names = {"clips": np.array(list(clips), dtype=np.str_), "classes": np.array(list(classes), dtype=np.str_)}
     try:
-        np.savez_compressed(
-            temporary, scores=np.asarray(scores, np.float32), clips=np.array(clips), classes=np.array(classes)
-        )
+        np.savez_compressed(temporary, scores=np.asarray(scores, np.float32), **names)
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -307,4 +329,6 @@ def publish(run: Run, restricted: bool) -> Path:
 def published() -> list[Run]:
     """Every published run, by name."""
     root = paths.results_root()
-    return [Run(path.parent) for path in sorted(root.glob(f"*/*/{SETTINGS}"))]
+    # A name with a dot is the rest of a `publish` that was killed.
+    found = (path.parent for path in sorted(root.glob(f"*/*/{SETTINGS}")))
+    return [Run(path) for path in found if not path.name.startswith(".")]

@@ -30,7 +30,9 @@ def read_folder(root: str | Path) -> pd.DataFrame:
         raise ManifestError(f"corpus folder {root} does not exist; give a folder with a manifest.csv or videos")
     table_file = root / "manifest.csv"
     table = manifest.load_manifest(table_file) if table_file.is_file() else _from_subfolders(root)
-    for file in table["file"]:
+    for clip, file in zip(table["clip"], table["file"], strict=True):
+        if not file:
+            raise ManifestError(f"manifest {table_file}: clip {clip!r} has no file; fill the column 'file'")
         paths.inside(root, file)
     return table
 
@@ -39,7 +41,11 @@ def _from_subfolders(root: Path) -> pd.DataFrame:
     files = sorted(
         path.relative_to(root)
         for path in root.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and len(path.relative_to(root).parts) > 1
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and path.is_file()
+        and len(path.relative_to(root).parts) > 1
+        # Such as the `._clip.mp4` that a Mac puts beside each file.
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
     if not files:
         raise ManifestError(

@@ -5,6 +5,7 @@ with NaN for what was not seen, and the skeleton they belong to.
 """
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,17 +44,24 @@ def open_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ManifestError(f"{path} does not exist; set data.root or SIGNLIB_DATA to the folder that holds it")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with _archive(path) as archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
                 raise ManifestError(f"{path} has no array {missing[0]!r}; it has {', '.join(archive.files)}")
             return {name: archive[name] for name in names}
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise ManifestError(f"{path} is no readable .npz file ({error}); copy it again") from None
     except ValueError as error:
         raise ClipError(
             f"{path} holds pickled objects, which are never loaded ({error}); save plain arrays with np.savez"
         ) from None
+
+
+def _archive(path: Path) -> np.lib.npyio.NpzFile:
+    archive = np.load(path, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ManifestError(f"{path} holds a single array, not an .npz archive; save the arrays with np.savez")
+    return archive
 
 
 def track_hands(hands: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
     if len(early):
         row = early.iloc[0]
         raise ManifestError(
-            f"{source}: clip {row.clip!r} starts at frame {row.start} and ends at {row.end}; "
+            f"{source}: clip {row['clip']!r} starts at frame {row.start} and ends at {row.end}; "
             "start must be >= 0 and end > start, or -1 for the end of the file"
         )
     others = [column for column in table.columns if column not in COLUMNS]
@@ -65,19 +65,28 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
-    values = pd.to_numeric(column, errors="coerce")
+    # Python's float reads back exactly what was written; pandas' own parser misses the last digit.
+    values = column.map(_number).astype(float)
     wrong = values.isna() & column.notna()
     if wrong.any():
         raise ManifestError(f"{source}: {name}={column[wrong].iloc[0]!r} is not a number; give one or leave it empty")
     if name == "fps":
-        if (values <= 0).any():
+        wrong = (values <= 0) | np.isinf(values)
+        if wrong.any():
             raise ManifestError(
-                f"{source}: fps={values[values <= 0].iloc[0]} must be above 0, or empty for the file's own"
+                f"{source}: fps={values[wrong].iloc[0]} must be a number above 0, or empty for the file's own"
             )
         return values.astype(float)
     if (values % 1 != 0).any():
         raise ManifestError(f"{source}: {name}={values[values % 1 != 0].iloc[0]} is not a whole frame number")
     return values.astype(int)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 def load_manifest(path: str | Path) -> pd.DataFrame:
@@ -97,6 +106,8 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise ManifestError(f"manifest {path} is not a readable csv in UTF-8: {error}") from None
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ManifestError(f"manifest {path}: its rows have more fields than its header; quote values with commas")
     for column in ("start", "end", "fps"):
         if column in table.columns:
             table[column] = table[column].replace("", np.nan)
@@ -111,7 +122,7 @@ class ManifestReport:
         clips, signers, glosses: how many of each; unknown signers are not counted as one.
         missing_files: clips whose file is not there.
         shared_files: groups of clips that claim the same frames of one file.
-        unknown_glosses: glosses that are empty or stand in val or test but not in train.
+        unknown_glosses: glosses that are empty, stand in val or test but not in train, or are not in the vocabulary.
         signers_in_two_splits: known signers that stand in more than one split.
         empty_classes: glosses of the vocabulary without a training clip.
         unknown_signers: number of clips without a signer.
@@ -159,13 +170,14 @@ def check_manifest(
     splits_of_signer = known[known["split"] != ""].groupby("signer")["split"].nunique()
     train = table[table["split"].isin(["train", ""])]
     trained = set(train["gloss"])
-    expected = set(vocabulary) if vocabulary is not None else set(table["gloss"])
+    found = set(table["gloss"])
+    expected = set(vocabulary) if vocabulary is not None else found - {""}
     report = ManifestReport(
         clips=len(table),
         signers=known["signer"].nunique(),
-        glosses=table["gloss"].nunique(),
+        glosses=len(found - {""}),
         signers_in_two_splits=sorted(splits_of_signer[splits_of_signer > 1].index),
-        unknown_glosses=sorted(g for g in set(table["gloss"]) - (trained & expected) if g not in expected or g == ""),
+        unknown_glosses=sorted(found - (trained & expected)),
         empty_classes=sorted(expected - trained),
         unknown_signers=int((table["signer"] == "").sum()),
     )

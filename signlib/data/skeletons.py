@@ -76,6 +76,7 @@ class Skeleton:
             name: `all`, a part (`pose`, `left_hand`, ...), several joined by `+`
                 (`pose+left_hand`), or a named set: `hands` (both hands), `body` (all but a face mesh),
                 `upper` (shoulders to wrists, hips and hands: 50 of MediaPipe's points),
+                `signing` (nose, mouth, shoulders to wrists and hands: 51),
                 `118` (lips, eyes, four nose points and hands).
 
         Raises:
@@ -127,6 +128,9 @@ def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
     sets["body"] = [i for i in range(len(skeleton)) if i not in face_mesh]
     if hands and "pose" in parts:
         arms = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip") for side in ("left", "right")]
+        signing = ["nose", "mouth_left", "mouth_right", *arms[:6]]
+        if skeleton.has(*signing):
+            sets["signing"] = [*(skeleton.index(name) for name in signing), *hands]
         if skeleton.has(*arms):
             sets["upper"] = [*(skeleton.index(name) for name in arms), *hands]
     if hands and len(parts.get("face", ())) == 468:

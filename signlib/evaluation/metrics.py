@@ -11,9 +11,14 @@ LEVEL = 0.95
 def top_k(scores: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
     """(N,) bool: is the target among the k highest of its row of scores (N, K)? Ties count against it.
 
+    Raises:
+        ValueError: for scores that are not numbers, which no rank can be read from.
+
     >>> top_k(np.array([[0.1, 0.7, 0.2]]), np.array([2]), 2).tolist()
     [True]
     """
+    if np.isnan(scores).any():
+        raise ValueError("scores hold NaN: the model's weights or its input are broken; nothing was counted")
     own = np.take_along_axis(scores, targets[:, None], axis=1)
     return (scores >= own).sum(axis=1) <= k
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -46,13 +47,14 @@ def draw_skeleton(
 
 def learning_curve(history: Sequence[dict[str, float]]) -> Figure:
     """Loss over the epochs, and validation accuracy where there was a validation split."""
-    validated = any("validation_accuracy" in row for row in history)
+    validated = [row for row in history if np.isfinite(row.get("validation_accuracy", np.nan))]
     drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
     epochs = [row["epoch"] for row in history]
     axes[0].plot(epochs, [row["loss"] for row in history], color=BLUE)
     axes[0].set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
     if validated:
-        axes[1].plot(epochs, [row.get("validation_accuracy", np.nan) for row in history], color=ORANGE)
+        accuracy = [row["validation_accuracy"] for row in validated]
+        axes[1].plot([row["epoch"] for row in validated], accuracy, color=ORANGE, marker=".")
         axes[1].set(xlabel="epoch", ylabel="validation accuracy (%)", ylim=(0, 100))
     return drawn
 
@@ -73,4 +75,44 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
         axis.set_yticks(range(len(names)), names, fontsize=7)
     axis.set(xlabel="prediction", ylabel="target")
     drawn.colorbar(image, ax=axis, shrink=0.7, label="share of the target's clips")
+    return drawn
+
+
+def filmstrip(
+    points: np.ndarray, bones: Sequence[tuple[int, int]], parts: dict[str, Sequence[int]], aspect: float = 1, count: int = 6
+) -> Figure:
+    """Evenly spaced frames of one clip, side by side in the same window.
+
+    Args:
+        points: (T, J, C >= 2), y downwards, NaN = missing.
+        bones, parts, aspect: as for `draw_skeleton`.
+        count: how many frames.
+    """
+    drawn, axes = figure(1.5 * count, 2.1, columns=count)
+    x, y = points[..., 0] * aspect, points[..., 1]
+    window = [(np.nanmin(v), np.nanmax(v)) for v in (x, y)]
+    for axis, number in zip(axes, np.linspace(0, len(points) - 1, count).round().astype(int), strict=True):
+        draw_skeleton(axis, points[number], bones, parts, aspect)
+        axis.set(xlim=window[0], ylim=window[1][::-1])
+        axis.set_title(f"frame {number}", fontsize=8)
+    return drawn
+
+
+def interval_plot(table: pd.DataFrame, label: str, chance: float | None = None) -> Figure:
+    """One line a row of the table: its value as a dot, its interval as a band.
+
+    Args:
+        table: columns value, low, high in per cent; the index names the rows.
+        label: of the axis.
+        chance: where guessing would stand.
+    """
+    drawn, (axis,) = figure(7, 0.9 + 0.38 * len(table))
+    for row, (value, low, high) in enumerate(table[["value", "low", "high"]].itertuples(index=False)):
+        axis.plot([low, high], [row, row], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="butt")
+        axis.plot(value, row, "o", color=BLUE)
+    if chance is not None:
+        axis.axvline(chance, color=GREY, linestyle="--", linewidth=1, zorder=0)
+        axis.set_title("dashed: chance", loc="right", fontsize=8, color="0.45")
+    axis.set(xlim=(0, 100), xlabel=label, yticks=range(len(table)), ylim=(len(table) - 0.5, -0.5))
+    axis.set_yticklabels(table.index)
     return drawn

@@ -8,9 +8,10 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -167,17 +168,21 @@ class Holistic:
     def points(self, frames: Iterable[np.ndarray]) -> np.ndarray:
         """The points of one clip: (T, J, 4) float32; NaN = not found.
 
-        Channels are x and y (fractions of width and height), z (in x's scale) and visibility. The graph starts anew for each clip, so no clip depends on the one before.
+        Channels are x and y (fractions of width and height), z (in x's scale) and visibility. The graph
+        starts anew for each clip, so no clip depends on the one before.
 
         Args:
             frames: (H, W, 3) uint8 RGB each; the next one is fetched while the graph works on the last.
         """
-        self._start()
+        rows = self._rows(iter(frames))
         try:
-            rows = list(self._rows(iter(frames)))
+            # Models are loaded by other threads until the first frame is through, and talk about it.
+            with silenced():
+                self._start()
+                first = list(islice(rows, 1))
+            return np.stack([*first, *rows]) if first else np.empty((0, *self.settings.shape), np.float32)
         finally:
             self.close()
-        return np.stack(rows) if rows else np.empty((0, *self.settings.shape), np.float32)
 
     def _start(self) -> None:
         flags = {"tracking": self.settings.tracking, "segmentation": False}
@@ -185,21 +190,18 @@ class Holistic:
             flags["refine_face"] = False
         side = {name: packet_creator.create_bool(value) for name, value in flags.items()}
         side["model_complexity"] = packet_creator.create_int(self.settings.model_complexity)
-        with silenced():
-            self._graph.start_run(side)
+        self._graph.start_run(side)
         self._running = True
 
     def _rows(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         number, frame = 0, next(frames, None)
         while frame is not None:
             number += 1
-            # The models are loaded, and talk about it, when the first frame arrives.
-            with silenced() if number == 1 else nullcontext():
-                self._packets.clear()
-                image = packet_creator.create_image_frame(frame, image_format=image_frame.ImageFormat.SRGB)
-                self._graph.add_packet_to_input_stream("image", image.at(number * FRAME_MICROSECONDS))
-                frame = next(frames, None)
-                self._graph.wait_until_idle()
+            self._packets.clear()
+            image = packet_creator.create_image_frame(frame, image_format=image_frame.ImageFormat.SRGB)
+            self._graph.add_packet_to_input_stream("image", image.at(number * FRAME_MICROSECONDS))
+            frame = next(frames, None)
+            self._graph.wait_until_idle()
             parts = [_values(self._packets.get(f"{p}_landmarks"), p, n) for p, n in self.settings.sizes.items()]
             yield np.concatenate(parts)
 

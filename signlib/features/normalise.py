@@ -68,8 +68,8 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
     """Origin, size and tilt of the signer, one of each for the whole clip.
 
     With shoulders: their middle, their distance and the angle of their line (medians over the frames, so
-    that leaning and turning stay visible). With hands only: the middle of the wrists and twice the palm
-    (wrist to middle knuckle), no tilt.
+    that leaning and turning stay visible). With hands only: the face, or else the middle of the wrists, and
+    twice the palm (wrist to middle knuckle), no tilt.
 
     Args:
         points: (T, J, C) in square pixels.
@@ -91,8 +91,9 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
             size = float(np.median(np.linalg.norm((left - right)[both, :2], axis=1)))
             if size < SMALLEST_SIZE and skeleton.has("nose"):
                 # Seen from the side the shoulders coincide: the neck is about half as long as they are wide.
-                nose = xyz[both, skeleton.index("nose"), :2]
-                size = 2 * float(np.nanmedian(np.linalg.norm(nose - origin[:2], axis=1)))
+                neck = np.linalg.norm(xyz[both, skeleton.index("nose"), :2] - origin[:2], axis=1)
+                neck = neck[np.isfinite(neck)]
+                size = 2 * float(np.median(neck)) if len(neck) else 0.0
             if size >= SMALLEST_SIZE:
                 return np.nan_to_num(origin), size, float(np.arctan2(across[1], across[0]))
     return _hand_frame(xyz, skeleton)
@@ -112,8 +113,46 @@ def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float,
             f"no frame of this clip shows both shoulders or a hand of skeleton {skeleton.name!r}, so it has no scale; "
             "leave the clip out or set features.normalise=false"
         )
-    origin = np.nanmedian(np.concatenate(wrists), axis=0)
+    anchor = xyz[:, skeleton.index("face")] if skeleton.has("face") else np.concatenate(wrists)
+    origin = np.nanmedian(anchor, axis=0)
     return np.nan_to_num(origin), 2 * float(np.median(lengths)), 0.0
+
+
+def hands_at_wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """The clip with each hand's z, which counts from its own wrist, moved to the z of the body's wrist.
+
+    Args:
+        points: (T, J, C); without z, or without both a pose and hands, it is returned as it is.
+    """
+    out = points.copy()
+    for side in ("left", "right"):
+        if points.shape[-1] > 2 and skeleton.has(f"{side}_wrist", f"{side}_hand_wrist"):
+            hand = list(skeleton.parts[f"{side}_hand"])
+            out[:, hand, 2] += points[:, skeleton.index(f"{side}_wrist"), None, 2]
+    return out
+
+
+def face_camera(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """The clip turned about the vertical so that both shoulders are equally far away, in shoulder widths.
+
+    The width is measured in three dimensions here: a signer seen obliquely has narrow shoulders in the picture.
+
+    Args:
+        points: (T, J, C >= 3), upright, centred between the shoulders.
+    """
+    if points.shape[-1] < 3 or not skeleton.has("left_shoulder", "right_shoulder"):
+        return points
+    across = points[:, skeleton.index("left_shoulder"), :3] - points[:, skeleton.index("right_shoulder"), :3]
+    across = across[np.isfinite(across).all(axis=1)]
+    if not len(across):
+        return points
+    x, _, z = np.median(across, axis=0)
+    width = np.hypot(x, z)
+    cos, sin = x / width, z / width
+    out = points.copy()
+    out[..., 0], out[..., 2] = cos * points[..., 0] + sin * points[..., 2], cos * points[..., 2] - sin * points[..., 0]
+    out[..., :3] /= width
+    return out
 
 
 def normalise(

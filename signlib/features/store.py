@@ -49,7 +49,10 @@ class Extraction:
 
     def difference(self, other: "Extraction") -> str:
         """The first setting in which two extractions differ, as text; "" when they agree."""
-        ours, theirs = (plain({**asdict(e), **e.settings}) for e in (self, other))
+        ours, theirs = (
+            plain({**asdict(e), **{f"settings.{key}": value for key, value in e.settings.items()}})
+            for e in (self, other)
+        )
         ours.pop("settings"), theirs.pop("settings")
         for key in {**ours, **theirs}:
             if ours.get(key) != theirs.get(key):
@@ -83,13 +86,14 @@ class FeatureStore:
         self.failed = _read_table(self.path / FAILED, {"clip": str, "reason": str})
         try:
             self.frames = np.load(self.path / FRAMES, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise StoreError(f"store {self.path}: {FRAMES} cannot be read ({error}); extract it again") from None
         rows = int(self.index["length"].sum())
-        if self.frames.shape != (rows, *self.extraction.shape):
+        expected = f"{self.extraction.dtype} of shape {(rows, *self.extraction.shape)}"
+        if f"{self.frames.dtype} of shape {self.frames.shape}" != expected:
             raise StoreError(
-                f"store {self.path}: {FRAMES} has shape {self.frames.shape}, its index says "
-                f"{(rows, *self.extraction.shape)}; extract it again"
+                f"store {self.path}: {FRAMES} is {self.frames.dtype} of shape {self.frames.shape}, its index says "
+                f"{expected}; extract it again"
             )
 
     def __len__(self) -> int:
@@ -111,7 +115,8 @@ class FeatureStore:
     @cached_property
     def labelled(self) -> pd.DataFrame:
         """The manifest's rows of the clips that have features, with offset, length, width and height."""
-        return self.manifest.drop(columns="fps").merge(self.index, on="clip", how="inner", validate="1:1")
+        doubled = [column for column in self.index.columns if column != "clip" and column in self.manifest.columns]
+        return self.manifest.drop(columns=doubled).merge(self.index, on="clip", how="inner", validate="1:1")
 
     @cached_property
     def skeleton(self) -> Skeleton:
@@ -216,12 +221,16 @@ def is_finished(path: str | Path) -> bool:
 
 def read_extraction(path: Path) -> dict[str, Any]:
     try:
-        return json.loads((path / EXTRACTION).read_text(encoding="utf-8"))
+        meta = json.loads((path / EXTRACTION).read_text(encoding="utf-8"))
+        lost = {"complete", "counts", *Extraction.__dataclass_fields__} - set(meta)
+        if lost:
+            raise ValueError(f"no {min(lost)!r}")
+        return meta
     except FileNotFoundError:
         raise StoreError(
             f"{path} holds no feature store (no {EXTRACTION}); make one with `extract ... --out {path}`"
         ) from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise StoreError(f"store {path}: {EXTRACTION} is damaged ({error}); extract it again") from None
 
 
@@ -232,6 +241,7 @@ def extraction_of(meta: dict[str, Any]) -> Extraction:
 
 def _read_table(path: Path, types: dict[str, type]) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values={})
+        # Without round_trip pandas misses the last digit of frame rates such as 30000/1001.
+        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values={}, float_precision="round_trip")
     except (OSError, ValueError) as error:
         raise StoreError(f"store {path.parent}: {path.name} cannot be read ({error}); extract it again") from None

@@ -4,6 +4,7 @@ Frames are appended first and the journal line that makes them count second, so 
 extraction ends with the same bytes as an uninterrupted one. Shards merge into one store.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -51,6 +52,7 @@ class StoreWriter:
     Raises:
         StoreError: when the folder holds a store made with other settings or from other clips, holds
             something else, or another process is writing to it.
+        DiskError: when the folder cannot be written.
     """
 
     def __init__(
@@ -77,25 +79,40 @@ class StoreWriter:
         return [clip for clip in self.manifest["clip"] if clip not in self._entries]
 
     def _open(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        known = (self.path / EXTRACTION).exists()
-        if not known and any(p.name not in {"shards", JOURNAL, PART, EXTRACTION + ".tmp"} for p in self.path.iterdir()):
-            raise StoreError(f"{self.path} is not empty and holds no store; give --out a folder of its own")
-        self._journal = open(self.path / JOURNAL, "a+", encoding="utf-8")  # noqa: SIM115
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            known = (self.path / EXTRACTION).exists()
+            ours = {"shards", JOURNAL, PART, *self._half_written()}
+            if not known and any(p.name not in ours for p in self.path.iterdir()):
+                raise StoreError(f"{self.path} is not empty and holds no store; give --out a folder of its own")
+            self._journal = open(self.path / JOURNAL, "a+", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise disk_error(error, self.path) from error
         try:
             fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._journal.close()
             raise StoreError(f"store {self.path} is being written by another process; wait for it") from None
         try:
+            known = (self.path / EXTRACTION).exists()
+            for name in self._half_written():
+                (self.path / name).unlink()
             if known:
                 self._resume()
             else:
                 write_text(self.path / EXTRACTION, self._meta(complete=False))
             self._open_data()
+        except OSError as error:
+            self.close()
+            raise disk_error(error, self.path) from error
         except BaseException:
             self.close()
             raise
+
+    def _half_written(self) -> list[str]:
+        """What `write_text` leaves of this store's files when it is killed."""
+        names = (INDEX, FAILED, MANIFEST, EXTRACTION)
+        return [path.name for name in names for path in self.path.glob(f".{name}.*.tmp")]
 
     def _resume(self) -> None:
         meta = read_extraction(self.path)
@@ -106,41 +123,48 @@ class StoreWriter:
                 "give another --out, or delete this one"
             )
         if meta["complete"] and (self.path / FRAMES).exists():
-            self._reopen_finished()
-        elif (self.path / FRAMES).exists():
-            os.replace(self.path / FRAMES, self.path / PART)
-        self._read_journal()
+            self._load_entries(FeatureStore(self.path))
+            self._check_sources()
+            if self.pending:
+                self._reopen_finished()
+        else:
+            self._read_journal()
+            self._check_sources()
+            if (self.path / FRAMES).exists():
+                os.replace(self.path / FRAMES, self.path / PART)
+
+    def _check_sources(self) -> None:
+        """Refuse, before anything is touched, a manifest that no longer says what was extracted."""
         gone = set(self._entries) - set(self.manifest["clip"])
         if gone:
             raise StoreError(
                 f"store {self.path} holds clip {min(gone)!r}, which the manifest no longer has; give another --out"
             )
-
-    def _reopen_finished(self) -> None:
-        """Turn a finished store back into an interrupted one, when the manifest has new clips."""
+        if not self._entries:
+            return
         old = manifests.load_manifest(self.path / MANIFEST)
-        both = old.merge(self.manifest, on="clip", suffixes=("", "_new"))
+        both = old[old["clip"].isin(list(self._entries))].merge(self.manifest, on="clip", suffixes=("", "_new"))
         for column in SOURCE_COLUMNS:
             ours, theirs = both[column], both[column + "_new"]
             changed = both[(ours != theirs) & ~(ours.isna() & theirs.isna())]
             if len(changed):
                 row = changed.iloc[0]
                 raise StoreError(
-                    f"store {self.path}: clip {row.clip!r} was made with {column}={row[column]!r}, the manifest now "
+                    f"store {self.path}: clip {row['clip']!r} was made with {column}={row[column]!r}, the manifest now "
                     f"says {row[column + '_new']!r}; give another --out"
                 )
-        store = FeatureStore(self.path)
-        self._load_entries(store)
-        if not self.pending and set(old["clip"]) == set(self.manifest["clip"]):
-            return
-        lines = "".join(json.dumps(entry) + "\n" for entry in self._entries.values())
-        self._journal.seek(0)
-        self._journal.truncate()
-        self._journal.write(lines)
-        self._journal.flush()
+
+    def _reopen_finished(self) -> None:
+        """Turn a finished store back into an interrupted one, because clips are pending."""
+        self._rewrite_journal()
         write_text(self.path / EXTRACTION, self._meta(complete=False))
         os.replace(self.path / FRAMES, self.path / PART)
-        self._entries.clear()
+
+    def _rewrite_journal(self) -> None:
+        self._journal.seek(0)
+        self._journal.truncate()
+        self._journal.write("".join(json.dumps(entry) + "\n" for entry in self._entries.values()))
+        self._journal.flush()
 
     def _load_entries(self, store: FeatureStore) -> None:
         rows = store.index.sort_values("offset").to_dict("records")
@@ -149,21 +173,27 @@ class StoreWriter:
             self._entries.update({row["clip"]: row for row in store.failed.to_dict("records")})
 
     def _read_journal(self) -> None:
-        if self._entries:
-            return
         self._journal.seek(0)
-        whole = 0
-        for line in self._journal.read().splitlines(keepends=True):
-            if not line.endswith("\n"):
+        text = self._journal.read()
+        for line in text.splitlines(keepends=True):
+            try:
+                entry = json.loads(line) if line.endswith("\n") else None
+            except ValueError:
+                entry = None
+            if entry is None:
+                # Torn by a kill or a power cut: that clip, and what may follow, is made again.
                 break
-            entry = json.loads(line)
             self._entries[entry["clip"]] = entry
-            whole += len(line.encode())
-        self._journal.truncate(whole)
+        if self._retry:
+            self._entries = {clip: entry for clip, entry in self._entries.items() if "length" in entry}
+        if text != "".join(json.dumps(entry) + "\n" for entry in self._entries.values()):
+            self._rewrite_journal()
 
     def _open_data(self) -> None:
         if (self.path / FRAMES).exists():
             return
+        # What the journal stands on: a changed start or file is refused when the store is gone on with.
+        write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
         self._data = open(self.path / PART, "r+b" if (self.path / PART).exists() else "w+b")  # noqa: SIM115
         present = max(os.fstat(self._data.fileno()).st_size - HEADER_BYTES, 0)
         # After a power cut the journal can be ahead of the data: what the data lacks is made again.
@@ -175,10 +205,7 @@ class StoreWriter:
             end, kept[clip] = end + size, entry
         if len(kept) < len(self._entries):
             self._entries = kept
-            self._journal.seek(0)
-            self._journal.truncate()
-            self._journal.write("".join(json.dumps(entry) + "\n" for entry in kept.values()))
-            self._journal.flush()
+            self._rewrite_journal()
         self._write_header(0)
         self._data.truncate(HEADER_BYTES + end)
         self._data.seek(0, os.SEEK_END)
@@ -208,7 +235,7 @@ class StoreWriter:
 
         Raises:
             ClipError: for a wrong shape or type, no frame, or an array of only NaN.
-            StoreError: when the disk is full; everything added before stays.
+            DiskError: when the disk is full; everything added before stays, a new writer goes on.
         """
         array = np.asarray(array)
         if array.dtype.kind != "f" or array.ndim < 1 or array.shape[1:] != self.extraction.shape or len(array) == 0:
@@ -224,7 +251,7 @@ class StoreWriter:
             "length": len(data),
             "width": int(width),
             "height": int(height),
-            "fps": float(fps),
+            "fps": float(np.nan_to_num(fps)),
         }
         self._record(entry, data.tobytes())
 
@@ -234,6 +261,8 @@ class StoreWriter:
 
     def _record(self, entry: dict[str, Any], data: bytes) -> None:
         clip = entry["clip"]
+        if self._data is None and clip in self._known and clip not in self._entries:
+            raise StoreError(f"store {self.path} was closed after a write that failed; open it again to go on")
         if self._data is None or clip in self._entries or clip not in self._known:
             raise StoreError(f"clip {clip!r} is not pending in store {self.path}; take clips from `pending`")
         data_end, journal_end = self._data.tell(), self._journal.tell()
@@ -244,9 +273,12 @@ class StoreWriter:
             self._journal.flush()
             if time.monotonic() - self._synced > 1.0:
                 self._sync()
-        except OSError as error:
+        except BaseException as error:
+            # Also after Ctrl-C: frames without their journal line would shift every later clip.
             self._roll_back(data_end, journal_end)
-            raise disk_error(error, self.path) from error
+            if isinstance(error, OSError):
+                raise disk_error(error, self.path) from error
+            raise
         self._entries[clip] = entry
 
     @cached_property
@@ -256,11 +288,12 @@ class StoreWriter:
     def _roll_back(self, data_end: int, journal_end: int) -> None:
         # What is still in Python's buffers would be written again on close: cut the files below them.
         for handle, end in ((self._data, data_end), (self._journal, journal_end)):
-            os.ftruncate(handle.fileno(), end)
-            try:
+            # The copy keeps the file open, and the journal locked, until it is cut.
+            copy = os.dup(handle.fileno())
+            with contextlib.suppress(OSError):
                 handle.close()
-            except OSError:
-                os.truncate(handle.name, end)
+            os.ftruncate(copy, end)
+            os.close(copy)
         self._data = None
 
     def _sync(self) -> None:
@@ -273,21 +306,26 @@ class StoreWriter:
 
         Raises:
             StoreError: while clips are pending.
+            DiskError: when the disk is full; a new writer goes on.
         """
         if self.pending:
             raise StoreError(f"store {self.path} still lacks {len(self.pending)} clips, first {self.pending[0]!r}")
         index, failed = self._tables()
-        write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
-        if self._data is not None:
+        try:
+            write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
             write_text(self.path / INDEX, index.to_csv(index=False))
             write_text(self.path / FAILED, failed.to_csv(index=False))
-            self._write_header(int(index["length"].sum()))
-            self._data.flush()
-            self._sync()
-            os.replace(self.path / PART, self.path / FRAMES)
-        write_text(self.path / EXTRACTION, self._meta(complete=True))
-        (self.path / JOURNAL).unlink()
-        self.close()
+            if self._data is not None:
+                self._write_header(int(index["length"].sum()))
+                self._data.flush()
+                self._sync()
+                os.replace(self.path / PART, self.path / FRAMES)
+            write_text(self.path / EXTRACTION, self._meta(complete=True))
+            (self.path / JOURNAL).unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        finally:
+            self.close()
         return FeatureStore(self.path)
 
     def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -310,8 +348,10 @@ class StoreWriter:
     def close(self) -> None:
         """Let go of the files; what was added stays and can be resumed."""
         for handle in (self._data, self._journal):
+            # Every clip was flushed when it was added: what is left in a buffer belongs to none.
             if handle is not None and not handle.closed:
-                handle.close()
+                with contextlib.suppress(OSError):
+                    handle.close()
 
 
 def write_store(

@@ -61,7 +61,7 @@ class SeedLandmarkEncoder(nn.Module):
         if points.shape[1] > self.frames:
             raise ClipError(f"{points.shape[1]} frames are more than this encoder's {self.frames}; resample the clips")
         real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
-        x = self.project((points * mask[..., None]).flatten(2))
+        x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2))
         return self.encoder(inputs_embeds=x, attention_mask=real.long()).last_hidden_state[:, 0]
 
 

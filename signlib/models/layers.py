@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from signlib.errors import SettingsError
+
 TIPS_AND_KNUCKLES = (0, 4, 8, 12, 16, 20, 5, 9, 13, 17)
 """Wrist, finger tips and knuckles of a 21-point hand: their distances say which shape it has."""
 
@@ -24,6 +26,9 @@ class LandmarkStreams(nn.Module):
         streams: `point` (as they are), `local` (hands about their wrists, in palms), `bone` (directions of
             the finger bones), `pair` (distances of tips and knuckles), `velocity` (of every point).
 
+    Raises:
+        SettingsError: when every stream needs hands and there are none.
+
     Hands that are not seen give zeros and a 0 among the last features, one per hand.
     """
 
@@ -31,7 +36,10 @@ class LandmarkStreams(nn.Module):
         super().__init__()
         self.streams, self.hands = tuple(streams), len(hands)
         if not hands and set(streams) <= {"local", "bone", "pair"}:
-            raise ValueError(f"streams {streams} need hands, and this skeleton has none; add 'point'")
+            raise SettingsError(
+                f"model.streams={list(streams)} need hands, and these joints have none; add 'point' or change "
+                "features.joints"
+            )
         tips = torch.tensor(TIPS_AND_KNUCKLES)
         self.register_buffer("hand_joints", torch.tensor([list(h) for h in hands], dtype=torch.long), persistent=False)
         self.register_buffer("bones", torch.tensor(FINGER_BONES).T, persistent=False)
@@ -48,7 +56,7 @@ class LandmarkStreams(nn.Module):
     def forward(self, points: Tensor, mask: Tensor) -> Tensor:
         """(B, T, F) for points (B, T, J, C) and mask (B, T, J), True where a point was seen."""
         seen = mask[..., None].to(points.dtype)
-        points = points * seen
+        points = points.masked_fill(~mask[..., None], 0)
         out = []
         if "point" in self.streams:
             out.append(points.flatten(2))

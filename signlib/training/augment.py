@@ -27,12 +27,14 @@ class Augment:
     ) -> None:
         self.settings, self.mirror, self.coordinates = settings, list(mirror), coordinates
         self.hands = [list(hand) for hand in hands]
+        in_hands = {joint for hand in self.hands for joint in hand}
+        self.body = [joint for joint in range(len(self.mirror)) if joint not in in_hands]
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with points and mask changed; lengths and targets stay."""
         points, mask = self._mirrored(batch["points"], batch["mask"])
         points = points @ self._camera(len(points), points.device)[:, None]
-        points = self._reshape_hands(points)
+        points = self._reshape_hands(self._move_body(points))
         mask = self._hide_hands(mask, batch["lengths"])
         return {**batch, "points": points * mask[..., None], "mask": mask}
 
@@ -50,8 +52,18 @@ class Augment:
         """(B, C, C): rotation, scale and shear about the signer."""
         s = self.settings
         scale = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale) * torch.eye(self.coordinates, device=device)
+        if s.depth and self.coordinates == 3:
+            scale[:, 2, 2] *= torch.exp(torch.randn(size, device=device) * s.depth)
         shear = torch.randn(size, self.coordinates, self.coordinates, device=device) * s.shear
         return rotations(size, s.yaw, s.pitch, s.roll, self.coordinates, device) @ (scale + shear)
+
+    def _move_body(self, points: Tensor) -> Tensor:
+        if not self.settings.body or not self.body:
+            return points
+        points = points.clone()
+        place = torch.randn(len(points), 1, len(self.body), self.coordinates, device=points.device)
+        points[:, :, self.body] += place * self.settings.body
+        return points
 
     def _reshape_hands(self, points: Tensor) -> Tensor:
         s, size, device = self.settings, len(points), points.device

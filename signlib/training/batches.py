@@ -15,8 +15,16 @@ from tqdm.auto import tqdm
 
 from signlib.config import FeatureSettings
 from signlib.data.skeletons import Skeleton
-from signlib.errors import ClipError
-from signlib.features.normalise import masked, mirror, normalise, seen, to_square_pixels
+from signlib.errors import ClipError, SettingsError
+from signlib.features.normalise import (
+    face_camera,
+    hands_at_wrists,
+    masked,
+    mirror,
+    normalise,
+    seen,
+    to_square_pixels,
+)
 from signlib.features.store import ClipSource
 
 Batch = dict[str, Tensor]
@@ -30,22 +38,33 @@ def prepare(points: np.ndarray, skeleton: Skeleton, settings: FeatureSettings, a
         aspect: width / height of the picture; 0 or NaN counts as 1.
 
     Returns:
-        (T, J', coordinates) float32, NaN = missing.
+        (T, J', coordinates) float32, NaN = missing; raw coordinates (`features.normalise` off) have their
+        origin in the middle of the picture.
 
     Raises:
+        SettingsError: when the landmarks have fewer coordinates than asked for.
         ClipError: when nothing of the chosen joints was seen, or the clip has no scale.
     """
+    if points.shape[-1] < settings.coordinates:
+        raise SettingsError(
+            f"features.coordinates={settings.coordinates}: these landmarks have {points.shape[-1]}; set it to 2"
+        )
     if not seen(points).any():
         raise ClipError("no point of the clip was seen in any frame; leave the clip out")
     aspect = aspect if np.isfinite(aspect) and aspect > 0 else 1.0
     if settings.normalise:
-        out = normalise(points, skeleton, aspect, settings.rotate, settings.longest_gap)
+        raw = hands_at_wrists(points, skeleton) if settings.hand_depth else points
+        out = normalise(raw, skeleton, aspect, settings.rotate, settings.longest_gap)
+        if settings.face_camera:
+            out = face_camera(out, skeleton)
         if settings.dominant and left_leads(out, skeleton):
             out = mirror(out, skeleton)
     else:
         out = np.array(points, np.float32)
+        # With its origin in the middle of the picture a raw clip is mirrored and turned like any other.
+        out[..., :2] -= 0.5
         if settings.dominant and left_leads(to_square_pixels(out, aspect), skeleton):
-            out = mirror(out, skeleton, middle=0.5)
+            out = mirror(out, skeleton)
     out = out[:, skeleton.selection(settings.joints), : settings.coordinates].copy()
     if settings.coordinates == 3:
         out[..., 2] *= settings.z_weight
@@ -110,17 +129,22 @@ class ClipDataset(Dataset):
     Args:
         points: N arrays (T, J, C).
         targets: (N,) class numbers.
+        repeats: how often a pass goes through all of them.
     """
 
-    def __init__(self, points: Sequence[np.ndarray], targets: Sequence[int]) -> None:
+    def __init__(self, points: Sequence[np.ndarray], targets: Sequence[int], repeats: int = 1) -> None:
         self.items = [masked(clip) for clip in points]
         self.targets = np.asarray(targets)
+        self.repeats = repeats
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.items) * self.repeats
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, int]:
-        return (*self.items[index], int(self.targets[index]))
+        if index >= len(self):
+            raise IndexError(index)  # ends `for item in dataset`
+        clip = index % len(self.items)
+        return (*self.items[clip], int(self.targets[clip]))
 
 
 def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
@@ -164,8 +188,10 @@ def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) ->
         start, end = torch.rand(2, size, 1, device=points.device) * crop
         time = start + (1 - end - start) * time
     place = time.clamp(0, 1) * (lengths[:, None] - 1)
+    # A frame that is hit is taken as it is: rounding must not let a neighbour fill its gaps.
+    place = torch.where((place - place.round()).abs() < 1e-4, place.round(), place)
     before = place.floor().long()
-    after = torch.minimum(before + 1, lengths[:, None] - 1)
+    after = place.ceil().long()
     rows = torch.arange(size, device=points.device)[:, None]
     first, second = mask[rows, before], mask[rows, after]
     weight = (place - before)[..., None].expand(first.shape)

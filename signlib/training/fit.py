@@ -1,6 +1,7 @@
 """The trainer: one call that fits a task, shows progress, saves every epoch and can be resumed."""
 
 import logging
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -71,6 +72,10 @@ class StopLate(EarlyStopping):
         super().__init__("validation_accuracy", patience=patience, mode="max", check_on_train_epoch_end=False)
         self.warmup = warmup
 
+    def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
+        # A run that was killed after it had stopped, and is resumed, must not go on.
+        trainer.should_stop = self.wait_count >= self.patience
+
     def _should_skip_check(self, trainer: lightning.Trainer) -> bool:
         rising = warmup_steps(int(trainer.estimated_stepping_batches), self.warmup)
         return super()._should_skip_check(trainer) or trainer.global_step < rising
@@ -99,6 +104,7 @@ class EpochEnd(Checkpoint):
         self.bar.update(trainer.global_step - self.bar.n)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: ClassificationTask) -> None:
+        _check_finite(task, self.path.parent)
         row = task.history[-1]
         self.bar.set_postfix({k: f"{v:.3g}" for k, v in row.items() if k not in ("epoch", "step")}, refresh=False)
         temporary = self.path.with_suffix(".tmp")
@@ -110,12 +116,17 @@ class EpochEnd(Checkpoint):
             raise disk_error(error, self.path) from error
         now = time.monotonic()
         self.longest = max(self.longest, now - self.epoch_start)
-        more = trainer.current_epoch + 1 < trainer.max_epochs and not trainer.should_stop
+        ended = trainer.current_epoch + 1 >= trainer.max_epochs or 0 < trainer.max_steps <= trainer.global_step
+        more = not ended and not trainer.should_stop
         if self.limit and more and now - self.start + 1.1 * self.longest > self.limit:
             self.out_of_time = trainer.should_stop = True
 
     def on_train_end(self, *_: Any) -> None:
         self.bar.close()
+
+    def on_exception(self, *_: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
 
 
 def choose_device(settings: TrainingSettings) -> tuple[str, str]:
@@ -188,6 +199,7 @@ def fit(
         # Batches are made from memory: worker processes would cost more than they bring.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
         trainer.fit(
             task,
             _loader(train, settings, shuffled=True),
@@ -195,7 +207,6 @@ def fit(
             ckpt_path=checkpoint if resume and checkpoint.exists() else None,
             weights_only=True,
         )
-    _check_finite(task, folder)
     return Fitted(
         complete=not save.out_of_time,
         chosen=task.load_result() if not save.out_of_time else "unfinished",
@@ -213,13 +224,16 @@ def _loader(dataset: Dataset, settings: Settings, shuffled: bool) -> DataLoader:
     sampler = ShuffledByEpoch(len(dataset), settings.seed) if shuffled else None
     # Batch statistics of a single clip are useless: a last batch of one is left out.
     lonely = shuffled and len(dataset) > size and len(dataset) % size == 1
-    return DataLoader(dataset, batch_size=size, sampler=sampler, collate_fn=collate, drop_last=lonely)
+    # Starting an epoch draws a number: from a generator of its own, since a resumed run starts one at another time.
+    return DataLoader(
+        dataset, batch_size=size, sampler=sampler, collate_fn=collate, drop_last=lonely, generator=torch.Generator()
+    )
 
 
 def _check_finite(task: ClassificationTask, folder: Path) -> None:
-    losses = [row["loss"] for row in task.history]
-    if losses and not all(torch.isfinite(torch.tensor(losses))):
+    loss = task.history[-1]["loss"]
+    if not math.isfinite(loss):
         raise RunError(
-            f"run {folder}: the loss became {losses[-1]} in epoch {len(losses)}; lower training.learning_rate "
+            f"run {folder}: the loss became {loss} in epoch {len(task.history)}; lower training.learning_rate "
             f"(now {task.settings.training.learning_rate}) or raise training.warmup"
         )

@@ -80,8 +80,8 @@ class Average:
         """Take in the module's present weights."""
         self.updates += 1
         keep = min(self.decay, self.updates / (self.updates + 9))
-        for name, value in module.state_dict().items():
-            if value.is_floating_point():
-                self.state[name].lerp_(value.detach(), 1 - keep)
-            else:
-                self.state[name].copy_(value)
+        present = module.state_dict()
+        floats = [name for name, value in present.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.state[n] for n in floats], [present[n] for n in floats], 1 - keep)
+        for name in present.keys() - set(floats):
+            self.state[name].copy_(present[name])

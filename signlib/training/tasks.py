@@ -42,6 +42,9 @@ class ClassificationTask(lightning.LightningModule):
         decay = self.settings.training.average
         if decay and self.average is None:
             self.average = Average(self.model, decay)
+        if self.average is not None:
+            # A checkpoint is read to the CPU.
+            self.average.state = {name: value.to(self.device) for name, value in self.average.state.items()}
 
     def on_train_epoch_start(self) -> None:
         # An epoch's randomness depends on seed and epoch alone, so a resumed run repeats it exactly.
@@ -50,7 +53,9 @@ class ClassificationTask(lightning.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one augmented batch."""
         augment, training = self.settings.augment, self.settings.training
-        batch = self.augment(resample(batch, self.settings.features.frames, augment.warp, augment.crop))
+        # Half precision is for the network: it would round the points.
+        with torch.autocast(self.device.type, enabled=False):
+            batch = self.augment(resample(batch, self.settings.features.frames, augment.warp, augment.crop))
         scores_width = self.model.head.out_features
         targets = functional.one_hot(batch["target"], scores_width).float()
         if augment.mixup:
@@ -59,7 +64,8 @@ class ClassificationTask(lightning.LightningModule):
         self._losses.append(loss.detach())
         return loss
 
-    def on_before_zero_grad(self, _: torch.optim.Optimizer) -> None:
+    def on_train_batch_end(self, *_: Any) -> None:
+        # With accumulation not every batch ends with a step.
         if self.average is not None and self.global_step > self.average.updates:
             self.average.update(self.model)
 
@@ -71,7 +77,7 @@ class ClassificationTask(lightning.LightningModule):
         }
         self._losses.clear()
         if "validated" in self.best:
-            row["validation_accuracy"] = self.best["validated"]
+            row["validation_accuracy"] = self.best.pop("validated")
         self.history.append(row)
 
     def on_validation_epoch_start(self) -> None:

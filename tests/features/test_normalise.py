@@ -5,9 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signlib.data.skeletons import HANDS_42, MEDIAPIPE_543, MEDIAPIPE_75, NTU_25
+from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543, NTU_25
 from signlib.errors import ClipError
-from signlib.features.normalise import fill_gaps, masked, mirror, normalise, seen, to_square_pixels
+from signlib.features.normalise import (
+    face_camera,
+    fill_gaps,
+    hands_at_wrists,
+    masked,
+    mirror,
+    normalise,
+    seen,
+    signer_frame,
+    to_square_pixels,
+)
 
 
 def clip(skeleton=MEDIAPIPE_75, frames=12, seed=0):
@@ -45,9 +55,7 @@ def test_shift_scale_and_roll_of_the_picture_change_nothing(shift, scale, angle,
     moved[..., 0] = scale * (cos * square[..., 0] - sin * square[..., 1]) + shift[0]
     moved[..., 1] = scale * (sin * square[..., 0] + cos * square[..., 1]) + shift[1]
     moved[..., 2] = scale * square[..., 2]
-    np.testing.assert_allclose(
-        normalise(moved, MEDIAPIPE_75, 1.0), normalise(points, MEDIAPIPE_75, aspect), atol=2e-4
-    )
+    np.testing.assert_allclose(normalise(moved, MEDIAPIPE_75, 1.0), normalise(points, MEDIAPIPE_75, aspect), atol=2e-4)
 
 
 def test_unit_is_the_shoulder_width_and_the_shoulders_are_level():
@@ -90,9 +98,7 @@ def test_coinciding_shoulders_take_the_scale_from_the_neck():
 def test_hands_alone_are_scaled_by_the_palm():
     points = clip(HANDS_42)
     out = normalise(points, HANDS_42)
-    palms = [
-        np.linalg.norm(out[:, b + 9, :3] - out[:, b, :3], axis=-1) for b in (0, 21)
-    ]
+    palms = [np.linalg.norm(out[:, b + 9, :3] - out[:, b, :3], axis=-1) for b in (0, 21)]
     assert np.median(np.concatenate(palms)) == pytest.approx(0.5, abs=1e-5)
 
 
@@ -110,3 +116,116 @@ def test_masks_are_true_where_points_are_real():
     assert mask.sum() == mask.size - 1
     assert (values[0, 5] == 0).all()
     assert np.isfinite(values).all()
+
+
+def test_a_turned_signer_faces_the_camera_again():
+    points = clip(seed=5)
+    points[:, MEDIAPIPE_75.index("left_shoulder"), 2] = points[:, MEDIAPIPE_75.index("right_shoulder"), 2] = 0.1
+    turned = points.copy()
+    cos, sin = np.cos(0.9), np.sin(0.9)
+    turned[..., 0] = cos * points[..., 0] - sin * points[..., 2]
+    turned[..., 2] = sin * points[..., 0] + cos * points[..., 2]
+    front, oblique = (face_camera(normalise(p, MEDIAPIPE_75), MEDIAPIPE_75) for p in (points, turned))
+    np.testing.assert_allclose(oblique, front, atol=1e-4)
+    assert not np.allclose(normalise(turned, MEDIAPIPE_75), normalise(points, MEDIAPIPE_75), atol=0.1)
+
+
+def test_hands_are_moved_to_the_depth_of_their_wrist():
+    points = clip(seed=6)
+    moved = hands_at_wrists(points, MEDIAPIPE_75)
+    left = list(MEDIAPIPE_75.parts["left_hand"])
+    wrist = points[:, MEDIAPIPE_75.index("left_wrist"), None, 2]
+    np.testing.assert_allclose(moved[:, left, 2], points[:, left, 2] + wrist)
+    np.testing.assert_array_equal(moved[..., :2], points[..., :2])
+    np.testing.assert_array_equal(hands_at_wrists(clip(HANDS_42), HANDS_42), clip(HANDS_42))
+
+
+def test_square_pixels_by_hand():
+    points = np.array([[[0.5, 0.5, 0.1, 0.9]]])
+    np.testing.assert_allclose(to_square_pixels(points, 2.0), [[[1.0, 0.5, 0.2, 0.9]]])
+    np.testing.assert_allclose(to_square_pixels(points[..., :2], 2.0), [[[1.0, 0.5]]])
+    np.testing.assert_allclose(points, [[[0.5, 0.5, 0.1, 0.9]]])
+
+
+def test_the_signers_frame_by_hand():
+    points = clip(frames=3)
+    points[:, MEDIAPIPE_75.index("left_shoulder")] = [0.6, 0.5, 0.1, 1]
+    points[:, MEDIAPIPE_75.index("right_shoulder")] = [0.3, 0.1, -0.1, 1]
+    origin, size, tilt = signer_frame(points, MEDIAPIPE_75)
+    np.testing.assert_allclose(origin, [0.45, 0.3, 0], atol=1e-6)
+    assert size == pytest.approx(0.5)  # a triangle of 0.3, 0.4 and 0.5
+    assert tilt == pytest.approx(np.arctan2(0.4, 0.3))
+
+
+def test_roll_is_undone_only_when_asked():
+    points = clip()
+    points[:, MEDIAPIPE_75.index("left_shoulder"), 1] += 0.2
+    left, right = MEDIAPIPE_75.index("left_shoulder"), MEDIAPIPE_75.index("right_shoulder")
+    level, rolled = (normalise(points, MEDIAPIPE_75, rotate=rotate) for rotate in (True, False))
+    np.testing.assert_allclose(level[:, left, 1], level[:, right, 1], atol=1e-6)
+    assert (rolled[:, left, 1] > rolled[:, right, 1] + 0.1).all()
+    np.testing.assert_allclose(
+        np.linalg.norm(level[..., :2], axis=-1), np.linalg.norm(rolled[..., :2], axis=-1), atol=1e-5
+    )
+
+
+def test_an_outlier_frame_does_not_move_the_signer():
+    points = clip(frames=9)
+    moved = points.copy()
+    moved[4, MEDIAPIPE_75.index("left_shoulder"), :2] = [0.1, 0.9]
+    others = [t for t in range(9) if t != 4]
+    np.testing.assert_allclose(
+        normalise(moved, MEDIAPIPE_75)[others], normalise(points, MEDIAPIPE_75)[others], atol=1e-5
+    )
+
+
+def test_what_was_missing_stays_missing_and_what_was_there_is_only_moved():
+    points = clip(frames=20)
+    hidden = np.random.default_rng(1).uniform(size=points.shape[:2]) < 0.3
+    hidden[:, :33] = False
+    points[hidden] = np.nan
+    kept = normalise(points, MEDIAPIPE_75, longest_gap=0)
+    np.testing.assert_array_equal(seen(kept), ~hidden)
+    filled = normalise(points, MEDIAPIPE_75, longest_gap=3)
+    assert (seen(filled) | hidden).all()
+    assert seen(filled).sum() > seen(kept).sum()
+    np.testing.assert_allclose(filled[~hidden], kept[~hidden], atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("frames", [1, 5])
+def test_any_number_of_channels_and_a_single_frame(channels, frames):
+    points = clip(frames=frames)[..., :channels]
+    before = points.copy()
+    out = normalise(points, MEDIAPIPE_75, aspect=1.5)
+    assert out.shape == points.shape
+    assert out.dtype == np.float32
+    np.testing.assert_array_equal(points, before)
+    np.testing.assert_allclose(
+        out[..., :2], normalise(clip(frames=frames), MEDIAPIPE_75, aspect=1.5)[..., :2], atol=1e-6
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.booleans(), min_size=1, max_size=14), st.integers(0, 5))
+def test_gaps_are_filled_if_and_only_if_short_and_inside(present, longest):
+    x = np.where(present, np.arange(len(present), dtype=float), np.nan)
+    out = fill_gaps(np.stack([x, x], axis=-1)[:, None], longest)[:, 0, 0]
+    for t, there in enumerate(present):
+        before = next((i for i in range(t, -1, -1) if present[i]), None)
+        after = next((i for i in range(t, len(present)) if present[i]), None)
+        short = before is not None and after is not None and after - before - 1 <= longest
+        assert np.isfinite(out[t]) == (there or short)
+        if there or short:
+            assert out[t] == pytest.approx(t)  # a straight line is interpolated exactly
+
+
+def test_a_clip_seen_from_the_side_without_a_nose_is_scaled_by_the_palm():
+    points = clip()
+    points[:, MEDIAPIPE_75.index("left_shoulder")] = points[:, MEDIAPIPE_75.index("right_shoulder")]
+    points[:, MEDIAPIPE_75.index("nose")] = np.nan
+    out = normalise(points, MEDIAPIPE_75)
+    hand = MEDIAPIPE_75.selection("left_hand")
+    other = MEDIAPIPE_75.selection("right_hand")
+    palms = [np.linalg.norm(out[:, h[9], :3] - out[:, h[0], :3], axis=-1) for h in (hand, other)]
+    assert np.median(np.concatenate(palms)) == pytest.approx(0.5, abs=1e-5)

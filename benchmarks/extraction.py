@@ -1,0 +1,161 @@
+"""Landmarks of the same frames: `extract` against the loop that every MediaPipe tutorial shows.
+
+The rival is one process: PyAV decodes full frames, `Holistic.process` finds the points (tracking, one graph
+for all clips), attributes are read into an array. All take turns in one run, and each turn is compared with
+the rival's of that turn. Loading models and starting workers is left out on both sides; restarting the graph
+for each clip, writing the store and its report are counted as ours.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import psutil
+
+from signlib import paths
+from signlib.data.manifest import load_manifest
+from signlib.data.skeletons import MEDIAPIPE_543
+from signlib.data.video import probe, write_video
+from signlib.features.holistic import LandmarkSettings, silenced
+from signlib.features.landmarks import extract_manifest
+from signlib.synthesis.portrait import portrait_clip
+
+CLIPS, ROUNDS = 6, 5
+BODY = ("pose", "left_hand", "right_hand")
+QUIET = 0.1
+"""Cores that other programs may keep busy before the figures are called unreliable."""
+
+
+def bare_loop(engine, files: list[Path]) -> list[np.ndarray]:
+    """The rival."""
+    clips = []
+    for file in files:
+        with av.open(str(file)) as container:
+            rows = []
+            for frame in container.decode(video=0):
+                result = engine.process(frame.to_ndarray(format="rgb24"))
+                row = np.full((543, 4), np.nan, np.float32)
+                for part, joints in MEDIAPIPE_543.parts.items():
+                    found = getattr(result, f"{part}_landmarks")
+                    if found:
+                        row[list(joints)] = [(p.x, p.y, p.z, p.visibility) for p in found.landmark]
+                rows.append(row)
+            clips.append(np.stack(rows))
+    return clips
+
+
+def sources(count: int, folder: Path) -> tuple[pd.DataFrame, Path, str]:
+    """Real sign videos where they stand, else filmed portraits; the manifest, its root and what to call it."""
+    root = paths.data_root() / "slovak"
+    if root.is_dir():
+        table = load_manifest(root / "manifest.csv")
+        return table.iloc[:: max(len(table) // count, 1)][:count], root, "real sign videos (slovak)"
+    for number in range(count):
+        write_video(folder / f"portrait{number}.mp4", portrait_clip(60, seed=number), fps=25)
+    names = [f"portrait{number}" for number in range(count)]
+    return pd.DataFrame({"clip": names, "file": [f"{n}.mp4" for n in names]}), folder, "filmed portraits"
+
+
+def busy_seconds() -> tuple[float, float]:
+    """CPU seconds so far: of the whole machine, and of this process with its workers."""
+    machine = psutil.cpu_times()
+    ours = 0.0
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        times = process.cpu_times()
+        ours += times.user + times.system
+    return sum(machine) - machine.idle - getattr(machine, "iowait", 0.0) - getattr(machine, "guest", 0.0), ours
+
+
+def in_turns(calls: dict[str, Callable[[int], object]], rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Seconds, our CPU seconds and others' cores of each call in each round; the order turns round by round."""
+    found = {name: {"seconds": [], "cpu": [], "others": []} for name in calls}
+    for number in range(rounds):
+        names = list(calls) if number % 2 == 0 else list(calls)[::-1]
+        for name in names:
+            (machine, ours), start = busy_seconds(), time.perf_counter()
+            calls[name](number)
+            seconds = time.perf_counter() - start
+            machine, ours = (after - before for after, before in zip(busy_seconds(), (machine, ours), strict=True))
+            found[name]["seconds"].append(seconds)
+            found[name]["cpu"].append(ours)
+            found[name]["others"].append(max(machine - ours, 0.0) / seconds)
+    return found
+
+
+def main() -> None:
+    """Measure, print a table, and write the figures where `--out` says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=CLIPS, help="how many clips (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each way (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
+    options = parser.parse_args()
+    from mediapipe.python.solutions.holistic import Holistic
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        table, root, called = sources(options.clips, folder)
+        files = [root / file for file in table["file"]]
+        frames = sum(probe(file).frames for file in files)
+
+        def ours(name: str, workers: int, **settings) -> Callable[[int], object]:
+            def call(number: int | str):
+                out = folder / f"{name}-{number}"
+                return extract_manifest(table, root, out, LandmarkSettings(**settings), workers, progress=False)
+
+            # Loads the models and starts the workers, which joblib keeps.
+            extract_manifest(
+                table.assign(start=0, end=2), root, folder / f"{name}-warm", LandmarkSettings(**settings), workers,
+                progress=False,
+            )  # fmt: skip
+            return call
+
+        with silenced():
+            engine = Holistic(model_complexity=1)
+            first = bare_loop(engine, files[:1])
+        calls = {"bare loop": lambda number: bare_loop(engine, files)}
+        calls["1 worker"] = ours("one", 1)
+        calls["2 workers"] = ours("two", 2)
+        calls["2 workers, no face"] = ours("body", 2, parts=BODY)
+        found = in_turns(calls, options.rounds)
+        clip = extract_manifest(table, root, folder / "one-0", LandmarkSettings(), progress=False).read(
+            table["clip"].iloc[0]
+        )
+        same = np.array_equal(clip[..., :3], first[0][..., :3], equal_nan=True)
+        engine.close()
+
+    print(f"{len(files)} {called}, {frames} frames, {options.rounds} rounds, {psutil.cpu_count()} cores\n")
+    print("| way | frames/s | times the bare loop (quartiles) | CPU ms/frame | goal |\n|---|---|---|---|---|")
+    goals = {"1 worker": ">= 0.97 (overhead <= 3 %)", "2 workers": "floor 1.6, aim 1.9"}
+    figures = {}
+    for name, turns in found.items():
+        ratios = np.divide(found["bare loop"]["seconds"], turns["seconds"])
+        low, middle, high = np.percentile(ratios, [25, 50, 75])
+        figures[name] = {
+            "frames_per_second": frames / float(np.median(turns["seconds"])),
+            "times_bare_loop": float(middle), "quartiles": [float(low), float(high)],
+            "cpu_ms_per_frame": 1e3 * float(np.median(turns["cpu"])) / frames,
+            "others_cores": float(np.median(turns["others"])), "rounds": turns,
+        }  # fmt: skip
+        row = figures[name]
+        print(
+            f"| {name} | {row['frames_per_second']:.1f} | {middle:.2f} ({low:.2f}..{high:.2f}) | "
+            f"{row['cpu_ms_per_frame']:.1f} | {goals.get(name, '')} |"
+        )
+    print(f"\nthe first clip's points are {'those' if same else 'NOT those'} of the bare loop, bit for bit")
+    others = max(figure["others_cores"] for figure in figures.values())
+    if others > QUIET:
+        print(f"other programs kept {others:.1f} cores busy meanwhile: these figures are not reliable")
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        result = {"clips": called, "frames": frames, "same_points": same, "ways": figures}
+        options.out.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

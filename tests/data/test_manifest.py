@@ -1,0 +1,191 @@
+"""One table for every corpus: what is wrong with it is said before anything is computed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from signlib.data.manifest import COLUMNS, check_manifest, complete, load_manifest
+from signlib.errors import ManifestError
+
+
+def write(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "manifest.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def table(**columns):
+    return complete(pd.DataFrame(columns))
+
+
+def test_a_column_clip_is_enough_and_defaults_say_unknown(tmp_path):
+    found = load_manifest(write(tmp_path, "clip\na\nb\n"))
+    assert tuple(found.columns) == COLUMNS == ("clip", "file", "gloss", "signer", "split", "start", "end", "fps")
+    assert found.drop(columns="fps").to_dict("records") == [
+        {"clip": clip, "file": "", "gloss": "", "signer": "", "split": "", "start": 0, "end": -1} for clip in "ab"
+    ]
+    assert found["fps"].isna().all()
+    assert found["start"].dtype.kind == found["end"].dtype.kind == "i"
+    assert found["fps"].dtype.kind == "f"
+
+
+def test_values_columns_and_their_order_are_kept(tmp_path):
+    text = "view,gloss,clip,start,end,fps,split\nfront,HELLO,a,5,10,29.97002997002997,train\n007,,b,,,,\n"
+    found = load_manifest(write(tmp_path, text))
+    assert list(found.columns) == [*COLUMNS, "view"]
+    assert found["view"].tolist() == ["front", "007"]
+    assert found[["start", "end"]].to_numpy().tolist() == [[5, 10], [0, -1]]
+    assert found["fps"].iloc[0] == 30000 / 1001
+    assert np.isnan(found["fps"].iloc[1])
+    assert found["split"].tolist() == ["train", ""]
+
+
+@pytest.mark.parametrize("gloss", ["NULL", "NA", "nan", "None", "007", "1e5", "True", " x ", "ÄPFEL", "-", '"a, b"'])
+def test_a_gloss_is_text_whatever_it_looks_like(tmp_path, gloss):
+    found = load_manifest(write(tmp_path, f"clip,gloss,signer\n01,{gloss},02\n"))
+    assert found.loc[0, ["clip", "gloss", "signer"]].tolist() == ["01", gloss.strip('"'), "02"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    found = load_manifest(write(tmp_path, "clip,gloss\na,HELLO\n", "utf-8-sig"))
+    assert found.loc[0, ["clip", "gloss"]].tolist() == ["a", "HELLO"]
+
+
+def test_every_frame_rate_is_read_back_exactly(tmp_path):
+    rates = np.random.default_rng(0).uniform(1, 60, 500)
+    made = table(clip=[f"c{i}" for i in range(500)], fps=rates)
+    found = load_manifest(write(tmp_path, made.to_csv(index=False)))
+    pd.testing.assert_frame_equal(found, made, check_exact=True)
+    np.testing.assert_array_equal(found["fps"], rates)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is not a readable csv"),
+        ("\n\n", "is not a readable csv"),
+        ("clip,gloss\n", "has no rows: list at least one clip"),
+        ("name,gloss\na,b\n", "has no column 'clip' (it has name, gloss)"),
+        ("clip;gloss\na;b\n", "has no column 'clip' (it has clip;gloss)"),
+        ("clip\na\nb\na\n", "clip 'a' stands in it twice"),
+        ("clip\n../a\n", "'../a' is not a plain name"),
+        ("clip\n..\n", "'..' is not a plain name"),
+        ("clip\n/etc/a\n", "'/etc/a' is not a plain name"),
+        ("clip\na/b\n", "'a/b' is not a plain name"),
+        ("clip\na\\b\n", "is not a plain name"),
+        ("clip\nC:a\n", "'C:a' is not a plain name"),
+        ('clip,gloss\n"",b\n', "'' is not a plain name"),
+        ("clip,split\na,dev\n", "split 'dev' is unknown; use train, val, test or leave it empty"),
+        ("clip,split\na,Train\n", "split 'Train' is unknown"),
+        ("clip,start\na,-1\n", "clip 'a' starts at frame -1 and ends at -1"),
+        ("clip,start,end\na,5,5\n", "clip 'a' starts at frame 5 and ends at 5"),
+        ("clip,end\na,-2\n", "starts at frame 0 and ends at -2"),
+        ("clip,start\na,1.5\n", "start=1.5 is not a whole frame number"),
+        ("clip,end\na,inf\n", "end=inf is not a whole frame number"),
+        ("clip,end\na,last\n", "end='last' is not a number"),
+        ("clip,start\na,nan\n", "start='nan' is not a number"),
+        ("clip,fps\na,0\n", "fps=0.0 must be a number above 0"),
+        ("clip,fps\na,-25\n", "fps=-25.0 must be a number above 0"),
+        ("clip,fps\na,inf\n", "fps=inf must be a number above 0"),
+        ("clip,fps\na,fast\n", "fps='fast' is not a number"),
+        ("clip,gloss\na,b,c\n", "its rows have more fields than its header"),
+        ("clip,gloss\na,b\nc,d,e\n", "is not a readable csv"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_refused_by_file_and_value(tmp_path, text, words):
+    path = write(tmp_path, text)
+    with pytest.raises(ManifestError) as refused:
+        load_manifest(path)
+    assert words in str(refused.value)
+    assert str(path) in str(refused.value)
+
+
+def test_a_missing_file_says_what_to_write(tmp_path):
+    for path in (tmp_path / "no.csv", tmp_path):
+        with pytest.raises(ManifestError, match="does not exist: write a csv with the columns clip, file, gloss"):
+            load_manifest(path)
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path):
+    for encoding in ("latin-1", "utf-16"):
+        with pytest.raises(ManifestError, match="UTF-8"):
+            load_manifest(write(tmp_path, "clip,gloss\na,GRÜßE\n", encoding))
+
+
+def test_missing_values_of_a_data_frame_become_unknown():
+    found = table(clip=["a", "b"], signer=[np.nan, np.nan], gloss=["x", None], start=[np.nan, 3.0], fps=[None, 25])
+    assert found["signer"].tolist() == ["", ""]
+    assert found["gloss"].tolist() == ["x", ""]
+    assert found["start"].tolist() == [0, 3]
+    assert found["fps"].tolist()[1] == 25
+
+
+def test_completing_twice_changes_nothing_and_the_table_given_is_left_alone():
+    given = pd.DataFrame({"clip": ["a", "b"], "more": [1, 2]}, index=[7, 9])
+    before = given.copy()
+    once = complete(given)
+    pd.testing.assert_frame_equal(given, before)
+    pd.testing.assert_frame_equal(complete(once), once)
+    assert once.index.tolist() == [0, 1]
+
+
+def test_a_sound_manifest_has_no_faults(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.mp4").touch()
+    made = table(clip=["a", "b"], file=["a.mp4", "b.mp4"], gloss=["X", "X"], signer=["1", "2"], split=["train", "test"])
+    report = check_manifest(made, tmp_path, ["X"])
+    assert (report.clips, report.signers, report.glosses, report.unknown_signers) == (2, 2, 1, 0)
+    assert report.faults == {}
+    assert str(report) == "2 clips, 1 glosses, 2 known signers"
+
+
+def test_missing_and_shared_files_are_reported(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    made = table(
+        clip=["one", "two", "other part", "lost", "nowhere"],
+        file=["a.mp4", "a.mp4", "a.mp4", "b.mp4", ""],
+        gloss=["X"] * 5,
+        start=[0, 0, 10, 0, 0],
+    )
+    report = check_manifest(made, tmp_path)
+    assert report.missing_files == ["lost", "nowhere"]
+    assert report.shared_files == [["one", "two"]]
+    assert check_manifest(made).missing_files == []  # without a root nobody looks
+    assert "missing files: lost, nowhere" in str(report)
+
+
+def test_glosses_that_training_lacks_are_reported():
+    made = table(clip=list("abcd"), gloss=["X", "Y", "Z", ""], split=["train", "test", "val", "train"])
+    report = check_manifest(made)
+    assert report.unknown_glosses == ["", "Y", "Z"]
+    assert report.empty_classes == ["Y", "Z"]
+    assert report.glosses == 3
+
+
+def test_an_official_vocabulary_finds_empty_classes_and_foreign_glosses():
+    made = table(clip=list("abc"), gloss=["X", "Y", "FOREIGN"], split=["train", "", "train"])
+    report = check_manifest(made, vocabulary=["X", "Y", "Z"])
+    assert report.empty_classes == ["Z"]
+    assert report.unknown_glosses == ["FOREIGN"]
+    assert report.faults == {"unknown_glosses": ["FOREIGN"], "empty_classes": ["Z"]}
+
+
+def test_signers_in_two_splits_and_unknown_ones_are_reported():
+    made = table(
+        clip=list("abcdef"),
+        gloss=["X"] * 6,
+        signer=["1", "1", "2", "2", "", ""],
+        split=["train", "test", "train", "", "train", "test"],
+    )
+    report = check_manifest(made)
+    assert report.signers_in_two_splits == ["1"]
+    assert (report.signers, report.unknown_signers) == (2, 2)
+    assert "unknown signer: 2 clips (the split may leak signers)" in str(report)
+
+
+def test_a_long_list_is_cut_in_the_text_and_whole_in_the_report(tmp_path):
+    made = table(clip=[f"c{i}" for i in range(9)], file=[f"{i}.mp4" for i in range(9)], gloss=["X"] * 9)
+    report = check_manifest(made, tmp_path)
+    assert len(report.missing_files) == 9
+    assert "c4 and 4 more" in str(report)
+    assert "c5" not in str(report)

@@ -1,0 +1,86 @@
+"""A reader sees the old file or the new one, never half of it."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from signlib import files
+from signlib.errors import DiskError, InputError
+
+
+def test_a_file_is_written_below_folders_that_are_made(tmp_path):
+    files.write_text(tmp_path / "a" / "b" / "c.txt", "one\ntwo – drei\n")
+    assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == "one\ntwo – drei\n".encode()
+    files.write_text(tmp_path / "a" / "b" / "c.txt", "new")
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["c.txt"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
+    files.write_text(tmp_path / "a.txt", "old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, step, full)
+    with pytest.raises(DiskError, match=r"a\.txt.*disk is full.*make room"):
+        files.write_text(tmp_path / "a.txt", "new" * 1000)
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_real_limit_on_the_file_size_is_named_and_leaves_the_old_file(tmp_path):
+    files.write_text(tmp_path / "a.txt", "old")
+    code = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from signlib import errors, files\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    files.write_text(Path(sys.argv[1]), 'x' * 5000)\n"
+        "except errors.DiskError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.txt"], capture_output=True, text=True, check=True)
+    assert "file-size limit" in done.stdout
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error_one_can_act_on(tmp_path):
+    (tmp_path / "a").write_text("I am a file")
+    with pytest.raises(DiskError, match=r"cannot write .*b\.txt"):
+        files.write_text(tmp_path / "a" / "b.txt", "text")
+    with pytest.raises(DiskError):
+        files.write_text(tmp_path / "a" / "b" / "c.txt", "text")
+    assert (tmp_path / "a").read_text() == "I am a file"
+
+
+def test_json_is_always_valid(tmp_path):
+    content = {
+        "nan": float("nan"), "list": [np.float32(0.5), np.int64(3), float("inf")], "text": "ä", "pair": (1, None),
+        "deep": {"flag": True, "minus": -np.inf},
+    }  # fmt: skip
+    files.write_json(tmp_path / "a.json", content)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse) == {
+        "nan": None, "list": [0.5, 3, None], "text": "ä", "pair": [1, None], "deep": {"flag": True, "minus": None},
+    }  # fmt: skip
+
+
+def test_every_error_a_user_can_act_on_is_an_input_error():
+    from signlib import errors
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    assert len(kinds) >= 8
+    assert all(issubclass(kind, InputError) for kind in kinds)
+    assert not issubclass(InputError, OSError | ValueError)

@@ -1,0 +1,107 @@
+"""No name and no path that comes from a file leads out of its folder."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signlib import paths
+from signlib.errors import InputError
+
+LEAVING = [
+    "..",
+    "../secret.mp4",
+    "a/../../secret.mp4",
+    "a/..",
+    "/etc/passwd",
+    "\\etc\\passwd",
+    "..\\secret.mp4",
+    "a\\..\\..\\secret.mp4",
+    "C:\\secret.mp4",
+    "C:secret.mp4",
+    "\\\\server\\share\\a.mp4",
+    "a\0.mp4",
+    "",
+]
+
+
+@pytest.mark.parametrize("path", LEAVING, ids=repr)
+def test_a_path_that_leaves_its_root_is_refused_by_name(tmp_path, path):
+    with pytest.raises(InputError) as refused:
+        paths.inside(tmp_path, path)
+    assert repr(path) in str(refused.value)
+    assert str(tmp_path) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"), [("a.mp4", "a.mp4"), ("HELLO/a.mp4", "HELLO/a.mp4"), ("HELLO\\a.mp4", "HELLO/a.mp4"),
+                        ("./a..b.mp4", "a..b.mp4"), ("ä ö/…mp4", "ä ö/…mp4")]
+)  # fmt: skip
+def test_a_path_below_the_root_is_kept(tmp_path, path, place):
+    assert paths.inside(tmp_path, path) == tmp_path / place
+    assert paths.inside(str(tmp_path), path) == tmp_path / place
+
+
+def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_not(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "real").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "a.mp4").touch()
+    (root / "real" / "b.mp4").touch()
+    (root / "folder").symlink_to(outside)
+    (root / "file.mp4").symlink_to(outside / "a.mp4")
+    (root / "near.mp4").symlink_to(root / "real" / "b.mp4")
+    for leaving in ("folder/a.mp4", "file.mp4"):
+        with pytest.raises(InputError, match="link"):
+            paths.inside(root, leaving)
+    assert paths.inside(root, "near.mp4").is_file()
+
+
+def test_a_root_that_is_itself_a_link_is_fine(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "root").symlink_to(tmp_path / "real")
+    assert paths.inside(tmp_path / "root", "a.mp4") == tmp_path / "root" / "a.mp4"
+
+
+@given(st.lists(st.sampled_from(["..", ".", "a", "b.mp4", "", "C:", "\0"]), max_size=5), st.sampled_from("/\\"))
+def test_whatever_is_let_through_lies_below_the_root(parts, separator):
+    try:
+        path = paths.inside("/some/root", separator.join(parts))
+    except InputError:
+        return
+    assert path.resolve().is_relative_to("/some/root")
+    assert ".." not in path.parts
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a\\b", "C:", "C:a", "a\0"], ids=repr)
+def test_a_name_that_is_no_plain_name_is_refused(name):
+    with pytest.raises(InputError) as refused:
+        paths.check_name(name, "run name")
+    assert f"run name {name!r}" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["a", "signer0_sample1_color", "a.b", "..a", "été", "-_signer1_000", "NULL", "a b"])
+def test_a_plain_name_is_given_back(name):
+    assert paths.check_name(name) == name
+
+
+def test_variables_move_data_and_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("SIGNLIB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    assert paths.data_root() == tmp_path / "data"
+    assert paths.runs_root() == tmp_path / "runs"
+
+
+def test_without_variables_data_lie_beside_the_repository_and_runs_inside(monkeypatch, tmp_path):
+    monkeypatch.delenv("SIGNLIB_DATA", raising=False)
+    monkeypatch.setenv("SIGNLIB_RUNS", "")
+    monkeypatch.setattr(paths, "KAGGLE_WORKING", tmp_path / "not there")
+    assert paths.data_root() == paths.REPOSITORY.parent / "shared" / "data"
+    assert paths.runs_root() == paths.REPOSITORY / "runs"
+    monkeypatch.setattr(paths, "KAGGLE_WORKING", tmp_path)
+    assert paths.runs_root() == tmp_path / "runs"
+
+
+def test_the_repository_is_this_one():
+    assert (paths.REPOSITORY / "pyproject.toml").is_file()
+    assert paths.notebooks_root() == paths.REPOSITORY / "notebooks"
+    assert paths.results_root() == paths.REPOSITORY / "results"

@@ -1,0 +1,127 @@
+"""Every preset builds, walks one step forward and back in both forms, and has its stated size."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from signlib import config, experiment, presets
+from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
+from signlib.errors import SettingsError
+from signlib.models.classifier import parameter_count
+from signlib.training.augment import Augment
+from signlib.training.batches import resample
+
+# preset: parameters of the whole classifier in its full form, on the corpus named (543 points, 226 glosses if none)
+PARAMETERS = {
+    "landmarks/small": 466_790,
+    "landmarks/base": 11_446_118,
+    "landmarks/seed": 11_306_722,
+    "landmarks/one-shot": 463_670,
+    "dgs-30/small": 391_458,
+    "asl-letters/small": 384_447,
+}
+CORPORA = {"dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27)}
+
+# What a smoke form may change: where the clips come from, and sizes. Never what is computed.
+SOURCE = {"mode", "data.corpus", "data.root", "data.split"}
+SIZES = {
+    "data.glosses", "data.signers", "data.repetitions", "model.width", "model.layers", "model.heads",
+    "model.intermediate", "training.epochs", "training.batch_size", "training.repeats", "training.hours",
+}  # fmt: skip
+
+every_preset = pytest.mark.parametrize("name", presets.PRESETS)
+both_modes = pytest.mark.parametrize("mode", ["smoke", "full"])
+
+
+def built(name, mode="full"):
+    settings = presets.build(name, mode)
+    base, classes = CORPORA.get(settings.data.corpus, (MEDIAPIPE_543, 226))
+    return settings, base, classes, experiment.build_model(settings, base, classes)
+
+
+def test_every_preset_states_its_size():
+    assert set(PARAMETERS) == set(presets.PRESETS)
+
+
+@every_preset
+def test_the_model_has_its_stated_parameters(name):
+    assert parameter_count(built(name)[3]) == PARAMETERS[name]
+
+
+def test_the_seed_encoder_is_the_seeds_to_the_last_parameter():
+    *_, model = built("landmarks/seed")
+    assert parameter_count(model.encoder.encoder) == 10_802_304
+    assert parameter_count(model.encoder.project) == 417_408
+    assert parameter_count(model.encoder) == 10_802_304 + 417_408
+    assert model.encoder.encoder.config.max_position_embeddings == 16
+    assert model.encoder.encoder.config.vocab_size == 1
+    assert model.encoder.encoder.pooler is not None
+
+
+@every_preset
+@both_modes
+def test_one_step_forward_and_back(name, mode):
+    settings, base, classes, model = built(name, mode)
+    torch.manual_seed(0)
+    chosen = base.select(settings.features.joints)
+    lengths = torch.tensor([24, 17])
+    mask = torch.rand(2, 24, len(chosen)) < 0.9
+    mask &= (torch.arange(24) < lengths[:, None])[..., None]
+    points = torch.randn(2, 24, len(chosen), settings.features.coordinates) * mask[..., None]
+    batch = {"points": points, "mask": mask, "lengths": lengths, "target": torch.tensor([0, classes - 1])}
+    augment = Augment(settings.augment, chosen.mirror, [], settings.features.coordinates)
+    scores = model.train()(augment(resample(batch, settings.features.frames, settings.augment.warp, 0.1)))
+    assert scores.shape == (2, classes)
+    functional.cross_entropy(scores, batch["target"]).backward()
+    # The pooler is counted, as in the seed, but nothing reads it.
+    used = {n: p for n, p in model.named_parameters() if ".pooler." not in n and "word_embeddings" not in n}
+    assert [n for n, p in used.items() if p.grad is None or not torch.isfinite(p.grad).all()] == []
+    assert float(torch.stack([p.grad.abs().max() for p in used.values()]).max()) > 0
+
+
+@every_preset
+def test_smoke_changes_only_sizes_and_the_source_of_clips(name):
+    smoke, full = presets.build(name, "smoke"), presets.build(name)
+    changed = config.differences(smoke, full)
+    assert set(changed) - SOURCE - SIZES == set()
+    assert smoke.mode == "smoke"
+    assert full.mode == "full"
+    assert (smoke.data.corpus, smoke.data.root) == ("generated", "")
+    for key in SIZES & set(changed):
+        assert config.flat(smoke)[key] < config.flat(full)[key], key
+
+
+@every_preset
+@both_modes
+def test_name_mode_and_seed_stand_in_the_settings(name, mode):
+    settings = presets.build(name, mode, seed=7, overrides=["training.epochs=3"])
+    assert (settings.preset, settings.mode, settings.seed, settings.training.epochs) == (name, mode, 7, 3)
+
+
+@every_preset
+def test_a_preset_repeats_nothing_of_its_base(name):
+    preset = presets.PRESETS[name]
+    inherited = config.flat(presets.build(preset.base) if preset.base else config.Settings())
+    assert {key: value for key, value in preset.settings.items() if inherited[key] == value} == {}
+    assert preset.question
+
+
+@pytest.mark.parametrize("name", ["landmarks/smal", "small", "", "landmarks"])
+def test_an_unknown_preset_lists_the_known_ones(name):
+    with pytest.raises(SettingsError) as refused:
+        presets.build(name)
+    assert f"preset {name!r} is unknown" in str(refused.value)
+    assert "landmarks/small" in str(refused.value)
+
+
+def test_an_unknown_mode_or_override_is_refused():
+    with pytest.raises(SettingsError, match="mode='tiny' is unknown"):
+        presets.build("landmarks/small", "tiny")
+    with pytest.raises(SettingsError, match=r"did you mean 'training\.epochs'"):
+        presets.build("landmarks/small", overrides=["training.epoch=3"])
+
+
+@pytest.mark.parametrize("text", ["mode=full", "mode = full", "preset=autsl/rgb"])
+def test_a_smoke_run_cannot_call_itself_something_else(text):
+    with pytest.raises(SettingsError, match="chosen by name"):
+        presets.build("landmarks/small", "smoke", overrides=[text])

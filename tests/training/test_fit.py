@@ -1,0 +1,363 @@
+"""Fitting: resumed = uninterrupted, early stopping, accumulation, time budget, and what is refused."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from signlib import config
+from signlib.errors import DiskError, RunError, SettingsError
+from signlib.models.classifier import landmark_classifier
+from signlib.training import fit as fitting
+from signlib.training.augment import Augment
+from signlib.training.batches import ClipDataset, collate, resample
+from signlib.training.fit import CHECKPOINT, Fitted, ShuffledByEpoch, choose_device, fit
+from signlib.training.tasks import ClassificationTask
+
+JOINTS, CLASSES = 21, 3
+HANDS = (tuple(range(21)),)
+TINY = {
+    "features.frames": 6, "features.coordinates": 2, "model.width": 8, "model.layers": 1, "model.heads": 2,
+    "model.intermediate": 16, "model.max_positions": 8, "model.stem_blocks": 1, "model.stem_kernel": 3,
+    "training.epochs": 4, "training.batch_size": 4, "training.learning_rate": 1e-2, "training.warmup": 0.0,
+    "training.average": 0.0, "training.threads": 1, "training.accelerator": "cpu", "augment.drop_hand": 0.2,
+}  # fmt: skip
+CPU = torch.device("cpu")
+
+
+def dataset(size: int = 13, seed: int = 0) -> ClipDataset:
+    rng = np.random.default_rng(seed)
+    targets = np.arange(size) % CLASSES
+    clips = [
+        (rng.normal(size=(4 + i % 4, JOINTS, 2)) * 0.3 + target).astype(np.float32) for i, target in enumerate(targets)
+    ]
+    return ClipDataset(clips, targets)
+
+
+def new_task(settings: config.Settings, model: nn.Module | None = None) -> ClassificationTask:
+    torch.manual_seed(settings.seed)
+    if model is None:
+        model = landmark_classifier(settings.model, JOINTS, 2, HANDS, settings.features.frames, CLASSES)
+    augment = Augment(settings.augment, range(JOINTS), HANDS, settings.features.coordinates)
+    return ClassificationTask(model, settings, augment)
+
+
+def run(folder: Path, validated: bool = False, resume: bool = False, task=None, **differences):
+    settings = config.build(TINY, differences)
+    task = task or new_task(settings)
+    folder.mkdir(exist_ok=True)
+    fitted = fit(task, dataset(), dataset(7, seed=1) if validated else None, settings, folder, resume, quiet=True)
+    return task, fitted
+
+
+def assert_same_result(one: tuple[ClassificationTask, Fitted], two: tuple[ClassificationTask, Fitted]) -> None:
+    ours, theirs = one[0].model.state_dict(), two[0].model.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
+    assert one[1].history == two[1].history
+    assert (one[1].chosen, one[1].epochs, one[1].steps) == (two[1].chosen, two[1].epochs, two[1].steps)
+
+
+WAYS = {
+    "plain": (False, {}),
+    "averaged": (False, {"training.average": 0.9}),
+    "validated": (True, {}),
+    "validated, averaged, accumulated, mixed up": (
+        True, {"training.average": 0.8, "training.accumulate": 2, "augment.mixup": 0.5, "training.patience": 9},
+    ),
+    "validated twice an epoch": (True, {"training.validate_every": 2.0, "training.average": 0.8}),
+    "validated every second epoch": (True, {"training.validate_every": 0.5}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_resumed_after_each_time_budget_is_uninterrupted_bit_for_bit(way, tmp_path):
+    validated, differences = WAYS[way]
+    whole = run(tmp_path / "whole", validated, **differences)
+    assert whole[1].complete
+    assert whole[1].epochs == 4
+    parts = 0
+    for parts in range(1, 9):
+        # A budget of microseconds lasts for one epoch.
+        part = run(tmp_path / "parts", validated, resume=True, **differences, **{"training.hours": 1e-9})
+        if part[1].complete:
+            break
+        assert part[1].chosen == "unfinished"
+        assert part[1].epochs == parts
+    assert parts == 4
+    assert_same_result(part, whole)
+
+
+@pytest.mark.parametrize("way", ["plain", "validated, averaged, accumulated, mixed up"])
+def test_killed_in_the_middle_of_an_epoch_and_resumed_is_uninterrupted(way, tmp_path, monkeypatch):
+    validated, differences = WAYS[way]
+    whole = run(tmp_path / "whole", validated, **differences)
+    step, calls = ClassificationTask.training_step, []
+
+    def killed(self, batch, index):
+        calls.append(index)
+        if len(calls) == 11:
+            raise MemoryError("killed")
+        return step(self, batch, index)
+
+    monkeypatch.setattr(ClassificationTask, "training_step", killed)
+    with pytest.raises(MemoryError, match="killed"):
+        run(tmp_path / "killed", validated, **differences)
+    monkeypatch.undo()
+    task, resumed = run(tmp_path / "killed", validated, resume=True, **differences)
+    assert_same_result((task, resumed), whole)
+
+
+def test_resuming_what_is_over_changes_nothing(tmp_path):
+    whole = run(tmp_path, validated=True)
+    assert_same_result(run(tmp_path, validated=True, resume=True), whole)
+
+
+def test_without_resume_training_starts_anew(tmp_path):
+    whole = run(tmp_path)
+    assert_same_result(run(tmp_path), whole)
+    assert len(whole[1].history) == 4
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
+    one, two, other = run(tmp_path / "a"), run(tmp_path / "b"), run(tmp_path / "c", seed=1)
+    assert_same_result(one, two)
+    assert one[1].history != other[1].history
+
+
+def test_the_checkpoint_holds_plain_tensors_and_numbers(tmp_path):
+    run(tmp_path, validated=True, **{"training.average": 0.9})
+    found = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    assert len(found["history"]) == 4
+    assert {"accuracy", "step", "state"} <= set(found["best"])
+    assert found["average"]["updates"] == 12
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_history_has_one_row_an_epoch(tmp_path):
+    _, fitted = run(tmp_path, validated=True)
+    # 13 clips in batches of 4 leave one alone: its batch is left out.
+    assert [(row["epoch"], row["step"]) for row in fitted.history] == [(1, 3), (2, 6), (3, 9), (4, 12)]
+    assert all(0 <= row["validation_accuracy"] <= 100 and row["loss"] > 0 for row in fitted.history)
+    assert (fitted.epochs, fitted.steps, fitted.device, fitted.precision) == (4, 12, "cpu", "32")
+    _, seldom = run(tmp_path / "seldom", validated=True, **{"training.validate_every": 0.5})
+    assert ["validation_accuracy" in row for row in seldom.history] == [False, True, False, True]
+
+
+def test_training_learns(tmp_path):
+    _, fitted = run(tmp_path, **{"training.epochs": 25})
+    assert fitted.history[-1]["loss"] < 0.75 * fitted.history[0]["loss"]
+
+
+class Script(nn.Module):
+    """Scores that are right on the validation clips in the epochs given, and a weight to train."""
+
+    def __init__(self, right: set[int]) -> None:
+        super().__init__()
+        self.head = nn.Linear(1, CLASSES)
+        self.right, self.validations = right, 0
+
+    def forward(self, batch):
+        scores = self.head(batch["points"].mean(dim=(1, 2, 3))[:, None])
+        if self.training:
+            return scores
+        self.validations += 1
+        hit = torch.nn.functional.one_hot(batch["target"], CLASSES).float()
+        return hit if self.validations in self.right else -hit
+
+
+def stopped(folder: Path, right: set[int], **differences) -> Fitted:
+    """Thirteen clips, three steps an epoch; validation is one batch."""
+    settings = config.build(TINY, {"training.epochs": 10, "training.batch_size": 4}, differences)
+    folder.mkdir(exist_ok=True)
+    return fit(new_task(settings, Script(right)), dataset(), dataset(4, seed=1), settings, folder, quiet=True)
+
+
+def test_early_stopping_waits_for_its_patience(tmp_path):
+    fitted = stopped(tmp_path, {2}, **{"training.patience": 3})
+    assert fitted.epochs == 5
+    assert fitted.complete
+    assert fitted.chosen == "best validation accuracy (100.0 % at step 6)"
+    assert [row["validation_accuracy"] for row in fitted.history] == [0, 100, 0, 0, 0]
+
+
+def test_early_stopping_cannot_fire_inside_the_warm_up(tmp_path):
+    # Without a warm-up it would stop after epoch 3: the warm-up's 18 of 30 steps end with epoch 6.
+    assert stopped(tmp_path / "without", {1}, **{"training.patience": 2}).epochs == 3
+    fitted = stopped(tmp_path / "with", {1}, **{"training.patience": 2, "training.warmup": 0.6})
+    # Epoch 6 ends the warm-up and is the first that counts, 7 and 8 bring no gain.
+    assert fitted.epochs == 8
+    assert fitted.chosen.endswith("at step 3)")
+
+
+def test_no_patience_never_stops(tmp_path):
+    assert stopped(tmp_path, {1}).epochs == 10
+
+
+def test_a_run_that_had_stopped_early_does_not_go_on_when_resumed(tmp_path):
+    differences = {"training.patience": 2, "training.average": 0.5, "training.learning_rate": 0.0, "training.epochs": 9}
+    whole = run(tmp_path, validated=True, **differences)
+    assert whole[1].epochs < 9
+    assert_same_result(run(tmp_path, validated=True, resume=True, **differences), whole)
+
+
+class Linear(nn.Module):
+    """A model without batch statistics and dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.head = nn.Linear(JOINTS * 2, CLASSES)
+
+    def forward(self, batch):
+        return self.head(batch["points"].mean(dim=1).flatten(1))
+
+
+def test_two_batches_of_four_make_the_step_of_one_batch_of_eight(tmp_path):
+    still = {f"augment.{name}": 0.0 for name in vars(config.AugmentSettings())}
+    weights = {}
+    for name, size, accumulate in (("eight", 8, 1), ("four", 4, 2), ("four alone", 4, 1)):
+        settings = config.build(
+            TINY, still,
+            {"training.batch_size": size, "training.accumulate": accumulate, "training.epochs": 3,
+             "training.clip_norm": 0.1, "training.label_smoothing": 0.1},
+        )  # fmt: skip
+        task = new_task(settings, Linear())
+        (tmp_path / name).mkdir()
+        fitted = fit(task, dataset(16), None, settings, tmp_path / name, quiet=True)
+        assert fitted.steps == (12 if name == "four alone" else 6)
+        weights[name] = task.model.head.weight.detach()
+    torch.testing.assert_close(weights["four"], weights["eight"], atol=1e-6, rtol=1e-5)
+    assert (weights["four alone"] - weights["eight"]).abs().max() > 1e-3
+
+
+def test_the_average_takes_in_every_step_and_is_what_remains(tmp_path):
+    task, fitted = run(tmp_path, **{"training.average": 0.9})
+    assert task.average.updates == fitted.steps == 12
+    assert fitted.chosen == "last step, averaged weights; nothing was selected"
+    for name, value in task.model.state_dict().items():
+        assert torch.equal(value, task.average.state[name])
+    live = torch.load(tmp_path / CHECKPOINT, weights_only=True)["state_dict"]
+    assert not torch.equal(live["model.head.weight"], task.model.head.weight)
+
+
+def test_the_average_of_the_first_step_is_worked_out_by_hand(tmp_path):
+    settings = config.build(TINY, {"training.average": 0.9, "training.max_steps": 1})
+    task = new_task(settings, Linear())
+    start = task.model.head.weight.detach().clone()
+    assert fit(task, dataset(), None, settings, tmp_path, quiet=True).steps == 1
+    live = torch.load(tmp_path / CHECKPOINT, weights_only=True)["state_dict"]["model.head.weight"]
+    assert (live - start).abs().max() > 1e-3
+    torch.testing.assert_close(task.model.head.weight.detach(), 0.1 * start + 0.9 * live)
+
+
+def test_validation_looks_at_the_average_and_the_best_of_it_is_kept(tmp_path):
+    task, fitted = run(tmp_path, validated=True, **{"training.average": 0.9})
+    best = max(row["validation_accuracy"] for row in fitted.history)
+    first = next(row for row in fitted.history if row["validation_accuracy"] == best)
+    assert fitted.chosen == f"best validation accuracy ({best:.1f} % at step {first['step']})"
+    data = dataset(7, seed=1)
+    task.model.eval()
+    batch = resample(collate([data[i] for i in range(7)]), 6)
+    right = (task.model(batch).argmax(1) == batch["target"]).float().mean()
+    assert 100 * right.item() == pytest.approx(best)
+
+
+def test_a_run_that_ends_with_max_steps_is_complete_whatever_the_time(tmp_path):
+    _, fitted = run(tmp_path, **{"training.max_steps": 2, "training.hours": 1e-9})
+    assert fitted.complete
+    assert fitted.steps == 2
+
+
+def test_a_time_budget_that_is_long_enough_changes_nothing(tmp_path):
+    assert_same_result(run(tmp_path / "a", **{"training.hours": 1.0}), run(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypatch):
+    step = ClassificationTask.training_step
+
+    def poisoned(self, batch, index):
+        return step(self, batch, index) * (poison if self.current_epoch == 1 else 1.0)
+
+    def note(self, batch, index):
+        loss = poisoned(self, batch, index)
+        self._losses[-1] = loss.detach()
+        return loss
+
+    monkeypatch.setattr(ClassificationTask, "training_step", note)
+    with pytest.raises(RunError, match=r"the loss became (nan|inf) in epoch 2; lower training\.learning_rate"):
+        run(tmp_path)
+    # The last good epoch stays.
+    found = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    assert len(found["history"]) == 1
+    assert all(torch.isfinite(value).all() for value in found["state_dict"].values())
+
+
+def test_a_real_divergence_is_an_error(tmp_path):
+    with pytest.raises(RunError, match=r"the loss became"):
+        run(tmp_path, **{"training.learning_rate": 99.0, "training.weight_decay": 99.0, "training.epochs": 30})
+
+
+def test_what_the_device_lacks_is_refused(monkeypatch):
+    half = config.build({"training.precision": "16-mixed", "training.accelerator": "cpu"}).training
+    with pytest.raises(SettingsError, match=r"training\.precision=16-mixed would silently become bf16 on a CPU"):
+        choose_device(half)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SettingsError, match=r"training\.accelerator=gpu: torch sees no GPU"):
+        choose_device(config.build({"training.accelerator": "gpu"}).training)
+    assert choose_device(config.build().training) == ("cpu", "32")
+    assert choose_device(config.build({"training.precision": "bf16-mixed"}).training) == ("cpu", "bf16-mixed")
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision", "refused"),
+    [((7, 5), "16-mixed", ""), ((7, 5), "bf16-mixed", "has no bf16"), ((6, 0), "32", "no kernels in this torch"),
+     ((8, 0), "bf16-mixed", "")],
+)  # fmt: skip
+def test_a_gpu_is_asked_what_it_can(monkeypatch, capability, precision, refused):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_90a", "compute_120"])
+    training = config.build({"training.precision": precision}).training
+    if refused:
+        with pytest.raises(SettingsError, match=refused):
+            choose_device(training)
+    else:
+        assert choose_device(training) == ("gpu", precision)
+
+
+def test_bf16_trains_on_a_cpu(tmp_path):
+    _, fitted = run(tmp_path, validated=True, **{"training.precision": "bf16-mixed", "training.epochs": 2})
+    assert (fitted.precision, fitted.epochs) == ("bf16-mixed", 2)
+
+
+def test_epochs_are_shuffled_each_in_its_own_way():
+    sampler = ShuffledByEpoch(10, seed=3)
+    orders = []
+    for epoch in (0, 1, 0):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+    assert orders[0] == orders[2] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
+    assert list(ShuffledByEpoch(10, seed=4)) != orders[0]
+    assert len(sampler) == 10
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
+    run(tmp_path, **{"training.epochs": 1})
+    before = (tmp_path / CHECKPOINT).read_bytes()
+
+    def full(self, path, *_, **__):
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fitting.lightning.Trainer, "save_checkpoint", full)
+    with pytest.raises(DiskError, match="the disk is full"):
+        run(tmp_path)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]

@@ -1,0 +1,104 @@
+"""Parameter groups, the learning rate over the steps, the moving average."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from signlib import presets
+from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
+from signlib.errors import SettingsError
+from signlib.experiment import build_model
+from signlib.training.optim import Average, parameter_groups, rate_factor, warmup_steps
+
+SKELETONS = {"dgs-30/small": FACE_HANDS_43, "asl-letters/small": HANDS_42}
+
+
+def groups_by_name(model: nn.Module, *arguments) -> dict[str, tuple[float, float]]:
+    names = {id(p): name for name, p in model.named_parameters()}
+    found: dict[str, tuple[float, float]] = {}
+    for group in parameter_groups(model, *arguments):
+        for parameter in group["params"]:
+            assert names[id(parameter)] not in found
+            found[names[id(parameter)]] = (group["lr"], group["weight_decay"])
+    return found
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
+    settings = presets.build(preset)
+    model = build_model(settings, SKELETONS.get(preset, MEDIAPIPE_543), 30)
+    found = groups_by_name(model, settings.training.learning_rate, settings.training.weight_decay)
+    assert set(found) == {name for name, _ in model.named_parameters()}
+    matrices = {
+        f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear | nn.Conv1d)
+    }
+    assert matrices
+    for name, (rate, decay) in found.items():
+        assert rate == settings.training.learning_rate
+        assert decay == (settings.training.weight_decay if name in matrices else 0.0), name
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+        self.encoder_like = nn.Linear(2, 2)
+        self.words = nn.Embedding(3, 2)
+        self.norm = nn.LayerNorm(2)
+        self.frozen = nn.Linear(2, 2).requires_grad_(False)
+
+
+def test_rates_go_by_the_longest_prefix_of_whole_names():
+    found = groups_by_name(Small(), 1.0, 0.5, {"encoder": 0.1, "encoder.b": 0.01, "norm.weight": 0.2})
+    assert found == {
+        "encoder.a.weight": (0.1, 0.5), "encoder.a.bias": (0.1, 0.0),
+        "encoder.b.weight": (0.01, 0.5), "encoder.b.bias": (0.01, 0.0),
+        "encoder_like.weight": (1.0, 0.5), "encoder_like.bias": (1.0, 0.0),
+        "words.weight": (1.0, 0.0), "norm.weight": (0.2, 0.0), "norm.bias": (1.0, 0.0),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["encode", "decoder", "frozen", "encoder.c"])
+def test_a_prefix_that_no_learned_parameter_has_is_refused(prefix):
+    with pytest.raises(SettingsError, match=rf"training\.rates\.{prefix}: .*the model has encoder, encoder_like, norm"):
+        parameter_groups(Small(), 1.0, 0.5, {prefix: 0.1})
+
+
+def test_the_rate_rises_and_falls_as_worked_out_by_hand():
+    assert [rate_factor(s, 8, 0.5, "constant") for s in range(8)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
+    assert [rate_factor(s, 8, 0.5, "linear") for s in range(9)] == [0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25, 0]
+    cosine = [rate_factor(s, 8, 0.5, "cosine") for s in range(4, 9)]
+    assert cosine == pytest.approx([1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2, 0])
+    assert rate_factor(0, 4, 0.0, "linear") == 1
+    assert rate_factor(9, 4, 0.0, "cosine") == pytest.approx(0)
+    assert warmup_steps(101, 0.1) == 10
+
+
+def test_the_average_forgets_its_start_and_then_moves_slowly():
+    model = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(100.0)
+    average = Average(model, decay=0.12)
+    expected = 100.0
+    # The share kept is 1/10, then 2/11 would be, but for the limit of 0.12.
+    for value, keep in ((1.0, 0.1), (2.0, 0.12), (3.0, 0.12)):
+        with torch.no_grad():
+            model.weight.fill_(value)
+        average.update(model)
+        expected = keep * expected + (1 - keep) * value
+        assert average.state["weight"].item() == pytest.approx(expected, rel=1e-6)
+    assert average.updates == 3
+    assert model.weight.item() == 3.0
+
+
+def test_the_average_takes_in_buffers_and_copies_counters():
+    model = nn.BatchNorm1d(2)
+    average = Average(model, decay=0.9)
+    model(torch.randn(8, 2) + 5)
+    average.update(model)
+    assert average.state["num_batches_tracked"] == 1
+    torch.testing.assert_close(average.state["running_mean"], 0.9 * model.running_mean)
+    model(torch.randn(8, 2))
+    assert average.state["num_batches_tracked"] == 1
