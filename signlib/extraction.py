@@ -45,14 +45,13 @@ def extract(
     """
     if merge:
         return merge_shards(out)
-    settings = landmark_settings(overrides)
-    source = Path(source)
+    settings, part, source = landmark_settings(overrides), parse_shard(shard), Path(source)
     if source.is_dir() and landmark_files(source) and not has_videos(source):
         listed = source / "manifest.csv"
         return exchange.import_folder(source, out, manifest.load_manifest(listed) if listed.is_file() else None)
     table, root = source_manifest(source)
     return landmarks.extract_manifest(
-        table, root, out, settings, workers=workers, shard=parse_shard(shard), retry_failed=retry_failed
+        table, root, out, settings, workers=workers, shard=part, retry_failed=retry_failed
     )
 
 

@@ -150,10 +150,14 @@ def test_every_number_has_limits_and_every_default_lies_within():
 def test_yaml_gives_the_same_settings_back():
     settings = config.build(
         {
-            "data.test_signers": ["007", "null", "yes", "ä: #"], "data.root": "C:\\a b", "training.rates": {"encoder": 5e-5},
-            "training.learning_rate": 1 / 3, "model.streams": ["point"], "seed": 3,
+            "data.test_signers": ["007", "null", "yes", "ä: #"],
+            "data.root": "C:\\a b",
+            "training.rates": {"encoder": 5e-5},
+            "training.learning_rate": 1 / 3,
+            "model.streams": ["point"],
+            "seed": 3,
         }
-    )  # fmt: skip
+    )
     text = config.to_yaml(settings)
     assert config.from_yaml(text) == settings
     assert config.to_yaml(config.from_yaml(text)) == text

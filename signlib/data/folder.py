@@ -50,7 +50,7 @@ def _from_subfolders(root: Path) -> pd.DataFrame:
     if not files:
         raise ManifestError(
             f"{root} holds neither a manifest.csv nor videos in sub-folders named by gloss "
-            f"(such as {root.name}/HELLO/clip1.mp4)"
+            f"(such as {root.resolve().name}/HELLO/clip1.mp4)"
         )
     rows = []
     for file in files:

@@ -64,15 +64,16 @@ def _archive(path: Path) -> np.lib.npyio.NpzFile:
     return archive
 
 
-def track_hands(hands: np.ndarray) -> np.ndarray:
+def track_hands(hands: np.ndarray, middle: float = 0.5) -> np.ndarray:
     """Two detections a frame as two hands that stay themselves over time.
 
     A detector lists hands in the order it found them. Each is given to the hand whose wrist was last
     seen nearer; in the end the hand further left in the picture is the right hand (index 1), since
-    signers face the camera.
+    signers face the camera. A hand that is alone all the time is judged by the side of the body.
 
     Args:
         hands: (T, 2, 21, 3), NaN = none.
+        middle: x of the signer's middle.
 
     Returns:
         (T, 2, 21, 3): left hand, right hand.
@@ -88,7 +89,7 @@ def track_hands(hands: np.ndarray) -> np.ndarray:
             frame[:] = frame[::-1].copy()
         shown = np.isfinite(frame[:, 0, 0])
         last[shown] = frame[shown, 0, :2]
-    x = [np.median(side[np.isfinite(side)]) if np.isfinite(side).any() else np.nan for side in out[:, :, 0, 0].T]
+    x = [np.median(side[np.isfinite(side)]) if np.isfinite(side).any() else middle for side in out[:, :, 0, 0].T]
     return out[:, ::-1] if x[0] < x[1] else out
 
 
@@ -101,7 +102,8 @@ def read_dgs_30(root: str | Path) -> LandmarkFile:
     hands = np.where((hands == 0).all(axis=(2, 3), keepdims=True), np.nan, hands)
     points = {}
     for clip, start, end in zip(data["clip"], data["offsets"], data["offsets"][1:], strict=False):
-        tracked = track_hands(hands[start:end]).reshape(-1, 42, 3)
+        middle = float(np.median(face[start:end, 0]))
+        tracked = track_hands(hands[start:end], middle).reshape(-1, 42, 3)
         points[str(clip)] = np.concatenate([face[start:end, None], tracked], axis=1)
     # Nobody says the pictures' shape; the palms' bones keep their lengths best at 4:3.
     table = pd.DataFrame({"clip": data["clip"].astype(str), "gloss": data["gloss"].astype(str)})

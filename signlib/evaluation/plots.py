@@ -81,19 +81,21 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
 def filmstrip(
     points: np.ndarray, bones: Sequence[tuple[int, int]], parts: dict[str, Sequence[int]], aspect: float = 1, count: int = 6
 ) -> Figure:
-    """Evenly spaced frames of one clip, side by side in the same window.
+    """Evenly spaced frames of one clip, side by side, cut to where face and hands move.
 
     Args:
         points: (T, J, C >= 2), y downwards, NaN = missing.
         bones, parts, aspect: as for `draw_skeleton`.
         count: how many frames.
     """
-    drawn, axes = figure(1.5 * count, 2.1, columns=count)
-    x, y = points[..., 0] * aspect, points[..., 1]
-    window = [(np.nanmin(v), np.nanmax(v)) for v in (x, y)]
+    drawn, axes = figure(1.45 * count, 2.2, columns=count)
+    signing = [j for part, joints in parts.items() if part != "pose" for j in joints] or slice(None)
+    x, y = points[:, signing, 0] * aspect, points[:, signing, 1]
+    middle = [(np.nanmin(v) + np.nanmax(v)) / 2 for v in (x, y)]
+    half = 0.6 * max(np.nanmax(x) - np.nanmin(x), np.nanmax(y) - np.nanmin(y))
     for axis, number in zip(axes, np.linspace(0, len(points) - 1, count).round().astype(int), strict=True):
         draw_skeleton(axis, points[number], bones, parts, aspect)
-        axis.set(xlim=window[0], ylim=window[1][::-1])
+        axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))
         axis.set_title(f"frame {number}", fontsize=8)
     return drawn
 
@@ -109,7 +111,7 @@ def interval_plot(table: pd.DataFrame, label: str, chance: float | None = None) 
     drawn, (axis,) = figure(7, 0.9 + 0.38 * len(table))
     for row, (value, low, high) in enumerate(table[["value", "low", "high"]].itertuples(index=False)):
         axis.plot([low, high], [row, row], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="butt")
-        axis.plot(value, row, "o", color=BLUE)
+        axis.plot(value, row, "o", color=BLUE, clip_on=False)
     if chance is not None:
         axis.axvline(chance, color=GREY, linestyle="--", linewidth=1, zorder=0)
         axis.set_title("dashed: chance", loc="right", fontsize=8, color="0.45")

@@ -62,6 +62,12 @@ def test_crossing_hands_keep_their_names():
     np.testing.assert_allclose(np.sort(tracked, axis=1), np.sort(clip, axis=1))
 
 
+def test_a_hand_that_is_always_alone_is_judged_by_the_side_of_the_body():
+    alone = np.array([[hand(0.3), NONE], [NONE, hand(0.32)]])
+    np.testing.assert_allclose(wrists(track_hands(alone)), [[np.nan, 0.3], [np.nan, 0.32]])
+    np.testing.assert_allclose(wrists(track_hands(alone, middle=0.2)), [[0.3, np.nan], [0.32, np.nan]])
+
+
 def test_nothing_seen_stays_nothing():
     clip = np.full((3, 2, 21, 3), np.nan)
     assert np.isnan(track_hands(clip)).all()
