@@ -35,7 +35,7 @@ SMOKE = {
     "data.split": "official",
     "data.glosses": 10,
     "data.repetitions": 2,
-    "training.epochs": 15,
+    "training.epochs": 12,
     "training.batch_size": 16,
     "training.hours": 0.0,
 }

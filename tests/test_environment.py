@@ -16,7 +16,10 @@ LOCK = {
     for name, version in (line.split("==") for line in (REPOSITORY / "requirements.lock").read_text().splitlines())
 }
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-DIRECT = [Requirement(text) for text in PROJECT["project"]["dependencies"] + sum(EXTRAS.values(), [])]
+DIRECT = [
+    Requirement(text)
+    for text in PROJECT["project"]["dependencies"] + [text for extra in EXTRAS.values() for text in extra]
+]
 CONDA = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
 PIP_BLOCK = next(entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict))
 
@@ -60,5 +63,7 @@ def test_this_environment_is_the_locks():
 
 def test_the_kernel_needs_no_library_of_the_system():
     """OpenCV's GUI build would ask for libGL and libgthread, which a fresh machine lacks."""
-    linked = [str(f) for f in metadata.files("opencv-contrib-python-headless") if "libGL" in f.name or "libgthread" in f.name]
+    linked = [
+        str(f) for f in metadata.files("opencv-contrib-python-headless") if "libGL" in f.name or "libgthread" in f.name
+    ]
     assert linked == []

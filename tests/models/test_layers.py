@@ -70,9 +70,7 @@ def test_bones_are_directions_of_length_one():
 def test_pairs_are_distances_between_tips_and_knuckles():
     points, mask = hand_clip(1)
     pairs = streams("pair")(points, mask)[0, 0, :-1]
-    expected = [
-        abs(a - b) / (11 + 1e-3) for i, a in enumerate(TIPS_AND_KNUCKLES) for b in TIPS_AND_KNUCKLES[i + 1 :]
-    ]
+    expected = [abs(a - b) / (11 + 1e-3) for i, a in enumerate(TIPS_AND_KNUCKLES) for b in TIPS_AND_KNUCKLES[i + 1 :]]
     torch.testing.assert_close(pairs, torch.tensor(expected))
     assert len(expected) == 45
 

@@ -31,9 +31,7 @@ def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
     model = build_model(settings, SKELETONS.get(preset, MEDIAPIPE_543), 30)
     found = groups_by_name(model, settings.training.learning_rate, settings.training.weight_decay)
     assert set(found) == {name for name, _ in model.named_parameters()}
-    matrices = {
-        f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear | nn.Conv1d)
-    }
+    matrices = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear | nn.Conv1d)}
     assert matrices
     for name, (rate, decay) in found.items():
         assert rate == settings.training.learning_rate
