@@ -55,7 +55,8 @@ class FeatureSettings:
 
     Attributes:
         joints: a selection of the skeleton (`all`, `118`, `body`, `upper`, `hands`, or parts joined by `+`).
-        normalise: signer-centred and scale-free (see `features.normalise`); false = raw coordinates.
+        normalise: signer-centred and scale-free (see `features.normalise`); false = raw coordinates
+            about the middle of the picture.
         rotate: also undo the camera's roll, so that the shoulders are level.
         face_camera: also turn the signer about the vertical until both shoulders are equally far away.
         hand_depth: put each hand's depth, which counts from its wrist, at the depth of the body's wrist.

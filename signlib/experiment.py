@@ -17,7 +17,7 @@ from signlib.data.skeletons import Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, RunError
 from signlib.evaluation import metrics, plots
-from signlib.features.store import ClipSource
+from signlib.features.store import ClipSource, FeatureStore
 from signlib.files import write_json
 from signlib.models.classifier import LandmarkClassifier, landmark_classifier, parameter_count
 from signlib.training import fit, tasks
@@ -83,7 +83,7 @@ def train(
         if not fitted.complete:
             return run
     model.load_state_dict(load_file(run.path / WEIGHTS))
-    return _evaluate(run, model, source, splits, vocabulary, chosen, quiet)
+    return _evaluate(run, model, source, splits, vocabulary, chosen, resume, quiet)
 
 
 def _prepared(
@@ -93,6 +93,8 @@ def _prepared(
     fit.choose_device(settings.training)
     source = load_corpus(settings.data)
     splits = split_clips(source.labelled, settings.data)
+    if isinstance(source, FeatureStore) and len(source.failed):
+        splits.notes.append(f"{len(source.failed)} of {len(source.manifest)} clips have no features")
     vocabulary = Vocabulary.from_glosses(splits.train["gloss"])
     torch.manual_seed(settings.seed)
     model = build_model(settings, source.skeleton, len(vocabulary))
@@ -147,9 +149,9 @@ def _fit(
 
 def _evaluate(
     run: runs.Run, model: nn.Module, source: ClipSource, splits: Splits, vocabulary: Vocabulary,
-    chosen: Skeleton, quiet: bool,
+    chosen: Skeleton, resume: bool, quiet: bool,
 ) -> runs.Run:  # fmt: skip
-    run.open_test()
+    run.open_test(after_crash=resume)
     prepared = prepare_clips(source, splits.test["clip"], run.settings.features, quiet)
     if not prepared.clips:
         raise ManifestError(f"no test clip can be used; the first reason: {next(iter(prepared.unusable.values()))}")
@@ -207,9 +209,9 @@ def _test_metrics(
         five = metrics.top_k(scores, targets, 5)
         found.append(runs.Metric("top-5", 100 * five.mean(), n, "test", "%", metrics.wilson_interval(five), chosen))
     by_class = metrics.per_class_accuracy(right, targets)
-    found.append(
-        runs.Metric("per-class top-1", by_class.mean(), n, "test", "%", None, f"mean over {len(by_class)} glosses")
-    )
+    spread = metrics.mean_interval(by_class) if len(by_class) > 1 else None
+    note = f"mean over {len(by_class)} glosses, bootstrap over them; {chosen}"
+    found.append(runs.Metric("per-class top-1", by_class.mean(), n, "test", "%", spread, note))
     return found
 
 

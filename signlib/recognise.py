@@ -80,12 +80,14 @@ def predict(run: runs.Run, clips: Sequence[str | Path], split: str = "", top: in
         RunError: when the run was trained on other points than these clips give.
     """
     recogniser = load_recogniser(run)
-    sources = [_store_source(Path(c), split) for c in clips if Path(c).is_dir()]
-    files = [Path(c) for c in clips if not Path(c).is_dir()]
-    problems: dict[str, str] = {}
+    stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
+    sources = [_store_source(store, split) for store in stores]
+    problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
+    files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
     if files:
-        source, problems = _file_source(files, recogniser)
+        source, unread = _file_source(files, recogniser)
         sources.append(source)
+        problems |= unread
     rows = []
     for source in sources:
         made = source.extraction
@@ -106,11 +108,10 @@ def predict(run: runs.Run, clips: Sequence[str | Path], split: str = "", top: in
     return pd.DataFrame(rows, columns=["clip", "gloss", "top", "problem"])
 
 
-def _store_source(path: Path, split: str) -> ClipSource:
-    store = FeatureStore(path)
+def _store_source(store: FeatureStore, split: str) -> ClipSource:
     table = store.labelled if not split else store.labelled[store.labelled["split"] == split]
     if table.empty:
-        raise StoreError(f"store {path} has no clip of split {split!r}")
+        raise StoreError(f"store {store.path} has no clip of split {split!r}")
     return LoadedClips(table, store.read, store.extraction)
 
 

@@ -156,15 +156,19 @@ class Run:
             raise RunError(f"run {self.path} was trained before ({self.stage}); start another run to train again")
         self.note(stage="trained")
 
-    def open_test(self) -> None:
+    def open_test(self, after_crash: bool = False) -> None:
         """Ask for the test split; granted once, to a run whose training is over.
+
+        Args:
+            after_crash: go on with a run that was killed between opening and finishing. Its weights were written
+                before, so it can only find the same again.
 
         Raises:
             RunError: before training is over, or when the test split was read before.
         """
         if self.stage == "started":
             raise RunError(f"run {self.path}: the test split stays closed until training and selection are over")
-        if self.stage != "trained":
+        if self.stage != "trained" and not (after_crash and self.stage == "test opened"):
             raise RunError(f"run {self.path} has read its test split already; start another run (--run-name)")
         self.note(stage="test opened", test_opened=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 

@@ -66,7 +66,8 @@ def test_metrics_have_their_interval_and_number_of_clips(finished):
         low, high = found[name].interval
         assert low <= found[name].value <= high
         assert found[name].note.endswith(f"{finished.facts['chosen']}; the manifest's split")
-    assert found["per-class top-1"].interval is None
+    low, high = found["per-class top-1"].interval
+    assert low <= found["per-class top-1"].value <= high
     table = finished.predictions
     right = table["target"] == table["prediction"]
     assert found["top-1"].value == pytest.approx(100 * right.mean())

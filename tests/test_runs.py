@@ -326,3 +326,15 @@ def test_the_commit_is_told_apart_from_a_changed_tree(roots, monkeypatch):
     assert re.fullmatch(r"[0-9a-f]{10}", clean)
     (roots / "a").write_text("2")
     assert runs.commit() == clean + "+"
+
+
+def test_a_run_killed_while_testing_can_be_finished():
+    run = opened()
+    again = runs.Run(run.path)
+    again.open_test(after_crash=True)
+    assert again.finish([TOP1], table(), scores()).finished
+    with pytest.raises(RunError, match="has read its test split already"):
+        again.open_test(after_crash=True)
+    fresh = runs.start("landmarks-small", "two", settings())
+    with pytest.raises(RunError, match="stays closed until training"):
+        fresh.open_test(after_crash=True)

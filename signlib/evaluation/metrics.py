@@ -58,6 +58,13 @@ def cluster_interval(
     return float(low), float(high)
 
 
+def mean_interval(values: np.ndarray, resamples: int = 10_000, seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean of values (N,), each of them one draw (a gloss, a signer, a seed)."""
+    draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
+    low, high = np.quantile(np.asarray(values)[draws].mean(axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
 def per_class_accuracy(correct: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Accuracy of each class that occurs, in per cent, in the order of the class numbers."""
     classes = np.unique(targets)

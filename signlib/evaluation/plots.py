@@ -79,7 +79,11 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
 
 
 def filmstrip(
-    points: np.ndarray, bones: Sequence[tuple[int, int]], parts: dict[str, Sequence[int]], aspect: float = 1, count: int = 6
+    points: np.ndarray,
+    bones: Sequence[tuple[int, int]],
+    parts: dict[str, Sequence[int]],
+    aspect: float = 1,
+    count: int = 6,
 ) -> Figure:
     """Evenly spaced frames of one clip, side by side, cut to where face and hands move.
 

@@ -24,6 +24,7 @@ from signlib.features.store import Extraction
 try:
     import mediapipe
     from google.protobuf import text_format
+    from mediapipe.calculators.core.constant_side_packet_calculator_pb2 import ConstantSidePacketCalculatorOptions
     from mediapipe.calculators.tensor.tensors_to_detections_calculator_pb2 import TensorsToDetectionsCalculatorOptions
     from mediapipe.calculators.util.thresholding_calculator_pb2 import ThresholdingCalculatorOptions
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
@@ -46,9 +47,11 @@ CHANNELS = ("x", "y", "z", "visibility")
 PARTS = tuple(MEDIAPIPE_543.parts)
 HANDS = ("left_hand", "right_hand")
 MODULES = Path(mediapipe.__file__).parent / "modules"
+HAND_MODELS = ("full", "lite")
+HAND_MODEL = "hand_landmark/hand_landmark_{}.tflite"
 MODELS = {
     "pose": ("pose_detection/pose_detection.tflite", "pose_landmark/pose_landmark_full.tflite"),
-    "left_hand": ("holistic_landmark/hand_recrop.tflite", "hand_landmark/hand_landmark_full.tflite"),
+    "left_hand": ("holistic_landmark/hand_recrop.tflite", HAND_MODEL),
     "face": ("face_detection/face_detection_short_range.tflite", "face_landmark/face_landmark.tflite"),
 }
 """Model files that each part needs (both hands share theirs), below mediapipe's folder `modules`."""
@@ -68,11 +71,13 @@ class LandmarkSettings:
     """What changes the points, and so stands in the store.
 
     Attributes:
-        tracking: look for the body near where it was (and smooth); False looks afresh in each frame.
+        tracking: look for the pose near where it was (and smooth); False looks for it afresh in each frame. Face
+            and hands follow their own last place either way, as in `mp.solutions`.
         parts: the pose, which is always needed, and what else to look for: face, left_hand and right_hand.
         min_detection_confidence, min_tracking_confidence: of the pose, 0..1.
         max_side: decode larger frames at this longest side in pixels; None = as they are.
-        model_complexity: 1 only; MediaPipe would download the models of 0 and 2.
+        hand_model: `full` as in `mp.solutions`, or MediaPipe's `lite`, which takes half the time a hand.
+        model_complexity: of the pose, 1 only; MediaPipe would download the models of 0 and 2.
     """
 
     tracking: bool = True
@@ -80,6 +85,7 @@ class LandmarkSettings:
     min_detection_confidence: float = 0.5
     min_tracking_confidence: float = 0.5
     max_side: int | None = 960
+    hand_model: str = "full"
     model_complexity: int = 1
 
     def __post_init__(self) -> None:
@@ -92,6 +98,8 @@ class LandmarkSettings:
             raise SettingsError(
                 f"parts={tuple(self.parts)} has one hand only: a mirrored clip needs both; add the other"
             )
+        if self.hand_model not in HAND_MODELS:
+            raise SettingsError(f"hand_model={self.hand_model!r} is unknown; choose from {', '.join(HAND_MODELS)}")
         if self.model_complexity != 1:
             raise SettingsError(
                 f"model_complexity={self.model_complexity}: only 1 comes with mediapipe, 0 and 2 need a download; use 1"
@@ -132,7 +140,7 @@ class LandmarkSettings:
             channels=CHANNELS,
             skeleton=self.skeleton,
             settings=asdict(self) | {"parts": list(self.parts)},
-            model_hash=_model_hash(self.parts),
+            model_hash=_model_hash(self.parts, self.hand_model),
         )
 
 
@@ -250,6 +258,13 @@ def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
     detection.options.Extensions[
         TensorsToDetectionsCalculatorOptions.ext
     ].min_score_thresh = settings.min_detection_confidence
+    for side in (1, 2) if HANDS[0] in settings.parts else ():
+        loader = (
+            f"handlandmarksleftandrightcpu__handlandmarksfromposecpu_{side}__handlandmarkcpu__handlandmarkmodelloader"
+        )
+        model = nodes_by_name[f"{loader}__switchcontainer__ConstantSidePacketCalculator_2"]
+        file = f"mediapipe/modules/{HAND_MODEL.format(settings.hand_model)}"
+        model.options.Extensions[ConstantSidePacketCalculatorOptions.ext].packet[0].string_value = file
     presence = nodes_by_name[
         "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator"
     ]
@@ -258,11 +273,11 @@ def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
 
 
 @cache
-def _model_hash(parts: tuple[str, ...]) -> str:
+def _model_hash(parts: tuple[str, ...], hand_model: str) -> str:
     """sha256 over the model files that these parts use, in a fixed order."""
     digest = hashlib.sha256()
     for part in parts:
-        for name in MODELS.get(part, ()):
+        for name in (template.format(hand_model) for template in MODELS.get(part, ())):
             digest.update(name.encode() + b"\0" + (MODULES / name).read_bytes())
     return digest.hexdigest()
 

@@ -2,8 +2,11 @@
 
 import logging
 import math
+import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +98,12 @@ class EpochEnd(Checkpoint):
 
     def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
         steps = int(trainer.estimated_stepping_batches)
-        self.bar = tqdm(total=steps, initial=trainer.global_step, desc="training", unit="step", disable=self.quiet)
+        # A log file gets a line every ten seconds, a person a bar that moves.
+        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self.bar = tqdm(
+            total=steps, initial=trainer.global_step, desc="training", unit="step", disable=self.quiet,
+            mininterval=0.1 if watched else 10,
+        )  # fmt: skip
 
     def on_train_epoch_start(self, *_: Any) -> None:
         self.epoch_start = time.monotonic()
@@ -176,8 +184,6 @@ def fit(
     """
     training = settings.training
     accelerator, precision = choose_device(training)
-    if training.threads:
-        torch.set_num_threads(training.threads)
     save = EpochEnd(folder, training.hours, quiet)
     callbacks: list[Callback] = [save]
     if training.patience and validation is not None:
@@ -195,7 +201,7 @@ def fit(
     )  # fmt: skip
     checkpoint = folder / CHECKPOINT
     started = time.monotonic()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _torch_settings(training.threads):
         # Batches are made from memory: worker processes would cost more than they bring.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
@@ -217,6 +223,19 @@ def fit(
         precision=precision,
         history=task.history,
     )
+
+
+@contextmanager
+def _torch_settings(threads: int) -> Iterator[None]:
+    """torch's number of threads for a while; that and the deterministic mode are put back at the end."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.set_num_threads(threads or before[0])
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1], warn_only=warn_only)
 
 
 def _loader(dataset: Dataset, settings: Settings, shuffled: bool) -> DataLoader:

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
-from signlib.evaluation.metrics import cluster_interval, confusion, per_class_accuracy, top_k, wilson_interval
+from signlib.evaluation.metrics import (
+    cluster_interval,
+    confusion,
+    mean_interval,
+    per_class_accuracy,
+    top_k,
+    wilson_interval,
+)
 
 
 def test_top_k_worked_out_by_hand():
@@ -114,3 +121,8 @@ def test_confusion_counts_targets_by_row():
     np.testing.assert_array_equal(
         confusion(predictions, targets, 4), confusion_matrix(targets, predictions, labels=range(4))
     )
+
+
+def test_mean_interval_of_equal_values_is_a_point_and_of_two_covers_both():
+    assert mean_interval(np.full(5, 40.0)) == (40.0, 40.0)
+    assert mean_interval(np.array([0.0, 100.0])) == (0.0, 100.0)

@@ -81,6 +81,15 @@ def test_a_part_nobody_asked_for_changes_nothing_in_the_others(portrait_film, po
     assert np.array_equal(got, points[:6, MEDIAPIPE_543.selection("+".join(parts))], equal_nan=True)
 
 
+def test_lite_hands_change_the_hands_only_and_little(portrait_film, points):
+    lite = landmarks.extract_video(portrait_film, Settings(hand_model="lite"), end=6)
+    hands = MEDIAPIPE_543.selection("hands")
+    others = np.setdiff1d(np.arange(543), hands)
+    assert np.array_equal(lite[:, others], points[:6, others])
+    apart = np.linalg.norm((lite - points[:6])[:, hands, :2] * 512, axis=-1)
+    assert 0 < np.nanmedian(apart) < 8, "pixels"
+
+
 def test_a_clip_does_not_depend_on_the_one_before_nor_on_threads(frames, points):
     with holistic.Holistic(threads=1) as engine:
         first = engine.points(frames[12:])
@@ -132,6 +141,7 @@ def test_native_messages_are_hidden_and_python_errors_are_not(portrait_film):
         ({"parts": ("pose", "left_hand")}, "needs both"),
         ({"min_tracking_confidence": 1.5}, r"min_tracking_confidence=1.5 must lie within 0\.\.1"),
         ({"max_side": 10}, "max_side=10"),
+        ({"hand_model": "heavy"}, "choose from full, lite"),
     ],
 )
 def test_impossible_settings_are_refused(settings, says):
@@ -147,6 +157,7 @@ def test_the_store_says_how_it_was_made():
     assert made.version == "0.10.21"
     assert len(made.model_hash) == 64
     assert made.model_hash != Settings().extraction.model_hash, "the face has models of its own"
+    assert made.model_hash != Settings(parts=made.settings["parts"], hand_model="lite").extraction.model_hash
     assert Settings(**made.settings).extraction == made
 
 
