@@ -14,7 +14,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -301,7 +301,7 @@ def commit() -> str:
 
 
 def publish(run: Run, restricted: bool) -> Path:
-    """Copy the small files of a finished full run to `results/`.
+    """Copy the small files of a finished full run to `results/`; of the corpus's folder only the name goes along.
 
     Args:
         restricted: the corpus allows only aggregates: per-clip predictions and scores stay behind.
@@ -318,13 +318,15 @@ def publish(run: Run, restricted: bool) -> Path:
     staging = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    names = [SETTINGS, STATUS, ENVIRONMENT] + ([] if restricted else [PREDICTIONS])
+    names = [STATUS, ENVIRONMENT] + ([] if restricted else [PREDICTIONS])
     for name in names:
         if (run.path / name).is_file():
             shutil.copy2(run.path / name, staging / name)
     if (run.path / "figures").is_dir():
         shutil.copytree(run.path / "figures", staging / "figures")
     write_json(staging / METRICS, [asdict(metric) for metric in metrics])
+    data = replace(run.settings.data, root=Path(run.settings.data.root).name)
+    write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))
     shutil.rmtree(target, ignore_errors=True)
     os.replace(staging, target)
     return target

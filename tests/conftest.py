@@ -1,6 +1,9 @@
 """What every test may ask for: real data where it stands, and a word on what was skipped."""
 
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,33 @@ def real_data():
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def slovak_store(real_data, tmp_path_factory, request):
+    """The landmarks of all 60 real sign videos, made once a test session as a person would (about two minutes)."""
+    root = real_data("slovak")
+    # Under xdist every worker has its own base folder inside one that they share.
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if hasattr(request.config, "workerinput") else shared
+    with open(shared / "slovak.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        call = [
+            sys.executable,
+            "-m",
+            "signlib",
+            "extract",
+            str(root),
+            "--out",
+            str(shared / "slovak"),
+            "--workers",
+            "2",
+        ]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    from signlib.features.store import FeatureStore
+
+    return FeatureStore(shared / "slovak")
 
 
 def pytest_collection_modifyitems(config, items):

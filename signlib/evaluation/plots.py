@@ -94,6 +94,8 @@ def filmstrip(
     """
     drawn, axes = figure(1.45 * count, 2.2, columns=count)
     signing = [j for part, joints in parts.items() if part != "pose" for j in joints] or slice(None)
+    if not np.isfinite(points[:, signing]).any():
+        signing = slice(None)
     x, y = points[:, signing, 0] * aspect, points[:, signing, 1]
     middle = [(np.nanmin(v) + np.nanmax(v)) / 2 for v in (x, y)]
     half = 0.6 * max(np.nanmax(x) - np.nanmin(x), np.nanmax(y) - np.nanmin(y))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from signlib import paths, runs
+from signlib import config, paths, runs
 from signlib.errors import RunError
 from signlib.evaluation.metrics import wilson_interval
 from signlib.files import write_text
@@ -40,10 +40,15 @@ def results_table(published: list[runs.Run] | None = None) -> pd.DataFrame:
 def _row(run: runs.Run, metric: runs.Metric) -> dict:
     low, high = metric.interval or (None, None)
     return {
-        "run": run.name, "corpus": run.settings.data.corpus, "split": metric.split, "metric": metric.metric,
+        "run": run.name, "corpus": _corpus(run.settings.data), "split": metric.split, "metric": metric.metric,
         "value": metric.value, "unit": metric.unit, "low": low, "high": high, "n": metric.n,
         "parameters": run.facts.get("parameters"), "device": run.environment.get("device"), "note": metric.note,
     }  # fmt: skip
+
+
+def _corpus(data: config.DataSettings) -> str:
+    """A store is called by its folder."""
+    return data.root.rpartition("/")[2] if data.corpus == "store" else data.corpus
 
 
 def _pooled(name: str, seed: int, members: list[list[dict]]) -> list[dict]:
