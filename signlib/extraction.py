@@ -14,8 +14,8 @@ from signlib.data.folder import VIDEO_SUFFIXES, read_folder
 from signlib.errors import ManifestError, SettingsError
 from signlib.features import exchange, landmarks
 from signlib.features.holistic import LandmarkSettings
+from signlib.features.shards import merge_shards
 from signlib.features.store import FeatureStore
-from signlib.features.store_writer import merge_shards
 
 LANDMARK_SUFFIXES = (".npy", ".pose")
 

@@ -22,8 +22,9 @@ from signlib.data.video import iter_frames, probe
 from signlib.errors import InputError, SettingsError
 from signlib.features.holistic import Holistic, LandmarkSettings
 from signlib.features.quality import write_report
+from signlib.features.shards import shard_of, shard_path
 from signlib.features.store import FeatureStore
-from signlib.features.store_writer import StoreWriter, shard_of, shard_path
+from signlib.features.store_writer import StoreWriter
 
 __all__ = ["LandmarkSettings", "extract_manifest", "extract_video"]
 
@@ -67,7 +68,7 @@ def extract_manifest(
 
     Args:
         manifest: the clips; `file` is relative to `root`.
-        out: the store's folder; shard i of n is written below it, for `store_writer.merge_shards`.
+        out: the store's folder; shard i of n is written below it, for `shards.merge_shards`.
         settings: what to look for and how.
         workers: processes, each with a graph of its own.
         shard: (i, n) makes part i of n only, 1-based.

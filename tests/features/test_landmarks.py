@@ -14,7 +14,7 @@ import pytest
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import read_frames, write_video
 from signlib.errors import SettingsError, StoreError
-from signlib.features.store_writer import merge_shards
+from signlib.features.shards import merge_shards
 
 holistic = pytest.importorskip("signlib.features.holistic")
 landmarks = pytest.importorskip("signlib.features.landmarks")

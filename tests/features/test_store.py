@@ -23,8 +23,9 @@ from signlib.data.manifest import complete
 from signlib.errors import ClipError, DiskError, ManifestError, StoreError
 from signlib.features import store as store_module
 from signlib.features import store_writer
+from signlib.features.shards import merge_shards, shard_of, shard_path
 from signlib.features.store import Extraction, FeatureStore, is_finished
-from signlib.features.store_writer import StoreWriter, merge_shards, shard_of, shard_path, write_store
+from signlib.features.store_writer import StoreWriter, write_store
 
 EXTRACTION = Extraction("test", "1", (3, 2), ("x", "y"), settings={"step": 1, "sizes": [1, 2]}, model_hash="abc")
 FAILING = {"c02", "c05"}
