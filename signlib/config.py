@@ -335,6 +335,8 @@ def _parse(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise SettingsError(f"override {text!r} is not of the form key=value, such as training.epochs=5")
     _check_plain(text)
+    if not value:
+        return key.strip(), ""
     try:
         return key.strip(), _native(OmegaConf.from_dotlist([f"value={value}"]).value)
     except yaml.YAMLError as error:

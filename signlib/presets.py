@@ -42,7 +42,9 @@ SMOKE = {
 
 PRESETS: dict[str, Preset] = {
     "landmarks/small": Preset(
-        "a small transformer on normalised landmarks: for corpora of some hundred to some thousand clips"
+        "a small transformer on normalised landmarks: for corpora of some hundred to some thousand clips",
+        # Steps this small only wait for a second thread.
+        {"training.threads": 1},
     ),
     "landmarks/base": Preset(
         "the size of seed 000's skeleton encoder with CLS token, masks and stem",

@@ -198,3 +198,7 @@ def test_lists_of_two_settings_are_not_shared():
     one, two = config.Settings(), config.Settings()
     one.data.test_signers.append("signer1")
     assert two.data.test_signers == []
+
+
+def test_an_empty_override_of_a_text_is_the_empty_text():
+    assert config.build({"data.root": "x"}, overrides=["data.root="]).data.root == ""

@@ -84,7 +84,11 @@ def extract_manifest(
         raise SettingsError(f"workers={workers} must be at least 1; a worker keeps about one core busy")
     table = manifests.complete(manifest)
     if shard != (1, 1):
-        table, out = shard_of(table, shard), shard_path(out, shard)
+        whole, table, out = len(table), shard_of(table, shard), shard_path(out, shard)
+        if table.empty:
+            raise SettingsError(
+                f"shard {shard[0]}/{shard[1]}: there are only {whole} clips; make at most so many shards"
+            )
     with StoreWriter(out, settings.extraction, table, retry_failed) as writer:
         rows = table.set_index("clip", drop=False).loc[writer.pending]
         jobs = [Job(row.clip, row.file, row.start, row.end, row.fps) for row in rows.itertuples()]

@@ -86,17 +86,35 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
         left, right = (xyz[:, skeleton.index(f"{side}_shoulder")] for side in ("left", "right"))
         both = np.isfinite(left[:, :2] + right[:, :2]).all(axis=1)
         if both.any():
-            across = np.median((left - right)[both], axis=0)
-            origin = np.median((left + right)[both] / 2, axis=0)
             size = float(np.median(np.linalg.norm((left - right)[both, :2], axis=1)))
+            tilt = _tilt((left - right)[both, :2])
+            # Medians go axis by axis, so they are taken upright: then a rolled camera changes nothing.
+            origin = _turned(np.median(_turned((left + right)[both] / 2, -tilt), axis=0), tilt)
             if size < SMALLEST_SIZE and skeleton.has("nose"):
                 # Seen from the side the shoulders coincide: the neck is about half as long as they are wide.
-                neck = np.linalg.norm(xyz[both, skeleton.index("nose"), :2] - origin[:2], axis=1)
-                neck = neck[np.isfinite(neck)]
-                size = 2 * float(np.median(neck)) if len(neck) else 0.0
+                nose = xyz[both, skeleton.index("nose"), :2]
+                nose = nose[np.isfinite(nose).all(axis=1)]
+                if len(nose):
+                    size = 2 * float(np.median(np.linalg.norm(nose - origin[:2], axis=1)))
             if size >= SMALLEST_SIZE:
-                return np.nan_to_num(origin), size, float(np.arctan2(across[1], across[0]))
+                return np.nan_to_num(origin), size, tilt
     return _hand_frame(xyz, skeleton)
+
+
+def _tilt(across: np.ndarray) -> float:
+    """The median angle of vectors (T, 2), counted from that of their mean, so that it turns with them."""
+    about = np.arctan2(*across.mean(axis=0)[::-1])
+    angles = np.arctan2(across[:, 1], across[:, 0]) - about
+    return float(about + np.median(np.arctan2(np.sin(angles), np.cos(angles))))
+
+
+def _turned(points: np.ndarray, angle: float) -> np.ndarray:
+    """Points (..., C) with x and y turned by an angle in radians."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    out = points.copy()
+    out[..., 0] = cos * points[..., 0] - sin * points[..., 1]
+    out[..., 1] = sin * points[..., 0] + cos * points[..., 1]
+    return out
 
 
 def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float, float]:
@@ -160,7 +178,7 @@ def normalise(
 ) -> np.ndarray:
     """The clip in the signer's own frame: origin between the shoulders, unit = their distance, upright.
 
-    Shifting, scaling or turning the picture changes nothing.
+    Shifting, scaling or rolling the picture changes nothing (without shoulders a roll stays).
 
     Args:
         points: (T, J, C) raw landmarks; channels after x, y, z (visibility) are kept as they are.
@@ -176,9 +194,7 @@ def normalise(
     axes = len(origin)
     out[..., :axes] = (out[..., :axes] - origin) / size
     if rotate and tilt:
-        cos, sin = np.cos(tilt), np.sin(tilt)
-        x, y = out[..., 0].copy(), out[..., 1].copy()
-        out[..., 0], out[..., 1] = cos * x + sin * y, cos * y - sin * x
+        out = _turned(out, -tilt)
     return out.astype(np.float32)
 
 
