@@ -112,7 +112,7 @@ def landmark_settings(overrides: Iterable[str]) -> LandmarkSettings:
 
 def _check_type(key: str, value: object) -> None:
     default = getattr(LandmarkSettings(), key)
-    kinds = {bool: (bool,), float: (int, float), int: (int, type(None)), tuple: (tuple,)}[type(default)]
+    kinds = {bool: (bool,), float: (int, float), int: (int, type(None)), tuple: (tuple,), str: (str,)}[type(default)]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise SettingsError(f"extractor setting {key}={value!r} must be like its default {default!r}")
 
