@@ -18,7 +18,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, RunError
 from signlib.evaluation import metrics, plots
 from signlib.features.store import ClipSource, FeatureStore
-from signlib.files import write_json
+from signlib.files import write_json, write_text
 from signlib.models.classifier import LandmarkClassifier, landmark_classifier, parameter_count
 from signlib.training import fit, tasks
 from signlib.training.augment import Augment
@@ -133,7 +133,7 @@ def _fit(
     )  # fmt: skip
     if not fitted.complete:
         return fitted
-    pd.DataFrame(fitted.history).to_csv(run.path / "history.csv", index=False)
+    write_text(run.path / "history.csv", pd.DataFrame(fitted.history).to_csv(index=False))
     save_file(model.state_dict(), run.path / WEIGHTS)
     described = {"classes": vocabulary.glosses, "extraction": asdict(source.extraction)}
     write_json(run.path / MODEL, described)

@@ -19,7 +19,7 @@ from signlib.errors import ClipError, RunError, StoreError, VideoError
 from signlib.experiment import MODEL, build_model, score, weights_path
 from signlib.features import exchange
 from signlib.features.holistic import LandmarkSettings
-from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
+from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips, extraction_of
 from signlib.training.batches import ClipDataset, Prepared, prepare_clips
 
 
@@ -55,8 +55,7 @@ def load_recogniser(run: runs.Run) -> Recogniser:
     """
     weights = load_file(weights_path(run))
     about = json.loads((run.path / MODEL).read_text(encoding="utf-8"))
-    made = about["extraction"]
-    extraction = Extraction(**{**made, "shape": tuple(made["shape"]), "channels": tuple(made["channels"])})
+    extraction = extraction_of(about["extraction"])
     base, vocabulary = skeleton(extraction.skeleton), Vocabulary(tuple(about["classes"]))
     model = build_model(run.settings, base, len(vocabulary))
     model.load_state_dict(weights)
@@ -134,8 +133,7 @@ def _file_source(files: Sequence[Path], recogniser: Recogniser) -> tuple[ClipSou
                 continue
             rows.append({"clip": name, "gloss": "", "split": "", "width": width, "height": height})
     table = pd.DataFrame(rows, columns=["clip", "gloss", "split", "width", "height"])
-    extraction = settings.extraction if files else made
-    return LoadedClips(table, points.__getitem__, extraction), problems
+    return LoadedClips(table, points.__getitem__, settings.extraction), problems
 
 
 def long_table(predictions: pd.DataFrame) -> pd.DataFrame:
