@@ -22,6 +22,12 @@ _HIDDEN = 0.15
 """Visibility of pose points outside the frame."""
 
 
+def seated(signer: Signer, rng: np.random.Generator) -> Signer:
+    """The signer where they stand in one take: landmarks and video of a clip share this camera."""
+    x, y = np.array(signer.centre) + _SEAT * signer.hardness * rng.standard_normal(2)
+    return replace(signer, centre=(float(x), float(y)))
+
+
 def film(
     points: np.ndarray, signer: Signer, rng: np.random.Generator, width: int, height: int, fps: float
 ) -> np.ndarray:
@@ -31,10 +37,9 @@ def film(
 
     Args:
         points: (T, 543, 3) metres, as `Performance.points`.
+        signer: as `seated` placed them.
         rng: noise and drop-outs.
     """
-    seat = np.array(signer.centre) + _SEAT * signer.hardness * rng.standard_normal(2)
-    signer = replace(signer, centre=(float(seat[0]), float(seat[1])))
     seen = project(points, signer, width / height)
     lost = [_lost(points, seen, hand, signer, rng, fps) for hand in _HANDS]
     visibility = _visibility(seen, signer, rng)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from signlib.errors import SettingsError
-from signlib.synthesis.camera import film
+from signlib.synthesis.camera import film, seated
 from signlib.synthesis.performance import Performance, perform
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
@@ -89,9 +89,13 @@ class GeneratedCorpus:
         Raises:
             SettingsError: for a name that is not in the manifest.
         """
-        signer, _ = self._find(name)
         rng = generator(self.seed, self.hardness, name, "camera")
-        return film(self.performance(name).points, signer, rng, self.width, self.height, self.fps)
+        return film(self.performance(name).points, self.seated(name), rng, self.width, self.height, self.fps)
+
+    def seated(self, name: str) -> Signer:
+        """The signer of clip `name` with the camera of that take: what landmarks and video share."""
+        signer, _ = self._find(name)
+        return seated(signer, generator(self.seed, self.hardness, name, "seat"))
 
     def performance(self, name: str) -> Performance:
         """What happens before the camera in clip `name`: 543 points in metres, and when the sign lasts."""
