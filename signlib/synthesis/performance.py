@@ -5,7 +5,7 @@ sign, sign, ..., rest, joined by minimum-jerk transitions; the arms follow.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.synthesis import motion
 from signlib.synthesis.face import average_face
 from signlib.synthesis.signers import Signer
-from signlib.synthesis.signs import DIRECTIONS, HANDSHAPES, LOCATIONS, ORIENTATIONS, RELAXED, Sign
+from signlib.synthesis.signs import DIRECTIONS, HANDSHAPES, LOCATIONS, LOCI, ORIENTATIONS, POINTING, RELAXED, Sign, Use
 
 _REST = motion.quaternion((1, 0, -0.3), (0.35, 1, -0.45))
 _ELBOW_SIDE = np.array([-0.55, 1.0, 0.45])
@@ -43,13 +43,17 @@ class Performance:
         points: (T, 543, 3) metres around the middle of the hips: x to the signer's left, y down,
             z away from the camera; MediaPipe's order.
         spans: (first, past last) frame of each sign's stroke.
+        gaze: (T, 2) radians that both eyes look to the signer's left and upwards, relative to the head.
+        expression: (T, 3) mouth (1 = open), brows (1 = raised, -0.5 = furrowed) and lids (1 = closed).
     """
 
     points: np.ndarray
     spans: tuple[tuple[int, int], ...]
+    gaze: np.ndarray
+    expression: np.ndarray
 
 
-def perform(signs: Sequence[Sign], signer: Signer, rng: np.random.Generator, fps: float = 25.0) -> Performance:
+def perform(signs: Sequence[Sign | Use], signer: Signer, rng: np.random.Generator, fps: float = 25.0) -> Performance:
     """One way in which `signer` might sign `signs`, from rest to rest.
 
     Args:
@@ -67,8 +71,12 @@ def perform(signs: Sequence[Sign], signer: Signer, rng: np.random.Generator, fps
     waits = [frames(0.22 + signer.hardness * wait) for wait in rng.uniform(-0.15, 0.25, 2)]
     for track in tracks:
         track.append(np.repeat(rest[None], waits[0], axis=0))
-    for sign in signs:
+    uses = [use if isinstance(use, Use) else Use(use) for use in signs]
+    signs = [replace(use.sign, handshape=use.handshape) if use.handshape else use.sign for use in uses]
+    for use, sign in zip(uses, signs, strict=True):
         strokes = _stroke(sign, signer, rng, frames)
+        if use.goal:
+            _relocate(strokes, use, signer)
         move = frames(0.5 if len(spans) == 0 else 0.3)
         start = sum(map(len, tracks[0])) + move
         spans.append((start, start + len(strokes)))
@@ -83,7 +91,29 @@ def perform(signs: Sequence[Sign], signer: Signer, rng: np.random.Generator, fps
     points = _body(right, left, expression, signer, motion.sway(rng, len(right), 6, fps))
     if signer.left_handed:
         points = points[:, list(MEDIAPIPE_543.mirror)] * np.array([-1.0, 1.0, 1.0])
-    return Performance(points, tuple(spans))
+    return Performance(points, tuple(spans), np.zeros((len(points), 2)), expression)
+
+
+def locus(name: str, signer: Signer) -> np.ndarray:
+    """(3,) metres where a locus of `LOCI` lies for this signer."""
+    return np.array([0, -signer.torso, 0]) + signer.shoulders * np.array(LOCI[name])
+
+
+def _relocate(strokes: np.ndarray, use: Use, signer: Signer) -> None:
+    """Change a stroke's states (T, 22) in place: at the goal, or from source to goal."""
+    mirror = np.array([-1.0 if signer.left_handed else 1.0, 1, 1])
+    goal = mirror * locus(use.goal, signer)
+    if use.source:
+        way = motion.minimum_jerk(len(strokes))[:, None]
+        start = mirror * locus(use.source, signer)
+        strokes[:, :3] = start + way * (goal - start)
+    elif use.sign == POINTING:
+        near = np.array([0, -signer.torso, 0]) + signer.shoulders * np.array([-0.3, 0.4, -0.6])
+        strokes[:, :3] = near + 0.4 * (goal - near)
+        along = motion.unit(goal - strokes[0, :3])
+        strokes[:, 3:7] = motion.quaternion(np.array([0.3, 1.0, 0.2]), along)
+    else:
+        strokes[:, :3] += goal - strokes[:, :3].mean(0)
 
 
 def _rest_state(signer: Signer, rng: np.random.Generator) -> np.ndarray:

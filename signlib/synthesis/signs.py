@@ -221,3 +221,49 @@ def minimal_pairs(lexicon: Sequence[Sign]) -> Iterator[tuple[Sign, Sign, str]]:
 def phonology(sign: Sign) -> dict[str, str | int | float]:
     """Field name -> value of a sign, its gloss included."""
     return dict(zip([field.name for field in fields(sign)], astuple(sign), strict=True))
+
+
+LOCI: dict[str, Vector] = {
+    "SIGNER": (0.0, 0.38, -0.36),
+    "ADDRESSEE": (0.0, 0.38, -1.30),
+    "LEFT": (0.70, 0.45, -0.80),
+    "RIGHT": (-0.70, 0.45, -0.80),
+    "FAR_LEFT": (1.05, 0.42, -0.45),
+    "FAR_RIGHT": (-1.05, 0.42, -0.45),
+    "UP_LEFT": (0.65, -0.35, -0.75),
+    "UP_RIGHT": (-0.65, -0.35, -0.75),
+}
+"""Places in signing space, in shoulder widths from the middle of the shoulders; left is the signer's own,
+whichever hand they sign with."""
+
+POINTING = Sign("POINTING", "POINT", "SPACE", "HOLD", "OUT", 1, "DOWN", 1)
+"""An index finger: `Use(POINTING, goal="LEFT")` points at that locus."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of a sign in a sentence.
+
+    Attributes:
+        sign: what is said.
+        source, goal: names of `LOCI`. With both, the movement goes from one to the other (agreement); with
+            `goal` alone the sign is made there, and a pointing sign points there.
+        handshape: replaces the sign's own, as in verbs that show how an object is held.
+
+    Raises:
+        SettingsError: for an unknown locus or handshape, and for a source without a goal.
+    """
+
+    sign: Sign
+    source: str = ""
+    goal: str = ""
+    handshape: str = ""
+
+    def __post_init__(self) -> None:
+        for locus in filter(None, (self.source, self.goal)):
+            if locus not in LOCI:
+                raise SettingsError(f"locus {locus!r} is unknown; choose from {', '.join(LOCI)}")
+        if self.source and not self.goal:
+            raise SettingsError(f"source={self.source!r} without a goal: say where the movement ends, too")
+        if self.handshape and self.handshape not in HANDSHAPES:
+            raise SettingsError(f"handshape {self.handshape!r} is unknown; choose from {', '.join(HANDSHAPES)}")
