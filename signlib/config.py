@@ -28,6 +28,8 @@ class DataSettings:
         validation: share of the training clips kept for validation where the manifest has no validation
             split; 0 = none, then nothing is selected and the last epoch counts.
         validation_by: `clip` (stratified by gloss) or `signer` (whole signers).
+        skeleton: give the clips as another skeleton whose joints they have (`face-hands-43`, `upper-53`, ...), so
+            that an encoder trained on one corpus fits another; "" = as they are.
         limit_classes: keep only the K glosses with most training clips; 0 = all.
         glosses, signers, repetitions, seed, hardness: of the generated corpus.
     """
@@ -41,6 +43,7 @@ class DataSettings:
     test_signers: list[str] = field(default_factory=list)
     validation: float = 0.0
     validation_by: str = "clip"
+    skeleton: str = ""
     limit_classes: int = 0
     glosses: int = 20
     signers: int = 10

@@ -1,13 +1,15 @@
 """From the settings' names to clips: which corpus, and who trains, validates and tests."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from signlib import config, paths
 from signlib.data import landmark_files
+from signlib.data.skeletons import shared_points, skeleton
 from signlib.errors import ManifestError, SettingsError
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.synthesis.clips import GeneratedCorpus
@@ -17,12 +19,23 @@ OPEN = ("generated",)
 
 
 def load_corpus(settings: config.DataSettings) -> ClipSource:
-    """The clips that the settings name.
+    """The clips that the settings name, as the skeleton that they name.
 
     Raises:
-        SettingsError: for an unknown corpus.
+        SettingsError: for an unknown corpus, or a skeleton with joints that the clips do not have.
         InputError: for files that are missing or damaged.
     """
+    source = _load(settings)
+    if not settings.skeleton or settings.skeleton == source.skeleton.name:
+        return source
+    own, wanted = source.skeleton, skeleton(settings.skeleton)
+    shared_points(np.empty((0, len(own), 1)), own, wanted)  # refuses now, not at the first clip
+    shape = (len(wanted), *source.extraction.shape[1:])
+    extraction = replace(source.extraction, skeleton=wanted.name, shape=shape)
+    return LoadedClips(source.labelled, lambda clip: shared_points(source.read(clip), own, wanted), extraction)
+
+
+def _load(settings: config.DataSettings) -> ClipSource:
     if settings.corpus == "generated":
         world = GeneratedCorpus(
             settings.glosses, settings.signers, settings.repetitions, settings.seed, settings.hardness

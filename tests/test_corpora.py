@@ -241,3 +241,16 @@ def test_an_unknown_corpus_and_a_missing_root_are_refused(tmp_path):
     for name in ("store", "dgs-30"):
         with pytest.raises(InputError, match=str(tmp_path)):
             load_corpus(DataSettings(corpus=name, root=str(tmp_path)))
+
+
+def test_a_corpus_can_be_given_as_another_skeleton():
+    source = load_corpus(DataSettings(skeleton="upper-53"))
+    clip = source.labelled["clip"][0]
+    whole = load_corpus(DataSettings())
+    assert source.skeleton.name == "upper-53"
+    assert source.extraction.shape == (53, 4)
+    np.testing.assert_array_equal(source.read(clip)[:, 0], whole.read(clip)[:, whole.skeleton.index("nose")])
+    with pytest.raises(SettingsError, match=r"mediapipe-543.*ntu-25"):
+        load_corpus(DataSettings(skeleton="ntu-25"))
+    with pytest.raises(SettingsError, match="'nose-1' is unknown"):
+        load_corpus(DataSettings(skeleton="nose-1"))

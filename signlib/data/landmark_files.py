@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from signlib.data import manifest
-from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_75, Skeleton
+from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_75, UPPER_53, Skeleton
 from signlib.errors import ClipError, ManifestError
 
 
@@ -142,6 +142,26 @@ def read_asl_words(root: str | Path) -> LandmarkFile:
     return LandmarkFile(manifest.complete(table), points, MEDIAPIPE_75)
 
 
+def read_wlasl_50(root: str | Path) -> LandmarkFile:
+    """423 clips of 50 ASL glosses, at most 30 frames each: eleven pose points and two hands; signers unknown."""
+    data = open_arrays(Path(root) / "clips50.npz", "X", "length", "label", "order_in_gloss")
+    frames = data["X"].astype(np.float32)
+    pose = frames[..., :44].reshape(-1, 30, 11, 4)
+    hands = frames[..., 44:].reshape(-1, 30, 2, 21, 3)
+    hands = np.where((hands == 0).all(axis=(3, 4), keepdims=True), np.nan, hands)
+    hands = np.concatenate([hands, np.where(np.isnan(hands[..., :1]), np.nan, 1)], axis=-1).reshape(-1, 30, 42, 4)
+    pose = np.where((pose == 0).all(axis=(2, 3), keepdims=True), np.nan, pose)
+    whole = np.concatenate([pose, hands], axis=2).astype(np.float32)
+    table = pd.DataFrame({"gloss": data["label"].astype(str), "number": data["order_in_gloss"]})
+    table["clip"] = table["gloss"].str.replace(" ", "-") + "_" + table.pop("number").map("{:02d}".format)
+    # Films of many shapes; the palms' bones keep their lengths best at 16:9.
+    table = table.assign(width=1280, height=720)
+    points = {
+        clip: whole[i, :length] for i, (clip, length) in enumerate(zip(table["clip"], data["length"], strict=True))
+    }
+    return LandmarkFile(manifest.complete(table), points, UPPER_53)
+
+
 def _two_signers(data: dict[str, np.ndarray]) -> pd.DataFrame:
     table = pd.DataFrame({"gloss": data["gloss"].astype(str), "signer": data["signer"].astype(str)})
     number = table.groupby(["gloss", "signer"]).cumcount()
@@ -154,5 +174,6 @@ READERS: dict[str, tuple[str, Callable[[str | Path], LandmarkFile]]] = {
     "dgs-30": ("dgs-30", read_dgs_30),
     "asl-letters": ("asl-words-letters", read_asl_letters),
     "asl-words": ("asl-words-letters", read_asl_words),
+    "wlasl-50": ("wlasl", read_wlasl_50),
 }
 """Corpus name -> its folder below `SIGNLIB_DATA`, and its reader."""

@@ -268,12 +268,19 @@ KINECT_20_BONES: tuple[Bone, ...] = (
 MEDIAPIPE_543 = _mediapipe_543()
 MEDIAPIPE_75 = _join("mediapipe-75", {"pose": (POSE_JOINTS, POSE_BONES), **_hands()}, _WRISTS)
 HANDS_42 = _join("hands-42", _hands())
+_UPPER_11 = [
+    "nose",
+    *(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee") for side in ("left", "right")),
+]
+_UPPER_11_BONES = ((0, 1), (0, 2), (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (8, 10))
+UPPER_53 = _join("upper-53", {"pose": (_UPPER_11, _UPPER_11_BONES), **_hands()}, _WRISTS)
 FACE_HANDS_43 = _join("face-hands-43", {"face": (["face"], ()), **_hands()})
 NTU_25 = _join("ntu-25", {"body": (NTU_JOINTS, NTU_BONES)})
 KINECT_20 = _join("kinect-20", {"body": (KINECT_20_JOINTS, KINECT_20_BONES)})
 
 SKELETONS = {
-    skeleton.name: skeleton for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42, FACE_HANDS_43, NTU_25, KINECT_20)
+    skeleton.name: skeleton
+    for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, UPPER_53, HANDS_42, FACE_HANDS_43, NTU_25, KINECT_20)
 }
 
 
@@ -287,3 +294,21 @@ def skeleton(name: str) -> Skeleton:
     if base not in SKELETONS:
         raise SettingsError(f"skeleton {base!r} is unknown; choose from {', '.join(SKELETONS)}")
     return SKELETONS[base].select(chosen) if chosen else SKELETONS[base]
+
+
+def shared_points(points: np.ndarray, source: Skeleton, target: Skeleton) -> np.ndarray:
+    """The clip with the joints of another skeleton, found by name: (..., J', C) of (..., J, C).
+
+    A single point called `face` is taken from the nose.
+
+    Raises:
+        SettingsError: when `source` lacks a joint of `target`.
+    """
+    names = ["nose" if name == "face" and not source.has("face") else name for name in target.joints]
+    lost = [name for name in names if not source.has(name)]
+    if lost:
+        raise SettingsError(
+            f"skeleton {source.name!r} cannot be given as {target.name!r}: it has no {lost[0]!r}; choose one whose "
+            "joints it has"
+        )
+    return points[..., [source.index(name) for name in names], :]

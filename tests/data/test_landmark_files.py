@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from signlib.data import landmark_files
-from signlib.data.landmark_files import open_arrays, read_asl_letters, read_asl_words, read_dgs_30, track_hands
+from signlib.data.landmark_files import (
+    open_arrays,
+    read_asl_letters,
+    read_asl_words,
+    read_dgs_30,
+    read_wlasl_50,
+    track_hands,
+)
 from signlib.errors import ClipError, ManifestError
 
 SCALE = 0.001
@@ -157,6 +164,25 @@ def test_asl_words_by_hand(tmp_path):
     assert one.dtype == np.float32
 
 
+def test_wlasl_50_by_hand(tmp_path):
+    x = np.zeros((2, 30, 170), np.float32)
+    x[0, :3, :4] = [0.5, 0.25, -0.1, 0.9]
+    x[0, 1, 44 + 63 :] = np.tile([0.3, 0.4, 0.1], 21)
+    x[1, :, 4] = 0.7
+    labels = {"label": ["all right", "all right"], "order_in_gloss": [0, 1], "length": [3, 30]}
+    np.savez(tmp_path / "clips50.npz", X=x, **labels)
+    file = read_wlasl_50(tmp_path)
+    assert file.manifest["clip"].tolist() == ["all-right_00", "all-right_01"]
+    assert file.manifest["gloss"].tolist() == ["all right"] * 2
+    one = file.points["all-right_00"]
+    assert one.shape == (3, 53, 4)
+    np.testing.assert_allclose(one[:, 0], np.broadcast_to(np.float32([0.5, 0.25, -0.1, 0.9]), (3, 4)))
+    assert np.isnan(one[:, 11:32]).all()
+    assert np.isfinite(one[:, 32:, 0]).all(axis=1).tolist() == [False, True, False]
+    np.testing.assert_allclose(one[1, 32], np.float32([0.3, 0.4, 0.1, 1]))
+    assert file.points["all-right_01"][0, file.skeleton.index("left_shoulder"), 0] == np.float32(0.7)
+
+
 def test_repeated_glosses_of_a_signer_are_numbered(tmp_path):
     arrays = two_signers(gloss=["A"] * 3, signer=["signer1"] * 3, x_i16=np.ones((3, 20, 126), np.int16))
     np.savez(tmp_path / "letters.npz", **arrays)
@@ -245,8 +271,17 @@ def test_asl_words_are_whole(real_data):
     assert file.points[file.manifest["clip"][0]].shape == (20, 75, 4)
 
 
+def test_wlasl_50_is_whole(real_data):
+    file = read_wlasl_50(real_data("wlasl"))
+    check_real(file, 423, 50)
+    points = np.concatenate(list(file.points.values()))
+    middle = dict(zip(file.skeleton.joints, np.nanmedian(points, axis=0), strict=True))
+    assert middle["nose"][1] < middle["left_shoulder"][1] < middle["left_hip"][1] < middle["left_knee"][1]
+    assert middle["right_shoulder"][0] < middle["left_shoulder"][0]
+
+
 def test_every_reader_has_a_name_and_a_folder(real_data):
-    assert set(landmark_files.READERS) == {"dgs-30", "asl-letters", "asl-words"}
+    assert set(landmark_files.READERS) == {"dgs-30", "asl-letters", "asl-words", "wlasl-50"}
     for folder, reader in landmark_files.READERS.values():
         assert real_data(folder).is_dir()
         assert callable(reader)

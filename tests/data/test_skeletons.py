@@ -11,8 +11,10 @@ from signlib.data.skeletons import (
     MEDIAPIPE_543,
     NTU_25,
     SKELETONS,
+    UPPER_53,
     Skeleton,
     face_regions,
+    shared_points,
     skeleton,
 )
 from signlib.errors import SettingsError
@@ -210,3 +212,19 @@ def test_joints_by_name():
     assert not NTU_25.has("head", "tail")
     with pytest.raises(SettingsError, match=r"'ntu-25' has no joint 'tail'; it has spine_base"):
         NTU_25.index("tail")
+
+
+def test_another_skeleton_takes_its_joints_by_name():
+    points = np.arange(543.0)[None, :, None].repeat(2, axis=2)
+    small = shared_points(points, MEDIAPIPE_543, UPPER_53)
+    assert small.shape == (1, 53, 2)
+    assert small[0, :3, 0].tolist() == [468, 468 + 11, 468 + 12]
+    assert small[0, 11:, 0].tolist() == list(range(501, 543))
+    faced = shared_points(points, MEDIAPIPE_543, FACE_HANDS_43)
+    assert faced[0, 0, 0] == MEDIAPIPE_543.index("nose"), "a single face point is the nose"
+    np.testing.assert_array_equal(shared_points(small, UPPER_53, UPPER_53), small)
+
+
+def test_a_skeleton_without_the_joints_is_refused():
+    with pytest.raises(SettingsError, match=r"hands-42.*'nose'.*choose"):
+        shared_points(np.zeros((1, 42, 3)), HANDS_42, UPPER_53)
