@@ -1,0 +1,146 @@
+"""A corpus of continuous signing: sentences with the frames of every sign, their loci and their objects.
+
+It has a manifest like every corpus, and instead of files a function from clip name to landmarks.
+"""
+
+import re
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from signlib.errors import SettingsError
+from signlib.synthesis.camera import film, seated
+from signlib.synthesis.clips import FEWEST_SIGNERS, MOST_SIGNERS
+from signlib.synthesis.discourse import Token, interpret
+from signlib.synthesis.grammar import LONGEST, Grammar
+from signlib.synthesis.performance import Performance, perform
+from signlib.synthesis.seeding import generator
+from signlib.synthesis.signers import Signer, make_signer
+from signlib.synthesis.signs import Sign, make_lexicon
+
+MOST_SENTENCES = 10_000
+FLUENT = 1.35
+"""How much faster people sign in sentences than sign by sign."""
+_NAME = re.compile(r"signer(\d{2})_sentence(\d{4})")
+
+
+class SentenceCorpus:
+    """Every signer says their own sentences; a clip depends on seed, hardness, grammar and its name only.
+
+    Attributes:
+        lexicon: the signs; `grammar.glosses` has pointing as one more gloss.
+        grammar: the exact n-gram that sentences come from.
+        signers: test signers are the last ones, validation signers stand before them.
+        width, height, fps: of every clip.
+    """
+
+    width, height, fps = 512, 512, 25.0
+
+    def __init__(
+        self,
+        glosses: int = 100,
+        signers: int = 10,
+        sentences: int = 20,
+        lengths: tuple[int, int] = (1, LONGEST),
+        order: int = 2,
+        seed: int = 0,
+        hardness: float = 1.0,
+    ) -> None:
+        """A corpus of signers x sentences clips.
+
+        Args:
+            glosses: 2 to 2000.
+            signers: 3 to 100; a fifth of them (at least one) for validation and as many for the test.
+            sentences: of each signer, 1 to 10000.
+            lengths: fewest and most signs of a sentence, within 1..15.
+            order: of the grammar, 1 to 3.
+
+        Raises:
+            SettingsError: for a value out of range.
+        """
+        if not FEWEST_SIGNERS <= signers <= MOST_SIGNERS:
+            raise SettingsError(
+                f"signers={signers}: train, val and test need a signer each, so give {FEWEST_SIGNERS} to {MOST_SIGNERS}"
+            )
+        if not 1 <= sentences <= MOST_SENTENCES:
+            raise SettingsError(f"sentences={sentences}: give 1 to {MOST_SENTENCES} for each signer")
+        self.seed, self.hardness, self.sentences = seed, float(hardness), sentences
+        self.lexicon: list[Sign] = make_lexicon(glosses, seed)
+        self.grammar = Grammar(self.lexicon, order, lengths, seed)
+        self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
+        self._signs = {sign.gloss: sign for sign in self.lexicon}
+
+    def __len__(self) -> int:
+        return len(self.signers) * self.sentences
+
+    @cached_property
+    def manifest(self) -> pd.DataFrame:
+        """One row a clip; `glosses` holds the sentence, `gloss` and `file` are empty: ask `clip(name)`."""
+        held_out = max(1, len(self.signers) // 5)
+        learn = len(self.signers) - 2 * held_out
+        rows = [
+            {
+                "clip": (name := f"{signer.name}_sentence{k:04d}"),
+                "file": "",
+                "gloss": "",
+                "signer": signer.name,
+                "split": "train" if i < learn else "val" if i < learn + held_out else "test",
+                "start": 0,
+                "end": -1,
+                "fps": self.fps,
+                "glosses": " ".join(token.gloss for token in self.tokens(name)),
+            }
+            for i, signer in enumerate(self.signers)
+            for k in range(self.sentences)
+        ]
+        return pd.DataFrame(rows)
+
+    def tokens(self, name: str) -> list[Token]:
+        """The signs of clip `name` with their loci and handshapes.
+
+        Raises:
+            SettingsError: for a name that is not in the manifest.
+        """
+        self._find(name)
+        grammar = self.grammar
+        rng = generator(self.seed, "sentence", len(self.lexicon), grammar.order, *grammar.lengths, name)
+        return interpret(grammar.sentence(rng), grammar, rng)
+
+    def clip(self, name: str) -> np.ndarray:
+        """(T, 543, 4) float32: x, y, z, visibility in mediapipe-543; a hand not found is all NaN."""
+        rng = generator(self.seed, self.hardness, name, "camera")
+        return film(self.performance(name).points, self.seated(name), rng, self.width, self.height, self.fps)
+
+    def seated(self, name: str) -> Signer:
+        """The signer of clip `name` with the camera of that take: what landmarks and video share."""
+        return seated(self._find(name), generator(self.seed, self.hardness, name, "seat"))
+
+    def performance(self, name: str) -> Performance:
+        """What happens before the camera in clip `name`: 543 points in metres, and when each sign lasts."""
+        uses = [token.use(self._signs) for token in self.tokens(name)]
+        signer = self._find(name)
+        signer = replace(signer, tempo=FLUENT * signer.tempo)
+        return perform(uses, signer, generator(self.seed, self.hardness, name), self.fps)
+
+    def truth(self, name: str) -> dict[str, Any]:
+        """Signer, and for each sign its gloss, role, loci, objects, and first and past-last frame."""
+        spans = self.performance(name).spans
+        signs = [
+            {**token.truth(), "start": start, "end": end}
+            for token, (start, end) in zip(self.tokens(name), spans, strict=True)
+        ]
+        return {"signer": self._find(name).name, "signs": signs}
+
+    def _find(self, name: str) -> Signer:
+        match = _NAME.fullmatch(name)
+        if match:
+            i, k = map(int, match.groups())
+            if i < len(self.signers) and k < self.sentences:
+                return self.signers[i]
+        raise SettingsError(
+            f"clip {name!r} is not in this generated corpus of {len(self.signers)} signers with {self.sentences} "
+            "sentences each; take a name from its manifest"
+        )
