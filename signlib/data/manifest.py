@@ -120,7 +120,7 @@ class ManifestReport:
 
     Attributes:
         clips, signers, glosses: how many of each; unknown signers are not counted as one.
-        missing_files: clips whose file is not there.
+        missing_files: clips whose file (or folder of pictures) is not there.
         shared_files: groups of clips that claim the same frames of one file.
         unknown_glosses: glosses that are empty, stand in val or test but not in train, or are not in the vocabulary.
         signers_in_two_splits: known signers that stand in more than one split.
@@ -186,6 +186,6 @@ def check_manifest(
     report.shared_files = [clips for clips in same if len(clips) > 1]
     if root is not None:
         report.missing_files = [
-            row.clip for row in used.itertuples() if not paths.inside(root, row.file).is_file()
+            row.clip for row in used.itertuples() if not paths.inside(root, row.file).exists()
         ] + table.loc[table["file"] == "", "clip"].tolist()
     return report

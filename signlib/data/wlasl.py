@@ -1,0 +1,135 @@
+"""WLASL: American signs from the web, by either of its two annotation files.
+
+`nslt_N.json` (class and split by video id) and `WLASL_v0.3.json` (instances by gloss,
+with signers). Both count frames from 1, both ends included; a manifest counts from 0.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from signlib import paths
+from signlib.data import manifest
+from signlib.errors import ManifestError
+
+CLASSES = "wlasl_class_list.txt"
+INSTANCES = "WLASL_v0.3.json"
+MISSING = "missing.txt"
+
+
+def read_manifest(root: str | Path, annotations: str = "nslt_100.json", cut: bool = False) -> pd.DataFrame:
+    """The manifest of one WLASL subset; a video that `missing.txt` lists is left out.
+
+    With an `nslt` file the signers come from `WLASL_v0.3.json` where it stands beside it, else they are unknown.
+
+    Args:
+        root: the folder with the json files and `videos/<id>.mp4`.
+        annotations: name of the json file.
+        cut: True where the videos were cut to their sign already, as the release's own preprocessing does
+            with long ones: then each clip is its whole file, whatever frames the annotation names.
+
+    Raises:
+        ManifestError: for a missing or broken file, an unknown class or impossible frames.
+        InputError: for a name that leaves the folder.
+    """
+    root = Path(root)
+    path = root / paths.check_name(annotations, "annotation file")
+    content = _json(path)
+    if isinstance(content, dict):
+        rows = list(_by_video(content, read_classes(root / CLASSES), path))
+        if (root / INSTANCES).is_file():
+            known = {row["clip"]: row["signer"] for row in _by_gloss(_json(root / INSTANCES), root / INSTANCES)}
+            rows = [row | {"signer": known.get(row["clip"], "")} for row in rows]
+    else:
+        rows = list(_by_gloss(content, path))
+    missing = set((root / MISSING).read_text(encoding="utf-8").split()) if (root / MISSING).is_file() else set()
+    table = pd.DataFrame([row for row in rows if row["clip"] not in missing], columns=["clip", *manifest.DEFAULTS])
+    table["file"] = "videos/" + table["clip"] + ".mp4"
+    if cut:
+        table["start"], table["end"] = 0, -1
+    return manifest.complete(table, source=str(path))
+
+
+def read_classes(path: str | Path) -> list[str]:
+    """The glosses of `wlasl_class_list.txt` (lines `index<TAB>gloss`), by index.
+
+    Raises:
+        ManifestError: for a missing file or indices that do not run from 0.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} cannot be read ({error}): it names the glosses; fetch it") from None
+    glosses = []
+    for number, line in enumerate(filter(str.strip, lines)):
+        index, _, gloss = line.partition("\t")
+        if index.strip() != str(number) or not gloss.strip():
+            raise ManifestError(f"{path}, line {number + 1}: {line!r} is not '{number}<TAB>gloss'")
+        glosses.append(gloss.strip())
+    return glosses
+
+
+def _json(path: Path) -> dict | list:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ManifestError(f"{path} is no readable json file ({error}); fetch it again") from None
+    if not isinstance(content, dict | list):
+        raise ManifestError(f"{path} is neither a table by video id (nslt) nor a list by gloss (WLASL_v0.3)")
+    return content
+
+
+def _by_video(content: dict, glosses: list[str], path: Path) -> Iterator[dict[str, Any]]:
+    for clip, entry in content.items():
+        try:
+            label, first, last = map(_whole, entry["action"])
+            split = _text(entry["subset"])
+        except (TypeError, KeyError, ValueError):
+            raise ManifestError(f"{path}: video {clip!r} has no subset and action [class, start, end]") from None
+        if not 0 <= label < len(glosses):
+            raise ManifestError(f"{path}: video {clip!r} has class {label}; {CLASSES} lists 0..{len(glosses) - 1}")
+        start, end = _segment(first, last, clip, path)
+        yield {"clip": clip, "gloss": glosses[label], "signer": "", "split": split, "start": start, "end": end}
+
+
+def _by_gloss(content: dict | list, path: Path) -> Iterator[dict[str, Any]]:
+    if not isinstance(content, list):
+        raise ManifestError(f"{path} is not a list of glosses with instances; fetch it again")
+    for place, entry in enumerate(content):
+        try:
+            gloss = _text(entry["gloss"])
+            found = [
+                (*(_text(one[key]) for key in ("video_id", "split")),
+                 *(_whole(one[key]) for key in ("signer_id", "frame_start", "frame_end")))
+                for one in entry["instances"]
+            ]  # fmt: skip
+        except (TypeError, KeyError, ValueError) as error:
+            raise ManifestError(f"{path}: entry {place} is not a gloss with complete instances ({error!r})") from None
+        for clip, split, signer, first, last in found:
+            start, end = _segment(first, last, clip, path)
+            row = {"clip": clip, "gloss": gloss, "signer": str(signer) if signer >= 0 else "", "split": split}
+            yield row | {"start": start, "end": end}
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+def _segment(first: int, last: int, clip: object, path: Path) -> tuple[int, int]:
+    """Frames first..last, counted from 1 and both included -> start and exclusive end, counted from 0."""
+    if first < 1 or (last != -1 and last < first):
+        raise ManifestError(
+            f"{path}: video {clip!r} runs from frame {first} to {last}; frames count from 1, -1 is the end of the file"
+        )
+    return first - 1, last
