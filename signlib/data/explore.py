@@ -1,0 +1,110 @@
+"""A corpus before anybody trains on it: who signs what, how unevenly, and what leaks between the splits.
+
+Everything reads a complete manifest; sentences (column `glosses`) are counted sign by sign.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from signlib.data.manifest import SPLITS
+
+
+def signs_of(table: pd.DataFrame) -> pd.Series:
+    """The glosses of each clip as a list: its one gloss, or those of its sentence."""
+    single = table["gloss"].map(lambda gloss: [gloss] if gloss else [])
+    if "glosses" not in table.columns:
+        return single
+    return table["glosses"].fillna("").str.split() + single
+
+
+def gloss_counts(table: pd.DataFrame) -> pd.Series:
+    """How often each gloss is signed, most frequent first, equal ones by name."""
+    counts = signs_of(table).explode().dropna().value_counts()
+    return counts.sort_index().sort_values(ascending=False, kind="stable")
+
+
+def imbalance(counts: Sequence[int] | pd.Series) -> dict[str, float]:
+    """How unevenly signs occur.
+
+    Returns:
+        `ratio` largest / smallest; `gini` 0 = even .. 1; `effective` = exp(entropy), the number of equally
+        frequent glosses that would be as varied.
+
+    >>> found = imbalance([30, 10])
+    >>> round(found["ratio"], 2), round(found["gini"], 2), round(found["effective"], 2)
+    (3.0, 0.25, 1.75)
+    """
+    sizes = np.sort(np.asarray(counts, float))
+    if not len(sizes):
+        return {"ratio": float("nan"), "gini": float("nan"), "effective": 0.0}
+    share = sizes / sizes.sum()
+    rank = np.arange(1, len(sizes) + 1)
+    gini = float((2 * rank - len(sizes) - 1) @ share / len(sizes))
+    return {
+        "ratio": float(sizes[-1] / sizes[0]),
+        "gini": gini,
+        "effective": float(np.exp(-(share * np.log(share)).sum())),
+    }
+
+
+def overview(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a split (and one for clips without one): clips, signers, signs, glosses, clips a gloss, imbalance."""
+    rows = {}
+    for split in (*SPLITS, ""):
+        part = table[table["split"] == split]
+        if part.empty:
+            continue
+        counts = gloss_counts(part)
+        rows[split or "no split"] = {
+            "clips": len(part),
+            "signers": part.loc[part["signer"] != "", "signer"].nunique(),
+            "unknown signer": int((part["signer"] == "").sum()),
+            "signs": int(counts.sum()),
+            "glosses": len(counts),
+            "fewest": int(counts.min()) if len(counts) else 0,
+            "median": float(counts.median()) if len(counts) else 0.0,
+            "most": int(counts.max()) if len(counts) else 0,
+            "ratio": round(imbalance(counts)["ratio"], 2),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None) -> pd.DataFrame:
+    """What stands in training and in the test: one row a check with the number of test clips it concerns.
+
+    Args:
+        table: a manifest with splits.
+        read: clip -> its features; with it, clips whose features are the same bytes are looked for (reads
+            every clip once).
+    """
+    train, test = (table[table["split"] == split] for split in ("train", "test"))
+    known = set(train["signer"]) - {""}
+    checks = {"signer also trains": test["signer"].isin(known)}
+    if (table["file"] != "").any():
+        checks["cut from a training file"] = test["file"].isin(set(train["file"]) - {""})
+    said = signs_of(table).map(" ".join)
+    if (signs_of(table).map(len) > 1).any():
+        checks["sentence also trains"] = said[test.index].isin(set(said[train.index]))
+    trained = set(gloss_counts(train).index)
+    checks["has a sign that never trains"] = signs_of(test).map(lambda signs: bool(set(signs) - trained))
+    if read is not None:
+        digests = {clip: _digest(read(clip)) for clip in [*train["clip"], *test["clip"]]}
+        learnt = {digests[clip] for clip in train["clip"]}
+        checks["same features as a training clip"] = test["clip"].map(lambda clip: digests[clip] in learnt)
+    rows = [
+        {
+            "check": name,
+            "test clips": int(hits.sum()),
+            "of": len(test),
+            "share": float(hits.mean()) if len(test) else 0.0,
+        }
+        for name, hits in checks.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _digest(points: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(points).tobytes() + str(points.shape).encode()).hexdigest()
