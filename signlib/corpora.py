@@ -1,5 +1,6 @@
 """From the settings' names to clips: which corpus, and who trains, validates and tests."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -8,14 +9,42 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from signlib import config, paths
-from signlib.data import landmark_files
+from signlib.data import autsl, landmark_files, ntu60, phoenix, wlasl
+from signlib.data.folder import read_folder
 from signlib.data.skeletons import shared_points, skeleton
 from signlib.errors import ManifestError, SettingsError
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.synthesis.clips import GeneratedCorpus
+from signlib.synthesis.sentences import SentenceCorpus
 
-OPEN = ("generated",)
+GENERATED = {"generated": GeneratedCorpus, "generated-sentences": SentenceCorpus}
+"""Corpora made on the spot; of sentences, `repetitions` is how many each signer says."""
+OPEN = tuple(GENERATED)
 """Corpora whose per-clip predictions may be published; of all others only aggregates are."""
+
+VIDEO_READERS: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
+    "autsl": ("autsl", autsl.read_manifest),
+    "wlasl": ("wlasl", wlasl.read_manifest),
+    "phoenix-2014": ("phoenix-2014", phoenix.read_manifest),
+    "ntu60": ("ntu60", ntu60.read_manifest),
+    "folder": ("", read_folder),
+}
+"""Corpora of videos, pictures or skeleton files: name -> folder below `SIGNLIB_DATA`, reader of the manifest."""
+
+
+def load_manifest(settings: config.DataSettings) -> pd.DataFrame:
+    """The manifest of the corpus that the settings name, whether its videos are there or not.
+
+    Raises:
+        SettingsError: for an unknown corpus, or `folder` without a root.
+        InputError: for label files that are missing or damaged.
+    """
+    if settings.corpus not in VIDEO_READERS:
+        return load_corpus(settings).labelled
+    folder, reader = VIDEO_READERS[settings.corpus]
+    if not settings.root and not folder:
+        raise SettingsError("data.corpus=folder needs data.root (--data-root): the folder with manifest.csv")
+    return reader(Path(settings.root) if settings.root else paths.data_root() / folder)
 
 
 def load_corpus(settings: config.DataSettings) -> ClipSource:
@@ -36,21 +65,25 @@ def load_corpus(settings: config.DataSettings) -> ClipSource:
 
 
 def _load(settings: config.DataSettings) -> ClipSource:
-    if settings.corpus == "generated":
-        world = GeneratedCorpus(
-            settings.glosses, settings.signers, settings.repetitions, settings.seed, settings.hardness
-        )
+    if settings.corpus in GENERATED:
+        sizes = (settings.glosses, settings.signers, settings.repetitions)
+        world = GENERATED[settings.corpus](*sizes, seed=settings.seed, hardness=settings.hardness)
         about = asdict(settings)
         kept = {key: about[key] for key in ("glosses", "signers", "repetitions", "seed", "hardness")}
-        extraction = Extraction("generated", "1", (543, 4), ("x", "y", "z", "visibility"), "mediapipe-543", kept)
+        extraction = Extraction(settings.corpus, "2", (543, 4), ("x", "y", "z", "visibility"), "mediapipe-543", kept)
         table = world.manifest.assign(width=world.width, height=world.height)
         return LoadedClips(table, world.clip, extraction)
     if settings.corpus == "store":
         if not settings.root:
             raise SettingsError("data.corpus=store needs data.root (--data-root): the folder that `extract --out` made")
         return FeatureStore(settings.root)
+    if settings.corpus in VIDEO_READERS:
+        raise SettingsError(
+            f"data.corpus={settings.corpus} has no landmarks yet: make them with `python -m signlib extract ROOT --out "
+            "STORE`, then set data.corpus=store data.root=STORE"
+        )
     if settings.corpus not in landmark_files.READERS:
-        known = ", ".join(["generated", "store", *landmark_files.READERS])
+        known = ", ".join([*GENERATED, "store", *landmark_files.READERS, *VIDEO_READERS])
         raise SettingsError(f"data.corpus={settings.corpus!r} is unknown; choose from {known}")
     folder, reader = landmark_files.READERS[settings.corpus]
     file = reader(Path(settings.root) if settings.root else paths.data_root() / folder)

@@ -7,7 +7,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from signlib import presets
 from signlib.config import DataSettings
-from signlib.corpora import load_corpus, split_clips
+from signlib.corpora import load_corpus, load_manifest, split_clips
 from signlib.data.manifest import complete
 from signlib.errors import InputError, ManifestError, SettingsError
 
@@ -254,3 +254,27 @@ def test_a_corpus_can_be_given_as_another_skeleton():
         load_corpus(DataSettings(skeleton="ntu-25"))
     with pytest.raises(SettingsError, match="'nose-1' is unknown"):
         load_corpus(DataSettings(skeleton="nose-1"))
+
+
+def test_manifests_of_corpora_without_landmarks_can_be_read(real_data):
+    real_data("autsl")
+    assert len(load_manifest(DataSettings(corpus="autsl"))) == 36_302
+    with pytest.raises(SettingsError, match="autsl has no landmarks yet.*extract"):
+        load_corpus(DataSettings(corpus="autsl"))
+
+
+def test_a_manifest_is_that_of_the_clips_and_a_folder_needs_a_root():
+    settings = DataSettings(signers=4)
+    assert load_manifest(settings).equals(load_corpus(settings).labelled)
+    with pytest.raises(SettingsError, match=r"data\.root"):
+        load_manifest(DataSettings(corpus="folder"))
+    with pytest.raises(SettingsError, match=r"'nowhere' is unknown.*generated-sentences"):
+        load_manifest(DataSettings(corpus="nowhere"))
+
+
+def test_generated_sentences_are_a_corpus():
+    source = load_corpus(DataSettings(corpus="generated-sentences", signers=3, repetitions=2, glosses=30))
+    assert len(source.labelled) == 6
+    row = source.labelled.iloc[0]
+    assert row["glosses"]
+    assert source.read(row["clip"]).shape[1:] == (543, 4)

@@ -42,7 +42,7 @@ def imbalance(counts: Sequence[int] | pd.Series) -> dict[str, float]:
         return {"ratio": float("nan"), "gini": float("nan"), "effective": 0.0}
     share = sizes / sizes.sum()
     rank = np.arange(1, len(sizes) + 1)
-    gini = float((2 * rank - len(sizes) - 1) @ share / len(sizes))
+    gini = max(0.0, float((2 * rank - len(sizes) - 1) @ share / len(sizes)))
     return {
         "ratio": float(sizes[-1] / sizes[0]),
         "gini": gini,
@@ -101,7 +101,7 @@ def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None
             "of": len(test),
             "share": float(hits.mean()) if len(test) else 0.0,
         }
-        for name, hits in checks.items()
+        for name, hits in ((name, hits.astype(bool)) for name, hits in checks.items())
     ]
     return pd.DataFrame(rows)
 

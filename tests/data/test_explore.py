@@ -72,6 +72,12 @@ def test_same_bytes_in_another_shape_are_not_the_same_clip():
     assert found["same features as a training clip"] == 0
 
 
+def test_a_corpus_without_a_test_split_leaks_nothing():
+    found = leakage(words(split=["train"] * 5))
+    assert found["of"].tolist() == [0] * len(found)
+    assert found["share"].tolist() == [0.0] * len(found)
+
+
 def test_real_official_labels_leak_no_signer(real_data):
     from signlib.data import autsl
 
