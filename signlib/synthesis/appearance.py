@@ -1,0 +1,121 @@
+"""What a signer looks like: skin, hair, clothes, the room behind them and the light.
+
+Like the body, the look depends on the signer's number and the seed only, so one
+person wears the same clothes before the same wall in all of their clips.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from signlib.errors import SettingsError
+from signlib.synthesis.seeding import generator
+from signlib.synthesis.signers import HARDEST
+
+Colour = tuple[float, float, float]
+
+SKINS: tuple[Colour, ...] = (
+    (238, 200, 178), (228, 184, 156), (214, 166, 134), (198, 148, 114), (176, 124, 92), (146, 98, 70), (112, 74, 54),
+)  # fmt: skip
+HAIRS: tuple[Colour, ...] = (
+    (28, 24, 24), (48, 34, 28), (84, 56, 36), (126, 86, 50), (176, 136, 84), (122, 58, 34), (140, 138, 136),
+)  # fmt: skip
+EYES: tuple[Colour, ...] = ((62, 40, 26), (84, 58, 36), (88, 110, 124), (90, 112, 80))
+CLOTHES: tuple[Colour, ...] = (
+    (36, 38, 46), (52, 66, 102), (92, 32, 44), (34, 84, 76), (108, 108, 114), (206, 204, 198), (70, 58, 92),
+    (164, 116, 48), (62, 92, 128), (48, 76, 48),
+)  # fmt: skip
+WALLS: tuple[Colour, ...] = (
+    (206, 202, 192), (178, 190, 198), (120, 134, 148), (196, 180, 158), (138, 154, 132), (88, 96, 110), (150, 118, 112),
+)  # fmt: skip
+PATTERNS = ("plain", "stripes", "hoops", "checks")
+SLEEVES = ("short", "long", "none")
+HAIRCUTS = ("short", "fringe", "long", "bun", "bald")
+BACKGROUNDS = ("plain", "gradient", "noise", "room")
+
+
+@dataclass(frozen=True)
+class Look:
+    """The look of one signer. Colours are 0..255 red, green and blue.
+
+    Attributes:
+        skin, hair, eyes, shirt, trousers, wall: colours.
+        accent: second colour of the shirt's pattern.
+        pattern, sleeves, haircut, background: one of the tables of this module.
+        light: unit vector towards the lamp: x right in the picture, y down, z away from the camera.
+        ambient: share of light that comes from everywhere, 0..1.
+        tint: (3,) what the lamp and the camera's white balance do to every colour.
+        room: metres from the hips to the wall.
+        noise: of the depth camera: 0 = exact, 1 = a time-of-flight camera.
+        seed: of background and depth noise.
+    """
+
+    skin: Colour
+    hair: Colour
+    eyes: Colour
+    shirt: Colour
+    accent: Colour
+    trousers: Colour
+    wall: Colour
+    pattern: str
+    sleeves: str
+    haircut: str
+    background: str
+    light: Colour
+    ambient: float
+    tint: Colour
+    room: float
+    noise: float
+    seed: int
+
+
+def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
+    """The look of signer number `index` of the world `seed`.
+
+    Args:
+        index: from 0, as for `signers.make_signer`.
+        hardness: 0 = a plain wall, light from the front and an exact depth camera; 1 = people and rooms as
+            they differ in a studio corpus; at most 3.
+
+    Raises:
+        SettingsError: for a negative index or a hardness out of range.
+    """
+    if index < 0 or not 0 <= hardness <= HARDEST:
+        raise SettingsError(f"look {index} with hardness {hardness}: the index starts at 0, hardness in 0..{HARDEST:g}")
+    rng = generator(seed, "look", index)
+
+    def colour(table: tuple[Colour, ...], spread: float) -> Colour:
+        drawn = np.array(table[rng.integers(len(table))]) * np.exp(spread * np.clip(rng.standard_normal(3), -2, 2))
+        return tuple(float(c) for c in np.clip(drawn, 8, 245))
+
+    def choice(options: tuple[str, ...], weights: tuple[float, ...]) -> str:
+        return options[rng.choice(len(options), p=np.array(weights) / sum(weights))]
+
+    skin, hair, eyes = colour(SKINS, 0.03), colour(HAIRS, 0.05), colour(EYES, 0.05)
+    shirt, accent, trousers, wall = (
+        colour(CLOTHES, 0.08),
+        colour(CLOTHES, 0.08),
+        colour(CLOTHES[:5], 0.08),
+        colour(WALLS, 0.05),
+    )
+    light = np.array([-0.25, -0.55, -0.8]) + min(hardness, 1.5) * rng.uniform((-0.3, -0.2, 0), (0.8, 0.2, 0))
+    tint = np.exp(hardness * 0.04 * rng.standard_normal(3))
+    return Look(
+        skin=skin,
+        hair=hair,
+        eyes=eyes,
+        shirt=shirt,
+        accent=accent,
+        trousers=trousers,
+        wall=wall,
+        pattern=choice(PATTERNS, (3, 1, 1, 1)),
+        sleeves=choice(SLEEVES, (3, 3, 1)),
+        haircut=choice(HAIRCUTS, (3, 2, 3, 1.5, 0.5)),
+        background=choice(BACKGROUNDS, (1, 1.5, 1, 2.5)) if hardness > 0 else "plain",
+        light=tuple(float(c) for c in light / np.linalg.norm(light)),
+        ambient=float(np.clip(0.5 + 0.06 * hardness * rng.standard_normal(), 0.3, 0.7)),
+        tint=tuple(float(c) for c in np.clip(tint, 0.85, 1.15)),
+        room=float(rng.uniform(0.5, 1.8)),
+        noise=float(hardness),
+        seed=int(rng.integers(2**31)),
+    )

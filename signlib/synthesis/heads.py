@@ -1,0 +1,269 @@
+"""A head for the renderer: the face mesh as a dense relief, with features painted from its points.
+
+The relief follows `face.average_face`, so the tip of the nose in the picture lies where the landmark
+lies; eyes, brows and lips are polygons through the projected points themselves.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from signlib.synthesis.face import average_face
+from signlib.synthesis.surfaces import Canvas, draw_ellipsoid
+
+STILL = (10, 338, 297, 332, 284, 251, 389, 356, 109, 67, 103, 54, 21, 162, 127, 168, 6, 197, 195, 5, 4, 1, 94, 454, 234)
+"""Face points that no expression moves: they tell where the head is."""
+RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
+RIGHT_BROW = (46, 53, 52, 65, 55, 107, 66, 105, 63, 70)
+LEFT_BROW = (276, 283, 282, 295, 285, 336, 296, 334, 293, 300)
+LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+MOUTH = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
+CHIN = 152
+
+WHITE, IRIS, PUPIL, LASH, BROW, LIP, CAVITY, TEETH, NOSTRIL = range(1, 10)
+"""What is painted on the face; 0 = skin."""
+
+_FRONT = np.array([0.0, 0.1, -0.78])
+"""The point of the face whose perspective the whole relief takes."""
+_CELLS = 96
+"""Cells of the relief in a face half-height."""
+_SIDE, _HIGH = 1.0, 1.25
+_OPENING = 0.2125
+"""How far the chin drops for an open mouth; skin at height y moves y squared times as far."""
+_EYE = 0.11
+_IRIS = 0.052
+
+
+@dataclass(frozen=True)
+class Relief:
+    """The face on a grid over x and y in face half-heights.
+
+    Attributes:
+        z: (H, W) float32.
+        shape: (H, W, 3) float32: the normal's x and y, and how much light reaches hollows (about 1).
+    """
+
+    z: np.ndarray
+    shape: np.ndarray
+
+
+@lru_cache
+def relief() -> Relief:
+    """The face's relief, computed once a process."""
+    from scipy.interpolate import griddata
+
+    rest = average_face().rest
+    y, x = np.mgrid[-_HIGH : _HIGH : 1 / _CELLS, -_SIDE : _SIDE : 1 / _CELLS]
+    z = griddata(rest[:, :2], rest[:, 2], (x, y), method="linear")
+    rim = griddata(rest[:, :2], rest[:, 2], (x, y), method="nearest")
+    z = cv2.GaussianBlur(np.where(np.isnan(z), rim, z).astype(np.float32), (0, 0), 2.2)
+    for side in (-1, 1):
+        z += 0.07 * np.exp(-(((x - side * 0.31) / 0.15) ** 2) - ((y + 0.21) / 0.075) ** 2)  # eye sockets
+        z -= 0.03 * np.exp(-(((x - side * 0.42) / 0.16) ** 2) - ((y - 0.12) / 0.13) ** 2)  # cheeks
+        z += 0.02 * np.exp(-(((x - side * 0.24) / 0.05) ** 2) - ((y - 0.38) / 0.10) ** 2)  # folds beside the mouth
+    z -= 0.03 * np.exp(-((x / 0.16) ** 2) - ((y - 0.86) / 0.10) ** 2)  # chin
+    z += 0.03 * np.exp(-((x / 0.16) ** 2) - ((y - 0.69) / 0.05) ** 2)
+    z = z.astype(np.float32)
+    slope_y, slope_x = np.gradient(z, 1 / _CELLS)
+    over = 1 / np.sqrt(1 + slope_x**2 + slope_y**2)
+    hollow = z - cv2.GaussianBlur(z, (0, 0), 0.12 * _CELLS)
+    light = np.clip(1 - 2.2 * np.maximum(hollow, 0) - 0.35 * np.maximum(hollow, 0) ** 0.5, 0.6, 1.0)
+    return Relief(z, np.dstack([slope_x * over, slope_y * over, light]).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a head is in one frame.
+
+    Attributes:
+        axes: (3, 3) metres of camera space for a face half-height along the head's x, y and z (columns).
+        centre: (3,) metres of camera space.
+        mouth: 0 closed .. 1 open.
+    """
+
+    axes: np.ndarray
+    centre: np.ndarray
+    mouth: float
+
+
+def head_poses(face: np.ndarray) -> list[Pose]:
+    """Where the head is in each frame.
+
+    Args:
+        face: (T, 468, 3) metres of camera space.
+    """
+    rest = average_face().rest
+    inverse = np.linalg.pinv(np.column_stack([rest[list(STILL)], np.ones(len(STILL))]))
+    fits = np.einsum("ij,tjc->tci", inverse, face[:, list(STILL)])
+    poses = []
+    for fit, chin in zip(fits, face[:, CHIN], strict=True):
+        axes, centre = fit[:, :3], fit[:, 3]
+        drop = np.linalg.solve(axes, chin - centre)[1] - rest[CHIN, 1]
+        poses.append(Pose(axes, centre, float(np.clip(drop / _OPENING, 0, 1.5))))
+    return poses
+
+
+class Lens:
+    """Camera space -> pixels: perspective around the hips.
+
+    Attributes:
+        origin: (2,) pixels of the hips.
+        distance: metres from camera to hips.
+        zoom: pixels a metre at that distance.
+    """
+
+    def __init__(self, origin: tuple[float, float], distance: float, zoom: float) -> None:
+        self.origin, self.distance, self.zoom = np.array(origin), distance, zoom
+
+    def scale(self, z: np.ndarray | float):
+        """Pixels a metre at `z` metres behind the hips."""
+        return self.zoom / (1 + z / self.distance)
+
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) x, y in pixels and z in metres from the camera, of camera space around the hips."""
+        scale = self.scale(points[..., 2:])
+        return np.concatenate([self.origin + scale * points[..., :2], self.distance + points[..., 2:]], -1)
+
+
+def draw_skull(canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, haircut: str) -> None:
+    """Draw the head behind the face: skull, jaw, ears and hair.
+
+    Args:
+        head, hair: materials.
+        haircut: one of `appearance.HAIRCUTS`.
+    """
+    solids: list[tuple[tuple[float, ...], tuple[float, ...], int]] = [
+        ((0, -0.28, 0.16), (0.77, 0.80, 0.92), head),
+        ((0, 0.30, -0.16), (0.70, 0.66, 0.52), head),
+        ((-0.83, 0.02, 0.05), (0.09, 0.20, 0.14), head),
+        ((0.83, 0.02, 0.05), (0.09, 0.20, 0.14), head),
+    ]
+    if haircut != "bald":
+        solids.append(((0, -0.40, 0.25), (0.88, 0.92, 1.00), hair))
+    if haircut == "long":
+        solids += [((side * 0.72, 0.45, 0.30), (0.24, 1.05, 0.50), hair) for side in (-1, 1)]
+        solids.append(((0, 0.3, 0.5), (0.85, 1.1, 0.6), hair))
+    if haircut == "bun":
+        solids.append(((0, -1.20, 0.45), (0.36, 0.32, 0.36), hair))
+    for place, size, material in solids:
+        centre = lens.place(pose.centre + pose.axes @ place)
+        scale = float(lens.scale(centre[2] - lens.distance))
+        draw_ellipsoid(canvas, centre, scale * pose.axes * size, scale, material)
+
+
+def draw_face(
+    canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, hairline: float | None
+) -> tuple[tuple[slice, slice], np.ndarray] | None:
+    """Draw the relief of the face; returns its box and (h, w) how much light reaches each pixel's hollow.
+
+    Args:
+        head, hair: materials.
+        hairline: hair covers the forehead above this height (in face half-heights, negative); None = nowhere.
+    """
+    table = relief()
+    front = lens.place(pose.centre + pose.axes @ _FRONT)
+    scale = float(lens.scale(front[2] - lens.distance))
+    axes = scale * pose.axes
+    reach = np.abs(axes[:2]) @ (0.86, 1.3, 0.6)
+    box = canvas.box(*(front[:2] - reach), *(front[:2] + reach))
+    if box is None:
+        return None
+    inverse = np.linalg.inv(axes).astype(np.float32)
+    u = np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5 - front[0])
+    v = (np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - front[1]))[:, None]
+    x0, y0, z0 = (u * inverse[k, 0] + v * inverse[k, 1] + np.float32(_FRONT[k]) for k in range(3))
+    deeper, drop = inverse[:, 2], np.float32(_OPENING * pose.mouth)
+    far = np.zeros_like(x0)
+    for _ in range(4):
+        column, row = _cells(x0 + far * deeper[0], y0 + far * deeper[1], drop)
+        z = cv2.remap(table.z, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        far += np.float32(0.8) / deeper[2] * (z - z0 - far * deeper[2])
+    column, row = _cells(x0 + far * deeper[0], y0 + far * deeper[1], drop)
+    shape = cv2.remap(table.shape, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = column / _CELLS - np.float32(_SIDE), row / _CELLS - np.float32(_HIGH)
+    beside = x * x / np.float32(0.775**2) + y * y > 1
+    depth = np.float32(front[2]) + far / np.float32(scale)
+    depth[beside] = np.inf
+    nx, ny, light = shape[..., 0], shape[..., 1], shape[..., 2]
+    nz = -np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
+    turn = (axes / np.linalg.norm(axes, axis=0)).astype(np.float32)
+    normal = [turn[k, 0] * nx + turn[k, 1] * ny + turn[k, 2] * nz for k in range(2)]
+    canvas.put(box, depth, *normal, head)
+    if hairline is not None:
+        covered = y < np.float32(hairline) + np.float32(0.55) * x * x - np.float32(0.08) * x
+        canvas.material[box][covered & ~beside & (canvas.z[box] == depth)] = hair
+    return box, light
+
+
+def _cells(x: np.ndarray, y: np.ndarray, drop: np.float32) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows of the relief; skin that an open mouth moved down is found where it was."""
+    if drop > 1e-3:
+        low = np.maximum(y, 0)
+        y = y - low + (np.sqrt(1 + 4 * drop * low) - 1) / (2 * drop)
+    return (x + np.float32(_SIDE)) * np.float32(_CELLS), (y + np.float32(_HIGH)) * np.float32(_CELLS)
+
+
+def paint_features(face: np.ndarray, gaze: np.ndarray, pose: Pose, lens: Lens, box: tuple[slice, slice]) -> np.ndarray:
+    """(h, w) uint8 what is painted on the face within `box`: 0 = skin, or WHITE, IRIS, ...
+
+    Args:
+        face: (468, 2) pixels.
+        gaze: (2,) radians that both eyes look to the signer's left and upwards, relative to the head.
+        box: rows and columns of the picture.
+    """
+    shape = box[0].stop - box[0].start, box[1].stop - box[1].start
+    labels = np.zeros(shape, np.uint8)
+    corner = np.array([box[1].start + 0.5, box[0].start + 0.5])
+    scale = float(lens.scale(pose.centre[2])) * np.linalg.norm(pose.axes[:, 1])
+    points = face - corner
+
+    def polygon(picture: np.ndarray, ring: tuple[int, ...], label: int) -> None:
+        cv2.fillPoly(picture, [_fixed(points[list(ring)])], label, shift=4)
+
+    def line(ring: tuple[int, ...], label: int, width: float) -> None:
+        cv2.polylines(labels, [_fixed(points[list(ring)])], False, label, max(1, round(width * scale)), shift=4)
+
+    for brow in (RIGHT_BROW, LEFT_BROW):
+        polygon(labels, brow, BROW)
+    polygon(labels, LIPS, LIP)
+    polygon(labels, MOUTH, CAVITY)
+    inside = points[list(MOUTH)]
+    opening = inside[5, 1] - inside[15, 1]
+    if opening > 0.06 * scale:
+        teeth = np.concatenate([inside[11:20], inside[19:10:-1] + (0, min(0.3 * opening, 0.07 * scale))])
+        part = np.zeros_like(labels)
+        cv2.fillPoly(part, [_fixed(teeth)], 1, shift=4)
+        labels[(part > 0) & (labels == CAVITY)] = TEETH
+    elif opening < 0.03 * scale:
+        line((78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308), CAVITY, 0.02)
+    for nostril in (98, 327):
+        middle = points[nostril] * 0.62 + points[2] * 0.38
+        cv2.circle(labels, _fixed(middle).tolist(), int(0.026 * scale * 16), NOSTRIL, -1, shift=4)
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        _paint_eye(labels, points, eye, gaze, pose, scale)
+    return labels
+
+
+def _paint_eye(labels: np.ndarray, points: np.ndarray, eye: tuple[int, ...], gaze, pose: Pose, scale: float) -> None:
+    ring = points[list(eye)]
+    middle = (ring[0] + ring[8]) / 2
+    if np.hypot(*(ring[4] - ring[12])) > 0.025 * scale:
+        ball = np.zeros_like(labels)
+        cv2.fillPoly(ball, [_fixed(ring)], 1, shift=4)
+        labels[ball > 0] = WHITE
+        look = np.array([np.sin(gaze[0]), -np.sin(gaze[1])]) * _EYE
+        centre = _fixed(middle + scale * (pose.axes[:2, :2] / np.linalg.norm(pose.axes[:, 1])) @ look).tolist()
+        for label, radius in ((IRIS, _IRIS), (PUPIL, 0.45 * _IRIS)):
+            disc = np.zeros_like(labels)
+            cv2.circle(disc, centre, int(radius * scale * 16), 1, -1, shift=4)
+            labels[(disc & ball) > 0] = label
+    cv2.polylines(labels, [_fixed(ring[8:])], False, LASH, max(1, round(0.022 * scale)), shift=4)
+    cv2.line(labels, _fixed(ring[15]).tolist(), _fixed(ring[0]).tolist(), LASH, max(1, round(0.022 * scale)), shift=4)
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    """Pixels as OpenCV's numbers with four binary places."""
+    return np.round(points * 16).astype(np.int32)

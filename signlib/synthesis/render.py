@@ -1,0 +1,257 @@
+"""Video of a performance, in colour and in depth, frame by frame.
+
+The same points that the landmarks come from are dressed, lit and seen by the same
+camera, so that landmarks, colour and depth of a clip agree to the pixel.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from signlib.errors import SettingsError
+from signlib.synthesis import motion
+from signlib.synthesis.appearance import Look
+from signlib.synthesis.backdrop import backdrop
+from signlib.synthesis.heads import Lens, draw_face, draw_skull, head_poses, paint_features
+from signlib.synthesis.limbs import ARM, HAIR, HEAD, LEFT_HAND, LEGS, NECK, RIGHT_HAND, SLEEVE, TRUNK, Limbs, limbs
+from signlib.synthesis.performance import Performance
+from signlib.synthesis.seeding import generator
+from signlib.synthesis.signers import Signer
+from signlib.synthesis.surfaces import Canvas, draw_capsules, draw_trunk
+
+SMALLEST, LARGEST = 32, 2048
+FINE = 2
+"""Samples a pixel along each side: edges are smooth without a single mixed depth."""
+
+_PALM = 522 - 501
+_TRUNK = np.array(
+    [
+        (-0.165, 0.155, 0.155), (-0.135, 0.21, 0.17), (-0.105, 0.33, 0.19), (-0.07, 0.46, 0.21), (-0.02, 0.535, 0.235),
+        (0.06, 0.555, 0.27), (0.16, 0.53, 0.30), (0.30, 0.49, 0.315), (0.55, 0.45, 0.30), (0.75, 0.44, 0.295),
+        (0.95, 0.475, 0.31), (1.12, 0.50, 0.325),
+    ]
+)  # fmt: skip
+"""Place between shoulders (0) and hips (1), half width and half depth in shoulder widths."""
+_HAIRLINE = {"short": -0.80, "long": -0.78, "bun": -0.84, "fringe": -0.56, "bald": None}
+_NEAREST, _FARTHEST = 500, 8000
+"""Millimetres that the depth camera can measure."""
+
+
+def render(
+    performance: Performance, seated: Signer, look: Look, width: int = 256, height: int = 256
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pictures of every frame: (H, W, 3) uint8 RGB, and (H, W) uint16 millimetres with 0 = nothing measured.
+
+    Args:
+        performance: of one clip; at least one frame.
+        seated: its signer with the camera of that take, as `corpus.seated(name)`.
+        look: as `appearance.make_look` dresses that signer.
+        width, height: of the pictures in pixels, 32 to 2048.
+
+    Raises:
+        SettingsError: for no frame, or a size out of range.
+    """
+    if len(performance.points) == 0:
+        raise SettingsError("a performance of 0 frames cannot be filmed: give at least 1")
+    if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
+        raise SettingsError(f"pictures of {width} x {height} pixels: give {SMALLEST} to {LARGEST} for both sides")
+    return Studio(performance, seated, look, width, height).frames()
+
+
+class Studio:
+    """Everything about a clip that is the same in all its frames, and the buffers the frames are drawn in."""
+
+    def __init__(self, performance: Performance, seated: Signer, look: Look, width: int, height: int) -> None:
+        self.look, self.size = look, (width, height)
+        turn = motion.turns(np.array([[seated.yaw, seated.tilt, seated.roll]]))[0].T
+        self.points = performance.points @ turn
+        self.gaze = getattr(performance, "gaze", np.zeros((len(self.points), 2)))
+        x, y = seated.centre
+        self.lens = Lens((FINE * width * x, FINE * height * y), seated.distance, FINE * width * seated.zoom)
+        self.shoulders = seated.shoulders
+        self.limbs: Limbs = limbs(self.points, seated, look.sleeves)
+        self.poses = head_poses(self.points[:, :468])
+        self.canvas = Canvas.blank(FINE * width, FINE * height)
+        room, self.wall = backdrop(look, seated.distance, width, height)
+        self.room = np.repeat(np.repeat(np.uint8(room + 0.5), FINE, 0), FINE, 1)
+        self.colours = _colours(look)
+        self.noise = DepthNoise(look, len(self.points), width, height)
+
+    def frames(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Colour and depth of one frame after the other."""
+        for t in range(len(self.points)):
+            paint = self.draw(t)
+            yield self.colour(t, paint), self.depth(t)
+
+    def draw(self, t: int) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
+        """Fill the canvas; returns the face's box, its painted features and its hollows' light."""
+        canvas, lens, pose = self.canvas, self.lens, self.poses[t]
+        canvas.clear()
+        self._draw_trunk(t)
+        self._draw_limbs(t)
+        draw_skull(canvas, pose, lens, HEAD, HAIR, self.look.haircut)
+        face = draw_face(canvas, pose, lens, HEAD, HAIR, _HAIRLINE[self.look.haircut])
+        if face is None:
+            return None
+        box, light = face
+        labels = paint_features(lens.place(self.points[t, :468])[:, :2], self.gaze[t], pose, lens, box)
+        return box, labels, light
+
+    def _draw_limbs(self, t: int) -> None:
+        start, end = self.lens.place(self.limbs.start[t]), self.lens.place(self.limbs.end[t])
+        scales = [self.lens.scale(ends[:, 2] - self.lens.distance) for ends in (start, end)]
+        start, end = (
+            np.column_stack([ends, scale * self.limbs.radii[:, k]])
+            for k, (ends, scale) in enumerate(zip((start, end), scales, strict=True))
+        )
+        draw_capsules(self.canvas, start, end, (scales[0] + scales[1]) / 2, self.limbs.material)
+
+    def _draw_trunk(self, t: int) -> None:
+        left, right, left_hip, right_hip = self.points[t, [479, 480, 491, 492]]
+        top, bottom = self.lens.place(np.stack([(left + right) / 2, (left_hip + right_hip) / 2]))
+        scale = float(self.lens.scale(top[2] - self.lens.distance - 0.05))
+        profile = _TRUNK * (1, scale * self.shoulders, scale * self.shoulders)
+        across = left - right
+        draw_trunk(self.canvas, top, bottom, float(np.arctan2(across[2], across[0])), scale, profile, TRUNK)
+        self.axis = top, bottom, scale
+
+    def colour(self, t: int, paint: tuple | None) -> np.ndarray:
+        """(H, W, 3) uint8 of what is on the canvas, before the room."""
+        canvas, look = self.canvas, self.look
+        seen = np.flatnonzero(canvas.material)
+        picture = self.room.copy()
+        if len(seen):
+            material = canvas.material.ravel()[seen]
+            nx, ny = canvas.nx.ravel()[seen], canvas.ny.ravel()[seen]
+            nz = -np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
+            lamp = np.float32(look.light)
+            shade = np.maximum(nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + np.float32(0.15), 0)
+            shade *= np.float32(1.2 * (1 - look.ambient))
+            shade += np.float32(look.ambient)
+            shade *= np.float32(0.72) - np.float32(0.28) * nz
+            shade *= self._nearness().ravel()[seen]
+            colours = self.colours[material]
+            self._dress(colours, material, seen)
+            self._show_palms(colours, material, nx, ny, nz, t)
+            if paint is not None:
+                self._make_up(colours, shade, seen, paint)
+            colours *= shade[:, None]
+            np.minimum(colours, 255, out=colours)
+            picture.reshape(-1, 3)[seen] = colours
+        return cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
+
+    def _nearness(self) -> np.ndarray:
+        """(H, W) below 1 where something nearer stands close by: it keeps light off. Source: Luft et al. 2006."""
+        far = np.float32(self.lens.distance + 0.25)
+        z = np.minimum(self.canvas.z, far)
+        side = max(3, int(0.035 * self.lens.zoom) | 1)
+        behind = z - cv2.blur(z, (side, side))
+        np.maximum(behind, 0, out=behind)
+        behind *= np.float32(-5.0)
+        behind += 1
+        return np.maximum(behind, np.float32(0.55), out=behind)
+
+    def _dress(self, colours: np.ndarray, material: np.ndarray, seen: np.ndarray) -> None:
+        """Put the pattern on the shirt, in place."""
+        if self.look.pattern == "plain":
+            return
+        shirt = np.flatnonzero(material == TRUNK)
+        rows, columns = np.divmod(seen[shirt], self.canvas.z.shape[1])
+        top, bottom, scale = self.axis
+        across = (columns - (top[0] + (rows - top[1]) / (bottom[1] - top[1]) * (bottom[0] - top[0]))) / scale
+        down = (rows - top[1]) / scale
+        stripes, hoops = np.mod(across / 0.06, 1) < 0.4, np.mod(down / 0.07, 1) < 0.4
+        chosen = {"stripes": stripes, "hoops": hoops, "checks": stripes ^ hoops}[self.look.pattern]
+        colours[shirt[chosen]] = np.float32(self.look.accent)
+
+    def _show_palms(self, colours: np.ndarray, material: np.ndarray, nx, ny, nz, t: int) -> None:
+        """Make the inner sides of the hands lighter, in place."""
+        for hand, first, sign in ((LEFT_HAND, 501, -1), (RIGHT_HAND, 522, 1)):
+            of = np.flatnonzero(material == hand)
+            wrist, index, middle, pinky = self.points[t, [first, first + 5, first + 9, first + 17]]
+            inner = sign * np.cross(index - pinky, middle - wrist)
+            inner = np.float32(inner / np.linalg.norm(inner))
+            facing = np.clip(1.6 * (nx[of] * inner[0] + ny[of] * inner[1] + nz[of] * inner[2]), 0, 1)[:, None]
+            colours[of] += facing * (self.colours[0] - self.colours[hand])
+
+    def _make_up(self, colours: np.ndarray, shade: np.ndarray, seen: np.ndarray, paint: tuple) -> None:
+        """Put eyes, brows, lips and hollows on the face where it is in sight, in place."""
+        box, labels, light = paint
+        width = self.canvas.z.shape[1]
+        place = np.arange(box[0].start, box[0].stop)[:, None] * width + np.arange(box[1].start, box[1].stop)
+        bare = self.canvas.material[box] == HEAD
+        at = np.searchsorted(seen, place[bare])
+        shade[at] *= light[bare]
+        painted = (labels > 0) & bare
+        at = np.searchsorted(seen, place[painted])
+        colours[at] = self.make_up[labels[painted]]
+
+    @property
+    def make_up(self) -> np.ndarray:
+        """(10, 3) colours of what `heads.paint_features` paints."""
+        look = self.look
+        skin, hair = np.array(look.skin), np.array(look.hair)
+        lips = 0.62 * skin + 0.30 * np.array([170, 60, 70])
+        rows = [skin, (232, 230, 226), look.eyes, (14, 12, 12), 0.25 * hair + 8, 0.75 * hair + 0.12 * skin, lips,
+                (54, 22, 24), (226, 222, 212), 0.42 * skin]  # fmt: skip
+        return np.array(rows, np.float32) * np.float32(look.tint)
+
+    def depth(self, t: int) -> np.ndarray:
+        """(H, W) uint16 millimetres of what is on the canvas, or of the room where there is nothing."""
+        z = self.canvas.z[::FINE, ::FINE]
+        return self.noise.measured(np.where(np.isfinite(z), z, self.wall), t)
+
+
+def _colours(look: Look) -> np.ndarray:
+    """(10, 3) of each material; row 0 is the palm."""
+    skin, shirt = np.array(look.skin), np.array(look.shirt)
+    palm = 0.55 * skin + 0.45 * np.array([236, 190, 168])
+    rows = np.empty((10, 3))
+    rows[[ARM, HEAD, LEFT_HAND, RIGHT_HAND]] = skin
+    rows[0], rows[NECK], rows[TRUNK], rows[SLEEVE] = palm, 0.86 * skin, shirt, shirt
+    rows[LEGS], rows[HAIR] = look.trousers, look.hair
+    return (rows * look.tint).astype(np.float32)
+
+
+class DepthNoise:
+    """A time-of-flight camera: errors that grow with distance squared, and holes at edges.
+
+    Source: the sizes follow Wasenmuller & Stricker 2016 (Kinect v2: about 1.5 mm at 2 m, edges lost).
+    """
+
+    def __init__(self, look: Look, frames: int, width: int, height: int) -> None:
+        self.strength = look.noise
+        rng = generator(look.seed, "depth", frames)
+        self.grain = rng.standard_normal((height + 64, width + 64), dtype=np.float32)
+        self.shifts = rng.integers(0, 64, (frames, 2))
+
+    def measured(self, z: np.ndarray, t: int) -> np.ndarray:
+        """(H, W) uint16 millimetres from exact metres."""
+        exact = z * np.float32(1000)
+        if self.strength > 0:
+            y, x = self.shifts[t]
+            grain = self.grain[y : y + z.shape[0], x : x + z.shape[1]]
+            exact += np.float32(0.375 * self.strength) * z * z * grain
+            near = cv2.erode(z, np.ones((3, 3), np.uint8))
+            lost = (z - near > 0.06) & (grain > 1.4 - 0.8 * self.strength)
+            exact[lost] = 0
+        exact[(exact < _NEAREST) | (exact > _FARTHEST)] = 0
+        return (exact + np.float32(0.5)).astype(np.uint16)
+
+
+def depth_picture(depth: np.ndarray, hips: float | None = None) -> np.ndarray:
+    """A depth frame as the depth videos of AUTSL show it: (H, W, 3) uint8, three equal channels.
+
+    Brighter is farther; the room and what was not measured are black.
+
+    Args:
+        depth: (H, W) millimetres, 0 = nothing measured.
+        hips: millimetres from camera to hips (1000 times `Signer.distance`): levels run from 700 before to 260
+            behind them, farther away is cut off as in AUTSL. None: from 800 to 4000 mm, nothing is cut off.
+    """
+    near, far = (800.0, 4000.0) if hips is None else (hips - 700, hips + 260)
+    level = (depth.astype(np.float32) - np.float32(near)) * np.float32(254 / (far - near)) + 1
+    np.clip(level, 1, 255, out=level)
+    level[(depth == 0) | (depth > far)] = 0
+    return np.repeat(level.astype(np.uint8)[..., None], 3, -1)

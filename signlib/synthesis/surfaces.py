@@ -1,0 +1,186 @@
+"""A z-buffer and the few surfaces a body is made of, each drawn in its own box.
+
+Every surface is exact for parallel rays at its own depth and placed by the
+perspective of its ends, which is right to a fraction of a pixel for limbs.
+Positions are (x, y) in pixels with the picture's corner at 0 and z in metres from the camera.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TILES = np.array([12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048])
+"""Sides of the boxes in which limbs are drawn; those of one side are computed together."""
+
+
+@dataclass
+class Canvas:
+    """What is nearest at each pixel.
+
+    Attributes:
+        z: (H, W) metres from the camera, inf = nothing.
+        nx, ny: (H, W) of the unit normal; the normal's z is negative, towards the camera.
+        material: (H, W) uint8, 0 = nothing.
+    """
+
+    z: np.ndarray
+    nx: np.ndarray
+    ny: np.ndarray
+    material: np.ndarray
+
+    @classmethod
+    def blank(cls, width: int, height: int) -> "Canvas":
+        """A canvas with nothing on it."""
+        shape = (height, width)
+        return cls(
+            np.full(shape, np.inf, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32),
+            np.zeros(shape, np.uint8),
+        )  # fmt: skip
+
+    def clear(self) -> None:
+        """Take everything off."""
+        self.z.fill(np.inf)
+        self.material.fill(0)
+
+    def box(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice] | None:
+        """Rows and columns of a rectangle within the picture; None when it lies outside."""
+        height, width = self.z.shape
+        rows = slice(max(int(top), 0), min(int(np.ceil(bottom)), height))
+        columns = slice(max(int(left), 0), min(int(np.ceil(right)), width))
+        return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
+
+    def put(self, box: tuple[slice, slice], z: np.ndarray, nx: np.ndarray, ny: np.ndarray, material: int) -> None:
+        """Keep a surface where it is nearer than what is there; inf or NaN = no surface."""
+        here = self.z[box]
+        nearer = z < here
+        np.copyto(here, z, where=nearer)
+        np.copyto(self.nx[box], nx, where=nearer)
+        np.copyto(self.ny[box], ny, where=nearer)
+        np.copyto(self.material[box], material, where=nearer)
+
+
+def draw_capsules(canvas: Canvas, start: np.ndarray, end: np.ndarray, scale: np.ndarray, material: np.ndarray) -> None:
+    """Draw spheres that slide along a line while their radius changes.
+
+    Args:
+        start, end: (K, 4) x, y, z and radius in pixels of both ends.
+        scale: (K,) pixels a metre.
+        material: (K,) 1..255.
+    """
+    low = np.floor(np.minimum(start[:, :2] - start[:, 3:], end[:, :2] - end[:, 3:]))
+    high = np.maximum(start[:, :2] + start[:, 3:], end[:, :2] + end[:, 3:])
+    height, width = canvas.z.shape
+    seen = (high > 0).all(1) & (low[:, 0] < width) & (low[:, 1] < height) & ((high - low).max(1) < TILES[-1])
+    tile = np.searchsorted(TILES, (high - low).max(1) + 1)
+    for size in np.unique(tile[seen]):
+        group = np.flatnonzero(seen & (tile == size))
+        z, nx, ny = _capsules(start[group], end[group], scale[group], low[group], high[group])
+        for k, one in enumerate(group):
+            x, y = int(low[one, 0]), int(low[one, 1])
+            rows = slice(max(-y, 0), min(z.shape[1], height - y))
+            columns = slice(max(-x, 0), min(z.shape[2], width - x))
+            box = slice(rows.start + y, rows.stop + y), slice(columns.start + x, columns.stop + x)
+            canvas.put(box, z[k, rows, columns], nx[k, rows, columns], ny[k, rows, columns], material[one])
+
+
+def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """z, nx, ny (K, h, w) of capsules in boxes of one size that begin at `low`; z is inf beside them."""
+
+    def column(values: np.ndarray) -> np.ndarray:
+        return values.astype(np.float32)[:, None, None]
+
+    rows, columns = (int((high - low)[:, axis].max()) + 1 for axis in (1, 0))
+    x = column(low[:, 0] + 0.5 - start[:, 0]) + np.arange(columns, dtype=np.float32)
+    y = column(low[:, 1] + 0.5 - start[:, 1]) + np.arange(rows, dtype=np.float32)[:, None]
+    step = end - start
+    length = np.hypot(step[:, 0], step[:, 1]) + 1e-3
+    slant = step[:, 2] * scale
+    radius, widening = column(start[:, 3]), column(step[:, 3])
+    along = x * column(step[:, 0] / length) + y * column(step[:, 1] / length)
+    aside = y * column(step[:, 0] / length) - x * column(step[:, 1] / length)
+    aside *= aside
+    # The nearest point of a slanted tube lies on a circle further along than the foot of the pixel.
+    mean = (start[:, 3] + end[:, 3]) / 2
+    thick = np.sqrt(np.maximum(column(mean**2) - aside, 0))
+    thick *= column(slant / np.hypot(slant, length))
+    t = (along - thick) * column(1 / length)
+    np.minimum(np.maximum(t, 0, out=t), 1, out=t)
+    along -= t * column(length)
+    r = radius + t * widening
+    rise = r * r
+    rise -= along * along
+    rise -= aside
+    hit = rise > 0
+    np.sqrt(np.maximum(rise, 0, out=rise), out=rise)
+    z = np.where(hit, column(start[:, 2]) + t * column(step[:, 2]) - rise * column(1 / scale), np.float32(np.inf))
+    over = 1 / r
+    return z, (x - t * column(step[:, 0])) * over, (y - t * column(step[:, 1])) * over
+
+
+def draw_ellipsoid(canvas: Canvas, centre: np.ndarray, axes: np.ndarray, scale: float, material: int) -> None:
+    """Draw an ellipsoid.
+
+    Args:
+        centre: (3,) x, y in pixels, z in metres.
+        axes: (3, 3) its half axes as columns, in pixels.
+        scale: pixels a metre.
+        material: 1..255.
+    """
+    reach = np.sqrt((axes**2).sum(1))
+    box = canvas.box(centre[0] - reach[0], centre[1] - reach[1], centre[0] + reach[0], centre[1] + reach[1])
+    if box is None:
+        return
+    inverse = np.linalg.inv(axes)
+    (a, b, c), (_, d, e), (_, _, f) = (inverse.T @ inverse).tolist()
+    x = np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5 - centre[0])
+    y = (np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - centre[1]))[:, None]
+    half = x * np.float32(c) + y * np.float32(e)
+    # f z^2 + 2 half z + rest = 0
+    root = half * half - np.float32(f) * (
+        x * x * np.float32(a) + (y * np.float32(2 * b)) * x + (y * y * np.float32(d) - 1)
+    )
+    z = np.where(root > 0, -half - np.sqrt(np.maximum(root, 0)), np.float32(np.inf)) * np.float32(1 / f)
+    near = np.where(root > 0, z, 0)
+    normal = [x * g + y * h + near * i for g, h, i in np.float32([(a, b, c), (b, d, e), (c, e, f)])]
+    over = 1 / np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
+    canvas.put(box, np.float32(centre[2]) + z * np.float32(1 / scale), normal[0] * over, normal[1] * over, material)
+
+
+def draw_trunk(
+    canvas: Canvas, top: np.ndarray, bottom: np.ndarray, turn: float, scale: float, profile: np.ndarray, material: int
+) -> None:
+    """Draw a stack of upright ellipses: a trunk that may lean and turn.
+
+    Args:
+        top, bottom: (3,) x, y in pixels and z in metres of the axis where the profile is 0 and 1.
+        turn: of the ellipses about the vertical axis, radians.
+        scale: pixels a metre.
+        profile: (N, 3) place on the axis, half width and half depth in pixels; places rise.
+        material: 1..255.
+    """
+    down = bottom[1] - top[1]
+    widest = profile[:, 1:].max() + abs(bottom[0] - top[0])
+    first, last = (top[1] + profile[[0, -1], 0] * down).tolist()
+    box = canvas.box(top[0] - widest, first, top[0] + widest, last)
+    if box is None:
+        return
+    rows = np.arange(box[0].start, box[0].stop) + 0.5
+    place = (rows - top[1]) / down
+    wide, deep = (np.interp(place, profile[:, 0], profile[:, k]) for k in (1, 2))
+    up = -(np.gradient(wide) / wide + np.gradient(deep) / deep)[:, None] / 2 if len(rows) > 1 else np.zeros((1, 1))
+    sin, cos = np.sin(turn), np.cos(turn)
+    # In a row: f z^2 + 2 g x z + h x^2 = 1
+    f = (sin / wide) ** 2 + (cos / deep) ** 2
+    g = cos * sin * (1 / wide**2 - 1 / deep**2)
+    h = (cos / wide) ** 2 + (sin / deep) ** 2
+    f, g, h, flat, up = (v.astype(np.float32).reshape(-1, 1) for v in (f, g, h, (wide * deep) ** -2, up))
+    axis = (top + place[:, None] * (bottom - top)).astype(np.float32)
+    x = (np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5)) - axis[:, :1]
+    root = f - flat * (x * x)
+    hit = root > 0
+    z = (g * x + np.sqrt(np.maximum(root, 0))) * (-1 / f)
+    nx, nz = h * x + g * z, g * x + f * z
+    over = 1 / np.sqrt(nx * nx + nz * nz + up * up)
+    z *= np.float32(1 / scale)
+    z += axis[:, 2:]
+    canvas.put(box, np.where(hit, z, np.float32(np.inf)), nx * over, up * over, material)
