@@ -159,17 +159,9 @@ def _evaluate(
     data = _dataset(prepared, splits.test, vocabulary)
     scores = score(model, data, run.settings, chosen)
     rows = splits.test.set_index("clip").loc[prepared.clips]
-    found = _test_metrics(scores, data.targets, rows, splits.notes, run)
+    found = test_metrics(scores, data.targets, rows, splits.notes, run)
     predicted = scores.argmax(axis=1)
-    table = pd.DataFrame(
-        {
-            "clip": prepared.clips,
-            "signer": rows["signer"].to_numpy(),
-            "target": rows["gloss"].to_numpy(),
-            "prediction": vocabulary.decode(predicted),
-            "score": np.exp(scores.max(axis=1)).round(4),
-        }
-    )
+    table = prediction_table(rows, vocabulary.decode(predicted), np.exp(scores.max(axis=1)))
     history = pd.read_csv(run.path / "history.csv").to_dict("records")
     figures = {
         "learning_curve": plots.learning_curve(history),
@@ -180,6 +172,18 @@ def _evaluate(
     return run.finish(found, table, (scores, prepared.clips, vocabulary.glosses), figures)
 
 
+def prediction_table(rows: pd.DataFrame, predicted: list[str], score: np.ndarray) -> pd.DataFrame:
+    """What a run keeps of each test clip: clip, signer, target, prediction, score.
+
+    Args:
+        rows: of the manifest, with the clip as index.
+        predicted: N glosses.
+        score: (N,) of the predicted gloss.
+    """
+    table = rows[["signer", "gloss"]].rename(columns={"gloss": "target"}).reset_index()
+    return table.assign(prediction=predicted, score=np.round(score, 4))
+
+
 def score(model: nn.Module, data: ClipDataset, settings: Settings, chosen: Skeleton) -> np.ndarray:
     """(N, K) log-probabilities of the clips of a dataset."""
     accelerator, _ = fit.choose_device(settings.training)
@@ -188,9 +192,10 @@ def score(model: nn.Module, data: ClipDataset, settings: Settings, chosen: Skele
     return tasks.log_probabilities(model.to(device), loader, settings, list(chosen.mirror), device).numpy()
 
 
-def _test_metrics(
+def test_metrics(
     scores: np.ndarray, targets: np.ndarray, rows: pd.DataFrame, notes: list[str], run: runs.Run
 ) -> list[runs.Metric]:
+    """Top-1 by clip, by signer and by gloss, top-5 and per-class accuracy of scores (N, K), each with its interval."""
     right = metrics.top_k(scores, targets, 1)
     chosen = f"{run.facts['chosen']}; {'; '.join(notes)}"
     n, missing = len(targets), run.facts.get("missing", 0)

@@ -30,7 +30,13 @@ def flatten(points: np.ndarray, moments: int = MOMENTS) -> np.ndarray:
     return out.ravel()
 
 
-def nearest(train: np.ndarray, glosses: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """The gloss of the nearest training row of each test row (N, D), by Euclidean distance; ties: the first one."""
+def class_distances(train: np.ndarray, classes: np.ndarray, test: np.ndarray, count: int) -> np.ndarray:
+    """(M, count) Euclidean distance of each test row to the nearest training row of each class; inf without one.
+
+    Args:
+        train: (N, D); classes: (N,) class numbers below `count`; test: (M, D).
+    """
     squared = (test**2).sum(1)[:, None] - 2 * test @ train.T + (train**2).sum(1)[None]
-    return np.asarray(glosses)[squared.argmin(axis=1)]
+    out = np.full((count, len(test)), np.inf)
+    np.minimum.at(out, classes, np.maximum(squared, 0).T)
+    return np.sqrt(out).T

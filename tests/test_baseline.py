@@ -1,0 +1,49 @@
+"""The baseline is a run like every other: one look at the test clips, finished once, paired with others."""
+
+import numpy as np
+import pytest
+
+from signlib import baseline, paths, presets
+from signlib.corpora import load_corpus, split_clips
+from signlib.errors import RunError
+from signlib.training.batches import prepare
+
+SMALL = ["data.glosses=4", "data.signers=3", "data.repetitions=2", "features.coordinates=2"]
+
+
+@pytest.fixture(autouse=True)
+def _own_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
+
+
+def test_the_nearest_training_clip_names_the_test_clip():
+    settings = presets.build("landmarks/small", "smoke", overrides=SMALL)
+    run = baseline.nearest_neighbour(settings, "nn", quiet=True)
+    source = load_corpus(settings.data)
+    splits = split_clips(source.labelled, settings.data)
+
+    def middle(clip):
+        points = prepare(source.read(clip), source.skeleton, settings.features)
+        return points[len(points) // 2]
+
+    assert run.finished
+    assert run.metrics[0].n == len(splits.test) == 8
+    assert run.metrics[0].interval[0] <= run.metrics[0].value <= run.metrics[0].interval[1]
+    assert set(run.predictions["prediction"]) <= set(splits.train["gloss"])
+    scores, clips, classes = run.scores
+    assert scores.shape == (8, 4)
+    assert (scores <= 0).all()
+    named = [classes[k] for k in scores.argmax(axis=1)]
+    assert run.predictions.set_index("clip").loc[list(clips), "prediction"].tolist() == named
+    assert middle(splits.test["clip"].iloc[0]).shape[-1] == 2
+
+
+def test_a_finished_baseline_is_loaded_and_other_settings_are_refused():
+    settings = presets.build("landmarks/small", "smoke", overrides=SMALL)
+    first = baseline.nearest_neighbour(settings, "nn", quiet=True)
+    again = baseline.nearest_neighbour(settings, "nn", resume=True, quiet=True)
+    assert again.path == first.path == paths.runs_root() / "landmarks-small" / "nn"
+    np.testing.assert_array_equal(again.scores[0], first.scores[0])
+    other = presets.build("landmarks/small", "smoke", overrides=[*SMALL, "features.normalise=false"])
+    with pytest.raises(RunError):
+        baseline.nearest_neighbour(other, "nn", resume=True, quiet=True)
