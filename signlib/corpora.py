@@ -44,7 +44,7 @@ def load_manifest(settings: config.DataSettings) -> pd.DataFrame:
     folder, reader = VIDEO_READERS[settings.corpus]
     if not settings.root and not folder:
         raise SettingsError("data.corpus=folder needs data.root (--data-root): the folder with manifest.csv")
-    return reader(Path(settings.root) if settings.root else paths.data_root() / folder)
+    return reader(corpus_root(settings))
 
 
 def load_corpus(settings: config.DataSettings) -> ClipSource:
@@ -64,10 +64,20 @@ def load_corpus(settings: config.DataSettings) -> ClipSource:
     return LoadedClips(source.labelled, lambda clip: shared_points(source.read(clip), own, wanted), extraction)
 
 
+def generated_world(settings: config.DataSettings) -> GeneratedCorpus | SentenceCorpus:
+    """The generated corpus that the settings name, with the true values of its clips."""
+    sizes = (settings.glosses, settings.signers, settings.repetitions)
+    return GENERATED[settings.corpus](*sizes, seed=settings.seed, hardness=settings.hardness)
+
+
+def corpus_root(settings: config.DataSettings) -> Path:
+    """The folder that the files of a video corpus are relative to."""
+    return Path(settings.root) if settings.root else paths.data_root() / VIDEO_READERS[settings.corpus][0]
+
+
 def _load(settings: config.DataSettings) -> ClipSource:
     if settings.corpus in GENERATED:
-        sizes = (settings.glosses, settings.signers, settings.repetitions)
-        world = GENERATED[settings.corpus](*sizes, seed=settings.seed, hardness=settings.hardness)
+        world = generated_world(settings)
         about = asdict(settings)
         kept = {key: about[key] for key in ("glosses", "signers", "repetitions", "seed", "hardness")}
         extraction = Extraction(settings.corpus, "2", (543, 4), ("x", "y", "z", "visibility"), "mediapipe-543", kept)

@@ -1,12 +1,14 @@
 """The figures of the course: one look for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from signlib.data.skeletons import Skeleton
 
 INK, BLUE, ORANGE, GREY = "#22303c", "#2a6fbb", "#d9772b", "#b8c0c8"
 PART_COLOURS = {"face": GREY, "pose": INK, "left_hand": BLUE, "right_hand": ORANGE, "body": INK}
@@ -103,6 +105,43 @@ def filmstrip(
         draw_skeleton(axis, points[number], bones, parts, aspect)
         axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))
         axis.set_title(f"frame {number}", fontsize=8)
+    return drawn
+
+
+def contact_sheet(
+    rows: Mapping[str, Sequence[np.ndarray]], titles: Sequence[str], skeleton: Skeleton | None = None, aspect: float = 1
+) -> Figure:
+    """Pictures side by side, one row a kind; a page that says so where there are none.
+
+    Args:
+        rows: name -> pictures (H, W, 3) uint8, or points (J, C >= 2) as fractions of the picture, NaN = missing.
+        titles: of the columns.
+        skeleton: of the points.
+        aspect: width / height of the picture.
+    """
+    if not rows:
+        drawn, (axis,) = figure(4, 0.6)
+        axis.axis("off")
+        axis.text(0.5, 0.5, "no pictures: the files of these clips are not here", ha="center", va="center")
+        return drawn
+    columns = max(map(len, rows.values()))
+    drawn, axes = plt.subplots(
+        len(rows), columns, figsize=(1.45 * columns * aspect**0.5, 1.5 * len(rows)), layout="constrained", squeeze=False
+    )
+    for line, (name, pictures) in zip(axes, rows.items(), strict=True):
+        for axis in line:
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        for axis, picture in zip(line, pictures, strict=False):
+            if picture.ndim == 3:
+                axis.imshow(picture)
+            else:
+                draw_skeleton(axis, picture, skeleton.bones, skeleton.parts, aspect)
+                axis.set(xlim=(0, aspect), ylim=(1, 0))
+        line[0].text(-0.08, 0.5, name, rotation=90, ha="right", va="center", transform=line[0].transAxes, fontsize=9)
+    for axis, title in zip(axes[0], titles, strict=False):
+        axis.set_title(title, fontsize=8)
+    plt.close(drawn)
     return drawn
 
 
