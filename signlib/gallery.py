@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from signlib import config, paths
 from signlib.corpora import GENERATED, VIDEO_READERS, corpus_root, generated_world, load_corpus
@@ -61,6 +62,29 @@ def clip_strip(settings: config.DataSettings, row: Any, count: int = 6, size: in
     if settings.corpus in GENERATED:
         rows = _rendered(settings, row, frames, size) | rows
     return Strip(frames, rows, source.skeleton, aspect)
+
+
+def clip_frames(settings: config.DataSettings, table: pd.DataFrame) -> pd.Series:
+    """How many frames each clip of a manifest has, by clip; clips whose file is not there are left out.
+
+    Raises:
+        InputError: for a file that is there and cannot be read.
+    """
+    if settings.corpus not in VIDEO_READERS:
+        source = load_corpus(settings)
+        return pd.Series({clip: len(source.read(clip)) for clip in table["clip"]}, dtype=int)
+    root, found = corpus_root(settings), {}
+    for row in table.itertuples():
+        path = paths.inside(root, row.file) if row.file else None
+        if path is None or not path.exists():
+            continue
+        if path.suffix == ".skeleton":
+            found[row.clip] = len(ntu60.read_skeleton(path).joints)
+        elif path.is_dir():
+            found[row.clip] = sum(file.suffix in PICTURES for file in path.iterdir())
+        else:
+            found[row.clip] = len(sample_indices(probe(path).frames, start=row.start, end=row.end))
+    return pd.Series(found, dtype=int)
 
 
 def _moments(length: int, count: int) -> list[int]:

@@ -104,6 +104,12 @@ PRESETS: dict[str, Preset] = {
         smoke={"training.repeats": 1},
         base="landmarks/small",
     ),
+    "landmarks/probe": Preset(
+        "how hard a corpus is: the small transformer beside nearest neighbours",
+        {},
+        smoke={"data.glosses": 20, "data.repetitions": 3, "training.epochs": 14},
+        base="landmarks/small",
+    ),
     "dgs-30/small": Preset(
         "30 German signs of a crowd, five folds",
         {

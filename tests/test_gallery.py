@@ -10,7 +10,7 @@ from signlib.corpora import load_manifest
 from signlib.data.video import write_video
 from signlib.errors import ClipError
 from signlib.evaluation import plots
-from signlib.gallery import clip_strip
+from signlib.gallery import clip_frames, clip_strip
 
 
 def first_row(settings):
@@ -77,3 +77,17 @@ def test_a_real_kinect_skeleton_is_drawn_whole(real_data):
     assert points.max() <= 1
     head, foot = strip.skeleton.index("head"), strip.skeleton.index("left_foot")
     assert (points[:, head, 1] < points[:, foot, 1]).all(), "heads are up"
+
+
+def test_frames_are_counted_where_a_clip_is_there(tmp_path):
+    write_video(tmp_path / "a.mp4", [grey(20 * k) for k in range(10)], fps=25)
+    (tmp_path / "p").mkdir()
+    for k in range(4):
+        cv2.imwrite(str(tmp_path / "p" / f"{k}.png"), grey(k))
+    rows = {"clip": ["whole", "part", "pictures", "lost"], "file": ["a.mp4", "a.mp4", "p", "b.mp4"]}
+    pd.DataFrame({**rows, "start": [0, 2, 0, 0], "end": [-1, 7, -1, -1]}).to_csv(tmp_path / "manifest.csv", index=False)
+    settings = DataSettings(corpus="folder", root=str(tmp_path))
+    assert clip_frames(settings, load_manifest(settings)).to_dict() == {"whole": 10, "part": 5, "pictures": 4}
+    made = DataSettings(signers=3)
+    table = load_manifest(made).head(2)
+    assert (clip_frames(made, table) > 20).all()

@@ -14,6 +14,7 @@ from signlib.training.batches import resample
 # preset: parameters of the whole classifier in its full form, on the corpus named (543 points, 226 glosses if none)
 PARAMETERS = {
     "landmarks/small": 466_790,
+    "landmarks/probe": 466_790,
     "landmarks/base": 11_446_118,
     "landmarks/seed": 11_306_722,
     "landmarks/one-shot": 463_670,
