@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from signlib.synthesis.face import average_face
-from signlib.synthesis.surfaces import Canvas, draw_ellipsoid
+from signlib.synthesis.surfaces import Canvas, Lens, draw_ellipsoid
 
 STILL = (10, 338, 297, 332, 284, 251, 389, 356, 109, 67, 103, 54, 21, 162, 127, 168, 6, 197, 195, 5, 4, 1, 94, 454, 234)
 """Face points that no expression moves: they tell where the head is."""
@@ -58,8 +58,10 @@ def relief() -> Relief:
     rest = average_face().rest
     y, x = np.mgrid[-_HIGH : _HIGH : 1 / _CELLS, -_SIDE : _SIDE : 1 / _CELLS]
     z = griddata(rest[:, :2], rest[:, 2], (x, y), method="linear")
-    rim = griddata(rest[:, :2], rest[:, 2], (x, y), method="nearest")
-    z = cv2.GaussianBlur(np.where(np.isnan(z), rim, z).astype(np.float32), (0, 0), 2.2)
+    # beyond the mesh the cheeks go on around the skull
+    skull = -0.88 * np.sqrt(1 - np.minimum(np.abs(x) / 0.84, 0.97) ** 2) * (1 - 0.22 * y**2)
+    inside = (x / 0.70) ** 2 + (y / 0.94) ** 2 < 1
+    z = cv2.GaussianBlur(np.where(inside, z, skull).astype(np.float32), (0, 0), 2.2)
     for side in (-1, 1):
         z += 0.07 * np.exp(-(((x - side * 0.31) / 0.15) ** 2) - ((y + 0.21) / 0.075) ** 2)  # eye sockets
         z -= 0.03 * np.exp(-(((x - side * 0.42) / 0.16) ** 2) - ((y - 0.12) / 0.13) ** 2)  # cheeks
@@ -106,28 +108,6 @@ def head_poses(face: np.ndarray) -> list[Pose]:
     return poses
 
 
-class Lens:
-    """Camera space -> pixels: perspective around the hips.
-
-    Attributes:
-        origin: (2,) pixels of the hips.
-        distance: metres from camera to hips.
-        zoom: pixels a metre at that distance.
-    """
-
-    def __init__(self, origin: tuple[float, float], distance: float, zoom: float) -> None:
-        self.origin, self.distance, self.zoom = np.array(origin), distance, zoom
-
-    def scale(self, z: np.ndarray | float):
-        """Pixels a metre at `z` metres behind the hips."""
-        return self.zoom / (1 + z / self.distance)
-
-    def place(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) x, y in pixels and z in metres from the camera, of camera space around the hips."""
-        scale = self.scale(points[..., 2:])
-        return np.concatenate([self.origin + scale * points[..., :2], self.distance + points[..., 2:]], -1)
-
-
 def draw_skull(canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, haircut: str) -> None:
     """Draw the head behind the face: skull, jaw, ears and hair.
 
@@ -142,7 +122,7 @@ def draw_skull(canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, hai
         ((0.83, 0.02, 0.05), (0.09, 0.20, 0.14), head),
     ]
     if haircut != "bald":
-        solids.append(((0, -0.40, 0.25), (0.88, 0.92, 1.00), hair))
+        solids.append(((0, -0.40, 0.25), (0.89, 0.96, 1.02), hair))
     if haircut == "long":
         solids += [((side * 0.72, 0.45, 0.30), (0.24, 1.05, 0.50), hair) for side in (-1, 1)]
         solids.append(((0, 0.3, 0.5), (0.85, 1.1, 0.6), hair))

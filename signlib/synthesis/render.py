@@ -13,15 +13,15 @@ from signlib.errors import SettingsError
 from signlib.synthesis import motion
 from signlib.synthesis.appearance import Look
 from signlib.synthesis.backdrop import backdrop
-from signlib.synthesis.heads import Lens, draw_face, draw_skull, head_poses, paint_features
+from signlib.synthesis.heads import draw_face, draw_skull, head_poses, paint_features
 from signlib.synthesis.limbs import ARM, HAIR, HEAD, LEFT_HAND, LEGS, NECK, RIGHT_HAND, SLEEVE, TRUNK, Limbs, limbs
 from signlib.synthesis.performance import Performance
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer
-from signlib.synthesis.surfaces import Canvas, draw_capsules, draw_trunk
+from signlib.synthesis.surfaces import Canvas, Lens, draw_capsules, draw_plates, draw_trunk
 
 SMALLEST, LARGEST = 32, 2048
-FINE = 2
+FINE = 1.5
 """Samples a pixel along each side: edges are smooth without a single mixed depth."""
 
 _PALM = 522 - 501
@@ -33,7 +33,7 @@ _TRUNK = np.array(
     ]
 )  # fmt: skip
 """Place between shoulders (0) and hips (1), half width and half depth in shoulder widths."""
-_HAIRLINE = {"short": -0.80, "long": -0.78, "bun": -0.84, "fringe": -0.56, "bald": None}
+_HAIRLINE = {"short": -0.74, "long": -0.72, "bun": -0.80, "fringe": -0.56, "bald": None}
 _NEAREST, _FARTHEST = 500, 8000
 """Millimetres that the depth camera can measure."""
 
@@ -47,15 +47,17 @@ def render(
         performance: of one clip; at least one frame.
         seated: its signer with the camera of that take, as `corpus.seated(name)`.
         look: as `appearance.make_look` dresses that signer.
-        width, height: of the pictures in pixels, 32 to 2048.
+        width, height: of the pictures in pixels, even numbers from 32 to 2048.
 
     Raises:
-        SettingsError: for no frame, or a size out of range.
+        SettingsError: for no frame, or a size that is odd or out of range.
     """
     if len(performance.points) == 0:
         raise SettingsError("a performance of 0 frames cannot be filmed: give at least 1")
-    if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
-        raise SettingsError(f"pictures of {width} x {height} pixels: give {SMALLEST} to {LARGEST} for both sides")
+    if any(side % 2 or not SMALLEST <= side <= LARGEST for side in (width, height)):
+        raise SettingsError(
+            f"pictures of {width} x {height} pixels: give even numbers from {SMALLEST} to {LARGEST} for both sides"
+        )
     return Studio(performance, seated, look, width, height).frames()
 
 
@@ -66,15 +68,17 @@ class Studio:
         self.look, self.size = look, (width, height)
         turn = motion.turns(np.array([[seated.yaw, seated.tilt, seated.roll]]))[0].T
         self.points = performance.points @ turn
-        self.gaze = getattr(performance, "gaze", np.zeros((len(self.points), 2)))
+        self.gaze = performance.gaze
         x, y = seated.centre
         self.lens = Lens((FINE * width * x, FINE * height * y), seated.distance, FINE * width * seated.zoom)
         self.shoulders = seated.shoulders
         self.limbs: Limbs = limbs(self.points, seated, look.sleeves)
         self.poses = head_poses(self.points[:, :468])
-        self.canvas = Canvas.blank(FINE * width, FINE * height)
+        fine = int(FINE * width), int(FINE * height)
+        self.canvas = Canvas.blank(*fine)
         room, self.wall = backdrop(look, seated.distance, width, height)
-        self.room = np.repeat(np.repeat(np.uint8(room + 0.5), FINE, 0), FINE, 1)
+        room = cv2.resize(room, fine, interpolation=cv2.INTER_LINEAR)
+        self.room = np.ascontiguousarray(np.uint8(room + 0.5).transpose(2, 0, 1))
         self.colours = _colours(look)
         self.noise = DepthNoise(look, len(self.points), width, height)
 
@@ -106,6 +110,10 @@ class Studio:
             for k, (ends, scale) in enumerate(zip((start, end), scales, strict=True))
         )
         draw_capsules(self.canvas, start, end, (scales[0] + scales[1]) / 2, self.limbs.material)
+        corners = self.lens.place(self.limbs.plates[t])
+        scale = self.lens.scale(corners[:, 0, 2] - self.lens.distance)
+        thickness = scale[:, None] * self.limbs.thickness
+        draw_plates(self.canvas, corners, thickness, scale, self.limbs.plate_material)
 
     def _draw_trunk(self, t: int) -> None:
         left, right, left_hip, right_hip = self.points[t, [479, 480, 491, 492]]
@@ -122,8 +130,7 @@ class Studio:
         seen = np.flatnonzero(canvas.material)
         picture = self.room.copy()
         if len(seen):
-            material = canvas.material.ravel()[seen]
-            nx, ny = canvas.nx.ravel()[seen], canvas.ny.ravel()[seen]
+            material, nx, ny = (part.ravel()[seen] for part in (canvas.material, canvas.nx, canvas.ny))
             nz = -np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
             lamp = np.float32(look.light)
             shade = np.maximum(nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + np.float32(0.15), 0)
@@ -131,26 +138,32 @@ class Studio:
             shade += np.float32(look.ambient)
             shade *= np.float32(0.72) - np.float32(0.28) * nz
             shade *= self._nearness().ravel()[seen]
-            colours = self.colours[material]
+            colours = np.stack([channel[material] for channel in self.colours])
             self._dress(colours, material, seen)
             self._show_palms(colours, material, nx, ny, nz, t)
             if paint is not None:
                 self._make_up(colours, shade, seen, paint)
-            colours *= shade[:, None]
+            colours *= shade
             np.minimum(colours, 255, out=colours)
-            picture.reshape(-1, 3)[seen] = colours
-        return cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
+            for plane, channel in zip(picture, colours.astype(np.uint8), strict=True):
+                plane.ravel()[seen] = channel
+        return cv2.merge([cv2.resize(plane, self.size, interpolation=cv2.INTER_AREA) for plane in picture])
 
     def _nearness(self) -> np.ndarray:
         """(H, W) below 1 where something nearer stands close by: it keeps light off. Source: Luft et al. 2006."""
         far = np.float32(self.lens.distance + 0.25)
-        z = np.minimum(self.canvas.z, far)
-        side = max(3, int(0.035 * self.lens.zoom) | 1)
+        z = np.minimum(self._z(), far)
+        side = max(3, int(0.035 * self.lens.zoom / FINE) | 1)
         behind = z - cv2.blur(z, (side, side))
         np.maximum(behind, 0, out=behind)
         behind *= np.float32(-5.0)
         behind += 1
-        return np.maximum(behind, np.float32(0.55), out=behind)
+        np.maximum(behind, np.float32(0.55), out=behind)
+        return cv2.resize(behind, self.canvas.z.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    def _z(self) -> np.ndarray:
+        """(H, W) depth at the sample in the middle of each pixel."""
+        return cv2.resize(self.canvas.z, self.size, interpolation=cv2.INTER_NEAREST)
 
     def _dress(self, colours: np.ndarray, material: np.ndarray, seen: np.ndarray) -> None:
         """Put the pattern on the shirt, in place."""
@@ -163,7 +176,7 @@ class Studio:
         down = (rows - top[1]) / scale
         stripes, hoops = np.mod(across / 0.06, 1) < 0.4, np.mod(down / 0.07, 1) < 0.4
         chosen = {"stripes": stripes, "hoops": hoops, "checks": stripes ^ hoops}[self.look.pattern]
-        colours[shirt[chosen]] = np.float32(self.look.accent)
+        colours[:, shirt[chosen]] = np.float32(self.look.accent)[:, None]
 
     def _show_palms(self, colours: np.ndarray, material: np.ndarray, nx, ny, nz, t: int) -> None:
         """Make the inner sides of the hands lighter, in place."""
@@ -172,8 +185,8 @@ class Studio:
             wrist, index, middle, pinky = self.points[t, [first, first + 5, first + 9, first + 17]]
             inner = sign * np.cross(index - pinky, middle - wrist)
             inner = np.float32(inner / np.linalg.norm(inner))
-            facing = np.clip(1.6 * (nx[of] * inner[0] + ny[of] * inner[1] + nz[of] * inner[2]), 0, 1)[:, None]
-            colours[of] += facing * (self.colours[0] - self.colours[hand])
+            facing = np.clip(1.6 * (nx[of] * inner[0] + ny[of] * inner[1] + nz[of] * inner[2]), 0, 1)
+            colours[:, of] += facing * (self.colours[:, :1] - self.colours[:, hand, None])
 
     def _make_up(self, colours: np.ndarray, shade: np.ndarray, seen: np.ndarray, paint: tuple) -> None:
         """Put eyes, brows, lips and hollows on the face where it is in sight, in place."""
@@ -185,33 +198,33 @@ class Studio:
         shade[at] *= light[bare]
         painted = (labels > 0) & bare
         at = np.searchsorted(seen, place[painted])
-        colours[at] = self.make_up[labels[painted]]
+        colours[:, at] = self.make_up[:, labels[painted]]
 
     @property
     def make_up(self) -> np.ndarray:
-        """(10, 3) colours of what `heads.paint_features` paints."""
+        """(3, 10) colours of what `heads.paint_features` paints."""
         look = self.look
         skin, hair = np.array(look.skin), np.array(look.hair)
         lips = 0.62 * skin + 0.30 * np.array([170, 60, 70])
         rows = [skin, (232, 230, 226), look.eyes, (14, 12, 12), 0.25 * hair + 8, 0.75 * hair + 0.12 * skin, lips,
                 (54, 22, 24), (226, 222, 212), 0.42 * skin]  # fmt: skip
-        return np.array(rows, np.float32) * np.float32(look.tint)
+        return (np.array(rows, np.float32) * np.float32(look.tint)).T
 
     def depth(self, t: int) -> np.ndarray:
         """(H, W) uint16 millimetres of what is on the canvas, or of the room where there is nothing."""
-        z = self.canvas.z[::FINE, ::FINE]
+        z = self._z()
         return self.noise.measured(np.where(np.isfinite(z), z, self.wall), t)
 
 
 def _colours(look: Look) -> np.ndarray:
-    """(10, 3) of each material; row 0 is the palm."""
+    """(3, 10) of each material; 0 is the palm."""
     skin, shirt = np.array(look.skin), np.array(look.shirt)
-    palm = 0.55 * skin + 0.45 * np.array([236, 190, 168])
+    palm = 0.55 * skin + 0.45 * np.array([238, 172, 154])
     rows = np.empty((10, 3))
     rows[[ARM, HEAD, LEFT_HAND, RIGHT_HAND]] = skin
     rows[0], rows[NECK], rows[TRUNK], rows[SLEEVE] = palm, 0.86 * skin, shirt, shirt
     rows[LEGS], rows[HAIR] = look.trousers, look.hair
-    return (rows * look.tint).astype(np.float32)
+    return np.ascontiguousarray((rows * look.tint).T, np.float32)
 
 
 class DepthNoise:

@@ -7,10 +7,35 @@ Positions are (x, y) in pixels with the picture's corner at 0 and z in metres fr
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+EDGE_ON = 0.2
+"""Triangles whose normal has less than this towards the camera show nothing but their edges."""
 TILES = np.array([12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048])
 """Sides of the boxes in which limbs are drawn; those of one side are computed together."""
+
+
+class Lens:
+    """Camera space -> pixels: perspective around the hips.
+
+    Attributes:
+        origin: (2,) pixels of the hips.
+        distance: metres from camera to hips.
+        zoom: pixels a metre at that distance.
+    """
+
+    def __init__(self, origin: tuple[float, float], distance: float, zoom: float) -> None:
+        self.origin, self.distance, self.zoom = np.array(origin), distance, zoom
+
+    def scale(self, z: np.ndarray | float):
+        """Pixels a metre at `z` metres behind the hips."""
+        return self.zoom / (1 + z / self.distance)
+
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) x, y in pixels and z in metres from the camera, of camera space around the hips."""
+        scale = self.scale(points[..., 2:])
+        return np.concatenate([self.origin + scale * points[..., :2], self.distance + points[..., 2:]], -1)
 
 
 @dataclass
@@ -93,20 +118,29 @@ def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.
     x = column(low[:, 0] + 0.5 - start[:, 0]) + np.arange(columns, dtype=np.float32)
     y = column(low[:, 1] + 0.5 - start[:, 1]) + np.arange(rows, dtype=np.float32)[:, None]
     step = end - start
-    length = np.hypot(step[:, 0], step[:, 1]) + 1e-3
+    length = np.hypot(step[:, 0], step[:, 1])
+    # Seen along its axis the thicker end hides the taper.
+    end_on = length < 1.05 * np.abs(step[:, 3]) + 1e-3
+    first, widening = np.where(end_on, np.maximum(start[:, 3], end[:, 3]), start[:, 3]), np.where(end_on, 0, step[:, 3])
+    right, down = np.where(length > 1e-6, step[:, :2].T / np.maximum(length, 1e-6), [[1], [0]])
+    length = np.maximum(length, 1e-3)
     slant = step[:, 2] * scale
-    radius, widening = column(start[:, 3]), column(step[:, 3])
-    along = x * column(step[:, 0] / length) + y * column(step[:, 1] / length)
-    aside = y * column(step[:, 0] / length) - x * column(step[:, 1] / length)
+    along = x * column(right) + y * column(down)
+    aside = y * column(right) - x * column(down)
     aside *= aside
-    # The nearest point of a slanted tube lies on a circle further along than the foot of the pixel.
-    mean = (start[:, 3] + end[:, 3]) / 2
-    thick = np.sqrt(np.maximum(column(mean**2) - aside, 0))
-    thick *= column(slant / np.hypot(slant, length))
-    t = (along - thick) * column(1 / length)
+    # The nearest of all spheres at a pixel: z(t) - sqrt(r(t)^2 - distance(t)^2) is least, a quadratic equation in t.
+    span = length**2 - widening**2
+    t = column(length * first) + along * column(widening)
+    t *= t
+    t -= aside * column(span)
+    np.sqrt(np.maximum(t, 0, out=t), out=t)
+    t *= column(-slant / np.sqrt(slant**2 + span))
+    t += along * column(length)
+    t += column(first * widening)
+    t *= column(1 / span)
     np.minimum(np.maximum(t, 0, out=t), 1, out=t)
     along -= t * column(length)
-    r = radius + t * widening
+    r = column(first) + t * column(widening)
     rise = r * r
     rise -= along * along
     rise -= aside
@@ -115,6 +149,42 @@ def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.
     z = np.where(hit, column(start[:, 2]) + t * column(step[:, 2]) - rise * column(1 / scale), np.float32(np.inf))
     over = 1 / r
     return z, (x - t * column(step[:, 0])) * over, (y - t * column(step[:, 1])) * over
+
+
+def draw_plates(
+    canvas: Canvas, corners: np.ndarray, thickness: np.ndarray, scale: np.ndarray, material: np.ndarray
+) -> None:
+    """Draw the flat sides of triangles with rounded edges; the edges themselves are capsules.
+
+    Args:
+        corners: (K, 3, 3) x, y in pixels and z in metres.
+        thickness: (K, 3) pixels by which the surface stands before each corner.
+        scale: (K,) pixels a metre.
+        material: (K,) 1..255.
+    """
+    points = corners * np.stack([np.ones_like(scale), np.ones_like(scale), scale], -1)[:, None]
+    points = points + thickness[..., None] * _facing(points)[:, None]
+    normals = _facing(points)
+    low, high = np.floor(points[..., :2].min(1)), points[..., :2].max(1) + 1
+    for k in np.flatnonzero(np.abs(normals[:, 2]) > EDGE_ON):
+        box = canvas.box(*low[k], *high[k])
+        if box is None:
+            continue
+        corner = np.array([box[1].start, box[0].start])
+        inside = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), np.uint8)
+        cv2.fillConvexPoly(inside, np.round((points[k, :, :2] - corner - 0.5) * 16).astype(np.int32), 1, shift=4)
+        nx, ny, nz = normals[k]
+        x = np.arange(box[1].start, box[1].stop) + (0.5 - points[k, 0, 0])
+        y = np.arange(box[0].start, box[0].stop)[:, None] + (0.5 - points[k, 0, 1])
+        z = (points[k, 0, 2] - (nx * x + ny * y) / nz) / scale[k]
+        canvas.put(box, np.where(inside, z.astype(np.float32), np.float32(np.inf)), nx, ny, material[k])
+
+
+def _facing(points: np.ndarray) -> np.ndarray:
+    """(K, 3) unit normals towards the camera of triangles (K, 3, 3)."""
+    normals = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
+    normals *= np.where(normals[:, 2:] > 0, -1, 1)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
 
 
 def draw_ellipsoid(canvas: Canvas, centre: np.ndarray, axes: np.ndarray, scale: float, material: int) -> None:
