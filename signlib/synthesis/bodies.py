@@ -1,0 +1,306 @@
+"""Whole bodies with the joints of a Kinect: who they are, and where keys put them.
+
+A `Script` says what changes and when (pelvis, trunk, head, hands, feet); `pose`
+turns it into joints: trunk forward, arms and legs by inverse kinematics, so bones
+keep their length. Axes as everywhere, with the origin on the floor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from signlib.data.skeletons import NTU_25
+from signlib.synthesis import motion
+from signlib.synthesis.seeding import generator
+
+Target = tuple[str, float, float, float]
+"""Frame and (outwards to the limb's own side, up, forward). Frames: c chest (from the middle of the shoulders), h head,
+p pelvis, f floor where the person stood first, and the other person's oc, oh, op."""
+Vector = tuple[float, float, float]
+
+HANGING: Target = ("c", 0.23, -0.60, 0.03)
+STANDING: Target = ("f", 0.09, 0.0, 0.0)
+ELBOW: Vector = (0.5, -1.0, -0.45)
+SCALARS = ("lean", "side", "twist", "nod", "shake", "tilt", "yaw", "up", "forward", "aside", "fall")
+"""lean forward, side and tilt to the main hand's side, twist and shake and yaw away from it; up, forward and aside in
+metres of an average body; fall turns the whole body backwards about its feet."""
+_MIRRORED = frozenset({"side", "twist", "shake", "tilt", "yaw", "aside"})
+_HANDS, _FEET = ("hand", "hand2"), ("foot", "foot2")
+_J = {name: k for k, name in enumerate(NTU_25.joints)}
+_SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class Performer:
+    """One person.
+
+    Attributes:
+        name: as the corpus calls them.
+        left_handed: True mirrors all they do.
+        stature: 1 is average.
+        bones: lengths in metres by name.
+        tempo: 1 is average, 2 twice as fast.
+        size: of movements away from rest, 1 is average.
+        accent: (3,) where their hands go beside where they should.
+        stoop: lean of the trunk when at rest, radians.
+    """
+
+    name: str
+    left_handed: bool
+    stature: float
+    bones: dict[str, float]
+    tempo: float
+    size: float
+    accent: tuple[float, ...]
+    stoop: float
+
+
+_BONES = {
+    "loin": 0.30, "breast": 0.22, "neck": 0.075, "head": 0.16, "shoulders": 0.35, "upper_arm": 0.27, "forearm": 0.25,
+    "hand": 0.08, "tip": 0.08, "thumb": 0.06, "hips": 0.16, "thigh": 0.41, "shin": 0.40, "foot": 0.12,
+}  # fmt: skip
+_HIP_DROP, _ANKLE, _SHOULDER_DROP = 0.06, 0.08, 0.03
+
+
+def make_performer(number: int, seed: int = 0, hardness: float = 1.0) -> Performer:
+    """Performer `number` of the world `seed`; hardness 0 makes all of them average and right-handed."""
+    rng = generator(seed, "performer", number)
+
+    def ratio(spread: float) -> float:
+        return float(np.exp(hardness * spread * np.clip(rng.standard_normal(), -2, 2)))
+
+    stature = ratio(0.065)
+    return Performer(
+        name=f"P{number:03d}",
+        left_handed=bool(rng.random() < 0.12 and hardness > 0),
+        stature=stature,
+        bones={name: length * stature * ratio(0.035) for name, length in _BONES.items()},
+        tempo=ratio(0.17),
+        size=ratio(0.08),
+        accent=tuple(hardness * rng.normal(0, 0.03, 3)),
+        stoop=float(hardness * rng.normal(0.02, 0.05)),
+    )
+
+
+@dataclass
+class Script:
+    """What one or two persons do: moves of named channels on one clock.
+
+    Attributes:
+        rng: of this performance.
+        pace: seconds of this performance per second of an average one.
+        hardness: how much durations and places vary.
+        now: seconds since the start.
+        keys: times at which a `to` ended.
+        moves: for each person, channel -> [(start, end, value), ...].
+    """
+
+    rng: np.random.Generator
+    pace: float = 1.0
+    hardness: float = 1.0
+    persons: int = 1
+    now: float = 0.0
+    keys: list[float] = field(default_factory=list)
+    moves: list[dict[str, list[tuple[float, float, object]]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.moves = [{} for _ in range(self.persons)]
+
+    def to(self, seconds: float, other: dict | None = None, **changes) -> None:
+        """Move to `changes` within `seconds`, then go on from there; `other` is what the second person does."""
+        seconds *= self.pace * float(np.exp(self.hardness * self.rng.normal(0, 0.18)))
+        self._add(0, self.now, seconds, changes)
+        self._add(1, self.now, seconds, other or {})
+        self.now += seconds
+        self.keys.append(self.now)
+
+    def at(self, delay: float, seconds: float, who: int = 0, **changes) -> None:
+        """The same beside the clock: from `delay` after now; the clock stays."""
+        self._add(who, self.now + delay * self.pace, seconds * self.pace, changes)
+
+    def start(self, who: int = 0, **values) -> None:
+        """What is so from the beginning."""
+        for name, value in values.items():
+            self.moves[who][name] = [(-1.0, 0.0, value)]
+
+    def repeat(self, least: int, most: int) -> range:
+        """How often this performance repeats something."""
+        return range(int(self.rng.integers(least, most + 1)))
+
+    def vary(self, value: float, spread: float) -> float:
+        """`value`, more or less."""
+        return float(value + self.hardness * self.rng.normal(0, spread))
+
+    def _add(self, who: int, start: float, seconds: float, changes: dict) -> None:
+        for name, value in changes.items():
+            self.moves[who].setdefault(name, []).append((start, start + seconds, value))
+
+
+Frames = dict[str, tuple[np.ndarray, np.ndarray, float]]
+"""Name -> origin (T, 3), rotation (T, 3, 3), metres per unit."""
+
+
+def pose(
+    script: Script, performers: Sequence[Performer], places: Sequence[tuple[float, float, float]], fps: float
+) -> np.ndarray:
+    """(T, M, 25, 3) joints in metres.
+
+    Args:
+        places: for each person x, z on the floor and the heading (radians; 0 faces the camera, more is to the left).
+        fps: frames a second.
+    """
+    times = np.arange(max(2, round(script.now * fps))) / fps
+    posed = [_Body(script, k, *who, times, fps) for k, who in enumerate(zip(performers, places, strict=True))]
+    for k, body in enumerate(posed):
+        other = posed[1 - k].frames if len(posed) > 1 else {}
+        body.frames |= {f"o{name}": frame for name, frame in list(other.items()) if name in "chp"}
+    return np.stack([body.joints() for body in posed], 1)
+
+
+class _Body:
+    """One person of a scene: the trunk is posed at once, the limbs when all frames are known."""
+
+    def __init__(self, script, who, performer, place, times, fps) -> None:
+        self.performer, self.moves, self.times = performer, script.moves[who], times
+        self.flip = -1.0 if performer.left_handed else 1.0
+        strays = script.hardness * script.rng.normal(0, 0.03, (2, 3))
+        self.shift = np.array(performer.accent) + strays
+        x, z, heading = place
+        self.floor = np.tile([x, 0.0, z], (len(times), 1))
+        self.facing = motion.turns(np.tile([[heading, 0.0, 0.0]], (len(times), 1)))
+        wander = motion.sway(script.rng, len(times), 5, fps) * min(script.hardness, 1.5)
+        stray = dict(zip(("lean", "side", "twist", "nod", "shake"), wander.T * 0.03, strict=True))
+        self.scalars = {name: self._scalar(name) + stray.get(name, 0.0) for name in SCALARS}
+        self.out = np.empty((len(times), len(NTU_25), 3))
+        self.frames = self._trunk()
+
+    def _track(self, name: str, first, resolve) -> np.ndarray:
+        """The channel over time: each move blends from whatever was before it."""
+        moves = self.moves.get(name, [])
+        if moves and moves[0][0] < 0:
+            first, moves = moves[0][2], moves[1:]
+        value = resolve(first)
+        for start, end, goal in moves:
+            way = np.clip((self.times - start) / (end - start), 0, 1)
+            way = way**3 * (10 - 15 * way + 6 * way**2)
+            value = value + way.reshape(-1, *[1] * (value.ndim - 1)) * (resolve(goal) - value)
+        return value
+
+    def _scalar(self, name: str) -> np.ndarray:
+        sign = self.flip if name in _MIRRORED else 1.0
+        return self._track(name, 0.0, lambda goal: np.full(len(self.times), sign * goal))
+
+    def _trunk(self) -> Frames:
+        bones, s, size = self.performer.bones, self.scalars, self.performer.stature
+        zero = np.zeros(len(self.times))
+        turn = self.facing @ motion.turns(np.stack([s["yaw"], zero, zero], 1))
+        lean = s["lean"] + self.performer.stoop
+
+        def bent(twist, lean, side):
+            # leaning and bending turn an already twisted trunk
+            return turn @ motion.turns(np.stack([twist, lean, -side], 1))
+
+        pelvis = bent(0.2 * s["twist"], 0.45 * lean, 0.35 * s["side"])
+        chest = bent(s["twist"], lean, s["side"])
+        head = chest @ motion.turns(np.stack([s["shake"], s["nod"], -s["tilt"]], 1))
+        legs = 0.995 * (bones["thigh"] + bones["shin"]) + (_HIP_DROP + _ANKLE) * size
+        move = np.stack([s["aside"] * -size, -legs - s["up"] * size, (0.16 * np.sin(lean) - s["forward"]) * size], 1)
+        base = self.floor + _turned(self.facing, move)
+        out = self.out
+        out[:, _J["spine_base"]] = base
+        middle = base + _turned((pelvis + chest) / 2, (0, -bones["loin"], 0), bones["loin"])
+        shoulders = middle + _turned(chest, (0, -bones["breast"], 0))
+        neck = shoulders + _turned((chest + head) / 2, (0, -bones["neck"], 0), bones["neck"])
+        top = neck + _turned(head, (0, -bones["head"], -0.02), bones["head"])
+        for name, points in (("spine_middle", middle), ("spine_shoulder", shoulders), ("neck", neck), ("head", top)):
+            out[:, _J[name]] = points
+        drop, hip = _SHOULDER_DROP * size, _HIP_DROP * size
+        for side, sign in zip(_SIDES, (1, -1), strict=True):
+            out[:, _J[f"{side}_shoulder"]] = shoulders + _turned(chest, (sign * bones["shoulders"] / 2, drop, 0))
+            out[:, _J[f"{side}_hip"]] = base + _turned(pelvis, (sign * bones["hips"] / 2, hip, 0))
+        return {
+            "c": (shoulders, chest, size),
+            "h": (top, head, size),
+            "p": (base, pelvis, size),
+            "f": (self.floor, self.facing, size),
+        }
+
+    def joints(self) -> np.ndarray:
+        """(T, 25, 3) with arms and legs."""
+        main = 1 if self.flip > 0 else 0
+        for hand, foot, side, shift in zip(_HANDS, _FEET, (main, 1 - main), self.shift, strict=True):
+            self._arm(hand, side, shift)
+            self._leg(foot, side)
+        return self._fallen()
+
+    def _place(self, target: Target, side: int, shift: np.ndarray) -> np.ndarray:
+        frame, outwards, up, forward = target
+        origin, rotation, unit = self.frames[frame]
+        sign = (1.0, -1.0)[side] * (-1.0 if frame.startswith("o") else 1.0)
+        local = unit * np.array([sign * outwards, -up, -forward])
+        stray = shift * (0.0 if frame == "f" else 0.4 if frame.startswith("o") else 1.0)
+        return origin + _turned(rotation, local + stray)
+
+    def _way(self, vector: Vector, side: int) -> np.ndarray:
+        outwards, up, forward = vector
+        return _turned(self.frames["c"][1], np.array([(1.0, -1.0)[side] * outwards, -up, -forward]))
+
+    def _arm(self, name: str, side: int, shift: np.ndarray) -> None:
+        bones, out, word = self.performer.bones, self.out, _SIDES[side]
+        shoulder = out[:, _J[f"{word}_shoulder"]]
+        goal = self._track(name, HANGING, lambda target: self._place(target, side, shift))
+        goal = shoulder + (goal - shoulder) * self.performer.size
+        # a path through the shoulder would throw the elbow about: go around it
+        near = np.exp(-2 * ((goal - shoulder) ** 2).sum(-1, keepdims=True) / (0.25 * self.performer.stature) ** 2)
+        goal = goal + 0.25 * near * self._way((1.0, 0.0, 0.3), side)
+        straight = motion.unit(goal - shoulder)
+        way = self._track(f"{name}_way", None, lambda v: straight if v is None else motion.unit(self._way(v, side)))
+        pole = self._track(f"{name}_elbow", ELBOW, lambda vector: self._way(vector, side))
+        way = motion.unit(way + 1e-12)
+        elbow, wrist = motion.two_bone(shoulder, goal - bones["hand"] * way, bones["upper_arm"], bones["forearm"], pole)
+        # no wrist bends further back than a right angle's four fifths
+        fore = motion.unit(wrist - elbow)
+        way = motion.unit(way + np.maximum(0.3 - (way * fore).sum(-1, keepdims=True), 0) * fore)
+        along = motion.unit(wrist - shoulder)
+        aside = pole - (pole * along).sum(-1, keepdims=True) * along
+        thumb = -(aside - (aside * way).sum(-1, keepdims=True) * way)
+        hand = wrist + bones["hand"] * way
+        for joint, points in (
+            ("elbow", elbow),
+            ("wrist", wrist),
+            ("hand", hand),
+            ("hand_tip", hand + bones["tip"] * way),
+            ("thumb", hand + bones["thumb"] * (0.6 * way + 0.8 * motion.unit(thumb))),
+        ):
+            out[:, _J[f"{word}_{joint}"]] = points
+
+    def _leg(self, name: str, side: int) -> None:
+        bones, out, word = self.performer.bones, self.out, _SIDES[side]
+        hip = out[:, _J[f"{word}_hip"]]
+        goal = self._track(name, STANDING, lambda target: self._place(target, side, np.zeros(3)))
+        goal = goal - [0, _ANKLE * self.performer.stature, 0]
+        facing = self.frames["p"][1]
+        ahead = _turned(facing, np.array([(0.12, -0.12)[side], 0.0, -1.0]))
+        knee, ankle = motion.two_bone(hip, goal, bones["thigh"], bones["shin"], ahead)
+        shin = motion.unit(ankle - knee)
+        toes = ahead - (ahead * shin).sum(-1, keepdims=True) * shin + 0.25 * shin
+        for joint, points in (("knee", knee), ("ankle", ankle), ("foot", ankle + bones["foot"] * motion.unit(toes))):
+            out[:, _J[f"{word}_{joint}"]] = points
+
+    def _fallen(self) -> np.ndarray:
+        fall = self.scalars["fall"]
+        if not fall.any():
+            return self.out
+        # backwards about the heels; a lying body is as high as it is thick
+        zero = np.zeros_like(fall)
+        turn = self.facing @ motion.turns(np.stack([zero, -fall, zero], 1)) @ self.facing.swapaxes(1, 2)
+        fallen = self.floor[:, None] + np.einsum("tij,tkj->tki", turn, self.out - self.floor[:, None])
+        fallen[:, :, 1] -= 0.1 * np.sin(fall)[:, None]
+        return fallen
+
+
+def _turned(rotation: np.ndarray, vector, length: float | None = None) -> np.ndarray:
+    """(T, 3) vectors in the frame `rotation`; with a `length`, brought to it (a mean of rotations shortens)."""
+    turned = np.einsum("tij,tj->ti", rotation, np.broadcast_to(vector, (len(rotation), 3)))
+    return turned if length is None else length * motion.unit(turned)

@@ -1,0 +1,137 @@
+"""What a Kinect v2 would report of people before it: 25 joints, in its axes, with its faults.
+
+Signing (543 points) and everyday actions come to the same skeleton, so that the
+same performance can be had as landmarks, as video and as a Kinect clip.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from signlib.data.skeletons import NTU_25
+from signlib.synthesis import motion
+
+TRACKED, INFERRED, ABSENT = 2, 1, 0
+"""Tracking states as the sensor writes them."""
+_J = {name: k for k, name in enumerate(NTU_25.joints)}
+_POSE = 468
+_DIRECT = {
+    "shoulder": (11, 12), "elbow": (13, 14), "wrist": (15, 16), "hip": (23, 24), "knee": (25, 26),
+    "ankle": (27, 28), "foot": (31, 32),
+}  # fmt: skip
+_PALM = [0, 5, 9, 13, 17]
+_ENDS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("hand", "hand_tip", "thumb", "foot", "ankle")]
+_ARMS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("elbow", "wrist", "hand", "hand_tip", "thumb")]
+_LEGS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle", "foot")]
+_TRUNK_RADIUS = 0.13
+_BEHIND = 0.10
+"""How far behind another body part a joint must lie to be hidden by it, metres."""
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """Where the sensor stands. It looks level at the vertical axis through the origin.
+
+    Attributes:
+        angle: radians around that axis; 0 = before a person who faces forward, more = to the person's left.
+        distance: metres from the axis.
+        height: metres above the origin.
+    """
+
+    angle: float = 0.0
+    distance: float = 3.0
+    height: float = 0.9
+
+
+def joints_of(points: np.ndarray) -> np.ndarray:
+    """(T, 25, 3) Kinect joints of a performance's (T, 543, 3) points, in the same axes and metres."""
+    out = np.empty((len(points), len(NTU_25), 3))
+    for name, pair in _DIRECT.items():
+        for side, index in zip(("left", "right"), pair, strict=True):
+            out[:, _J[f"{side}_{name}"]] = points[:, _POSE + index]
+    for side, first in (("left", 501), ("right", 522)):
+        hand = points[:, first : first + 21]
+        out[:, _J[f"{side}_hand"]] = hand[:, _PALM].mean(1)
+        out[:, _J[f"{side}_hand_tip"]], out[:, _J[f"{side}_thumb"]] = hand[:, 12], hand[:, 4]
+    base = points[:, [_POSE + 23, _POSE + 24]].mean(1)
+    shoulders = points[:, [_POSE + 11, _POSE + 12]].mean(1)
+    head = points[:, [_POSE + 7, _POSE + 8]].mean(1)
+    upright = motion.unit(shoulders - base)
+    out[:, _J["spine_base"]] = base + 0.05 * upright
+    out[:, _J["spine_shoulder"]] = shoulders + 0.03 * upright
+    out[:, _J["spine_middle"]] = base + 0.58 * (shoulders - base)
+    out[:, _J["neck"]] = shoulders + 0.35 * (head - shoulders)
+    out[:, _J["head"]] = head
+    return out
+
+
+def to_sensor(points: np.ndarray, sensor: Sensor) -> np.ndarray:
+    """(..., 3) metres in the sensor's axes: x to the right of who faces it, y up, z away from it."""
+    turn = motion.turns(np.array([[-sensor.angle, 0.0, 0.0]]))[0]
+    seen = points @ turn.T
+    return np.stack([-seen[..., 0], -seen[..., 1] - sensor.height, seen[..., 2] + sensor.distance], -1)
+
+
+def observe(
+    joints: np.ndarray, sensor: Sensor, rng: np.random.Generator, hardness: float = 1.0, fps: float = 30.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the sensor reports.
+
+    Args:
+        joints: (T, M, 25, 3) metres, M persons; the origin as `Sensor.height` understands it.
+        hardness: scales the noise; 0 reports the truth (tracking states stay).
+
+    Returns:
+        (T, M, 25, 3) float32 metres in the sensor's axes, and (T, M, 25) int8 tracking states: a joint that
+        a trunk hides is inferred, and strays.
+    """
+    seen = to_sensor(joints, sensor)
+    hidden = _hidden(seen)
+    noise = rng.standard_normal((2, *seen.shape))
+    slow = _slow(noise[0], 0.35 * 30 / fps)
+    size = np.full(seen.shape[2], 0.005)
+    size[_ENDS] = 0.011
+    depth = np.array([1.0, 1.0, 1.5])
+    stray = size[:, None] * (0.6 * noise[1] + slow)
+    # an inferred joint is a guess that follows the body slowly
+    lasting = _slow(hidden[..., None].astype(float), 0.25 * 30 / fps, scale=False)
+    stray += 0.05 * lasting * slow
+    seen = seen + hardness * depth * stray
+    return seen.astype(np.float32), np.where(hidden, INFERRED, TRACKED).astype(np.int8)
+
+
+def _slow(noise: np.ndarray, share: float, scale: bool = True) -> np.ndarray:
+    """Noise smoothed over frames by a first-order filter; with `scale`, of the same spread."""
+    out = np.empty_like(noise)
+    value = noise[0]
+    for frame, new in enumerate(noise):
+        value = value + min(share, 1.0) * (new - value) * (frame > 0)
+        out[frame] = value
+    return out * (np.sqrt((2 - share) / share) if scale else 1.0)
+
+
+def _hidden(seen: np.ndarray) -> np.ndarray:
+    """(T, M, 25) True where a limb's joint lies behind a trunk (anybody's) or far behind the nearer leg."""
+    hidden = np.zeros(seen.shape[:3], bool)
+    flat = seen[..., :2] / seen[..., 2:]
+    for person in range(seen.shape[1]):
+        low, high = seen[:, person, None, _J["spine_base"]], seen[:, person, None, _J["spine_shoulder"]]
+        for who in range(seen.shape[1]):
+            limbs = _ARMS if who == person else list(range(len(NTU_25)))
+            hidden[:, who, limbs] |= _behind(seen[:, who, limbs], flat[:, who, limbs], low, high)
+        for side, other in (("left", "right"), ("right", "left")):
+            shin = [seen[:, person, None, _J[f"{other}_{name}"]] for name in ("ankle", "hip")]
+            leg = [_J[f"{side}_{name}"] for name in ("knee", "ankle", "foot")]
+            hidden[:, person, leg] |= _behind(seen[:, person, leg], flat[:, person, leg], *shin, radius=0.06)
+    return hidden
+
+
+def _behind(points, flat, low, high, radius: float = _TRUNK_RADIUS) -> np.ndarray:
+    """(T, K) True where the limb between `low` and `high` (T, 1, 3) covers `points` (T, K, 3)."""
+    a, b = low[..., :2] / low[..., 2:], high[..., :2] / high[..., 2:]
+    way = b - a
+    along = ((flat - a) * way).sum(-1) / np.maximum((way * way).sum(-1), 1e-9)
+    along = np.clip(along, 0, 1)[..., None]
+    away = np.linalg.norm(flat - a - along * way, axis=-1)
+    depth = (low[..., 2:] + along * (high[..., 2:] - low[..., 2:]))[..., 0]
+    return (away < radius / depth) & (points[..., 2] > depth + _BEHIND)
