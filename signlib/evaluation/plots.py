@@ -125,9 +125,9 @@ def contact_sheet(
         axis.text(0.5, 0.5, "no pictures: the files of these clips are not here", ha="center", va="center")
         return drawn
     columns = max(map(len, rows.values()))
-    drawn, axes = plt.subplots(
-        len(rows), columns, figsize=(1.45 * columns * aspect**0.5, 1.5 * len(rows)), layout="constrained", squeeze=False
-    )
+    size = (1.15 * columns * aspect**0.5, 1.2 * len(rows))
+    # pictures of rooms are heavy, and a notebook may weigh 200 KB
+    drawn, axes = plt.subplots(len(rows), columns, figsize=size, dpi=70, layout="constrained", squeeze=False)
     for line, (name, pictures) in zip(axes, rows.items(), strict=True):
         for axis in line:
             axis.set(xticks=[], yticks=[])
