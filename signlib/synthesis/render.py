@@ -264,7 +264,7 @@ def depth_picture(depth: np.ndarray, hips: float | None = None) -> np.ndarray:
             behind them, farther away is cut off as in AUTSL. None: from 800 to 4000 mm, nothing is cut off.
     """
     near, far = (800.0, 4000.0) if hips is None else (hips - 700, hips + 260)
-    level = (depth.astype(np.float32) - np.float32(near)) * np.float32(254 / (far - near)) + 1
+    level = (depth.astype(np.float32) - np.float32(near)) * np.float32(254 / (far - near)) + np.float32(1.5)
     np.clip(level, 1, 255, out=level)
     level[(depth == 0) | (depth > far)] = 0
     return np.repeat(level.astype(np.uint8)[..., None], 3, -1)
