@@ -16,6 +16,8 @@ ANGLES = (
 LIMITS = np.radians([(-15, 95)] * 4 + [(0, 110)] * 4 + [(-28, 28)] * 4 + [(5, 80), (-5, 65), (0, 70)])
 """(15, 2) least and greatest of each of `ANGLES`, radians."""
 WRIST_LIMIT = np.radians(70)
+TWIST_LIMITS = np.radians([-90, 95])
+"""How far the forearm turns from thumb up: palm down (negative) and palm up."""
 PALM = 0.55
 """The palm's centre between wrist (0) and middle knuckle (1)."""
 
@@ -23,7 +25,9 @@ _KNUCKLES = np.array([[0.27, 0.96, 0.0], [0.06, 1.0, 0.0], [-0.14, 0.94, 0.0], [
 _PHALANGES = np.array([[0.46, 0.28, 0.22], [0.51, 0.32, 0.23], [0.47, 0.30, 0.23], [0.36, 0.22, 0.20]])
 _THUMB_ROOT = np.array([0.28, 0.26, 0.05])
 _THUMB = np.array([0.44, 0.36, 0.28])
-_DIP_OF_PIP = 2 / 3
+_CURL = np.array([0.0, 1.0, 1 + 2 / 3])
+"""The end joint of a finger bends two thirds as far as its middle joint."""
+_THUMB_BENDS, _THUMB_RISE = np.array([0.0, 0.8, 1.6]), np.array([1.0, 0.8, 0.6])
 
 
 def minimum_jerk(frames: int) -> np.ndarray:
@@ -41,7 +45,12 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def two_bone(
-    root: np.ndarray, target: np.ndarray, upper: float, lower: float, pole: np.ndarray
+    root: np.ndarray,
+    target: np.ndarray,
+    upper: float,
+    lower: float,
+    pole: np.ndarray,
+    swivel: np.ndarray | float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Middle and end joint (..., 3) of two bones that reach from `root` towards `target`.
 
@@ -51,15 +60,25 @@ def two_bone(
         root: (..., 3) shoulder; target: (..., 3) wanted wrist.
         upper: length of the first bone; lower: of the second.
         pole: (..., 3) the side to which the middle joint bends; not parallel to target - root.
+        swivel: (...) radians by which a right elbow is lifted outwards about the line to the target.
     """
     reach = target - root
     distance = np.sqrt((reach * reach).sum(-1, keepdims=True))
     along = reach / np.maximum(distance, 1e-9)
     distance = np.clip(distance, abs(upper - lower) * 1.001 + 1e-9, (upper + lower) * 0.999)
     aside = unit(pole - (pole * along).sum(-1, keepdims=True) * along)
+    if swivel is not None:
+        angle = np.asarray(swivel)[..., None]
+        aside = np.cos(angle) * aside + np.sin(angle) * cross(aside, along)
     foot = (upper**2 + distance**2 - lower**2) / (2 * distance)
     height = np.sqrt(np.maximum(upper**2 - foot**2, 0.0))
     return root + foot * along + height * aside, root + distance * along
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(..., 3) cross product over the last axis; several times faster than `np.cross` on short arrays."""
+    (ax, ay, az), (bx, by, bz) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)
 
 
 def quaternion(palm: np.ndarray, fingers: np.ndarray) -> np.ndarray:
@@ -91,28 +110,62 @@ def frames_of(quaternions: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.array(rows), -1, 0)
 
 
-def bend_wrist(frames: np.ndarray, forearm: np.ndarray, limit: float = WRIST_LIMIT) -> np.ndarray:
-    """(T, 3, 3) hands turned back until fingers and forearm stand at most `limit` radians apart.
+def wrist_joints(frames: np.ndarray, upper: np.ndarray, forearm: np.ndarray) -> np.ndarray:
+    """(T, 3) radians that hold a right hand at the end of an arm: flexion, deviation to the thumb, twist.
+
+    The twist is the forearm's: 0 where the thumb is up when a bent arm points forward, positive towards palm up.
 
     Args:
         frames: (T, 3, 3) from `frames_of`.
-        forearm: (T, 3) unit vectors from elbow to wrist.
+        upper, forearm: (T, 3) unit vectors from shoulder to elbow and on to the wrist.
     """
-    fingers = frames[:, :, 1]
-    angle = np.arccos(np.clip((fingers * forearm).sum(-1), -1, 1))
-    axis = np.cross(fingers, forearm)
-    axis /= np.maximum(np.sqrt((axis * axis).sum(-1, keepdims=True)), 1e-9)
-    turn = np.maximum(angle - limit, 0.0)
-    return rotate(frames, axis, turn)
+    local = _forearm_frames(upper, forearm).swapaxes(1, 2) @ frames
+    x, y, z = local[:, 0, 1], local[:, 1, 1], local[:, 2, 1]
+    bend = np.arccos(np.clip(y, -1, 1))
+    sin = np.maximum(np.sqrt(x * x + z * z), 1e-9)
+    flex, aside = bend * z / sin, bend * x / sin
+    # what is left of the rotation after the shortest one that brings the fingers to their place
+    palm = _swing(flex, aside).swapaxes(1, 2) @ local[:, :, 2:]
+    twist = np.arctan2(palm[:, 0, 0], palm[:, 2, 0])
+    sin, cos = np.sin(twist), np.cos(twist)
+    return np.stack([cos * flex + sin * aside, cos * aside - sin * flex, twist], 1)
 
 
-def rotate(frames: np.ndarray, axis: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) columns turned by `turn` (T,) radians about unit vectors `axis` (T, 3). Source: Rodrigues."""
-    sin, cos = np.sin(turn)[:, None, None], np.cos(turn)[:, None, None]
-    columns, axis = frames.swapaxes(1, 2), axis[:, None]
-    turned = columns * cos + np.cross(axis, columns) * sin
-    turned += axis * (axis * columns).sum(-1, keepdims=True) * (1 - cos)
-    return turned.swapaxes(1, 2)
+def within_limits(joints: np.ndarray) -> np.ndarray:
+    """(T, 3) of `wrist_joints`, no further than a body can: `WRIST_LIMIT` for the bend, `TWIST_LIMITS`."""
+    bend = np.sqrt((joints[:, :2] ** 2).sum(1))
+    held = joints * np.minimum(1, WRIST_LIMIT / np.maximum(bend, 1e-9))[:, None]
+    held[:, 2] = np.clip(joints[:, 2], *TWIST_LIMITS)
+    return held
+
+
+def hand_frames(joints: np.ndarray, upper: np.ndarray, forearm: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) the hand at the end of an arm: what `wrist_joints` takes apart."""
+    sin, cos, zero = np.sin(joints[:, 2]), np.cos(joints[:, 2]), np.zeros(len(joints))
+    turn = np.array([[cos, zero, sin], [zero, zero + 1, zero], [-sin, zero, cos]])
+    local = np.moveaxis(turn, -1, 0) @ _swing(joints[:, 0], joints[:, 1])
+    return _forearm_frames(upper, forearm) @ local
+
+
+def _forearm_frames(upper: np.ndarray, forearm: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) of a straight hand with twist 0."""
+    palm = unit(cross(forearm, upper))
+    return np.stack([cross(forearm, palm), forearm, palm], 2)
+
+
+def _swing(flex: np.ndarray, aside: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) rotations that bend fingers by `flex` to the palm and `aside` to the thumb; no twist."""
+    bend = np.sqrt(flex * flex + aside * aside)
+    scale = 1 / np.maximum(bend, 1e-9)
+    z, x = flex * scale, aside * scale
+    sin, cos = np.sin(bend), np.cos(bend)
+    rest = 1 - cos
+    rows = [
+        [1 - rest * x * x, sin * x, -rest * x * z],
+        [-sin * x, cos, -sin * z],
+        [-rest * x * z, sin * z, 1 - rest * z * z],
+    ]
+    return np.moveaxis(np.array(rows), -1, 0)
 
 
 def hand_points(wrist: np.ndarray, frames: np.ndarray, angles: np.ndarray, size: float) -> np.ndarray:
@@ -123,21 +176,35 @@ def hand_points(wrist: np.ndarray, frames: np.ndarray, angles: np.ndarray, size:
         angles: (T, 15) radians in the order of `ANGLES`; held within `LIMITS`.
         size: wrist to middle knuckle.
     """
+    return wrist[:, None] + size * hand_shape(angles) @ frames.swapaxes(1, 2)
+
+
+def hand_shape(angles: np.ndarray) -> np.ndarray:
+    """(T, 21, 3) points of a right hand of size 1 in its own frame: thumb side, fingers, palm normal.
+
+    Args:
+        angles: (T, 15) radians in the order of `ANGLES`; held within `LIMITS`.
+    """
     angles = np.clip(angles, *LIMITS.T)
-    local = np.zeros((len(wrist), 21, 3))
-    out, forward, flex = angles[:, 12:].T
-    across = out[:, None] - flex[:, None] * np.array([0.0, 0.8, 1.6])
-    rise = forward[:, None] * np.array([1.0, 0.8, 0.6])
-    steps = np.stack([np.sin(across) * np.cos(rise), np.cos(across) * np.cos(rise), np.sin(rise)], -1)
+    local = np.zeros((len(angles), 21, 3))
+    across = angles[:, 12, None] - angles[:, 14, None] * _THUMB_BENDS
+    rise = angles[:, 13, None] * _THUMB_RISE
+    turned = np.concatenate([across, rise], 1)
+    sin, cos = np.sin(turned), np.cos(turned)
+    steps = np.empty((len(angles), 3, 3))
+    steps[:, :, 0], steps[:, :, 1], steps[:, :, 2] = sin[:, :3] * cos[:, 3:], cos[:, :3] * cos[:, 3:], sin[:, 3:]
     local[:, 1] = _THUMB_ROOT
     local[:, 2:5] = _THUMB_ROOT + np.cumsum(steps * _THUMB[:, None], axis=1)
-    mcp, pip, fan = angles[:, :4], angles[:, 4:8], angles[:, 8:12, None]
-    curl = np.stack([mcp, mcp + pip, mcp + (1 + _DIP_OF_PIP) * pip], -1)
-    steps = np.stack([np.sin(fan) * np.cos(curl), np.cos(fan) * np.cos(curl), np.sin(curl)], -1)
+    fan = angles[:, 8:12, None]
+    curl = np.repeat(angles[:, :4, None], 3, axis=2)
+    curl += angles[:, 4:8, None] * _CURL
+    sin, cos = np.sin(curl), np.cos(curl)
+    steps = np.empty((len(angles), 4, 3, 3))
+    steps[..., 0], steps[..., 1], steps[..., 2] = np.sin(fan) * cos, np.cos(fan) * cos, sin
     fingers = local[:, 5:].reshape(-1, 4, 4, 3)
     fingers[:, :, 0] = _KNUCKLES
     fingers[:, :, 1:] = _KNUCKLES[:, None] + np.cumsum(steps * _PHALANGES[:, :, None], axis=2)
-    return wrist[:, None] + size * local @ frames.swapaxes(1, 2)
+    return local
 
 
 def sway(rng: np.random.Generator, frames: int, channels: int, fps: float) -> np.ndarray:

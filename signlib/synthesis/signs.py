@@ -4,131 +4,61 @@ Two signs are different classes when one value differs (a minimal pair), so a
 lexicon of any size comes with the exact answer to "what distinguishes them".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
 from signlib.errors import SettingsError
+from signlib.synthesis.phonology import (
+    CHANGES,
+    DIRECTIONS,
+    GAZES,
+    HANDS,
+    HANDSHAPES,
+    IMPOSSIBLE,
+    INTERNALS,
+    LOCATIONS,
+    LOCI,
+    MOVEMENTS,
+    ORIENTATIONS,
+    RELAXED,
+    UNMARKED,
+    WIGGLING,
+    Handshape,
+    Location,
+)
 from signlib.synthesis.seeding import generator
+from signlib.synthesis.signers import Signer
 
-Vector = tuple[float, float, float]
+__all__ = [
+    "CHANGES", "DIRECTIONS", "GAZES", "HANDS", "HANDSHAPES", "INTERNALS", "LOCATIONS", "LOCI", "MANUAL", "MOVEMENTS",
+    "ORIENTATIONS", "POINTING", "RELAXED", "Handshape", "Location", "Sign", "Use", "capacity", "make_lexicon",
+    "minimal_pairs", "phonology", "variant",
+]  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Handshape:
-    """Angles in degrees: knuckles and middle joints from index to pinky, spread, and the thumb.
-
-    Attributes:
-        mcp, pip: flexion of the four fingers at knuckle and middle joint, 0 = straight.
-        spread: between neighbouring fingers.
-        thumb: out of the hand's axis in the palm plane, out of the palm plane, flexion of its joints.
-    """
-
-    mcp: tuple[float, float, float, float]
-    pip: tuple[float, float, float, float]
-    spread: float
-    thumb: Vector
-
-    @property
-    def angles(self) -> np.ndarray:
-        """(15,) radians in the order of `motion.ANGLES`."""
-        fan = self.spread * np.array([1.0, 0.0, -0.9, -1.7])
-        return np.radians([*self.mcp, *self.pip, *fan, *self.thumb])
-
-
-def _same(mcp: float, pip: float) -> dict[str, tuple[float, float, float, float]]:
-    return {"mcp": (mcp,) * 4, "pip": (pip,) * 4}
-
-
-RELAXED = Handshape((18, 22, 26, 30), (25, 28, 30, 32), 3, (30, 25, 15))
-
-HANDSHAPES = {
-    "FLAT": Handshape(**_same(0, 2), spread=0, thumb=(18, 8, 8)),
-    "OPEN": Handshape(**_same(0, 4), spread=13, thumb=(58, 5, 0)),
-    "FIST": Handshape(**_same(85, 100), spread=0, thumb=(22, 48, 45)),
-    "POINT": Handshape((0, 85, 85, 85), (2, 100, 100, 100), 0, (20, 48, 45)),
-    "VEE": Handshape((0, 0, 85, 85), (2, 2, 100, 100), 13, (20, 50, 48)),
-    "THREE": Handshape((0, 0, 85, 85), (4, 4, 100, 100), 13, (60, 5, 0)),
-    "ELL": Handshape((0, 85, 85, 85), (2, 100, 100, 100), 2, (72, 0, 0)),
-    "THUMB": Handshape(**_same(85, 100), spread=0, thumb=(74, 0, 0)),
-    "HORNS": Handshape((85, 85, 85, 0), (100, 100, 100, 4), 4, (70, 0, 0)),
-    "HOOK": Handshape((10, 85, 85, 85), (95, 100, 100, 100), 0, (20, 48, 45)),
-    "CLAW": Handshape(**_same(25, 65), spread=12, thumb=(55, 30, 35)),
-    "BENT": Handshape(**_same(80, 5), spread=0, thumb=(25, 20, 10)),
-    "ROUND": Handshape(**_same(45, 55), spread=3, thumb=(32, 58, 30)),
-    "PINCH": Handshape((50, 5, 5, 5), (58, 5, 8, 10), 9, (30, 52, 32)),
-}
-
-
-@dataclass(frozen=True)
-class Location:
-    """Where the palm's centre goes, for the right hand.
-
-    Attributes:
-        anchor: `head` (offset in face half-heights from its centre) or `chest` (offset in shoulder
-            widths from the middle of the shoulders).
-        offset: x to the signer's left, y down, z away from the camera.
-    """
-
-    anchor: str
-    offset: Vector
-
-
-LOCATIONS = {
-    "FOREHEAD": Location("head", (-0.25, -0.75, -1.5)),
-    "TEMPLE": Location("head", (-1.15, -0.35, -0.9)),
-    "NOSE": Location("head", (-0.1, 0.1, -1.9)),
-    "CHEEK": Location("head", (-0.95, 0.4, -1.2)),
-    "CHIN": Location("head", (-0.15, 1.05, -1.6)),
-    "SHOULDER": Location("chest", (0.38, 0.12, -0.5)),
-    "CHEST": Location("chest", (-0.08, 0.38, -0.5)),
-    "BELLY": Location("chest", (-0.05, 0.90, -0.6)),
-    "SPACE": Location("chest", (-0.30, 0.55, -1.0)),
-    "SIDE": Location("chest", (-1.05, 0.30, -0.7)),
-    "HIGH": Location("chest", (-0.90, -0.55, -0.6)),
-}
-
-DIRECTIONS: dict[str, Vector] = {
-    "UP": (0, -1, 0),
-    "DOWN": (0, 1, 0),
-    "OUT": (0, 0, -1),
-    "ASIDE": (-1, 0, 0),
-    "ACROSS": (1, 0, 0),
-}
-
-MOVEMENTS = {
-    "HOLD": ("OUT",),
-    "LINE": tuple(DIRECTIONS),
-    "ARC": ("OUT", "ASIDE", "ACROSS"),
-    "CIRCLE": ("UP", "DOWN", "OUT"),
-    "ZIGZAG": ("DOWN", "ASIDE", "OUT"),
-    "TAP": ("DOWN", "OUT", "ASIDE"),
-}
-"""Kind -> the directions it is used with. A circle's direction is where it sets out to; OUT lies flat."""
-
-ORIENTATIONS: dict[str, dict[str, tuple[Vector, Vector]]] = {
-    "OUT": {"head": ((0, 0, -1), (0.15, -1, -0.1)), "chest": ((0, 0, -1), (0.15, -1, -0.2))},
-    "IN": {"head": ((0, 0, 1), (0.6, -0.8, 0)), "chest": ((0, 0, 1), (0.85, -0.45, -0.2))},
-    "ASIDE": {"head": ((1, 0, 0), (0.1, -1, -0.2)), "chest": ((1, 0, 0), (0.15, -0.4, -0.9))},
-    "DOWN": {"head": ((0, 1, 0), (0.9, -0.25, -0.3)), "chest": ((0, 1, 0), (0.6, 0, -0.8))},
-    "UP": {"chest": ((0, -1, 0), (0.45, -0.1, -0.9))},
-}
-"""Where the palm looks -> near which anchor -> (palm normal, finger direction) of the right hand."""
-
-MANUAL = ("handshape", "location", "movement", "direction", "repetitions", "orientation", "hands")
+MANUAL = (
+    "handshape", "location", "movement", "direction", "repetitions", "orientation", "hands", "base", "internal",
+    "contact",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sign:
-    """One entry of a lexicon: phonological values, each a name of the tables above.
+    """One entry of a lexicon: phonological values, each a name of the tables in `phonology`.
 
     Attributes:
         gloss: its made-up name.
-        repetitions: strokes of the movement, 1 or 2.
-        hands: 1, or 2 that mirror each other.
-        mouth: 0 closed .. 1 open; brow: 0 at rest .. 1 raised.
+        repetitions: strokes of the movement, 1 or 2 in a lexicon.
+        orientation: where the palm looks.
+        hands: ONE; both as mirror images (SYMMETRIC) or in turns (ALTERNATING); BASE: the other hand is still,
+            has the handshape `base`, and the dominant hand acts on it.
+        internal: what happens in the hand.
+        contact: True when the hand touches the skin of the location; of a symmetric sign in neutral space,
+            the other hand.
+        mouth: 0 closed .. 1 open; brow: -0.5 furrowed, 0 at rest, 1 raised.
+        gaze: a name of `GAZES`.
     """
 
     gloss: str
@@ -138,12 +68,16 @@ class Sign:
     direction: str
     repetitions: int
     orientation: str
-    hands: int
+    hands: str
+    base: str = ""
+    internal: str = "NONE"
+    contact: bool = False
     mouth: float = 0.0
     brow: float = 0.0
+    gaze: str = "ADDRESSEE"
 
     @property
-    def manual(self) -> tuple[str | int, ...]:
+    def manual(self) -> tuple[str | int | bool, ...]:
         """The values that tell signs apart, in the order of `MANUAL`."""
         return tuple(getattr(self, name) for name in MANUAL)
 
@@ -151,47 +85,129 @@ class Sign:
     def possible(self) -> bool:
         """True when a body can do it and the values do not contradict each other."""
         return (
-            LOCATIONS[self.location].anchor in ORIENTATIONS[self.orientation]
-            and self.direction in MOVEMENTS[self.movement]
-            and not (self.movement == "HOLD" and self.repetitions > 1)
-            and not (self.hands == 2 and (self.location == "SHOULDER" or self.direction == "ACROSS"))
+            (self.location, self.orientation) not in IMPOSSIBLE
+            and _hands_fit(self.location, self.hands, self.base)
+            and _movement_fits(self)
+            and _handshape_fits(self.handshape, self.internal)
         )
 
+    @property
+    def joined(self) -> bool:
+        """True when the two hands touch each other before the body."""
+        return self.contact and self.hands == "SYMMETRIC" and LOCATIONS[self.location].skin is None
 
-_CHOICES: dict[str, Sequence[str | int]] = {
+
+_BASES = {
+    "PALM": ("FLAT", "OPEN", "ROUND"),
+    "BACK": ("FLAT", "OPEN", "FIST"),
+    "EDGE": ("FLAT", "FIST", "POINT", "ROUND", "OH"),
+    "FINGERTIPS": ("FLAT", "OPEN", "POINT"),
+    "FOREARM": ("FLAT", "FIST"),
+}
+"""Place on the other hand -> the handshapes that show it."""
+
+
+def _hands_fit(location: str, hands: str, base: str) -> bool:
+    if hands == "BASE":
+        return base in _BASES.get(location, ())
+    return base == "" and location not in _BASES and (hands == "ONE" or LOCATIONS[location].twin)
+
+
+def _handshape_fits(handshape: str, internal: str) -> bool:
+    return (internal != "CHANGE" or handshape in CHANGES) and (internal != "WIGGLE" or handshape in WIGGLING)
+
+
+def _movement_fits(sign: Sign) -> bool:
+    """Whether movement, direction, repetitions, internal movement and contact go together at this place."""
+    kind, direction = sign.movement, sign.direction
+    skin = LOCATIONS[sign.location].skin
+    if direction not in MOVEMENTS[kind] or (sign.contact and skin is None and not sign.joined):
+        return False
+    if kind == "HOLD" and sign.internal == "NONE" and sign.repetitions > 1:
+        return False
+    if sign.internal != "NONE":
+        still = sign.internal == "TWIST" and kind == "HOLD"
+        if kind not in ("HOLD", "LINE", "ARC") or sign.hands == "ALTERNATING" or (sign.contact and not still):
+            return False
+    if sign.hands in ("SYMMETRIC", "ALTERNATING") and direction == "ACROSS":
+        return False
+    if sign.hands == "ALTERNATING":
+        in_turns = kind == "CIRCLE" or (kind in ("LINE", "TAP") and sign.repetitions == 2)
+        if not in_turns or direction == "ASIDE" or (sign.contact and kind != "TAP"):
+            return False
+    if sign.joined:
+        return kind == "HOLD" or direction == "IN" or (kind in ("LINE", "ARC") and direction in ("UP", "DOWN", "OUT"))
+    return _skin_allows(kind, direction, skin, sign.contact)
+
+
+def _skin_allows(kind: str, direction: str, skin: Sequence[float] | None, contact: bool) -> bool:
+    """No movement goes into the body, and a tap on it is one towards it."""
+    if kind == "TAP" and (contact or direction == "IN"):
+        return contact and direction == "IN"
+    if skin is None:
+        return True
+    away = float(np.dot(DIRECTIONS[direction], skin))
+    return abs(away) <= 0.3 if kind in ("CIRCLE", "ZIGZAG") else away >= -0.3
+
+
+_CHOICES: dict[str, tuple] = {
     "handshape": tuple(HANDSHAPES),
     "location": tuple(LOCATIONS),
     "movement": tuple(MOVEMENTS),
     "direction": tuple(DIRECTIONS),
     "repetitions": (1, 2),
     "orientation": tuple(ORIENTATIONS),
-    "hands": (1, 2),
+    "hands": HANDS,
+    "base": ("", *UNMARKED),
+    "internal": INTERNALS,
+    "contact": (False, True),
 }
+_WEIGHTS = {"hands": (0.42, 0.25, 0.10, 0.23), "internal": (0.6, 0.13, 0.09, 0.09, 0.09)}
+"""How often each choice is tried. Source: sign types of ASL-LEX 2.0 (Sehyr et al. 2021), rounded."""
 LARGEST = 2000
 PAIR_EVERY = 4
+_TRIES = 40
+_PATIENCE = 3000
+"""Draws without a new sign after which the remaining forms are listed instead."""
 
 
-def make_lexicon(size: int, seed: int = 0) -> list[Sign]:
+def make_lexicon(size: int, seed: int = 0, inventory: Mapping[str, Sequence] | None = None) -> list[Sign]:
     """`size` signs that all differ; a smaller lexicon of the same seed is the beginning of a larger one.
 
     Every fourth sign is a minimal pair of an earlier one: it differs in one manual value.
 
+    Args:
+        inventory: name of a manual value -> the values that may be used, to make a smaller phonology:
+            `{"handshape": ["FLAT", "FIST"], "hands": ["ONE"]}`.
+
     Raises:
-        SettingsError: for a size that is not in 1..2000.
+        SettingsError: for a size that is not in 1..2000, an unknown value, or more signs than the inventory
+            can tell apart.
     """
     if not 1 <= size <= LARGEST:
         raise SettingsError(f"a lexicon of {size} signs: ask for 1 to {LARGEST}; more would stand too close together")
+    choices = _restricted(inventory)
+    if inventory and size > (most := capacity(inventory)):
+        raise SettingsError(
+            f"a lexicon of {size} signs: this inventory can tell {most} apart; ask for at most {most}, or allow more "
+            f"values of {', '.join(inventory)}"
+        )
     rng = generator(seed, "lexicon")
     signs: list[Sign] = []
-    taken: set[tuple[str | int, ...]] = set()
+    taken: set[tuple] = set()
     names: dict[str, int] = {}
+    misses = 0
     while len(signs) < size:
-        if len(signs) % PAIR_EVERY == PAIR_EVERY - 1:
-            sign = _neighbour(signs[rng.integers(len(signs))], rng)
+        pair = len(signs) % PAIR_EVERY == PAIR_EVERY - 1
+        if misses > _PATIENCE:
+            left = [sign for sign in _forms(choices) if sign.manual not in taken]
+            sign = left[rng.integers(len(left))]
         else:
-            sign = _draw(rng)
+            sign = _neighbour(signs[rng.integers(len(signs))], choices, rng) if pair else _draw(choices, rng)
         if not sign.possible or sign.manual in taken:
+            misses += 1
             continue
+        misses = 0
         taken.add(sign.manual)
         stem = f"{sign.handshape}-{sign.location}-{sign.movement}"
         names[stem] = names.get(stem, 0) + 1
@@ -199,15 +215,82 @@ def make_lexicon(size: int, seed: int = 0) -> list[Sign]:
     return signs
 
 
-def _draw(rng: np.random.Generator) -> Sign:
-    values = {name: options[rng.integers(len(options))] for name, options in _CHOICES.items()}
-    return Sign(gloss="", **values, mouth=rng.integers(3) / 2, brow=float(rng.random() < 0.25))
+def capacity(inventory: Mapping[str, Sequence] | None = None) -> int:
+    """How many signs with different manual values a body can make of an inventory (default: of everything)."""
+    choices = _restricted(inventory)
+    shapes = {i: sum(_handshape_fits(shape, i) for shape in choices["handshape"]) for i in choices["internal"]}
+    palms = {at: sum((at, palm) not in IMPOSSIBLE for palm in choices["orientation"]) for at in choices["location"]}
+    return sum(shapes[sign.internal] * palms[sign.location] for sign in _frames(choices))
 
 
-def _neighbour(sign: Sign, rng: np.random.Generator) -> Sign:
+def _restricted(inventory: Mapping[str, Sequence] | None) -> dict[str, tuple]:
+    choices = dict(_CHOICES)
+    for name, values in (inventory or {}).items():
+        if name not in choices:
+            raise SettingsError(f"inventory of {name!r}: choose from {', '.join(MANUAL)}")
+        unknown = [value for value in values if value not in choices[name]]
+        if unknown or not len(values):
+            known = ", ".join(map(str, choices[name]))
+            raise SettingsError(f"inventory {name}={list(values)!r}: give at least one of {known}")
+        choices[name] = tuple(value for value in choices[name] if value in values)
+    return choices
+
+
+def _frames(choices: Mapping[str, tuple]) -> Iterator[Sign]:
+    """Every possible combination of the values other than handshape and orientation."""
+    where = [key for key in product(*(choices[n] for n in ("location", "hands", "base"))) if _hands_fit(*key)]
+    how = list(product(*(choices[n] for n in ("movement", "direction", "repetitions", "internal", "contact"))))
+    for location, hands, base in where:
+        for movement, direction, repetitions, internal, contact in how:
+            sign = Sign(
+                "", "FLAT", location, movement, direction, repetitions, "IN", hands, base, internal, contact
+            )  # fmt: skip
+            if _movement_fits(sign):
+                yield sign
+
+
+def _forms(choices: Mapping[str, tuple]) -> Iterator[Sign]:
+    for sign in _frames(choices):
+        for handshape, palm in product(choices["handshape"], choices["orientation"]):
+            form = replace(sign, handshape=handshape, orientation=palm)
+            if form.possible:
+                yield form
+
+
+def _draw(choices: Mapping[str, tuple], rng: np.random.Generator) -> Sign:
+    """A sign whose number of hands and internal movement come as often as in a language; perhaps impossible."""
+
+    def one_of(options: Sequence):
+        return options[rng.integers(len(options))]
+
+    def weighted(name: str):
+        chance = np.cumsum([_WEIGHTS[name][_CHOICES[name].index(option)] for option in choices[name]])
+        return choices[name][np.searchsorted(chance, rng.random() * chance[-1], "right")]
+
+    brow, gaze = rng.random(2)
+    face = {
+        "mouth": rng.integers(3) / 2,
+        "brow": 1.0 if brow < 0.2 else -0.5 if brow < 0.35 else 0.0,
+        "gaze": "ADDRESSEE" if gaze < 0.6 else list(GAZES)[1 + int((gaze - 0.6) * 10)],
+    }
+    kept = {"hands": weighted("hands"), "internal": weighted("internal"), "handshape": one_of(choices["handshape"])}
+    for _ in range(_TRIES):
+        values = {name: one_of(options) for name, options in choices.items()} | kept
+        values["base"] = one_of(choices["base"]) if kept["hands"] == "BASE" else choices["base"][0]
+        if kept["hands"] == "BASE" and values["location"] not in _BASES:
+            values["location"] = one_of(list(_BASES))
+        directions = [name for name in MOVEMENTS[values["movement"]] if name in choices["direction"]]
+        values["direction"] = one_of(directions or choices["direction"])
+        sign = Sign("", **values, **face)
+        if sign.possible:
+            break
+    return sign
+
+
+def _neighbour(sign: Sign, choices: Mapping[str, tuple], rng: np.random.Generator) -> Sign:
     name = MANUAL[rng.integers(len(MANUAL))]
-    options = [value for value in _CHOICES[name] if value != getattr(sign, name)]
-    return replace(sign, **{name: options[rng.integers(len(options))]})
+    options = [value for value in choices[name] if value != getattr(sign, name)]
+    return replace(sign, **{name: options[rng.integers(len(options))]}) if options else sign
 
 
 def minimal_pairs(lexicon: Sequence[Sign]) -> Iterator[tuple[Sign, Sign, str]]:
@@ -223,20 +306,33 @@ def phonology(sign: Sign) -> dict[str, str | int | float]:
     return dict(zip([field.name for field in fields(sign)], astuple(sign), strict=True))
 
 
-LOCI: dict[str, Vector] = {
-    "SIGNER": (0.0, 0.38, -0.36),
-    "ADDRESSEE": (0.0, 0.38, -1.30),
-    "LEFT": (0.70, 0.45, -0.80),
-    "RIGHT": (-0.70, 0.45, -0.80),
-    "FAR_LEFT": (1.05, 0.42, -0.45),
-    "FAR_RIGHT": (-1.05, 0.42, -0.45),
-    "UP_LEFT": (0.65, -0.35, -0.75),
-    "UP_RIGHT": (-0.65, -0.35, -0.75),
-}
-"""Places in signing space, in shoulder widths from the middle of the shoulders; left is the signer's own,
-whichever hand they sign with."""
+VARIANTS = 0.06
+"""Chance that a signer has another form of a sign, at hardness 1."""
+_LOWERED = {"FOREHEAD": "CHEEK", "TEMPLE": "CHEEK", "EYE": "CHEEK", "NOSE": "CHIN", "MOUTH": "CHIN", "HIGH": "SIDE"}
 
-POINTING = Sign("POINTING", "POINT", "SPACE", "HOLD", "OUT", 1, "DOWN", 1)
+
+def variant(sign: Sign, signer: Signer, seed: int = 0, lexicon: Sequence[Sign] = ()) -> tuple[Sign, str]:
+    """The form in which `signer` always makes `sign`, and what is different ("" for most).
+
+    One stroke more, one hand instead of two (weak drop), or a lower place, as signers of one language vary;
+    never the form of another sign of `lexicon`.
+    """
+    rng = generator(seed, "variant", signer.name, *map(str, sign.manual))
+    if rng.random() >= VARIANTS * signer.hardness:
+        return sign, ""
+    forms = {
+        "one stroke more": replace(sign, repetitions=sign.repetitions + 1),
+        "one hand": replace(sign, hands="ONE", contact=sign.contact and not sign.joined),
+        "lower": replace(sign, location=_LOWERED.get(sign.location, sign.location)),
+    }
+    taken = {other.manual for other in lexicon} | {sign.manual}
+    open_to = [(form, name) for name, form in forms.items() if form.possible and form.manual not in taken]
+    if sign.hands in ("ONE", "BASE"):
+        open_to = [pair for pair in open_to if pair[1] != "one hand"]
+    return open_to[rng.integers(len(open_to))] if open_to else (sign, "")
+
+
+POINTING = Sign("POINTING", "POINT", "SPACE", "HOLD", "NONE", 1, "DOWN", "ONE")
 """An index finger: `Use(POINTING, goal="LEFT")` points at that locus."""
 
 

@@ -39,12 +39,13 @@ def test_minimum_jerk_is_half_way_at_half_time_and_moves_fastest_there():
     assert speed[-1] < 1e-4
 
 
-@pytest.mark.parametrize(("anchor", "palm"), [(a, p) for p, ways in ORIENTATIONS.items() for a in ways])
-def test_a_hand_points_and_looks_where_it_was_told(anchor, palm):
-    normal, fingers = ORIENTATIONS[palm][anchor]
-    thumb, along, out = motion.frames_of(motion.quaternion(normal, fingers)[None])[0].T
+@pytest.mark.parametrize("palm", ORIENTATIONS.values(), ids=list(ORIENTATIONS))
+@pytest.mark.parametrize("fingers", [(0.3, -1, 0.2), (0.7, 0.1, -0.8)])
+def test_a_hand_points_and_looks_where_it_was_told(palm, fingers):
+    thumb, along, out = motion.frames_of(motion.quaternion(palm, fingers)[None])[0].T
     np.testing.assert_allclose(along, motion.unit(np.array(fingers)), atol=1e-12)
-    assert out @ motion.unit(np.array(normal)) > 0.8
+    assert out @ np.array(palm) > 0, "as near to it as a right angle to the fingers allows"
+    np.testing.assert_allclose(out @ np.cross(palm, fingers), 0, atol=1e-12)
     np.testing.assert_allclose(np.cross(along, out), thumb, atol=1e-12)
 
 
@@ -82,15 +83,61 @@ def test_every_handshape_is_within_the_joint_limits(name):
     assert (angles <= high).all()
 
 
-def test_a_wrist_bends_to_its_limit_and_no_further():
+def random_arms(count):
     rng = np.random.default_rng(1)
-    frames = motion.frames_of(rng.normal(size=(100, 4)))
-    forearm = motion.unit(rng.normal(size=(100, 3)))
-    before = np.arccos((frames[:, :, 1] * forearm).sum(1))
-    bent = motion.bend_wrist(frames, forearm)
-    after = np.arccos((bent[:, :, 1] * forearm).sum(1))
-    np.testing.assert_allclose(after, np.minimum(before, motion.WRIST_LIMIT))
-    np.testing.assert_allclose(np.linalg.det(bent), 1)
+    frames = motion.frames_of(rng.normal(size=(count, 4)))
+    return frames, *motion.unit(rng.normal(size=(2, count, 3)))
+
+
+def test_a_hand_is_its_wrist_joints():
+    frames, upper, forearm = random_arms(200)
+    joints = motion.wrist_joints(frames, upper, forearm)
+    np.testing.assert_allclose(motion.hand_frames(joints, upper, forearm), frames, atol=1e-9)
+    bend = np.arccos((frames[:, :, 1] * forearm).sum(1))
+    np.testing.assert_allclose(np.hypot(joints[:, 0], joints[:, 1]), bend)
+
+
+def test_wrist_and_forearm_turn_to_their_limits_and_no_further():
+    joints = motion.wrist_joints(*random_arms(200))
+    held = motion.within_limits(joints)
+    bend, before = np.hypot(held[:, 0], held[:, 1]), np.hypot(joints[:, 0], joints[:, 1])
+    np.testing.assert_allclose(bend, np.minimum(before, motion.WRIST_LIMIT))
+    np.testing.assert_allclose(held[:, 2], np.clip(joints[:, 2], *motion.TWIST_LIMITS))
+    np.testing.assert_allclose(held[:, 0] * joints[:, 1], held[:, 1] * joints[:, 0], err_msg="the same way, less far")
+    np.testing.assert_allclose(motion.within_limits(held), held, atol=1e-12)
+
+
+ARM = (np.array([[0, 1.0, 0]]), np.array([[0, 0, -1.0]]))
+"""Upper arm down, forearm forward."""
+
+
+@pytest.mark.parametrize(("palm", "degrees"), [((1, 0, 0), 0), ((0, -1, 0), 90), ((0, 1, 0), -90), ((1, -1, 0), 45)])
+def test_the_twist_of_a_bent_arm_by_hand(palm, degrees):
+    """Thumb up is 0, palm up 90, palm down -90 degrees."""
+    joints = motion.wrist_joints(motion.frames_of(motion.quaternion(palm, (0, 0, -1))[None]), *ARM)[0]
+    np.testing.assert_allclose(np.degrees(joints), [0, 0, degrees], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("fingers", "flex", "aside"), [((0.5, 0, -(0.75**0.5)), 30, 0), ((0, -0.5, -(0.75**0.5)), 0, 30)]
+)
+def test_flexion_and_deviation_of_a_hand_with_its_thumb_up(fingers, flex, aside):
+    """Palm to the left: flexion brings the fingers to the left, deviation to the thumb up."""
+    joints = motion.wrist_joints(motion.frames_of(motion.quaternion((1, 0, 0.001), fingers)[None]), *ARM)[0]
+    np.testing.assert_allclose(np.degrees(joints), [flex, aside, 0], atol=0.1)
+
+
+def test_a_swivel_lifts_a_right_elbow_outwards_and_leaves_the_wrist():
+    arm = (np.zeros(3), np.array([0, 0.0, -0.4]), 0.3, 0.25, np.array([0, 1.0, 0]))
+    (low, wrist), (high, same) = motion.two_bone(*arm), motion.two_bone(*arm, np.pi / 2)
+    np.testing.assert_allclose(wrist, same)
+    np.testing.assert_allclose([low[1], high[1], low[0]], [-high[0], 0, 0], atol=1e-12)
+    assert high[0] < 0
+
+
+def test_cross_is_the_cross_product():
+    a, b = np.random.default_rng(0).normal(size=(2, 7, 3))
+    np.testing.assert_allclose(motion.cross(a, b), np.cross(a, b), atol=1e-15)
 
 
 def test_turns_are_rotations_with_yaw_to_the_side():
