@@ -257,10 +257,10 @@ def model_table() -> pd.DataFrame:
     rows = []
     for name, preset in presets.PRESETS.items():
         settings = presets.build(name)
-        corpus = settings.data.corpus
-        base, classes = {
-            "dgs-30": (skeleton("face-hands-43"), 30), "asl-letters": (skeleton("hands-42"), 27),
-        }.get(corpus, (skeleton("mediapipe-543"), 226))  # fmt: skip
+        layout, classes = {
+            "dgs-30": ("face-hands-43", 30), "asl-letters": ("hands-42", 27), "wlasl-50": ("upper-53", 50),
+        }.get(settings.data.corpus, ("mediapipe-543", 226))  # fmt: skip
+        base = skeleton(settings.data.skeleton or layout)
         model = build_model(settings, base, classes)
         rows.append(
             {

@@ -120,6 +120,29 @@ PRESETS: dict[str, Preset] = {
         },
         base="landmarks/small",
     ),
+    "wlasl-50/small": Preset(
+        "50 ASL glosses with four to thirteen clips each, four folds",
+        {
+            "data.corpus": "wlasl-50",
+            "data.split": "folds",
+            "data.folds": 4,
+            "training.epochs": 60,
+            "training.learning_rate": 2e-3,
+        },
+        base="landmarks/small",
+    ),
+    "wlasl-50/pretraining": Preset(
+        "generated signs seen through the points of wlasl-50: a first encoder for wlasl-50/small (--init-from)",
+        {
+            "data.skeleton": "upper-53",
+            "data.glosses": 200,
+            "data.signers": 40,
+            "data.repetitions": 1,
+            "training.epochs": 12,
+            "training.learning_rate": 2e-3,
+        },
+        base="landmarks/small",
+    ),
     "asl-letters/small": Preset(
         "fingerspelled letters of one signer, tested on another: hand shapes only, hands varied widely",
         {

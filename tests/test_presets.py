@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from signlib import config, experiment, presets
-from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
+from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543, UPPER_53, skeleton
 from signlib.errors import SettingsError
 from signlib.models.classifier import parameter_count
 from signlib.training.augment import Augment
@@ -19,9 +19,11 @@ PARAMETERS = {
     "landmarks/seed": 11_306_722,
     "landmarks/one-shot": 463_670,
     "dgs-30/small": 391_458,
+    "wlasl-50/small": 404_398,
+    "wlasl-50/pretraining": 449_630,
     "asl-letters/small": 384_447,
 }
-CORPORA = {"dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27)}
+CORPORA = {"dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27), "wlasl-50": (UPPER_53, 50)}
 
 # What a smoke form may change: where the clips come from, and sizes. Never what is computed.
 SOURCE = {"mode", "data.corpus", "data.root", "data.split"}
@@ -37,6 +39,7 @@ both_modes = pytest.mark.parametrize("mode", ["smoke", "full"])
 def built(name, mode="full"):
     settings = presets.build(name, mode)
     base, classes = CORPORA.get(settings.data.corpus, (MEDIAPIPE_543, 226))
+    base = skeleton(settings.data.skeleton) if settings.data.skeleton else base
     return settings, base, classes, experiment.build_model(settings, base, classes)
 
 
