@@ -23,6 +23,8 @@ from signlib.synthesis.surfaces import Canvas, Lens, draw_capsules, draw_plates,
 SMALLEST, LARGEST = 32, 2048
 FINE = 1.5
 """Samples a pixel along each side: edges are smooth without a single mixed depth."""
+_BLOCK = 3
+"""Fewest samples that make whole pixels."""
 
 _PALM = 522 - 501
 _TRUNK = np.array(
@@ -79,6 +81,9 @@ class Studio:
         room, self.wall = backdrop(look, seated.distance, width, height)
         room = cv2.resize(room, fine, interpolation=cv2.INTER_LINEAR)
         self.room = np.ascontiguousarray(np.uint8(room + 0.5).transpose(2, 0, 1))
+        self.empty = self._shrunk(self.room, self.size)
+        rows, columns = (np.int32((np.arange(side) + 0.5) * FINE) for side in (height, width))
+        self.middle = rows[:, None], columns
         self.colours = _colours(look)
         self.noise = DepthNoise(look, len(self.points), width, height)
 
@@ -86,7 +91,8 @@ class Studio:
         """Colour and depth of one frame after the other."""
         for t in range(len(self.points)):
             paint = self.draw(t)
-            yield self.colour(t, paint), self.depth(t)
+            z = self.canvas.z[self.middle]
+            yield self.colour(t, z, paint), self.depth(t, z)
 
     def draw(self, t: int) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
         """Fill the canvas; returns the face's box, its painted features and its hollows' light."""
@@ -124,35 +130,61 @@ class Studio:
         draw_trunk(self.canvas, top, bottom, float(np.arctan2(across[2], across[0])), scale, profile, TRUNK)
         self.axis = top, bottom, scale
 
-    def colour(self, t: int, paint: tuple | None) -> np.ndarray:
-        """(H, W, 3) uint8 of what is on the canvas, before the room."""
-        canvas, look = self.canvas, self.look
-        seen = np.flatnonzero(canvas.material)
-        picture = self.room.copy()
-        if len(seen):
-            material, nx, ny = (part.ravel()[seen] for part in (canvas.material, canvas.nx, canvas.ny))
-            nz = -np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
-            lamp = np.float32(look.light)
-            shade = np.maximum(nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + np.float32(0.15), 0)
-            shade *= np.float32(1.2 * (1 - look.ambient))
-            shade += np.float32(look.ambient)
-            shade *= np.float32(0.72) - np.float32(0.28) * nz
-            shade *= self._nearness().ravel()[seen]
-            colours = np.stack([channel[material] for channel in self.colours])
-            self._dress(colours, material, seen)
-            self._show_palms(colours, material, nx, ny, nz, t)
-            if paint is not None:
-                self._make_up(colours, shade, seen, paint)
-            colours *= shade
-            np.minimum(colours, 255, out=colours)
-            for plane, channel in zip(picture, colours.astype(np.uint8), strict=True):
-                plane.ravel()[seen] = channel
-        return cv2.merge([cv2.resize(plane, self.size, interpolation=cv2.INTER_AREA) for plane in picture])
+    def colour(self, t: int, z: np.ndarray, paint: tuple | None) -> np.ndarray:
+        """(H, W, 3) uint8 of what is on the canvas, before the room.
 
-    def _nearness(self) -> np.ndarray:
-        """(H, W) below 1 where something nearer stands close by: it keeps light off. Source: Luft et al. 2006."""
-        far = np.float32(self.lens.distance + 0.25)
-        z = np.minimum(self._z(), far)
+        Args:
+            z: (H, W) depth in the middle of each pixel.
+            paint: what `draw` returned.
+        """
+        canvas, look, out = self.canvas, self.look, self.empty.copy()
+        box = self._bounds()
+        if box is None:
+            return out
+        seen = np.flatnonzero(canvas.material[box])
+        material, nx, ny, near = (
+            part[box].ravel()[seen] for part in (canvas.material, canvas.nx, canvas.ny, self._nearness(z))
+        )
+        nz = -np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
+        lamp = np.float32(look.light)
+        shade = np.maximum(nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + np.float32(0.15), 0)
+        shade *= np.float32(1.2 * (1 - look.ambient))
+        shade += np.float32(look.ambient)
+        shade *= np.float32(0.72) - np.float32(0.28) * nz
+        shade *= near
+        colours = np.stack([channel[material] for channel in self.colours])
+        self._dress(colours, material, seen, box)
+        self._show_palms(colours, material, nx, ny, nz, t)
+        if paint is not None:
+            self._make_up(colours, shade, seen, box, paint)
+        colours *= shade
+        np.minimum(colours, 255, out=colours)
+        picture = self.room[:, box[0], box[1]].copy()
+        for plane, channel in zip(picture, colours.astype(np.uint8), strict=True):
+            plane.ravel()[seen] = channel
+        rows, columns = (slice(int(part.start / FINE), int(part.stop / FINE)) for part in box)
+        out[rows, columns] = self._shrunk(picture, (columns.stop - columns.start, rows.stop - rows.start))
+        return out
+
+    def _bounds(self) -> tuple[slice, slice] | None:
+        """Rows and columns of all that is on the canvas, whole pixels of the picture; None when it is empty."""
+        there = self.canvas.material > 0
+        bounds = []
+        for axis in (1, 0):
+            lines = np.flatnonzero(there.any(axis))
+            if len(lines) == 0:
+                return None
+            bounds.append(slice(int(lines[0]) // _BLOCK * _BLOCK, -(-(int(lines[-1]) + 1) // _BLOCK) * _BLOCK))
+        return bounds[0], bounds[1]
+
+    @staticmethod
+    def _shrunk(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """(H, W, 3) pixels of three planes of samples."""
+        return cv2.merge([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes])
+
+    def _nearness(self, z: np.ndarray) -> np.ndarray:
+        """Samples below 1 where something nearer stands close by: it keeps light off. Source: Luft et al. 2006."""
+        z = np.minimum(z, np.float32(self.lens.distance + 0.25))
         side = max(3, int(0.035 * self.lens.zoom / FINE) | 1)
         behind = z - cv2.blur(z, (side, side))
         np.maximum(behind, 0, out=behind)
@@ -161,16 +193,13 @@ class Studio:
         np.maximum(behind, np.float32(0.55), out=behind)
         return cv2.resize(behind, self.canvas.z.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
-    def _z(self) -> np.ndarray:
-        """(H, W) depth at the sample in the middle of each pixel."""
-        return cv2.resize(self.canvas.z, self.size, interpolation=cv2.INTER_NEAREST)
-
-    def _dress(self, colours: np.ndarray, material: np.ndarray, seen: np.ndarray) -> None:
+    def _dress(self, colours: np.ndarray, material: np.ndarray, seen: np.ndarray, bounds: tuple[slice, slice]) -> None:
         """Put the pattern on the shirt, in place."""
         if self.look.pattern == "plain":
             return
         shirt = np.flatnonzero(material == TRUNK)
-        rows, columns = np.divmod(seen[shirt], self.canvas.z.shape[1])
+        rows, columns = np.divmod(seen[shirt], bounds[1].stop - bounds[1].start)
+        rows, columns = rows + bounds[0].start, columns + bounds[1].start
         top, bottom, scale = self.axis
         across = (columns - (top[0] + (rows - top[1]) / (bottom[1] - top[1]) * (bottom[0] - top[0]))) / scale
         down = (rows - top[1]) / scale
@@ -188,11 +217,13 @@ class Studio:
             facing = np.clip(1.6 * (nx[of] * inner[0] + ny[of] * inner[1] + nz[of] * inner[2]), 0, 1)
             colours[:, of] += facing * (self.colours[:, :1] - self.colours[:, hand, None])
 
-    def _make_up(self, colours: np.ndarray, shade: np.ndarray, seen: np.ndarray, paint: tuple) -> None:
+    def _make_up(self, colours: np.ndarray, shade: np.ndarray, seen: np.ndarray, bounds, paint: tuple) -> None:
         """Put eyes, brows, lips and hollows on the face where it is in sight, in place."""
         box, labels, light = paint
-        width = self.canvas.z.shape[1]
-        place = np.arange(box[0].start, box[0].stop)[:, None] * width + np.arange(box[1].start, box[1].stop)
+        rows, columns = (
+            np.arange(part.start, part.stop) - within.start for part, within in zip(box, bounds, strict=True)
+        )
+        place = rows[:, None] * (bounds[1].stop - bounds[1].start) + columns
         bare = self.canvas.material[box] == HEAD
         at = np.searchsorted(seen, place[bare])
         shade[at] *= light[bare]
@@ -210,9 +241,8 @@ class Studio:
                 (54, 22, 24), (226, 222, 212), 0.42 * skin]  # fmt: skip
         return (np.array(rows, np.float32) * np.float32(look.tint)).T
 
-    def depth(self, t: int) -> np.ndarray:
+    def depth(self, t: int, z: np.ndarray) -> np.ndarray:
         """(H, W) uint16 millimetres of what is on the canvas, or of the room where there is nothing."""
-        z = self._z()
         return self.noise.measured(np.where(np.isfinite(z), z, self.wall), t)
 
 
