@@ -94,9 +94,7 @@ def main() -> None:
     trains = (rows["split"] == "train").to_numpy()
     glosses = truths["gloss"].to_numpy()
     kept_back = np.isin(glosses, [sign.gloss for sign in corpus.lexicon[2::3]])
-    print(
-        f"| value | classes | commonest | {' | '.join((*MODALITIES, 'fused'))} | fused - best (95 %, over glosses) | n |"
-    )
+    print(f"| value | classes | commonest | {' | '.join((*MODALITIES, 'fused'))} | fused - best [95 %] | n |")
     print("|" + "---|" * (len(MODALITIES) + 6))
     for value in VALUES:
         known = truths[value].astype(str).to_numpy()

@@ -76,9 +76,13 @@ class Grammar:
         """
         shortest, longest = lengths
         if not 1 <= shortest <= longest <= LONGEST:
-            raise SettingsError(f"lengths={tuple(lengths)}: give fewest and most signs of a sentence within 1..{LONGEST}")
+            raise SettingsError(
+                f"lengths={tuple(lengths)}: give fewest and most signs of a sentence within 1..{LONGEST}"
+            )
         if not 1 <= order <= MOST_ORDER:
-            raise SettingsError(f"order={order}: a grammar looks back 0 to {MOST_ORDER - 1} signs, so give 1..{MOST_ORDER}")
+            raise SettingsError(
+                f"order={order}: a grammar looks back 0 to {MOST_ORDER - 1} signs, so give 1..{MOST_ORDER}"
+            )
         if len(lexicon) < 2:
             raise SettingsError(f"a grammar over {len(lexicon)} signs says nothing; give a lexicon of at least 2")
         self.order, self.lengths, self.seed = order, (shortest, longest), seed
