@@ -115,7 +115,7 @@ def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
         light=tuple(float(c) for c in light / np.linalg.norm(light)),
         ambient=float(np.clip(0.5 + 0.06 * hardness * rng.standard_normal(), 0.3, 0.7)),
         tint=tuple(float(c) for c in np.clip(tint, 0.85, 1.15)),
-        room=float(rng.uniform(0.5, 1.8)),
+        room=float(rng.uniform(0.6, 1.8)),
         noise=float(hardness),
         seed=int(rng.integers(2**31)),
     )

@@ -48,7 +48,7 @@ def _furnish(picture: np.ndarray, depth: np.ndarray, look: Look, distance: float
     floor = np.array(look.wall) * rng.uniform(0.35, 0.7) * (1.1, 1.0, 0.85)
     shade = np.linspace(0.85, 1.15, height - horizon)[:, None, None]
     picture[horizon:] = floor * shade
-    depth[horizon:] = (wall - np.linspace(0, 0.8, height - horizon) * look.room)[:, None]
+    depth[horizon:] = (wall - np.linspace(0, 0.5, height - horizon) * look.room)[:, None]
     board = max(1, height // 48)
     picture[horizon - board : horizon] = np.array(look.wall) * 0.55
 

@@ -29,13 +29,15 @@ _BLOCK = 3
 _PALM = 522 - 501
 _TRUNK = np.array(
     [
-        (-0.165, 0.155, 0.155), (-0.135, 0.21, 0.17), (-0.105, 0.33, 0.19), (-0.07, 0.46, 0.21), (-0.02, 0.535, 0.235),
+        (-0.185, 0.15, 0.155), (-0.15, 0.205, 0.17), (-0.118, 0.31, 0.19), (-0.08, 0.44, 0.21), (-0.025, 0.53, 0.235),
         (0.06, 0.555, 0.27), (0.16, 0.53, 0.30), (0.30, 0.49, 0.315), (0.55, 0.45, 0.30), (0.75, 0.44, 0.295),
         (0.95, 0.475, 0.31), (1.12, 0.50, 0.325),
     ]
 )  # fmt: skip
 """Place between shoulders (0) and hips (1), half width and half depth in shoulder widths."""
 _HAIRLINE = {"short": -0.74, "long": -0.72, "bun": -0.80, "fringe": -0.56, "bald": None}
+_STEP = 0.06
+"""Metres between neighbouring pixels at which the depth camera loses the farther one."""
 _NEAREST, _FARTHEST = 500, 8000
 """Millimetres that the depth camera can measure."""
 
@@ -276,8 +278,10 @@ class DepthNoise:
             y, x = self.shifts[t]
             grain = self.grain[y : y + z.shape[0], x : x + z.shape[1]]
             exact += np.float32(0.375 * self.strength) * z * z * grain
-            near = cv2.erode(z, np.ones((3, 3), np.uint8))
-            lost = (z - near > 0.06) & (grain > 1.4 - 0.8 * self.strength)
+            # the lamp stands beside the lens, so what is nearer throws a shadow to one side
+            beside = np.zeros(z.shape, bool)
+            beside[:, 1:] = z[:, 1:] - z[:, :-1] > _STEP
+            lost = beside & (grain > 1 - self.strength)
             exact[lost] = 0
         exact[(exact < _NEAREST) | (exact > _FARTHEST)] = 0
         return (exact + np.float32(0.5)).astype(np.uint16)
