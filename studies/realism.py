@@ -1,6 +1,6 @@
 """How much the generated corpus moves like recorded ones: the same measures, side by side.
 
-`python -m benchmarks.realism --card docs/cards/generated.md` writes the table into the card and the figure
+`python -m studies.realism --card docs/cards/generated.md` writes the table into the card and the figure
 beside it. Recorded corpora are found below SIGNLIB_DATA; of a corpus that is not there the column is left out.
 The landmarks of `slovak` are made with `extract` (once; kept below SIGNLIB_RUNS). Only aggregates leave this program.
 """
@@ -32,7 +32,7 @@ MEASURES = {
     "missing": "hand not found (share of frames)",
     "gap": "run of frames without the hand (frames)",
 }
-BEGIN, END = "<!-- realism: written by benchmarks/realism.py -->", "<!-- end of realism -->"
+BEGIN, END = "<!-- realism: written by studies/realism.py -->", "<!-- end of realism -->"
 CLIPS = 400
 Clip = tuple[np.ndarray, Skeleton, float, float]
 """Points, skeleton, width / height, frames a second (NaN: nobody says)."""

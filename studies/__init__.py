@@ -1,0 +1,6 @@
+"""Measurements that cards and docs quote: what the generated corpus is worth. Each prints its table.
+
+realism      does it move like recorded corpora?
+modalities   do colour, depth and landmarks tell different things?
+pretraining  does training on it first help on recorded clips?
+"""
