@@ -4,6 +4,7 @@ An unknown key or an impossible value is refused before anything is computed.
 """
 
 import difflib
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -414,6 +415,12 @@ def check(settings: Settings) -> None:
 def to_yaml(settings: Settings) -> str:
     """The settings, fully resolved, as YAML."""
     return OmegaConf.to_yaml(OmegaConf.structured(settings))
+
+
+def run_name(settings: Settings) -> str:
+    """A name for a run of these settings: the same settings give the same name, one changed number another."""
+    digest = hashlib.sha256(to_yaml(settings).encode()).hexdigest()[:8]
+    return f"{settings.mode}-seed{settings.seed}-{digest}"
 
 
 def from_yaml(text: str) -> Settings:

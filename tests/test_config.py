@@ -202,3 +202,10 @@ def test_lists_of_two_settings_are_not_shared():
 
 def test_an_empty_override_of_a_text_is_the_empty_text():
     assert config.build({"data.root": "x"}, overrides=["data.root="]).data.root == ""
+
+
+def test_the_same_settings_have_the_same_name_and_others_another():
+    name = config.run_name(config.build({"seed": 3, "mode": "smoke"}))
+    assert name.startswith("smoke-seed3-")
+    assert name == config.run_name(config.build({"mode": "smoke"}, {"seed": 3}))
+    assert name != config.run_name(config.build({"seed": 3, "mode": "smoke", "training.epochs": 7}))
