@@ -5,21 +5,27 @@ noise, visibility, and hands that are lost where a real tracker loses them.
 """
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
-from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.synthesis import motion
+from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer
 
+_FACE, _POSE = slice(0, 468), slice(468, 501)
 _HANDS = (slice(501, 522), slice(522, 543))
-_PALM = [0, 5, 9, 17]
+_PALMS = [[hand.start + point for point in (0, 5, 9, 17)] for hand in _HANDS]
 _FACE_ENDS = [10, 152, 454, 234]
 """Top, chin, left and right end of the face mesh."""
 _SEAT = 0.03
 """How far from their place people stand from take to take, in frame widths."""
 _HIDDEN = 0.15
 """Visibility of pose points outside the frame."""
+_GAP = 0.2
+"""Seconds over which a tracker's luck holds: what is lost stays lost for a while."""
+_BANK = 256
+"""Ways in which a face mesh is uneven; noise that is drawn once is much cheaper than for each frame."""
 
 
 def seated(signer: Signer, rng: np.random.Generator) -> Signer:
@@ -40,15 +46,19 @@ def film(
         signer: as `seated` placed them.
         rng: noise and drop-outs.
     """
-    seen = project(points, signer, width / height)
-    lost = [_lost(points, seen, hand, signer, rng, fps) for hand in _HANDS]
-    visibility = _visibility(seen, signer, rng)
-    seen[:, :468, 2] -= seen[:, _FACE_ENDS, 2].mean(1, keepdims=True)
+    planes = _planes(points, signer, width / height)
+    lost = _lost(points, planes, signer, rng, fps)
+    visibility = _visibility(planes[:2, :, _POSE], signer, rng)
+    depth = planes[2]
+    depth[:, _FACE] -= depth[:, _FACE_ENDS].mean(1, keepdims=True)
     for hand in _HANDS:
-        seen[:, hand, 2] -= seen[:, [hand.start], 2]
-    _shake(seen, signer, rng)
-    clip = np.empty((*visibility.shape, 4), np.float32)
-    clip[:, :, :3], clip[:, :, 3] = seen, visibility
+        depth[:, hand] -= depth[:, [hand.start]]
+    _shake(planes, signer, rng)
+    clip = np.empty((*depth.shape, 4), np.float32)
+    for k in range(3):
+        clip[:, :, k] = planes[k]
+    clip[:, :, 3] = 1
+    clip[:, _POSE, 3] = visibility
     for hand, frames in zip(_HANDS, lost, strict=True):
         clip[frames, hand] = np.nan
     return clip
@@ -61,51 +71,85 @@ def project(points: np.ndarray, signer: Signer, aspect: float = 1.0) -> np.ndarr
         points: (T, J, 3) metres from the middle of the hips.
         aspect: width / height of the frame.
     """
-    turn = motion.turns(np.array([[signer.yaw, signer.tilt, signer.roll]]))[0]
-    turned = points @ turn.T
-    scale = signer.zoom / (1 + turned[:, :, 2] / signer.distance)
-    turned[:, :, 0] = signer.centre[0] + scale * turned[:, :, 0]
-    turned[:, :, 1] = signer.centre[1] + scale * aspect * turned[:, :, 1]
-    turned[:, :, 2] *= signer.zoom
-    return turned
+    return np.stack(list(_planes(points, signer, aspect)), -1)
 
 
-def _lost(points, seen, hand: slice, signer: Signer, rng: np.random.Generator, fps: float) -> np.ndarray:
-    """(T,) True where the hand is not found: outside, fast, before the face, or by bad luck; in runs."""
-    centre = seen[:, hand, :2][:, _PALM].mean(1)
-    top, chin, left, right = np.moveaxis(seen[:, _FACE_ENDS, :2], 1, 0)
-    half = np.column_stack([np.abs(left - right)[:, 0], np.abs(chin - top)[:, 1]]) / 2
-    speed = np.gradient(points[:, hand][:, _PALM].mean(1), 1 / fps, axis=0)
-    speed = np.sqrt((speed**2).sum(1))
-    fast = 1 / (1 + np.exp(-6 * (speed - 1.6)))
-    crossing = (((centre - (top + chin) / 2) / half) ** 2).sum(1) < 1
+def _planes(points: np.ndarray, signer: Signer, aspect: float) -> np.ndarray:
+    """(3, T, J) of `project`: arithmetic on whole planes is several times faster than on triples."""
+    turn = motion.turns(np.array([[signer.yaw, signer.tilt, signer.roll]]))[0].astype(points.dtype)
+    x, y, z = (np.ascontiguousarray(points[:, :, k]) for k in range(3))
+    planes = np.empty((3, *x.shape), points.dtype)
+    for plane, (a, b, c) in zip(planes, turn, strict=True):
+        np.multiply(x, a, out=plane)
+        plane += b * y
+        plane += c * z
+    scale = planes[2] * points.dtype.type(1 / signer.distance)
+    scale += 1
+    np.divide(points.dtype.type(signer.zoom), scale, out=scale)
+    for plane, centre, shape in zip(planes, signer.centre, (1.0, aspect), strict=False):
+        plane *= scale
+        if shape != 1:
+            plane *= points.dtype.type(shape)
+        plane += points.dtype.type(centre)
+    planes[2] *= points.dtype.type(signer.zoom)
+    return planes
+
+
+def _lost(points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.Generator, fps: float) -> np.ndarray:
+    """(2, T) True where a hand is not found, in runs: outside, fast, before the face, behind the other, by bad luck.
+
+    Args:
+        seen: (3, T, 543) from `_planes`.
+    """
+    frames = len(points)
+    palms = np.stack([seen[:, :, palm].mean(2) for palm in _PALMS])
+    centre = np.moveaxis(palms[:, :2], 1, -1)
+    ends = seen[:2, :, _FACE_ENDS]
+    middle = (ends[:, :, 0] + ends[:, :, 1]).T / 2
+    half = np.column_stack([np.abs(ends[0, :, 2] - ends[0, :, 3]), np.abs(ends[1, :, 1] - ends[1, :, 0])]) / 2
+    step = np.diff(np.stack([points[:, palm].mean(1) for palm in _PALMS]), axis=1, prepend=np.nan)
+    step[:, 0] = step[:, min(1, frames - 1)] if frames > 1 else 0
+    fast = 1 / (1 + np.exp(-6 * (fps * np.sqrt((step**2).sum(2)) - 1.6)))
+    crossing = (((centre - middle) / half) ** 2).sum(2) < 1
+    near = np.sqrt(((centre[0] - centre[1]) ** 2).sum(1)) < 0.8 * signer.hand * signer.zoom
+    behind = near & np.stack([palms[0, 2] > palms[1, 2], palms[0, 2] <= palms[1, 2]])
     still, moving, hiding = signer.lost
-    chance = np.clip(still + moving * fast + hiding * crossing, 0, 0.95)
-    # noise that lasts a few frames makes runs instead of single holes
-    noise = np.convolve(rng.standard_normal(len(centre) + 2), np.full(3, 3**-0.5), "valid")
+    chance = np.clip(still + moving * fast + hiding * np.maximum(crossing, behind), 0, 0.95)
+    length = max(3, round(_GAP * fps))
+    kernel = np.hanning(length + 2)[1:-1]
+    kernel /= np.sqrt((kernel**2).sum())
+    noise = rng.standard_normal((2, frames + length - 1))
+    noise = np.stack([np.convolve(row, kernel, "valid") for row in noise])
     uniform = 1 / (1 + np.exp(-1.702 * noise))  # the logistic curve is within 0.01 of the normal one
-    outside = ((centre < 0.0) | (centre > 1.0)).any(1)
-    return (uniform < chance) | outside
+    return (uniform < chance) | ((centre < 0.0) | (centre > 1.0)).any(2)
 
 
-def _visibility(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> np.ndarray:
-    """(T, 543): 1 for face and hands; the pose's own is lower outside the frame."""
-    visibility = np.ones(seen.shape[:2])
-    pose = MEDIAPIPE_543.selection("pose")
-    x, y = np.moveaxis(seen[:, pose, :2], -1, 0)
-    beyond = np.maximum.reduce([-x, x - 1, -y, y - 1])
-    noise = 0.01 * signer.hardness * rng.standard_normal(beyond.shape)
-    visibility[:, pose] = np.clip(_HIDDEN + (0.99 - _HIDDEN) / (1 + np.exp(60 * beyond)) + noise, 0, 1)
-    return visibility
+def _visibility(pose: np.ndarray, signer: Signer, rng: np.random.Generator) -> np.ndarray:
+    """(T, 33) of projected pose points (2, T, 33): lower outside the frame."""
+    beyond = (np.abs(pose - np.float32(0.5)) - np.float32(0.5)).max(0)
+    noise = np.float32(0.01 * signer.hardness) * rng.standard_normal(beyond.shape, dtype=np.float32)
+    return np.clip(_HIDDEN + (0.99 - _HIDDEN) / (1 + np.exp(60 * np.minimum(beyond, 1))) + noise, 0, 1)
 
 
 def _shake(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> None:
-    """Add tracking noise: the face is fitted as one mesh, so its points shake together."""
-    size = np.float32(signer.jitter * signer.zoom)
-    frames = len(seen)
-    depth = np.array([1, 1, 2], np.float32)  # depth is guessed, not seen
-    noise = rng.standard_normal(seen.shape, dtype=np.float32)
-    noise *= size * depth
-    noise[:, :468] *= np.float32(0.15)
-    noise[:, :468] += size * depth * np.float32(0.5) * rng.standard_normal((frames, 1, 3), dtype=np.float32)
-    seen += noise
+    """Add tracking noise: the face is fitted as one mesh, so its points shake together and hardly by themselves."""
+    if not signer.jitter:
+        return
+    size = signer.jitter * signer.zoom
+    frames = seen.shape[1]
+    alone = rng.standard_normal((3, frames, 75), dtype=np.float32)
+    together = rng.standard_normal((3, frames, 1), dtype=np.float32)
+    turn = rng.integers(_BANK, size=frames)
+    for k, more in enumerate((1, 1, 2)):  # depth is guessed, not seen
+        alone[k] *= np.float32(more * size)
+        seen[k, :, _FACE.stop :] += alone[k]
+        uneven = _unevenness()[k][turn]
+        uneven *= np.float32(0.15 * more * size)
+        uneven += np.float32(0.5 * more * size) * together[k]
+        seen[k, :, _FACE] += uneven
+
+
+@cache
+def _unevenness() -> np.ndarray:
+    """(3, _BANK, 468) standard normal, the same in every process."""
+    return generator("face noise").standard_normal((3, _BANK, 468), dtype=np.float32)

@@ -4,7 +4,9 @@ It has a manifest like every corpus, and instead of files a function from clip
 name to landmarks, so it takes no space and any worker can make any clip.
 """
 
+import math
 import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -15,11 +17,13 @@ from signlib.synthesis.camera import film, seated
 from signlib.synthesis.performance import Performance, perform
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
-from signlib.synthesis.signs import Sign, make_lexicon, phonology
+from signlib.synthesis.signs import Sign, make_lexicon, phonology, variant
 
 FEWEST_SIGNERS = 3
 MOST_SIGNERS = 100
 MOST_REPETITIONS = 100
+SPLITS = ("train", "val", "test")
+LARGEST_PICTURE, FASTEST = 4096, 240.0
 _NAME = re.compile(r"signer(\d{2})_sign(\d{4})_take(\d{2})")
 
 
@@ -28,15 +32,24 @@ class GeneratedCorpus:
 
     Attributes:
         lexicon: the signs; class k of the corpus is `lexicon[k].gloss`.
-        signers: test signers are the last ones, validation signers stand before them.
+        signers: test signers are the last ones, validation signers stand before them, unless `splits` says
+            otherwise.
         width, height, fps: of every clip.
         hardness: 0 = everyone signs alike before the same camera; 1 = default; at most 3.
     """
 
-    width, height, fps = 512, 512, 25.0
-
     def __init__(
-        self, glosses: int = 20, signers: int = 10, repetitions: int = 3, seed: int = 0, hardness: float = 1.0
+        self,
+        glosses: int = 20,
+        signers: int = 10,
+        repetitions: int = 3,
+        seed: int = 0,
+        hardness: float = 1.0,
+        splits: Mapping[str, Sequence[int]] | None = None,
+        inventory: Mapping[str, Sequence] | None = None,
+        fps: float = 25.0,
+        width: int = 512,
+        height: int = 512,
     ) -> None:
         """A corpus of glosses x signers x repetitions clips.
 
@@ -44,9 +57,14 @@ class GeneratedCorpus:
             glosses: 1 to 2000.
             signers: 3 to 100; a fifth of them (at least one) for validation and as many for the test.
             repetitions: of each sign by each signer, 1 to 100.
+            splits: numbers of the signers in `train`, `val` and `test`, instead; signers in none of them are
+                left out of the manifest.
+            inventory: the phonology that signs may use, see `signs.make_lexicon`.
+            fps: frames a second; width, height: of the picture in pixels, which only sets its shape.
 
         Raises:
-            SettingsError: for a value out of range.
+            SettingsError: for a value out of range, more glosses than the inventory can tell apart, or splits
+                that share a signer, name an unknown one or are empty.
         """
         if not FEWEST_SIGNERS <= signers <= MOST_SIGNERS:
             raise SettingsError(
@@ -54,30 +72,32 @@ class GeneratedCorpus:
             )
         if not 1 <= repetitions <= MOST_REPETITIONS:
             raise SettingsError(f"repetitions={repetitions}: give 1 to {MOST_REPETITIONS}")
+        check_filming(fps, width, height)
         self.seed, self.hardness, self.repetitions = seed, float(hardness), repetitions
-        self.lexicon: list[Sign] = make_lexicon(glosses, seed)
+        self.fps, self.width, self.height = float(fps), width, height
+        self.lexicon: list[Sign] = make_lexicon(glosses, seed, inventory)
         self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
+        self._split = split_signers(signers, splits)
+        self._forms: dict[tuple[int, int], tuple[Sign, str]] = {}
 
     def __len__(self) -> int:
-        return len(self.signers) * len(self.lexicon) * self.repetitions
+        return len(self._split) * len(self.lexicon) * self.repetitions
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
         """One row a clip with the columns of every manifest; `file` is empty: ask `clip(name)`."""
-        held_out = max(1, len(self.signers) // 5)
-        learn = len(self.signers) - 2 * held_out
         rows = [
             {
-                "clip": f"{signer.name}_sign{k:04d}_take{take:02d}",
+                "clip": f"{self.signers[i].name}_sign{k:04d}_take{take:02d}",
                 "file": "",
                 "gloss": sign.gloss,
-                "signer": signer.name,
-                "split": "train" if i < learn else "val" if i < learn + held_out else "test",
+                "signer": self.signers[i].name,
+                "split": split,
                 "start": 0,
                 "end": -1,
                 "fps": self.fps,
             }
-            for i, signer in enumerate(self.signers)
+            for i, split in self._split.items()
             for k, sign in enumerate(self.lexicon)
             for take in range(self.repetitions)
         ]
@@ -94,27 +114,91 @@ class GeneratedCorpus:
 
     def seated(self, name: str) -> Signer:
         """The signer of clip `name` with the camera of that take: what landmarks and video share."""
-        signer, _ = self._find(name)
+        signer = self.signers[self._find(name)[0]]
         return seated(signer, generator(self.seed, self.hardness, name, "seat"))
 
     def performance(self, name: str) -> Performance:
         """What happens before the camera in clip `name`: 543 points in metres, and when the sign lasts."""
-        signer, sign = self._find(name)
-        return perform([sign], signer, generator(self.seed, self.hardness, name), self.fps)
+        i, k = self._find(name)
+        form, _ = self._form(i, k)
+        return perform([form], self.signers[i], generator(self.seed, self.hardness, name), self.fps)
 
-    def truth(self, name: str) -> dict[str, str | int | float]:
-        """Phonology, gloss and signer of clip `name`, and the stroke's first and past-last frame."""
-        signer, sign = self._find(name)
+    def truth(self, name: str) -> dict[str, str | int | float | bool]:
+        """All that is known about clip `name`.
+
+        The phonology as it was performed; `variant`, how that differs from the lexicon's ("" = not at all);
+        the stroke's first and past-last frame; signer, handedness and camera, see `signers.Signer`.
+        """
+        i, k = self._find(name)
+        form, how = self._form(i, k)
         first, last = self.performance(name).spans[0]
-        return {**phonology(sign), "signer": signer.name, "stroke_start": first, "stroke_end": last}
+        camera = self.seated(name)
+        return {
+            **phonology(form),
+            "variant": how,
+            "stroke_start": first,
+            "stroke_end": last,
+            "signer": camera.name,
+            "left_handed": camera.left_handed,
+            **{key: getattr(camera, key) for key in ("yaw", "tilt", "roll", "distance", "zoom")},
+            "hips_x": camera.centre[0],
+            "hips_y": camera.centre[1],
+        }
 
-    def _find(self, name: str) -> tuple[Signer, Sign]:
+    def _form(self, i: int, k: int) -> tuple[Sign, str]:
+        if (i, k) not in self._forms:
+            self._forms[i, k] = variant(self.lexicon[k], self.signers[i], self.seed, self.lexicon)
+        return self._forms[i, k]
+
+    def _find(self, name: str) -> tuple[int, int]:
+        """Numbers of signer and sign."""
         match = _NAME.fullmatch(name)
         if match:
             i, k, take = map(int, match.groups())
-            if i < len(self.signers) and k < len(self.lexicon) and take < self.repetitions:
-                return self.signers[i], self.lexicon[k]
+            if i in self._split and k < len(self.lexicon) and take < self.repetitions:
+                return i, k
         raise SettingsError(
-            f"clip {name!r} is not in this generated corpus of {len(self.signers)} signers, "
+            f"clip {name!r} is not in this generated corpus of {len(self._split)} signers, "
             f"{len(self.lexicon)} glosses and {self.repetitions} repetitions; take a name from its manifest"
         )
+
+
+def check_filming(fps: float, width: int, height: int) -> None:
+    """Refuse what no camera films.
+
+    Raises:
+        SettingsError: for a frame rate that is not in (0, 240], or a side that is not in 1..4096 pixels.
+    """
+    if not (math.isfinite(fps) and 0 < fps <= FASTEST):
+        raise SettingsError(f"fps={fps}: give frames a second, more than 0 and at most {FASTEST:g}")
+    for name, side in (("width", width), ("height", height)):
+        if not (math.isfinite(side) and 1 <= side <= LARGEST_PICTURE):
+            raise SettingsError(f"{name}={side}: give 1 to {LARGEST_PICTURE} pixels")
+
+
+def split_signers(signers: int, splits: Mapping[str, Sequence[int]] | None = None) -> dict[int, str]:
+    """Number of each signer -> its split, in the order of the numbers.
+
+    Args:
+        splits: as for `GeneratedCorpus`; None: the last fifth tests, the fifth before it validates.
+
+    Raises:
+        SettingsError: for splits that share a signer, name an unknown one, or are empty or missing.
+    """
+    if splits is None:
+        held_out = max(1, signers // 5)
+        learn = signers - 2 * held_out
+        return {i: "train" if i < learn else "val" if i < learn + held_out else "test" for i in range(signers)}
+    if set(splits) != set(SPLITS):
+        raise SettingsError(f"splits of {', '.join(map(str, splits)) or 'nothing'}: name {', '.join(SPLITS)}")
+    found: dict[int, str] = {}
+    for split in SPLITS:
+        if not len(splits[split]):
+            raise SettingsError(f"splits: no signer in {split!r}; give at least one number of 0 to {signers - 1}")
+        for i in splits[split]:
+            if not 0 <= i < signers:
+                raise SettingsError(f"splits: signer {i} in {split!r} is unknown; there are 0 to {signers - 1}")
+            if i in found:
+                raise SettingsError(f"splits: signer {i} stands in {found[i]!r} and in {split!r}; leave one of them")
+            found[int(i)] = split
+    return dict(sorted(found.items()))

@@ -77,8 +77,11 @@ def two_bone(
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(..., 3) cross product over the last axis; several times faster than `np.cross` on short arrays."""
-    (ax, ay, az), (bx, by, bz) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)
+    ax, ay, az, bx, by, bz = a[..., 0], a[..., 1], a[..., 2], b[..., 0], b[..., 1], b[..., 2]
+    x = ay * bz - az * by
+    out = np.empty((*x.shape, 3))
+    out[..., 0], out[..., 1], out[..., 2] = x, az * bx - ax * bz, ax * by - ay * bx
+    return out
 
 
 def quaternion(palm: np.ndarray, fingers: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ the arms follow; face, head and trunk are added.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -31,6 +32,8 @@ _RIGHT_LEG = np.array(
 )
 _LEGS = np.stack([_RIGHT_LEG * (-1, 1, 1), _RIGHT_LEG], axis=1).reshape(10, 3)
 """Hips, knees, ankles, heels and toes of a person with shoulders of 0.36 m."""
+_EAR = 0.82
+"""Half the width of the head at the ears, in face half-heights."""
 _HEAD_SHARE = 0.4
 """How much of a look aside the head does; the eyes do the rest."""
 
@@ -157,35 +160,44 @@ def _body(track: Track, expression: np.ndarray, look: np.ndarray, signer: Signer
         wander: (T, 6) how head and trunk stray, in units of their usual angles.
     """
     points = np.empty((len(look), len(MEDIAPIPE_543), 3), np.float32)
-    face, pose = points[:, :468], points[:, 468:501]
+    face, rest = points[:, :468], points[:, 468:]
+    pose = rest[:, :33]
     turn = wander[:, :3] * (0.05, 0.04, 0.03)
     turn[:, :2] += look
-    _head(face, pose[:, :11], expression, signer, motion.turns(turn))
+    lean = motion.turns(wander[:, 3:] * (0.03, 0.015, 0.015))
     pose[:, 11:13] = np.array([[0.5, 0, 0], [-0.5, 0, 0]]) * signer.shoulders - (0, signer.torso, 0)
     elbows, hands = _arms(track, signer)
-    for k, first, hand, flip in ((1, 13, slice(501, 522), _FLIP), (0, 14, slice(522, 543), 1)):
+    for k, first, hand, flip in ((1, 13, slice(33, 54), _FLIP), (0, 14, slice(54, 75), 1)):
         pose[:, first] = elbows[k] * flip
-        points[:, hand] = hands[k] * flip
-        pose[:, first + 2 : first + 10 : 2] = points[:, hand][:, _POSE_HAND]
+        rest[:, hand] = hands[k] * flip
+        pose[:, first + 2 : first + 10 : 2] = rest[:, hand][:, _POSE_HAND]
+    pose[:, :11], pose[:, 23:] = 0, 0
+    rest[:] = rest @ lean.swapaxes(1, 2).astype(np.float32)
     pose[:, 23:] = _LEGS * (signer.shoulders / 0.36)
-    lean = motion.turns(wander[:, 3:] * (0.03, 0.015, 0.015)).astype(np.float32)
-    legs = points[:, 491:501].copy()
-    points = points @ lean.swapaxes(1, 2)
-    points[:, 491:501] = legs
+    _head(face, pose[:, :11], expression, signer, lean @ motion.turns(turn), lean @ head_centre(signer))
     return points
 
 
-def _head(face: np.ndarray, pose: np.ndarray, expression: np.ndarray, signer: Signer, turn: np.ndarray) -> None:
-    """Write (T, 468, 3) face points and the pose's eleven head points."""
-    shape = average_face()
-    face[:] = shape.rest
-    for k, move in enumerate((shape.mouth, shape.brow, shape.lids)):
-        if expression[:, k].any():
-            face[:, :, 1] += np.multiply.outer(expression[:, k].astype(np.float32), move[:, 1].astype(np.float32))
-    pose[:, [0, 1, 3, 4, 6, 9, 10]] = face[:, [1, 362, 263, 133, 33, 291, 61]]
+def _head(
+    face: np.ndarray, pose: np.ndarray, expression: np.ndarray, signer: Signer, turn: np.ndarray, centre: np.ndarray
+) -> None:
+    """Write (T, 468, 3) face points and the pose's eleven head points, turned by (T, 3, 3) around (T, 3)."""
+    turn = signer.head * turn.swapaxes(1, 2)
+    weights = np.empty((len(turn), 7, 3), np.float32)
+    weights[:, :3], weights[:, 6] = turn, centre
+    weights[:, 3:6] = expression[:, :, None] * turn[:, 1:2]
+    turned = _face_shape() @ weights
+    face[:] = turned[:, :468]
+    pose[:, [0, 1, 3, 4, 6, 7, 8, 9, 10]] = turned[:, [1, 362, 263, 133, 33, 468, 469, 291, 61]]
     pose[:, 2], pose[:, 5] = (pose[:, 1] + pose[:, 3]) / 2, (pose[:, 4] + pose[:, 6]) / 2
-    pose[:, 7], pose[:, 8] = (0.82, 0.0, 0.0), (-0.82, 0.0, 0.0)
-    turn, centre = (signer.head * turn.swapaxes(1, 2)).astype(np.float32), head_centre(signer).astype(np.float32)
-    for part in (face, pose):
-        part[:] = part @ turn
-        part += centre
+
+
+@cache
+def _face_shape() -> np.ndarray:
+    """(470, 7): x, y, z of face and ears, how far mouth, brows and lids move them down, and 1."""
+    shape = average_face()
+    table = np.zeros((470, 7), np.float32)
+    table[:468, :3], table[468:, 0] = shape.rest, (_EAR, -_EAR)
+    table[:468, 3:6] = np.stack([shape.mouth[:, 1], shape.brow[:, 1], shape.lids[:, 1]], 1)
+    table[:, 6] = 1
+    return table

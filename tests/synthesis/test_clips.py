@@ -1,9 +1,13 @@
 """The corpus: the same bytes for everybody, a body that holds together, and hard enough to teach."""
 
 import hashlib
+import os
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.performance import perform
 from signlib.synthesis.signers import make_signer
+from signlib.synthesis.signs import MANUAL
 
 HANDS = {"left": slice(501, 522), "right": slice(522, 543)}
 SMALL = GeneratedCorpus(glosses=6, signers=4, repetitions=2, seed=1)
@@ -22,6 +27,10 @@ NAMES = list(SMALL.manifest["clip"])
 
 def digest(corpus, names):
     return {name: hashlib.sha256(corpus.clip(name).tobytes()).hexdigest() for name in names}
+
+
+def clip_digest(name):
+    return digest(GeneratedCorpus(6, 4, 2, seed=1), [name])[name]
 
 
 def test_a_clip_is_the_same_in_any_order_and_in_any_larger_corpus():
@@ -40,6 +49,28 @@ def test_another_process_makes_the_same_bytes():
     )
     made = subprocess.run([sys.executable, "-c", code, NAMES[-1]], capture_output=True, check=True).stdout
     assert made == SMALL.clip(NAMES[-1]).tobytes()
+
+
+def test_a_pool_of_processes_makes_the_same_bytes_in_another_order():
+    chosen = NAMES[::6]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        made = dict(zip(chosen[::-1], pool.map(clip_digest, chosen[::-1]), strict=True))
+    assert made == {name: clip_digest(name) for name in chosen}
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads():
+    code = (
+        "import hashlib; from signlib.synthesis.clips import GeneratedCorpus; c = GeneratedCorpus(6, 4, 2, seed=1); "
+        "print(hashlib.sha256(b''.join(c.clip(n).tobytes() for n in c.manifest['clip'][::6])).hexdigest())"
+    )
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, text=True,
+            env=os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+        ).stdout
+        for threads in ("1", "2")
+    }  # fmt: skip
+    assert len(made) == 1
 
 
 def test_the_manifest_has_the_columns_of_every_manifest():
@@ -110,11 +141,46 @@ def test_the_camera_puts_a_point_where_similar_triangles_do():
     np.testing.assert_allclose(seen, [[0.8, 0.2, 0.0], [1.1, -0.4, -0.6]])
 
 
+def test_chosen_splits_stand_in_the_manifest_and_change_no_clip():
+    chosen = GeneratedCorpus(6, 4, 2, seed=1, splits={"test": [0], "val": [2], "train": [3]})
+    signers = chosen.manifest.groupby("split")["signer"].unique().map(list).to_dict()
+    assert signers == {"test": ["signer00"], "val": ["signer02"], "train": ["signer03"]}
+    assert len(chosen) == len(chosen.manifest) == 36
+    np.testing.assert_array_equal(chosen.clip(NAMES[-1]), SMALL.clip(NAMES[-1]))
+    with pytest.raises(SettingsError, match="not in this generated corpus of 3 signers"):
+        chosen.clip("signer01_sign0000_take00")
+
+
+def test_a_camera_of_twice_the_rate_sees_twice_the_frames():
+    fast = GeneratedCorpus(6, 4, 2, seed=1, fps=50)
+    assert len(fast.clip(NAMES[0])) == pytest.approx(2 * len(SMALL.clip(NAMES[0])), rel=0.1)
+    assert (fast.manifest["fps"] == 50).all()
+
+
+def test_a_corpus_travels_to_other_processes():
+    assert len(pickle.loads(pickle.dumps(SMALL))) == len(SMALL)
+
+
+def test_variants_are_kept_in_the_truth():
+    corpus = GeneratedCorpus(glosses=30, signers=6, repetitions=1, seed=3, hardness=3)
+    table = [corpus.truth(name) for name in corpus.manifest["clip"]]
+    changed = [truth for truth in table if truth["variant"]]
+    assert 0 < len(changed) < 0.25 * len(table)
+    by_gloss = {sign.gloss: sign for sign in corpus.lexicon}
+    for truth in changed:
+        assert any(truth[name] != getattr(by_gloss[truth["gloss"]], name) for name in MANUAL)
+    for truth in table:
+        if not truth["variant"]:
+            assert all(truth[name] == getattr(by_gloss[truth["gloss"]], name) for name in MANUAL)
+
+
 def test_truth_says_what_was_signed_and_when():
     truth = SMALL.truth(NAMES[3])
     row = SMALL.manifest.set_index("clip").loc[NAMES[3]]
     assert truth["gloss"] == row["gloss"]
     assert truth["signer"] == row["signer"]
+    assert truth["yaw"] == SMALL.seated(NAMES[3]).yaw
+    assert (truth["hips_x"], truth["hips_y"]) == SMALL.seated(NAMES[3]).centre
     assert 0 < truth["stroke_start"] < truth["stroke_end"] < len(SMALL.clip(NAMES[3]))
 
 
@@ -126,6 +192,16 @@ def test_truth_says_what_was_signed_and_when():
         ({"repetitions": 0}, "repetitions=0"),
         ({"hardness": -1}, "-1"),
         ({"hardness": float("nan")}, "nan"),
+        ({"fps": 0}, "fps=0"),
+        ({"fps": -25.0}, "fps=-25"),
+        ({"fps": float("nan")}, "fps=nan"),
+        ({"width": 0}, "width=0"),
+        ({"height": -3}, "height=-3"),
+        ({"splits": {"train": [0, 1], "val": [1], "test": [2]}}, "signer 1 stands in 'train' and in 'val'"),
+        ({"splits": {"train": [0], "val": [1], "test": [10]}}, "signer 10 in 'test' is unknown"),
+        ({"splits": {"train": [0], "val": [], "test": [1]}}, "no signer in 'val'"),
+        ({"splits": {"train": [0], "test": [1]}}, "splits of train, test"),
+        ({"glosses": 3, "inventory": {"handshape": ["PAW"]}}, "PAW"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, value):

@@ -140,7 +140,7 @@ def test_a_lexicon_may_use_an_inventory_to_the_last_form_and_no_further():
     lexicon = make_lexicon(70, inventory=SMALL)
     assert len({sign.manual for sign in lexicon}) == 70
     assert {sign.location for sign in lexicon} == {"CHIN", "SPACE"}
-    with pytest.raises(SettingsError, match="71 signs.*tell 70 apart.*at most 70"):
+    with pytest.raises(SettingsError, match=r"71 signs.*tell 70 apart.*at most 70"):
         make_lexicon(71, inventory=SMALL)
 
 
