@@ -1,5 +1,6 @@
 """Pictures agree with the landmarks: in place, in depth, in what hides what, and in which side is left."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,22 @@ def test_two_renders_are_the_same_bytes_and_frames_do_not_depend_on_one_another(
         assert np.array_equal(depth, depth_again)
     alone, _ = next(iter(render(some(performance, slice(3, 4)), seated, look, 128, 96)))
     assert np.array_equal(alone, films[0][3][0])
+
+
+def test_memory_does_not_grow_with_the_frames():
+    performance, seated = CORPUS.performance(NAMES[1]), CORPUS.seated(NAMES[1])
+
+    def peak(frames: int) -> int:
+        film = render(some(performance, [0] * frames), seated, make_look(1), SIDE, SIDE)
+        tracemalloc.start()
+        for _ in film:
+            pass
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(2)
+    assert abs(peak(30) - peak(4)) < 300_000, "bytes; one frame in colour and depth has 327,680"
 
 
 def test_left_is_left():
