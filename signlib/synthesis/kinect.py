@@ -135,3 +135,33 @@ def _behind(points, flat, low, high, radius: float = _TRUNK_RADIUS) -> np.ndarra
     away = np.linalg.norm(flat - a - along * way, axis=-1)
     depth = (low[..., 2:] + along * (high[..., 2:] - low[..., 2:]))[..., 0]
     return (away < radius / depth) & (points[..., 2] > depth + _BEHIND)
+
+
+def skeleton_text(joints: np.ndarray, states: np.ndarray) -> str:
+    """The text of a `.skeleton` file as the NTU RGB+D recordings have it.
+
+    Args:
+        joints: (T, M, 25, 3) metres in the sensor's axes, NaN = no such body.
+        states: (T, M, 25) tracking states.
+    """
+    lines = [str(len(joints))]
+    for frame, state in zip(joints.astype(float), states, strict=True):
+        bodies = np.flatnonzero(np.isfinite(frame).all(axis=(1, 2)))
+        lines.append(str(len(bodies)))
+        for body in bodies:
+            lines += [f"{_FIRST_BODY + body} 0 1 1 1 1 0 0 0 2", str(len(NTU_25))]
+            pictures = _pictures(frame[body])
+            for point, pixels, tracked in zip(frame[body], pictures, state[body], strict=True):
+                numbers = " ".join(f"{value:.7g}" for value in (*point, *pixels))
+                lines.append(f"{numbers} 0 0 0 0 {tracked}")
+    return "\n".join(lines) + "\n"
+
+
+_FIRST_BODY = 72057594037900000
+"""Ids of bodies are as large as the real ones, so that no reader may take them for small integers."""
+
+
+def _pictures(points: np.ndarray) -> np.ndarray:
+    """(25, 4): x, y in the depth picture (512 x 424) and in the colour picture (1920 x 1080)."""
+    across, up = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
+    return np.stack([256.4 + 365 * across, 208.5 - 365 * up, 975 + 1060 * across, 567 - 1060 * up], 1)
