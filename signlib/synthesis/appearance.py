@@ -21,6 +21,8 @@ HAIRS: tuple[Colour, ...] = (
     (28, 24, 24), (48, 34, 28), (84, 56, 36), (126, 86, 50), (176, 136, 84), (122, 58, 34), (140, 138, 136),
 )  # fmt: skip
 EYES: tuple[Colour, ...] = ((62, 40, 26), (84, 58, 36), (88, 110, 124), (90, 112, 80))
+DARK_SKIN = 350
+"""Sum of the channels below which hair and eyes are dark too."""
 CLOTHES: tuple[Colour, ...] = (
     (36, 38, 46), (52, 66, 102), (92, 32, 44), (34, 84, 76), (108, 108, 114), (206, 204, 198), (70, 58, 92),
     (164, 116, 48), (62, 92, 128), (48, 76, 48),
@@ -85,13 +87,16 @@ def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
     rng = generator(seed, "look", index)
 
     def colour(table: tuple[Colour, ...], spread: float) -> Colour:
-        drawn = np.array(table[rng.integers(len(table))]) * np.exp(spread * np.clip(rng.standard_normal(3), -2, 2))
+        lighter, hue = rng.standard_normal(), rng.standard_normal(3)
+        drawn = np.array(table[rng.integers(len(table))]) * np.exp(spread * np.clip(lighter + 0.4 * hue, -2, 2))
         return tuple(float(c) for c in np.clip(drawn, 8, 245))
 
     def choice(options: tuple[str, ...], weights: tuple[float, ...]) -> str:
         return options[rng.choice(len(options), p=np.array(weights) / sum(weights))]
 
-    skin, hair, eyes = colour(SKINS, 0.03), colour(HAIRS, 0.05), colour(EYES, 0.05)
+    skin = colour(SKINS, 0.03)
+    dark = sum(skin) < DARK_SKIN
+    hair, eyes = colour(HAIRS[:2] if dark else HAIRS, 0.05), colour(EYES[:2] if dark else EYES, 0.05)
     shirt, accent, trousers, wall = (
         colour(CLOTHES, 0.08),
         colour(CLOTHES, 0.08),

@@ -116,13 +116,13 @@ def draw_skull(canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, hai
         haircut: one of `appearance.HAIRCUTS`.
     """
     solids: list[tuple[tuple[float, ...], tuple[float, ...], int]] = [
-        ((0, -0.28, 0.16), (0.77, 0.80, 0.92), head),
+        ((0, -0.28, 0.22), (0.77, 0.80, 0.92), head),
         ((0, 0.30, -0.16), (0.70, 0.66, 0.52), head),
         ((-0.83, 0.02, 0.05), (0.09, 0.20, 0.14), head),
         ((0.83, 0.02, 0.05), (0.09, 0.20, 0.14), head),
     ]
     if haircut != "bald":
-        solids.append(((0, -0.40, 0.25), (0.89, 0.96, 1.02), hair))
+        solids.append(((0, -0.40, 0.33), (0.89, 0.96, 1.02), hair))
     if haircut == "long":
         solids += [((side * 0.72, 0.45, 0.30), (0.24, 1.05, 0.50), hair) for side in (-1, 1)]
         solids.append(((0, 0.3, 0.5), (0.85, 1.1, 0.6), hair))

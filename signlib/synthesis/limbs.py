@@ -141,7 +141,8 @@ def _neck_and_shoulders(points: np.ndarray, signer: Signer) -> list[Capsule]:
     chest = (points[:, _POSE + 11] + points[:, _POSE + 12]) / 2
     ears = (points[:, 234] + points[:, 454]) / 2
     size = signer.shoulders / 0.36
-    neck = [(chest, _between(chest, ears, 0.8), 0.055 * size, 0.049 * size, NECK)]
+    nape = _between(points[:, 1], ears, 1.2)
+    neck = [(chest, _between(chest, nape, 0.75), 0.055 * size, 0.049 * size, NECK)]
     shoulders = [
         (_between(chest, points[:, _POSE + joint], 0.45), points[:, _POSE + joint], 0.060 * size, 0.062 * size, TRUNK)
         for joint in (11, 12)

@@ -34,7 +34,7 @@ def take(name: str, count: int = 4, side: int = SIDE, **look) -> tuple[Performan
     performance, seated = CORPUS.performance(name), CORPUS.seated(name)
     frames = np.linspace(0, len(performance.points) - 1, count + 2).astype(int)[1:-1]
     performance = some(performance, frames)
-    dressed = replace(make_look(CORPUS.signers.index(CORPUS._find(name)[0])), noise=0.0, **look)
+    dressed = replace(make_look(int(name[6:8])), noise=0.0, **look)
     seen = project(performance.points, seated)
     seen[..., :2] *= side
     seen[..., 2] = seated.distance + seen[..., 2] / seated.zoom
@@ -183,7 +183,7 @@ def test_mouth_and_lids_show():
     assert (opened == heads.CAVITY).sum() + (opened == heads.TEETH).sum() > 3 * (shut == heads.CAVITY).sum()
     awake = some(performance, [int(lids.argmin())])
     asleep = awake.points.copy()
-    asleep[:, :468, 1] += CORPUS._find(NAMES[0])[0].head * average_face().lids[:, 1]
+    asleep[:, :468, 1] += CORPUS.signers[0].head * average_face().lids[:, 1]
     assert (labels(awake)[0] == heads.WHITE).sum() > 20
     assert (labels(awake, points=asleep)[0] == heads.WHITE).sum() == 0
 
@@ -257,19 +257,22 @@ def test_a_signer_outside_the_picture_leaves_the_room():
 
 
 def test_mediapipe_finds_body_face_and_hands():
-    """One clip; over 12 clips of 6 signers it finds every body, and hands and faces in more than 9 of 10 frames."""
+    """Two clips. Over 24 clips of 12 signers: body 100 %, face 99 %, hands 88 % of the frames that show them."""
     holistic = pytest.importorskip("signlib.features.holistic")
-    performance, seated = CORPUS.performance(NAMES[4]), CORPUS.seated(NAMES[4])
-    performance = some(performance, slice(0, None, 6))
-    film = (rgb for rgb, _ in render(performance, seated, make_look(4), 512, 512))
-    with holistic.Holistic(holistic.LandmarkSettings(), 1) as engine:
-        found = engine.points(film)
-    true = project(performance.points, seated)
+    found, true = [], []
+    for name in (NAMES[0], NAMES[3]):
+        performance, seated = CORPUS.performance(name), CORPUS.seated(name)
+        performance = some(performance, slice(4, -4, 4))
+        film = (rgb for rgb, _ in render(performance, seated, make_look(int(name[6:8])), 512, 512))
+        with holistic.Holistic(holistic.LandmarkSettings(), 1) as engine:
+            found.append(engine.points(film))
+        true.append(project(performance.points, seated))
+    found, true = np.concatenate(found), np.concatenate(true)
     shown = ((true[:, 501:, :2] > 0) & (true[:, 501:, :2] < 1)).all(-1).reshape(-1, 2, 21).mean(2) > 0.8
     seen = np.isfinite(found[:, [468, 0, 501, 522], 0])
     assert seen[:, 0].mean() >= 0.95
-    assert seen[:, 1].mean() >= 0.8
+    assert seen[:, 1].mean() >= 0.85
     assert seen[:, 2:][shown].mean() >= 0.6
     away = 512 * np.linalg.norm(found[..., :2] - true[..., :2], axis=-1)
-    assert np.nanmedian(away[:, :468]) < 6, "pixels of 512, face"
-    assert np.nanmedian(away[:, 501:]) < 9, "pixels of 512, hands"
+    assert np.nanmedian(away[:, :468]) < 5, "pixels of 512, face"
+    assert np.nanmedian(away[:, 501:]) < 7, "pixels of 512, hands"
