@@ -26,7 +26,6 @@ FINE = 1.5
 _BLOCK = 3
 """Fewest samples that make whole pixels."""
 
-_PALM = 522 - 501
 _TRUNK = np.array(
     [
         (-0.185, 0.15, 0.155), (-0.15, 0.205, 0.17), (-0.118, 0.31, 0.19), (-0.08, 0.44, 0.21), (-0.025, 0.53, 0.235),
@@ -260,9 +259,10 @@ def _colours(look: Look) -> np.ndarray:
 
 
 class DepthNoise:
-    """A time-of-flight camera: errors that grow with distance squared, and holes at edges.
+    """A time-of-flight camera: whole millimetres, errors that grow with distance squared, and shadows at edges.
 
-    Source: the sizes follow Wasenmuller & Stricker 2016 (Kinect v2: about 1.5 mm at 2 m, edges lost).
+    Source: Wasenmuller & Stricker 2016 describe such errors of the Kinect v2.
+    Differs: their sizes are chosen (1.5 mm at 2 m for hardness 1), not fitted to a camera.
     """
 
     def __init__(self, look: Look, frames: int, width: int, height: int) -> None:
