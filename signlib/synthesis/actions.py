@@ -161,10 +161,9 @@ class ActionCorpus:
         setup, _, number, replication, action = self._find(name)
         take = generator(self.seed, self.hardness, "take", setup, number, replication, action)
         people = [self.performers[number], self._partner(number)][: 2 if action in together.PROGRAMS else 1]
-        # now and then somebody uses the other hand
-        people = [
-            replace(who, left_handed=who.left_handed != (take.random() < _OTHER_HAND * self.hardness)) for who in people
-        ]
+        # now and then somebody uses the other hand; two who act together use the same one
+        other = take.random() < _OTHER_HAND * self.hardness
+        people = [replace(who, left_handed=people[0].left_handed != other) for who in people]
         pace = float(np.exp(self.hardness * take.normal(0, 0.1))) / people[0].tempo
         script = Script(take, pace, self.hardness, len(people))
         waits = 0.25 + self.hardness * take.uniform(-0.1, 0.6, 2)

@@ -16,7 +16,7 @@ from signlib.synthesis.seeding import generator
 
 Target = tuple[str, float, float, float]
 """Frame and (outwards to the limb's own side, up, forward). Frames: c chest (from the middle of the shoulders), h head,
-p pelvis, f floor where the person stood first, and the other person's oc, oh, op."""
+p pelvis, f floor where the person stood first, m floor midway between two persons, the other person's oc, oh, op."""
 Vector = tuple[float, float, float]
 
 HANGING: Target = ("c", 0.23, -0.60, 0.03)
@@ -57,10 +57,10 @@ class Performer:
 
 
 _BONES = {
-    "loin": 0.30, "breast": 0.22, "neck": 0.075, "head": 0.16, "shoulders": 0.35, "upper_arm": 0.27, "forearm": 0.25,
-    "hand": 0.08, "tip": 0.08, "thumb": 0.06, "hips": 0.16, "thigh": 0.41, "shin": 0.40, "foot": 0.12,
+    "loin": 0.30, "breast": 0.225, "neck": 0.075, "head": 0.155, "shoulders": 0.32, "upper_arm": 0.26, "forearm": 0.245,
+    "hand": 0.07, "tip": 0.07, "thumb": 0.05, "hips": 0.13, "thigh": 0.39, "shin": 0.38, "foot": 0.11,
 }  # fmt: skip
-_HIP_DROP, _ANKLE, _SHOULDER_DROP = 0.06, 0.08, 0.03
+_HIP_DROP, _ANKLE, _SHOULDER_DROP = 0.03, 0.08, 0.03
 
 
 def make_performer(number: int, seed: int = 0, hardness: float = 1.0) -> Performer:
@@ -155,6 +155,8 @@ def pose(
     for k, body in enumerate(posed):
         other = posed[1 - k].frames if len(posed) > 1 else {}
         body.frames |= {f"o{name}": frame for name, frame in list(other.items()) if name in "chp"}
+        middle = np.mean([one.floor for one in posed], axis=0)
+        body.frames["m"] = (middle, body.facing, 1.0)
     return np.stack([body.joints() for body in posed], 1)
 
 
@@ -238,8 +240,9 @@ class _Body:
         frame, outwards, up, forward = target
         origin, rotation, unit = self.frames[frame]
         sign = (1.0, -1.0)[side] * (-1.0 if frame.startswith("o") else 1.0)
-        local = unit * np.array([sign * outwards, -up, -forward])
-        stray = shift * (0.0 if frame == "f" else 0.4 if frame.startswith("o") else 1.0)
+        size = self.performer.size if frame in "chp" else 1.0
+        local = unit * size * np.array([sign * outwards, -up, -forward])
+        stray = shift * (0.0 if frame == "f" else 1.0 if frame in "chp" else 0.3)
         return origin + _turned(rotation, local + stray)
 
     def _way(self, vector: Vector, side: int) -> np.ndarray:
@@ -250,10 +253,9 @@ class _Body:
         bones, out, word = self.performer.bones, self.out, _SIDES[side]
         shoulder = out[:, _J[f"{word}_shoulder"]]
         goal = self._track(name, HANGING, lambda target: self._place(target, side, shift))
-        goal = shoulder + (goal - shoulder) * self.performer.size
         # a path through the shoulder would throw the elbow about: go around it
-        near = np.exp(-2 * ((goal - shoulder) ** 2).sum(-1, keepdims=True) / (0.25 * self.performer.stature) ** 2)
-        goal = goal + 0.25 * near * self._way((1.0, 0.0, 0.3), side)
+        near = np.exp(-2 * ((goal - shoulder) ** 2).sum(-1, keepdims=True) / (0.18 * self.performer.stature) ** 2)
+        goal = goal + 0.16 * near * self._way((1.0, 0.0, 0.3), side)
         straight = motion.unit(goal - shoulder)
         way = self._track(f"{name}_way", None, lambda v: straight if v is None else motion.unit(self._way(v, side)))
         pole = self._track(f"{name}_elbow", ELBOW, lambda vector: self._way(vector, side))

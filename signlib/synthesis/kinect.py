@@ -20,9 +20,16 @@ _DIRECT = {
     "ankle": (27, 28), "foot": (31, 32),
 }  # fmt: skip
 _PALM = [0, 5, 9, 13, 17]
-_ENDS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("hand", "hand_tip", "thumb", "foot", "ankle")]
 _ARMS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("elbow", "wrist", "hand", "hand_tip", "thumb")]
-_LEGS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle", "foot")]
+_QUICK = np.full(len(NTU_25), 0.0006)
+_SLOW = np.full(len(NTU_25), 0.005)
+"""Noise of each joint in metres: from frame to frame, and drifting. Fitted to one real recording."""
+for _side in ("left", "right"):
+    _QUICK[[_J[f"{_side}_{name}"] for name in ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")]] = [
+        0.001, 0.0015, 0.003, 0.005, 0.007, 0.008,
+    ]  # fmt: skip
+    _QUICK[[_J[f"{_side}_{name}"] for name in ("ankle", "foot")]] = 0.0015, 0.003
+    _SLOW[[_J[f"{_side}_{name}"] for name in ("hand", "hand_tip", "thumb", "ankle", "foot")]] = 0.010
 _TRUNK_RADIUS = 0.13
 _BEHIND = 0.10
 """How far behind another body part a joint must lie to be hidden by it, metres."""
@@ -86,36 +93,45 @@ def observe(
         a trunk hides is inferred, and strays.
     """
     seen = to_sensor(joints, sensor)
-    hidden = _hidden(seen)
-    noise = rng.standard_normal((2, *seen.shape))
-    slow = _slow(noise[0], 0.35 * 30 / fps)
-    size = np.full(seen.shape[2], 0.005)
-    size[_ENDS] = 0.011
-    depth = np.array([1.0, 1.0, 1.5])
-    stray = size[:, None] * (0.6 * noise[1] + slow)
-    # an inferred joint is a guess that follows the body slowly
-    lasting = _slow(hidden[..., None].astype(float), 0.25 * 30 / fps, scale=False)
-    stray += 0.05 * lasting * slow
-    seen = seen + hardness * depth * stray
+    hidden, crossing = _hidden(seen)
+    quick, slow = rng.standard_normal((2, *seen.shape))
+    drift = _drift(slow, fps)
+    if hardness > 0:
+        # a hand before the body is often taken for a part of it
+        luck = _drift(rng.standard_normal((len(seen), seen.shape[1], 1, 1)), fps)[..., 0]
+        hidden |= crossing & (luck < hardness - 1)
+    guessed = _follow(_follow(hidden[..., None].astype(float), fps), fps)
+    stray = _QUICK[:, None] * quick + (_SLOW[:, None] + 0.035 * guessed) * drift
+    seen = seen + hardness * np.array([1.0, 1.0, 1.5]) * stray
     return seen.astype(np.float32), np.where(hidden, INFERRED, TRACKED).astype(np.int8)
 
 
-def _slow(noise: np.ndarray, share: float, scale: bool = True) -> np.ndarray:
-    """Noise smoothed over frames by a first-order filter; with `scale`, of the same spread."""
-    out = np.empty_like(noise)
-    value = noise[0]
-    for frame, new in enumerate(noise):
-        value = value + min(share, 1.0) * (new - value) * (frame > 0)
-        out[frame] = value
-    return out * (np.sqrt((2 - share) / share) if scale else 1.0)
+def _follow(values: np.ndarray, fps: float) -> np.ndarray:
+    """The values (T, ...) as something that follows them within a quarter of a second."""
+    out, state, share = np.empty_like(values), values[0], min(1.0, 4 / fps)
+    for frame, value in enumerate(values):
+        state = state + share * (value - state)
+        out[frame] = state
+    return out
 
 
-def _hidden(seen: np.ndarray) -> np.ndarray:
-    """(T, M, 25) True where a limb's joint lies behind a trunk (anybody's) or far behind the nearer leg."""
-    hidden = np.zeros(seen.shape[:3], bool)
+def _drift(noise: np.ndarray, fps: float) -> np.ndarray:
+    """White noise (T, ...) as a smooth drift of about the same spread."""
+    share = min(1.0, 4 / fps)
+    settled = np.concatenate([noise[::-1], noise])  # so that it does not begin at rest
+    smooth = _follow(_follow(settled, fps), fps)[len(noise) :]
+    keep = 1 - share
+    spread = np.sqrt(share**4 * (1 + keep**2) / (1 - keep**2) ** 3)
+    return smooth / spread
+
+
+def _hidden(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T, M, 25) where a joint lies behind a trunk (anybody's) or the other leg; where an arm's joint is before one."""
+    hidden, crossing = np.zeros(seen.shape[:3], bool), np.zeros(seen.shape[:3], bool)
     flat = seen[..., :2] / seen[..., 2:]
     for person in range(seen.shape[1]):
-        low, high = seen[:, person, None, _J["spine_base"]], seen[:, person, None, _J["spine_shoulder"]]
+        low, high = seen[:, person, None, _J["spine_base"]], seen[:, person, None, _J["head"]]
+        crossing[:, person, _ARMS] = _covered(flat[:, person, _ARMS], low, high)[0] < _TRUNK_RADIUS
         for who in range(seen.shape[1]):
             limbs = _ARMS if who == person else list(range(len(NTU_25)))
             hidden[:, who, limbs] |= _behind(seen[:, who, limbs], flat[:, who, limbs], low, high)
@@ -123,18 +139,23 @@ def _hidden(seen: np.ndarray) -> np.ndarray:
             shin = [seen[:, person, None, _J[f"{other}_{name}"]] for name in ("ankle", "hip")]
             leg = [_J[f"{side}_{name}"] for name in ("knee", "ankle", "foot")]
             hidden[:, person, leg] |= _behind(seen[:, person, leg], flat[:, person, leg], *shin, radius=0.06)
-    return hidden
+    return hidden, crossing
 
 
 def _behind(points, flat, low, high, radius: float = _TRUNK_RADIUS) -> np.ndarray:
     """(T, K) True where the limb between `low` and `high` (T, 1, 3) covers `points` (T, K, 3)."""
+    away, depth = _covered(flat, low, high)
+    return (away < radius) & (points[..., 2] > depth + _BEHIND)
+
+
+def _covered(flat, low, high) -> tuple[np.ndarray, np.ndarray]:
+    """(T, K) how far beside the limb, in metres at its distance, `flat` points are seen; and that distance."""
     a, b = low[..., :2] / low[..., 2:], high[..., :2] / high[..., 2:]
     way = b - a
     along = ((flat - a) * way).sum(-1) / np.maximum((way * way).sum(-1), 1e-9)
     along = np.clip(along, 0, 1)[..., None]
-    away = np.linalg.norm(flat - a - along * way, axis=-1)
     depth = (low[..., 2:] + along * (high[..., 2:] - low[..., 2:]))[..., 0]
-    return (away < radius / depth) & (points[..., 2] > depth + _BEHIND)
+    return np.linalg.norm(flat - a - along * way, axis=-1) * depth, depth
 
 
 def skeleton_text(joints: np.ndarray, states: np.ndarray) -> str:

@@ -99,7 +99,7 @@ def hugging(s: Script) -> None:
 
 @PROGRAMS.action(56)
 def giving_object(s: Script) -> None:
-    middle = ("f", -0.01, 1.08, STAGE[56] / 2)
+    middle = ("m", -0.01, 1.08, -0.05)
     s.to(0.45, hand=FRONT)
     s.to(0.55, hand=middle, other={"hand": ("c", 0.12, -0.20, 0.34)})
     s.to(0.4, other={"hand": middle})
@@ -122,7 +122,7 @@ def touch_pocket(s: Script) -> None:
 @PROGRAMS.action(58)
 def shaking_hands(s: Script) -> None:
     def met(height: float) -> dict:
-        return {"hand": ("f", -0.01, height, STAGE[58] / 2), "hand_way": (0, 0, 1)}
+        return {"hand": ("m", -0.01, height, -0.02), "hand_way": (0, 0, 1)}
 
     s.to(0.6, **met(1.05), lean=0.06, other={**met(1.05), "lean": 0.06})
     for _ in s.repeat(2, 4):
