@@ -1,0 +1,167 @@
+"""Several modalities to one vector: a list of tensors in, one tensor out.
+
+Every fusion knows which modalities a clip has (`present`), so that any subset works at test time; what a
+missing modality would have held changes nothing.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from signlib.errors import SettingsError
+
+
+class WeightedFusion(nn.Module):
+    """Each modality projected, then their weighted mean; one learned weight each, softmax over those present.
+
+    Args:
+        sizes: D of each modality.
+        width: F.
+
+    Source: seed 000, "Fusion": modality weights start equal.
+    """
+
+    over_time = False
+
+    def __init__(self, sizes: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        self.weights = nn.Parameter(torch.ones(len(sizes)))
+        self.size = width
+
+    def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
+        """(B, F) for M tensors (B, D_m) and present (B, M) bool, at least one True a row."""
+        share = self.shares(present)
+        projected = torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1)
+        return (share[..., None] * projected.masked_fill(~present[..., None], 0)).sum(1)
+
+    def shares(self, present: Tensor) -> Tensor:
+        """(B, M) weights that sum to 1 over the modalities that are there."""
+        return self.weights.expand(present.shape).masked_fill(~present, -torch.inf).softmax(-1)
+
+
+class ConcatFusion(nn.Module):
+    """Projected modalities side by side through a linear layer; a learned vector stands for a missing one.
+
+    Args:
+        sizes: D of each modality; width: F.
+    """
+
+    over_time = False
+
+    def __init__(self, sizes: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        self.absent = nn.Parameter(torch.zeros(len(sizes), width))
+        self.mix = nn.Linear(len(sizes) * width, width)
+        self.size = width
+
+    def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
+        """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
+        projected = torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1)
+        return self.mix(torch.where(present[..., None], projected, self.absent.to(projected.dtype)).flatten(1))
+
+
+class GatedFusion(nn.Module):
+    """Each modality's every number is let through by a gate that has seen all modalities.
+
+    Args:
+        sizes: D of each modality; width: F.
+
+    Source: Arevalo et al. 2017, gated multimodal units, with a softmax over the modalities that are there.
+    """
+
+    over_time = False
+
+    def __init__(self, sizes: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        self.gate = nn.Linear(len(sizes) * width, len(sizes) * width)
+        self.size = width
+
+    def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
+        """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
+        projected = torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1)
+        projected = projected.masked_fill(~present[..., None], 0)
+        gate = self.gate(projected.flatten(1)).unflatten(1, (len(self.heads), -1))
+        gate = gate.masked_fill(~present[..., None], -torch.inf).softmax(1)
+        return (gate * projected.tanh()).sum(1)
+
+
+class CrossAttentionFusion(nn.Module):
+    """A learned query attends to every moment of every modality at once.
+
+    Args:
+        sizes: D of each modality; width: F.
+        heads: of the attention; must divide the width.
+        dropout: on the attention.
+
+    Moments carry a learned mark of their modality and their place in time (sine and cosine of the share of
+    the clip that has passed), so that modalities with different rates meet.
+    """
+
+    over_time = True
+
+    def __init__(self, sizes: Sequence[int], width: int, heads: int = 6, dropout: float = 0.0) -> None:
+        super().__init__()
+        if width % heads:
+            raise SettingsError(f"fusion width {width} cannot be shared by {heads} heads; heads must divide the width")
+        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        self.mark = nn.Parameter(torch.randn(len(sizes), width) * 0.02)
+        self.query = nn.Parameter(torch.randn(1, width) * 0.02)
+        self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+        self.norm = nn.LayerNorm(width)
+        self.size = width
+
+    def forward(
+        self, features: Sequence[Tensor], present: Tensor, masks: Sequence[Tensor | None] | None = None
+    ) -> Tensor:
+        """(B, F).
+
+        Args:
+            features: M tensors (B, T_m, D_m).
+            present: (B, M) bool, at least one True a row.
+            masks: M tensors (B, T_m), True where a moment is real, or None where all are.
+        """
+        tokens, hidden = [], []
+        for m, (head, x) in enumerate(zip(self.heads, features, strict=True)):
+            real = None if masks is None else masks[m]
+            real = x.new_ones(x.shape[:2], dtype=torch.bool) if real is None else real
+            tokens.append(head(x) + self.mark[m] + _time_code(real, self.size).to(x.dtype))
+            hidden.append(~(real & present[:, m, None]))
+        keys = torch.cat(tokens, 1)
+        query = self.query.expand(len(keys), 1, -1).to(keys.dtype)
+        found, _ = self.attention(query, keys, keys, torch.cat(hidden, 1), need_weights=False)
+        return self.norm(found[:, 0])
+
+
+def _time_code(real: Tensor, width: int) -> Tensor:
+    """(B, T, F) sine and cosine of each moment's place in its clip (0 .. 1); padding does not count."""
+    place = (real.cumsum(1) - 0.5) / real.sum(1, keepdim=True).clamp(min=1)
+    rate = torch.pi * 2.0 ** torch.arange((width + 1) // 2, device=real.device).clamp(max=6)
+    angle = place[..., None] * rate
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)[..., :width]
+
+
+FUSIONS = {
+    "weighted": WeightedFusion,
+    "concat": ConcatFusion,
+    "gated": GatedFusion,
+    "cross-attention": CrossAttentionFusion,
+}
+
+
+def drop_modalities(present: Tensor, chance: float) -> Tensor:
+    """Forget each modality of each clip with that chance; a clip that would lose all keeps one of its own.
+
+    Args:
+        present: (B, M) bool.
+        chance: 0 .. 1.
+    """
+    if not chance:
+        return present
+    noise = torch.rand(present.shape, device=present.device).masked_fill(~present, -1)
+    kept = present & (noise >= chance)
+    saved = nn.functional.one_hot(noise.argmax(1), present.shape[1]).bool()
+    return torch.where(kept.any(1, keepdim=True), kept, saved)
