@@ -20,14 +20,14 @@ INSTANCES = "WLASL_v0.3.json"
 MISSING = "missing.txt"
 
 
-def read_manifest(root: str | Path, annotations: str = "nslt_100.json", cut: bool = False) -> pd.DataFrame:
+def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) -> pd.DataFrame:
     """The manifest of one WLASL subset; a video that `missing.txt` lists is left out.
 
     With an `nslt` file the signers come from `WLASL_v0.3.json` where it stands beside it, else they are unknown.
 
     Args:
         root: the folder with the json files and `videos/<id>.mp4`.
-        annotations: name of the json file.
+        annotations: name of the json file; empty: `nslt_100.json`, else the only `nslt` file, else the list by gloss.
         cut: True where the videos were cut to their sign already, as the release's own preprocessing does
             with long ones: then each clip is its whole file, whatever frames the annotation names.
 
@@ -36,7 +36,7 @@ def read_manifest(root: str | Path, annotations: str = "nslt_100.json", cut: boo
         InputError: for a name that leaves the folder.
     """
     root = Path(root)
-    path = root / paths.check_name(annotations, "annotation file")
+    path = root / paths.check_name(annotations or _usual(root), "annotation file")
     content = _json(path)
     if isinstance(content, dict):
         rows = list(_by_video(content, read_classes(root / CLASSES), path))
@@ -51,6 +51,15 @@ def read_manifest(root: str | Path, annotations: str = "nslt_100.json", cut: boo
     if cut:
         table["start"], table["end"] = 0, -1
     return manifest.complete(table, source=str(path))
+
+
+def _usual(root: Path) -> str:
+    found = sorted(path.name for path in root.glob("nslt_*.json"))
+    if "nslt_100.json" in found or (not found and not (root / INSTANCES).is_file()):
+        return "nslt_100.json"
+    if len(found) > 1:
+        raise ManifestError(f"{root} holds {', '.join(found)}; say which one to read")
+    return found[0] if found else INSTANCES
 
 
 def read_classes(path: str | Path) -> list[str]:

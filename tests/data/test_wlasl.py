@@ -44,6 +44,18 @@ def test_classes_and_signers_of_the_table_by_video(tmp_path):
     assert read_manifest(root, "WLASL_v0.3.json")["signer"].tolist() == ["7", ""]
 
 
+def test_without_a_name_the_usual_file_is_read(tmp_path):
+    clips = [{"gloss": "book", "instances": [instance("00001")]}]
+    assert read_manifest(corpus(tmp_path, instances=clips))["clip"].tolist() == ["00001"]
+    for clip, name in (("00002", "nslt_20.json"), ("00003", "nslt_30.json"), ("00004", "nslt_100.json")):
+        if name == "nslt_100.json":
+            with pytest.raises(ManifestError, match=r"holds nslt_20\.json, nslt_30\.json; say which one to read"):
+                read_manifest(tmp_path)
+        (tmp_path / name).write_text(json.dumps({clip: {"subset": "train", "action": [0, 1, 40]}}))
+        if name != "nslt_30.json":
+            assert read_manifest(tmp_path)["clip"].tolist() == [clip]
+
+
 def test_videos_that_are_known_to_be_missing_are_left_out(tmp_path):
     nslt = {clip: {"subset": "train", "action": [0, 1, 40]} for clip in ("00001", "00002", "00003")}
     root = corpus(tmp_path, nslt)
