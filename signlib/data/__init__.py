@@ -1,7 +1,9 @@
 """What was signed.
 
 manifest    one table for every corpus, and what is wrong with it
+explore     a manifest in numbers: balance, lengths, what leaks between splits
 folder      any folder of videos with a manifest.csv, or one sub-folder a gloss
+autsl wlasl phoenix ntu60   official corpora in their official layouts
 landmark_files  corpora that come as landmarks in one .npz file
 vocabulary  glosses and their class numbers
 skeletons   points by name: parts, bones, left/right pairs, adjacency

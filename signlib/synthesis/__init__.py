@@ -1,12 +1,11 @@
 """A signing world whose answers we know, so that nothing has to be downloaded.
 
-seeding      names -> independent random generators
-signers      who signs: proportions, speed, accent, camera, noise
-signs        what is signed: phonology, and lexicons with minimal pairs
-motion       minimum-jerk profiles, two-bone arms, hands within joint limits
-face         468 face points in 3-D, with mouth, brows and lids that move
-performance  signs and a signer -> 543 points in metres
-camera       metres -> what a landmark extractor would report, with drop-outs
-clips        the corpus: a manifest and a clip for each of its names
-portrait     a short real-looking film from a public-domain photograph
+corpora      clips (isolated signs) · sentences (continuous signing) · actions (everyday actions as Kinect skeletons)
+on disk      layouts, layout_writer: the official layouts of four corpora; `python -m signlib.synthesis`
+who          signers (body, way of moving, camera) · appearance (skin, clothes, room, light) · skin (where a hand touches)
+what         phonology (tables) · signs (lexicons, minimal pairs) · grammar (n-gram) · discourse (loci, agreement)
+how          motion (limbs) · posture (arms) · strokes · tracks (from sign to sign) · face · performance (543 points)
+seen by      camera (landmarks with drop-outs) · render (RGB and depth) with surfaces, limbs, heads, backdrop · kinect
+everyday     bodies · programs · everyday · gestures · together: the sixty actions of NTU RGB+D 60
+else         seeding (names -> random generators) · portrait (a film from a public-domain photograph)
 """
