@@ -66,10 +66,10 @@ def perform(signs: Sequence[Sign | Use], signer: Signer, rng: np.random.Generato
     tempo = signer.tempo * float(np.exp(rng.normal(0, 0.08) * signer.hardness))
 
     def frames(seconds: float) -> int:
-        return max(2, round(seconds * fps / tempo * float(np.exp(rng.normal(0, 0.1) * signer.hardness))))
+        return max(2, round(seconds * fps / tempo * float(np.exp(rng.normal(0, 0.14) * signer.hardness))))
 
     uses = [use if isinstance(use, Use) else Use(use) for use in signs]
-    waits = [frames(0.22 + signer.hardness * wait) for wait in rng.uniform(-0.15, 0.25, 2)]
+    waits = [frames(0.20 + signer.hardness * wait) for wait in rng.uniform(-0.15, 0.35, 2)]
     strokes = [make_stroke(use, signer, rng, frames, fps) for use in uses]
     track = lay_track(strokes, signer, rng, frames, waits)
     total = len(track.states[0])
@@ -130,17 +130,25 @@ def _arms(track: Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
     wrist, joints, swivel = states[:, :3], states[:, 3:6], states[:, 21]
     shape = signer.hand * motion.hand_shape(states[:, 6:21])
     elbow, wrist, hands = arm(wrist, joints, swivel, signer)
-    outline = wrist[:, None] + shape[:, _OUTLINE] @ hands.swapaxes(1, 2)
-    push = push_out(outline, signer)
-    deepest = (push * push).sum(-1).argmax(1)
-    push = push[np.arange(len(push)), deepest]
-    if track.apart.any():
-        push[:, 0] -= np.tile(track.apart, 2) * np.maximum(outline[:, :, 0].max(1) + 0.004, 0)
-    if push.any():
+    for allowed in (0.0, 0.01):
+        # the second time is for hands that an outstretched or bent arm could not bring out at once
+        push = _inside(wrist[:, None] + shape[:, _OUTLINE] @ hands.swapaxes(1, 2), track.apart, signer)
+        if np.abs(push).max() <= allowed:
+            break
         wrist = wrist + _smooth(push.reshape(2, frames, 3)).reshape(-1, 3)
         elbow, wrist, hands = arm(wrist, joints, swivel, signer)
     points = wrist[:, None] + shape @ hands.swapaxes(1, 2)
     return elbow.reshape(2, frames, 3), points.reshape(2, frames, 21, 3)
+
+
+def _inside(outline: np.ndarray, apart: np.ndarray, signer: Signer) -> np.ndarray:
+    """(2T, 3) metres that bring hands (2T, P, 3) out of head and trunk, and to their own side where that is asked."""
+    push = push_out(outline, signer)
+    deepest = (push * push).sum(-1).argmax(1)
+    push = push[np.arange(len(push)), deepest]
+    if apart.any():
+        push[:, 0] -= np.tile(apart, 2) * np.maximum(outline[:, :, 0].max(1) + 0.004, 0)
+    return push
 
 
 def _smooth(push: np.ndarray) -> np.ndarray:

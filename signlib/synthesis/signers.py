@@ -91,7 +91,7 @@ def make_signer(index: int, seed: int = 0, hardness: float = 1.0) -> Signer:
 
     stature = ratio(1.0, 0.06)
     torso = stature * ratio(0.50, 0.04)
-    zoom = ratio(0.72, 0.18) / stature
+    zoom = ratio(0.70, 0.18) / stature
     return Signer(
         name=f"signer{index:02d}",
         left_handed=bool(rng.random() < LEFT_HANDED and hardness > 0),
@@ -102,17 +102,17 @@ def make_signer(index: int, seed: int = 0, hardness: float = 1.0) -> Signer:
         hand=stature * ratio(0.092, 0.05),
         head=stature * ratio(0.112, 0.04),
         tempo=ratio(1.0, 0.12),
-        size=ratio(1.0, 0.22),
-        accent=tuple(around(0.0, 0.025) for _ in range(3)),
-        posture=tuple(around(0.0, 0.14) for _ in range(15)),
-        rest=around(-0.02, 0.06),
-        yaw=around(0.0, 0.25),
-        tilt=around(0.0, 0.07),
-        roll=around(0.0, 0.04),
+        size=ratio(1.0, 0.26),
+        accent=tuple(around(0.0, 0.03) for _ in range(3)),
+        posture=tuple(around(0.0, 0.17) for _ in range(15)),
+        rest=around(0.03, 0.06),
+        yaw=around(0.0, 0.36),
+        tilt=around(0.0, 0.09),
+        roll=around(0.0, 0.06),
         distance=ratio(2.2, 0.15),
         zoom=zoom,
-        centre=(around(0.5, 0.08), around(0.46, 0.05) + zoom * torso),
-        jitter=0.002 * hardness,
+        centre=(around(0.5, 0.10), around(0.45, 0.06) + zoom * torso),
+        jitter=0.003 * hardness,
         lost=(0.01 * hardness, 0.25 * hardness, 0.15 * hardness),
         hardness=hardness,
     )

@@ -306,7 +306,7 @@ def phonology(sign: Sign) -> dict[str, str | int | float]:
     return dict(zip([field.name for field in fields(sign)], astuple(sign), strict=True))
 
 
-VARIANTS = 0.06
+VARIANTS = 0.08
 """Chance that a signer has another form of a sign, at hardness 1."""
 _LOWERED = {"FOREHEAD": "CHEEK", "TEMPLE": "CHEEK", "EYE": "CHEEK", "NOSE": "CHIN", "MOUTH": "CHIN", "HIGH": "SIDE"}
 

@@ -22,11 +22,11 @@ _TRAVEL = {"HOLD": 0.0, "LINE": 0.16, "ARC": 0.16, "CIRCLE": 0.065, "ZIGZAG": 0.
 """Size of each movement, metres."""
 _ON_SKIN = 0.6
 """How much smaller movements on the body are."""
-_STROKE = {"HOLD": 0.45, "LINE": 0.42, "ARC": 0.5, "CIRCLE": 0.6, "ZIGZAG": 0.6, "TAP": 0.28}
+_STROKE = {"HOLD": 0.40, "LINE": 0.38, "ARC": 0.44, "CIRCLE": 0.55, "ZIGZAG": 0.55, "TAP": 0.25}
 """Seconds of one stroke."""
 _TWIST, _NOD, _FLUTTER = 0.55, 0.45, 0.35
 """Radians of the movements inside the hand."""
-_IN_HAND = 0.34
+_IN_HAND = 0.30
 """Seconds of one twist or nod."""
 
 
@@ -61,9 +61,9 @@ class Stroke:
 def make_stroke(use: Use, signer: Signer, rng: np.random.Generator, frames: Frames, fps: float) -> Stroke:
     """How `signer` makes one use of a sign this time."""
     sign = replace(use.sign, handshape=use.handshape) if use.handshape else use.sign
-    angles = HANDSHAPES[sign.handshape].angles + signer.posture + rng.normal(0, 0.12, 15) * signer.hardness
-    shift = np.array(signer.accent) + rng.normal(0, 0.025, 3) * signer.hardness
-    turn, aside = rng.normal(0, 0.09, 4) * signer.hardness, rng.normal(0, 0.008, 3) * signer.hardness
+    angles = HANDSHAPES[sign.handshape].angles + signer.posture + rng.normal(0, 0.15, 15) * signer.hardness
+    shift = np.array(signer.accent) + rng.normal(0, 0.03, 3) * signer.hardness
+    turn, aside = rng.normal(0, 0.11, 4) * signer.hardness, rng.normal(0, 0.008, 3) * signer.hardness
     travel = _TRAVEL[sign.movement] * signer.size * float(np.exp(rng.normal(0, 0.15) * signer.hardness))
     travel *= _ON_SKIN if sign.contact else 1.0
     pointing = use.sign == POINTING and use.goal

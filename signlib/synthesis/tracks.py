@@ -94,7 +94,7 @@ def _seconds(end: np.ndarray, start: np.ndarray) -> float:
     """How long hands take from (2, 22) to (2, 22): longer ways take longer, but not in proportion."""
     way = float(np.sqrt(((start - end)[:, :3] ** 2).sum(1)).max())
     turn = float(np.abs(start[:, 3:6] - end[:, 3:6]).max())
-    return 0.13 + 0.55 * way**0.7 + 0.04 * turn
+    return 0.12 + 0.52 * way**0.7 + 0.04 * turn
 
 
 def _settle(strokes: Sequence[Stroke], signer: Signer, rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -230,15 +230,22 @@ def flat_features(clip):
     return np.stack([raw.ravel(), body.ravel()])
 
 
-def test_normalising_helps_a_nearest_neighbour_on_unseen_signers_and_leaves_work_to_do():
-    corpus = GeneratedCorpus(repetitions=2)
-    rows = corpus.manifest[corpus.manifest["split"] != "val"]
-    features = np.stack([flat_features(corpus.clip(name)) for name in rows["clip"]])
-    test, gloss = (rows["split"] == "test").to_numpy(), rows["gloss"].to_numpy()
+@pytest.fixture(scope="module")
+def nearest():
+    """(raw, normalised) share of validation clips whose nearest training clip has the same gloss, two worlds."""
     right = []
-    for kind in (0, 1):
-        distance = np.linalg.norm(features[test, kind][:, None] - features[~test, kind][None], axis=2)
-        right.append((gloss[~test][distance.argmin(1)] == gloss[test]).mean())
-    raw, normalised = right
-    assert raw < normalised - 0.08
-    assert 0.6 < normalised < 0.9
+    for seed in (1, 2):
+        corpus = GeneratedCorpus(repetitions=2, seed=seed)
+        rows = corpus.manifest[corpus.manifest["split"] != "test"]
+        features = np.stack([flat_features(corpus.clip(name)) for name in rows["clip"]])
+        held, gloss = (rows["split"] == "val").to_numpy(), rows["gloss"].to_numpy()
+        for kind in (0, 1):
+            distance = np.linalg.norm(features[held, kind][:, None] - features[~held, kind][None], axis=2)
+            right.append((gloss[~held][distance.argmin(1)] == gloss[held]).mean())
+    return np.reshape(right, (2, 2)).mean(0)
+
+
+def test_normalising_helps_a_nearest_neighbour_on_unseen_signers_and_leaves_work_to_do(nearest):
+    raw, normalised = nearest
+    assert 0.2 < raw < normalised - 0.10
+    assert 0.5 < normalised < 0.8
