@@ -2,7 +2,7 @@
 
 corpora      clips (isolated signs) · sentences (continuous signing) · actions (everyday actions as Kinect skeletons)
 on disk      layouts, layout_writer: the official layouts of four corpora; `python -m signlib.synthesis`
-who          signers (body, way of moving, camera) · appearance (skin, clothes, room, light) · skin (where a hand touches)
+who          signers (body, motion, camera) · appearance (skin, clothes, room, light) · skin (where a hand touches)
 what         phonology (tables) · signs (lexicons, minimal pairs) · grammar (n-gram) · discourse (loci, agreement)
 how          motion (limbs) · posture (arms) · strokes · tracks (from sign to sign) · face · performance (543 points)
 seen by      camera (landmarks with drop-outs) · render (RGB and depth) with surfaces, limbs, heads, backdrop · kinect
