@@ -61,20 +61,28 @@ def arm(
     return elbow, wrist, motion.hand_frames(joints, upper, forearm)
 
 
-def touching(hand: np.ndarray, frames: np.ndarray, skin: np.ndarray, out: np.ndarray, gap: float) -> np.ndarray:
+def touching(
+    hand: np.ndarray, frames: np.ndarray, skin: np.ndarray, out: np.ndarray, gap: float, depth: float = 0.006
+) -> np.ndarray:
     """(T, 3) wrists that bring the hand's nearest part in front of `skin`, `gap` metres away from it.
 
     Args:
         hand: (21, 3) metres in the hand's own frame; frames: (T, 3, 3).
         skin: (3,) point; out: (3,) unit vector away from it.
+        depth: how much further away, in metres, still counts as the part that touches.
     """
     points = hand @ frames.swapaxes(1, 2)
     height = points @ out
     lowest = height.min(1, keepdims=True)
-    weight = np.exp((lowest - height) / 0.012)
+    weight = np.exp((lowest - height) / depth)
     part = (weight[:, :, None] * points).sum(1) / weight.sum(1, keepdims=True)
     along = part - (part @ out)[:, None] * out
     return skin + (gap - lowest) * out - along
+
+
+def closeness(sign: Sign) -> tuple[float, float]:
+    """Gap and depth of `touching` for a sign: fingertips and edges are met with a point of the hand."""
+    return FLESH if sign.contact else NEAR, 0.001 if sign.location in ("FINGERTIPS", "EDGE") else 0.006
 
 
 def place_of(sign: Sign, signer: Signer, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -139,7 +147,7 @@ def _other_skin(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
     if sign.location in ("PALM", "BACK"):
         middle = wrist[0] + (0.75 if sign.location == "PALM" else 0.6) * signer.hand * along
         return (middle + 0.012 * out) * _OTHER, out * _OTHER
-    part = hand[[5, 6]] if sign.location == "EDGE" else hand[[8, 12, 16] if sign.base != "POINT" else [8]]
+    part = hand[[5, 6]] if sign.location == "EDGE" else hand[[8 if sign.base == "POINT" else 12]]
     return (part.mean(0) + FLESH * out) * _OTHER, out * _OTHER
 
 
@@ -159,7 +167,7 @@ def _posture(handshape: str, location: str, orientation: str, hands: str, base: 
         wrist = point - motion.PALM * signer.hand * frames[:, :, 1]
     else:
         hand = signer.hand * motion.hand_shape(HANDSHAPES[handshape].angles[None])[0]
-        wrist = touching(hand, frames, point, out, FLESH if contact else NEAR)
+        wrist = touching(hand, frames, point, out, *closeness(sign))
     return _most_comfortable(frames, cost, wrist, signer)
 
 

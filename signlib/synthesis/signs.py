@@ -162,8 +162,13 @@ _CHOICES: dict[str, tuple] = {
     "internal": INTERNALS,
     "contact": (False, True),
 }
-_WEIGHTS = {"hands": (0.42, 0.25, 0.10, 0.23), "internal": (0.6, 0.13, 0.09, 0.09, 0.09)}
-"""How often each choice is tried. Source: sign types of ASL-LEX 2.0 (Sehyr et al. 2021), rounded."""
+_FREQUENT = {"SPACE": 8.0, "SIDE": 3.0, "HIGH": 2.0, "LOW": 2.0, "CHEST": 2.0}
+_WEIGHTS = {
+    "hands": (0.42, 0.25, 0.10, 0.23),
+    "internal": (0.6, 0.13, 0.09, 0.09, 0.09),
+    "location": tuple(_FREQUENT.get(name, 1.0) for name in LOCATIONS),
+}
+"""How often each choice is tried. Source: ASL-LEX 2.0 (Sehyr et al. 2021), sign types and major locations, rounded."""
 LARGEST = 2000
 PAIR_EVERY = 4
 _TRIES = 40
@@ -276,6 +281,7 @@ def _draw(choices: Mapping[str, tuple], rng: np.random.Generator) -> Sign:
     kept = {"hands": weighted("hands"), "internal": weighted("internal"), "handshape": one_of(choices["handshape"])}
     for _ in range(_TRIES):
         values = {name: one_of(options) for name, options in choices.items()} | kept
+        values["location"] = weighted("location")
         values["base"] = one_of(choices["base"]) if kept["hands"] == "BASE" else choices["base"][0]
         if kept["hands"] == "BASE" and values["location"] not in _BASES:
             values["location"] = one_of(list(_BASES))

@@ -11,7 +11,7 @@ import numpy as np
 
 from signlib.synthesis import motion
 from signlib.synthesis.phonology import CHANGES, DIRECTIONS, HANDSHAPES
-from signlib.synthesis.posture import FLESH, NEAR, aimed, base_posture, place_of, posture, touching
+from signlib.synthesis.posture import aimed, base_posture, closeness, place_of, posture, touching
 from signlib.synthesis.signers import Signer
 from signlib.synthesis.signs import POINTING, Sign, Use
 from signlib.synthesis.skin import locus
@@ -61,9 +61,9 @@ class Stroke:
 def make_stroke(use: Use, signer: Signer, rng: np.random.Generator, frames: Frames, fps: float) -> Stroke:
     """How `signer` makes one use of a sign this time."""
     sign = replace(use.sign, handshape=use.handshape) if use.handshape else use.sign
-    angles = HANDSHAPES[sign.handshape].angles + signer.posture + rng.normal(0, 0.15, 15) * signer.hardness
-    shift = np.array(signer.accent) + rng.normal(0, 0.03, 3) * signer.hardness
-    turn, aside = rng.normal(0, 0.11, 4) * signer.hardness, rng.normal(0, 0.008, 3) * signer.hardness
+    angles = HANDSHAPES[sign.handshape].angles + signer.posture + rng.normal(0, 0.13, 15) * signer.hardness
+    shift = np.array(signer.accent) + rng.normal(0, 0.027, 3) * signer.hardness
+    turn, aside = rng.normal(0, 0.10, 4) * signer.hardness, rng.normal(0, 0.008, 3) * signer.hardness
     travel = _TRAVEL[sign.movement] * signer.size * float(np.exp(rng.normal(0, 0.15) * signer.hardness))
     travel *= _ON_SKIN if sign.contact else 1.0
     pointing = use.sign == POINTING and use.goal
@@ -121,7 +121,7 @@ def _dominant(sign: Sign, angles: np.ndarray, signer: Signer, shift: np.ndarray,
     if out is None:
         return point - motion.PALM * signer.hand * frames[0, :, 1], quaternion, swivel, None
     hand = signer.hand * motion.hand_shape(angles[None])[0]
-    return touching(hand, frames, point, out, FLESH if sign.contact else NEAR)[0], quaternion, swivel, out
+    return touching(hand, frames, point, out, *closeness(sign))[0], quaternion, swivel, out
 
 
 def _pointing(goal: str, signer: Signer, shift: np.ndarray) -> Start:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from signlib.data.skeletons import HAND_BONES
 from signlib.synthesis import motion
 from signlib.synthesis.performance import perform
 from signlib.synthesis.phonology import IMPOSSIBLE, LOCATIONS, ORIENTATIONS
@@ -90,12 +91,16 @@ def nearest_to_skin(sign):
             elbow, wrist = points[first:last, [481]], points[first:last, [483]]
             along = np.clip(((hand - elbow) * (wrist - elbow)).sum(2) / ((wrist - elbow) ** 2).sum(2), 0, 1)
             return np.linalg.norm(hand - elbow - along[:, :, None] * (wrist - elbow), axis=2).min() - 0.035
-        other = points[first:last, LEFT]
-        between = np.concatenate([other, (other[:, [0, 0, 0, 0]] + other[:, [5, 9, 13, 17]]) / 2,
-                                  0.25 * other[:, [0, 0, 0]] + 0.75 * other[:, [5, 9, 13]]], 1)  # fmt: skip
-        return np.linalg.norm(hand[:, :, None] - between[:, None], axis=3).min() - 0.012
+        return np.linalg.norm(flesh(hand)[:, :, None] - flesh(points[first:last, LEFT])[:, None], axis=3).min() - 0.012
     sides = [place_of(sign, AVERAGE, np.zeros(3))]
     return min(((hand - point) @ out).min() for point, out in sides)
+
+
+def flesh(hand):
+    """(T, N, 3) points along the bones of a hand, and on its palm."""
+    ends = np.array([*HAND_BONES, (0, 9), (0, 13)])
+    a, b = hand[:, ends[:, 0]], hand[:, ends[:, 1]]
+    return np.concatenate([a + share * (b - a) for share in (0.25, 0.5, 0.75, 1.0)], 1)
 
 
 def test_hands_that_touch_each_other_meet_in_the_middle():
