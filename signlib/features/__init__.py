@@ -1,7 +1,10 @@
 """Computed once, kept.
 
 store         memory-mapped arrays, an index, and how they were made
-store_writer  makes stores that survive `kill -9` and a full disk
+journal       folders filled clip by clip that survive `kill -9` and a full disk
+store_writer  makes stores
+pictures      sampled frames of clips, kept as JPEG and PNG
+filming       the frames of a clip: decoded from files, or rendered
 shards        a store made in parts
 holistic      MediaPipe Holistic: frames to points
 landmarks     videos to stores of points

@@ -82,8 +82,8 @@ class FeatureStore:
             raise StoreError(f"store {self.path} is unfinished; run its extraction again, it goes on where it stopped")
         self.extraction = extraction_of(self._meta)
         self.manifest = manifests.load_manifest(self.path / MANIFEST)
-        self.index = _read_table(self.path / INDEX, {"clip": str})
-        self.failed = _read_table(self.path / FAILED, {"clip": str, "reason": str})
+        self.index = read_table(self.path / INDEX, {"clip": str})
+        self.failed = read_table(self.path / FAILED, {"clip": str, "reason": str})
         try:
             self.frames = np.load(self.path / FRAMES, mmap_mode="r", allow_pickle=False)
         except (OSError, EOFError, ValueError) as error:
@@ -219,19 +219,22 @@ def is_finished(path: str | Path) -> bool:
     return (Path(path) / EXTRACTION).is_file() and bool(read_extraction(Path(path))["complete"])
 
 
-def read_extraction(path: Path) -> dict[str, Any]:
+def read_extraction(path: Path, name: str = EXTRACTION) -> dict[str, Any]:
+    """How a store was made, whether it is complete, and counts, from its file `name`."""
     try:
-        meta = json.loads((path / EXTRACTION).read_text(encoding="utf-8"))
+        meta = json.loads((path / name).read_text(encoding="utf-8"))
         lost = {"complete", "counts", *Extraction.__dataclass_fields__} - set(meta)
         if lost:
             raise ValueError(f"no {min(lost)!r}")
         return meta
     except FileNotFoundError:
-        raise StoreError(
-            f"{path} holds no feature store (no {EXTRACTION}); make one with `extract ... --out {path}`"
-        ) from None
+        ours = name == EXTRACTION
+        kind, how = (
+            ("feature store", f"make one with `extract ... --out {path}`") if ours else ("such store", "make one")
+        )
+        raise StoreError(f"{path} holds no {kind} (no {name}); {how}") from None
     except (ValueError, TypeError) as error:
-        raise StoreError(f"store {path}: {EXTRACTION} is damaged ({error}); extract it again") from None
+        raise StoreError(f"store {path}: {name} is damaged ({error}); extract it again") from None
 
 
 def extraction_of(meta: dict[str, Any]) -> Extraction:
@@ -239,7 +242,7 @@ def extraction_of(meta: dict[str, Any]) -> Extraction:
     return Extraction(**{**kept, "shape": tuple(kept["shape"]), "channels": tuple(kept["channels"])})
 
 
-def _read_table(path: Path, types: dict[str, type]) -> pd.DataFrame:
+def read_table(path: Path, types: dict[str, type]) -> pd.DataFrame:
     try:
         # Without round_trip pandas misses the last digit of frame rates such as 30000/1001.
         return pd.read_csv(path, dtype=types, keep_default_na=False, na_values={}, float_precision="round_trip")

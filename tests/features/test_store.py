@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from signlib import files
 from signlib.data.manifest import complete
 from signlib.errors import ClipError, DiskError, ManifestError, StoreError
+from signlib.features import journal as journal_module
 from signlib.features import store as store_module
 from signlib.features import store_writer
 from signlib.features.shards import merge_shards, shard_of, shard_path
@@ -97,7 +98,7 @@ def in_child(work):
 
 def killed_at_line(number, work):
     """`work`, killed with SIGKILL before the numbered line of the modules that write; True when it came so far."""
-    ours = {store_writer.__file__, files.__file__, store_module.__file__}
+    ours = {journal_module.__file__, store_writer.__file__, files.__file__, store_module.__file__}
     lines = 0
 
     def trace(frame, event, _):
@@ -311,7 +312,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_job_goes_on(tmp_path, w
     while True:
         path, disk = tmp_path / str(free), Disk(free, recovers)
         with monkeypatch.context() as patch:
-            patch.setattr(store_writer, "open", disk.open, raising=False)
+            patch.setattr(journal_module, "open", disk.open, raising=False)
             patch.setattr(files, "open", disk.open, raising=False)
             said = ""
             try:
@@ -333,7 +334,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_job_goes_on(tmp_path, w
 def test_a_writer_whose_disk_was_full_says_to_open_again(tmp_path, whole, monkeypatch):
     disk = Disk(10**6)
     with monkeypatch.context() as patch:
-        patch.setattr(store_writer, "open", disk.open, raising=False)
+        patch.setattr(journal_module, "open", disk.open, raising=False)
         with StoreWriter(tmp_path, EXTRACTION, manifest()) as writer:
             fill(writer, 4)
             disk.free = 30
@@ -351,7 +352,7 @@ def test_a_writer_whose_disk_was_full_says_to_open_again(tmp_path, whole, monkey
 def test_an_interrupt_in_the_middle_of_a_clip_cannot_shift_the_others(tmp_path, whole, monkeypatch):
     disk = Disk(10**6, recovers=True, error=KeyboardInterrupt())
     with monkeypatch.context() as patch:
-        patch.setattr(store_writer, "open", disk.open, raising=False)
+        patch.setattr(journal_module, "open", disk.open, raising=False)
         writer = StoreWriter(tmp_path, EXTRACTION, manifest())
         fill(writer, 4)
         disk.free = len(points("c04").tobytes())  # frames yes, journal no
