@@ -1,0 +1,263 @@
+"""Class scores of several streams on the same test clips: from a published file, from runs, or made up.
+
+Late fusion needs nothing else. A file is read as plain arrays, never unpickled. What is made up
+says so, and its accuracy and its correlation are known, so a method can be held against them.
+"""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special
+
+from signlib import paths
+from signlib.errors import InputError, SettingsError
+from signlib.runs import Run
+
+CLEAN, TUNED, FINAL = "clean", "fine-tuned", "final"
+_NAME = re.compile(r"(signer\d+)_sample\d+")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is known of one stream.
+
+    Attributes:
+        name: in tables; a star marks a stream that saw the validation set.
+        group: streams of a group are fused with each other.
+        depth: it reads the depth camera.
+        saw_validation: it was trained on the validation set too, so nothing may be chosen there.
+    """
+
+    name: str
+    group: str = ""
+    depth: bool = False
+    saw_validation: bool = False
+
+    def __str__(self) -> str:
+        return self.name + "*" * self.saw_validation
+
+
+AUTSL = {
+    "gcn_joint": Stream("joint", CLEAN),
+    "gcn_bone": Stream("bone", CLEAN),
+    "gcn_joint_motion": Stream("joint motion", CLEAN),
+    "gcn_bone_motion": Stream("bone motion", CLEAN),
+    "gcn_joint_finetuned": Stream("joint", TUNED, saw_validation=True),
+    "gcn_bone_finetuned": Stream("bone", TUNED, saw_validation=True),
+    "gcn_joint_motion_finetuned": Stream("joint motion", TUNED, saw_validation=True),
+    "gcn_bone_motion_finetuned": Stream("bone motion", TUNED, saw_validation=True),
+    "test_gcn_w_val_finetune": Stream("graphs summed", FINAL, saw_validation=True),
+    "test_rgb_w_val_finetune": Stream("colour", FINAL, saw_validation=True),
+    "test_flow_color_w_val_finetune": Stream("colour flow", FINAL, saw_validation=True),
+    "test_hha_w_val_finetune": Stream("depth (HHA)", FINAL, depth=True, saw_validation=True),
+    "test_flow_depth_w_val_finetune": Stream("depth flow", FINAL, depth=True, saw_validation=True),
+}
+"""Array of the published file -> its stream. Source: SAM-SLR (Jiang et al. 2021), the file names of its ensemble."""
+
+
+@dataclass(frozen=True)
+class StreamScores:
+    """Scores of M streams on the same N clips of K classes.
+
+    Attributes:
+        scores: (M, N, K) float, higher = more likely, on each stream's own scale.
+        streams: M of them.
+        clips: N clip ids.
+        targets: (N,) class numbers.
+        signers: (N,) who signs each clip.
+        origin: where they come from, for a banner.
+        made_up: nobody signed and nothing was trained.
+
+    Raises:
+        InputError: when sizes disagree, a score is no number, a target is no class or a clip comes twice.
+    """
+
+    scores: np.ndarray
+    streams: tuple[Stream, ...]
+    clips: tuple[str, ...]
+    targets: np.ndarray
+    signers: np.ndarray
+    origin: str
+    made_up: bool = False
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.scores)
+        wanted = (len(self.streams), len(self.clips))
+        if len(shape) != 3 or shape[:2] != wanted or 0 in shape or shape[2] < 2:
+            raise InputError(f"{self.origin}: scores of shape {shape} do not fit {wanted} streams and clips")
+        if np.shape(self.targets) != (shape[1],) or np.shape(self.signers) != (shape[1],):
+            raise InputError(f"{self.origin}: {shape[1]} clips need one target and one signer each")
+        if self.targets.dtype.kind not in "iu" or self.targets.min() < 0 or self.targets.max() >= shape[2]:
+            raise InputError(f"{self.origin}: a target is not a class number of 0..{shape[2] - 1}")
+        if len(set(self.clips)) < len(self.clips):
+            raise InputError(f"{self.origin}: a clip comes twice; the file is damaged")
+        broken = [str(s) for s, own in zip(self.streams, self.scores, strict=True) if not np.isfinite(own).all()]
+        if broken:
+            raise InputError(f"{self.origin}: {', '.join(broken)} hold scores that are not finite; leave them out")
+
+    def where(self, **facts: str | bool) -> list[int]:
+        """Numbers of the streams whose attributes are all as asked: `where(group="final", depth=False)`."""
+        return [i for i, s in enumerate(self.streams) if all(getattr(s, key) == value for key, value in facts.items())]
+
+    def pick(self, numbers: Sequence[int]) -> "StreamScores":
+        """The same clips with these streams only."""
+        return replace(self, scores=self.scores[list(numbers)], streams=tuple(self.streams[i] for i in numbers))
+
+
+def load_scores(source: str, root: str | Path = "", seed: int = 0) -> StreamScores:
+    """Scores by name.
+
+    Args:
+        source: `generated` (made up from the seed), `autsl` (the published file below the data root), or an .npz
+            file of the same form.
+        root: the data root; empty = where `SIGNLIB_DATA` says.
+        seed: of what is made up.
+
+    Raises:
+        SettingsError: for another source.
+        InputError: for a file that is missing or damaged.
+    """
+    if source == "generated":
+        return made_up_scores(seed=seed)
+    if source == "autsl":
+        return read_scores((Path(root) if root else paths.data_root()) / "autsl" / "test_scores.npz")
+    if source.endswith(".npz"):
+        return read_scores(source)
+    raise SettingsError(f"scores {source!r} are unknown; use generated, autsl or the name of an .npz file")
+
+
+def read_scores(path: str | Path) -> StreamScores:
+    """The streams of an .npz file: `names` (N,) such as `signer1_sample2`, `label` (N,), and (N, K) arrays.
+
+    Arrays that `AUTSL` knows carry its facts; any other is a stream of no group.
+
+    Raises:
+        InputError: for a file that is missing, damaged or of another form.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read as plain arrays ({error}); copy the file again") from None
+    names, targets = arrays.pop("names", None), arrays.pop("label", None)
+    if names is None or targets is None or not arrays or len({array.shape for array in arrays.values()}) != 1:
+        raise InputError(f"{path}: needs `names`, `label` and score arrays of one shape (clips, classes)")
+    signers = [_NAME.fullmatch(str(name)) for name in names]
+    if None in signers:
+        raise InputError(f"{path}: clip {names[signers.index(None)]!r} is not 'signerX_sampleY'; rename it")
+    known = [name for name in AUTSL if name in arrays]
+    order = known + sorted(arrays.keys() - known)
+    return StreamScores(
+        np.stack([arrays[name].astype(np.float32) for name in order]),
+        tuple(AUTSL.get(name, Stream(name)) for name in order),
+        tuple(str(name) for name in names),
+        targets,
+        np.array([match[1] for match in signers]),
+        f"published scores ({path.name})",
+    )
+
+
+def scores_of_runs(found: Mapping[str, Run], streams: Mapping[str, Stream] | None = None) -> StreamScores:
+    """The scores of several finished runs on the test clips that all of them could use.
+
+    Args:
+        found: name -> run, all of one corpus and split.
+        streams: what is known of a run's stream; without it only its name.
+
+    Raises:
+        RunError: for a run that is unfinished or has no scores.
+        InputError: when they differ in classes, or share no clips with the same glosses.
+    """
+    opened = {name: run.scores for name, run in found.items()}
+    tables = {name: run.predictions.set_index("clip") for name, run in found.items()}
+    classes = next(iter(opened.values()))[2]
+    target = pd.DataFrame({name: table["target"] for name, table in tables.items()}).dropna()
+    if any(own != classes for _, _, own in opened.values()) or target.empty or target.nunique(axis=1).max() > 1:
+        raise InputError(f"runs {', '.join(found)} share no test clips with the same glosses; fuse runs of one split")
+    rows = {name: pd.Index(clips).get_indexer(target.index) for name, (_, clips, _) in opened.items()}
+    lost = [name for name, own in rows.items() if (own < 0).any()]
+    if lost:
+        raise InputError(f"runs {', '.join(lost)}: predictions and scores are of other clips; train them again")
+    first = next(iter(found))
+    return StreamScores(
+        np.stack([scores[rows[name]] for name, (scores, _, _) in opened.items()]),
+        tuple((streams or {}).get(name, Stream(name)) for name in found),
+        tuple(target.index),
+        pd.Index(classes).get_indexer(target[first]),
+        tables[first].loc[target.index, "signer"].to_numpy(str),
+        f"{len(found)} runs",
+    )
+
+
+ACCURACY = (0.72, 0.74, 0.62, 0.63, 0.74, 0.76, 0.64, 0.65, 0.80, 0.82, 0.66, 0.70, 0.58)
+LOUDNESS = (5.0,) * 9 + (0.8,) * 4
+
+
+def made_up_scores(
+    streams: Sequence[Stream] = tuple(AUTSL.values()),
+    accuracy: Sequence[float] = ACCURACY,
+    loudness: Sequence[float] = LOUDNESS,
+    correlation: float = 0.5,
+    signer_spread: float = 0.3,
+    clips: int = 1_200,
+    classes: int = 60,
+    signers: int = 6,
+    seed: int = 0,
+) -> StreamScores:
+    """Scores that nobody's model gave, whose truth is known: for exercises and tests.
+
+    Before `loudness`, stream m gives class k of a clip the score d_m [k is the target] + z, where z is standard
+    normal, correlates with the same score of every other stream by `correlation`, and the target's d_m moves by a
+    normal shift of this signer and stream. d_m is chosen so that the stream's expected accuracy is what was asked.
+
+    Args:
+        streams: M of them.
+        accuracy: (M,) expected share of clips whose target is on top.
+        loudness: (M,) factor of all scores of a stream, which changes no ranking of its own.
+        correlation: between streams, 0..1.
+        signer_spread: standard deviation of the signers' shifts; half of its variance is common to all streams.
+        clips, classes, signers: sizes; targets and signers are dealt evenly.
+        seed: of every random choice.
+
+    Raises:
+        SettingsError: for lengths that differ, an accuracy outside chance..1 or a correlation outside 0..1.
+    """
+    count = len(streams)
+    if not len(accuracy) == len(loudness) == count:
+        raise SettingsError(f"{len(accuracy)} accuracies and {len(loudness)} loudnesses do not fit {count} streams")
+    if not all(1 / classes < share < 1 for share in accuracy) or not 0 <= correlation <= 1:
+        raise SettingsError(f"accuracies must lie between {1 / classes:.3f} and 1, the correlation between 0 and 1")
+    rng = np.random.default_rng(seed)
+    common = rng.standard_normal((clips, classes))
+    z = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * rng.standard_normal((count, clips, classes))
+    member, targets = np.arange(clips) % signers, np.arange(clips) // signers % classes
+    shift = rng.standard_normal(signers) + rng.standard_normal((count, signers))
+    lead = np.array([_lead(share, classes, signer_spread) for share in accuracy])
+    z[:, np.arange(clips), targets] += lead[:, None] + signer_spread * shift[:, member] / np.sqrt(2)
+    return StreamScores(
+        (np.asarray(loudness)[:, None, None] * z).astype(np.float32),
+        tuple(streams),
+        tuple(f"signer{who}_sample{number}" for number, who in enumerate(member)),
+        targets,
+        np.array([f"signer{who}" for who in member]),
+        f"scores made up from seed {seed}",
+        made_up=True,
+    )
+
+
+def _lead(accuracy: float, classes: int, spread: float) -> float:
+    """How far the target's mean must lie above the others' for it to be on top in this share of clips."""
+    nodes, weights = special.roots_hermitenorm(61)
+    weights = weights / weights.sum()
+
+    def excess(lead: float) -> float:
+        return weights @ special.ndtr(lead + np.sqrt(1 + spread**2) * nodes) ** (classes - 1) - accuracy
+
+    return float(optimize.brentq(excess, -20, 20))
