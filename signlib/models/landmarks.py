@@ -57,12 +57,17 @@ class SeedLandmarkEncoder(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, D) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
+        return self.encode(batch)[0]
+
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The first frame's state (B, D), all states (B, T, D), and which frames are real (B, T)."""
         points, mask = batch["points"], batch["mask"]
         if points.shape[1] > self.frames:
             raise ClipError(f"{points.shape[1]} frames are more than this encoder's {self.frames}; resample the clips")
         real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
         x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2))
-        return self.encoder(inputs_embeds=x, attention_mask=real.long()).last_hidden_state[:, 0]
+        states = self.encoder(inputs_embeds=x, attention_mask=real.long()).last_hidden_state
+        return states[:, 0], states, real
 
 
 class LandmarkEncoder(nn.Module):
@@ -90,6 +95,11 @@ class LandmarkEncoder(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, 2 D) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
+        return self.encode(batch)[0]
+
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """CLS state beside the mean of the others (B, 2 D); those others, each beside the CLS state (B, T', 2 D), and
+        which of them are real (B, T')."""
         points, mask = batch["points"], batch["mask"]
         real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
         tokens, real = self.stem(self.streams(points, mask & real[..., None]), real)
@@ -101,4 +111,6 @@ class LandmarkEncoder(nn.Module):
         x = torch.cat([self.cls.expand(len(tokens), 1, -1), tokens], dim=1)
         attention = torch.cat([real.new_ones(len(real), 1), real], dim=1)
         states = self.encoder(inputs_embeds=x, attention_mask=attention.long()).last_hidden_state
-        return torch.cat([states[:, 0], masked_mean(states[:, 1:], real)], dim=-1)
+        cls, others = states[:, 0], states[:, 1:]
+        beside = torch.cat([cls[:, None].expand_as(others), others], dim=-1)
+        return torch.cat([cls, masked_mean(others, real)], dim=-1), beside, real
