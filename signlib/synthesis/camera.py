@@ -18,7 +18,7 @@ _HANDS = (slice(501, 522), slice(522, 543))
 _PALMS = [[hand.start + point for point in (0, 5, 9, 17)] for hand in _HANDS]
 _FACE_ENDS = [10, 152, 454, 234]
 """Top, chin, left and right end of the face mesh."""
-_SEAT = 0.04
+_SEAT = 0.05
 """How far from their place people stand from take to take, in frame widths."""
 _HIDDEN = 0.15
 """Visibility of pose points outside the frame."""

@@ -106,7 +106,7 @@ def make_signer(index: int, seed: int = 0, hardness: float = 1.0) -> Signer:
         accent=tuple(around(0.0, 0.03) for _ in range(3)),
         posture=tuple(around(0.0, 0.17) for _ in range(15)),
         rest=around(0.03, 0.06),
-        yaw=around(0.0, 0.32),
+        yaw=around(0.0, 0.28),
         tilt=around(0.0, 0.09),
         roll=around(0.0, 0.06),
         distance=ratio(2.2, 0.15),
