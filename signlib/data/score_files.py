@@ -60,6 +60,13 @@ AUTSL = {
 }
 """Array of the published file -> its stream. Source: SAM-SLR (Jiang et al. 2021), the file names of its ensemble."""
 
+AUTSL_WEIGHTS = {"without depth": (1.0, 0.9, 0.4), "with depth": (1.0, 1.4, 0.5, 0.5, 0.4)}
+"""Weights that were published for the raw scores of the streams of group `final`, in their order here.
+
+`Differs:` a sixth stream (skeleton features, weight 0.4) is not in the file. Colour and its flow weigh more in the set
+with depth, so the two published results differ by more than depth. Source: SAM-SLR's released ensembles.
+"""
+
 
 @dataclass(frozen=True)
 class StreamScores:
@@ -114,9 +121,9 @@ def load_scores(source: str, root: str | Path = "", seed: int = 0) -> StreamScor
     """Scores by name.
 
     Args:
-        source: `generated` (made up from the seed), `autsl` (the published file below the data root), or an .npz
-            file of the same form.
-        root: the data root; empty = where `SIGNLIB_DATA` says.
+        source: `generated` (made up from the seed), `autsl` (the published `test_scores.npz`), or an .npz file of
+            the same form.
+        root: AUTSL's folder; empty = `autsl` where `SIGNLIB_DATA` says.
         seed: of what is made up.
 
     Raises:
@@ -126,7 +133,7 @@ def load_scores(source: str, root: str | Path = "", seed: int = 0) -> StreamScor
     if source == "generated":
         return made_up_scores(seed=seed)
     if source == "autsl":
-        return read_scores((Path(root) if root else paths.data_root()) / "autsl" / "test_scores.npz")
+        return read_scores((Path(root) if root else paths.data_root() / "autsl") / "test_scores.npz")
     if source.endswith(".npz"):
         return read_scores(source)
     raise SettingsError(f"scores {source!r} are unknown; use generated, autsl or the name of an .npz file")
@@ -204,7 +211,7 @@ def made_up_scores(
     streams: Sequence[Stream] = tuple(AUTSL.values()),
     accuracy: Sequence[float] = ACCURACY,
     loudness: Sequence[float] = LOUDNESS,
-    correlation: float = 0.5,
+    correlation: float = 0.7,
     signer_spread: float = 0.3,
     clips: int = 1_200,
     classes: int = 60,

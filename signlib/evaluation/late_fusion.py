@@ -5,14 +5,17 @@ are published are those of test clips. Adding raw scores and adding log-probabil
 alike for any weights: the two differ by one number a clip.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, special
 
+from signlib.data.score_files import StreamScores
 from signlib.errors import SettingsError
 from signlib.evaluation.metrics import top_k
+from signlib.evaluation.paired import t_interval
 
 SCALES = ("raw", "log-softmax", "softmax", "standard")
 NESTED = "nested cross-validation on published test scores: learned on all signers but one, tested on that one"
@@ -114,6 +117,11 @@ def calibrated_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) 
     return np.concatenate([fit_weights(own[None]) for own in ahead])
 
 
+def fixed(weights: Sequence[float]) -> Learner:
+    """A learner that learns nothing and answers these weights (M,)."""
+    return lambda *_: np.asarray(weights, float)
+
+
 def learned_weights(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
     """The weights that make the training clips most likely."""
     return fit_weights(ahead)
@@ -205,6 +213,27 @@ def leave_one_signer_out(scores: np.ndarray, targets: np.ndarray, signers: np.nd
         mixed[held] = fuse(ahead[:, held], weights[row])
     loss = special.logsumexp(mixed, axis=1)
     return Fused(top_k(mixed, targets, 1), loss, weights, tuple(map(str, names)))
+
+
+def stream_table(table: StreamScores) -> pd.DataFrame:
+    """One row a stream: top-1 (%), its t interval over signers, the worst and the best signer's, and what it saw."""
+    rows = {}
+    for stream, own in zip(table.streams, table.scores, strict=True):
+        right = top_k(own, table.targets, 1)
+        each = 100 * pd.Series(right).groupby(table.signers).mean()
+        low, high = t_interval(each.to_numpy())
+        rows[str(stream)] = {
+            "top-1 %": round(100 * right.mean(), 2), "t interval": f"[{low:.1f}, {high:.1f}]",
+            "signers, worst to best": f"{each.min():.1f} to {each.max():.1f}", "group": stream.group,
+            "depth": "yes" if stream.depth else "", "saw validation": "yes" if stream.saw_validation else "",
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def fusion_table(found: Mapping[tuple[str, str], Fused]) -> pd.DataFrame:
+    """Top-1 (%) of fusions by (group of streams, learner): one row a group, one column a learner."""
+    share = pd.Series({key: 100 * fused.right.mean() for key, fused in found.items()})
+    return share.unstack(sort=False).round(2)
 
 
 def correlation_of_errors(right: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from signlib import config, runs
 from signlib.data.score_files import (
     ACCURACY,
     AUTSL,
+    AUTSL_WEIGHTS,
     CLEAN,
     FINAL,
     TUNED,
@@ -73,12 +74,14 @@ def test_a_missing_or_cut_file_is_refused(tmp_path):
         read_scores(tmp_path / "cut.npz")
 
 
-def test_sources_by_name(tmp_path):
+def test_sources_by_name(tmp_path, monkeypatch):
     (tmp_path / "autsl").mkdir()
     save(tmp_path / "autsl" / "test_scores.npz")
-    assert load_scores("autsl", tmp_path).clips == tuple(NAMES)
+    assert load_scores("autsl", tmp_path / "autsl").clips == tuple(NAMES)
     assert load_scores(str(tmp_path / "autsl" / "test_scores.npz")).clips == tuple(NAMES)
     assert load_scores("generated").made_up
+    monkeypatch.setenv("SIGNLIB_DATA", str(tmp_path))
+    assert load_scores("autsl").clips == tuple(NAMES)
     with pytest.raises(SettingsError, match="'wlasl' are unknown"):
         load_scores("wlasl")
 
@@ -91,6 +94,12 @@ def test_streams_are_found_by_what_they_are():
     assert final.scores.shape == (2, 60, 60)
     assert not any(stream.saw_validation for name, stream in AUTSL.items() if "val" not in name and "fine" not in name)
     assert all(stream.saw_validation for name, stream in AUTSL.items() if "val" in name or "fine" in name)
+
+
+def test_published_weights_fit_their_streams():
+    table = made_up_scores(clips=60)
+    assert len(AUTSL_WEIGHTS["without depth"]) == len(table.where(group=FINAL, depth=False))
+    assert len(AUTSL_WEIGHTS["with depth"]) == len(table.where(group=FINAL))
 
 
 def run_of(root, name, order, scores, targets="XYX", classes=("X", "Y")):

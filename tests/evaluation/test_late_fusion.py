@@ -15,14 +15,17 @@ from signlib.evaluation.late_fusion import (
     correlation_of_errors,
     fit_temperature,
     fit_weights,
+    fixed,
     forward_path,
     fuse,
+    fusion_table,
     leave_one_signer_out,
     log_loss,
     margins,
     plain_sum,
     rescale,
     selected_weights,
+    stream_table,
 )
 from signlib.evaluation.metrics import top_k
 
@@ -190,6 +193,21 @@ def test_correlation_of_errors_by_hand():
     found = correlation_of_errors(right)
     assert found[0, :4] == pytest.approx([1, 1, -1, 0])
     assert np.isnan(found[4]).all()
+
+
+def test_a_table_of_streams_and_one_of_fusions():
+    table = world(2, [0.7, 0.6], clips=120)
+    found = {(group, name): leave_one_signer_out(table.scores, table.targets, table.signers, learn)
+             for group in ("both", "again")
+             for name, learn in (("sum", plain_sum), ("first", fixed([1, 0])))}  # fmt: skip
+    shares = fusion_table(found)
+    assert shares.index.tolist() == ["both", "again"]
+    assert shares.columns.tolist() == ["sum", "first"]
+    alone = stream_table(table)
+    assert alone["top-1 %"]["stream 0"] == shares.loc["both", "first"]
+    right = top_k(table.scores[0], table.targets, 1)
+    each = [100 * right[table.signers == name].mean() for name in np.unique(table.signers)]
+    assert alone.loc["stream 0", "signers, worst to best"] == f"{min(each):.1f} to {max(each):.1f}"
 
 
 def test_the_published_sum_of_four_clean_streams(real_data):
