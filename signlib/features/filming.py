@@ -150,9 +150,12 @@ class RenderedClips:
         self.about = {**describe(corpus), "sample": self._sample()}
 
     def _sample(self) -> str:
-        """A digest of one picture: other signs or another way of rendering make another store."""
-        made = self.film(next(self.manifest.itertuples()), KINDS, PictureSettings(frames=2, size=32))
-        return hashlib.sha256(b"".join(made[kind].pictures.tobytes() for kind in KINDS)).hexdigest()[:16]
+        """A digest of signs and three pictures: other signs or another way of rendering make another store."""
+        made = self.film(next(self.manifest.itertuples()), KINDS, PictureSettings(frames=3, size=32))
+        digest = hashlib.sha256(repr(getattr(self.corpus, "lexicon", "")).encode())
+        for kind in KINDS:
+            digest.update(made[kind].pictures.tobytes())
+        return digest.hexdigest()[:16]
 
     def film(self, row: Any, kinds: Sequence[str], settings: PictureSettings) -> dict[str, Filmed | str]:
         """Pictures of each kind; a generated clip always has both."""
