@@ -209,3 +209,25 @@ def test_the_same_settings_have_the_same_name_and_others_another():
     assert name.startswith("smoke-seed3-")
     assert name == config.run_name(config.build({"mode": "smoke"}, {"seed": 3}))
     assert name != config.run_name(config.build({"seed": 3, "mode": "smoke", "training.epochs": 7}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fusion.modalities=[sound]", "rgb, depth, skeleton"),
+        ("fusion.modalities=[rgb,rgb]", "each once"),
+        ("fusion.kind=sum", "weighted, concat, gated, cross-attention"),
+        ("pictures.size=230", "no multiple of pictures.patch=16"),
+        ("pictures.frames=15", "a token spans two frames"),
+        ("fusion.heads=5", "cannot be shared by fusion.heads=5"),
+    ],
+)
+def test_impossible_fusions_and_pictures_are_refused(text, message):
+    with pytest.raises(SettingsError, match=message):
+        config.build(overrides=[text])
+
+
+def test_video_heads_are_checked_where_the_modality_is_used():
+    config.build(overrides=["rgb.heads=5"])
+    with pytest.raises(SettingsError, match=r"rgb\.width=768 cannot be shared by rgb\.heads=5"):
+        config.build(overrides=["rgb.heads=5", "fusion.modalities=[rgb]"])
