@@ -167,7 +167,7 @@ def read_scores(path: str | Path) -> StreamScores:
         tuple(str(name) for name in names),
         targets,
         np.array([match[1] for match in signers]),
-        f"published scores ({path.name})",
+        f"published test scores ({path.name})",
     )
 
 
@@ -212,7 +212,7 @@ def made_up_scores(
     accuracy: Sequence[float] = ACCURACY,
     loudness: Sequence[float] = LOUDNESS,
     correlation: float = 0.7,
-    signer_spread: float = 0.3,
+    signer_spread: float = 0.2,
     clips: int = 1_200,
     classes: int = 60,
     signers: int = 6,

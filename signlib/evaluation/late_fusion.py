@@ -18,7 +18,8 @@ from signlib.evaluation.metrics import top_k
 from signlib.evaluation.paired import t_interval
 
 SCALES = ("raw", "log-softmax", "softmax", "standard")
-NESTED = "nested cross-validation on published test scores: learned on all signers but one, tested on that one"
+NESTED = "nested cross-validation on {}: learned on all signers but one, tested on that one"
+"""What to call a result of `leave_one_signer_out`; `.format(table.origin)` says on what."""
 RIDGE = 1e-4
 
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -230,10 +231,15 @@ def stream_table(table: StreamScores) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def fusion_table(found: Mapping[tuple[str, str], Fused]) -> pd.DataFrame:
-    """Top-1 (%) of fusions by (group of streams, learner): one row a group, one column a learner."""
-    share = pd.Series({key: 100 * fused.right.mean() for key, fused in found.items()})
-    return share.unstack(sort=False).round(2)
+def fusion_table(found: Mapping[tuple[str, str], Fused], loss: bool = False) -> pd.DataFrame:
+    """Top-1 (%) of fusions by (group of streams, learner): one row a group, one column a learner.
+
+    Args:
+        found: (group, learner) -> what `leave_one_signer_out` found.
+        loss: mean -log p(target) in nats instead: lower is better, guessing among K classes has log K.
+    """
+    means = {key: fused.loss.mean() if loss else 100 * fused.right.mean() for key, fused in found.items()}
+    return pd.Series(means).unstack(sort=False).round(3 if loss else 2)
 
 
 def correlation_of_errors(right: np.ndarray) -> np.ndarray:

@@ -59,11 +59,7 @@ class Paired:
         return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
 
     def __str__(self) -> str:
-        low, high = self.by_signer
-        return (
-            f"{self.difference:+.2f} points [{low:+.2f}, {high:+.2f}], {self.only_second} clips gained and "
-            f"{self.only_first} lost of {self.clips:,}, McNemar p = {self.p:.2g}, {self.answer}"
-        )
+        return f"{self.difference:+.2f} points [{self.by_signer[0]:+.2f}, {self.by_signer[1]:+.2f}], {self.answer}"
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

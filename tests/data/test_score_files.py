@@ -42,7 +42,7 @@ def test_a_file_is_read_with_what_is_known_of_its_streams(tmp_path):
     assert (found.clips, found.targets.tolist()) == (tuple(NAMES), [0, 1, 0])
     assert found.signers.tolist() == ["signer1", "signer1", "signer2"]
     assert not found.made_up
-    assert found.origin == "published scores (scores.npz)"
+    assert found.origin == "published test scores (scores.npz)"
 
 
 @pytest.mark.parametrize(

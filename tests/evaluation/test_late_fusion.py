@@ -185,7 +185,11 @@ def test_learners_agree_on_one_stream_and_rank_as_they_should():
 def test_too_few_signers_are_refused():
     with pytest.raises(SettingsError, match="2 signers"):
         leave_one_signer_out(SCORES, TARGETS, np.array(["a", "b"]), plain_sum)
-    assert "nested cross-validation" in NESTED
+
+
+def test_a_nested_result_is_called_one():
+    table = world(2, [0.7, 0.6], clips=60)
+    assert NESTED.format(table.origin).startswith("nested cross-validation on scores made up from seed 0: learned on")
 
 
 def test_correlation_of_errors_by_hand():
@@ -203,6 +207,8 @@ def test_a_table_of_streams_and_one_of_fusions():
     shares = fusion_table(found)
     assert shares.index.tolist() == ["both", "again"]
     assert shares.columns.tolist() == ["sum", "first"]
+    losses = fusion_table(found, loss=True)
+    assert losses.loc["both", "first"] == pytest.approx(found["both", "first"].loss.mean(), abs=1e-3)
     alone = stream_table(table)
     assert alone["top-1 %"]["stream 0"] == shares.loc["both", "first"]
     right = top_k(table.scores[0], table.targets, 1)

@@ -46,6 +46,7 @@ def test_a_comparison_by_hand():
     assert found.by_signer == pytest.approx((125 / 3 - half, 125 / 3 + half), abs=1e-4)
     assert found.bootstrap == cluster_interval(SECOND * 1.0 - FIRST, SIGNERS)
     assert found.answer == "better"
+    assert str(found) == "+37.50 points [+5.81, +77.52], better"
     assert "only 3 signers" in found.warning
     assert "t interval" in found.warning
 
