@@ -37,7 +37,7 @@ class Signer:
         zoom: frame widths per metre at that distance.
         centre: (x, y) of the hips in the frame, in fractions.
         jitter: of reported points, in metres.
-        lost: chance of losing a hand that is still, that moves fast, that crosses the face.
+        lost: chance of losing a hand that is still, that moves fast, that crosses the face or the other hand.
         hardness: spread of one performance around the signer's own way.
     """
 

@@ -62,7 +62,7 @@ def test_a_large_lexicon_uses_every_value_and_the_hands_as_languages_do():
     assert share["ALTERNATING"] > 0.02
 
 
-@pytest.mark.parametrize(("one", "other"), combinations(HANDSHAPES, 2))
+@pytest.mark.parametrize(("one", "other"), list(combinations(HANDSHAPES, 2)))
 def test_handshapes_are_clearly_different(one, other):
     shapes = motion.hand_shape(np.stack([HANDSHAPES[one].angles, HANDSHAPES[other].angles]))
     apart = np.sqrt((np.diff(shapes, axis=0)[0] ** 2).sum(1))
