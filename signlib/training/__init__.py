@@ -2,6 +2,8 @@
 
 batches   stores to padded batches with masks
 augment   changes of a clip that leave its sign the same
+multimodal     clips in colour, depth and landmarks to batches
+augment_video  changes of all modalities of a clip together
 optim     parameter groups, warm-up and decay
 tasks     what one step computes, as a Lightning module
 fit       the trainer: early stopping, resume, time budget

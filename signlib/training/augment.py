@@ -32,21 +32,12 @@ class Augment:
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with points and mask changed; lengths and targets stay."""
-        points, mask = self._mirrored(batch["points"], batch["mask"])
+        flip = torch.rand(len(batch["points"]), device=batch["points"].device) < self.settings.mirror
+        points, mask = mirrored(batch["points"], batch["mask"], flip, self.mirror)
         points = points @ self._camera(len(points), points.device)[:, None]
         points = self._reshape_hands(self._move_body(points))
         mask = self._hide_hands(mask, batch["lengths"])
         return {**batch, "points": points * mask[..., None], "mask": mask}
-
-    def _mirrored(self, points: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        flip = torch.rand(len(points), device=points.device) < self.settings.mirror
-        if not flip.any():
-            return points, mask
-        points, mask = points.clone(), mask.clone()
-        swapped = points[flip][:, :, self.mirror]
-        swapped[..., 0] *= -1
-        points[flip], mask[flip] = swapped, mask[flip][:, :, self.mirror]
-        return points, mask
 
     def _camera(self, size: int, device: torch.device) -> Tensor:
         """(B, C, C): rotation, scale and shear about the signer."""
@@ -94,6 +85,21 @@ class Augment:
                 hidden |= torch.rand(size, 1, device=mask.device) < s.drop_second
             mask[:, :, hand] &= ~hidden[..., None]
         return mask
+
+
+def mirrored(points: Tensor, mask: Tensor, flip: Tensor, joints: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Points (B, T, J, C) and mask (B, T, J) with the clips of `flip` (B,) as a mirror shows them.
+
+    Args:
+        joints: for each joint, its mirror image.
+    """
+    if not flip.any():
+        return points, mask
+    points, mask, joints = points.clone(), mask.clone(), list(joints)
+    swapped = points[flip][:, :, joints]
+    swapped[..., 0] *= -1
+    points[flip], mask[flip] = swapped, mask[flip][:, :, joints]
+    return points, mask
 
 
 def rotations(size: int, yaw: float, pitch: float, roll: float, coordinates: int, device: torch.device) -> Tensor:

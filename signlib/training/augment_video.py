@@ -1,0 +1,157 @@
+"""Changes of a multimodal training batch that leave its signs the same, on the whole batch at once.
+
+A clip is mirrored in all modalities or in none; pictures are cut out, and their light and levels change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from signlib.config import AugmentSettings
+from signlib.features.filming import COLOUR, DEPTH
+from signlib.training.augment import Augment, mirrored
+from signlib.training.batches import Batch
+
+_GREY = (0.299, 0.587, 0.114)
+_HOLE = 28
+"""Holes in depth are squares, so many to a side of the picture."""
+
+
+@dataclass
+class VideoAugmentSettings:
+    """Changes of a training clip's pictures; 0 switches one off.
+
+    Attributes:
+        crop: largest share of the picture's area cut off, the same for all frames, in colour and depth.
+        aspect: largest log change of the cut-out's shape.
+        brightness, contrast, saturation: largest change of each, as a share; one draw a clip.
+        depth_shift, depth_scale: the same for depth levels, as a share of their range; 0 (nothing measured) stays 0.
+        holes: largest share of a depth picture in which nothing is measured, anew in each frame.
+    """
+
+    crop: float = 0.25
+    aspect: float = 0.1
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    depth_shift: float = 0.1
+    depth_scale: float = 0.1
+    holes: float = 0.05
+
+
+class MultimodalAugment:
+    """A function from batch to batch, on whatever device it is; a clip is mirrored in all modalities or in none.
+
+    Args:
+        settings: of the landmarks; its `mirror` is the chance for the whole clip.
+        video: of the pictures.
+        mirror: for each joint, its mirror image; hands, coordinates: as for `Augment`. Not used without landmarks.
+    """
+
+    def __init__(
+        self,
+        settings: AugmentSettings,
+        video: VideoAugmentSettings,
+        mirror: Sequence[int] = (),
+        hands: Sequence[Sequence[int]] = (),
+        coordinates: int = 3,
+    ) -> None:
+        self.chance, self.video, self.joints = settings.mirror, video, list(mirror)
+        self.points = Augment(replace(settings, mirror=0.0), mirror, hands, coordinates)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with points, mask and pictures (still uint8) changed; a missing modality stays zero."""
+        size, device = len(batch["present"]), batch["present"].device
+        batch = mirror_batch(batch, torch.rand(size, device=device) < self.chance, self.joints)
+        if "points" in batch:
+            batch = self.points(batch)
+        box = boxes(size, self.video.crop, self.video.aspect, device) if self.video.crop or self.video.aspect else None
+        if COLOUR in batch:
+            batch[COLOUR] = self._colour(batch[COLOUR], box)
+        if DEPTH in batch:
+            batch[DEPTH] = self._depth(batch[DEPTH], box)
+        return batch
+
+    def _colour(self, frames: Tensor, box: Tensor | None) -> Tensor:
+        v, size = self.video, len(frames)
+        if box is None and not (v.brightness or v.contrast or v.saturation):
+            return frames
+        planes = frames.movedim(-1, 2).float()
+        if box is not None:
+            planes = cut(planes, box, "bilinear")
+        bright, contrast, colour = (torch.rand(3, size, 1, 1, 1, 1, device=frames.device) * 2 - 1).unbind()
+        planes = planes * (1 + v.brightness * bright)
+        middle = _grey(planes).mean((1, 2, 3, 4), keepdim=True)
+        planes = middle + (1 + v.contrast * contrast) * (planes - middle)
+        grey = _grey(planes)
+        planes = grey + (1 + v.saturation * colour) * (planes - grey)
+        return _levels(planes, 0).movedim(2, -1).contiguous()
+
+    def _depth(self, frames: Tensor, box: Tensor | None) -> Tensor:
+        v, size, device = self.video, len(frames), frames.device
+        levels = frames.float() if box is None else cut(frames[:, :, None].float(), box, "nearest")[:, :, 0]
+        measured = levels > 0
+        if v.depth_shift or v.depth_scale:
+            shift, scale = (torch.rand(2, size, 1, 1, 1, device=device) * 2 - 1).unbind()
+            levels = 128 + (1 + v.depth_scale * scale) * (levels - 128) + 255 * v.depth_shift * shift
+        if v.holes:
+            side = max(1, frames.shape[-1] // _HOLE)
+            shape = [-(-length // side) for length in frames.shape[-2:]]
+            lost = torch.rand(*frames.shape[:2], *shape, device=device) < v.holes * torch.rand(
+                size, 1, 1, 1, device=device
+            )
+            lost = lost.repeat_interleave(side, 2).repeat_interleave(side, 3)
+            measured = measured & ~lost[:, :, : frames.shape[2], : frames.shape[3]]
+        return torch.where(measured, _levels(levels, 1), 0)
+
+
+def mirror_batch(batch: Batch, flip: Tensor, joints: Sequence[int]) -> Batch:
+    """The batch with the clips of `flip` (B,) as a mirror shows them, in every modality that is there.
+
+    Args:
+        joints: for each joint, its mirror image.
+    """
+    out = dict(batch)
+    if "points" in batch:
+        out["points"], out["mask"] = mirrored(batch["points"], batch["mask"], flip, joints)
+    for key in (COLOUR, DEPTH):
+        if key in batch and flip.any():
+            out[key] = batch[key].clone()
+            out[key][flip] = batch[key][flip].flip(3)
+    return out
+
+
+def boxes(size: int, crop: float, aspect: float, device: torch.device) -> Tensor:
+    """Random cut-outs (B, 4): left, top, width and height as shares of the picture."""
+    area, shape, *place = torch.rand(4, size, device=device)
+    area, shape = 1 - crop * area, torch.exp(aspect * (2 * shape - 1))
+    width, height = ((area * shape).sqrt().clamp(max=1), (area / shape).sqrt().clamp(max=1))
+    return torch.stack([place[0] * (1 - width), place[1] * (1 - height), width, height], 1)
+
+
+def cut(planes: Tensor, box: Tensor, mode: str) -> Tensor:
+    """Each clip's cut-out, as large as the picture was.
+
+    Args:
+        planes: (B, T, C, H, W) float.
+        box: (B, 4) as `boxes` gives them.
+        mode: `bilinear`, or `nearest` where levels must not mix.
+    """
+    left, top, width, height = box.T
+    zero = torch.zeros_like(left)
+    to_source = torch.stack([width, zero, 2 * left + width - 1, zero, height, 2 * top + height - 1], 1).view(-1, 2, 3)
+    flat = planes.flatten(1, 2)
+    grid = functional.affine_grid(to_source, list(flat.shape), align_corners=False)
+    return functional.grid_sample(flat, grid, mode, "border", align_corners=False).view_as(planes)
+
+
+def _grey(planes: Tensor) -> Tensor:
+    weights = torch.tensor(_GREY, device=planes.device).view(3, 1, 1)
+    return (planes * weights).sum(2, keepdim=True)
+
+
+def _levels(values: Tensor, lowest: int) -> Tensor:
+    return values.round().clamp(lowest, 255).to(torch.uint8)
