@@ -137,8 +137,8 @@ def _shake(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> None:
         return
     size = signer.jitter * signer.zoom
     frames = seen.shape[1]
-    alone = rng.standard_normal((3, frames, 75), dtype=np.float32)
-    together = rng.standard_normal((3, frames, 1), dtype=np.float32)
+    alone = _smooth(rng.standard_normal((3, frames + 4, 75), dtype=np.float32))
+    together = _smooth(rng.standard_normal((3, frames + 4, 1), dtype=np.float32))
     turn = rng.integers(_BANK, size=frames)
     for k, more in enumerate((1, 1, 2)):  # depth is guessed, not seen
         alone[k] *= np.float32(more * size)
@@ -147,6 +147,13 @@ def _shake(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> None:
         uneven *= np.float32(0.15 * more * size)
         uneven += np.float32(0.5 * more * size) * together[k]
         seen[k, :, _FACE] += uneven
+
+
+def _smooth(noise: np.ndarray) -> np.ndarray:
+    """(3, T, J) of white noise (3, T + 4, J): still of variance 1, but a tracker's errors last a few frames."""
+    weights = np.float32([1, 4, 6, 4, 1]) / np.float32(70**0.5)
+    frames = noise.shape[1] - 4
+    return sum(weight * noise[:, k : k + frames] for k, weight in enumerate(weights))
 
 
 @cache

@@ -13,16 +13,16 @@ import pandas as pd
 
 from signlib.errors import SettingsError
 from signlib.synthesis.camera import film, seated
-from signlib.synthesis.clips import FEWEST_SIGNERS, MOST_SIGNERS
+from signlib.synthesis.clips import FEWEST_SIGNERS, MOST_SIGNERS, split_signers
 from signlib.synthesis.discourse import Token, interpret
 from signlib.synthesis.grammar import LONGEST, Grammar
 from signlib.synthesis.performance import Performance, perform
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
-from signlib.synthesis.signs import Sign, make_lexicon
+from signlib.synthesis.signs import Sign, make_lexicon, variant
 
 MOST_SENTENCES = 10_000
-FLUENT = 1.35
+FLUENT = 1.8
 """How much faster people sign in sentences than sign by sign."""
 _NAME = re.compile(r"signer(\d{2})_sentence(\d{4})")
 
@@ -71,6 +71,7 @@ class SentenceCorpus:
         self.lexicon: list[Sign] = make_lexicon(glosses, seed)
         self.grammar = Grammar(self.lexicon, order, lengths, seed)
         self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
+        self._splits = split_signers(signers)
         self._signs = {sign.gloss: sign for sign in self.lexicon}
 
     def __len__(self) -> int:
@@ -79,15 +80,13 @@ class SentenceCorpus:
     @cached_property
     def manifest(self) -> pd.DataFrame:
         """One row a clip; `glosses` holds the sentence, `gloss` and `file` are empty: ask `clip(name)`."""
-        held_out = max(1, len(self.signers) // 5)
-        learn = len(self.signers) - 2 * held_out
         rows = [
             {
                 "clip": (name := f"{signer.name}_sentence{k:04d}"),
                 "file": "",
                 "gloss": "",
                 "signer": signer.name,
-                "split": "train" if i < learn else "val" if i < learn + held_out else "test",
+                "split": self._splits[i],
                 "start": 0,
                 "end": -1,
                 "fps": self.fps,
@@ -120,19 +119,26 @@ class SentenceCorpus:
 
     def performance(self, name: str) -> Performance:
         """What happens before the camera in clip `name`: 543 points in metres, and when each sign lasts."""
-        uses = [token.use(self._signs) for token in self.tokens(name)]
-        signer = self._find(name)
+        signer, tokens = self._find(name), self.tokens(name)
+        forms = {gloss: form for gloss, (form, _) in self._forms(tokens, signer).items()}
+        uses = [token.use(forms) for token in tokens]
         signer = replace(signer, tempo=FLUENT * signer.tempo)
         return perform(uses, signer, generator(self.seed, self.hardness, name), self.fps)
 
     def truth(self, name: str) -> dict[str, Any]:
-        """Signer, and for each sign its gloss, role, loci, objects, and first and past-last frame."""
-        spans = self.performance(name).spans
+        """Signer, and for each sign its gloss, role, loci, objects, variant, and first and past-last frame."""
+        spans, tokens, signer = self.performance(name).spans, self.tokens(name), self._find(name)
+        forms = self._forms(tokens, signer)
         signs = [
-            {**token.truth(), "start": start, "end": end}
-            for token, (start, end) in zip(self.tokens(name), spans, strict=True)
+            {**token.truth(), "variant": forms.get(token.gloss, (None, ""))[1], "start": start, "end": end}
+            for token, (start, end) in zip(tokens, spans, strict=True)
         ]
-        return {"signer": self._find(name).name, "signs": signs}
+        return {"signer": signer.name, "signs": signs}
+
+    def _forms(self, tokens: list[Token], signer: Signer) -> dict[str, tuple[Sign, str]]:
+        """Gloss -> the form in which this signer makes it, and what is different."""
+        glosses = {token.gloss for token in tokens} & self._signs.keys()
+        return {gloss: variant(self._signs[gloss], signer, self.seed, self.lexicon) for gloss in sorted(glosses)}
 
     def _find(self, name: str) -> Signer:
         match = _NAME.fullmatch(name)

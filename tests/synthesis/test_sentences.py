@@ -96,6 +96,12 @@ def test_truth_times_every_sign_of_the_sentence(name):
     assert clip.dtype == np.float32
 
 
+def test_some_signers_have_a_form_of_their_own_and_the_truth_says_so():
+    corpus = SentenceCorpus(glosses=30, signers=6, sentences=10, hardness=3)
+    found = [sign["variant"] for name in corpus.manifest["clip"][::4] for sign in corpus.truth(name)["signs"]]
+    assert 0 < sum(map(bool, found)) < len(found) / 2
+
+
 def test_a_sentence_is_the_same_in_a_larger_corpus_and_in_any_order():
     larger = SentenceCorpus(glosses=40, signers=6, sentences=9, seed=1)
     for name in NAMES[::-9]:
