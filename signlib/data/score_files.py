@@ -30,33 +30,38 @@ class Stream:
     Attributes:
         name: in tables; a star marks a stream that saw the validation set.
         group: streams of a group are fused with each other.
-        depth: it reads the depth camera.
+        sensor: `skeleton`, `colour` or `depth`, several joined by `+`.
         saw_validation: it was trained on the validation set too, so nothing may be chosen there.
     """
 
     name: str
     group: str = ""
-    depth: bool = False
+    sensor: str = ""
     saw_validation: bool = False
+
+    @property
+    def depth(self) -> bool:
+        """It reads the depth camera."""
+        return "depth" in self.sensor
 
     def __str__(self) -> str:
         return self.name + "*" * self.saw_validation
 
 
 AUTSL = {
-    "gcn_joint": Stream("joint", CLEAN),
-    "gcn_bone": Stream("bone", CLEAN),
-    "gcn_joint_motion": Stream("joint motion", CLEAN),
-    "gcn_bone_motion": Stream("bone motion", CLEAN),
-    "gcn_joint_finetuned": Stream("joint", TUNED, saw_validation=True),
-    "gcn_bone_finetuned": Stream("bone", TUNED, saw_validation=True),
-    "gcn_joint_motion_finetuned": Stream("joint motion", TUNED, saw_validation=True),
-    "gcn_bone_motion_finetuned": Stream("bone motion", TUNED, saw_validation=True),
-    "test_gcn_w_val_finetune": Stream("graphs summed", FINAL, saw_validation=True),
-    "test_rgb_w_val_finetune": Stream("colour", FINAL, saw_validation=True),
-    "test_flow_color_w_val_finetune": Stream("colour flow", FINAL, saw_validation=True),
-    "test_hha_w_val_finetune": Stream("depth (HHA)", FINAL, depth=True, saw_validation=True),
-    "test_flow_depth_w_val_finetune": Stream("depth flow", FINAL, depth=True, saw_validation=True),
+    "gcn_joint": Stream("joint", CLEAN, "skeleton"),
+    "gcn_bone": Stream("bone", CLEAN, "skeleton"),
+    "gcn_joint_motion": Stream("joint motion", CLEAN, "skeleton"),
+    "gcn_bone_motion": Stream("bone motion", CLEAN, "skeleton"),
+    "gcn_joint_finetuned": Stream("joint", TUNED, "skeleton", True),
+    "gcn_bone_finetuned": Stream("bone", TUNED, "skeleton", True),
+    "gcn_joint_motion_finetuned": Stream("joint motion", TUNED, "skeleton", True),
+    "gcn_bone_motion_finetuned": Stream("bone motion", TUNED, "skeleton", True),
+    "test_gcn_w_val_finetune": Stream("graphs summed", FINAL, "skeleton", True),
+    "test_rgb_w_val_finetune": Stream("colour", FINAL, "colour", True),
+    "test_flow_color_w_val_finetune": Stream("colour flow", FINAL, "colour", True),
+    "test_hha_w_val_finetune": Stream("depth (HHA)", FINAL, "depth", True),
+    "test_flow_depth_w_val_finetune": Stream("depth flow", FINAL, "depth", True),
 }
 """Array of the published file -> its stream. Source: SAM-SLR (Jiang et al. 2021), the file names of its ensemble."""
 
@@ -167,7 +172,7 @@ def read_scores(path: str | Path) -> StreamScores:
         tuple(str(name) for name in names),
         targets,
         np.array([match[1] for match in signers]),
-        f"published test scores ({path.name})",
+        f"published test scores, {path.name}",
     )
 
 
@@ -211,7 +216,8 @@ def made_up_scores(
     streams: Sequence[Stream] = tuple(AUTSL.values()),
     accuracy: Sequence[float] = ACCURACY,
     loudness: Sequence[float] = LOUDNESS,
-    correlation: float = 0.7,
+    alike: float = 0.8,
+    across: float = 0.5,
     signer_spread: float = 0.2,
     clips: int = 1_200,
     classes: int = 60,
@@ -221,29 +227,31 @@ def made_up_scores(
     """Scores that nobody's model gave, whose truth is known: for exercises and tests.
 
     Before `loudness`, stream m gives class k of a clip the score d_m [k is the target] + z, where z is standard
-    normal, correlates with the same score of every other stream by `correlation`, and the target's d_m moves by a
+    normal, correlates with the same score of another stream by `alike` or `across`, and the target's d_m moves by a
     normal shift of this signer and stream. d_m is chosen so that the stream's expected accuracy is what was asked.
 
     Args:
         streams: M of them.
         accuracy: (M,) expected share of clips whose target is on top.
         loudness: (M,) factor of all scores of a stream, which changes no ranking of its own.
-        correlation: between streams, 0..1.
+        alike, across: correlation between streams of one sensor, and of two; 0 <= across <= alike <= 1.
         signer_spread: standard deviation of the signers' shifts; half of its variance is common to all streams.
         clips, classes, signers: sizes; targets and signers are dealt evenly.
         seed: of every random choice.
 
     Raises:
-        SettingsError: for lengths that differ, an accuracy outside chance..1 or a correlation outside 0..1.
+        SettingsError: for lengths that differ, an accuracy outside chance..1 or impossible correlations.
     """
     count = len(streams)
     if not len(accuracy) == len(loudness) == count:
         raise SettingsError(f"{len(accuracy)} accuracies and {len(loudness)} loudnesses do not fit {count} streams")
-    if not all(1 / classes < share < 1 for share in accuracy) or not 0 <= correlation <= 1:
-        raise SettingsError(f"accuracies must lie between {1 / classes:.3f} and 1, the correlation between 0 and 1")
+    if not all(1 / classes < share < 1 for share in accuracy) or not 0 <= across <= alike <= 1:
+        raise SettingsError(f"needs accuracies between {1 / classes:.3f} and 1, and 0 <= across <= alike <= 1")
     rng = np.random.default_rng(seed)
-    common = rng.standard_normal((clips, classes))
-    z = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * rng.standard_normal((count, clips, classes))
+    sensors = {stream.sensor: rng.standard_normal((clips, classes)) for stream in streams}
+    z = np.sqrt(1 - alike) * rng.standard_normal((count, clips, classes))
+    z += np.sqrt(across) * rng.standard_normal((clips, classes))
+    z += np.sqrt(alike - across) * np.stack([sensors[stream.sensor] for stream in streams])
     member, targets = np.arange(clips) % signers, np.arange(clips) // signers % classes
     shift = rng.standard_normal(signers) + rng.standard_normal((count, signers))
     lead = np.array([_lead(share, classes, signer_spread) for share in accuracy])

@@ -3,4 +3,6 @@
 metrics  accuracy with its interval, per class and per signer
 tables   results for the README and the last notebook
 plots    the figures of the course
+paired   two systems on the same clips: exact McNemar, intervals over signers
+late_fusion  fusion_report   streams put together by their scores, and what notebook 21 asks of them
 """

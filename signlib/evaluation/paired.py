@@ -28,6 +28,7 @@ class Paired:
         bootstrap: 95 % interval from drawing whole signers with replacement.
         by_signer: 95 % t interval of the mean of the signers' differences, with `signers - 1` degrees of freedom.
         signer_mean: the middle of `by_signer`: every signer weighs the same.
+        each_signer: the signers' differences, in the order of their names.
         without_one: lowest and highest difference when any one signer is left out.
     """
 
@@ -40,6 +41,7 @@ class Paired:
     bootstrap: tuple[float, float]
     by_signer: tuple[float, float]
     signer_mean: float
+    each_signer: tuple[float, ...]
     without_one: tuple[float, float]
 
     @property
@@ -100,7 +102,7 @@ def paired(
     lost, won = int((gain < 0).sum()), int((gain > 0).sum())
     return Paired(
         100 * gain.mean(), len(gain), len(names), lost, won, mcnemar(lost, won), bootstrap, t_interval(means),
-        float(means.mean()), (float(without.min()), float(without.max())),
+        float(means.mean()), tuple(means.tolist()), (float(without.min()), float(without.max())),
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def test_a_file_is_read_with_what_is_known_of_its_streams(tmp_path):
     assert (found.clips, found.targets.tolist()) == (tuple(NAMES), [0, 1, 0])
     assert found.signers.tolist() == ["signer1", "signer1", "signer2"]
     assert not found.made_up
-    assert found.origin == "published test scores (scores.npz)"
+    assert found.origin == "published test scores, scores.npz"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_runs_are_joined_by_clip(tmp_path, monkeypatch):
         "one": run_of(tmp_path, "1", "abc", [[1, 0], [2, 0], [3, 0]]),
         "two": run_of(tmp_path, "2", "ca", [[30, 0], [10, 0]]),  # b could not be used
     }
-    table = scores_of_runs(found, {"two": Stream("two", depth=True)})
+    table = scores_of_runs(found, {"two": Stream("two", sensor="colour+depth")})
     assert table.clips == ("a", "c")
     assert table.targets.tolist() == [0, 0]
     assert table.signers.tolist() == ["sa", "sc"]
@@ -138,12 +138,15 @@ def test_runs_of_other_truths_are_refused(tmp_path, monkeypatch, changes):
 
 
 def test_made_up_streams_are_as_accurate_and_as_correlated_as_asked():
-    table = made_up_scores(clips=12_000, classes=20, signers=3_000, correlation=0.4, signer_spread=0.5, seed=1)
+    table = made_up_scores(clips=12_000, classes=20, signers=3_000, alike=0.6, across=0.3, signer_spread=0.5, seed=1)
     right = np.array([top_k(own, table.targets, 1).mean() for own in table.scores])
     assert right == pytest.approx(ACCURACY, abs=0.02)
     others = np.arange(20) != table.targets[:, None]
     noise = np.corrcoef(table.scores[:, others])
-    assert noise[~np.eye(13, dtype=bool)] == pytest.approx(0.4, abs=0.01)
+    sensor = np.array([stream.sensor for stream in table.streams])
+    expected = np.where(sensor[:, None] == sensor, 0.6, 0.3)
+    np.fill_diagonal(expected, 1)
+    assert noise == pytest.approx(expected, abs=0.01)
 
 
 def test_made_up_signers_differ_by_their_spread():
@@ -165,7 +168,7 @@ def test_made_up_scores_are_the_same_again_and_loudness_changes_no_ranking():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"accuracy": [0.5]}, {"accuracy": [1.0] * 13}, {"accuracy": [0.01] * 13}, {"correlation": 1.1}],
+    [{"accuracy": [0.5]}, {"accuracy": [1.0] * 13}, {"accuracy": [0.01] * 13}, {"alike": 1.1}, {"across": 0.9}],
 )
 def test_made_up_scores_that_cannot_be_are_refused(wrong):
     with pytest.raises(SettingsError):

@@ -36,7 +36,7 @@ TARGETS = np.array([0, 1])
 def world(streams, accuracy, loudness=None, correlation=0.0, **sizes):
     names = [Stream(f"stream {i}") for i in range(streams)]
     sizes = {"clips": 6_000, "classes": 8, "signer_spread": 0.0, **sizes}
-    return made_up_scores(names, accuracy, loudness or [1.0] * streams, correlation, **sizes)
+    return made_up_scores(names, accuracy, loudness or [1.0] * streams, correlation, correlation, **sizes)
 
 
 def test_a_weighted_sum_by_hand():
@@ -132,8 +132,8 @@ def test_a_path_adds_one_stream_at_a_time_and_stops_at_noise():
 
 
 def test_selection_keeps_what_helps_other_signers():
-    table = world(3, [0.8, 0.7, 0.6], clips=900)
-    noise = np.random.default_rng(1).standard_normal((6, 900, 8)).astype(np.float32)
+    table = world(3, [0.8, 0.7, 0.6], clips=2_400)
+    noise = np.random.default_rng(1).standard_normal((6, 2_400, 8)).astype(np.float32)
     scores = np.concatenate([table.scores, noise])
     weights = selected_weights(margins(scores, table.targets), table.targets, table.signers)
     assert weights[:3].min() > 0

@@ -41,6 +41,7 @@ def test_a_comparison_by_hand():
     assert found.p == pytest.approx(12 / 32)  # 0, 1, 4 or 5 heads of 5
     assert found.without_one == pytest.approx((100 * 2 / 6, 50))  # without b or c: 2 of 6; without a: 2 of 4
     # the signers' differences are 25, 50 and 50 points: mean 125/3, standard deviation 25/sqrt(3), t(2) = 4.3027
+    assert found.each_signer == (25, 50, 50)
     assert found.signer_mean == pytest.approx(125 / 3)
     half = 4.302653 * 25 / 3
     assert found.by_signer == pytest.approx((125 / 3 - half, 125 / 3 + half), abs=1e-4)
