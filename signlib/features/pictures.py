@@ -287,8 +287,10 @@ def pictures_of(
     """
     source, settings = RenderedClips(corpus, clips), settings or PictureSettings()
     about = [plain(_extraction(source, settings).settings), VERSION, source.manifest["clip"].tolist()]
-    name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
-    return write_pictures(source, Path(folder) / f"pictures-{name}", settings, workers, progress)
+    path = Path(folder) / f"pictures-{hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]}"
+    if (path / META).is_file() and read_extraction(path, META)["complete"]:
+        return PictureStore(path)  # without a lock: several processes of one training may ask at once
+    return write_pictures(source, path, settings, workers, progress)
 
 
 def _extraction(source: PictureSource, settings: PictureSettings) -> Extraction:

@@ -76,19 +76,26 @@ class MultimodalAugment:
         return batch
 
     def _colour(self, frames: Tensor, box: Tensor | None) -> Tensor:
-        v, size = self.video, len(frames)
+        v = self.video
         if box is None and not (v.brightness or v.contrast or v.saturation):
             return frames
         planes = frames.movedim(-1, 2).float()
         if box is not None:
             planes = cut(planes, box, "bilinear")
-        bright, contrast, colour = (torch.rand(3, size, 1, 1, 1, 1, device=frames.device) * 2 - 1).unbind()
-        planes = planes * (1 + v.brightness * bright)
-        middle = _grey(planes).mean((1, 2, 3, 4), keepdim=True)
-        planes = middle + (1 + v.contrast * contrast) * (planes - middle)
-        grey = _grey(planes)
-        planes = grey + (1 + v.saturation * colour) * (planes - grey)
+        if v.brightness or v.contrast or v.saturation:
+            planes = self._jittered(planes)
         return _levels(planes, 0).movedim(2, -1).contiguous()
+
+    def _jittered(self, planes: Tensor) -> Tensor:
+        """Brightness, then contrast about the clip's mean grey, then saturation, as one matrix a clip."""
+        v, device = self.video, planes.device
+        strengths = torch.tensor([v.brightness, v.contrast, v.saturation], device=device)
+        draws = 1 + (torch.rand(len(planes), 3, device=device) * 2 - 1) * strengths
+        bright, contrast, colour = draws[:, :, None, None].unbind(1)
+        grey = torch.tensor(_GREY, device=device)
+        turn = bright * contrast * (colour * torch.eye(3, device=device) + (1 - colour) * grey.expand(3, 3))
+        middle = bright * (1 - contrast) * (planes.mean((1, 3, 4)) @ grey)[:, None, None]
+        return (turn[:, None] @ planes.flatten(3) + middle[:, None]).view_as(planes)
 
     def _depth(self, frames: Tensor, box: Tensor | None) -> Tensor:
         v, size, device = self.video, len(frames), frames.device
@@ -148,10 +155,5 @@ def cut(planes: Tensor, box: Tensor, mode: str) -> Tensor:
     return functional.grid_sample(flat, grid, mode, "border", align_corners=False).view_as(planes)
 
 
-def _grey(planes: Tensor) -> Tensor:
-    weights = torch.tensor(_GREY, device=planes.device).view(3, 1, 1)
-    return (planes * weights).sum(2, keepdim=True)
-
-
 def _levels(values: Tensor, lowest: int) -> Tensor:
-    return values.round().clamp(lowest, 255).to(torch.uint8)
+    return values.round_().clamp_(lowest, 255).to(torch.uint8)

@@ -292,7 +292,7 @@ def test_brightness_contrast_and_saturation_by_hand():
     bright = changed(seen("colour", grey), brightness=0.5)["colour"]
     torch.manual_seed(0)
     torch.rand(1)  # the chance of mirroring
-    factor = 1 + 0.5 * (2 * torch.rand(3, 1)[0, 0] - 1)
+    factor = 1 + 0.5 * (2 * torch.rand(1, 3)[0, 0] - 1)
     assert (bright == (100 * factor).round()).all()
     steps = torch.tensor([50, 150], dtype=torch.uint8).view(1, 1, 1, 2, 1).expand(1, 1, 2, 2, 3)
     out = changed(seen("colour", steps), contrast=0.5)["colour"].float()
@@ -303,6 +303,23 @@ def test_brightness_contrast_and_saturation_by_hand():
     out = changed(seen("colour", red), saturation=0.5)["colour"][0, 0, 0, 0].float()
     torch.testing.assert_close((out * torch.tensor([0.299, 0.587, 0.114])).sum(), torch.tensor(129.9), atol=1, rtol=0)
     assert out[0] - out[1] != 100
+
+
+def test_all_three_changes_of_colour_are_those_of_one_after_the_other():
+    frames = random_batch(3)["colour"] // 2 + 60
+    out = changed(seen("colour", frames), brightness=0.2, contrast=0.2, saturation=0.2)["colour"]
+    torch.manual_seed(0)
+    torch.rand(3)  # the chance of mirroring
+    draws = 1 + 0.2 * (2 * torch.rand(3, 3) - 1)
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    for clip, (bright, contrast, saturation), found in zip(frames.float(), draws, out, strict=True):
+        lit = bright * clip
+        middle = (lit @ weights).mean()
+        lit = middle + contrast * (lit - middle)
+        grey = (lit @ weights)[..., None]
+        expected = (grey + saturation * (lit - grey)).round().clamp(0, 255)
+        assert (found.float() - expected).abs().max() <= 1
+        assert (found.float() == expected).float().mean() > 0.99
 
 
 def test_depth_that_was_not_measured_stays_so_and_the_rest_stays_measured():
