@@ -107,7 +107,7 @@ PRESETS: dict[str, Preset] = {
     "landmarks/probe": Preset(
         "how hard a corpus is: the small transformer beside nearest neighbours",
         {},
-        smoke={"data.glosses": 20, "data.repetitions": 3, "training.epochs": 14},
+        smoke={"data.glosses": 20, "data.repetitions": 3, "training.epochs": 10},
         base="landmarks/small",
     ),
     "dgs-30/small": Preset(
