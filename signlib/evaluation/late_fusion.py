@@ -20,7 +20,7 @@ from signlib.evaluation.paired import t_interval
 SCALES = ("raw", "log-softmax", "softmax", "standard")
 NESTED = "nested cross-validation on {}: learned on all signers but one, tested on that one"
 """What to call a result of `leave_one_signer_out`; `.format(table.origin)` says on what."""
-RIDGE = 1e-4
+RIDGE = 1e-6
 
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(margins (M, N, K), targets (N,), signers (N,)) of the training signers -> weights (M,)."""

@@ -226,3 +226,10 @@ def test_the_published_sum_of_four_clean_streams(real_data):
     assert share["softmax"] == pytest.approx(96.10, abs=0.005)
     found = leave_one_signer_out(clean.scores, clean.targets, clean.signers, LEARNERS["learned weights"])
     assert 96.3 < 100 * found.right.mean() < 96.8
+
+
+def test_published_weights_are_those_of_a_search_without_slopes(real_data):
+    table = read_scores(real_data("autsl") / "test_scores.npz")
+    ahead = margins(table.pick(table.where(group=CLEAN)).scores[:2], table.targets)
+    searched = optimize.minimize(lambda w: log_loss(np.abs(w), ahead)[0], [0.1, 0.1], method="Nelder-Mead")
+    assert fit_weights(ahead) == pytest.approx(np.abs(searched.x), rel=0.02)
