@@ -110,7 +110,7 @@ class FilmedClips:
         for kind in kinds:
             try:
                 found[kind] = self._film(row, kind, settings)
-            except InputError as error:
+            except (InputError, OSError, cv2.error) as error:
                 found[kind] = str(error)
         return found
 

@@ -134,6 +134,8 @@ class JournalWriter:
             self.close()
             raise disk_error(error, self.path) from error
         except BaseException:
+            if (self.path / self.DATA).exists() and not os.fstat(self._journal.fileno()).st_size:
+                (self.path / JOURNAL).unlink(missing_ok=True)  # a finished store that refused stays as it was
             self.close()
             raise
 

@@ -4,6 +4,7 @@ Layout: `pictures.bin` (all encoded pictures, one after the other), `index.csv` 
 `failed.csv`, `manifest.csv` and `pictures.json` (how they were made). Training decodes them on the fly.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -317,8 +318,10 @@ def _results(jobs: list[Job], source: PictureSource, settings: PictureSettings, 
     if min(workers, len(jobs)) <= 1:
         yield from (_make(source, row, kinds, settings) for row, kinds in jobs)
         return
+    lean = copy.copy(source)
+    lean.__dict__.pop("manifest", None)  # every task carries the source along
     parallel = joblib.Parallel(workers, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from parallel(joblib.delayed(_make)(source, row, kinds, settings) for row, kinds in jobs)
+    yield from parallel(joblib.delayed(_make)(lean, row, kinds, settings) for row, kinds in jobs)
 
 
 def _make(source: PictureSource, row: Any, kinds: list[str], settings: PictureSettings) -> Made:
