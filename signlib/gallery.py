@@ -97,7 +97,8 @@ def _rendered(settings: config.DataSettings, row: Any, frames: list[int], size: 
     number = [signer.name for signer in world.signers].index(row.signer)
     chosen = replace(whole, points=whole.points[frames], gaze=whole.gaze[frames], expression=whole.expression[frames])
     made = list(render(chosen, seated, make_look(number, settings.seed, settings.hardness), size, size))
-    return {COLOUR: [colour for colour, _ in made], DEPTH: [depth_picture(depth, 1000 * seated.distance) for _, depth in made]}
+    away = 1000 * seated.distance
+    return {COLOUR: [colour for colour, _ in made], DEPTH: [depth_picture(depth, away) for _, depth in made]}
 
 
 def _filmed(root: Path, row: Any, count: int, size: int) -> Strip:
