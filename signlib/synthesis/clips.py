@@ -34,6 +34,7 @@ class GeneratedCorpus:
         lexicon: the signs; class k of the corpus is `lexicon[k].gloss`.
         signers: test signers are the last ones, validation signers stand before them, unless `splits` says
             otherwise.
+        splits: number of each signer in the manifest -> its split.
         width, height, fps: of every clip.
         hardness: 0 = everyone signs alike before the same camera; 1 = default; at most 3.
     """
@@ -77,11 +78,11 @@ class GeneratedCorpus:
         self.fps, self.width, self.height = float(fps), width, height
         self.lexicon: list[Sign] = make_lexicon(glosses, seed, inventory)
         self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
-        self._split = split_signers(signers, splits)
+        self.splits = split_signers(signers, splits)
         self._forms: dict[tuple[int, int], tuple[Sign, str]] = {}
 
     def __len__(self) -> int:
-        return len(self._split) * len(self.lexicon) * self.repetitions
+        return len(self.splits) * len(self.lexicon) * self.repetitions
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
@@ -97,7 +98,7 @@ class GeneratedCorpus:
                 "end": -1,
                 "fps": self.fps,
             }
-            for i, split in self._split.items()
+            for i, split in self.splits.items()
             for k, sign in enumerate(self.lexicon)
             for take in range(self.repetitions)
         ]
@@ -132,17 +133,12 @@ class GeneratedCorpus:
         i, k = self._find(name)
         form, how = self._form(i, k)
         first, last = self.performance(name).spans[0]
-        camera = self.seated(name)
         return {
             **phonology(form),
             "variant": how,
             "stroke_start": first,
             "stroke_end": last,
-            "signer": camera.name,
-            "left_handed": camera.left_handed,
-            **{key: getattr(camera, key) for key in ("yaw", "tilt", "roll", "distance", "zoom")},
-            "hips_x": camera.centre[0],
-            "hips_y": camera.centre[1],
+            **about_signer(self.seated(name)),
         }
 
     def _form(self, i: int, k: int) -> tuple[Sign, str]:
@@ -155,12 +151,23 @@ class GeneratedCorpus:
         match = _NAME.fullmatch(name)
         if match:
             i, k, take = map(int, match.groups())
-            if i in self._split and k < len(self.lexicon) and take < self.repetitions:
+            if i in self.splits and k < len(self.lexicon) and take < self.repetitions:
                 return i, k
         raise SettingsError(
-            f"clip {name!r} is not in this generated corpus of {len(self._split)} signers, "
+            f"clip {name!r} is not in this generated corpus of {len(self.splits)} signers, "
             f"{len(self.lexicon)} glosses and {self.repetitions} repetitions; take a name from its manifest"
         )
+
+
+def about_signer(seated: Signer) -> dict[str, str | bool | float]:
+    """Name, handedness and camera of a signer in one take, for the truth of a clip."""
+    return {
+        "signer": seated.name,
+        "left_handed": seated.left_handed,
+        **{key: getattr(seated, key) for key in ("yaw", "tilt", "roll", "distance", "zoom")},
+        "hips_x": seated.centre[0],
+        "hips_y": seated.centre[1],
+    }
 
 
 def check_filming(fps: float, width: int, height: int) -> None:

@@ -5,6 +5,7 @@ after them: a run that was cut off goes on where it stopped, and only finished c
 """
 
 import copy
+import hashlib
 import json
 import os
 import re
@@ -111,9 +112,12 @@ def _truth(out: Path, row: Row) -> Path:
 
 
 def describe(corpus) -> dict[str, Any]:
-    """The settings that decide a generated corpus's clips."""
+    """The settings that decide a generated corpus's clips and who is in which split."""
     facts = {key: value for key, value in vars(corpus).items() if isinstance(value, int | float | str)}
     facts |= {key: len(value) for key, value in vars(corpus).items() if key in ("lexicon", "signers", "performers")}
+    # other signs or splits can have the same sizes
+    for key, value in (("splits", corpus.splits), ("signs", getattr(corpus, "lexicon", ""))):
+        facts[key] = hashlib.sha256(repr(value).encode()).hexdigest()[:12]
     if hasattr(corpus, "grammar"):
         facts |= {"order": corpus.grammar.order, "lengths": list(corpus.grammar.lengths)}
     if hasattr(corpus, "actions"):

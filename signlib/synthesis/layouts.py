@@ -147,14 +147,14 @@ def write_phoenix(
 
     Args:
         corpus: as `sentences.SentenceCorpus`.
-        size: width of the pictures, even; the height is to it as 260 to 210.
+        size: width of the pictures, even, at most 1654; the height is to it as 260 to 210.
         features: write landmarks (`landmarks.npy`, (T, 543, 4) float32) in place of pictures.
 
     The other arguments and the errors are those of `write_autsl`.
     """
     table, out = checked_table(corpus, clips, "glosses"), Path(out)
     table["name"] = table["clip"]
-    options = (_even(size), 2 * round(size * 130 / 210), features)
+    options = (_even(size, LARGEST * 210 // 260), 2 * round(size * 130 / 210), features)
     layout = Layout("phoenix-2014", options, _phoenix_files, _phoenix_clip)
     rows = write_clips(layout, corpus, out, table, clips, workers, progress)
     for split, name in _DEV.items():
@@ -218,9 +218,9 @@ def _ntu60_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
     return len(joints)
 
 
-def _even(size: int) -> int:
-    if size % 2 or not SMALLEST <= size <= LARGEST:
-        raise SettingsError(f"size={size}: give an even number of pixels from {SMALLEST} to {LARGEST}")
+def _even(size: int, largest: int = LARGEST) -> int:
+    if size % 2 or not SMALLEST <= size <= largest:
+        raise SettingsError(f"size={size}: give an even number of pixels from {SMALLEST} to {largest}")
     return size
 
 

@@ -172,7 +172,7 @@ GAZES: dict[str, tuple[float, float] | None] = {
     "DOWN": (0.0, -0.40),
     "AWAY": (0.45, 0.0),
 }
-"""Yaw to the dominant hand's side and pitch upwards, radians; HAND follows the dominant hand."""
+"""Yaw to the side of the other hand and pitch upwards, radians; HAND follows the dominant hand."""
 
 LOCI: dict[str, Vector] = {
     "SIGNER": (0.0, 0.38, -0.36),

@@ -13,13 +13,13 @@ import pandas as pd
 
 from signlib.errors import SettingsError
 from signlib.synthesis.camera import film, seated
-from signlib.synthesis.clips import FEWEST_SIGNERS, MOST_SIGNERS, split_signers
+from signlib.synthesis.clips import FEWEST_SIGNERS, MOST_SIGNERS, about_signer, split_signers
 from signlib.synthesis.discourse import Token, interpret
 from signlib.synthesis.grammar import LONGEST, Grammar
 from signlib.synthesis.performance import Performance, perform
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
-from signlib.synthesis.signs import Sign, make_lexicon, variant
+from signlib.synthesis.signs import POINTING, Sign, make_lexicon, phonology, variant
 
 MOST_SENTENCES = 10_000
 FLUENT = 1.8
@@ -34,6 +34,7 @@ class SentenceCorpus:
         lexicon: the signs; `grammar.glosses` has pointing as one more gloss.
         grammar: the exact n-gram that sentences come from.
         signers: test signers are the last ones, validation signers stand before them.
+        splits: number of each signer -> its split.
         width, height, fps: of every clip.
     """
 
@@ -71,7 +72,7 @@ class SentenceCorpus:
         self.lexicon: list[Sign] = make_lexicon(glosses, seed)
         self.grammar = Grammar(self.lexicon, order, lengths, seed)
         self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
-        self._splits = split_signers(signers)
+        self.splits = split_signers(signers)
         self._signs = {sign.gloss: sign for sign in self.lexicon}
 
     def __len__(self) -> int:
@@ -86,7 +87,7 @@ class SentenceCorpus:
                 "file": "",
                 "gloss": "",
                 "signer": signer.name,
-                "split": self._splits[i],
+                "split": self.splits[i],
                 "start": 0,
                 "end": -1,
                 "fps": self.fps,
@@ -126,14 +127,18 @@ class SentenceCorpus:
         return perform(uses, signer, generator(self.seed, self.hardness, name), self.fps)
 
     def truth(self, name: str) -> dict[str, Any]:
-        """Signer, and for each sign its gloss, role, loci, objects, variant, and first and past-last frame."""
-        spans, tokens, signer = self.performance(name).spans, self.tokens(name), self._find(name)
-        forms = self._forms(tokens, signer)
-        signs = [
-            {**token.truth(), "variant": forms.get(token.gloss, (None, ""))[1], "start": start, "end": end}
-            for token, (start, end) in zip(tokens, spans, strict=True)
-        ]
-        return {"signer": signer.name, "signs": signs}
+        """Signer and camera, and for each sign its gloss, role, loci, objects and first and past-last frame.
+
+        `phonology` is the form that this signer has of it before loci and objects change it, and `variant` how
+        that differs from the lexicon's.
+        """
+        spans, tokens = self.performance(name).spans, self.tokens(name)
+        forms = self._forms(tokens, self._find(name))
+        signs = []
+        for token, (start, end) in zip(tokens, spans, strict=True):
+            form, how = forms.get(token.gloss, (POINTING, ""))
+            signs.append({**token.truth(), "variant": how, "phonology": phonology(form), "start": start, "end": end})
+        return {**about_signer(self.seated(name)), "signs": signs}
 
     def _forms(self, tokens: list[Token], signer: Signer) -> dict[str, tuple[Sign, str]]:
         """Gloss -> the form in which this signer makes it, and what is different."""

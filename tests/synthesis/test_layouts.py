@@ -218,6 +218,11 @@ def test_a_folder_of_something_else_is_refused(as_autsl, tmp_path):
         layouts.write_wlasl(SIGNS, as_autsl, size=SIZE)
     with pytest.raises(SettingsError, match=r"seed=0 \(now 3\)"):
         layouts.write_autsl(GeneratedCorpus(2, 3, 1, seed=3), as_autsl, size=SIZE)
+    with pytest.raises(SettingsError, match=r"begun with signs='\w+' \(now '\w+'\);"):
+        layouts.write_autsl(GeneratedCorpus(2, 3, 1, inventory={"hands": ["ONE"]}), as_autsl, size=SIZE)
+    swapped = GeneratedCorpus(2, 3, 1, splits={"train": [2], "val": [1], "test": [0]})
+    with pytest.raises(SettingsError, match=r"begun with splits='\w+' \(now '\w+'\);"):
+        layouts.write_autsl(swapped, as_autsl, size=SIZE)
     with pytest.raises(SettingsError, match=r"options=\[64\] \(now \[32\]\)"):
         layouts.write_autsl(SIGNS, as_autsl, size=32)
     (tmp_path / "thesis.txt").write_text("mine")
@@ -243,6 +248,7 @@ def test_the_command_line_writes_a_layout(tmp_path, capsys):
         (["autsl", "--signers", "2"], "autsl: signers=2: train, val and test need a signer each"),
         (["phoenix-2014", "--glosses", "1"], "phoenix-2014: "),
         (["wlasl", "--size", "31"], "wlasl: size=31: give an even number"),
+        (["phoenix-2014", "--size", "1656"], "phoenix-2014: size=1656: give an even number of pixels from 32 to 1654"),
         (["ntu60", "--actions", "61"], "ntu60: actions=61: give 1 to 60"),
         (["ntu60", "--hardness", "9"], "ntu60: hardness=9"),
     ],

@@ -9,7 +9,7 @@ from signlib.errors import SettingsError
 from signlib.synthesis.discourse import HOLDS, PLACES, interpret, object_kind
 from signlib.synthesis.grammar import POINT
 from signlib.synthesis.sentences import SentenceCorpus
-from signlib.synthesis.signs import HANDSHAPES, LOCI
+from signlib.synthesis.signs import HANDSHAPES, LOCI, POINTING, phonology
 
 SMALL = SentenceCorpus(glosses=40, signers=4, sentences=6, seed=1)
 NAMES = list(SMALL.manifest["clip"])
@@ -94,6 +94,19 @@ def test_truth_times_every_sign_of_the_sentence(name):
     assert edges[-1] < len(clip)
     assert clip.shape[1:] == (543, 4)
     assert clip.dtype == np.float32
+
+
+def test_truth_has_the_camera_and_the_form_of_every_sign():
+    name = next(name for name in NAMES if POINT in [token.gloss for token in SMALL.tokens(name)])
+    truth, seated = SMALL.truth(name), SMALL.seated(name)
+    assert [truth[key] for key in ("signer", "left_handed", "yaw", "zoom", "hips_x")] == [
+        seated.name, seated.left_handed, seated.yaw, seated.zoom, seated.centre[0],
+    ]  # fmt: skip
+    lexicon = {sign.gloss: sign for sign in SMALL.lexicon} | {POINT: POINTING}
+    assert any(sign["variant"] == "" for sign in truth["signs"])
+    for sign in truth["signs"]:
+        same = sign["phonology"] == phonology(lexicon[sign["gloss"]])
+        assert same == (sign["variant"] == "")
 
 
 def test_some_signers_have_a_form_of_their_own_and_the_truth_says_so():

@@ -12,10 +12,14 @@ from signlib.synthesis import motion
 from signlib.synthesis.phonology import CHANGES, UNMARKED
 from signlib.synthesis.signers import make_signer
 from signlib.synthesis.signs import (
+    DIRECTIONS,
+    GAZES,
     HANDSHAPES,
+    INTERNALS,
     LOCATIONS,
     LOCI,
     MANUAL,
+    MOVEMENTS,
     ORIENTATIONS,
     POINTING,
     Sign,
@@ -52,9 +56,11 @@ def test_the_inventory_is_as_large_as_a_sign_language_needs():
 
 def test_a_large_lexicon_uses_every_value_and_the_hands_as_languages_do():
     lexicon = make_lexicon(600)
-    for name in ("handshape", "location", "orientation", "internal", "contact", "movement", "direction"):
-        used = {getattr(sign, name) for sign in lexicon}
-        assert len(used) == {"handshape": len(HANDSHAPES), "location": len(LOCATIONS)}.get(name, len(used))
+    tables = {"handshape": HANDSHAPES, "location": LOCATIONS, "orientation": ORIENTATIONS, "internal": INTERNALS,
+              "contact": (True, False), "movement": MOVEMENTS, "direction": DIRECTIONS, "repetitions": (1, 2),
+              "base": ("", *UNMARKED), "gaze": GAZES}  # fmt: skip
+    for name, table in tables.items():
+        assert {getattr(sign, name) for sign in lexicon} == set(table), name
     share = {hands: n / 600 for hands, n in Counter(sign.hands for sign in lexicon).items()}
     assert 0.3 < share["ONE"] < 0.6
     assert share["SYMMETRIC"] > 0.12
