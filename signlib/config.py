@@ -27,13 +27,14 @@ from signlib.schema import (
     PictureSettings,
     Settings,
     TrainingSettings,
+    VideoAugmentSettings,
     VideoSettings,
 )
 
 __all__ = [
     "AugmentSettings", "DataSettings", "FeatureSettings", "FusionSettings", "ModelSettings", "PictureSettings",
-    "Settings", "TrainingSettings", "VideoSettings", "build", "differences", "flat", "from_yaml", "known_keys",
-    "run_name", "to_yaml",
+    "Settings", "TrainingSettings", "VideoAugmentSettings", "VideoSettings", "build", "differences",
+    "flat", "from_yaml", "known_keys", "run_name", "to_yaml",
 ]  # fmt: skip
 
 
@@ -160,6 +161,14 @@ def check(settings: Settings) -> None:
     if settings.fusion.width % settings.fusion.heads:
         raise SettingsError(
             f"fusion.width={settings.fusion.width} cannot be shared by fusion.heads={settings.fusion.heads}"
+        )
+    if chosen and settings.augment.mixup:
+        raise SettingsError(f"augment.mixup={settings.augment.mixup} is for landmarks alone; set it to 0 with a fusion")
+    together = settings.training.batch_size * settings.training.devices
+    if settings.training.effective_batch % together:
+        raise SettingsError(
+            f"training.effective_batch={settings.training.effective_batch} is no multiple of batch_size x devices = "
+            f"{together}; change one of them"
         )
     if settings.model.stem_kernel % 2 == 0:
         raise SettingsError(f"model.stem_kernel={settings.model.stem_kernel} is even; take an odd number of frames")

@@ -116,6 +116,12 @@ class Splits:
     test: pd.DataFrame
     notes: list[str]
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """All three as one manifest whose column `split` says which."""
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        return pd.concat([part.assign(split=name) for name, part in parts.items()], ignore_index=True)
+
 
 def split_clips(table: pd.DataFrame, settings: config.DataSettings) -> Splits:
     """The splits that the settings ask for.

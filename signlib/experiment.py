@@ -1,6 +1,6 @@
 """Settings -> data -> model -> training -> evaluation -> run."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,37 +8,21 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from signlib import paths, presets, runs
 from signlib.config import Settings
-from signlib.corpora import Splits, load_corpus, split_clips
+from signlib.corpora import Splits, split_clips
 from signlib.data.skeletons import Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, RunError
 from signlib.evaluation import metrics, plots
-from signlib.features.store import ClipSource, FeatureStore
 from signlib.files import write_json, write_text
-from signlib.models.classifier import LandmarkClassifier, landmark_classifier, parameter_count
+from signlib.models.classifier import parameter_count
+from signlib.recognition import Recognition, build_model, open_recognition
 from signlib.training import fit, tasks
-from signlib.training.augment import Augment
-from signlib.training.batches import ClipDataset, Prepared, collate, prepare_clips
 
 WEIGHTS, MODEL = "model.safetensors", "model.json"
-
-
-def build_model(settings: Settings, base: Skeleton, classes: int) -> LandmarkClassifier:
-    """The classifier for landmarks of skeleton `base`."""
-    chosen = base.select(settings.features.joints)
-    return landmark_classifier(
-        settings.model, len(chosen), settings.features.coordinates, _hands(chosen), settings.features.frames, classes
-    )
-
-
-def _hands(chosen: Skeleton) -> list[tuple[int, ...]]:
-    """Both hands' joints; the leading one, the right, is the last."""
-    hands = [chosen.parts.get("left_hand", ()), chosen.parts.get("right_hand", ())]
-    return [hand for hand in hands if len(hand) == 21]
 
 
 def train(
@@ -74,58 +58,45 @@ def train(
         )
     if run.finished:
         return run
-    source, splits, vocabulary, model = ready or _prepared(settings, init_from)
+    bench, splits, vocabulary, model = ready or _prepared(settings, init_from)
     if not known and init_from is not None:
         run.note(init_from=origin)
-    chosen = source.skeleton.select(settings.features.joints)
     if run.stage == "started":
-        fitted = _fit(run, model, source, splits, vocabulary, settings, chosen, resume, quiet)
+        fitted = _fit(run, model, bench, splits, vocabulary, resume, quiet)
         if not fitted.complete:
             return run
     model.load_state_dict(load_file(run.path / WEIGHTS))
-    return _evaluate(run, model, source, splits, vocabulary, chosen, resume, quiet)
+    return _evaluate(run, model, bench, splits, vocabulary, resume, quiet)
 
 
-def _prepared(
-    settings: Settings, init_from: runs.Run | None
-) -> tuple[ClipSource, Splits, Vocabulary, LandmarkClassifier]:
+def _prepared(settings: Settings, init_from: runs.Run | None) -> tuple[Recognition, Splits, Vocabulary, nn.Module]:
     """Clips, splits, glosses and the model with its first weights."""
     fit.choose_device(settings.training)
-    source = load_corpus(settings.data)
-    splits = split_clips(source.labelled, settings.data)
-    if isinstance(source, FeatureStore) and len(source.failed):
-        splits.notes.append(f"{len(source.failed)} of {len(source.manifest)} clips have no features")
+    bench = open_recognition(settings)
+    splits = split_clips(bench.table, settings.data)
+    splits.notes += bench.notes
     vocabulary = Vocabulary.from_glosses(splits.train["gloss"])
     torch.manual_seed(settings.seed)
-    model = build_model(settings, source.skeleton, len(vocabulary))
+    model = bench.model(len(vocabulary))
     if init_from is not None:
         load_encoder(model, init_from)
-    return source, splits, vocabulary, model
-
-
-def _dataset(prepared: Prepared, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1) -> ClipDataset:
-    gloss = rows.set_index("clip")["gloss"]
-    return ClipDataset(prepared.points, vocabulary.encode(gloss.loc[prepared.clips].tolist()), repeats)
+    return bench, splits, vocabulary, model
 
 
 def _fit(
-    run: runs.Run, model: nn.Module, source: ClipSource, splits: Splits, vocabulary: Vocabulary,
-    settings: Settings, chosen: Skeleton, resume: bool, quiet: bool,
+    run: runs.Run, model: nn.Module, bench: Recognition, splits: Splits, vocabulary: Vocabulary, resume: bool,
+    quiet: bool,
 ) -> fit.Fitted:  # fmt: skip
-    parts = {name: prepare_clips(source, rows["clip"], settings.features, quiet)
-             for name, rows in (("train", splits.train), ("val", splits.val))}  # fmt: skip
-    if not parts["train"].clips:
-        raise ManifestError(
-            f"no training clip can be used; the first reason: {next(iter(parts['train'].unusable.values()))}"
-        )
-    train_set = _dataset(parts["train"], splits.train, vocabulary, settings.training.repeats)
-    val_set = _dataset(parts["val"], splits.val, vocabulary) if parts["val"].clips else None
+    settings = run.settings
+    train = bench.prepare(splits.train, vocabulary, settings.training.repeats, quiet)
+    if not train.clips:
+        raise ManifestError(f"no training clip can be used; the first reason: {next(iter(train.unusable.values()))}")
+    val = bench.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
     weights = None
     if settings.training.class_weights:
-        weights = tasks.class_weights(torch.from_numpy(np.bincount(train_set.targets, minlength=len(vocabulary))))
-    augment = Augment(settings.augment, chosen.mirror, _hands(chosen), settings.features.coordinates)
-    task = tasks.ClassificationTask(model, settings, augment, weights)
-    fitted = fit.fit(task, train_set, val_set, settings, run.path, resume, quiet)
+        weights = tasks.class_weights(torch.from_numpy(np.bincount(train.data.targets, minlength=len(vocabulary))))
+    task = tasks.ClassificationTask(model, settings, bench.augment, weights)
+    fitted = fit.fit(task, train.data, val.data if val and val.clips else None, settings, run.path, resume, quiet)
     earlier = run.facts.get("training_seconds", 0)
     run.note(
         device=fitted.device, precision=fitted.precision, training_seconds=round(earlier + fitted.seconds, 1),
@@ -135,12 +106,11 @@ def _fit(
         return fitted
     write_text(run.path / "history.csv", pd.DataFrame(fitted.history).to_csv(index=False))
     save_file(model.state_dict(), run.path / WEIGHTS)
-    described = {"classes": vocabulary.glosses, "extraction": asdict(source.extraction)}
-    write_json(run.path / MODEL, described)
-    unusable = {**parts["train"].unusable, **parts["val"].unusable}
+    write_json(run.path / MODEL, {"classes": vocabulary.glosses, **bench.described})
+    unusable = train.unusable | (val.unusable if val else {})
     run.note(
         chosen=fitted.chosen, split=splits.notes, unusable=len(unusable),
-        clips={"train": len(parts["train"].clips), "val": len(parts["val"].clips)},
+        clips={"train": len(train.clips), "val": len(val.clips) if val else 0},
     )  # fmt: skip
     run.trained()
     (run.path / fit.CHECKPOINT).unlink(missing_ok=True)
@@ -148,28 +118,25 @@ def _fit(
 
 
 def _evaluate(
-    run: runs.Run, model: nn.Module, source: ClipSource, splits: Splits, vocabulary: Vocabulary,
-    chosen: Skeleton, resume: bool, quiet: bool,
+    run: runs.Run, model: nn.Module, bench: Recognition, splits: Splits, vocabulary: Vocabulary, resume: bool,
+    quiet: bool,
 ) -> runs.Run:  # fmt: skip
     run.open_test(after_crash=resume)
-    prepared = prepare_clips(source, splits.test["clip"], run.settings.features, quiet)
-    if not prepared.clips:
-        raise ManifestError(f"no test clip can be used; the first reason: {next(iter(prepared.unusable.values()))}")
-    run.note(missing=len(prepared.unusable))
-    data = _dataset(prepared, splits.test, vocabulary)
-    scores = score(model, data, run.settings, chosen)
-    rows = splits.test.set_index("clip").loc[prepared.clips]
-    found = test_metrics(scores, data.targets, rows, splits.notes, run)
+    test = bench.prepare(splits.test, vocabulary, 1, quiet)
+    if not test.clips:
+        raise ManifestError(f"no test clip can be used; the first reason: {next(iter(test.unusable.values()))}")
+    run.note(missing=len(test.unusable))
+    scores, targets = score(model, test.data, run.settings, bench.mirror), test.data.targets
+    rows = splits.test.set_index("clip").loc[test.clips]
+    found = test_metrics(scores, targets, rows, splits.notes, run)
     predicted = scores.argmax(axis=1)
     table = prediction_table(rows, vocabulary.decode(predicted), np.exp(scores.max(axis=1)))
     history = pd.read_csv(run.path / "history.csv").to_dict("records")
     figures = {
         "learning_curve": plots.learning_curve(history),
-        "confusion": plots.confusion_matrix(
-            metrics.confusion(predicted, data.targets, len(vocabulary)), vocabulary.glosses
-        ),
+        "confusion": plots.confusion_matrix(metrics.confusion(predicted, targets, len(vocabulary)), vocabulary.glosses),
     }
-    return run.finish(found, table, (scores, prepared.clips, vocabulary.glosses), figures)
+    return run.finish(found, table, (scores, test.clips, vocabulary.glosses), figures)
 
 
 def prediction_table(rows: pd.DataFrame, predicted: list[str], score: np.ndarray) -> pd.DataFrame:
@@ -184,12 +151,12 @@ def prediction_table(rows: pd.DataFrame, predicted: list[str], score: np.ndarray
     return table.assign(prediction=predicted, score=np.round(score, 4))
 
 
-def score(model: nn.Module, data: ClipDataset, settings: Settings, chosen: Skeleton) -> np.ndarray:
-    """(N, K) log-probabilities of the clips of a dataset."""
+def score(model: nn.Module, data: Dataset, settings: Settings, mirror: Sequence[int]) -> np.ndarray:
+    """(N, K) log-probabilities of the clips of a dataset; `mirror`: for each joint, its mirror image."""
     accelerator, _ = fit.choose_device(settings.training)
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
-    loader = DataLoader(data, batch_size=settings.training.batch_size, collate_fn=collate)
-    return tasks.log_probabilities(model.to(device), loader, settings, list(chosen.mirror), device).numpy()
+    loader = DataLoader(data, batch_size=settings.training.batch_size, collate_fn=data.collate)
+    return tasks.log_probabilities(model.to(device), loader, settings, list(mirror), device).numpy()
 
 
 def test_metrics(

@@ -16,10 +16,11 @@ from signlib.config import Settings
 from signlib.data.skeletons import Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, StoreError, VideoError
-from signlib.experiment import MODEL, build_model, score, weights_path
+from signlib.experiment import MODEL, score, weights_path
 from signlib.features import exchange
 from signlib.features.holistic import LandmarkSettings
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips, extraction_of
+from signlib.recognition import build_model
 from signlib.training.batches import ClipDataset, Prepared, prepare_clips
 
 
@@ -44,7 +45,7 @@ class Recogniser:
             return np.empty((0, len(self.vocabulary))), prepared
         data = ClipDataset(prepared.points, np.zeros(len(prepared.clips), int))
         chosen = self.skeleton.select(self.settings.features.joints)
-        return np.exp(score(self.model, data, self.settings, chosen)), prepared
+        return np.exp(score(self.model, data, self.settings, chosen.mirror)), prepared
 
 
 def load_recogniser(run: runs.Run) -> Recogniser:
@@ -55,6 +56,11 @@ def load_recogniser(run: runs.Run) -> Recogniser:
     """
     weights = load_file(weights_path(run))
     about = json.loads((run.path / MODEL).read_text(encoding="utf-8"))
+    if run.settings.fusion.modalities:
+        raise RunError(
+            f"run {run.path} reads {', '.join(run.settings.fusion.modalities)}; prediction from files takes runs that "
+            "read landmarks alone"
+        )
     extraction = extraction_of(about["extraction"])
     base, vocabulary = skeleton(extraction.skeleton), Vocabulary(tuple(about["classes"]))
     model = build_model(run.settings, base, len(vocabulary))

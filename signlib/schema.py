@@ -127,15 +127,23 @@ class PictureSettings:
 
     Attributes:
         size, patch: sides of picture and patch in pixels.
-        frames: evenly spaced in the clip.
+        frames: evenly spaced in the clip; one token spans two.
+        fit: `crop` (middle of the longer side) or `letterbox` (black bars).
+        quality: of JPEG, for colour.
         store: a picture store made before; "" = made when needed, below the folder of runs.
+        workers: processes that make it.
+        in_memory: keep all pictures decoded.
         checkpointing: compute activations again in the backward pass instead of keeping them.
     """
 
     size: int = 224
     patch: int = 16
     frames: int = 16
+    fit: str = "crop"
+    quality: int = 92
     store: str = ""
+    workers: int = 1
+    in_memory: bool = False
     checkpointing: bool = False
 
 
@@ -205,6 +213,28 @@ class AugmentSettings:
 
 
 @dataclass
+class VideoAugmentSettings:
+    """Changes of a training clip's pictures; 0 switches one off. Mirroring is `augment.mirror`, for all modalities.
+
+    Attributes:
+        crop: largest share of the picture's area cut off, the same for all frames, in colour and depth.
+        aspect: largest log change of the cut-out's shape.
+        brightness, contrast, saturation: largest change of each, as a share; one draw a clip.
+        depth_shift, depth_scale: the same for depth levels, as a share of their range; 0 (nothing measured) stays 0.
+        holes: largest share of a depth picture in which nothing is measured, anew in each frame.
+    """
+
+    crop: float = 0.25
+    aspect: float = 0.1
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    depth_shift: float = 0.1
+    depth_scale: float = 0.1
+    holes: float = 0.05
+
+
+@dataclass
 class TrainingSettings:
     """How the model is fitted.
 
@@ -212,6 +242,7 @@ class TrainingSettings:
         epochs: passes over the training clips; `max_steps` > 0 ends earlier.
         repeats: how often a pass shows each clip, augmented anew each time; for corpora of a few clips.
         batch_size: clips a step and device; `accumulate` batches make one optimiser step.
+        effective_batch: clips an optimiser step over all devices; accumulation follows from it, 0 = as above.
         learning_rate, weight_decay: of AdamW; decay acts on matrices only (not biases, norms, embeddings).
         rates: learning rates of parameters by name prefix (`encoder: 5e-5`), for pre-trained parts.
         warmup: share of the steps with rising rate.
@@ -223,7 +254,9 @@ class TrainingSettings:
         patience: stop after so many validations without gain, never inside the warm-up; 0 = never.
         validate_every: validations an epoch (4 = every quarter), or one in several epochs (0.5).
         precision: `32`, `bf16-mixed` or `16-mixed`; what a device cannot do is refused.
-        accelerator, threads: where it runs; threads 0 = torch's own choice.
+        accelerator, devices: where it runs, and on how many GPUs (or processes of a CPU).
+        threads: of torch, 0 = its own choice.
+        workers: processes that load batches.
         hours: time budget; the run ends cleanly and can be resumed, 0 = none.
         deterministic: the same numbers on every run on one machine.
         mirror_at_test: average the scores of a clip and its mirror image.
@@ -234,6 +267,7 @@ class TrainingSettings:
     max_steps: int = 0
     batch_size: int = 64
     accumulate: int = 1
+    effective_batch: int = 0
     learning_rate: float = 1e-3
     rates: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.05
@@ -247,7 +281,9 @@ class TrainingSettings:
     validate_every: float = 1.0
     precision: str = "32"
     accelerator: str = "auto"
+    devices: int = 1
     threads: int = 0
+    workers: int = 0
     hours: float = 0.0
     deterministic: bool = True
     mirror_at_test: bool = True
@@ -268,6 +304,7 @@ class Settings:
     pictures: PictureSettings = field(default_factory=PictureSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
+    video_augment: VideoAugmentSettings = field(default_factory=VideoAugmentSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
 
 
@@ -278,6 +315,7 @@ CHOICES = {
     "features.coordinates": (2, 3),
     "model.layout": ("cls", "seed"),
     "fusion.kind": ("weighted", "concat", "gated", "cross-attention"),
+    "pictures.fit": ("crop", "letterbox"),
     "training.schedule": ("cosine", "linear", "constant"),
     "training.precision": ("32", "bf16-mixed", "16-mixed"),
     "training.accelerator": ("auto", "cpu", "gpu"),
@@ -317,9 +355,16 @@ RANGES = {
         for modality in ("rgb", "depth")
         for size in ("width", "layers", "heads", "intermediate")
     },
-    "pictures.size": (8, 4096),
+    "pictures.size": (16, 2048),
     "pictures.patch": (1, 1024),
     "pictures.frames": (2, 1024),
+    "pictures.quality": (1, 100),
+    "pictures.workers": (1, 1024),
+    "video_augment.crop": (0, 0.9),
+    **{
+        f"video_augment.{name}": (0, 1)
+        for name in ("aspect", "brightness", "contrast", "saturation", "depth_shift", "depth_scale", "holes")
+    },
     "fusion.width": (1, 10**5),
     "fusion.heads": (1, 1000),
     "fusion.dropout": (0, 0.95),
@@ -358,6 +403,9 @@ RANGES = {
     "training.average": (0, 0.99999),
     "training.patience": (0, 10**6),
     "training.validate_every": (1e-6, 1000),
+    "training.effective_batch": (0, 10**7),
+    "training.devices": (1, 1024),
+    "training.workers": (0, 1024),
     "training.threads": (0, 1024),
     "training.hours": (0, 10**4),
 }

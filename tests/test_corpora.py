@@ -51,6 +51,15 @@ def test_folds_of_dgs_30_are_scikit_learns(real_data):
         assert "signers unknown: the split may leak signers" in splits.notes
 
 
+def test_splits_are_one_manifest_again():
+    table = corpus()
+    splits = split_clips(table, DataSettings(split="folds", validation=0.25))
+    whole = splits.table
+    assert sorted(whole["clip"]) == sorted(table["clip"])
+    for name in ("train", "val", "test"):
+        assert ids(whole[whole["split"] == name]) == ids(getattr(splits, name)) != []
+
+
 def test_the_official_test_of_the_letters_is_the_other_signer(real_data):
     real_data("asl-words-letters")
     splits = split_clips(load_corpus(DataSettings(corpus="asl-letters")).labelled, DataSettings(corpus="asl-letters"))

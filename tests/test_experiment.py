@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from signlib import corpora, experiment, presets, runs
+from signlib import corpora, experiment, presets, recognition, runs
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.errors import InputError, ManifestError, RunError, SettingsError
 from signlib.experiment import build_model, load_encoder, train
@@ -114,7 +114,7 @@ def test_a_finished_run_is_returned_untouched(finished, monkeypatch):
     def never(*_):
         raise AssertionError("a finished run needs no corpus")
 
-    monkeypatch.setattr(experiment, "load_corpus", never)
+    monkeypatch.setattr(recognition, "load_corpus", never)
     for resume in (False, True):
         again = train(settings(), resume=resume, quiet=True)
         assert again.path == finished.path
@@ -191,7 +191,7 @@ def test_unbalanced_classes_are_weighted(monkeypatch):
     table = source.labelled
     first = table["gloss"].iloc[0]
     source.labelled = table.drop(table[(table["gloss"] == first) & (table["split"] == "train")].index[1:])
-    monkeypatch.setattr(experiment, "load_corpus", lambda _: source)
+    monkeypatch.setattr(recognition, "load_corpus", lambda _: source)
     train(settings("training.class_weights=true", "training.epochs=1"), quiet=True)
     # One clip of the first gloss, four of each other: N / (K n) = 9 / (3 x 1) and 9 / (3 x 4).
     assert sorted(seen[0].tolist()) == pytest.approx([0.75, 0.75, 3.0])
@@ -202,7 +202,7 @@ def test_clips_that_cannot_be_used_are_counted_beside_the_result(monkeypatch):
     lost = source.labelled.groupby("split")["clip"].first().to_dict()
     read = source.read
     source.read = lambda clip: np.full_like(read(clip), np.nan) if clip in lost.values() else read(clip)
-    monkeypatch.setattr(experiment, "load_corpus", lambda _: source)
+    monkeypatch.setattr(recognition, "load_corpus", lambda _: source)
     run = train(settings("training.epochs=1"), quiet=True)
     assert run.metrics[0].n == 5
     assert run.metrics[0].note.startswith("on 5 of 6 clips; ")
@@ -214,7 +214,7 @@ def test_clips_that_cannot_be_used_are_counted_beside_the_result(monkeypatch):
 def test_nothing_to_train_on_is_an_error(monkeypatch):
     source = corpora.load_corpus(settings().data)
     source.read = lambda _: np.full((3, 543, 4), np.nan, np.float32)
-    monkeypatch.setattr(experiment, "load_corpus", lambda _: source)
+    monkeypatch.setattr(recognition, "load_corpus", lambda _: source)
     with pytest.raises(ManifestError, match="no training clip can be used; the first reason: no point"):
         train(settings(), quiet=True)
 

@@ -75,6 +75,9 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
 def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None) -> pd.DataFrame:
     """What stands in training and in the test: one row a check with the number of test clips it concerns.
 
+    `of` is how many could be judged: a clip whose signer is unknown says nothing about signers, and no clip does
+    where no training signer is known.
+
     Args:
         table: a manifest with splits.
         read: clip -> its features; with it, clips whose features are the same bytes are looked for (reads
@@ -82,7 +85,7 @@ def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None
     """
     train, test = (table[table["split"] == split] for split in ("train", "test"))
     known = set(train["signer"]) - {""}
-    checks = {"signer also trains": test["signer"].isin(known)}
+    checks = {"signer also trains": test.loc[(test["signer"] != "") & bool(known), "signer"].isin(known)}
     if (table["file"] != "").any():
         checks["cut from a training file"] = test["file"].isin(set(train["file"]) - {""})
     said = signs_of(table).map(" ".join)
@@ -98,8 +101,8 @@ def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None
         {
             "check": name,
             "test clips": int(hits.sum()),
-            "of": len(test),
-            "share": float(hits.mean()) if len(test) else 0.0,
+            "of": len(hits),
+            "share": float(hits.mean()) if len(hits) else 0.0,
         }
         for name, hits in ((name, hits.astype(bool)) for name, hits in checks.items())
     ]

@@ -21,10 +21,31 @@ class LandmarkClassifier(nn.Module):
         super().__init__()
         self.encoder, self.dropout = encoder, nn.Dropout(dropout)
         self.head = nn.Linear(encoder.size, classes)
+        self.classes = classes
 
     def forward(self, batch: Batch) -> Tensor:
         """Scores (B, K), not normalised."""
         return self.head(self.dropout(self.encoder(batch)))
+
+
+def landmark_encoder(
+    settings: ModelSettings, joints: int, coordinates: int, hands: Sequence[Sequence[int]], frames: int
+) -> LandmarkEncoder | SeedLandmarkEncoder:
+    """The encoder that the settings describe.
+
+    Args:
+        settings: layout and sizes.
+        joints, coordinates: J and C of the points.
+        hands: indices of each hand's 21 joints among the J.
+        frames: T for the layout `seed`.
+    """
+    sizes = (settings.width, settings.layers, settings.heads, settings.intermediate)
+    if settings.layout == "seed":
+        return SeedLandmarkEncoder(joints, coordinates, *sizes, frames, settings.dropout)
+    return LandmarkEncoder(
+        joints, coordinates, hands, settings.streams, *sizes, settings.max_positions, settings.dropout,
+        settings.stem_blocks, settings.stem_kernel, settings.stem_stride, settings.stem_dropout,
+    )  # fmt: skip
 
 
 def landmark_classifier(
@@ -35,23 +56,8 @@ def landmark_classifier(
     frames: int,
     classes: int,
 ) -> LandmarkClassifier:
-    """The classifier that the settings describe.
-
-    Args:
-        settings: layout and sizes.
-        joints, coordinates: J and C of the points.
-        hands: indices of each hand's 21 joints among the J.
-        frames: T for the layout `seed`.
-        classes: K.
-    """
-    sizes = (settings.width, settings.layers, settings.heads, settings.intermediate)
-    if settings.layout == "seed":
-        encoder: nn.Module = SeedLandmarkEncoder(joints, coordinates, *sizes, frames, settings.dropout)
-    else:
-        encoder = LandmarkEncoder(
-            joints, coordinates, hands, settings.streams, *sizes, settings.max_positions, settings.dropout,
-            settings.stem_blocks, settings.stem_kernel, settings.stem_stride, settings.stem_dropout,
-        )  # fmt: skip
+    """The classifier that the settings describe; arguments as for `landmark_encoder`, and K classes."""
+    encoder = landmark_encoder(settings, joints, coordinates, hands, frames)
     return LandmarkClassifier(encoder, classes, settings.head_dropout)
 
 

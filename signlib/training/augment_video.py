@@ -4,13 +4,13 @@ A clip is mirrored in all modalities or in none; pictures are cut out, and their
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from signlib.config import AugmentSettings
+from signlib.config import AugmentSettings, VideoAugmentSettings
 from signlib.features.filming import COLOUR, DEPTH
 from signlib.training.augment import Augment, mirrored
 from signlib.training.batches import Batch
@@ -18,28 +18,6 @@ from signlib.training.batches import Batch
 _GREY = (0.299, 0.587, 0.114)
 _HOLE = 28
 """Holes in depth are squares, so many to a side of the picture."""
-
-
-@dataclass
-class VideoAugmentSettings:
-    """Changes of a training clip's pictures; 0 switches one off.
-
-    Attributes:
-        crop: largest share of the picture's area cut off, the same for all frames, in colour and depth.
-        aspect: largest log change of the cut-out's shape.
-        brightness, contrast, saturation: largest change of each, as a share; one draw a clip.
-        depth_shift, depth_scale: the same for depth levels, as a share of their range; 0 (nothing measured) stays 0.
-        holes: largest share of a depth picture in which nothing is measured, anew in each frame.
-    """
-
-    crop: float = 0.25
-    aspect: float = 0.1
-    brightness: float = 0.2
-    contrast: float = 0.2
-    saturation: float = 0.2
-    depth_shift: float = 0.1
-    depth_scale: float = 0.1
-    holes: float = 0.05
 
 
 class MultimodalAugment:

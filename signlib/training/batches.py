@@ -137,6 +137,11 @@ class ClipDataset(Dataset):
         self.targets = np.asarray(targets)
         self.repeats = repeats
 
+    @staticmethod
+    def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
+        """Items to one batch."""
+        return collate(items)
+
     def __len__(self) -> int:
         return len(self.items) * self.repeats
 
@@ -173,9 +178,9 @@ def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) ->
         warp: strength of a random smooth time warp (training only).
         crop: largest share cut from each end at random (training only).
 
-    Where one of two neighbours is missing, the other one counts.
+    Where one of two neighbours is missing, the other one counts. A batch without landmarks stays as it is.
     """
-    if frames == 0:
+    if frames == 0 or "points" not in batch:
         return batch
     points, mask, lengths = batch["points"], batch["mask"], batch["lengths"]
     size = len(points)

@@ -20,7 +20,6 @@ from tqdm.auto import tqdm
 from signlib.config import Settings, TrainingSettings
 from signlib.errors import RunError, SettingsError
 from signlib.files import disk_error
-from signlib.training.batches import collate
 from signlib.training.optim import warmup_steps
 from signlib.training.tasks import ClassificationTask
 
@@ -245,8 +244,10 @@ def _loader(dataset: Dataset, settings: Settings, shuffled: bool) -> DataLoader:
     lonely = shuffled and len(dataset) > size and len(dataset) % size == 1
     # Starting an epoch draws a number: from a generator of its own, since a resumed run starts one at another time.
     return DataLoader(
-        dataset, batch_size=size, sampler=sampler, collate_fn=collate, drop_last=lonely, generator=torch.Generator()
-    )
+        dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate, drop_last=lonely,
+        generator=torch.Generator(), num_workers=settings.training.workers,
+        persistent_workers=settings.training.workers > 0, pin_memory=torch.cuda.is_available(),
+    )  # fmt: skip
 
 
 def _check_finite(task: ClassificationTask, folder: Path) -> None:

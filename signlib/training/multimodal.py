@@ -122,6 +122,11 @@ class MultimodalDataset(Dataset):
             lines.append("{} on {} of {} clips{}".format(name, *self.counts[name], named))
         return "\n".join(lines)
 
+    @staticmethod
+    def collate(items: Sequence[dict[str, Any]]) -> Batch:
+        """Items to one batch."""
+        return collate(items)
+
     def __len__(self) -> int:
         return len(self.clips) * self.repeats
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from signlib.config import Settings
 from signlib.training.augment import Augment, mixup
+from signlib.training.augment_video import MultimodalAugment, mirror_batch
 from signlib.training.batches import Batch, resample
 from signlib.training.optim import Average, parameter_groups, rate_factor
 
@@ -26,7 +27,11 @@ class ClassificationTask(lightning.LightningModule):
     """
 
     def __init__(
-        self, model: nn.Module, settings: Settings, augment: Augment, class_weights: Tensor | None = None
+        self,
+        model: nn.Module,
+        settings: Settings,
+        augment: Augment | MultimodalAugment,
+        class_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.model, self.settings, self.augment = model, settings, augment
@@ -56,8 +61,7 @@ class ClassificationTask(lightning.LightningModule):
         # Half precision is for the network: it would round the points.
         with torch.autocast(self.device.type, enabled=False):
             batch = self.augment(resample(batch, self.settings.features.frames, augment.warp, augment.crop))
-        scores_width = self.model.head.out_features
-        targets = functional.one_hot(batch["target"], scores_width).float()
+        targets = functional.one_hot(batch["target"], self.model.classes).float()
         if augment.mixup:
             batch, targets = mixup(batch, targets, augment.mixup)
         loss = soft_cross_entropy(self.model(batch), targets, training.label_smoothing, self.class_weights)
@@ -170,9 +174,7 @@ def log_probabilities(
         batch = resample(batch, settings.features.frames)
         probability = model(batch).float().softmax(dim=-1)
         if settings.training.mirror_at_test:
-            flip = torch.ones(batch["points"].shape[-1], device=device)
-            flip[0] = -1
-            flipped = {**batch, "points": batch["points"][:, :, mirror] * flip, "mask": batch["mask"][:, :, mirror]}
+            flipped = mirror_batch(batch, torch.ones(len(probability), dtype=torch.bool, device=device), mirror)
             probability = (probability + model(flipped).float().softmax(dim=-1)) / 2
         out.append(probability.clamp(min=1e-12).log().cpu())
     return torch.cat(out)

@@ -61,9 +61,12 @@ def test_every_leak_is_found():
 
 
 def test_a_sentence_that_was_trained_is_found_and_unknown_signers_are_not_one_signer():
-    found = leakage(sentences()).set_index("check")["test clips"]
-    assert found["sentence also trains"] == 1
-    assert found["signer also trains"] == 0
+    found = leakage(sentences()).set_index("check")
+    assert found.loc["sentence also trains", "test clips"] == 1
+    assert found.loc["signer also trains", ["test clips", "of"]].tolist() == [0, 0], "no training signer is known"
+    found = leakage(words(signer=["s1", "", "s2", "", "s1"])).set_index("check")
+    assert found.loc["signer also trains"].tolist() == [1, 1, 1.0]
+    assert found.loc["cut from a training file", "of"] == 2
 
 
 def test_same_bytes_in_another_shape_are_not_the_same_clip():

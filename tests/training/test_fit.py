@@ -155,6 +155,8 @@ def test_training_learns(tmp_path):
 class Script(nn.Module):
     """Scores that are right on the validation clips in the epochs given, and a weight to train."""
 
+    classes = CLASSES
+
     def __init__(self, right: set[int]) -> None:
         super().__init__()
         self.head = nn.Linear(1, CLASSES)
@@ -206,6 +208,8 @@ def test_a_run_that_had_stopped_early_does_not_go_on_when_resumed(tmp_path):
 
 class Linear(nn.Module):
     """A model without batch statistics and dropout."""
+
+    classes = CLASSES
 
     def __init__(self) -> None:
         super().__init__()

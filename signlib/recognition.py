@@ -1,0 +1,254 @@
+"""What an experiment needs of its clips and its model: landmarks alone, or several modalities.
+
+Both kinds answer the same questions (`Recognition`), so that training and evaluation need not know which it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from torch import nn
+from torch.utils.data import Dataset
+
+from signlib import paths
+from signlib.config import Settings, VideoSettings
+from signlib.corpora import GENERATED, VIDEO_READERS, corpus_root, generated_world, load_corpus, load_manifest
+from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
+from signlib.data.vocabulary import Vocabulary
+from signlib.errors import SettingsError
+from signlib.features import filming
+from signlib.features.pictures import PictureStore, pictures_of, write_pictures
+from signlib.features.store import ClipSource, FeatureStore
+from signlib.models.classifier import LandmarkClassifier, landmark_classifier, landmark_encoder
+from signlib.models.fusion import FUSIONS, CrossAttentionFusion
+from signlib.models.multimodal import MODALITIES, MultimodalClassifier
+from signlib.models.video import VideoEncoder, depth_from_colour, pretrained_videomae, videomae
+from signlib.training.augment import Augment
+from signlib.training.augment_video import MultimodalAugment
+from signlib.training.batches import ClipDataset, Prepared, prepare_clips
+from signlib.training.multimodal import KEYS, MultimodalDataset
+
+
+@dataclass
+class Clips:
+    """Clips ready for batches: the dataset, their ids in its order, and clip -> why it was left out."""
+
+    data: Dataset
+    clips: list[str]
+    unusable: dict[str, str]
+
+
+class Recognition(Protocol):
+    """Clips and model of one experiment."""
+
+    settings: Settings
+    table: pd.DataFrame
+    notes: list[str]
+    mirror: list[int]
+
+    def model(self, classes: int) -> nn.Module:
+        """The untrained model."""
+        ...
+
+    def prepare(self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False) -> Clips:
+        """Rows of the table as a dataset."""
+        ...
+
+    @property
+    def augment(self) -> Augment | MultimodalAugment:
+        """The change of training batches."""
+        ...
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What prediction must know besides settings and classes."""
+        ...
+
+
+def open_recognition(settings: Settings) -> Recognition:
+    """Clips and model that the settings describe: without `fusion.modalities` landmarks alone."""
+    return MultimodalRecognition(settings) if settings.fusion.modalities else LandmarkRecognition(settings)
+
+
+def hands_of(chosen: Skeleton) -> list[tuple[int, ...]]:
+    """Both hands' joints; the leading one, the right, is the last."""
+    hands = [chosen.parts.get("left_hand", ()), chosen.parts.get("right_hand", ())]
+    return [hand for hand in hands if len(hand) == 21]
+
+
+def build_model(settings: Settings, base: Skeleton, classes: int) -> LandmarkClassifier | MultimodalClassifier:
+    """The untrained classifier that the settings describe, for landmarks of skeleton `base`."""
+    chosen = base.select(settings.features.joints)
+    sizes = (len(chosen), settings.features.coordinates, hands_of(chosen), settings.features.frames)
+    if not settings.fusion.modalities:
+        return landmark_classifier(settings.model, *sizes, classes)
+    encoders: dict[str, nn.Module] = {}
+    for name in MODALITIES:
+        if name in settings.fusion.modalities:
+            skeleton = name == "skeleton"
+            encoders[name] = (
+                landmark_encoder(settings.model, *sizes) if skeleton else _video_encoder(name, settings, encoders)
+            )
+    widths = [encoder.size for encoder in encoders.values()]
+    fusion = FUSIONS[settings.fusion.kind]
+    more = {"heads": settings.fusion.heads} if fusion is CrossAttentionFusion else {}
+    return MultimodalClassifier(
+        encoders, fusion(widths, settings.fusion.width, **more), classes, settings.fusion.dropout,
+        settings.fusion.drop_modality,
+    )  # fmt: skip
+
+
+def _video_encoder(name: str, settings: Settings, built: dict[str, nn.Module]) -> VideoEncoder:
+    wanted: VideoSettings = getattr(settings, name)
+    channels = 3 if name == "rgb" else 1
+    pictures = settings.pictures
+    sizes = (wanted.width, wanted.layers, wanted.heads, wanted.intermediate)
+    if wanted.weights and wanted.weights != "colour":
+        model = pretrained_videomae(wanted.weights)
+        found = model.config
+        expected = {"num_channels": channels, "image_size": pictures.size, "num_frames": pictures.frames}
+        for key, value in expected.items():
+            if getattr(found, key) != value:
+                raise SettingsError(
+                    f"{name}.weights={wanted.weights!r} has {key}={getattr(found, key)}, these settings {value}; "
+                    "change pictures.size or pictures.frames, or take other weights"
+                )
+    else:
+        model = videomae(*sizes, channels, pictures.size, pictures.patch, pictures.frames)
+    if wanted.weights == "colour":
+        if "rgb" not in built:
+            raise SettingsError(f"{name}.weights=colour needs rgb among fusion.modalities")
+        depth_from_colour(model, built["rgb"].model)
+    encoder = VideoEncoder(model, pictures.checkpointing)
+    if wanted.frozen:
+        encoder.requires_grad_(False)
+    return encoder
+
+
+class LandmarkRecognition:
+    """Signs from landmarks alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.source = load_corpus(settings.data)
+        self.table, self.notes = self.source.labelled, _failed_note(self.source)
+        self.chosen = self.source.skeleton.select(settings.features.joints)
+        self.mirror = list(self.chosen.mirror)
+
+    def model(self, classes: int) -> nn.Module:
+        """The untrained model."""
+        return build_model(self.settings, self.source.skeleton, classes)
+
+    def prepare(self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False) -> Clips:
+        """Rows of the table as a dataset."""
+        prepared = prepare_clips(self.source, rows["clip"], self.settings.features, quiet)
+        data = ClipDataset(prepared.points, _targets(rows, prepared.clips, vocabulary), repeats)
+        return Clips(data, prepared.clips, prepared.unusable)
+
+    @property
+    def augment(self) -> Augment:
+        """The change of training batches."""
+        return Augment(self.settings.augment, self.mirror, hands_of(self.chosen), self.settings.features.coordinates)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """How the landmarks were made."""
+        return {"extraction": asdict(self.source.extraction)}
+
+
+class MultimodalRecognition:
+    """Signs from any of colour, depth and landmarks; a clip may lack some of them.
+
+    Pictures come from `pictures.store`, or are made once below the folder of runs; landmarks of a corpus that
+    comes as videos come from the store `fusion.landmarks`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, data = settings, settings.data
+        self.modalities = tuple(name for name in MODALITIES if name in settings.fusion.modalities)
+        if settings.features.dominant:
+            raise SettingsError(
+                "features.dominant=true mirrors the landmarks of left-handed clips but not their pictures; set it to "
+                "false with fusion.modalities"
+            )
+        self.table = load_manifest(data)
+        self.points = self._points() if "skeleton" in self.modalities else None
+        self.pictures = self._pictures() if set(self.modalities) - {"skeleton"} else None
+        self.notes = [] if self.points is None else _failed_note(self.points)
+        self.chosen = None if self.points is None else self.points.skeleton.select(settings.features.joints)
+        self.mirror = [] if self.chosen is None else list(self.chosen.mirror)
+
+    def _points(self) -> ClipSource:
+        data, store = self.settings.data, self.settings.fusion.landmarks
+        if data.corpus not in VIDEO_READERS:
+            return load_corpus(data)
+        if not store:
+            raise SettingsError(
+                f"fusion.modalities has skeleton, and {data.corpus} comes as videos: make its landmarks with `python "
+                "-m signlib extract ROOT --out STORE` and set fusion.landmarks=STORE"
+            )
+        return FeatureStore(store)
+
+    def _pictures(self) -> PictureStore:
+        data, wanted = self.settings.data, self.settings.pictures
+        if wanted.store:
+            return PictureStore(wanted.store)
+        kinds = tuple(KEYS[name] for name in self.modalities if name != "skeleton")
+        made = filming.PictureSettings(wanted.frames, wanted.size, wanted.fit, wanted.quality, kinds)
+        folder = paths.runs_root() / "pictures"
+        if data.corpus in GENERATED:
+            return pictures_of(generated_world(data), folder, made, workers=wanted.workers)
+        if data.corpus not in VIDEO_READERS:
+            raise SettingsError(f"data.corpus={data.corpus} has no pictures; take a corpus of videos, or only skeleton")
+        name = f"{data.corpus}-{'-'.join(kinds)}-{wanted.frames}x{wanted.size}"
+        source = filming.FilmedClips(self.table, corpus_root(data))
+        return write_pictures(source, folder / name, made, wanted.workers)
+
+    def model(self, classes: int) -> nn.Module:
+        """The untrained model."""
+        return build_model(self.settings, self._base, classes)
+
+    @property
+    def _base(self) -> Skeleton:
+        return MEDIAPIPE_543 if self.points is None else self.points.skeleton
+
+    def prepare(self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False) -> Clips:
+        """Rows of the table as a dataset."""
+        prepared: Prepared | None = None
+        if self.points is not None:
+            known = set(self.points.labelled["clip"])
+            names = [clip for clip in rows["clip"] if clip in known]
+            prepared = prepare_clips(self.points, names, self.settings.features, quiet)
+        data = MultimodalDataset(
+            rows["clip"].tolist(), _targets(rows, rows["clip"].tolist(), vocabulary), self.modalities, self.pictures,
+            prepared, self.settings.pictures.in_memory, repeats,
+        )  # fmt: skip
+        return Clips(data, data.clips, data.left_out)
+
+    @property
+    def augment(self) -> MultimodalAugment:
+        """The change of training batches."""
+        s = self.settings
+        hands = [] if self.chosen is None else hands_of(self.chosen)
+        return MultimodalAugment(s.augment, s.video_augment, self.mirror, hands, s.features.coordinates)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Modalities, and how their inputs were made."""
+        about: dict[str, Any] = {"modalities": self.modalities}
+        if self.points is not None:
+            about["extraction"] = asdict(self.points.extraction)
+        return about
+
+
+def _failed_note(source: ClipSource) -> list[str]:
+    if isinstance(source, FeatureStore) and len(source.failed):
+        return [f"{len(source.failed)} of {len(source.manifest)} clips have no features"]
+    return []
+
+
+def _targets(rows: pd.DataFrame, clips: Sequence[str], vocabulary: Vocabulary) -> np.ndarray:
+    gloss = rows.set_index("clip")["gloss"]
+    return np.asarray(vocabulary.encode(gloss.loc[list(clips)].tolist()))
