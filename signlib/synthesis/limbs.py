@@ -19,6 +19,8 @@ _FINGERS = {5: 0.112, 9: 0.114, 13: 0.108, 17: 0.094}
 """Knuckle -> radius of that finger at its root, in hand sizes (wrist to middle knuckle)."""
 _HEEL, _KNUCKLE, _WEB = 0.155, 0.128, 0.11
 """Half the palm's thickness near the wrist, at the knuckles and between thumb and index."""
+_HIP = 0.05
+"""Radius of a leg at the hip, metres: below a shirt that leans and turns with the shoulders."""
 _TAPER = (1.0, 0.90, 0.84, 0.72)
 _SLEEVES = {"none": 0.0, "short": 0.75, "long": 1.9}
 """How far sleeves reach: 1 = elbow, 2 = wrist."""
@@ -156,7 +158,7 @@ def _legs(points: np.ndarray, signer: Signer) -> list[Capsule]:
     for side in (0, 1):
         hip, knee, ankle, toe = (points[:, _POSE + joint + side] for joint in (23, 25, 27, 31))
         for cut in (0, 1 / 3, 2 / 3):
-            thick, thin = np.interp((cut, cut + 1 / 3), (0, 1), (0.072, 0.062)) * size
+            thick, thin = np.interp((cut, cut + 1 / 3), (0, 1 / 3, 1), (_HIP, 0.069, 0.062)) * size
             capsules.append((_between(hip, knee, cut), _between(hip, knee, cut + 1 / 3), thick, thin, LEGS))
             thick, thin = np.interp((cut, cut + 1 / 3), (0, 1), (0.062, 0.042)) * size
             capsules.append((_between(knee, ankle, cut), _between(knee, ankle, cut + 1 / 3), thick, thin, LEGS))

@@ -13,7 +13,7 @@ from signlib.synthesis.appearance import BACKGROUNDS, make_look
 from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.face import average_face
-from signlib.synthesis.limbs import HEAD, LEFT_HAND, RIGHT_HAND
+from signlib.synthesis.limbs import HEAD, LEFT_HAND, LEGS, RIGHT_HAND
 from signlib.synthesis.performance import Performance
 from signlib.synthesis.render import FINE, Studio, depth_picture, render
 
@@ -138,6 +138,16 @@ def test_memory_does_not_grow_with_the_frames():
 
     peak(2)
     assert abs(peak(30) - peak(4)) < 300_000, "bytes; one frame in colour and depth has 327,680"
+
+
+def test_no_leg_shows_through_the_shirt():
+    for name in NAMES:
+        performance, studio, _ = take(name, 6)
+        for t in range(len(performance.points)):
+            studio.draw(t)
+            top, bottom, _ = studio.axis
+            hem = int(top[1] + 1.12 * (bottom[1] - top[1])) - 2
+            assert not (studio.canvas.material[: max(hem, 0)] == LEGS).any(), name
 
 
 def test_left_is_left():
