@@ -42,9 +42,10 @@ def make_clips(corpus: GeneratedCorpus, names: list[str]) -> int:
 
 def stream_memory(clips: int) -> float:
     """Peak MiB that Python and numpy hold while `clips` clips are made and forgotten, manifest included."""
-    corpus = GeneratedCorpus(glosses=100, signers=10, repetitions=max(1, clips // 1000))
-    corpus.clip(corpus.manifest["clip"].iloc[0])  # tables that are made once
+    few = GeneratedCorpus(glosses=100, signers=10, repetitions=1)
+    few.clip(few.manifest["clip"].iloc[0])  # tables that are made once
     tracemalloc.start()
+    corpus = GeneratedCorpus(glosses=100, signers=10, repetitions=max(1, clips // 1000))
     for name in corpus.manifest["clip"].iloc[:clips]:
         corpus.clip(name)
     peak = tracemalloc.get_traced_memory()[1]
