@@ -98,19 +98,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _grouped(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else value
+
+
 def models(options: argparse.Namespace) -> int:
     """Print the table of presets."""
-    from signlib.experiment import model_table
+    from signlib.sizes import model_table
 
     table = model_table()
     if options.format == "csv":
         print(table.to_csv(index=False), end="")
     else:
-        print(
-            table.to_string(
-                index=False, max_colwidth=None, formatters={c: "{:,}".format for c in ("parameters", "encoder", "MACs")}
-            )
-        )
+        print(table.to_string(index=False, max_colwidth=None, formatters=dict.fromkeys(table.columns[1:-2], _grouped)))
     return 0
 
 

@@ -10,16 +10,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from signlib import paths, presets, runs
+from signlib import paths, runs
 from signlib.config import Settings
 from signlib.corpora import Splits, split_clips
-from signlib.data.skeletons import Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, RunError
 from signlib.evaluation import metrics, plots
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
-from signlib.recognition import Recognition, build_model, open_recognition
+from signlib.recognition import Recognition, open_recognition
 from signlib.training import fit, tasks
 
 WEIGHTS, MODEL = "model.safetensors", "model.json"
@@ -217,45 +216,3 @@ def weights_path(run: runs.Run) -> Path:
     if not path.is_file():
         raise RunError(f"run {run.path} has no {WEIGHTS}; its training is not over, or it is a published run")
     return path
-
-
-def model_table() -> pd.DataFrame:
-    """One row a preset with the sizes of its model; on 543 points and 226 classes where it names no corpus."""
-    rows = []
-    for name, preset in presets.PRESETS.items():
-        settings = presets.build(name)
-        layout, classes = {
-            "dgs-30": ("face-hands-43", 30), "asl-letters": ("hands-42", 27), "wlasl-50": ("upper-53", 50),
-        }.get(settings.data.corpus, ("mediapipe-543", 226))  # fmt: skip
-        base = skeleton(settings.data.skeleton or layout)
-        model = build_model(settings, base, classes)
-        rows.append(
-            {
-                "preset": name,
-                "parameters": parameter_count(model),
-                "encoder": parameter_count(model.encoder.encoder),
-                "MACs": count_macs(model, base.select(settings.features.joints), settings),
-                "frames": settings.features.frames,
-                "classes": classes,
-                "about": preset.question,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def count_macs(model: nn.Module, chosen: Skeleton, settings: Settings) -> int:
-    """Multiply-accumulates of one clip's forward pass, counted by torch."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
-
-    frames = settings.features.frames or 64
-    shape = (1, frames, len(chosen))
-    batch = {
-        "points": torch.zeros(*shape, settings.features.coordinates),
-        "mask": torch.ones(shape, dtype=torch.bool),
-        "lengths": torch.tensor([frames]),
-    }
-    # The fused attention of a CPU is not counted; the plain one is.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        model.eval()(batch)
-    return counter.get_total_flops() // 2

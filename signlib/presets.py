@@ -167,6 +167,101 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 
+_AUTSL = {
+    "data.corpus": "autsl",
+    "features.dominant": False,
+    "training.epochs": 1000,
+    "training.max_steps": 200_000,
+    "training.batch_size": 8,
+    "training.effective_batch": 32,
+    "training.learning_rate": 1e-4,
+    "training.weight_decay": 0.01,
+    "training.warmup": 0.05,
+    "training.schedule": "linear",
+    "training.label_smoothing": 0.0,
+    "training.class_weights": True,
+    "training.average": 0.0,
+    "training.patience": 10,
+    "training.validate_every": 4.0,
+    "training.precision": "auto",
+    "training.workers": 2,
+    "training.mirror_at_test": False,
+}
+_SEED_SKELETON = {
+    "features.joints": "all",
+    "features.frames": 16,
+    "features.coordinates": 2,
+    "model.layout": "seed",
+    "model.width": 384,
+    "model.layers": 6,
+    "model.heads": 6,
+    "model.intermediate": 1536,
+    "model.streams": ["point"],
+    "model.stem_stride": 1,
+}
+_RGB = {"rgb.weights": "MCG-NJU/videomae-base-finetuned-kinetics", "training.rates": {"encoders.rgb": 5e-5}}
+_DEPTH = {"depth.width": 512, "depth.layers": 8, "depth.heads": 8, "depth.intermediate": 2048}
+_TINY = {
+    **{
+        f"{part}.{size}": value
+        for part in ("rgb", "depth")
+        for size, value in {"width": 48, "layers": 2, "heads": 2, "intermediate": 96}.items()
+    },
+    "rgb.weights": "",
+    "model.width": 48,
+    "model.layers": 1,
+    "model.heads": 2,
+    "model.intermediate": 96,
+    "pictures.size": 48,
+    "pictures.frames": 8,
+    "fusion.width": 48,
+    "training.epochs": 6,
+    "training.batch_size": 8,
+    "training.max_steps": 0,
+    "training.effective_batch": 0,
+    "training.workers": 0,
+}
+_ABLATION = {
+    "rgb": "what colour alone reaches",
+    "skeleton": "what landmarks alone reach",
+    "rgb+depth": "what depth adds to colour",
+    "rgb+skeleton": "what landmarks add to colour",
+    "rgb+depth+skeleton": "all three: seed 000's recommended sizes",
+}
+"""Seed 000's five conditions."""
+
+
+def _conditions() -> dict[str, Preset]:
+    """The ablation on AUTSL, one preset a condition, and what it is compared with."""
+    made = {}
+    for variant, about in _ABLATION.items():
+        modalities = variant.split("+")
+        own = dict(_AUTSL, **{"fusion.modalities": modalities})
+        for modality, settings in (("rgb", _RGB), ("depth", _DEPTH), ("skeleton", _SEED_SKELETON)):
+            own |= settings if modality in modalities else {}
+        made[f"autsl/{variant}"] = Preset(f"AUTSL, {about}", own, smoke=_TINY)
+    whole = "autsl/rgb+depth+skeleton"
+    made["autsl/current"] = Preset(
+        "AUTSL, all three at the sizes that seed 000 calls current",
+        {
+            "depth.width": 384, "depth.layers": 6, "depth.heads": 6, "depth.intermediate": 1536, "model.width": 256,
+            "model.layers": 4, "model.heads": 4, "model.intermediate": 512, "fusion.width": 256, "fusion.heads": 4,
+        },
+        smoke={"fusion.heads": 2}, base=whole,
+    )  # fmt: skip
+    made["autsl/depth-from-colour"] = Preset(
+        "AUTSL, colour and depth, depth started from the colour weights: the control that seed 000 lacks",
+        {
+            "depth.weights": "colour", "depth.width": 768, "depth.layers": 12, "depth.heads": 12,
+            "depth.intermediate": 3072,
+        },
+        base="autsl/rgb+depth",
+    )  # fmt: skip
+    return made
+
+
+PRESETS |= _conditions()
+
 
 def build(name: str, mode: str = "full", seed: int = 0, overrides: Iterable[str] = ()) -> config.Settings:
     """The settings of a preset after its base, its form and the overrides.

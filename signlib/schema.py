@@ -253,7 +253,8 @@ class TrainingSettings:
         average: decay of the exponential moving average of the weights, 0 = none.
         patience: stop after so many validations without gain, never inside the warm-up; 0 = never.
         validate_every: validations an epoch (4 = every quarter), or one in several epochs (0.5).
-        precision: `32`, `bf16-mixed` or `16-mixed`; what a device cannot do is refused.
+        precision: `32`, `bf16-mixed` or `16-mixed`, refused where a device cannot do it; `auto`: 32 on a CPU, else
+            bf16 where there is bf16, else 16.
         accelerator, devices: where it runs, and on how many GPUs (or processes of a CPU).
         threads: of torch, 0 = its own choice.
         workers: processes that load batches.
@@ -317,7 +318,7 @@ CHOICES = {
     "fusion.kind": ("weighted", "concat", "gated", "cross-attention"),
     "pictures.fit": ("crop", "letterbox"),
     "training.schedule": ("cosine", "linear", "constant"),
-    "training.precision": ("32", "bf16-mixed", "16-mixed"),
+    "training.precision": ("32", "bf16-mixed", "16-mixed", "auto"),
     "training.accelerator": ("auto", "cpu", "gpu"),
 }
 MODALITIES = ("rgb", "depth", "skeleton")

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from signlib import corpora, experiment, presets, recognition, runs
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.errors import InputError, ManifestError, RunError, SettingsError
-from signlib.experiment import build_model, load_encoder, train
+from signlib.experiment import load_encoder, train
+from signlib.recognition import build_model
 from signlib.training import fit as fitting
 from signlib.training.tasks import ClassificationTask
 

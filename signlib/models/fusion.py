@@ -53,14 +53,14 @@ class ConcatFusion(nn.Module):
     def __init__(self, sizes: Sequence[int], width: int) -> None:
         super().__init__()
         self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
-        self.absent = nn.Parameter(torch.zeros(len(sizes), width))
+        self.absent = nn.Embedding.from_pretrained(torch.zeros(len(sizes), width), freeze=False)
         self.mix = nn.Linear(len(sizes) * width, width)
         self.size = width
 
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
         projected = torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1)
-        return self.mix(torch.where(present[..., None], projected, self.absent.to(projected.dtype)).flatten(1))
+        return self.mix(torch.where(present[..., None], projected, self.absent.weight.to(projected.dtype)).flatten(1))
 
 
 class GatedFusion(nn.Module):
@@ -108,8 +108,8 @@ class CrossAttentionFusion(nn.Module):
         if width % heads:
             raise SettingsError(f"fusion width {width} cannot be shared by {heads} heads; heads must divide the width")
         self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
-        self.mark = nn.Parameter(torch.randn(len(sizes), width) * 0.02)
-        self.query = nn.Parameter(torch.randn(1, width) * 0.02)
+        self.mark = nn.Embedding.from_pretrained(torch.randn(len(sizes), width) * 0.02, freeze=False)
+        self.query = nn.Embedding.from_pretrained(torch.randn(1, width) * 0.02, freeze=False)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.norm = nn.LayerNorm(width)
         self.size = width
@@ -128,10 +128,10 @@ class CrossAttentionFusion(nn.Module):
         for m, (head, x) in enumerate(zip(self.heads, features, strict=True)):
             real = None if masks is None else masks[m]
             real = x.new_ones(x.shape[:2], dtype=torch.bool) if real is None else real
-            tokens.append(head(x) + self.mark[m] + _time_code(real, self.size).to(x.dtype))
+            tokens.append(head(x) + self.mark.weight[m] + _time_code(real, self.size).to(x.dtype))
             hidden.append(~(real & present[:, m, None]))
         keys = torch.cat(tokens, 1)
-        query = self.query.expand(len(keys), 1, -1).to(keys.dtype)
+        query = self.query.weight.expand(len(keys), 1, -1).to(keys.dtype)
         found, _ = self.attention(query, keys, keys, torch.cat(hidden, 1), need_weights=False)
         return self.norm(found[:, 0])
 

@@ -1,6 +1,7 @@
 """Pieces that several models share: streams of a skeleton, masked temporal convolution, masked mean."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
@@ -40,10 +41,10 @@ class LandmarkStreams(nn.Module):
                 f"model.streams={list(streams)} need hands, and these joints have none; add 'point' or change "
                 "features.joints"
             )
-        tips = torch.tensor(TIPS_AND_KNUCKLES)
+        pairs = torch.tensor(list(combinations(TIPS_AND_KNUCKLES, 2)))
         self.register_buffer("hand_joints", torch.tensor([list(h) for h in hands], dtype=torch.long), persistent=False)
         self.register_buffer("bones", torch.tensor(FINGER_BONES).T, persistent=False)
-        self.register_buffer("pairs", tips[torch.combinations(torch.arange(len(tips)))].T, persistent=False)
+        self.register_buffer("pairs", pairs.T, persistent=False)
         sizes = {
             "point": joints * coordinates,
             "velocity": joints * coordinates,

@@ -157,7 +157,16 @@ def choose_device(settings: TrainingSettings) -> tuple[str, str]:
             raise SettingsError(f"{name} (compute {capability}) has no kernels in this torch; ask for a T4 or newer")
         if settings.precision == "bf16-mixed" and capability[0] < 8:
             raise SettingsError(f"training.precision=bf16-mixed: {name} has no bf16; use 16-mixed or 32")
-    return accelerator, settings.precision
+        if settings.precision == "auto":
+            return accelerator, "bf16-mixed" if capability[0] >= 8 else "16-mixed"
+    return accelerator, "32" if settings.precision == "auto" else settings.precision
+
+
+def accumulation(settings: TrainingSettings) -> int:
+    """Batches an optimiser step: as set, or what makes the effective batch over all devices."""
+    if not settings.effective_batch:
+        return settings.accumulate
+    return settings.effective_batch // (settings.batch_size * settings.devices)
 
 
 def fit(
@@ -191,7 +200,7 @@ def fit(
     trainer = lightning.Trainer(
         accelerator=accelerator, devices=1, precision="32-true" if precision == "32" else precision,
         max_epochs=training.epochs, max_steps=training.max_steps or -1,
-        accumulate_grad_batches=training.accumulate, gradient_clip_val=training.clip_norm or None,
+        accumulate_grad_batches=accumulation(training), gradient_clip_val=training.clip_norm or None,
         val_check_interval=1.0 / training.validate_every if training.validate_every > 1 else 1.0,
         check_val_every_n_epoch=max(1, round(1 / training.validate_every)), num_sanity_val_steps=0,
         deterministic="warn" if training.deterministic and accelerator == "gpu" else training.deterministic,

@@ -9,7 +9,8 @@ from torch import nn
 from signlib import presets
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
 from signlib.errors import SettingsError
-from signlib.experiment import build_model
+from signlib.recognition import build_model
+from signlib.sizes import unweighted
 from signlib.training.optim import Average, parameter_groups, rate_factor, warmup_steps
 
 SKELETONS = {"dgs-30/small": FACE_HANDS_43, "asl-letters/small": HANDS_42}
@@ -28,13 +29,16 @@ def groups_by_name(model: nn.Module, *arguments) -> dict[str, tuple[float, float
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
     settings = presets.build(preset)
-    model = build_model(settings, SKELETONS.get(preset, MEDIAPIPE_543), 30)
-    found = groups_by_name(model, settings.training.learning_rate, settings.training.weight_decay)
+    with torch.device("meta"):
+        model = build_model(unweighted(settings), SKELETONS.get(preset, MEDIAPIPE_543), 30)
+    training = settings.training
+    found = groups_by_name(model, training.learning_rate, training.weight_decay, training.rates)
     assert set(found) == {name for name, _ in model.named_parameters()}
-    matrices = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, nn.Linear | nn.Conv1d)}
+    kinds = nn.Linear | nn.Conv1d | nn.Conv3d
+    matrices = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, kinds)}
     assert matrices
     for name, (rate, decay) in found.items():
-        assert rate == settings.training.learning_rate
+        assert rate == (5e-5 if name.startswith("encoders.rgb.") else training.learning_rate)
         assert decay == (settings.training.weight_decay if name in matrices else 0.0), name
 
 

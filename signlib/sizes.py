@@ -1,0 +1,106 @@
+"""How large every preset's model is: parameters by part, and multiply-accumulates of one clip.
+
+Weights are neither drawn nor loaded for it, so the largest model is counted in a second.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from signlib import presets
+from signlib.config import Settings
+from signlib.data.skeletons import Skeleton, skeleton
+from signlib.models.classifier import LandmarkClassifier, parameter_count
+from signlib.models.multimodal import MultimodalClassifier
+from signlib.recognition import build_model
+
+CORPORA = {"dgs-30": ("face-hands-43", 30), "asl-letters": ("hands-42", 27), "wlasl-50": ("upper-53", 50)}
+"""Corpus -> its skeleton and number of glosses; all others count as 543 points and AUTSL's 226."""
+
+
+def model_table() -> pd.DataFrame:
+    """One row a preset with the sizes of its model's parts.
+
+    `rgb` and `depth` are the video encoders, `encoder` the transformer on landmarks, `projection` what leads into it,
+    `fusion` the projections and weights of the modalities, `classifier` the rest; "" where there is none.
+    """
+    rows = []
+    for name, preset in presets.PRESETS.items():
+        settings = presets.build(name)
+        layout, classes = CORPORA.get(settings.data.corpus, ("mediapipe-543", 226))
+        base = skeleton(settings.data.skeleton or layout)
+        with torch.device("meta"):
+            model = build_model(unweighted(settings), base, classes)
+        rows.append(
+            {"preset": name, "parameters": parameter_count(model), **_parts(model)}
+            | {"MACs": count_macs(settings, base, classes), "classes": classes, "about": preset.question}
+        )
+    return pd.DataFrame(rows)
+
+
+def unweighted(settings: Settings) -> Settings:
+    """Settings of a model with as many parameters, for pictures of one patch and random weights.
+
+    Positions of a video encoder are not learned, so its size does not depend on the pictures; nothing is downloaded.
+    """
+    video = replace(settings.rgb, weights=""), replace(settings.depth, weights="")
+    pictures = replace(settings.pictures, size=settings.pictures.patch, frames=2)
+    return replace(settings, rgb=video[0], depth=video[1], pictures=pictures)
+
+
+def _parts(model: LandmarkClassifier | MultimodalClassifier) -> dict[str, int | str]:
+    parts: dict[str, nn.Module | None] = dict.fromkeys(
+        ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
+    )
+    if isinstance(model, MultimodalClassifier):
+        parts |= {"fusion": model.fusion, "classifier": model.classifier}
+        parts |= {name: model.encoders[name] for name in ("rgb", "depth") if name in model.encoders}
+        landmarks = dict(model.encoders).get("skeleton")
+    else:
+        landmarks, parts["classifier"] = model.encoder, model.head
+    counts: dict[str, int | str] = {name: "" if part is None else parameter_count(part) for name, part in parts.items()}
+    if landmarks is not None:
+        counts["encoder"] = parameter_count(landmarks.encoder)
+        counts["projection"] = parameter_count(landmarks) - counts["encoder"]
+    return counts
+
+
+def count_macs(settings: Settings, base: Skeleton, classes: int) -> int:
+    """Multiply-accumulates of one clip's forward pass, counted by torch; matrix products and convolutions only."""
+    chosen = base.select(settings.features.joints)
+    frames = settings.features.frames or 64
+    points = {
+        "points": torch.zeros(1, frames, len(chosen), settings.features.coordinates),
+        "mask": torch.ones(1, frames, len(chosen), dtype=torch.bool),
+        "lengths": torch.tensor([frames]),
+    }
+    total = sum(video_macs(settings, name) for name in settings.fusion.modalities if name != "skeleton")
+    if not settings.fusion.modalities:
+        model = build_model(settings, base, classes).eval()
+        return _counted(lambda: model(points))
+    if "skeleton" in settings.fusion.modalities:
+        alone = replace(settings.fusion, modalities=["skeleton"])
+        light = build_model(replace(settings, fusion=alone), base, classes).eval()
+        total += _counted(lambda: light.encoders["skeleton"].encode(points))
+    return total
+
+
+def video_macs(settings: Settings, name: str) -> int:
+    """Those of one clip through the video encoder `name`: patch embedding, then products of each layer."""
+    video, pictures = getattr(settings, name), settings.pictures
+    tokens = pictures.frames // 2 * (pictures.size // pictures.patch) ** 2
+    width, channels = video.width, 3 if name == "rgb" else 1
+    layer = tokens * (4 * width**2 + 2 * width * video.intermediate) + 2 * tokens**2 * width
+    return tokens * channels * 2 * pictures.patch**2 * width + video.layers * layer
+
+
+def _counted(forward: Callable[[], object]) -> int:
+    # The fused attention of a CPU is not counted; the plain one is.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        forward()
+    return counter.get_total_flops() // 2
