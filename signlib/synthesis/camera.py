@@ -20,6 +20,8 @@ _FACE_ENDS = [10, 152, 454, 234]
 """Top, chin, left and right end of the face mesh."""
 _SEAT = 0.05
 """How far from their place people stand from take to take, in frame widths."""
+_SHARED = 0.3
+"""Share of a hand's box that another hand covers when a tracker may mistake one for the other."""
 _HIDDEN = 0.15
 """Visibility of pose points outside the frame."""
 _GAP = 0.2
@@ -111,8 +113,7 @@ def _lost(points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.G
     step[:, 0] = step[:, min(1, frames - 1)] if frames > 1 else 0
     fast = 1 / (1 + np.exp(-6 * (fps * np.sqrt((step**2).sum(2)) - 1.6)))
     crossing = (((centre - middle) / half) ** 2).sum(2) < 1
-    near = np.sqrt(((centre[0] - centre[1]) ** 2).sum(1)) < 0.8 * signer.hand * signer.zoom
-    behind = near & np.stack([palms[0, 2] > palms[1, 2], palms[0, 2] <= palms[1, 2]])
+    behind = _overlap(seen) & np.stack([palms[0, 2] > palms[1, 2], palms[0, 2] <= palms[1, 2]])
     still, moving, hiding = signer.lost
     chance = np.clip(still + moving * fast + hiding * np.maximum(crossing, behind), 0, 0.95)
     length = max(3, round(_GAP * fps))
@@ -122,6 +123,13 @@ def _lost(points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.G
     noise = np.stack([np.convolve(row, kernel, "valid") for row in noise])
     uniform = 1 / (1 + np.exp(-1.702 * noise))  # the logistic curve is within 0.01 of the normal one
     return (uniform < chance) | ((centre < 0.0) | (centre > 1.0)).any(2)
+
+
+def _overlap(seen: np.ndarray) -> np.ndarray:
+    """(T,) True where the boxes of the two hands share more than `_SHARED` of the smaller one."""
+    low, high = (np.stack([end(seen[:2, :, hand], axis=2) for hand in _HANDS]) for end in (np.min, np.max))
+    shared = np.maximum(high.min(0) - low.max(0), 0).prod(0)
+    return shared > _SHARED * (high - low).prod(1).min(0)
 
 
 def _visibility(pose: np.ndarray, signer: Signer, rng: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,8 @@ from signlib.errors import SettingsError
 from signlib.synthesis.seeding import generator
 
 HARDEST = 3.0
-LEFT_HANDED = 0.1
+LEFT_HANDED = 10
+"""One signer of so many, among each ten in a row: a small corpus has one too."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,14 @@ def make_signer(index: int, seed: int = 0, hardness: float = 1.0) -> Signer:
     def ratio(mean: float, spread: float) -> float:
         return float(mean * np.exp(around(0.0, spread)))
 
+    left = generator(seed, "left-handed").integers(LEFT_HANDED)
     stature = ratio(1.0, 0.06)
     torso = stature * ratio(0.50, 0.04)
     zoom = ratio(0.70, 0.18) / stature
+    rng.random()  # a draw that is not used: without it all bodies change that the hardness was set on
     return Signer(
         name=f"signer{index:02d}",
-        left_handed=bool(rng.random() < LEFT_HANDED and hardness > 0),
+        left_handed=bool(hardness > 0 and index % LEFT_HANDED == left),
         shoulders=stature * ratio(0.36, 0.05),
         torso=torso,
         upper_arm=stature * ratio(0.29, 0.03),

@@ -14,11 +14,11 @@ import pytest
 
 from signlib.data.skeletons import HAND_BONES, MEDIAPIPE_543
 from signlib.errors import SettingsError
-from signlib.synthesis.camera import project
+from signlib.synthesis.camera import film, project
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.performance import perform
 from signlib.synthesis.signers import make_signer
-from signlib.synthesis.signs import MANUAL
+from signlib.synthesis.signs import MANUAL, Sign
 
 HANDS = {"left": slice(501, 522), "right": slice(522, 543)}
 SMALL = GeneratedCorpus(glosses=6, signers=4, repetitions=2, seed=1)
@@ -119,6 +119,32 @@ def test_bones_keep_their_lengths_and_hands_stay_on_their_wrists(name):
     np.testing.assert_allclose(lengths, lengths[:, :1].repeat(len(points), 1), atol=1e-6)
     np.testing.assert_array_equal(points[:, [483, 484]], points[:, [501, 522]])
     assert np.linalg.norm(np.diff(points[:, 501:], axis=0), axis=2).max() < 0.30, "metres a frame"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_among_ten_signers_one_is_left_handed(seed):
+    assert sum(make_signer(index, seed).left_handed for index in range(10)) == 1
+    assert sum(make_signer(index, seed).left_handed for index in range(37, 47)) == 1
+    assert not any(make_signer(index, seed, hardness=0).left_handed for index in range(10))
+
+
+def test_a_hand_behind_the_other_is_lost_and_hands_apart_are_not():
+    """With nothing else that loses a hand: 0.9 for what hides behind something."""
+    signer = replace(make_signer(0, hardness=0), lost=(0.0, 0.0, 0.9))
+    still = Sign("A", "FLAT", "SPACE", "HOLD", "NONE", 1, "DOWN", "ONE")
+    points = perform([still], signer, np.random.default_rng(0)).points.copy()
+    points[:] = points[len(points) // 2]
+    left, right = HANDS["left"], HANDS["right"]
+    for way, lost in (
+        ((0.01, 0.0, 0.08), (0.9, 0.0)),
+        ((0.01, 0.0, -0.08), (0.0, 0.9)),
+        ((0.4, 0.0, 0.08), (0.0, 0.0)),
+    ):
+        points[:, left] = points[:, right] + np.float32(way)
+        many = np.tile(points, (20, 1, 1))
+        clip = film(many, signer, np.random.default_rng(1), 512, 512, 25.0)
+        found = [np.isnan(clip[:, hand, 0]).any(1).mean() for hand in (left, right)]
+        np.testing.assert_allclose(found, lost, atol=0.06)
 
 
 def test_a_left_handed_signer_is_the_mirror_image():
@@ -248,4 +274,4 @@ def nearest():
 def test_normalising_helps_a_nearest_neighbour_on_unseen_signers_and_leaves_work_to_do(nearest):
     raw, normalised = nearest
     assert 0.2 < raw < normalised - 0.10
-    assert 0.5 < normalised < 0.8
+    assert 0.4 < normalised < 0.8, "one of the four signers is left-handed, which this reader does not undo"
