@@ -164,11 +164,10 @@ def check(settings: Settings) -> None:
         )
     if chosen and settings.augment.mixup:
         raise SettingsError(f"augment.mixup={settings.augment.mixup} is for landmarks alone; set it to 0 with a fusion")
-    together = settings.training.batch_size * settings.training.devices
-    if settings.training.effective_batch % together:
+    if settings.training.effective_batch % settings.training.batch_size:
         raise SettingsError(
-            f"training.effective_batch={settings.training.effective_batch} is no multiple of batch_size x devices = "
-            f"{together}; change one of them"
+            f"training.effective_batch={settings.training.effective_batch} is no multiple of training.batch_size="
+            f"{settings.training.batch_size}; change one of them"
         )
     if settings.model.stem_kernel % 2 == 0:
         raise SettingsError(f"model.stem_kernel={settings.model.stem_kernel} is even; take an odd number of frames")

@@ -242,7 +242,7 @@ class TrainingSettings:
         epochs: passes over the training clips; `max_steps` > 0 ends earlier.
         repeats: how often a pass shows each clip, augmented anew each time; for corpora of a few clips.
         batch_size: clips a step and device; `accumulate` batches make one optimiser step.
-        effective_batch: clips an optimiser step over all devices; accumulation follows from it, 0 = as above.
+        effective_batch: clips an optimiser step; accumulation follows from it, 0 = as above.
         learning_rate, weight_decay: of AdamW; decay acts on matrices only (not biases, norms, embeddings).
         rates: learning rates of parameters by name prefix (`encoder: 5e-5`), for pre-trained parts.
         warmup: share of the steps with rising rate.
@@ -255,8 +255,7 @@ class TrainingSettings:
         validate_every: validations an epoch (4 = every quarter), or one in several epochs (0.5).
         precision: `32`, `bf16-mixed` or `16-mixed`, refused where a device cannot do it; `auto`: 32 on a CPU, else
             bf16 where there is bf16, else 16.
-        accelerator, devices: where it runs, and on how many GPUs (or processes of a CPU).
-        threads: of torch, 0 = its own choice.
+        accelerator, threads: where it runs; threads 0 = torch's own choice.
         workers: processes that load batches.
         hours: time budget; the run ends cleanly and can be resumed, 0 = none.
         deterministic: the same numbers on every run on one machine.
@@ -282,7 +281,6 @@ class TrainingSettings:
     validate_every: float = 1.0
     precision: str = "32"
     accelerator: str = "auto"
-    devices: int = 1
     threads: int = 0
     workers: int = 0
     hours: float = 0.0
@@ -405,7 +403,6 @@ RANGES = {
     "training.patience": (0, 10**6),
     "training.validate_every": (1e-6, 1000),
     "training.effective_batch": (0, 10**7),
-    "training.devices": (1, 1024),
     "training.workers": (0, 1024),
     "training.threads": (0, 1024),
     "training.hours": (0, 10**4),

@@ -220,6 +220,7 @@ def test_the_same_settings_have_the_same_name_and_others_another():
         ("pictures.size=230", "no multiple of pictures.patch=16"),
         ("pictures.frames=15", "a token spans two frames"),
         ("fusion.heads=5", "cannot be shared by fusion.heads=5"),
+        ("training.effective_batch=100", r"no multiple of training\.batch_size=64"),
     ],
 )
 def test_impossible_fusions_and_pictures_are_refused(text, message):

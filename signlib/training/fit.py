@@ -163,10 +163,8 @@ def choose_device(settings: TrainingSettings) -> tuple[str, str]:
 
 
 def accumulation(settings: TrainingSettings) -> int:
-    """Batches an optimiser step: as set, or what makes the effective batch over all devices."""
-    if not settings.effective_batch:
-        return settings.accumulate
-    return settings.effective_batch // (settings.batch_size * settings.devices)
+    """Batches an optimiser step: as set, or what makes the effective batch."""
+    return settings.effective_batch // settings.batch_size if settings.effective_batch else settings.accumulate
 
 
 def fit(

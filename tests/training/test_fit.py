@@ -14,7 +14,7 @@ from signlib.models.classifier import landmark_classifier
 from signlib.training import fit as fitting
 from signlib.training.augment import Augment
 from signlib.training.batches import ClipDataset, collate, resample
-from signlib.training.fit import CHECKPOINT, Fitted, ShuffledByEpoch, choose_device, fit
+from signlib.training.fit import CHECKPOINT, Fitted, ShuffledByEpoch, accumulation, choose_device, fit
 from signlib.training.tasks import ClassificationTask
 
 JOINTS, CLASSES = 21, 3
@@ -218,6 +218,17 @@ class Linear(nn.Module):
 
     def forward(self, batch):
         return self.head(batch["points"].mean(dim=1).flatten(1))
+
+
+def test_an_effective_batch_says_how_many_batches_make_a_step():
+    training = config.build({"training.batch_size": 8, "training.effective_batch": 32}).training
+    assert accumulation(training) == 4
+    assert accumulation(config.build({"training.accumulate": 3}).training) == 3
+
+
+def test_automatic_precision_is_full_on_a_cpu():
+    training = config.build({"training.precision": "auto", "training.accelerator": "cpu"}).training
+    assert choose_device(training) == ("cpu", "32")
 
 
 def test_two_batches_of_four_make_the_step_of_one_batch_of_eight(tmp_path):
