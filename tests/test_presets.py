@@ -166,7 +166,7 @@ def test_a_smoke_run_cannot_call_itself_something_else(text):
 
 @pytest.mark.slow
 def test_the_full_multimodal_model_takes_one_step_on_a_cpu():
-    """Slow because it is 124 million parameters on 224-pixel video: about 20 s and 6 GB."""
+    """Slow because it is 124 million parameters on 224-pixel video: about half a minute and 3 GB."""
     settings = presets.build("autsl/rgb+depth+skeleton", overrides=["rgb.weights="])
     model = build_model(settings, MEDIAPIPE_543, 226).train()
     batch = {
