@@ -1,6 +1,6 @@
 """A few pictures of a clip, whatever its corpus offers: colour, depth, landmarks."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from signlib.data import ntu60
 from signlib.data.skeletons import NTU_25, Skeleton
 from signlib.data.video import probe, read_frames, sample_indices
 from signlib.errors import ClipError
-from signlib.synthesis.appearance import make_look
+from signlib.features.filming import COLOUR, DEPTH, FILES, pictures_in, read_picture
+from signlib.synthesis.appearance import look_of
 from signlib.synthesis.render import depth_picture, render
 
-COLOUR, DEPTH, LANDMARKS = "colour", "depth", "landmarks"
-PICTURES = (".png", ".jpg")
+LANDMARKS = "landmarks"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def clip_frames(settings: config.DataSettings, table: pd.DataFrame) -> pd.Series
         if path.suffix == ".skeleton":
             found[row.clip] = len(ntu60.read_skeleton(path).joints)
         elif path.is_dir():
-            found[row.clip] = sum(file.suffix in PICTURES for file in path.iterdir())
+            found[row.clip] = len(pictures_in(path))
         else:
             found[row.clip] = len(sample_indices(probe(path).frames, start=row.start, end=row.end))
     return pd.Series(found, dtype=int)
@@ -94,9 +94,7 @@ def _moments(length: int, count: int) -> list[int]:
 def _rendered(settings: config.DataSettings, row: Any, frames: list[int], size: int) -> dict[str, list[np.ndarray]]:
     world = generated_world(settings)
     seated, whole = world.seated(row.clip), world.performance(row.clip)
-    number = [signer.name for signer in world.signers].index(row.signer)
-    chosen = replace(whole, points=whole.points[frames], gaze=whole.gaze[frames], expression=whole.expression[frames])
-    made = list(render(chosen, seated, make_look(number, settings.seed, settings.hardness), size, size))
+    made = list(render(whole.at(frames), seated, look_of(world, row.signer), size, size))
     away = 1000 * seated.distance
     return {COLOUR: [colour for colour, _ in made], DEPTH: [depth_picture(depth, away) for _, depth in made]}
 
@@ -105,7 +103,7 @@ def _filmed(root: Path, row: Any, count: int, size: int) -> Strip:
     rows: dict[str, list[np.ndarray]] = {}
     frames: list[int] = []
     kept = None
-    for kind, column in ((COLOUR, "file"), (DEPTH, "depth_file")):
+    for kind, column in FILES.items():
         path = paths.inside(root, getattr(row, column, "")) if getattr(row, column, "") else None
         if path is None or not path.exists():
             continue
@@ -114,7 +112,7 @@ def _filmed(root: Path, row: Any, count: int, size: int) -> Strip:
             frames = _moments(len(points), count)
             rows[LANDMARKS], kept = [points[t] for t in frames], NTU_25
         elif path.is_dir():
-            pictures = sorted(file for file in path.iterdir() if file.suffix in PICTURES)
+            pictures = pictures_in(path)
             if not pictures:
                 continue
             frames = _moments(len(pictures), count)
@@ -129,12 +127,11 @@ def _filmed(root: Path, row: Any, count: int, size: int) -> Strip:
 
 
 def _picture(path: Path, size: int) -> np.ndarray:
-    picture = cv2.imread(str(path))
+    picture = read_picture(path)
     if picture is None:
         raise ClipError(f"{path} is not a picture that can be read; fetch it again or leave the clip out")
     scale = min(1.0, size / max(picture.shape[:2]))
-    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def _kinect(path: Path) -> np.ndarray:

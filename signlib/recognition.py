@@ -173,8 +173,9 @@ class MultimodalRecognition:
                 "features.dominant=true mirrors the landmarks of left-handed clips but not their pictures; set it to "
                 "false with fusion.modalities"
             )
-        self.table = load_manifest(data)
         self.points = self._points() if "skeleton" in self.modalities else None
+        own = self.points is not None and data.corpus not in VIDEO_READERS
+        self.table = self.points.labelled if own else load_manifest(data)
         self.pictures = self._pictures() if set(self.modalities) - {"skeleton"} else None
         self.notes = [] if self.points is None else _failed_note(self.points)
         self.chosen = None if self.points is None else self.points.skeleton.select(settings.features.joints)

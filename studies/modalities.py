@@ -7,7 +7,6 @@ around the shoulders, and read as gradients (colour), as distance from the body 
 """
 
 import argparse
-from dataclasses import replace
 
 import cv2
 import joblib
@@ -22,7 +21,7 @@ from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.evaluation.metrics import cluster_interval
 from signlib.evaluation.neighbours import flatten
 from signlib.features.normalise import normalise
-from signlib.synthesis.appearance import make_look
+from signlib.synthesis.appearance import look_of
 from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.render import render
@@ -44,16 +43,13 @@ def seen(corpus: GeneratedCorpus, name: str) -> dict[str, np.ndarray]:
     """One feature vector a modality of a clip."""
     performance, signer, truth = corpus.performance(name), corpus.seated(name), corpus.truth(name)
     moments = np.linspace(truth["stroke_start"], truth["stroke_end"] - 1, MOMENTS).round().astype(int)
-    kept = {key: getattr(performance, key)[moments] for key in ("points", "gaze", "expression")}
-    number = [other.name for other in corpus.signers].index(signer.name)
-    look = make_look(number, corpus.seed, corpus.hardness)
     shoulders = project(performance.points[moments][:, [479, 480]], signer)[:, :, :2] * PICTURE
     middle = shoulders.mean((0, 1))
     half = AROUND * np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=1).mean()
     to_cut = np.array([[CUT / 2 / half, 0, CUT / 2 - middle[0] * CUT / 2 / half],
                        [0, CUT / 2 / half, CUT / 2 - middle[1] * CUT / 2 / half]])  # fmt: skip
     colours, depths = [], []
-    for colour, depth in render(replace(performance, **kept), signer, look, PICTURE, PICTURE):
+    for colour, depth in render(performance.at(moments), signer, look_of(corpus, signer.name), PICTURE, PICTURE):
         grey = cv2.warpAffine(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), to_cut, (CUT, CUT))
         colours.append(hog(grey, 8, (12, 12), (1, 1)))
         near = np.where(depth == 0, 60_000, depth).astype(np.float32)

@@ -88,11 +88,12 @@ def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None
     checks = {"signer also trains": test.loc[(test["signer"] != "") & bool(known), "signer"].isin(known)}
     if (table["file"] != "").any():
         checks["cut from a training file"] = test["file"].isin(set(train["file"]) - {""})
-    said = signs_of(table).map(" ".join)
-    if (signs_of(table).map(len) > 1).any():
+    signs = signs_of(table)
+    said = signs.map(" ".join)
+    if (signs.map(len) > 1).any():
         checks["sentence also trains"] = said[test.index].isin(set(said[train.index]))
     trained = set(gloss_counts(train).index)
-    checks["has a sign that never trains"] = signs_of(test).map(lambda signs: bool(set(signs) - trained))
+    checks["has a sign that never trains"] = signs[test.index].map(lambda own: bool(set(own) - trained))
     if read is not None:
         digests = {clip: _digest(read(clip)) for clip in [*train["clip"], *test["clip"]]}
         learnt = {digests[clip] for clip in train["clip"]}

@@ -19,7 +19,7 @@ from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.video import probe, read_frames, sample_indices
 from signlib.errors import ClipError, InputError, SettingsError
-from signlib.synthesis.appearance import make_look
+from signlib.synthesis.appearance import look_of
 from signlib.synthesis.layout_writer import describe
 from signlib.synthesis.render import SMALLEST, depth_picture, render
 
@@ -163,16 +163,12 @@ class RenderedClips:
         seated, whole = corpus.seated(row.clip), corpus.performance(row.clip)
         length = len(whole.points)
         moments = sample_indices(length, sampling="linspace", count=settings.frames)
-        chosen = replace(
-            whole, points=whole.points[moments], gaze=whole.gaze[moments], expression=whole.expression[moments]
-        )
-        number = [signer.name for signer in corpus.signers].index(row.signer)
-        look = make_look(number, corpus.seed, corpus.hardness)
+        look = look_of(corpus, row.signer)
         # The renderer wants even sides of at least 32 pixels; `fit` makes them what they should be.
         sides = _resized(corpus.width, corpus.height, replace(settings, size=max(settings.size, SMALLEST)))
         width, height = (max(SMALLEST, 2 * round(side / 2)) for side in sides)
         pictures: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
-        for colour, depth in render(chosen, seated, look, width, height):
+        for colour, depth in render(whole.at(moments), seated, look, width, height):
             if COLOUR in pictures:
                 pictures[COLOUR].append(fit(colour, settings))
             if DEPTH in pictures:
@@ -209,24 +205,37 @@ def _from_video(path: Path, start: int, end: int, count: int) -> tuple[list[np.n
 
 
 def _from_folder(path: Path, start: int, end: int, count: int) -> tuple[list[np.ndarray], int]:
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS)
+    files = pictures_in(path)
     if not files:
         raise ClipError(f"{path} holds no picture ({', '.join(_ENDINGS)}); fetch it again")
     indices = sample_indices(len(files), start=start, end=end, sampling="linspace", count=count)
-    frames = [_picture(files[i]) for i in indices]
+    frames = [_whole_picture(files[i]) for i in indices]
     odd = next((i for i, frame in zip(indices, frames, strict=True) if frame.shape != frames[0].shape), None)
     if odd is not None:
         raise ClipError(f"{files[odd]} has another size than the clip's first picture; fetch the clip again")
     return frames, len(sample_indices(len(files), start=start, end=end))
 
 
-def _picture(path: Path) -> np.ndarray:
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures in a folder, in the order of their names."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
+
+
+def _whole_picture(path: Path) -> np.ndarray:
+    picture = read_picture(path)
+    if picture is None:
+        raise ClipError(f"{path} is damaged or cut off; fetch it again")
+    return picture
+
+
+def read_picture(path: Path) -> np.ndarray | None:
+    """A picture file as (H, W, 3) uint8 RGB, millimetres as a depth picture; None when it is damaged or cut off."""
     # OpenCV fills what a picture that was cut off lacks, and says nothing.
     data = path.read_bytes()
     whole = _ENDINGS[path.suffix.lower()] in data[-64:]
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR) if whole else None
     if picture is None:
-        raise ClipError(f"{path} is damaged or cut off; fetch it again")
+        return None
     if picture.dtype == np.uint16:
         # Depth cameras write millimetres.
         return depth_picture(picture[..., 0])

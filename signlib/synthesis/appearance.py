@@ -5,6 +5,7 @@ person wears the same clothes before the same wall in all of their clips.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,16 @@ class Look:
     room: float
     noise: float
     seed: int
+
+
+def look_of(corpus: Any, signer: str) -> Look:
+    """The look of a signer of a generated corpus, by name.
+
+    Args:
+        corpus: with `signers`, `seed` and `hardness`.
+    """
+    number = [one.name for one in corpus.signers].index(signer)
+    return make_look(number, corpus.seed, corpus.hardness)
 
 
 def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:

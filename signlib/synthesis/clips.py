@@ -67,10 +67,7 @@ class GeneratedCorpus:
             SettingsError: for a value out of range, more glosses than the inventory can tell apart, or splits
                 that share a signer, name an unknown one or are empty.
         """
-        if not FEWEST_SIGNERS <= signers <= MOST_SIGNERS:
-            raise SettingsError(
-                f"signers={signers}: train, val and test need a signer each, so give {FEWEST_SIGNERS} to {MOST_SIGNERS}"
-            )
+        self.splits = split_signers(signers, splits)
         if not 1 <= repetitions <= MOST_REPETITIONS:
             raise SettingsError(f"repetitions={repetitions}: give 1 to {MOST_REPETITIONS}")
         check_filming(fps, width, height)
@@ -78,7 +75,6 @@ class GeneratedCorpus:
         self.fps, self.width, self.height = float(fps), width, height
         self.lexicon: list[Sign] = make_lexicon(glosses, seed, inventory)
         self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
-        self.splits = split_signers(signers, splits)
         self._forms: dict[tuple[int, int], tuple[Sign, str]] = {}
 
     def __len__(self) -> int:
@@ -190,8 +186,13 @@ def split_signers(signers: int, splits: Mapping[str, Sequence[int]] | None = Non
         splits: as for `GeneratedCorpus`; None: the last fifth tests, the fifth before it validates.
 
     Raises:
-        SettingsError: for splits that share a signer, name an unknown one, or are empty or missing.
+        SettingsError: for too few or too many signers, or splits that share one, name an unknown one, or are
+            empty or missing.
     """
+    if not FEWEST_SIGNERS <= signers <= MOST_SIGNERS:
+        raise SettingsError(
+            f"signers={signers}: train, val and test need a signer each, so give {FEWEST_SIGNERS} to {MOST_SIGNERS}"
+        )
     if splits is None:
         held_out = max(1, signers // 5)
         learn = signers - 2 * held_out

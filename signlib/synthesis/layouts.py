@@ -14,7 +14,7 @@ from signlib.data import autsl, ntu60, phoenix, wlasl
 from signlib.data.video import write_video
 from signlib.errors import SettingsError
 from signlib.files import write_json, write_text
-from signlib.synthesis.appearance import Look, make_look
+from signlib.synthesis.appearance import look_of
 from signlib.synthesis.kinect import skeleton_text
 from signlib.synthesis.layout_writer import Layout, Row, checked_table, whole_folder, write_clips
 from signlib.synthesis.render import LARGEST, SMALLEST, depth_picture, render
@@ -73,7 +73,7 @@ def _autsl_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
 
         def pictures() -> Iterator[np.ndarray]:
             # one pass for both videos: the depth of one clip waits, two bytes a pixel
-            for rgb, millimetres in render(performance, signer, _look(corpus, row), size, size):
+            for rgb, millimetres in render(performance, signer, look_of(corpus, row["signer"]), size, size):
                 measured.append(millimetres)
                 yield rgb
 
@@ -134,7 +134,7 @@ def _wlasl_files(out: Path, row: Row, options: tuple) -> list[Path]:
 def _wlasl_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
     performance, (size,) = corpus.performance(row["clip"]), options
     if not paths[0].is_file():
-        frames = render(performance, corpus.seated(row["clip"]), _look(corpus, row), size, size)
+        frames = render(performance, corpus.seated(row["clip"]), look_of(corpus, row["signer"]), size, size)
         write_video(paths[0], (rgb for rgb, _ in frames), corpus.fps)
     return len(performance.points)
 
@@ -183,7 +183,7 @@ def _phoenix_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
             if features:
                 np.save(pictures / "landmarks.npy", corpus.clip(row["clip"]))
             else:
-                frames = render(performance, corpus.seated(row["clip"]), _look(corpus, row), width, height)
+                frames = render(performance, corpus.seated(row["clip"]), look_of(corpus, row["signer"]), width, height)
                 for number, (rgb, _) in enumerate(frames):
                     path = pictures / f"{row['name']}_fn{number:06d}-0.png"
                     path.write_bytes(cv2.imencode(".png", rgb[:, :, ::-1])[1].tobytes())
@@ -222,11 +222,6 @@ def _even(size: int, largest: int = LARGEST) -> int:
     if size % 2 or not SMALLEST <= size <= largest:
         raise SettingsError(f"size={size}: give an even number of pixels from {SMALLEST} to {largest}")
     return size
-
-
-def _look(corpus, row: Row) -> Look:
-    names = [signer.name for signer in corpus.signers]
-    return make_look(names.index(row["signer"]), corpus.seed, corpus.hardness)
 
 
 def _number(signer: str) -> int:

@@ -5,7 +5,7 @@ the arms follow; face, head and trunk are added.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -54,6 +54,10 @@ class Performance:
     spans: tuple[tuple[int, int], ...]
     gaze: np.ndarray
     expression: np.ndarray
+
+    def at(self, frames: Sequence[int]) -> "Performance":
+        """The same performance at these frames only; `spans` still count in all of them."""
+        return replace(self, points=self.points[frames], gaze=self.gaze[frames], expression=self.expression[frames])
 
 
 def perform(signs: Sequence[Sign | Use], signer: Signer, rng: np.random.Generator, fps: float = 25.0) -> Performance:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from signlib.errors import SettingsError
 from signlib.synthesis.camera import film, seated
-from signlib.synthesis.clips import FEWEST_SIGNERS, MOST_SIGNERS, about_signer, split_signers
+from signlib.synthesis.clips import about_signer, split_signers
 from signlib.synthesis.discourse import Token, interpret
 from signlib.synthesis.grammar import LONGEST, Grammar
 from signlib.synthesis.performance import Performance, perform
@@ -62,17 +62,13 @@ class SentenceCorpus:
         Raises:
             SettingsError: for a value out of range.
         """
-        if not FEWEST_SIGNERS <= signers <= MOST_SIGNERS:
-            raise SettingsError(
-                f"signers={signers}: train, val and test need a signer each, so give {FEWEST_SIGNERS} to {MOST_SIGNERS}"
-            )
+        self.splits = split_signers(signers)
         if not 1 <= sentences <= MOST_SENTENCES:
             raise SettingsError(f"sentences={sentences}: give 1 to {MOST_SENTENCES} for each signer")
         self.seed, self.hardness, self.sentences = seed, float(hardness), sentences
         self.lexicon: list[Sign] = make_lexicon(glosses, seed)
         self.grammar = Grammar(self.lexicon, order, lengths, seed)
         self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
-        self.splits = split_signers(signers)
         self._signs = {sign.gloss: sign for sign in self.lexicon}
 
     def __len__(self) -> int:
