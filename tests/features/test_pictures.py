@@ -1,18 +1,16 @@
 """Picture stores: which frames, which part of them, how large on disk, and what is left after a kill."""
 
 import json
-import os
 import pickle
 import resource
 import signal
-import sys
-import traceback
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from killing import in_child, killed_at_line
 
 from signlib import files
 from signlib.data import autsl
@@ -26,6 +24,8 @@ from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
 from signlib.synthesis.render import depth_picture
 
+WRITERS = (journal, pictures, files)
+"""The modules in which a job is killed."""
 SMALL = PictureSettings(frames=2, size=16)
 FILES = ("pictures.bin", "index.csv", "failed.csv", "pictures.json", "manifest.csv")
 
@@ -77,41 +77,6 @@ def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "store"
     make(path)
     return content(path)
-
-
-def in_child(work):
-    """How a forked process ended that ran `work`: minus the signal that killed it, or 0."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(99)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def killed_at_line(number, work):
-    """`work`, killed before the numbered line of the modules that write; True when it came so far."""
-    ours, lines = {journal.__file__, pictures.__file__, files.__file__}, 0
-
-    def trace(frame, event, _):
-        nonlocal lines
-        if frame.f_code.co_filename not in ours:
-            return None
-        lines += event == "line"
-        if event == "line" and lines == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    def traced():
-        sys.settrace(trace)
-        work()
-
-    ended = in_child(traced)
-    assert ended in (0, -signal.SIGKILL)
-    return ended != 0
 
 
 # --- which frames, and which part of them ---------------------------------------------------------------------------
@@ -318,7 +283,7 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, whole):
 
 def test_killed_before_any_line_it_resumes_to_the_same_bytes(tmp_path, whole):
     number, kills = 1, 0
-    while killed_at_line(number, lambda: make(tmp_path / str(kills))):  # noqa: B023
+    while killed_at_line(number, lambda: make(tmp_path / str(kills)), *WRITERS):  # noqa: B023
         make(tmp_path / str(kills))
         assert content(tmp_path / str(kills)) == whole, f"killed before line {number}"
         number, kills = number + 37, kills + 1

@@ -10,13 +10,13 @@ import resource
 import signal
 import subprocess
 import sys
-import traceback
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from killing import in_child, killed_at_line
 
 from signlib import files
 from signlib.data.manifest import complete
@@ -28,6 +28,8 @@ from signlib.features.shards import merge_shards, shard_of, shard_path
 from signlib.features.store import Extraction, FeatureStore, is_finished
 from signlib.features.store_writer import StoreWriter, write_store
 
+WRITERS = (journal_module, store_writer, files, store_module)
+"""The modules in which a job is killed."""
 EXTRACTION = Extraction("test", "1", (3, 2), ("x", "y"), settings={"step": 1, "sizes": [1, 2]}, model_hash="abc")
 FAILING = {"c02", "c05"}
 FILES = ("frames.npy", "index.csv", "failed.csv", "extraction.json", "manifest.csv")
@@ -82,50 +84,12 @@ def whole(tmp_path_factory):
     return content(path)
 
 
-def in_child(work):
-    """How a forked process ended that ran `work`: the signal that killed it (negative), or 0."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(99)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
-
-
-def killed_at_line(number, work):
-    """`work`, killed with SIGKILL before the numbered line of the modules that write; True when it came so far."""
-    ours = {journal_module.__file__, store_writer.__file__, files.__file__, store_module.__file__}
-    lines = 0
-
-    def trace(frame, event, _):
-        nonlocal lines
-        if frame.f_code.co_filename not in ours:
-            return None
-        if event == "line":
-            lines += 1
-            if lines == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    def traced():
-        sys.settrace(trace)
-        work()
-
-    ended = in_child(traced)
-    assert ended in (0, -signal.SIGKILL)
-    return ended != 0
-
-
 # --- interrupted -----------------------------------------------------------------------------------------------------
 
 
 def test_killed_before_any_line_it_resumes_to_the_same_bytes(tmp_path, whole):
     number, kills = 1, 0
-    while killed_at_line(number, lambda: make(tmp_path / str(kills))):  # noqa: B023
+    while killed_at_line(number, lambda: make(tmp_path / str(kills)), *WRITERS):  # noqa: B023
         make(tmp_path / str(kills))
         assert content(tmp_path / str(kills)) == whole, f"killed before line {number}"
         number, kills = number + 23, kills + 1
@@ -137,7 +101,7 @@ def test_killed_while_growing_it_resumes_to_the_same_bytes(tmp_path, whole):
     while True:
         path = tmp_path / str(kills)
         make(path, manifest(*range(4)))
-        if not killed_at_line(number, lambda: make(path)):  # noqa: B023
+        if not killed_at_line(number, lambda: make(path), *WRITERS):  # noqa: B023
             break
         make(path)
         assert content(path) == whole, f"killed before line {number}"
@@ -414,7 +378,7 @@ def test_merging_that_was_killed_goes_on(tmp_path, whole):
     for i in (1, 2):
         make(shard_path(tmp_path, (i, 2)), shard_of(manifest(), (i, 2)))
     number, kills = 40, 0
-    while killed_at_line(number, lambda: merge_shards(tmp_path)):
+    while killed_at_line(number, lambda: merge_shards(tmp_path), *WRITERS):
         number, kills = number + 150, kills + 1
     assert kills >= 2
     merge_shards(tmp_path)
