@@ -16,13 +16,16 @@ from omegaconf.errors import OmegaConfBaseException
 from signlib.errors import SettingsError
 from signlib.schema import (
     CHOICES,
+    GRAPH_STREAMS,
     MODALITIES,
     RANGES,
     STREAMS,
+    ActionSettings,
     AugmentSettings,
     DataSettings,
     FeatureSettings,
     FusionSettings,
+    GraphSettings,
     ModelSettings,
     PictureSettings,
     Settings,
@@ -32,9 +35,9 @@ from signlib.schema import (
 )
 
 __all__ = [
-    "AugmentSettings", "DataSettings", "FeatureSettings", "FusionSettings", "ModelSettings", "PictureSettings",
-    "Settings", "TrainingSettings", "VideoAugmentSettings", "VideoSettings", "build", "differences",
-    "flat", "from_yaml", "known_keys", "run_name", "to_yaml",
+    "ActionSettings", "AugmentSettings", "DataSettings", "FeatureSettings", "FusionSettings", "GraphSettings",
+    "ModelSettings", "PictureSettings", "Settings", "TrainingSettings", "VideoAugmentSettings", "VideoSettings",
+    "build", "differences", "flat", "from_yaml", "known_keys", "run_name", "to_yaml",
 ]  # fmt: skip
 
 
@@ -135,9 +138,11 @@ def check(settings: Settings) -> None:
     for prefix, rate in values["training.rates"].items():
         if not 0 <= rate <= 100:
             raise SettingsError(f"training.rates.{prefix}={rate} is outside 0..100")
-    unknown = [s for s in values["model.streams"] if s not in STREAMS]
-    if unknown or not values["model.streams"] or len(set(values["model.streams"])) < len(values["model.streams"]):
-        raise SettingsError(f"model.streams={values['model.streams']} must be some of {', '.join(STREAMS)}, each once")
+    for key, known in (("model.streams", STREAMS), ("gcn.streams", GRAPH_STREAMS)):
+        streams = values[key]
+        if set(streams) - set(known) or not streams or len(set(streams)) < len(streams):
+            raise SettingsError(f"{key}={streams} must be some of {', '.join(known)}, each once")
+    check_training(settings.training)
     if settings.model.width % settings.model.heads:
         raise SettingsError(
             f"model.width={settings.model.width} cannot be shared by model.heads={settings.model.heads}; "
@@ -164,11 +169,6 @@ def check(settings: Settings) -> None:
         )
     if chosen and settings.augment.mixup:
         raise SettingsError(f"augment.mixup={settings.augment.mixup} is for landmarks alone; set it to 0 with a fusion")
-    if settings.training.effective_batch % settings.training.batch_size:
-        raise SettingsError(
-            f"training.effective_batch={settings.training.effective_batch} is no multiple of training.batch_size="
-            f"{settings.training.batch_size}; change one of them"
-        )
     if settings.model.stem_kernel % 2 == 0:
         raise SettingsError(f"model.stem_kernel={settings.model.stem_kernel} is even; take an odd number of frames")
     if settings.data.fold >= settings.data.folds:
@@ -178,6 +178,34 @@ def check(settings: Settings) -> None:
     if settings.model.layout == "seed" and (settings.features.frames < 1 or settings.model.stem_stride != 1):
         raise SettingsError(
             "model.layout=seed reads a fixed number of frames: set features.frames >= 1 and model.stem_stride=1"
+        )
+
+
+def check_training(training: TrainingSettings) -> None:
+    """Refuse a schedule or batch that does not fit together."""
+    if training.effective_batch % training.batch_size:
+        raise SettingsError(
+            f"training.effective_batch={training.effective_batch} is no multiple of training.batch_size="
+            f"{training.batch_size}; change one of them"
+        )
+    for key in ("warmup_start_lr", "min_lr"):
+        if getattr(training, key) > training.learning_rate:
+            raise SettingsError(
+                f"training.{key}={getattr(training, key)} is above training.learning_rate={training.learning_rate}; "
+                "lower it"
+            )
+    if training.warmup_epochs and training.warmup_epochs >= training.epochs:
+        raise SettingsError(
+            f"training.warmup_epochs={training.warmup_epochs} leaves nothing of training.epochs={training.epochs}; "
+            "lower it"
+        )
+    if training.optimizer == "sgd" and training.nesterov and not training.momentum:
+        raise SettingsError("training.nesterov=true needs training.momentum above 0; set it to false")
+    stones = training.milestones
+    if bool(stones) != (training.schedule == "multistep") or stones != sorted({s for s in stones if s > 0}):
+        raise SettingsError(
+            f"training.milestones={stones} with training.schedule={training.schedule}: multistep needs rising epochs "
+            "such as [50,65], other schedules none"
         )
 
 

@@ -14,6 +14,8 @@ class DataSettings:
         corpus: a name of `experiment.CORPORA`, or `store` for a landmark store that `extract` made.
         root: the folder of the corpus or store; "" = where `SIGNLIB_DATA` says.
         split: `official` (the manifest's), `folds` (StratifiedKFold, shuffled), `signer` (leave `test_signers` out).
+        split_type: which of a corpus's official splits: xsub or xview (ntu60, generated-actions), view-1 or view-2
+            (nw-ucla: the view that trains); "" = the corpus's first.
         folds, fold, fold_seed: number of folds, which one is the test split, the shuffle's seed.
         test_signers: signers of the test split for `signer`.
         validation: share of the training clips kept for validation where the manifest has no validation
@@ -28,6 +30,7 @@ class DataSettings:
     corpus: str = "generated"
     root: str = ""
     split: str = "official"
+    split_type: str = ""
     folds: int = 5
     fold: int = 0
     fold_seed: int = 0
@@ -171,6 +174,55 @@ class FusionSettings:
 
 
 @dataclass
+class ActionSettings:
+    """What a graph network gets to see of clips of whole bodies.
+
+    Attributes:
+        bodies: persons a clip, those who move most first.
+        frames: T, sampled from the frames in which somebody is seen.
+        crop: a training clip is cut to a random share of at least this, but to no fewer frames than T.
+        test_crop: share in the middle that is looked at in validation and test.
+        align: turn each clip about the vertical until the first person faces the sensor.
+        scale: measure in lengths of the first person's trunk instead of metres.
+        noise_joint, noise_bone, noise_velocity, noise_bone_velocity: spread of the noise added to each stream.
+    """
+
+    bodies: int = 2
+    frames: int = 64
+    crop: float = 0.5
+    test_crop: float = 0.95
+    align: bool = True
+    scale: bool = True
+    noise_joint: float = 0.01
+    noise_bone: float = 0.005
+    noise_velocity: float = 0.002
+    noise_bone_velocity: float = 0.002
+
+
+@dataclass
+class GraphSettings:
+    """The graph network over joints.
+
+    Attributes:
+        variant: nano, small, base or large; "" = no graph network.
+        streams: what it is fed with, in this order: joint, velocity, bone, bone_velocity.
+        dropout: before the classifier.
+        drop_path: chance that the last block is skipped; earlier ones in proportion.
+        partition: `distance`, or `spatial`: the seed's own with its faults.
+        head: `seed`, or `bottleneck`: the classifier reads a sampled code.
+        ib_loss_weight: weight of the information bottleneck's loss.
+    """
+
+    variant: str = ""
+    streams: list[str] = field(default_factory=lambda: ["joint", "velocity", "bone"])
+    dropout: float = 0.2
+    drop_path: float = 0.0
+    partition: str = "distance"
+    head: str = "seed"
+    ib_loss_weight: float = 0.01
+
+
+@dataclass
 class AugmentSettings:
     """Changes of a training clip that leave its sign the same; 0 switches one off.
 
@@ -243,14 +295,20 @@ class TrainingSettings:
         repeats: how often a pass shows each clip, augmented anew each time; for corpora of a few clips.
         batch_size: clips a step and device; `accumulate` batches make one optimiser step.
         effective_batch: clips an optimiser step; accumulation follows from it, 0 = as above.
-        learning_rate, weight_decay: of AdamW; decay acts on matrices only (not biases, norms, embeddings).
+        optimizer: `adamw` or `sgd`; `momentum` and `nesterov` are of the latter.
+        learning_rate, weight_decay: decay acts on matrices only (not biases, norms, embeddings, gates, graphs).
         rates: learning rates of parameters by name prefix (`encoder: 5e-5`), for pre-trained parts.
-        warmup: share of the steps with rising rate.
-        schedule: `cosine`, `linear` or `constant` after the warm-up.
+        warmup: share of the steps with rising rate; `warmup_epochs` > 0 says it in epochs instead.
+        warmup_start_lr, min_lr: rate of the first step of the warm-up, and at the end of cosine or linear.
+        schedule: `cosine`, `linear`, `constant` or `multistep` (a tenth after each of `milestones`, epochs) after
+            the warm-up.
         label_smoothing: towards uniform.
         class_weights: weigh the loss by N / (K n_k), for unbalanced corpora.
         clip_norm: gradient norm limit, 0 = none.
         average: decay of the exponential moving average of the weights, 0 = none.
+        teacher: folder of a finished run whose scores are learned as well; `teacher_weight` is their share of the
+            loss, `teacher_temperature` softens them.
+        save_interval: keep a checkpoint of its own every so many epochs, 0 = only the last.
         patience: stop after so many validations without gain, never inside the warm-up; 0 = never.
         validate_every: validations an epoch (4 = every quarter), or one in several epochs (0.5).
         precision: `32`, `bf16-mixed` or `16-mixed`, refused where a device cannot do it; `auto`: 32 on a CPU, else
@@ -268,15 +326,26 @@ class TrainingSettings:
     batch_size: int = 64
     accumulate: int = 1
     effective_batch: int = 0
+    optimizer: str = "adamw"
+    momentum: float = 0.9
+    nesterov: bool = True
     learning_rate: float = 1e-3
     rates: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.05
     warmup: float = 0.1
+    warmup_epochs: int = 0
+    warmup_start_lr: float = 0.0
+    min_lr: float = 0.0
     schedule: str = "cosine"
+    milestones: list[int] = field(default_factory=list)
     label_smoothing: float = 0.1
     class_weights: bool = False
     clip_norm: float = 1.0
     average: float = 0.99
+    teacher: str = ""
+    teacher_weight: float = 0.5
+    teacher_temperature: float = 4.0
+    save_interval: int = 0
     patience: int = 0
     validate_every: float = 1.0
     precision: str = "32"
@@ -302,6 +371,8 @@ class Settings:
     depth: VideoSettings = field(default_factory=VideoSettings)
     pictures: PictureSettings = field(default_factory=PictureSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
+    action: ActionSettings = field(default_factory=ActionSettings)
+    gcn: GraphSettings = field(default_factory=GraphSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     video_augment: VideoAugmentSettings = field(default_factory=VideoAugmentSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -310,17 +381,23 @@ class Settings:
 CHOICES = {
     "mode": ("smoke", "full"),
     "data.split": ("official", "folds", "signer"),
+    "data.split_type": ("", "xsub", "xview", "view-1", "view-2"),
     "data.validation_by": ("clip", "signer"),
     "features.coordinates": (2, 3),
     "model.layout": ("cls", "seed"),
     "fusion.kind": ("weighted", "concat", "gated", "cross-attention"),
     "pictures.fit": ("crop", "letterbox"),
-    "training.schedule": ("cosine", "linear", "constant"),
+    "gcn.variant": ("", "nano", "small", "base", "large"),
+    "gcn.partition": ("distance", "spatial"),
+    "gcn.head": ("seed", "bottleneck"),
+    "training.optimizer": ("adamw", "sgd"),
+    "training.schedule": ("cosine", "linear", "constant", "multistep"),
     "training.precision": ("32", "bf16-mixed", "16-mixed", "auto"),
     "training.accelerator": ("auto", "cpu", "gpu"),
 }
 MODALITIES = ("rgb", "depth", "skeleton")
 STREAMS = ("point", "local", "bone", "pair", "velocity")
+GRAPH_STREAMS = ("joint", "velocity", "bone", "bone_velocity")
 
 # key: (lowest, highest), both allowed; every number has one, which also keeps NaN out
 RANGES = {
@@ -368,6 +445,14 @@ RANGES = {
     "fusion.heads": (1, 1000),
     "fusion.dropout": (0, 0.95),
     "fusion.drop_modality": (0, 0.95),
+    "action.bodies": (1, 6),
+    "action.frames": (2, 10**4),
+    "action.crop": (0.01, 1),
+    "action.test_crop": (0.01, 1),
+    **{f"action.noise_{stream}": (0, 10) for stream in GRAPH_STREAMS},
+    "gcn.dropout": (0, 0.95),
+    "gcn.drop_path": (0, 0.95),
+    "gcn.ib_loss_weight": (0, 100),
     "augment.mirror": (0, 1),
     "augment.yaw": (0, 180),
     "augment.pitch": (0, 180),
@@ -394,9 +479,16 @@ RANGES = {
     "training.max_steps": (0, 10**9),
     "training.batch_size": (1, 10**6),
     "training.accumulate": (1, 10**5),
+    "training.momentum": (0, 0.9999),
     "training.learning_rate": (0, 100),
     "training.weight_decay": (0, 100),
     "training.warmup": (0, 0.9),
+    "training.warmup_epochs": (0, 10**6),
+    "training.warmup_start_lr": (0, 100),
+    "training.min_lr": (0, 100),
+    "training.teacher_weight": (0, 1),
+    "training.teacher_temperature": (0.1, 100),
+    "training.save_interval": (0, 10**6),
     "training.label_smoothing": (0, 0.99),
     "training.clip_norm": (0, 10**6),
     "training.average": (0, 0.99999),

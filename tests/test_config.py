@@ -232,3 +232,23 @@ def test_video_heads_are_checked_where_the_modality_is_used():
     config.build(overrides=["rgb.heads=5"])
     with pytest.raises(SettingsError, match=r"rgb\.width=768 cannot be shared by rgb\.heads=5"):
         config.build(overrides=["rgb.heads=5", "fusion.modalities=[rgb]"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.min_lr=0.1"], r"training\.min_lr=0\.1 is above training\.learning_rate=0\.001"),
+        (["training.warmup_start_lr=0.1"], r"training\.warmup_start_lr=0\.1 is above"),
+        (["training.warmup_epochs=5", "training.epochs=5"], r"leaves nothing of training\.epochs=5"),
+        (["training.optimizer=sgd", "training.momentum=0"], r"training\.nesterov=true needs training\.momentum"),
+        (["training.schedule=multistep"], r"training\.milestones=\[\] with training\.schedule=multistep"),
+        (["training.milestones=[3]"], r"with training\.schedule=cosine: multistep needs rising epochs"),
+        (["training.schedule=multistep", "training.milestones=[5,3]"], r"milestones=\[5, 3\]"),
+        (["gcn.streams=[joint,joint]"], r"gcn\.streams=\['joint', 'joint'\] must be some of joint, velocity"),
+        (["gcn.streams=[point]"], "each once"),
+        (["gcn.variant=tiny"], "choose from , nano, small, base, large"),
+    ],
+)
+def test_a_schedule_or_network_that_does_not_fit_together_is_refused(overrides, message):
+    with pytest.raises(SettingsError, match=message):
+        config.build(overrides=overrides)
