@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ VIDEO_READERS: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
     "autsl": ("autsl", autsl.read_manifest),
     "wlasl": ("wlasl", wlasl.read_manifest),
     "phoenix-2014": ("phoenix-2014", phoenix.read_manifest),
+    "phoenix-2014-si5": ("phoenix-2014", partial(phoenix.read_manifest, edition=phoenix.SI5)),
     "ntu60": ("ntu60", ntu60.read_manifest),
     "folder": ("", read_folder),
 }

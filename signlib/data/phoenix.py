@@ -1,65 +1,87 @@
-"""RWTH-PHOENIX-Weather 2014 (multisigner): German weather sentences as folders of pictures.
+"""RWTH-PHOENIX-Weather 2014: German weather sentences as folders of pictures, in two editions.
 
-Its csv files keep the glosses of a sentence in one text with `|` between columns;
-the stm files hold the same sentences in the form that sclite scores.
+Its csv files keep the glosses of a sentence in one text with `|` between columns; `data.transcripts`
+reads the stm files that hold the same sentences. Hypotheses are simplified before they are scored.
 """
 
-import math
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from signlib import paths
 from signlib.data import manifest
-from signlib.errors import InputError, ManifestError
+from signlib.data.transcripts import lines_of
+from signlib.errors import InputError, ManifestError, SettingsError
 
 SPLITS = {"train": "train", "dev": "val", "test": "test"}
 """The corpus's name of a split -> ours."""
-BASES = ("", "phoenix-2014-multisigner", "phoenix2014-release/phoenix-2014-multisigner")
+MULTISIGNER, SI5 = "multisigner", "si5"
+EDITIONS = {MULTISIGNER: "", SI5: ".SI5"}
+"""Edition -> what its csv names have after the split. In SI5 nobody but Signer05 is validated and tested on."""
+HELD_OUT = "Signer05"
+FOLDERS = {MULTISIGNER: "phoenix-2014-multisigner", SI5: "phoenix-2014-signerindependent-SI5"}
 ANNOTATIONS = ("", "annotations/manual")
 FEATURES = "features/fullFrame-210x260px"
 HEADER = ["id", "folder", "signer", "annotation"]
 FPS = 25.0
-_ENDLESS = 1e300
-"""The stm files write 1.79769e+308 for "to the end"."""
 
 
-def read_manifest(root: str | Path) -> pd.DataFrame:
+def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
     """The manifest, with a column `glosses` (single spaces between them); `gloss` is empty, dev is `val`.
 
-    `file` is the folder of a sentence's pictures, whether it is there or not.
+    `file` is the folder of a sentence's pictures, whether it is there or not. Where SI5 has no csv of its own it
+    is made from the multisigner csv: the same sentences, Signer05 taken out of training and the only one left in
+    dev and test (4,376 / 111 / 180).
 
     Args:
-        root: the unpacked release, its multisigner folder, or a folder with `train.corpus.csv` and the like.
+        root: the unpacked release, one of its two folders, or a folder with `train.corpus.csv` and the like.
+        edition: `multisigner` or `si5`.
 
     Raises:
         ManifestError: for no corpus csv, or a broken row (file and line are named).
         InputError: for a folder outside `root`.
+        SettingsError: for another edition.
     """
+    if edition not in EDITIONS:
+        raise SettingsError(f"PHOENIX-2014 edition {edition!r} is unknown; choose from {', '.join(EDITIONS)}")
     root = Path(root)
-    rows = []
-    base, annotations = _places(root)
-    for name, split in SPLITS.items():
-        path = root / base / annotations / f"{name}.corpus.csv"
-        if path.is_file():
-            features = PurePosixPath(base) / FEATURES / name
-            rows += [row | {"split": split} for row in _sentences(path, root, features)]
-    table = pd.DataFrame(rows, columns=["clip", *manifest.DEFAULTS, "glosses"])
-    return manifest.complete(table, source=f"PHOENIX-2014 in {root}")
+    table = _read_edition(root, edition)
+    if table is None and edition == SI5:
+        table = _read_edition(root, MULTISIGNER)
+        table = None if table is None else table[_in_si5(table)].reset_index(drop=True)
+    if table is None:
+        raise ManifestError(
+            f"{root} holds no train.corpus.csv (nor dev, test), neither there nor in annotations/manual"
+        )
+    return manifest.complete(table, source=f"PHOENIX-2014 ({edition}) in {root}")
 
 
-def _places(root: Path) -> tuple[str, str]:
-    """Base and annotation folder below `root` that hold a corpus csv."""
-    for base in BASES:
+def _in_si5(table: pd.DataFrame) -> pd.Series:
+    return (table["signer"] == HELD_OUT) ^ (table["split"] == "train")
+
+
+def _read_edition(root: Path, edition: str) -> pd.DataFrame | None:
+    """The rows of one edition's csv files, or None where there is none."""
+    for base in ("", FOLDERS[edition], f"phoenix2014-release/{FOLDERS[edition]}"):
         for annotations in ANNOTATIONS:
-            if any((root / base / annotations / f"{name}.corpus.csv").is_file() for name in SPLITS):
-                return base, annotations
-    raise ManifestError(f"{root} holds no train.corpus.csv (nor dev, test), neither there nor in annotations/manual")
+            files = {
+                split: root / base / annotations / f"{name}{EDITIONS[edition]}.corpus.csv"
+                for name, split in SPLITS.items()
+            }
+            found = {split: path for split, path in files.items() if path.is_file()}
+            rows = []
+            for split, path in found.items():
+                features = PurePosixPath(base) / FEATURES / path.name.partition(".")[0]
+                rows += [row | {"split": split} for row in _sentences(path, root, features)]
+            if found:
+                return pd.DataFrame(rows, columns=["clip", *manifest.DEFAULTS, "glosses"])
+    return None
 
 
 def _sentences(path: Path, root: Path, features: PurePosixPath) -> list[dict]:
-    lines = _lines(path)
+    lines = lines_of(path)
     if not lines or lines[0][1].split("|") != HEADER:
         raise ManifestError(f"{path}, line 1 must be {'|'.join(HEADER)!r}; fetch the file again")
     rows = []
@@ -79,40 +101,51 @@ def _sentences(path: Path, root: Path, features: PurePosixPath) -> list[dict]:
     return rows
 
 
-def read_stm(path: str | Path) -> pd.DataFrame:
-    """The sentences of an stm file: clip, channel, signer, start and end in seconds, glosses.
+SIMPLIFICATIONS = ("phoenix-2014", "phoenix-2014-spanning")
+_MARKS = re.compile(r"(?<![A-Za-z0-9])(?:loc|cl|qu|poss|lh)-")
+_DROPPED = {"__PU__", "__EMOTION__", "__LEFTHAND__", "__EPENTHESIS__"}
+_RENAMED = {"S0NNE": "SONNE", "HABEN2": "HABEN", "ZEIGEN": "ZEIGEN-BILDSCHIRM"}
+_SPELLED = re.compile(r"[A-Z](?:\+[A-Z])*")
 
-    A line `clip channel signer start end GLOSS GLOSS ...`; lines that start with `;;` are comments. An end of
-    1.79769e+308 becomes infinity; a sentence may be empty.
+
+def simplify(glosses: Iterable[str], mode: str = SIMPLIFICATIONS[0]) -> list[str]:
+    """A hypothesis as the corpus's official scoring changes it; references stay as they are published.
+
+    Args:
+        glosses: of one hypothesis.
+        mode: `phoenix-2014` has the rules that look at one gloss: they are all that acts on a ctm, which has one
+            gloss a line. `phoenix-2014-spanning` adds those that look at neighbours: `WIE AUSSEHEN` becomes
+            `WIE-AUSSEHEN`, spelled letters are joined (`K R` becomes `K+R`), and a gloss that is repeated at once
+            counts once.
+
+    Source: the evaluation rules published with the corpus.
 
     Raises:
-        ManifestError: for a missing file or a broken line (file and line are named).
+        SettingsError: for another mode.
+
+    >>> simplify(["loc-SUEDRAUM", "TRAUM", "__PU__", "__ON__", "REGEN-PLUSPLUS", "ZEIGEN"])
+    ['SUED', 'TRAUM', '__ON__', 'REGEN', 'ZEIGEN-BILDSCHIRM']
     """
-    rows = []
-    for number, line in _lines(Path(path)):
-        if line.startswith(";;"):
-            continue
-        head, text = re.match(r"((?:\S+\s+){0,4}\S+)(.*)", line.strip()).groups()
-        try:
-            clip, channel, signer, *times = head.split()
-            start, end = map(float, times)
-        except ValueError:
-            raise ManifestError(
-                f"{path}, line {number}: {line[:80]!r} is not 'clip channel signer start end glosses'"
-            ) from None
-        if not (math.isfinite(start) and 0 <= start < end):
-            raise ManifestError(f"{path}, line {number}: a sentence from {start} s to {end} s; mend the times")
-        rows.append({"clip": clip, "channel": channel, "signer": signer, "start": start,
-                     "end": math.inf if end > _ENDLESS else end, "glosses": " ".join(text.split())})  # fmt: skip
-    if not rows:
-        raise ManifestError(f"{path} holds no sentence; fetch the file again")
-    return pd.DataFrame(rows)
+    if mode not in SIMPLIFICATIONS:
+        raise SettingsError(f"simplification {mode!r} is unknown; choose from {', '.join(SIMPLIFICATIONS)}")
+    kept = [_simplified(gloss) for gloss in glosses if gloss not in _DROPPED]
+    kept = [gloss for gloss in kept if gloss]
+    return kept if mode == SIMPLIFICATIONS[0] else _spanning(kept)
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """(number, text) of the lines that are not empty."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} cannot be read as UTF-8 ({error}); fetch it again") from None
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+def _simplified(gloss: str) -> str:
+    gloss = _MARKS.sub("", gloss).removesuffix("-PLUSPLUS")
+    gloss = _RENAMED.get(gloss, gloss)
+    return re.sub(r"(?<=[A-Z]{2})RAUM$", "", gloss)
+
+
+def _spanning(glosses: Sequence[str]) -> list[str]:
+    out: list[str] = []
+    for gloss in glosses:
+        if out and out[-1] == "WIE" and gloss == "AUSSEHEN":
+            out[-1] = "WIE-AUSSEHEN"
+        elif out and _SPELLED.fullmatch(out[-1]) and _SPELLED.fullmatch(gloss):
+            out[-1] += f"+{gloss}"
+        elif not out or out[-1] != gloss:
+            out.append(gloss)
+    return out

@@ -1,12 +1,13 @@
-"""PHOENIX-2014's corpus csv and stm files, as they are released and as they can be broken."""
+"""PHOENIX-2014's corpus csv files, as they are released and as they can be broken, and its simplification."""
 
 import math
 
 import pytest
 
 from signlib.data.manifest import check_manifest
-from signlib.data.phoenix import read_manifest, read_stm
-from signlib.errors import InputError, ManifestError
+from signlib.data.phoenix import read_manifest, simplify
+from signlib.data.transcripts import read_ctm, read_stm
+from signlib.errors import InputError, ManifestError, SettingsError
 
 HEADER = "id|folder|signer|annotation\n"
 
@@ -82,31 +83,57 @@ def test_files_that_are_none(tmp_path):
         read_manifest(tmp_path)
 
 
-def test_an_stm(tmp_path):
-    (tmp_path / "a.stm").write_text(
-        ";; comment\na 1 S1 0.0 1.79769e+308 ICH  OSTERN\n\nb 1 S2 1.5 2.25 WARM\nc 1 S2 0 1.79769e+308\n"
-    )
-    assert read_stm(tmp_path / "a.stm").to_numpy().tolist() == [
-        ["a", "1", "S1", 0.0, math.inf, "ICH OSTERN"],
-        ["b", "1", "S2", 1.5, 2.25, "WARM"],
-        ["c", "1", "S2", 0.0, math.inf, ""],
-    ]
+def test_si5_has_csv_files_of_its_own(tmp_path):
+    below = "phoenix-2014-signerindependent-SI5/annotations/manual"
+    (write(tmp_path, "dev", below=below) / below / "dev.corpus.csv").rename(tmp_path / below / "dev.SI5.corpus.csv")
+    (row,) = read_manifest(tmp_path, "si5").to_dict("records")
+    assert row["file"] == "phoenix-2014-signerindependent-SI5/features/fullFrame-210x260px/dev/a-1/1"
+    with pytest.raises(ManifestError, match="holds no train"):
+        read_manifest(tmp_path)
+
+
+def test_si5_can_be_made_from_the_multisigner_csv(tmp_path):
+    for split in ("train", "dev", "test"):
+        rows = "".join(f"{split}{k}|{split}{k}/1/*.png|Signer0{k}|A\n" for k in (4, 5))
+        write(tmp_path, split, rows)
+    assert read_manifest(tmp_path, "si5")["clip"].tolist() == ["train4", "dev5", "test5"]
+    with pytest.raises(SettingsError, match="edition 'si6' is unknown; choose from multisigner, si5"):
+        read_manifest(tmp_path, "si6")
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("gloss", "simple"),
     [
-        ("a 1 S 0.0\n", r"a\.stm, line 1: 'a 1 S 0\.0' is not 'clip channel signer start end glosses'"),
-        ("a 1 S 0 x A\n", "line 1"),
-        ("\na 1 S 2 1 A\n", "line 2: a sentence from 2.0 s to 1.0 s"),
-        ("a 1 S nan 1 A\n", "from nan s"),
-        (";; nothing\n", "holds no sentence"),
+        ("loc-NORD", "NORD"), ("cl-KOMMEN", "KOMMEN"), ("qu-DU", "DU"), ("poss-EUCH", "EUCH"), ("lh-HOCH", "HOCH"),
+        ("NICHT-cl-KOMMEN", "NICHT-KOMMEN"), ("loc-SUEDRAUM", "SUED"), ("OSTRAUM", "OST"), ("TRAUM", "TRAUM"),
+        ("RAUM", "RAUM"), ("loc-RAUM", "RAUM"), ("loc-HABEN2-PLUSPLUS", "HABEN"), ("S0NNE", "SONNE"),
+        ("ZEIGEN-BILDSCHIRM", "ZEIGEN-BILDSCHIRM"), ("loc-ZEIGEN", "ZEIGEN-BILDSCHIRM"), ("__OFF__", "__OFF__"),
+        ("PLUSPLUS", "PLUSPLUS"), ("BLOC-A", "BLOC-A"), ("WIE-AUSSEHEN", "WIE-AUSSEHEN"),
     ],
-)
-def test_a_broken_stm_is_named(tmp_path, text, message):
-    (tmp_path / "a.stm").write_text(text)
-    with pytest.raises(ManifestError, match=message):
-        read_stm(tmp_path / "a.stm")
+)  # fmt: skip
+def test_one_gloss_simplified(gloss, simple):
+    assert simplify([gloss]) == [simple]
+
+
+def test_dropped_glosses_may_leave_nothing():
+    assert simplify(["__PU__", "__EMOTION__", "__LEFTHAND__", "__EPENTHESIS__"]) == []
+
+
+def test_rules_that_span_glosses_have_a_mode_of_their_own():
+    heard = "WIE AUSSEHEN K R O REGEN REGEN __PU__ REGEN WIE REGEN SCH A+B C".split()
+    spanning = "WIE-AUSSEHEN K+R+O REGEN WIE REGEN SCH A+B+C"
+    assert " ".join(simplify(heard, "phoenix-2014-spanning")) == spanning
+    assert " ".join(simplify(heard)) == "WIE AUSSEHEN K R O REGEN REGEN REGEN WIE REGEN SCH A+B C"
+    with pytest.raises(SettingsError, match="'phoenix' is unknown; choose from phoenix-2014, phoenix-2014-spanning"):
+        simplify(heard, "phoenix")
+
+
+def test_the_official_script_made_the_same_of_real_hypotheses(real_data):
+    root = real_data("phoenix-2014")
+    raw, simple = (read_ctm(root / f"hypotheses-dev{kind}.ctm") for kind in ("", ".simplified"))
+    assert len(simple) == 540
+    assert {clip: simplify(glosses) for clip, glosses in raw.items()} == simple
+    assert sum(map(len, raw.values())) > sum(map(len, simple.values())) == 4997
 
 
 def test_the_official_sentences(real_data):
@@ -114,6 +141,9 @@ def test_the_official_sentences(real_data):
     table = read_manifest(root)
     assert table["split"].value_counts().to_dict() == {"train": 5672, "val": 540, "test": 629}
     assert table["signer"].nunique() == 9
+    held = read_manifest(root, "si5")
+    assert held["split"].value_counts().to_dict() == {"train": 4376, "test": 180, "val": 111}
+    assert held.groupby("split")["signer"].nunique().to_dict() == {"train": 8, "val": 1, "test": 1}
     words = {split: {g for text in part for g in text.split()} for split, part in table.groupby("split")["glosses"]}
     assert {split: len(found) for split, found in words.items()} == {"train": 1231, "val": 460, "test": 496}
     assert len(set.union(*words.values())) == 1295

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from signlib.data import autsl, ntu60, phoenix, wlasl
+from signlib.data import autsl, ntu60, phoenix, transcripts, wlasl
 from signlib.data.manifest import check_manifest
 from signlib.data.video import probe, read_frames
 from signlib.errors import SettingsError
@@ -98,7 +98,7 @@ def test_phoenix_comes_back_from_its_reader(tmp_path):
         assert probe(pictures[0]).width == 42
         assert probe(pictures[0]).height == 52
     for split, name in (("train", "train"), ("val", "dev"), ("test", "test")):
-        spoken = phoenix.read_stm(
+        spoken = transcripts.read_stm(
             tmp_path / "phoenix-2014-multisigner" / "evaluation" / f"phoenix2014-groundtruth-{name}.stm"
         )
         assert spoken["glosses"].tolist() == table.loc[table["split"] == split, "glosses"].tolist()
