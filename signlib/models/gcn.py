@@ -1,0 +1,186 @@
+"""The LAST-E graph network: nano, small, base and large as four rows of one table over one block."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from signlib.errors import SettingsError
+from signlib.models.gcn_heads import Pool, build_head, mean_over_bodies
+from signlib.models.gcn_layers import Attention, DropPath, Gate, GraphMix, Layer, Mix, Norm, Stretch
+
+
+@dataclass(frozen=True)
+class GraphSizes:
+    """One row of the table.
+
+    Attributes:
+        stem: channels after fusion.
+        channels, blocks: of each stage; every stage but the first halves the frames in its first block.
+        hops: bones that a layer reaches; the adjacency has one subset more.
+        bands: gates of the last stage see powers of three frequency bands besides motion.
+        attend: subsets of the adjacency are weighted clip by clip.
+        bottleneck: the seed's head has its auxiliary loss.
+        dropout: before the classifier.
+        drop_path: of the last block, falling to 0 in the first.
+    """
+
+    stem: int
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+    hops: int = 2
+    bands: bool = False
+    attend: bool = True
+    bottleneck: bool = False
+    dropout: float = 0.25
+    drop_path: float = 0.0
+
+    @property
+    def receptive_field(self) -> int:
+        """Hops that reach one joint in all."""
+        return self.hops * sum(self.blocks)
+
+
+VARIANTS = {
+    "nano": GraphSizes(24, (32, 48, 64), (1, 1, 1), hops=1, attend=False, dropout=0.2),
+    "small": GraphSizes(32, (48, 64, 96), (1, 2, 2)),
+    "base": GraphSizes(48, (64, 96, 128), (2, 2, 2), bottleneck=True, dropout=0.3, drop_path=0.05),
+    "large": GraphSizes(48, (80, 112, 160), (2, 2, 2), bands=True, bottleneck=True, dropout=0.3, drop_path=0.1),
+}
+"""Source: seed 003, "Model Variant Configs"."""
+
+
+class Block(nn.Module):
+    """Gather over joints, filter over time, gate, attend; beside a shortcut, with no activation after the sum."""
+
+    def __init__(
+        self, channels: int, out: int, stride: int, adjacency: Tensor, attend: bool, bands: bool, drop_path: float
+    ) -> None:
+        super().__init__()
+        self.graph = GraphMix(channels, out, adjacency, attend)
+        self.time = Stretch(out, stride)
+        self.gate, self.attention = Gate(out, bands), Attention(out)
+        self.shortcut = Mix(channels, out, stride) if (channels, stride) != (out, 1) else None
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, J, Ci) to (N, ceil(T / stride), J, Co)."""
+        found = self.time(functional.hardswish(self.graph(x)))
+        gate = self.gate(found)
+        found = found * (gate * self.attention(found, gate))
+        return self.drop_path(found) + (x if self.shortcut is None else self.shortcut(x))
+
+
+class GraphNetwork(nn.Module):
+    """Class scores (B, K) from streams of one or more bodies.
+
+    Args:
+        variant: `nano`, `small`, `base`, `large`, or sizes of your own.
+        adjacency: (hops + 1, J, J) of the skeleton, from `graph.adjacency`.
+        classes: K.
+        streams, channels: S and C of the batch; the seed's streams are joint, velocity and bone, C = 3.
+        head: `seed`, `plain`, or `infogcn` (see `gcn_heads`).
+        bodies: how many bodies of a clip are looked at; 1 takes the first.
+        dropout, drop_path: instead of the variant's.
+
+    Bodies that are there are folded into the batch; others are never computed and never enter a statistic. Their
+    pooled features are averaged, not their scores: so the head's batch norm, bottleneck and classifier see each clip
+    once, however many bodies it shows.
+
+    Raises:
+        SettingsError: for an unknown variant, head, or an adjacency whose subsets do not fit the variant's hops.
+
+    Source: seed 003 at the commit that has the stated counts: 75,596 / 284,461 / 600,912 / 911,376 parameters for
+        25 joints, 60 classes and three streams.
+    Differs: the seed looks at the first body only.
+    """
+
+    def __init__(
+        self, variant: str | GraphSizes, adjacency: Tensor, classes: int, streams: int = 3, channels: int = 3,
+        head: str = "seed", bodies: int = 2, dropout: float | None = None, drop_path: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        sizes = _sizes(variant)
+        if len(adjacency) != sizes.hops + 1:
+            raise SettingsError(
+                f"the adjacency has {len(adjacency)} subsets, this variant needs {sizes.hops + 1}: make it with "
+                f"hops={sizes.hops}"
+            )
+        self.sizes, self.classes, self.bodies = sizes, classes, bodies
+        self.streams, self.joints, self.channels = streams, adjacency.shape[1], channels
+        self.norm, self.fusion = Norm(streams * channels), Mix(streams * channels, sizes.stem)
+        self.blocks = _blocks(sizes, adjacency, sizes.drop_path if drop_path is None else drop_path)
+        self.pool = Pool(sizes.channels[-1])
+        dropout = sizes.dropout if dropout is None else dropout
+        self.head = build_head(head, sizes.channels[-1], classes, dropout, sizes.bottleneck)
+        for part in self.modules():
+            if isinstance(part, nn.Linear):
+                nn.init.normal_(part.weight, std=0.01)
+                if part.bias is not None:
+                    nn.init.zeros_(part.bias)
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Scores (B, K), not normalised, for streams (B, P, S, T, J, C) and bodies (B, P), True where one is."""
+        streams, bodies = batch["streams"][:, : self.bodies], batch["bodies"][:, : self.bodies]
+        self._check(streams)
+        folded = streams.flatten(0, 1) if bodies.all() else streams[bodies]
+        # Nobody in the whole batch: nothing to pool over.
+        pooled = self.pool(self.features(folded)) if len(folded) else folded.new_zeros(0, self.sizes.channels[-1])
+        return self.head(mean_over_bodies(pooled, bodies))
+
+    def features(self, streams: Tensor) -> Tensor:
+        """(N, T', J, D) for the streams of N bodies (N, S, T, J, C); T' = T / 4 for three stages."""
+        x = streams.permute(0, 2, 3, 1, 4).flatten(3)
+        x = functional.relu(self.fusion(self.norm(x)))
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
+        """The head's own loss for the last forward in training mode; a scalar, 0 for a head without one.
+
+        Args:
+            targets: (B,) or (B, K); only `infogcn` needs them.
+
+        It can be asked once after each such forward, in the thread that called it. The seed weighs its own by 0.01
+        (`training.ib_loss_weight`); `infogcn` has its weights inside.
+        """
+        return self.head.auxiliary_loss(targets)
+
+    def fused(self) -> "GraphNetwork":
+        """A copy for inference with every batch norm folded into the layer before it; the same scores."""
+        model = copy.deepcopy(self).eval().requires_grad_(False)
+        for part in model.modules():
+            if isinstance(part, Layer):
+                part.fuse()
+        return model
+
+    def _check(self, streams: Tensor) -> None:
+        expected, found = (self.streams, self.joints, self.channels), (streams.shape[2], *streams.shape[4:])
+        if found != expected:
+            raise SettingsError(
+                f"a batch with (streams, joints, channels)={tuple(found)} came to a model for {expected}; change "
+                "model.streams or the skeleton"
+            )
+
+
+def _sizes(variant: str | GraphSizes) -> GraphSizes:
+    if isinstance(variant, GraphSizes):
+        return variant
+    if variant not in VARIANTS:
+        raise SettingsError(f"variant={variant!r} is unknown; choose from {', '.join(VARIANTS)}")
+    return VARIANTS[variant]
+
+
+def _blocks(sizes: GraphSizes, adjacency: Tensor, drop_path: float) -> nn.ModuleList:
+    blocks, channels, last = nn.ModuleList(), sizes.stem, sum(sizes.blocks) - 1
+    for stage, (out, count) in enumerate(zip(sizes.channels, sizes.blocks, strict=True)):
+        for i in range(count):
+            stride = 2 if stage > 0 and i == 0 else 1
+            bands = sizes.bands and stage == len(sizes.channels) - 1
+            rate = drop_path * len(blocks) / max(last, 1)
+            blocks.append(Block(channels, out, stride, adjacency, sizes.attend, bands, rate))
+            channels = out
+    return blocks
