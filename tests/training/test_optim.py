@@ -6,12 +6,21 @@ import pytest
 import torch
 from torch import nn
 
-from signlib import presets
+from signlib import config, presets
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
 from signlib.errors import SettingsError
 from signlib.recognition import build_model
 from signlib.sizes import unweighted
-from signlib.training.optim import Average, parameter_groups, rate_factor, warmup_steps
+from signlib.training.optim import (
+    Average,
+    decays,
+    make_optimizer,
+    parameter_groups,
+    rate_factor,
+    schedule_of,
+    warmup_share,
+    warmup_steps,
+)
 
 SKELETONS = {"dgs-30/small": FACE_HANDS_43, "asl-letters/small": HANDS_42}
 
@@ -34,7 +43,7 @@ def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
     training = settings.training
     found = groups_by_name(model, training.learning_rate, training.weight_decay, training.rates)
     assert set(found) == {name for name, _ in model.named_parameters()}
-    kinds = nn.Linear | nn.Conv1d | nn.Conv3d
+    kinds = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
     matrices = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, kinds)}
     assert matrices
     for name, (rate, decay) in found.items():
@@ -76,6 +85,55 @@ def test_the_rate_rises_and_falls_as_worked_out_by_hand():
     assert rate_factor(0, 4, 0.0, "linear") == 1
     assert rate_factor(9, 4, 0.0, "cosine") == pytest.approx(0)
     assert warmup_steps(101, 0.1) == 10
+
+
+def test_seed_003s_rate_starts_at_a_hundredth_peaks_and_ends_at_its_floor():
+    given = ["training.learning_rate=0.1", "training.warmup_start_lr=0.01", "training.min_lr=0.0001"]
+    training = config.build(overrides=[*given, "training.epochs=120", "training.warmup_epochs=5"]).training
+    rate = [0.1 * schedule_of(training, 1200)(step) for step in range(1201)]
+    assert rate[0] == pytest.approx(0.01)
+    assert rate[25] == pytest.approx(0.055), "half of the way up"
+    assert rate[50] == pytest.approx(0.1) == max(rate)
+    assert rate[625] == pytest.approx(0.0001 + (0.1 - 0.0001) / 2), "half of the way down"
+    assert rate[1200] == pytest.approx(0.0001) == min(rate)
+    assert warmup_share(training) == 5 / 120
+    assert warmup_share(config.build(overrides=["training.warmup=0.2"]).training) == 0.2
+
+
+def test_steps_take_a_tenth_after_each_milestone():
+    given = ["training.schedule=multistep", "training.milestones=[2,3]", "training.epochs=4", "training.warmup=0"]
+    factor = schedule_of(config.build(overrides=given).training, 8)
+    assert [factor(step) for step in range(8)] == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_the_optimiser_is_the_one_that_was_asked_for():
+    model = Small()
+    for given, kind, expected in [
+        (["training.optimizer=sgd"], torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+        (["training.optimizer=sgd", "training.nesterov=false"], torch.optim.SGD, {"nesterov": False}),
+        (
+            ["training.optimizer=sgd", "training.nesterov=false", "training.momentum=0"],
+            torch.optim.SGD,
+            {"momentum": 0},
+        ),
+        ([], torch.optim.AdamW, {"betas": (0.9, 0.999)}),
+    ]:
+        training = config.build(overrides=given).training
+        made = make_optimizer(parameter_groups(model, 0.1, 0.5), training)
+        assert type(made) is kind
+        for group in made.param_groups:
+            assert expected.items() <= group.items()
+
+
+def test_what_a_module_of_ours_holds_directly_does_not_decay():
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.edge, self.alpha = nn.Parameter(torch.ones(3, 4, 4)), nn.Parameter(torch.zeros(1, 5, 1, 1))
+            self.mix = nn.Sequential(nn.Conv2d(5, 5, 1, bias=False), nn.BatchNorm2d(5))
+            self.recurrent = nn.LSTM(5, 5)
+
+    assert decays(Gated()) == {"mix.0.weight", "recurrent.weight_ih_l0", "recurrent.weight_hh_l0"}
 
 
 def test_the_average_forgets_its_start_and_then_moves_slowly():
