@@ -69,6 +69,16 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--split", default="", help="of a store, only the clips of this split")
     predict.add_argument("--out", metavar="CSV", help="also write the table there")
 
+    wer = verb(
+        "wer", "word error rate of hypotheses in a ctm against references in an stm",
+        "dev.stm hypotheses.ctm --simplify phoenix-2014 --against baseline.ctm",
+    )  # fmt: skip
+    wer.add_argument("reference", metavar="REF.stm", help="a line a sentence: clip channel signer start end GLOSS ...")
+    wer.add_argument("hypothesis", metavar="HYP.ctm", help="a line a gloss: clip channel start length GLOSS")
+    wer.add_argument("--simplify", default="", metavar="MODE", help="phoenix-2014: the corpus's official rules, one "
+                     "gloss at a time; phoenix-2014-spanning: also those over neighbours; only hypotheses")  # fmt: skip
+    wer.add_argument("--against", metavar="OTHER.ctm", help="also the paired test against these hypotheses")
+
     run = verb("run", "run a notebook headless", "12_skeleton_encoder -p MODE full --out executed.ipynb")
     run.add_argument("notebook", help="path or name of a notebook")
     run.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
@@ -180,6 +190,18 @@ def predict(options: argparse.Namespace) -> int:
     return 0 if (table["problem"] == "").any() else 2
 
 
+def wer(options: argparse.Namespace) -> int:
+    """Print counts, intervals and confusions, and the paired test where there is a second ctm."""
+    from signlib.evaluation import wer_report
+
+    found = wer_report.score_files(options.reference, options.hypothesis, options.simplify)
+    print(wer_report.report(found))
+    if options.against:
+        other = wer_report.score_files(options.reference, options.against, options.simplify)
+        print(f"\n{wer_report.describe(wer_report.compare(other, found), (options.against, options.hypothesis))}")
+    return 0
+
+
 def run(options: argparse.Namespace) -> int:
     """Run one notebook; a failing cell is shown and makes the exit code 1."""
     from signlib.course.notebook import run_notebook
@@ -221,7 +243,7 @@ def results(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "models": models, "extract": extract, "train": train, "predict": predict,
-    "run": run, "publish": publish, "results": results,
+    "wer": wer, "run": run, "publish": publish, "results": results,
 }  # fmt: skip
 
 

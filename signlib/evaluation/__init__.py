@@ -3,6 +3,7 @@
 metrics  accuracy with its interval, per class and per signer
 tables   results for the README and the last notebook
 plots    the figures of the course
+wer  wer_report  resampling   sentences: error counts, what `signlib wer` prints, intervals and paired tests
 paired   two systems on the same clips: exact McNemar, intervals over signers
 late_fusion  fusion_report   streams put together by their scores, and what notebook 21 asks of them
 """

@@ -1,0 +1,108 @@
+"""What `python -m signlib wer` prints: two files in, rates with intervals and where the errors are out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from signlib.data import phoenix, transcripts
+from signlib.evaluation import wer
+from signlib.evaluation.resampling import PairedRates, compare_rates, rate_interval
+
+SHOWN = 10
+"""Glosses and confusions that are printed."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Hypotheses against their references.
+
+    Attributes:
+        references, hypotheses: N sentences of glosses; signers: (N,).
+        silent: sentences without any hypothesis.
+        edits: weights -> counts.
+    """
+
+    references: list[list[str]]
+    hypotheses: list[list[str]]
+    signers: list[str]
+    silent: int
+    edits: dict[str, wer.Edits]
+
+
+def score_files(reference: str | Path, hypothesis: str | Path, simplify: str = "") -> Scored:
+    """Score a ctm against an stm.
+
+    Args:
+        simplify: "", or a mode of `phoenix.simplify`; it changes hypotheses only, as the official script does.
+
+    Raises:
+        ManifestError: for files that cannot be read, or hypotheses of other clips.
+        InputError: for references without words.
+    """
+    table = transcripts.read_stm(reference)
+    heard = transcripts.hypotheses_of(table["clip"], transcripts.read_ctm(hypothesis), str(hypothesis))
+    silent = sum(not glosses for glosses in heard)
+    if simplify:
+        heard = [phoenix.simplify(glosses, simplify) for glosses in heard]
+    references = [text.split() for text in table["glosses"]]
+    counted = {weights: wer.edits(references, heard, weights) for weights in wer.WEIGHTS}
+    return Scored(references, heard, table["signer"].tolist(), silent, counted)
+
+
+def report(scored: Scored) -> str:
+    """Rate and intervals, counts under both weights, signers, the glosses most often missed, the confusions."""
+    found = scored.edits["sclite"]
+    aligned = wer.alignment(scored.references, scored.hypotheses)
+    glosses = wer.by_gloss(aligned)
+    glosses["wrong"] = glosses["substituted"] + glosses["deleted"]
+    worst = glosses.sort_values("wrong", ascending=False, kind="stable").head(SHOWN)
+    lines = [
+        f"{len(found.words):,} sentences, {found.words.sum():,} words; {scored.silent} sentences without a hypothesis",
+        f"WER {found.rate:.2f} %, 95 % interval {_interval(scored, None)} (sentences drawn again)",
+    ]
+    known = len(set(scored.signers))
+    if known > 1:
+        lines.append(f"  {_interval(scored, scored.signers)} when whole signers are drawn again ({known} signers)")
+    lines += [f"  {name:11s} {counts}" for name, counts in scored.edits.items()]
+    tables = {
+        "by signer": wer.by_signer(found, scored.signers).round({"WER": 1}),
+        "glosses most often missed": worst.drop(columns="wrong").round({"errors": 1}),
+        "most frequent confusions": wer.confusions(aligned).head(SHOWN).set_index("reference"),
+    }
+    return "\n".join(lines + [f"\n{name}\n{_text(table)}" for name, table in tables.items()])
+
+
+def _interval(scored: Scored, groups: Sequence[str] | None) -> str:
+    counts = scored.edits["sclite"]
+    low, high = rate_interval(counts.errors, counts.words, groups)
+    return f"[{low:.2f}, {high:.2f}]"
+
+
+def _text(table: pd.DataFrame) -> str:
+    return table.rename_axis(None).to_string() if len(table) else "none"
+
+
+def compare(first: Scored, second: Scored) -> PairedRates:
+    """The second hypotheses held against the first, sentence by sentence."""
+    ours, theirs = first.edits["sclite"], second.edits["sclite"]
+    return compare_rates(ours.errors, theirs.errors, np.asarray(ours.words), first.signers)
+
+
+def describe(found: PairedRates, names: tuple[str, str]) -> str:
+    """A comparison in words."""
+    low, high = found.interval
+    lines = [
+        f"{names[1]} against {names[0]}: {found.second:.2f} % against {found.first:.2f} %, {found.difference:+.2f} "
+        f"points, 95 % interval [{low:+.2f}, {high:+.2f}] (paired, sentences drawn again)"
+    ]
+    if found.signer_interval is not None:
+        low, high = found.signer_interval
+        lines.append(f"  [{low:+.2f}, {high:+.2f}] when whole signers are drawn again")
+    lines.append(
+        f"  fewer errors in {found.improved} sentences, more in {found.worsened}; p = {found.p:.2g} (hypotheses "
+        f"swapped at random); fewer errors in {found.better:.1%} of the resamples"
+    )
+    return "\n".join([*lines, f"  {found.warning}"] if found.warning else lines)
