@@ -188,12 +188,13 @@ def motion(x: Tensor) -> Tensor:
 def band_powers(x: Tensor) -> Tensor:
     """(N, 3 C): mean of |rfft|^2 over time, over joints and over the lower, middle, upper third of T // 2 + 1 bins.
 
-    In 32 bits whatever autocast says: the power of a long clip is beyond half precision.
+    In at least 32 bits whatever autocast says: the power of a long clip is beyond half precision.
     """
     n, frames, joints, channels = x.shape
     with torch.autocast(x.device.type, enabled=False):
-        waves = fourier(frames).to(x.device)
-        power = torch.matmul(waves, x.float().flatten(2)).square().view(n, 2, -1, joints, channels).sum(1).mean(2)
+        x = x.to(torch.promote_types(x.dtype, torch.float32)).flatten(2)
+        power = torch.matmul(fourier(frames, x.dtype, x.device), x).square()
+        power = power.view(n, 2, -1, joints, channels).sum(1).mean(2)
         bins = power.shape[1]
         third = max(bins // 3, 1)
         bands = power[:, :third], power[:, third : 2 * third], power[:, 2 * third :]
@@ -201,9 +202,10 @@ def band_powers(x: Tensor) -> Tensor:
 
 
 @lru_cache
-def fourier(frames: int) -> Tensor:
+def fourier(frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(2 F, T): cosines, then sines, of the F = T // 2 + 1 bins of a real Fourier transform."""
-    turns = torch.outer(torch.arange(frames // 2 + 1.0), torch.arange(float(frames))) / frames
+    bins, times = (torch.arange(count, dtype=dtype, device=device) for count in (frames // 2 + 1, frames))
+    turns = torch.outer(bins, times) / frames
     # Whole turns are dropped first: the sine of a large angle is less exact.
     angles = 2 * math.pi * (turns % 1)
     return torch.cat([angles.cos(), angles.sin()])
