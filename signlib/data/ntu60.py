@@ -6,6 +6,7 @@ the manifest needs nothing but names: of the files, or of a list.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ TRAIN_PERFORMERS = frozenset({1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 
 TRAIN_CAMERAS = frozenset({2, 3})
 FPS = 30.0
 FOLDER = "nturgb+d_skeletons"
+SETTINGS = ("xsub", "xview")
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
-_FIELDS = ("setup", "camera", "performer", "replication", "action")
+FIELDS = ("setup", "camera", "performer", "replication", "action")
 _JOINT_VALUES = 12
 """Numbers of a joint: x y z, two pairs of picture coordinates, a quaternion, the tracking state."""
 
@@ -39,7 +41,8 @@ _JOINT_VALUES = 12
 def read_manifest(root: str | Path, setting: str = "xsub", names: str | Path | None = None) -> pd.DataFrame:
     """The manifest, with columns setup, camera, performer, replication and action (1-based) beside the usual ones.
 
-    There is no official validation split: it is taken from the training performers later.
+    There is no official validation split: it is taken from the training performers later. The 302 clips whose
+    skeletons the corpus's page calls missing (`missing_clips`) are left out.
 
     Args:
         root: the folder with the `.skeleton` files, or the one above `nturgb+d_skeletons/`.
@@ -50,7 +53,7 @@ def read_manifest(root: str | Path, setting: str = "xsub", names: str | Path | N
         ManifestError: for no clips, or a name that is not SsssCcccPpppRrrrAaaa.
         SettingsError: for another setting.
     """
-    if setting not in ("xsub", "xview"):
+    if setting not in SETTINGS:
         raise SettingsError(f"setting={setting!r}: the official ones are xsub (performers) and xview (cameras)")
     root = Path(root)
     folder = f"{FOLDER}/" if (root / FOLDER).is_dir() else ""
@@ -61,26 +64,34 @@ def read_manifest(root: str | Path, setting: str = "xsub", names: str | Path | N
         listed, source = _listed(Path(names)), str(names)
     rows = []
     for line, clip in listed:
-        about = dict(zip(_FIELDS, parse_name(clip, f"{source}, line {line}" if names else source), strict=True))
-        train = about["performer"] in TRAIN_PERFORMERS if setting == "xsub" else about["camera"] in TRAIN_CAMERAS
-        rows.append(
-            {
-                "clip": clip,
-                "file": f"{folder}{clip}.skeleton",
-                "gloss": ACTIONS[about["action"] - 1],
-                "signer": f"P{about['performer']:03d}",
-                "split": "train" if train else "test",
-                "fps": FPS,
-                **about,
-            }
-        )
+        about = dict(zip(FIELDS, parse_name(clip, f"{source}, line {line}" if names else source), strict=True))
+        if clip not in missing_clips():
+            split = split_of(about["performer"], about["camera"], setting)
+            rows.append({"clip": clip, "file": f"{folder}{clip}.skeleton", "split": split, **labels(about)})
     if not rows:
         raise ManifestError(f"{source} holds no .skeleton files; give their folder, or a list of clip names")
     return manifest.complete(pd.DataFrame(rows), source=source)
 
 
+def split_of(performer: int, camera: int, setting: str) -> str:
+    """`train` or `test`."""
+    trains = performer in TRAIN_PERFORMERS if setting == "xsub" else camera in TRAIN_CAMERAS
+    return "train" if trains else "test"
+
+
+def labels(about: dict[str, int]) -> dict[str, str | int | float]:
+    """What the manifest says of a clip besides file and split, from the numbers of its name."""
+    return {"gloss": ACTIONS[about["action"] - 1], "signer": f"P{about['performer']:03d}", "fps": FPS, **about}
+
+
+@lru_cache
+def missing_clips() -> frozenset[str]:
+    """The 302 clips without a usable skeleton. Source: the list on the corpus's page."""
+    return frozenset(Path(__file__).with_name("ntu60_missing.txt").read_text(encoding="ascii").split())
+
+
 def parse_name(clip: str, source: str = "clip") -> tuple[int, int, int, int, int]:
-    """Setup, camera, performer, replication and action (all 1-based) of a clip name.
+    """Setup, camera, performer, replication and action (all 1-based; `FIELDS`) of a clip name.
 
     Raises:
         ManifestError: for another form, or an action above 60.

@@ -10,5 +10,7 @@ holistic      MediaPipe Holistic: frames to points
 landmarks     videos to stores of points
 quality       what a store's landmarks look like: drop-outs, jitter
 exchange      .npy per clip and .pose files, in and out
+actors        who acts in a clip of skeletons, and the axes they are seen in
+streams       joints, bones and how both move
 normalise     signer-centred, scale-free points; gaps; mirroring
 """

@@ -1,0 +1,208 @@
+"""NTU RGB+D 60 as others pass it on: one `.npz` of all clips, or `.npy` arrays with a file of labels.
+
+Clips are read one by one, since the whole is larger than many memories; nothing is ever unpickled.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from signlib.data import manifest, ntu60
+from signlib.data.skeletons import NTU_25
+from signlib.errors import InputError, ManifestError
+
+BODIES, JOINTS = 2, len(NTU_25)
+NPZ = {"xsub": "NTU60_CS.npz", "xview": "NTU60_CV.npz"}
+"""Names under which the `.npz` form goes around."""
+PARTS = {"train": "train", "val": "test", "test": "test"}
+"""Part of a file name or array -> split: what public code calls val is the official test."""
+CONVERT = (
+    "python -c \"import pickle, numpy; name, label = pickle.load(open('{0}.pkl', 'rb')); "
+    "numpy.savez('{0}.npz', name=name, label=label)\""
+)
+
+
+@dataclass(frozen=True)
+class ArrayClips:
+    """Clips of such files.
+
+    Attributes:
+        manifest: with names where the labels have them; else clips are numbered and their performers unknown.
+        read: pairs (clip, joints (T, 2, 25, 3) float32, NaN = no such body), in the order of the manifest.
+    """
+
+    manifest: pd.DataFrame
+    read: Iterator[tuple[str, np.ndarray]]
+
+
+def is_arrays(root: str | Path, setting: str) -> bool:
+    """True when the file or folder holds one of these forms, or the pickle of one."""
+    root = Path(root)
+    return root.suffix in (".npz", ".pkl") or (root / NPZ[setting]).is_file() or bool(_joint_files(root))
+
+
+def read_arrays(root: str | Path, setting: str = "xsub") -> ArrayClips:
+    """The clips of `NTU60_CS.npz` or `NTU60_CV.npz`, or of `train_data_joint.npy` and `val_data_joint.npy`.
+
+    Args:
+        root: the file, or the folder that holds the files.
+        setting: which of the two `.npz` files; the file itself decides who trains.
+
+    Raises:
+        InputError: for a pickle (with the way to convert it), or files that are missing or do not fit together.
+    """
+    root = Path(root)
+    if root.suffix == ".pkl":
+        raise InputError(_refusal(root))
+    archive = root if root.suffix == ".npz" else root / NPZ[setting]
+    if archive.is_file():
+        return _from_npz(archive)
+    return _from_npy(_joint_files(root))
+
+
+def _refusal(path: Path) -> str:
+    return (
+        f"{path} is a pickle, and reading one runs whatever code is in it. If you trust whoever made it, convert its "
+        f"labels once: {CONVERT.format(path.with_suffix(''))}; joints belong into .npy (N, 3, T, 25, 2)"
+    )
+
+
+def _from_npz(path: Path) -> ArrayClips:
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        inside = {name.removesuffix(".npy") for name in archive.namelist()}
+        parts = [part for part in PARTS if f"x_{part}" in inside]
+        lost = [f"y_{part}" for part in parts if f"y_{part}" not in inside] + ([] if parts else ["x_train"])
+        if lost:
+            raise ManifestError(f"{path} has no array {lost[0]!r}; it has {', '.join(sorted(inside))}")
+        tables = []
+        for part in parts:
+            labels = np.stack(list(_rows(archive, f"y_{part}")))
+            numbers = labels.argmax(1) if labels.ndim == 2 else labels
+            tables.append(_numbered(numbers, part, path))
+
+    def clips() -> Iterator[tuple[str, np.ndarray]]:
+        with _reading(path), zipfile.ZipFile(path) as archive:
+            for part, table in zip(parts, tables, strict=True):
+                names = iter(table["clip"])
+                for row in _rows(archive, f"x_{part}"):
+                    if row.size % (BODIES * JOINTS * 3):
+                        raise ManifestError(f"{path}: a clip of x_{part} has shape {row.shape}, not (T, 150)")
+                    yield next(names), bodies(row.reshape(-1, BODIES, JOINTS, 3))
+
+    return ArrayClips(manifest.complete(pd.concat(tables, ignore_index=True), str(path)), clips())
+
+
+def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
+    """The entries of an array along its first axis, one at a time."""
+    with archive.open(f"{name}.npy") as file:
+        header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+        shape, fortran, dtype = header[np.lib.format.read_magic(file)[0]](file)
+        if dtype.hasobject or fortran or not shape:
+            raise ManifestError(
+                f"{archive.filename}: {name} is {dtype} of shape {shape}; it must hold plain numbers in C order"
+            )
+        size = int(np.prod(shape[1:])) * dtype.itemsize
+        for _ in range(shape[0]):
+            yield np.frombuffer(file.read(size), dtype).reshape(shape[1:])
+
+
+class _reading:
+    """Turns what a damaged archive raises into one line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: object, _: object) -> None:
+        if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError | OSError | ValueError | KeyError):
+            raise ManifestError(f"{self.path} is no readable .npz file ({error}); fetch it again") from None
+
+
+def _joint_files(root: Path) -> dict[str, Path]:
+    found = {part: root / f"{part}_data_joint.npy" for part in PARTS}
+    return {part: path for part, path in found.items() if path.is_file()}
+
+
+def _from_npy(files: dict[str, Path]) -> ArrayClips:
+    arrays, tables = [], []
+    for part, path in files.items():
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ManifestError(f"{path} is no readable .npy file ({error}); fetch it again") from None
+        if array.ndim != 5 or array.shape[1:2] + array.shape[3:] != (3, JOINTS, BODIES):
+            raise ManifestError(f"{path} has shape {array.shape}, not (N, 3, T, {JOINTS}, {BODIES})")
+        arrays.append(array)
+        tables.append(_labelled(path.with_name(f"{part}_label"), part, len(array)))
+    table = manifest.complete(pd.concat(tables, ignore_index=True), str(next(iter(files.values())).parent))
+    names = iter([clip for part in tables for clip in part["clip"]])
+    clips = ((next(names), bodies(row.transpose(1, 3, 2, 0))) for array in arrays for row in array)
+    # Named clips without a skeleton are left out.
+    table = table[~table["clip"].isin(ntu60.missing_clips())].reset_index(drop=True)
+    kept = set(table["clip"])
+    return ArrayClips(table, ((clip, joints) for clip, joints in clips if clip in kept))
+
+
+def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
+    """The labels beside an array of joints: `.npz` (name, label) or `.npy` (label)."""
+    plain, named = stem.with_suffix(".npy"), stem.with_suffix(".npz")
+    if not plain.is_file() and not named.is_file():
+        pickled = stem.with_suffix(".pkl")
+        raise InputError(_refusal(pickled) if pickled.is_file() else f"{named} does not exist; put the labels there")
+    path = named if named.is_file() else plain
+    with _reading(path):
+        loaded = np.load(path, allow_pickle=False)
+        numbers = loaded["label"] if path == named else loaded
+        names = loaded["name"].astype(str) if path == named and "name" in loaded.files else None
+    if len(numbers) != count or (names is not None and len(names) != count):
+        raise ManifestError(f"{path} has {len(numbers)} labels for {count} clips; make both anew")
+    table = _numbered(numbers, part, path)
+    if names is None:
+        return table
+    clips = [name.removesuffix(".skeleton") for name in names]
+    about = [dict(zip(ntu60.FIELDS, ntu60.parse_name(clip, str(path)), strict=True)) for clip in clips]
+    wrong = [clip for clip, own, number in zip(clips, about, numbers, strict=True) if own["action"] != number + 1]
+    if wrong:
+        raise ManifestError(f"{path}: the label of {wrong[0]} is not its action minus one; make the labels anew")
+    return pd.DataFrame(
+        [{"clip": clip, "split": PARTS[part], **ntu60.labels(own)} for clip, own in zip(clips, about, strict=True)]
+    )
+
+
+def _numbered(numbers: np.ndarray, part: str, path: Path) -> pd.DataFrame:
+    if numbers.ndim != 1 or not np.isin(numbers, np.arange(len(ntu60.ACTIONS))).all():
+        raise ManifestError(f"{path}: labels of {part} must be numbers from 0 to {len(ntu60.ACTIONS) - 1}")
+    actions = numbers.astype(int) + 1
+    clips = [f"{part}-{number:05d}" for number in range(len(numbers))]
+    glosses = [ntu60.ACTIONS[action - 1] for action in actions]
+    return pd.DataFrame({"clip": clips, "gloss": glosses, "split": PARTS[part], "fps": ntu60.FPS, "action": actions})
+
+
+def bodies(joints: np.ndarray) -> np.ndarray:
+    """(T', 2, 25, 3) float32 of a padded clip (T, 2, 25, 3): NaN where all joints are zero, padding cut off.
+
+    Padding is zeros, the clip over again, or its last frame over again. A clip of nothing but zeros is one frame
+    of NaN.
+    """
+    joints = joints.astype(np.float32)
+    filled = np.flatnonzero(joints.any(axis=(1, 2, 3)))
+    if not len(filled):
+        return np.full((1, *joints.shape[1:]), np.nan, np.float32)
+    joints = joints[filled[0] : filled[-1] + 1]
+    joints = joints[: _period(joints)]
+    moving = np.flatnonzero((joints != joints[-1]).any(axis=(1, 2, 3)))
+    joints = joints[: moving[-1] + 2 if len(moving) else 1]
+    return np.where(joints.any(axis=(2, 3))[:, :, None, None], joints, np.nan)
+
+
+def _period(joints: np.ndarray) -> int:
+    """The number of frames after which the clip starts again, or its length."""
+    again = np.flatnonzero((joints[1:] == joints[0]).all(axis=(1, 2, 3))) + 1
+    return next((int(p) for p in again if np.array_equal(joints[p:], joints[:-p])), len(joints))

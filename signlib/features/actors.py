@@ -1,0 +1,156 @@
+"""Who acts in a clip of skeletons, and the axes they are seen in.
+
+A sensor reports every body that it believes in, in no order: a chair, a passer-by, one person under two ids.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from signlib.data.skeletons import Skeleton
+from signlib.errors import ClipError, SettingsError
+
+FEWEST_FRAMES = 11
+"""A body seen in no more frames is noise. Source: the practice of CTR-GCN (Chen et al. 2021)."""
+WIDEST, MOST_WIDE = 0.8, 0.7
+"""A body wider than so many of its heights in so large a share of its frames is furniture. Source: as above."""
+FIRST_FRAMES = 5
+"""The way that somebody faces is the mean over so many frames: one alone is noisy."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Joints that tell where a body is, how it is turned and how large it is.
+
+    Attributes:
+        middle: the origin.
+        left, right: joints on either side, as many on each.
+        base, top: ends of the trunk.
+    """
+
+    middle: int
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    base: int
+    top: int
+
+
+_MIDDLES, _BASES, _TOPS = ("spine_middle", "spine"), ("spine_base", "hip_centre"), ("neck", "shoulder_centre")
+
+
+def axes_of(skeleton: Skeleton) -> Axes:
+    """The axes of a skeleton of a whole body.
+
+    Raises:
+        SettingsError: for one without spine, shoulders and hips.
+    """
+    try:
+        middle, base, top = (
+            next(skeleton.index(name) for name in names if skeleton.has(name)) for names in (_MIDDLES, _BASES, _TOPS)
+        )
+        left, right = (
+            tuple(skeleton.index(f"{side}_{name}") for name in ("shoulder", "hip")) for side in ("left", "right")
+        )
+    except (RuntimeError, StopIteration, SettingsError):
+        raise SettingsError(
+            f"skeleton {skeleton.name!r} has no spine, shoulders and hips by name; graph networks on actions need them"
+        ) from None
+    return Axes(middle, left, right, base, top)
+
+
+def main_actors(joints: np.ndarray, most: int = 2) -> np.ndarray:
+    """The bodies that act, those who move most first, in the frames in which one of them is seen.
+
+    Short and flat bodies are dropped, unless nobody else is there. Bodies that are never there together are one
+    person whom the sensor lost and found again.
+
+    Args:
+        joints: (T, M, J, 3) with y up, NaN = no such body.
+        most: how many to keep.
+
+    Returns:
+        (T', M', J, 3) with 1 <= M' <= most and T' <= T; NaN where an actor is not seen.
+
+    Raises:
+        ClipError: when nobody is seen in any frame.
+    """
+    there = np.isfinite(joints).all(axis=(2, 3))
+    bodies = [m for m in range(joints.shape[1]) if there[:, m].any()]
+    if not bodies:
+        raise ClipError("nobody is seen in any frame of the clip; leave it out")
+    kept = [m for m in bodies if not _is_noise(joints[there[:, m], m])] or bodies
+    kept.sort(key=lambda m: -motion(joints[there[:, m], m]))
+    actors: list[np.ndarray] = []
+    for m in kept:
+        seen = there[:, m]
+        free = [own for own in actors if not (np.isfinite(own[:, 0, 0]) & seen).any()]
+        if free:
+            free[0][seen] = joints[seen, m]
+        elif len(actors) < most:
+            actors.append(np.where(seen[:, None, None], joints[:, m], np.nan))
+    found = np.stack(actors, 1)
+    return found[np.isfinite(found[:, :, 0, 0]).any(axis=1)]
+
+
+def motion(joints: np.ndarray) -> float:
+    """How much a body (T, J, 3) moves: the variance of each coordinate over time, summed, in square units."""
+    return float(joints.var(axis=0).sum())
+
+
+def _is_noise(joints: np.ndarray) -> bool:
+    extent = np.ptp(joints, axis=1)
+    wide = extent[:, 0] > WIDEST * extent[:, 1]
+    return len(joints) <= FEWEST_FRAMES or wide.mean() > MOST_WIDE
+
+
+def in_own_axes(joints: np.ndarray, axes: Axes, align: bool = True, scale: bool = True) -> np.ndarray:
+    """The clip seen from its first actor: origin in the middle of the spine when first seen, who then faces us.
+
+    Args:
+        joints: (T, M, J, 3), y up, x to the right of who faces the sensor, NaN = not seen.
+        align: turn everything about the vertical so that the first actor faces the sensor at the start.
+        scale: measure in the first actor's trunk, its mean length over the clip.
+
+    Returns:
+        (T, M, J, 3) float32; the distance between two actors is kept.
+
+    Source: seed 003's preprocessing; Shahroudy et al. 2016, section 3.4.
+    Differs: the seed turns by the angle instead of against it, which doubles a turn; its origin is the lower end of
+        the spine, and it looks at one frame.
+    """
+    first = joints[np.isfinite(joints[:, 0, 0, 0]), 0].astype(np.float64)
+    moved = joints - first[0, axes.middle]
+    if align:
+        moved = moved @ turn_back(first, axes)
+    if scale:
+        trunk = np.linalg.norm(first[:, axes.top] - first[:, axes.base], axis=-1).mean()
+        if not trunk > 1e-3:
+            raise ClipError(f"the trunk of the first person is {trunk:.4f} m long; leave the clip out")
+        moved = moved / trunk
+    return moved.astype(np.float32)
+
+
+def turn_back(first: np.ndarray, axes: Axes) -> np.ndarray:
+    """(3, 3) for row vectors: about the vertical, so that the line across shoulders and hips points along x.
+
+    Args:
+        first: (T, J, 3) the first actor; its first frames count.
+    """
+    across = (first[:FIRST_FRAMES, axes.right] - first[:FIRST_FRAMES, axes.left]).mean(axis=(0, 1))
+    angle = np.arctan2(across[2], across[0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
+
+
+def held(joints: np.ndarray) -> np.ndarray:
+    """(T, M, J, 3) without gaps: who is not seen stays where they were last, or will be first, seen.
+
+    Differs: public code puts an unseen body into the origin, from where it jumps.
+    """
+    out = joints.copy()
+    time = np.arange(len(joints))
+    for m in range(joints.shape[1]):
+        seen = np.flatnonzero(np.isfinite(joints[:, m, 0, 0]))
+        place = np.searchsorted(seen, time, side="right") - 1
+        out[:, m] = joints[seen[np.maximum(place, 0)], m]
+    return out
