@@ -224,7 +224,7 @@ def test_infogcns_own_loss_is_worked_out_by_hand():
     head = InfoGcnHead(2, 3, dropout=0.0, centre=10.0, prior=0.5)
     head.directions = torch.tensor([[3.0, 0], [0, 3], [7, 7]])
     head._last = (torch.tensor([[1.0, 0], [3, 0], [0, 5]]),)
-    # Means (2, 0) and (0, 5); their distances to the directions (3, 0) and (0, 3) squared and halved; class 2 has nobody.
+    # Means (2, 0) and (0, 5); their distances to the directions (3, 0) and (0, 3) squared, halved; nobody has class 2.
     expected = 10 * ((4 / 3) ** 2 + (5 / 3) ** 2) ** 0.5 + 0.5 * ((1 / 2) + (4 / 2)) / 2
     loss = head.auxiliary_loss(torch.tensor([0, 0, 1]))
     assert loss.item() == pytest.approx(expected, rel=1e-6)
