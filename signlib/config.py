@@ -167,6 +167,8 @@ def check(settings: Settings) -> None:
         raise SettingsError(
             f"fusion.width={settings.fusion.width} cannot be shared by fusion.heads={settings.fusion.heads}"
         )
+    if chosen and settings.gcn.variant:
+        raise SettingsError(f"gcn.variant={settings.gcn.variant} takes skeletons alone; empty fusion.modalities")
     if chosen and settings.augment.mixup:
         raise SettingsError(f"augment.mixup={settings.augment.mixup} is for landmarks alone; set it to 0 with a fusion")
     if settings.model.stem_kernel % 2 == 0:
@@ -183,10 +185,12 @@ def check(settings: Settings) -> None:
 
 def check_training(training: TrainingSettings) -> None:
     """Refuse a schedule or batch that does not fit together."""
-    if training.effective_batch % training.batch_size:
+    # With 0 devices, which are all there are, the trainer checks it again.
+    if training.effective_batch % (training.batch_size * max(training.devices, 1)):
+        devices = f" x training.devices={training.devices}" if training.devices > 1 else ""
         raise SettingsError(
             f"training.effective_batch={training.effective_batch} is no multiple of training.batch_size="
-            f"{training.batch_size}; change one of them"
+            f"{training.batch_size}{devices}; change one of them"
         )
     for key in ("warmup_start_lr", "min_lr"):
         if getattr(training, key) > training.learning_rate:

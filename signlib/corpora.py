@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 from signlib import config, paths
+from signlib.action_corpora import SPLIT_TYPES, load_actions, split_type
 from signlib.data import autsl, landmark_files, ntu60, phoenix, wlasl
 from signlib.data.folder import read_folder
 from signlib.data.skeletons import shared_points, skeleton
@@ -20,7 +21,7 @@ from signlib.synthesis.sentences import SentenceCorpus
 
 GENERATED = {"generated": GeneratedCorpus, "generated-sentences": SentenceCorpus}
 """Corpora made on the spot; of sentences, `repetitions` is how many each signer says."""
-OPEN = tuple(GENERATED)
+OPEN = (*GENERATED, "generated-actions")
 """Corpora whose per-clip predictions may be published; of all others only aggregates are."""
 
 VIDEO_READERS: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
@@ -42,8 +43,10 @@ def load_manifest(settings: config.DataSettings) -> pd.DataFrame:
         InputError: for label files that are missing or damaged.
     """
     if settings.corpus not in VIDEO_READERS:
-        return load_corpus(settings).labelled
+        return (load_actions if settings.corpus in SPLIT_TYPES else load_corpus)(settings).labelled
     folder, reader = VIDEO_READERS[settings.corpus]
+    if settings.corpus == "ntu60":
+        return reader(corpus_root(settings), split_type(settings))
     if not settings.root and not folder:
         raise SettingsError("data.corpus=folder needs data.root (--data-root): the folder with manifest.csv")
     return reader(corpus_root(settings))
@@ -89,13 +92,18 @@ def _load(settings: config.DataSettings) -> ClipSource:
         if not settings.root:
             raise SettingsError("data.corpus=store needs data.root (--data-root): the folder that `extract --out` made")
         return FeatureStore(settings.root)
+    if settings.corpus in SPLIT_TYPES:
+        raise SettingsError(
+            f"data.corpus={settings.corpus} holds whole bodies in action: take a graph network, such as preset "
+            "ntu60/nano or gcn.variant=nano"
+        )
     if settings.corpus in VIDEO_READERS:
         raise SettingsError(
             f"data.corpus={settings.corpus} has no landmarks yet: make them with `python -m signlib extract ROOT --out "
             "STORE`, then set data.corpus=store data.root=STORE"
         )
     if settings.corpus not in landmark_files.READERS:
-        known = ", ".join([*GENERATED, "store", *landmark_files.READERS, *VIDEO_READERS])
+        known = ", ".join(dict.fromkeys([*GENERATED, "store", *landmark_files.READERS, *VIDEO_READERS, *SPLIT_TYPES]))
         raise SettingsError(f"data.corpus={settings.corpus!r} is unknown; choose from {known}")
     folder, reader = landmark_files.READERS[settings.corpus]
     file = reader(Path(settings.root) if settings.root else paths.data_root() / folder)

@@ -1,18 +1,18 @@
-"""What an experiment needs of its clips and its model: landmarks alone, or several modalities.
+"""What an experiment needs of its clips and its model: landmarks alone, several modalities, or whole bodies.
 
-Both kinds answer the same questions (`Recognition`), so that training and evaluation need not know which it is.
+All kinds answer the same questions (`Recognition`), so that training and evaluation need not know which it is.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from torch import nn
-from torch.utils.data import Dataset
 
 from signlib import paths
+from signlib.action_recognition import ActionRecognition, action_classifier
 from signlib.config import Settings, VideoSettings
 from signlib.corpora import GENERATED, VIDEO_READERS, corpus_root, generated_world, load_corpus, load_manifest
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
@@ -25,19 +25,11 @@ from signlib.models.classifier import LandmarkClassifier, landmark_classifier, l
 from signlib.models.fusion import FUSIONS, CrossAttentionFusion
 from signlib.models.multimodal import MODALITIES, MultimodalClassifier
 from signlib.models.video import VideoEncoder, depth_from_colour, pretrained_videomae, videomae
+from signlib.training.actions import ActionClassifier
 from signlib.training.augment import Augment
 from signlib.training.augment_video import MultimodalAugment
-from signlib.training.batches import ClipDataset, Prepared, prepare_clips
+from signlib.training.batches import Batch, ClipDataset, Clips, Prepared, prepare_clips
 from signlib.training.multimodal import KEYS, MultimodalDataset
-
-
-@dataclass
-class Clips:
-    """Clips ready for batches: the dataset, their ids in its order, and clip -> why it was left out."""
-
-    data: Dataset
-    clips: list[str]
-    unusable: dict[str, str]
 
 
 class Recognition(Protocol):
@@ -57,7 +49,7 @@ class Recognition(Protocol):
         ...
 
     @property
-    def augment(self) -> Augment | MultimodalAugment:
+    def augment(self) -> Callable[[Batch], Batch]:
         """The change of training batches."""
         ...
 
@@ -68,7 +60,9 @@ class Recognition(Protocol):
 
 
 def open_recognition(settings: Settings) -> Recognition:
-    """Clips and model that the settings describe: without `fusion.modalities` landmarks alone."""
+    """Clips and model that the settings describe: landmarks alone, unless they name a graph network or modalities."""
+    if settings.gcn.variant:
+        return ActionRecognition(settings)
     return MultimodalRecognition(settings) if settings.fusion.modalities else LandmarkRecognition(settings)
 
 
@@ -78,8 +72,12 @@ def hands_of(chosen: Skeleton) -> list[tuple[int, ...]]:
     return [hand for hand in hands if len(hand) == 21]
 
 
-def build_model(settings: Settings, base: Skeleton, classes: int) -> LandmarkClassifier | MultimodalClassifier:
+def build_model(
+    settings: Settings, base: Skeleton, classes: int
+) -> LandmarkClassifier | MultimodalClassifier | ActionClassifier:
     """The untrained classifier that the settings describe, for landmarks of skeleton `base`."""
+    if settings.gcn.variant:
+        return action_classifier(settings, base, classes)
     chosen = base.select(settings.features.joints)
     sizes = (len(chosen), settings.features.coordinates, hands_of(chosen), settings.features.frames)
     if not settings.fusion.modalities:

@@ -209,8 +209,8 @@ class GraphSettings:
         dropout: before the classifier.
         drop_path: chance that the last block is skipped; earlier ones in proportion.
         partition: `distance`, or `spatial`: the seed's own with its faults.
-        head: `seed`, or `bottleneck`: the classifier reads a sampled code.
-        ib_loss_weight: weight of the information bottleneck's loss.
+        head: `seed`; `plain`, without its bottleneck; `infogcn`: the classifier reads a sampled code.
+        ib_loss_weight: weight of the seed head's own loss.
     """
 
     variant: str = ""
@@ -294,7 +294,8 @@ class TrainingSettings:
         epochs: passes over the training clips; `max_steps` > 0 ends earlier.
         repeats: how often a pass shows each clip, augmented anew each time; for corpora of a few clips.
         batch_size: clips a step and device; `accumulate` batches make one optimiser step.
-        effective_batch: clips an optimiser step; accumulation follows from it, 0 = as above.
+        effective_batch: clips an optimiser step, over however many devices; accumulation follows from it, 0 = as above.
+        devices: GPUs (on a CPU processes, for trying it out), each with its own `batch_size`; 0 = all there are.
         optimizer: `adamw` or `sgd`; `momentum` and `nesterov` are of the latter.
         learning_rate, weight_decay: decay acts on matrices only (not biases, norms, embeddings, gates, graphs).
         rates: learning rates of parameters by name prefix (`encoder: 5e-5`), for pre-trained parts.
@@ -326,6 +327,7 @@ class TrainingSettings:
     batch_size: int = 64
     accumulate: int = 1
     effective_batch: int = 0
+    devices: int = 1
     optimizer: str = "adamw"
     momentum: float = 0.9
     nesterov: bool = True
@@ -389,7 +391,7 @@ CHOICES = {
     "pictures.fit": ("crop", "letterbox"),
     "gcn.variant": ("", "nano", "small", "base", "large"),
     "gcn.partition": ("distance", "spatial"),
-    "gcn.head": ("seed", "bottleneck"),
+    "gcn.head": ("seed", "plain", "infogcn"),
     "training.optimizer": ("adamw", "sgd"),
     "training.schedule": ("cosine", "linear", "constant", "multistep"),
     "training.precision": ("32", "bf16-mixed", "16-mixed", "auto"),
@@ -495,6 +497,7 @@ RANGES = {
     "training.patience": (0, 10**6),
     "training.validate_every": (1e-6, 1000),
     "training.effective_batch": (0, 10**7),
+    "training.devices": (0, 1024),
     "training.workers": (0, 1024),
     "training.threads": (0, 1024),
     "training.hours": (0, 10**4),

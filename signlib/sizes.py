@@ -13,13 +13,18 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from signlib import presets
+from signlib.action_recognition import blank_streams
 from signlib.config import Settings
 from signlib.data.skeletons import Skeleton, skeleton
 from signlib.models.classifier import LandmarkClassifier, parameter_count
 from signlib.models.multimodal import MultimodalClassifier
 from signlib.recognition import build_model
+from signlib.training.actions import ActionClassifier
 
-CORPORA = {"dgs-30": ("face-hands-43", 30), "asl-letters": ("hands-42", 27), "wlasl-50": ("upper-53", 50)}
+CORPORA = {
+    "dgs-30": ("face-hands-43", 30), "asl-letters": ("hands-42", 27), "wlasl-50": ("upper-53", 50),
+    "ntu60": ("ntu-25", 60), "nw-ucla": ("kinect-20", 10),
+}  # fmt: skip
 """Corpus -> its skeleton and number of glosses; all others count as 543 points and AUTSL's 226."""
 
 
@@ -27,7 +32,8 @@ def model_table() -> pd.DataFrame:
     """One row a preset with the sizes of its model's parts.
 
     `rgb` and `depth` are the video encoders, `encoder` the transformer on landmarks, `projection` what leads into it,
-    `fusion` the projections and weights of the modalities, `classifier` the rest; "" where there is none.
+    `fusion` the projections and weights of the modalities, `classifier` the rest; "" where there is none. Of a graph
+    network, `encoder` is its blocks and `fusion` that of its streams.
     """
     rows = []
     for name, preset in presets.PRESETS.items():
@@ -53,11 +59,16 @@ def unweighted(settings: Settings) -> Settings:
     return replace(settings, rgb=video[0], depth=video[1], pictures=pictures)
 
 
-def _parts(model: LandmarkClassifier | MultimodalClassifier) -> dict[str, int | str]:
+def _parts(model: LandmarkClassifier | MultimodalClassifier | ActionClassifier) -> dict[str, int | str]:
     parts: dict[str, nn.Module | None] = dict.fromkeys(
         ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
     )
-    if isinstance(model, MultimodalClassifier):
+    landmarks = None
+    if isinstance(model, ActionClassifier):
+        network = model.network
+        parts |= {"encoder": network.blocks, "fusion": nn.ModuleList([network.norm, network.fusion])}
+        parts["classifier"] = nn.ModuleList([network.pool, network.head])
+    elif isinstance(model, MultimodalClassifier):
         parts |= {"fusion": model.fusion, "classifier": model.classifier}
         parts |= {name: model.encoders[name] for name in ("rgb", "depth") if name in model.encoders}
         landmarks = dict(model.encoders).get("skeleton")
@@ -71,7 +82,13 @@ def _parts(model: LandmarkClassifier | MultimodalClassifier) -> dict[str, int | 
 
 
 def count_macs(settings: Settings, base: Skeleton, classes: int) -> int:
-    """Multiply-accumulates of one clip's forward pass, counted by torch; matrix products and convolutions only."""
+    """Multiply-accumulates of one clip's forward pass, counted by torch; matrix products and convolutions only.
+
+    A graph network is counted for one body.
+    """
+    if settings.gcn.variant:
+        network = build_model(settings, base, classes).network.eval()
+        return _counted(lambda: network(blank_streams(settings, base)))
     chosen = base.select(settings.features.joints)
     frames = settings.features.frames or 64
     points = {

@@ -5,11 +5,13 @@ import torch
 from torch.nn import functional
 
 from signlib import config, presets
-from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543, UPPER_53, skeleton
+from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, KINECT_20, MEDIAPIPE_543, NTU_25, UPPER_53, skeleton
 from signlib.errors import SettingsError
+from signlib.features.streams import parents_of
 from signlib.models.classifier import parameter_count
 from signlib.recognition import build_model
 from signlib.sizes import unweighted
+from signlib.training.actions import ActionAugment
 from signlib.training.augment import Augment
 from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import resample
@@ -32,8 +34,15 @@ PARAMETERS = {
     "autsl/rgb+depth+skeleton": 123_797_989,
     "autsl/current": 100_009_829,
     "autsl/depth-from-colour": 172_490_340,
+    "ntu60/nano": 75_596,
+    "ntu60/small": 284_461,
+    "ntu60/base": 600_912,
+    "ntu60/large": 911_376,
 }
-CORPORA = {"dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27), "wlasl-50": (UPPER_53, 50)}
+CORPORA = {
+    "dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27), "wlasl-50": (UPPER_53, 50), "ntu60": (NTU_25, 60),
+    "generated-actions": (NTU_25, 60), "nw-ucla": (KINECT_20, 10),
+}  # fmt: skip
 
 # What a smoke form may change: where the clips come from, and sizes. Never what is computed.
 SOURCE = {"mode", "data.corpus", "data.root", "data.split", "rgb.weights"}
@@ -42,7 +51,7 @@ SIZES = {
     "model.intermediate",
     *(f"{part}.{size}" for part in ("rgb", "depth") for size in ("width", "layers", "heads", "intermediate")),
     "pictures.size", "pictures.frames", "fusion.width", "fusion.heads", "training.max_steps",
-    "training.effective_batch",
+    "training.effective_batch", "action.frames", "training.warmup_epochs", "training.save_interval",
     "training.workers", "training.epochs", "training.batch_size", "training.repeats", "training.hours",
 }  # fmt: skip
 
@@ -95,6 +104,37 @@ def test_one_step_forward_and_back(name, mode):
     if settings.fusion.modalities and mode == "full":
         pytest.skip("counted here; its step is tested with -m slow")
     torch.manual_seed(0)
+    if settings.gcn.variant:
+        batch, augment = actions_of(settings, base, classes)
+    else:
+        batch, augment = signs_of(settings, base, classes)
+    scores = model.train()(augment(batch))
+    assert scores.shape == (2, classes)
+    loss = functional.cross_entropy(scores, batch["target"])
+    if settings.gcn.variant:
+        loss = loss + settings.gcn.ib_loss_weight * model.auxiliary_loss(batch["target"])
+    loss.backward()
+    # The pooler is counted, as in the seed, but nothing reads it.
+    used = {n: p for n, p in model.named_parameters() if ".pooler." not in n and "word_embeddings" not in n}
+    assert [n for n, p in used.items() if p.grad is None or not torch.isfinite(p.grad).all()] == []
+    assert float(torch.stack([p.grad.abs().max() for p in used.values()]).max()) > 0
+
+
+def actions_of(settings, base, classes):
+    """Two clips of random bodies, one of them with two, and the change of training batches."""
+    clips = torch.randn(2, 24, settings.action.bodies, len(base), 3)
+    bodies = torch.ones(2, settings.action.bodies, dtype=torch.bool)
+    bodies[1, 1:] = False
+    batch = {
+        "clips": clips, "lengths": torch.tensor([24, 17]), "bodies": bodies, "target": torch.tensor([0, classes - 1]),
+    }  # fmt: skip
+    return batch, ActionAugment(
+        settings.action, settings.gcn.streams, parents_of(base), settings.augment, list(base.mirror)
+    )
+
+
+def signs_of(settings, base, classes):
+    """Two clips of random landmarks and pictures, and the change of training batches."""
     chosen = base.select(settings.features.joints)
     lengths = torch.tensor([24, 17])
     mask = torch.rand(2, 24, len(chosen)) < 0.9
@@ -107,13 +147,7 @@ def test_one_step_forward_and_back(name, mode):
         augment = MultimodalAugment(
             settings.augment, settings.video_augment, chosen.mirror, [], settings.features.coordinates
         )
-    scores = model.train()(augment(resample(batch, settings.features.frames, settings.augment.warp, 0.1)))
-    assert scores.shape == (2, classes)
-    functional.cross_entropy(scores, batch["target"]).backward()
-    # The pooler is counted, as in the seed, but nothing reads it.
-    used = {n: p for n, p in model.named_parameters() if ".pooler." not in n and "word_embeddings" not in n}
-    assert [n for n, p in used.items() if p.grad is None or not torch.isfinite(p.grad).all()] == []
-    assert float(torch.stack([p.grad.abs().max() for p in used.values()]).max()) > 0
+    return resample(batch, settings.features.frames, settings.augment.warp, 0.1), augment
 
 
 @every_preset
@@ -123,7 +157,7 @@ def test_smoke_changes_only_sizes_and_the_source_of_clips(name):
     assert set(changed) - SOURCE - SIZES == set()
     assert smoke.mode == "smoke"
     assert full.mode == "full"
-    assert (smoke.data.corpus, smoke.data.root) == ("generated", "")
+    assert (smoke.data.corpus, smoke.data.root) == ("generated-actions" if full.gcn.variant else "generated", "")
     for key in SIZES & set(changed):
         assert config.flat(smoke)[key] < config.flat(full)[key], key
 
@@ -131,8 +165,9 @@ def test_smoke_changes_only_sizes_and_the_source_of_clips(name):
 @every_preset
 @both_modes
 def test_name_mode_and_seed_stand_in_the_settings(name, mode):
-    settings = presets.build(name, mode, seed=7, overrides=["training.epochs=3"])
-    assert (settings.preset, settings.mode, settings.seed, settings.training.epochs) == (name, mode, 7, 3)
+    settings = presets.build(name, mode, seed=7, overrides=["training.epochs=9"])
+    assert (settings.preset, settings.mode, settings.seed, settings.training.epochs) == (name, mode, 7, 9)
+    assert presets.build(name, mode).seed == (42 if settings.gcn.variant else 0), "seed 003's own"
 
 
 @every_preset

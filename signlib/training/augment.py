@@ -95,11 +95,20 @@ def mirrored(points: Tensor, mask: Tensor, flip: Tensor, joints: Sequence[int]) 
     """
     if not flip.any():
         return points, mask
-    points, mask, joints = points.clone(), mask.clone(), list(joints)
-    swapped = points[flip][:, :, joints]
+    mask = mask.clone()
+    mask[flip] = mask[flip][:, :, list(joints)]
+    return mirror_joints(points, flip, joints), mask
+
+
+def mirror_joints(points: Tensor, flip: Tensor, joints: Sequence[int]) -> Tensor:
+    """Points (B, ..., J, C) with the clips of `flip` (B,) as a mirror shows them."""
+    if not flip.any():
+        return points
+    points = points.clone()
+    swapped = points[flip][..., list(joints), :]
     swapped[..., 0] *= -1
-    points[flip], mask[flip] = swapped, mask[flip][:, :, joints]
-    return points, mask
+    points[flip] = swapped
+    return points
 
 
 def rotations(size: int, yaw: float, pitch: float, roll: float, coordinates: int, device: torch.device) -> Tensor:
@@ -125,6 +134,7 @@ def mixup(batch: Batch, targets: Tensor, alpha: float) -> tuple[Batch, Tensor]:
     share = torch.distributions.Beta(alpha, alpha).sample().item()
     share = max(share, 1 - share)
     other = torch.randperm(len(targets), device=targets.device)
-    points = share * batch["points"] + (1 - share) * batch["points"][other]
-    mixed = {**batch, "points": points, "mask": batch["mask"] | batch["mask"][other]}
+    values, there = ("streams", "bodies") if "streams" in batch else ("points", "mask")
+    blend = share * batch[values] + (1 - share) * batch[values][other]
+    mixed = {**batch, values: blend, there: batch[there] | batch[there][other]}
     return mixed, share * targets + (1 - share) * targets[other]

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from signlib.config import AugmentSettings, VideoAugmentSettings
 from signlib.features.filming import COLOUR, DEPTH
-from signlib.training.augment import Augment, mirrored
+from signlib.training.augment import Augment, mirror_joints, mirrored
 from signlib.training.batches import Batch
 
 _GREY = (0.299, 0.587, 0.114)
@@ -102,6 +102,8 @@ def mirror_batch(batch: Batch, flip: Tensor, joints: Sequence[int]) -> Batch:
     out = dict(batch)
     if "points" in batch:
         out["points"], out["mask"] = mirrored(batch["points"], batch["mask"], flip, joints)
+    if "clips" in batch:
+        out["clips"] = mirror_joints(batch["clips"], flip, joints)
     for key in (COLOUR, DEPTH):
         if key in batch and flip.any():
             out[key] = batch[key].clone()

@@ -123,6 +123,15 @@ def prepare_clips(source: ClipSource, clips: Sequence[str], settings: FeatureSet
     return prepared
 
 
+@dataclass
+class Clips:
+    """Clips ready for batches: the dataset, their ids in its order, and clip -> why it was left out."""
+
+    data: Dataset
+    clips: list[str]
+    unusable: dict[str, str]
+
+
 class ClipDataset(Dataset):
     """Prepared clips with their targets.
 
