@@ -136,6 +136,8 @@ class PictureSettings:
         store: a picture store made before; "" = made when needed, below the folder of runs.
         workers: processes that make it.
         in_memory: keep all pictures decoded.
+        motion: take the clip's mean picture away, so that only what moves is left. Differs: the seed shows pictures
+            as they are, which pre-trained weights expect; encoders trained from nothing on few clips learn faster so.
         checkpointing: compute activations again in the backward pass instead of keeping them.
     """
 
@@ -147,6 +149,7 @@ class PictureSettings:
     store: str = ""
     workers: int = 1
     in_memory: bool = False
+    motion: bool = False
     checkpointing: bool = False
 
 

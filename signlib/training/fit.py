@@ -13,14 +13,18 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
-from torch.utils.data import DataLoader, Dataset, Sampler
+from lightning.pytorch.strategies import DDPStrategy, Strategy
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from tqdm.auto import tqdm
 
-from signlib.config import Settings, TrainingSettings
-from signlib.errors import RunError, SettingsError
+from signlib.config import Settings
+from signlib.errors import RunError
 from signlib.files import disk_error
-from signlib.training.optim import warmup_steps
+from signlib.training.devices import accumulation, choose_device, device_count, in_processes, threads_each
+from signlib.training.optim import warmup_share, warmup_steps
+from signlib.training.order import DealtBatches, ShuffledByEpoch
 from signlib.training.tasks import ClassificationTask
 
 CHECKPOINT = "last.ckpt"
@@ -49,24 +53,6 @@ class Fitted:
     history: list[dict[str, float]]
 
 
-class ShuffledByEpoch(Sampler[int]):
-    """A permutation that depends on seed and epoch alone, so that a resumed run goes through the same one."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
-        self.epoch = epoch
-
-    def __iter__(self):
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(torch.randperm(self.size, generator=generator).tolist())
-
-    def __len__(self) -> int:
-        return self.size
-
-
 class StopLate(EarlyStopping):
     """Early stopping that cannot fire, nor count, while the learning rate still rises."""
 
@@ -89,9 +75,9 @@ class EpochEnd(Checkpoint):
     A `Checkpoint`, because the trainer calls those last, when an epoch's counters are complete.
     """
 
-    def __init__(self, folder: Path, hours: float, quiet: bool) -> None:
+    def __init__(self, folder: Path, hours: float, quiet: bool, start: float) -> None:
         self.path, self.limit, self.quiet = folder / CHECKPOINT, hours * 3600, quiet
-        self.start = self.epoch_start = time.monotonic()
+        self.start = self.epoch_start = start
         self.longest, self.out_of_time = 0.0, False
         self.bar: tqdm | None = None
 
@@ -100,8 +86,8 @@ class EpochEnd(Checkpoint):
         # A log file gets a line every ten seconds, a person a bar that moves.
         watched = sys.stderr.isatty() or "ipykernel" in sys.modules
         self.bar = tqdm(
-            total=steps, initial=trainer.global_step, desc="training", unit="step", disable=self.quiet,
-            mininterval=0.1 if watched else 10,
+            total=steps, initial=trainer.global_step, desc="training", unit="step",
+            disable=self.quiet or not trainer.is_global_zero, mininterval=0.1 if watched else 10,
         )  # fmt: skip
 
     def on_train_epoch_start(self, *_: Any) -> None:
@@ -116,17 +102,19 @@ class EpochEnd(Checkpoint):
         self.bar.set_postfix({k: f"{v:.3g}" for k, v in row.items() if k not in ("epoch", "step")}, refresh=False)
         temporary = self.path.with_suffix(".tmp")
         try:
-            trainer.save_checkpoint(temporary)
-            temporary.replace(self.path)
+            trainer.save_checkpoint(temporary)  # the first of several processes writes, all wait for it
+            if trainer.is_global_zero:
+                temporary.replace(self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise disk_error(error, self.path) from error
         now = time.monotonic()
         self.longest = max(self.longest, now - self.epoch_start)
         ended = trainer.current_epoch + 1 >= trainer.max_epochs or 0 < trainer.max_steps <= trainer.global_step
-        more = not ended and not trainer.should_stop
-        if self.limit and more and now - self.start + 1.1 * self.longest > self.limit:
-            self.out_of_time = trainer.should_stop = True
+        if self.limit and not ended and not trainer.should_stop:
+            late = now - self.start + 1.1 * self.longest > self.limit
+            # Clocks of several processes differ a little; they must stop together.
+            self.out_of_time = trainer.should_stop = trainer.strategy.reduce_boolean_decision(late, all=False)
 
     def on_train_end(self, *_: Any) -> None:
         self.bar.close()
@@ -134,37 +122,6 @@ class EpochEnd(Checkpoint):
     def on_exception(self, *_: Any) -> None:
         if self.bar is not None:
             self.bar.close()
-
-
-def choose_device(settings: TrainingSettings) -> tuple[str, str]:
-    """Accelerator and precision that will really be used: ("cpu", "32"), ("gpu", "16-mixed"), ...
-
-    Raises:
-        SettingsError: for a device that is not there, one this build of torch has no kernels for, or a
-            precision that the device lacks (torch would silently take another).
-    """
-    cuda = torch.cuda.is_available()
-    if settings.accelerator == "gpu" and not cuda:
-        raise SettingsError("training.accelerator=gpu: torch sees no GPU; use cpu or auto")
-    accelerator = "gpu" if cuda and settings.accelerator != "cpu" else "cpu"
-    if accelerator == "cpu" and settings.precision == "16-mixed":
-        raise SettingsError("training.precision=16-mixed would silently become bf16 on a CPU; use 32 or bf16-mixed")
-    if accelerator == "gpu":
-        capability = torch.cuda.get_device_capability()
-        name = torch.cuda.get_device_name()
-        built = {arch.split("_")[1] for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")}
-        if built and all(int(arch.rstrip("a")) // 10 > capability[0] for arch in built):
-            raise SettingsError(f"{name} (compute {capability}) has no kernels in this torch; ask for a T4 or newer")
-        if settings.precision == "bf16-mixed" and capability[0] < 8:
-            raise SettingsError(f"training.precision=bf16-mixed: {name} has no bf16; use 16-mixed or 32")
-        if settings.precision == "auto":
-            return accelerator, "bf16-mixed" if capability[0] >= 8 else "16-mixed"
-    return accelerator, "32" if settings.precision == "auto" else settings.precision
-
-
-def accumulation(settings: TrainingSettings) -> int:
-    """Batches an optimiser step: as set, or what makes the effective batch."""
-    return settings.effective_batch // settings.batch_size if settings.effective_batch else settings.accumulate
 
 
 def fit(
@@ -185,20 +142,38 @@ def fit(
         resume: go on from that checkpoint when there is one.
 
     Raises:
-        RunError: when the loss is not finite.
-        SettingsError: for a device or precision that is not there.
+        RunError: when the loss is not finite, or one of several processes was killed.
+        SettingsError: for a device or precision that is not there, or an effective batch that devices cannot share.
     """
+    started, training = time.monotonic(), settings.training
+    devices = device_count(training)
+    accumulation(training, devices)
+    arguments = (task, train, validation, settings, folder, resume, quiet, devices, started)
+    if devices == 1:
+        return _fit(*arguments)[0]
+    fitted, state, task.history = in_processes(_fit, arguments, devices, choose_device(training)[0] == "gpu")
+    task.model.load_state_dict(state)
+    return fitted
+
+
+def _fit(
+    task: ClassificationTask, train: Dataset, validation: Dataset | None, settings: Settings, folder: Path,
+    resume: bool, quiet: bool, devices: int, started: float,
+) -> tuple[Fitted, dict[str, torch.Tensor], list[dict[str, float]]]:  # fmt: skip
+    """What happened, the chosen weights on the CPU, the history; in each of several processes where `devices` > 1."""
     training = settings.training
     accelerator, precision = choose_device(training)
-    save = EpochEnd(folder, training.hours, quiet)
+    save = EpochEnd(folder, training.hours, quiet, started)
     callbacks: list[Callback] = [save]
     if training.patience and validation is not None:
-        callbacks.append(StopLate(training.patience, training.warmup))
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+        callbacks.append(StopLate(training.patience, warmup_share(training)))
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     trainer = lightning.Trainer(
-        accelerator=accelerator, devices=1, precision="32-true" if precision == "32" else precision,
+        accelerator=accelerator, devices=devices, strategy=_strategy(devices), use_distributed_sampler=False,
+        precision="32-true" if precision == "32" else precision,
         max_epochs=training.epochs, max_steps=training.max_steps or -1,
-        accumulate_grad_batches=accumulation(training), gradient_clip_val=training.clip_norm or None,
+        accumulate_grad_batches=accumulation(training, devices), gradient_clip_val=training.clip_norm or None,
         val_check_interval=1.0 / training.validate_every if training.validate_every > 1 else 1.0,
         check_val_every_n_epoch=max(1, round(1 / training.validate_every)), num_sanity_val_steps=0,
         deterministic="warn" if training.deterministic and accelerator == "gpu" else training.deterministic,
@@ -206,28 +181,39 @@ def fit(
         enable_model_summary=False, default_root_dir=folder,
     )  # fmt: skip
     checkpoint = folder / CHECKPOINT
-    started = time.monotonic()
-    with warnings.catch_warnings(), _torch_settings(training.threads):
+    threads = training.threads if devices == 1 else threads_each(devices, training.threads)
+    with warnings.catch_warnings(), _torch_settings(threads):
         # Batches are made from memory: worker processes would cost more than they bring.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
         trainer.fit(
             task,
-            _loader(train, settings, shuffled=True),
-            _loader(validation, settings, shuffled=False) if validation is not None else None,
+            _loader(train, settings, trainer, shuffled=True),
+            _loader(validation, settings, trainer, shuffled=False) if validation is not None else None,
             ckpt_path=checkpoint if resume and checkpoint.exists() else None,
             weights_only=True,
         )
-    return Fitted(
+    name = torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"
+    fitted = Fitted(
         complete=not save.out_of_time,
         chosen=task.load_result() if not save.out_of_time else "unfinished",
         epochs=len(task.history),
         steps=trainer.global_step,
         seconds=time.monotonic() - started,
-        device=torch.cuda.get_device_name() if accelerator == "gpu" else "cpu",
+        device=name if devices == 1 else f"{devices} x {name}",
         precision=precision,
         history=task.history,
+    )
+    return fitted, {key: value.cpu() for key, value in task.model.state_dict().items()}, task.history
+
+
+def _strategy(devices: int) -> Strategy | str:
+    if devices == 1:
+        return "auto"
+    # Seed 000's BERT has a pooler that nothing reads.
+    return DDPStrategy(
+        cluster_environment=LightningEnvironment(), find_unused_parameters=True, gradient_as_bucket_view=True
     )
 
 
@@ -244,15 +230,15 @@ def _torch_settings(threads: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[1], warn_only=warn_only)
 
 
-def _loader(dataset: Dataset, settings: Settings, shuffled: bool) -> DataLoader:
+def _loader(dataset: Dataset, settings: Settings, trainer: lightning.Trainer, shuffled: bool) -> DataLoader:
     size = settings.training.batch_size
-    sampler = ShuffledByEpoch(len(dataset), settings.seed) if shuffled else None
+    sampler = ShuffledByEpoch(len(dataset), settings.seed) if shuffled else SequentialSampler(dataset)
     # Batch statistics of a single clip are useless: a last batch of one is left out.
     lonely = shuffled and len(dataset) > size and len(dataset) % size == 1
     # Starting an epoch draws a number: from a generator of its own, since a resumed run starts one at another time.
     return DataLoader(
-        dataset, batch_size=size, sampler=sampler, collate_fn=dataset.collate, drop_last=lonely,
-        generator=torch.Generator(), num_workers=settings.training.workers,
+        dataset, batch_sampler=DealtBatches(sampler, size, lonely, trainer.global_rank, trainer.world_size),
+        collate_fn=dataset.collate, generator=torch.Generator(), num_workers=settings.training.workers,
         persistent_workers=settings.training.workers > 0, pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
 

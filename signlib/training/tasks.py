@@ -1,5 +1,6 @@
 """What one step of isolated recognition computes: augmented batch, scores, loss, validation accuracy."""
 
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -8,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.config import Settings
-from signlib.training.augment import Augment, mixup
-from signlib.training.augment_video import MultimodalAugment, mirror_batch
+from signlib.training.augment import mixup
+from signlib.training.augment_video import mirror_batch
 from signlib.training.batches import Batch, resample
-from signlib.training.optim import Average, parameter_groups, rate_factor
+from signlib.training.losses import distilled
+from signlib.training.optim import Average, make_optimizer, parameter_groups, schedule_of
 
 
 class ClassificationTask(lightning.LightningModule):
@@ -22,6 +24,7 @@ class ClassificationTask(lightning.LightningModule):
         settings: of the experiment.
         augment: the change of training batches.
         class_weights: (K,) factors on the loss, or None.
+        teacher: a trained model of the same classes and inputs whose scores are learned as well, or None.
 
     Validation and the end result use the averaged weights where `training.average` > 0.
     """
@@ -30,10 +33,13 @@ class ClassificationTask(lightning.LightningModule):
         self,
         model: nn.Module,
         settings: Settings,
-        augment: Augment | MultimodalAugment,
+        augment: Callable[[Batch], Batch],
         class_weights: Tensor | None = None,
+        teacher: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        # In a tuple the teacher is no part of the task: neither saved nor fitted.
+        self._teacher = () if teacher is None else (teacher.eval().requires_grad_(False),)
         self.model, self.settings, self.augment = model, settings, augment
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.average: Average | None = None
@@ -47,15 +53,17 @@ class ClassificationTask(lightning.LightningModule):
         decay = self.settings.training.average
         if decay and self.average is None:
             self.average = Average(self.model, decay)
+        for teacher in self._teacher:
+            teacher.to(self.device)
         if self.average is not None:
             # A checkpoint is read to the CPU.
             self.average.state = {name: value.to(self.device) for name, value in self.average.state.items()}
 
     def on_train_epoch_start(self) -> None:
-        # An epoch's randomness depends on seed and epoch alone, so a resumed run repeats it exactly.
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch)
+        # An epoch's randomness depends on seed, epoch and device alone, so a resumed run repeats it exactly.
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch + (self.global_rank << 53))
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one augmented batch."""
         augment, training = self.settings.augment, self.settings.training
         # Half precision is for the network: it would round the points.
@@ -64,9 +72,24 @@ class ClassificationTask(lightning.LightningModule):
         targets = functional.one_hot(batch["target"], self.model.classes).float()
         if augment.mixup:
             batch, targets = mixup(batch, targets, augment.mixup)
-        loss = soft_cross_entropy(self.model(batch), targets, training.label_smoothing, self.class_weights)
+        scores = self.model(batch)
+        loss = soft_cross_entropy(scores, targets, training.label_smoothing, self.class_weights)
+        for teacher in self._teacher:
+            with torch.no_grad():
+                wanted = teacher(batch)
+            loss = distilled(loss, scores, wanted, training.teacher_temperature, training.teacher_weight)
+        loss = loss + self._auxiliary(targets)
+        if not self.trainer.train_dataloader.batch_sampler.counts(index):
+            return 0 * loss
         self._losses.append(loss.detach())
         return loss
+
+    def _auxiliary(self, targets: Tensor) -> Tensor | float:
+        """The network's own loss, weighed; `infogcn` has its weights inside."""
+        gcn = self.settings.gcn
+        if not gcn.variant:
+            return 0.0
+        return self.model.auxiliary_loss(targets) * (gcn.ib_loss_weight if gcn.head == "seed" else 1.0)
 
     def on_train_batch_end(self, *_: Any) -> None:
         # With accumulation not every batch ends with a step.
@@ -77,9 +100,8 @@ class ClassificationTask(lightning.LightningModule):
         row = {
             "epoch": self.current_epoch + 1,
             "step": self.global_step,
-            "loss": float(torch.stack(self._losses).mean()),
+            "loss": self._mean(self._losses),
         }
-        self._losses.clear()
         if "validated" in self.best:
             row["validation_accuracy"] = self.best.pop("validated")
         self.history.append(row)
@@ -89,16 +111,23 @@ class ClassificationTask(lightning.LightningModule):
             self._live = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
             self.model.load_state_dict(self.average.state)
 
-    def validation_step(self, batch: Batch, _: int) -> None:
+    def validation_step(self, batch: Batch, index: int) -> None:
         """Which clips of the batch are recognised."""
         scores = self.model(resample(batch, self.settings.features.frames))
-        self._seen.append(scores.argmax(dim=1) == batch["target"])
+        if self.trainer.val_dataloaders.batch_sampler.counts(index):
+            self._seen.append(scores.argmax(dim=1) == batch["target"])
+
+    def _mean(self, values: list[Tensor]) -> float:
+        """The mean of the numbers that all devices have kept, which are then forgotten."""
+        own = torch.cat([value.flatten() for value in values] or [torch.zeros(0, device=self.device)]).double()
+        values.clear()
+        total = self.trainer.strategy.reduce(torch.stack([own.sum(), own.new_tensor(len(own))]), reduce_op="sum")
+        return float(total[0] / total[1])
 
     def on_validation_epoch_end(self) -> None:
-        accuracy = 100 * float(torch.cat(self._seen).float().mean())
-        self._seen.clear()
+        accuracy = 100 * self._mean(self._seen)
         if not self.trainer.sanity_checking:
-            self.log("validation_accuracy", accuracy)
+            self.log("validation_accuracy", accuracy, sync_dist=True)
             self.best["validated"] = accuracy
             if accuracy > self.best.get("accuracy", -1.0):
                 state = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
@@ -110,11 +139,9 @@ class ClassificationTask(lightning.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         training = self.settings.training
         groups = parameter_groups(self.model, training.learning_rate, training.weight_decay, training.rates)
-        steps = self.trainer.estimated_stepping_batches
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer := torch.optim.AdamW(groups),
-            lambda step: rate_factor(step, int(steps), training.warmup, training.schedule),
-        )
+        optimizer = make_optimizer(groups, training)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule_of(training, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
