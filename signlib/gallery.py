@@ -14,6 +14,7 @@ from signlib.data import ntu60
 from signlib.data.skeletons import NTU_25, Skeleton
 from signlib.data.video import probe, read_frames, sample_indices
 from signlib.errors import ClipError
+from signlib.features.actors import main_actors
 from signlib.features.filming import COLOUR, DEPTH, FILES, pictures_in, read_picture
 from signlib.synthesis.appearance import look_of
 from signlib.synthesis.render import depth_picture, render
@@ -135,7 +136,7 @@ def _picture(path: Path, size: int) -> np.ndarray:
 
 
 def _kinect(path: Path) -> np.ndarray:
-    """(T, 25, 2) of the first body, as fractions of a picture that holds all of it."""
-    xy = ntu60.read_skeleton(path).joints[:, 0, :, :2] * (1, -1)
+    """(T, 25, 2) of who moves most, as fractions of a picture that holds all of it."""
+    xy = main_actors(ntu60.read_skeleton(path).joints, 1)[:, 0, :, :2] * (1, -1)
     low, high = np.nanmin(xy, axis=(0, 1)), np.nanmax(xy, axis=(0, 1))
     return 0.5 + 0.9 * (xy - (low + high) / 2) / (high - low).max()

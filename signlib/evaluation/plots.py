@@ -108,6 +108,31 @@ def filmstrip(
     return drawn
 
 
+def action_strip(joints: np.ndarray, skeleton: Skeleton, count: int = 6) -> Figure:
+    """Evenly spaced frames of whole bodies as the sensor sees them, side by side at one scale.
+
+    Args:
+        joints: (T, M, J, 3), y up, NaN = no such body.
+        skeleton: of the joints.
+        count: how many frames.
+    """
+    flat = joints[..., :2] * (1, -1)
+    low, high = np.nanmin(flat, axis=(0, 1, 2)), np.nanmax(flat, axis=(0, 1, 2))
+    middle, half = (low + high) / 2, 0.55 * np.maximum(high - low, 1e-6)
+    narrow = float(np.clip(half[0] / half[1], 0.3, 3))
+    drawn, axes = figure(2.2 * narrow**0.5 * count, 2.2 / narrow**0.5 + 0.3, columns=count)
+    for axis, number in zip(axes, np.linspace(0, len(joints) - 1, count).round().astype(int), strict=True):
+        for person, colour in zip(flat[number], (INK, ORANGE, BLUE, GREY), strict=False):
+            if np.isfinite(person).any():
+                axis.plot(*person[np.array(skeleton.bones)].T, color=colour, linewidth=1.2, solid_capstyle="round")
+                axis.scatter(*person.T, s=3, color=colour)
+        axis.set(xlim=(middle[0] - half[0], middle[0] + half[0]), ylim=(middle[1] + half[1], middle[1] - half[1]))
+        axis.set_aspect("equal")
+        axis.axis("off")
+        axis.set_title(f"frame {number}", fontsize=8)
+    return drawn
+
+
 def contact_sheet(
     rows: Mapping[str, Sequence[np.ndarray]], titles: Sequence[str], skeleton: Skeleton | None = None, aspect: float = 1
 ) -> Figure:
