@@ -5,10 +5,7 @@ is not computed; the points are those of `mp.solutions.holistic`, bit for bit.
 """
 
 import hashlib
-import os
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import islice
@@ -20,6 +17,7 @@ import numpy as np
 from signlib.data.skeletons import MEDIAPIPE_75, MEDIAPIPE_543
 from signlib.errors import SettingsError
 from signlib.features.store import Extraction
+from signlib.quiet import silenced
 
 try:
     import mediapipe
@@ -319,17 +317,3 @@ node {
   input_side_packet: "REFINE_LANDMARKS:refine_face"
   output_stream: "FACE_LANDMARKS:face_landmarks"
 }"""
-
-
-@contextmanager
-def silenced() -> Iterator[None]:
-    """Drops what native code writes to file descriptor 2, for the start of a graph; Python's errors pass."""
-    sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)

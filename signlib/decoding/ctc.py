@@ -1,0 +1,150 @@
+"""Scores of every frame to glosses: the best path, and a search over prefixes in its plainest form.
+
+Class 0 is the blank; class k > 0 is gloss k - 1 of the vocabulary. A gloss that is signed twice needs a blank
+between: `A blank A` is `A A`, and `A A` alone is `A`.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from signlib.decoding.language_model import END, START, NGramModel
+from signlib.errors import ClipError
+
+BLANK = 0
+_NEVER = -math.inf
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One reading of a clip.
+
+    Attributes:
+        classes: its glosses as class numbers, without blanks.
+        score: natural logarithm of its probability over all alignments, with the language model's part.
+    """
+
+    classes: tuple[int, ...]
+    score: float
+
+
+def collapse(path: Sequence[int]) -> list[int]:
+    """What a path of classes, one a frame, says: runs become one, then blanks go.
+
+    >>> collapse([0, 3, 3, 0, 3, 5, 5, 0])
+    [3, 3, 5]
+    """
+    path = np.asarray(path)
+    starts = np.diff(path, prepend=BLANK) != 0
+    return path[starts & (path != BLANK)].tolist()
+
+
+def greedy(log_probabilities: np.ndarray, lengths: Sequence[int]) -> list[list[int]]:
+    """The reading of the likeliest path of each clip.
+
+    Args:
+        log_probabilities: (B, T, V), or any scores with the same order.
+        lengths: (B,) frames that are real.
+    """
+    paths = np.asarray(log_probabilities).argmax(-1)
+    return [collapse(path[:length]) for path, length in zip(paths, lengths, strict=True)]
+
+
+def needed_frames(target: Sequence[int]) -> int:
+    """Fewest frames that can say a target: one a gloss, and a blank between equal neighbours.
+
+    >>> needed_frames([1, 1, 2])
+    4
+    """
+    target = np.asarray(target)
+    return len(target) + int((target[1:] == target[:-1]).sum())
+
+
+def check_lengths(frames: Sequence[int], targets: Sequence[Sequence[int]], clips: Sequence[str]) -> None:
+    """Refuse targets that no path can say, before training: their loss would be infinite.
+
+    Args:
+        frames: frames of each clip as the loss sees them, after all down-sampling.
+        targets: class numbers of each clip.
+        clips: their names.
+
+    Raises:
+        ClipError: with the first clip that is too short, its frames and what they would have to be.
+    """
+    short = [
+        (clip, have, need)
+        for clip, have, target in zip(clips, frames, targets, strict=True)
+        if have < (need := needed_frames(target))
+    ]
+    if short:
+        clip, have, need = short[0]
+        raise ClipError(
+            f"clip {clip!r} has {have} frames after down-sampling, its glosses need {need} ({len(short)} such clips): "
+            "lower the stride, or leave these clips out"
+        )
+
+
+def prefix_search(
+    log_probabilities: np.ndarray,
+    beam: int,
+    glosses: Sequence[str] = (),
+    model: NGramModel | None = None,
+    alpha: float = 0.0,
+    beta: float = 0.0,
+) -> list[Hypothesis]:
+    """Beam search over prefixes, written to be read; `BeamSearch` does the same fast.
+
+    A prefix keeps two probabilities: of all its alignments that end in a blank, and of those that end in its last
+    gloss. Only from the first can the same gloss be signed again.
+
+    Args:
+        log_probabilities: (T, V), natural logarithms.
+        beam: prefixes that are kept after each frame.
+        glosses: name of class k + 1, for the language model.
+        model, alpha, beta: a reading's score is log P(frames) + alpha log P(glosses) + beta times its glosses.
+
+    Returns:
+        At most `beam` readings, the best first.
+
+    Source: Graves 2012, prefix search; Hannun et al. 2014 for the language model.
+    """
+
+    def bonus(prefix: tuple[int, ...]) -> float:
+        """What the last gloss of a prefix adds beside the frames."""
+        words = [START, *(glosses[k - 1] for k in prefix)] if model else []
+        return beta + (alpha * model.log_probability(words[-1], words[:-1]) if model else 0.0)
+
+    beams, bonuses = {(): (0.0, _NEVER)}, {(): 0.0}
+    for frame in np.asarray(log_probabilities, float):
+        grown: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [_NEVER, _NEVER])
+        for prefix, (after_blank, after_gloss) in beams.items():
+            either = np.logaddexp(after_blank, after_gloss)
+            here = grown[prefix]
+            here[0] = np.logaddexp(here[0], either + frame[BLANK])
+            if prefix:
+                here[1] = np.logaddexp(here[1], after_gloss + frame[prefix[-1]])
+            for k in range(1, len(frame)):
+                longer = (*prefix, k)
+                if longer not in bonuses:
+                    bonuses[longer] = bonuses[prefix] + bonus(longer)
+                source = after_blank if prefix and prefix[-1] == k else either
+                grown[longer][1] = np.logaddexp(grown[longer][1], source + frame[k])
+        possible = [(prefix, tuple(scores)) for prefix, scores in grown.items() if max(scores) > _NEVER]
+        beams = dict(sorted(possible, key=lambda item: -(np.logaddexp(*item[1]) + bonuses[item[0]]))[:beam])
+    totals = {prefix: np.logaddexp(*scores) + bonuses[prefix] for prefix, scores in beams.items()}
+    return finish(totals, glosses, model, alpha)
+
+
+def finish(
+    scores: dict[tuple[int, ...], float], glosses: Sequence[str], model: NGramModel | None, alpha: float
+) -> list[Hypothesis]:
+    """Readings with the end of the sentence taken into account, the best first."""
+
+    def end(prefix: tuple[int, ...]) -> float:
+        return alpha * model.log_probability(END, [START, *(glosses[k - 1] for k in prefix)]) if model else 0.0
+
+    ended = {prefix: score + end(prefix) for prefix, score in scores.items()}
+    return [Hypothesis(prefix, float(score)) for prefix, score in sorted(ended.items(), key=lambda item: -item[1])]

@@ -1,0 +1,235 @@
+"""N-grams over glosses: interpolated modified Kneser-Ney, trained on the sentences of the training split only.
+
+A model is kept in the form of an ARPA file (log probabilities and back-off weights), which other tools read.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from signlib.errors import InputError, SettingsError
+from signlib.files import write_text
+
+START, END, UNKNOWN = "<s>", "</s>", "<unk>"
+_LN10 = math.log(10)
+_NEVER = -99.0
+"""How ARPA files write the log probability of the start, which is never predicted."""
+
+
+@dataclass(frozen=True)
+class NGramModel:
+    """Probabilities of the next gloss given those before it.
+
+    Attributes:
+        probabilities: for each order 1..n a table n-gram -> log10 probability of its last word.
+        backoffs: for each order 1..n-1 a table context -> log10 back-off weight (0 where it is not listed).
+    """
+
+    probabilities: tuple[dict[tuple[str, ...], float], ...]
+    backoffs: tuple[dict[tuple[str, ...], float], ...]
+
+    @property
+    def order(self) -> int:
+        """Longest n-gram."""
+        return len(self.probabilities)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Every word that can be predicted: glosses, the end and the unknown word."""
+        return tuple(word for (word,) in self.probabilities[0] if word != START)
+
+    def known(self, word: str) -> str:
+        """The word, or `<unk>` where the model has never seen it."""
+        return word if (word,) in self.probabilities[0] else UNKNOWN
+
+    def state(self, context: Sequence[str]) -> tuple[str, ...]:
+        """The part of a context that the next word's probability depends on."""
+        return tuple(map(self.known, context[max(0, len(context) - self.order + 1) :]))
+
+    def log_probability(self, word: str, context: Sequence[str] = ()) -> float:
+        """Natural logarithm of the probability of a word (or `END`) after a context.
+
+        Args:
+            context: the words before it, oldest first; `START` stands before a sentence.
+        """
+        word, state, weight = self.known(word), self.state(context), 0.0
+        while True:
+            found = self.probabilities[len(state)].get((*state, word))
+            if found is not None:
+                return (weight + found) * _LN10
+            weight += self.backoffs[len(state) - 1].get(state, 0.0)
+            state = state[1:]
+
+    def sentence(self, words: Sequence[str]) -> float:
+        """Natural logarithm of the probability of a whole sentence, its end included."""
+        padded = [START, *words, END]
+        return sum(self.log_probability(padded[i], padded[:i]) for i in range(1, len(padded)))
+
+    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
+        """How many words the model hesitates between on average, ends of sentences included.
+
+        Raises:
+            InputError: for no sentence at all.
+        """
+        logs = [(self.sentence(words), len(words) + 1) for words in sentences]
+        if not logs:
+            raise InputError("perplexity of no sentences: give at least one")
+        return math.exp(-sum(log for log, _ in logs) / sum(size for _, size in logs))
+
+
+def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramModel:
+    """Interpolated modified Kneser-Ney.
+
+    Args:
+        sentences: of the training split, each a sequence of glosses.
+        order: 1 or more; kenlm wants at least 2.
+
+    Raises:
+        SettingsError: for an order below 1.
+        InputError: for no sentence, or a gloss that is one of the model's own marks.
+
+    Source: Chen and Goodman 1998, section 3; discounts from the counts of counts, lower orders from the number of
+        different words before an n-gram, unigrams interpolated with the uniform distribution.
+    Differs: where no n-gram occurs once, twice, three or four times (tiny corpora), the discounts cannot be told and
+        0.5, 1 and 1.5 are taken.
+    """
+    if order < 1:
+        raise SettingsError(f"order={order}: an n-gram model needs an order of at least 1")
+    texts = [tuple(sentence) for sentence in sentences]
+    words = sorted({word for text in texts for word in text})
+    if not texts or {START, END, UNKNOWN} & set(words):
+        raise InputError(f"{len(texts)} sentences cannot train a model: give some, without {START}, {END} or {UNKNOWN}")
+    names = [UNKNOWN, START, END, *words]
+    grams = _counted(texts, {word: k for k, word in enumerate(names)}, order)
+    # The start is never predicted, the unknown word never seen.
+    lower = np.full(len(names), 1 / (len(names) - 1))
+    probabilities, backoffs = [], []
+    for n, (rows, counts) in enumerate(grams, 1):
+        discount = _discounts(counts)[np.minimum(counts, 3)]
+        context, total, weight = _contexts(rows, counts, discount)
+        own = np.maximum(counts - discount, 0) / total[context]
+        if n == 1:
+            lower = np.bincount(rows[:, 0], own, len(names)) + weight[0] * lower
+            found = dict(zip(zip(names, strict=True), np.log10(lower).tolist(), strict=True))
+            found[(START,)] = _NEVER
+            values, above = lower, rows
+        else:
+            # The shorter n-gram without its first word is always one that was counted.
+            values = own + weight[context] * values[_places(above, rows[:, 1:]) if n > 2 else rows[:, 1]]
+            above = rows
+            found = dict(zip(_named(rows, names), np.log10(values).tolist(), strict=True))
+            starts = rows[np.unique(context, return_index=True)[1], :-1]
+            backoffs.append(dict(zip(_named(starts, names), np.log10(weight).tolist(), strict=True)))
+        probabilities.append(found)
+    return NGramModel(tuple(probabilities), tuple(backoffs))
+
+
+def _counted(texts: list[tuple[str, ...]], place: dict[str, int], order: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each order the different n-grams (N, n), sorted, and their counts (N,).
+
+    The highest order counts occurrences; the others count different words before the n-gram, except where it begins
+    a sentence: nothing can stand before that.
+    """
+    start, end = place[START], place[END]
+    lengths = np.array([len(text) + 2 for text in texts])
+    flat = np.array([k for text in texts for k in (start, *(place[w] for w in text), end)])
+    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(flat))  # words to the sentence's end, own included
+    seen = [
+        np.unique(flat[np.flatnonzero(left >= n)[:, None] + np.arange(n)], axis=0, return_counts=True)
+        for n in range(1, order + 1)
+    ]
+    grams = []
+    for n, (rows, counts) in enumerate(seen, 1):
+        if n < order:
+            longer = seen[n][0][:, 1:]
+            unlike = np.bincount(_places(rows, longer), minlength=len(rows))
+            counts = np.where(rows[:, 0] == start, counts, unlike)
+        if n == 1:
+            rows, counts = rows[rows[:, 0] != start], counts[rows[:, 0] != start]
+        grams.append((rows, counts))
+    return grams
+
+
+def _places(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where each of the wanted n-grams stands among sorted rows (N, n), which hold them all."""
+    both = np.unique(np.concatenate([rows, wanted]), axis=0, return_inverse=True)[1].ravel()
+    return both[len(rows) :]
+
+
+def _discounts(counts: np.ndarray) -> np.ndarray:
+    """What is taken off counts of 0, 1, 2 and 3 or more."""
+    n1, n2, n3, n4 = (int((counts == k).sum()) for k in (1, 2, 3, 4))
+    usual = np.array([0, 0.5, 1, 1.5])
+    if not (n1 and n2 and n3 and n4):
+        return usual
+    y = n1 / (n1 + 2 * n2)
+    taken = np.array([0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
+    return taken if (taken[1:] > 0).all() and (taken <= np.arange(4)).all() else usual
+
+
+def _contexts(rows: np.ndarray, counts: np.ndarray, discount: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of sorted n-grams: which context (N,) each has, the contexts' totals, and the share left to shorter ones."""
+    if rows.shape[1] == 1:
+        context = np.zeros(len(rows), np.int64)
+    else:
+        context = np.cumsum(np.r_[False, (rows[1:, :-1] != rows[:-1, :-1]).any(1)][: len(rows)])
+    total = np.bincount(context, counts)
+    return context, total, np.bincount(context, np.minimum(discount, counts)) / total
+
+
+def _named(rows: np.ndarray, names: list[str]) -> list[tuple[str, ...]]:
+    return list(map(tuple, np.array(names, dtype=object)[rows].tolist()))
+
+
+def write_arpa(path: str | Path, model: NGramModel) -> None:
+    """Write the model as an ARPA file, whole or not at all.
+
+    Raises:
+        DiskError: when it cannot be written.
+    """
+    lines = ["\\data\\", *(f"ngram {n}={len(table)}" for n, table in enumerate(model.probabilities, 1))]
+    for n, table in enumerate(model.probabilities, 1):
+        weights = model.backoffs[n - 1] if n < model.order else {}
+        lines += ["", f"\\{n}-grams:"]
+        for gram, value in table.items():
+            weight = f"\t{weights.get(gram, 0.0):.9g}" if n < model.order and gram[-1] != END else ""
+            lines.append(f"{min(value, 0.0):.9g}\t{' '.join(gram)}{weight}")
+    write_text(Path(path), "\n".join([*lines, "", "\\end\\", ""]))
+
+
+def read_arpa(path: str | Path) -> NGramModel:
+    """The model in an ARPA file.
+
+    Raises:
+        InputError: for a missing or broken file (the line is named).
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as an ARPA file ({error}); write it again") from None
+    probabilities: list[dict] = []
+    backoffs: list[dict] = []
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if line.endswith("-grams:"):
+            probabilities.append({})
+            backoffs.append({})
+        elif probabilities and fields and not line.startswith("\\"):
+            n = len(probabilities)
+            try:
+                gram, rest = tuple(fields[1 : n + 1]), fields[n + 1 :]
+                probabilities[-1][gram] = float(fields[0])
+                if rest and float(rest[0]):
+                    backoffs[-1][gram] = float(rest[0])
+                complete = len(gram) == n and len(rest) < 2
+            except ValueError:
+                complete = False
+            if not complete:
+                raise InputError(f"{path}, line {number}: {line[:80]!r} is not 'log10 {n} words [back-off]'")
+    if not probabilities or (UNKNOWN,) not in probabilities[0] or lines[-1].strip() != "\\end\\":
+        raise InputError(f"{path} is no whole ARPA file with {UNKNOWN} among its unigrams; write it again")
+    return NGramModel(tuple(probabilities), tuple(backoffs[:-1]))
