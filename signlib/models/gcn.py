@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.errors import SettingsError
+from signlib.models.gcn_gates import Attention, DropPath, Gate, rescale, summaries
+from signlib.models.gcn_gather import Neighbours
 from signlib.models.gcn_heads import Pool, build_head, mean_over_bodies
-from signlib.models.gcn_layers import Attention, DropPath, Gate, GraphMix, Layer, Mix, Norm, Stretch
+from signlib.models.gcn_layers import GraphMix, Layer, Mix, Norm, Stretch, hardswish
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,11 @@ class Block(nn.Module):
     """Gather over joints, filter over time, gate, attend; beside a shortcut, with no activation after the sum."""
 
     def __init__(
-        self, channels: int, out: int, stride: int, adjacency: Tensor, attend: bool, bands: bool, drop_path: float
-    ) -> None:
+        self, channels: int, out: int, stride: int, adjacency: Tensor, near: Neighbours, attend: bool, bands: bool,
+        drop_path: float,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.graph = GraphMix(channels, out, adjacency, attend)
+        self.graph = GraphMix(channels, out, adjacency, near, attend)
         self.time = Stretch(out, stride)
         self.gate, self.attention = Gate(out, bands), Attention(out)
         self.shortcut = Mix(channels, out, stride) if (channels, stride) != (out, 1) else None
@@ -67,10 +70,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, J, Ci) to (N, ceil(T / stride), J, Co)."""
-        found = self.time(functional.hardswish(self.graph(x)))
-        gate = self.gate(found)
-        found = found * (gate * self.attention(found, gate))
-        return self.drop_path(found) + (x if self.shortcut is None else self.shortcut(x))
+        found = self.time(hardswish(self.graph(x)))
+        motion, by_frame, by_joint = summaries(found)
+        gate = self.gate(motion, found)
+        # Attention sees what the gate leaves: a factor a channel may as well be drawn into the means.
+        c, u, w = self.attention(by_frame * gate, by_joint * gate)
+        gate = self.drop_path(gate)
+        return rescale(found, gate * c, gate * u, w, x if self.shortcut is None else self.shortcut(x))
 
 
 class GraphNetwork(nn.Module):
@@ -176,11 +182,12 @@ def _sizes(variant: str | GraphSizes) -> GraphSizes:
 
 def _blocks(sizes: GraphSizes, adjacency: Tensor, drop_path: float) -> nn.ModuleList:
     blocks, channels, last = nn.ModuleList(), sizes.stem, sum(sizes.blocks) - 1
+    near = Neighbours(adjacency)
     for stage, (out, count) in enumerate(zip(sizes.channels, sizes.blocks, strict=True)):
         for i in range(count):
             stride = 2 if stage > 0 and i == 0 else 1
             bands = sizes.bands and stage == len(sizes.channels) - 1
             rate = drop_path * len(blocks) / max(last, 1)
-            blocks.append(Block(channels, out, stride, adjacency, sizes.attend, bands, rate))
+            blocks.append(Block(channels, out, stride, adjacency, near, sizes.attend, bands, rate))
             channels = out
     return blocks

@@ -5,9 +5,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from signlib.data.skeletons import HANDS_42, KINECT_20, MEDIAPIPE_543
 from signlib.models.gcn import Block
+from signlib.models.gcn_gates import DropPath, Gate, band_powers, rescale, summaries
+from signlib.models.gcn_gather import Neighbours, gather_densely
 from signlib.models.gcn_heads import InfoGcnHead, Pool, SeedHead, mean_over_bodies
-from signlib.models.gcn_layers import DropPath, Gate, GraphMix, Layer, Stretch, band_powers, motion
+from signlib.models.gcn_layers import GraphMix, Layer, Stretch
 from signlib.models.graph import adjacency
 
 CHAIN = adjacency([(0, 1), (1, 2), (2, 3)], 4, hops=2)
@@ -114,7 +117,9 @@ BLOCKS = [(5, 6, 1, False, False), (5, 6, 2, True, True), (6, 6, 1, True, False)
 @pytest.mark.parametrize(("channels", "out", "stride", "attend", "bands"), BLOCKS)
 def test_a_block_is_the_slow_one_forward_and_backward(channels, out, stride, attend, bands, training):
     torch.manual_seed(1)
-    block = randomised(Block(channels, out, stride, CHAIN, attend, bands, drop_path=0.0)).double().train(training)
+    block = (
+        randomised(Block(channels, out, stride, CHAIN, Neighbours(CHAIN), attend, bands, 0.0)).double().train(training)
+    )
     x = torch.randn(3, 9, 4, channels, dtype=torch.float64, requires_grad=True)
     torch.set_default_dtype(torch.float64)
     try:
@@ -132,7 +137,8 @@ def test_a_block_is_the_slow_one_forward_and_backward(channels, out, stride, att
 
 
 def test_gathering_on_a_chain_is_worked_out_by_hand():
-    layer = GraphMix(1, 1, adjacency([(0, 1), (1, 2), (2, 3)], 4, hops=1), attend=False).eval()
+    graph = adjacency([(0, 1), (1, 2), (2, 3)], 4, hops=1)
+    layer = GraphMix(1, 1, graph, Neighbours(graph), attend=False).eval()
     with torch.no_grad():
         layer.conv.weight.copy_(torch.tensor([10.0, 1.0])[None, :, None, None])
         layer.edge[1, 0, 1] = 2  # what joint 0 gives to joint 1 counts twice; the way back does not
@@ -147,8 +153,40 @@ def test_gathering_on_a_chain_is_worked_out_by_hand():
 def test_motion_is_the_mean_absolute_step_and_zero_for_one_frame():
     x = torch.zeros(1, 3, 2, 1)
     x[0, :, 0, 0], x[0, :, 1, 0] = torch.tensor([0.0, 2, -1]), torch.tensor([5.0, 5, 6])
-    assert motion(x).item() == (2 + 3 + 0 + 1) / 4
-    assert motion(x[:, :1]).item() == 0
+    motion, by_frame, by_joint = summaries(x)
+    assert motion.item() == (2 + 3 + 0 + 1) / 4
+    assert by_frame.flatten().tolist() == [2.5, 3.5, 2.5]
+    assert by_joint.flatten().tolist() == pytest.approx([1 / 3, 16 / 3])
+    assert summaries(x[:, :1])[0].item() == 0
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_gradients_written_out_are_those_of_the_formulas(frames):
+    torch.manual_seed(0)
+    shapes = [(2, frames, 3, 4), (2, 1, 1, 4), (2, frames, 1, 4), (2, 1, 3, 4), (2, frames, 3, 4)]
+    parts = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradcheck(rescale, parts)
+    assert torch.autograd.gradcheck(summaries, parts[:1])
+    x, c, u, w, rest = parts
+    torch.testing.assert_close(rescale(*parts), rest + x * (c + u * w))
+
+
+@pytest.mark.parametrize("skeleton", [KINECT_20, HANDS_42, MEDIAPIPE_543], ids=lambda s: s.name)
+def test_gathering_over_lists_is_the_product_with_the_whole_matrix(skeleton):
+    torch.manual_seed(0)
+    joints = len(skeleton)
+    graph = adjacency(skeleton.bones, joints, hops=2).double()
+    near = Neighbours(graph)
+    assert len(near.giver) == (graph > 0).sum() < 0.25 * graph.numel()
+    pull = torch.randn(2, 3, joints, 3 * 4, dtype=torch.float64)
+    found = []
+    for gather in (near.gather, gather_densely):
+        x = torch.randn(2, 3, joints, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        edge = torch.ones_like(graph).requires_grad_()
+        out = gather(x.requires_grad_(), graph * edge)
+        found.append((out, *torch.autograd.grad((out * pull).sum(), (x, edge))))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 16, 17, 64])
@@ -164,7 +202,7 @@ def test_band_powers_are_those_of_torchs_fourier_transform(frames):
 def test_drop_path_drops_whole_bodies_and_keeps_the_mean():
     torch.manual_seed(0)
     drop = DropPath(0.25)
-    x = torch.ones(4000, 1, 2, 3)
+    x = torch.ones(4000, 1, 1, 3)
     out = drop(x)
     assert sorted(set(out.flatten().tolist())) == pytest.approx([0, 4 / 3])
     assert (out.flatten(1).std(1) == 0).all()
