@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from signlib import paths
+from signlib import flags, paths
 from signlib.errors import InputError, SettingsError
 
 # torch reads these once, when it is first imported.
@@ -25,9 +25,10 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        # Abbreviated flags would change their meaning with every new flag.
         made = verbs.add_parser(
-            name, help=text, description=text, epilog=f"example: python -m signlib {name} {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, allow_abbrev=False, help=text, description=text,
+            epilog=f"example: python -m signlib {name} {example}", formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
         # Also accepted after the verb; absent there, it must not undo the one before it.
         made.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -51,15 +52,24 @@ def parser() -> argparse.ArgumentParser:
     _add_set(extract, "of the extractor: tracking=false, max_side=512, ...")
 
     train = verb("train", "fit a model, test it once, write a run", "landmarks/small --data-root stores/my_videos")
-    train.add_argument("preset", nargs="?", default="landmarks/small", help="family/variant; see `models`")
+    train.add_argument("preset", nargs="?", help="family/variant, see `models`; landmarks/small if none is given")
     train.add_argument("--corpus", "--dataset", dest="corpus", help="generated, store, dgs-30, asl-letters, ...")
     train.add_argument("--data-root", metavar="DIR", help="a store that `extract` made, or the corpus's folder")
     train.add_argument("--mode", choices=["smoke", "full"], default="full", help="smoke: small sizes, generated clips")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=int, help="of everything random; else the preset's own")
     train.add_argument("--run-name", default="", metavar="R", help="name of the run's folder")
     train.add_argument("--init-from", metavar="RUN", help="start from that run's encoder")
-    train.add_argument("--resume", action="store_true", help="go on with an unfinished run")
+    train.add_argument("--resume", nargs="?", const="", metavar="CKPT",
+                       help="go on with an unfinished run, from its last or from the given checkpoint")  # fmt: skip
+    flags.add_flags(train)
     _add_set(train, "any setting: training.epochs=5 features.joints=hands ...")
+
+    sweep = verb("sweep", "train several presets over several seeds and compare them", "generated --seeds 0 1 2")
+    sweep.add_argument("presets", nargs="+", metavar="PRESET", help="presets, or a family: autsl, generated")
+    sweep.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
+    sweep.add_argument("--mode", choices=["smoke", "full"], default="full")
+    sweep.add_argument("--hours", type=float, default=0.0, help="stop after so long; the same command goes on later")
+    _add_set(sweep, "for every run: training.devices=2 ...")
 
     predict = verb("predict", "the five likeliest glosses of clips", "runs/landmarks-small/full-seed0 clip.mp4")
     predict.add_argument("run", help="folder of a run")
@@ -147,17 +157,21 @@ def train(options: argparse.Namespace) -> int:
     """Fit a model and print what the run found."""
     from signlib import config, experiment, presets, runs
 
-    flags = []
-    if options.data_root:
-        flags += [f"data.root={options.data_root}", f"data.corpus={options.corpus or 'store'}"]
-    elif options.corpus:
-        flags.append(f"data.corpus={options.corpus}")
-    settings = presets.build(options.preset, options.mode, options.seed, [*flags, *options.overrides])
-    print(f"preset {options.preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
-    for key, value in config.differences(settings, presets.build(options.preset, options.mode)).items():
+    preset = flags.preset_of(options)
+    settings = presets.build(preset, options.mode, options.seed, flags.settings_of(options, preset))
+    print(f"preset {preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
+    for key, value in config.differences(settings, presets.build(preset, options.mode)).items():
         print(f"  {key} = {value}")
+    name, resume = options.run_name, options.resume is not None
+    if options.resume:
+        name = experiment.rewind(options.resume, settings, options.run_name)
     source = runs.Run(options.init_from) if options.init_from else None
-    run = experiment.train(settings, options.run_name, options.resume, init_from=source)
+    run = experiment.train(settings, name, resume, init_from=source)
+    used = run.facts
+    print(f"  used: {used['device']}, precision {used['precision']}, {used['epochs']} epochs, {used['steps']} steps, "
+          f"{used['parameters']:,} parameters; all settings in {run.path / runs.SETTINGS}")  # fmt: skip
+    if settings.gcn.variant:
+        print(experiment.decay_text(run))
     if not run.finished:
         print(f"run {run.path}: the time budget ended after {run.facts['epochs']} epochs; go on with --resume")
         return 0
@@ -167,6 +181,25 @@ def train(options: argparse.Namespace) -> int:
     if settings.mode == "smoke":
         print("  a smoke run: small sizes, it says nothing about real signing")
     print(f"run {run.path}")
+    return 0
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Train what a sweep lacks, and print what it found; exit code 3 when the time budget ended first."""
+    from signlib import sweep as sweeping
+    from signlib.evaluation import ablation
+
+    done = sweeping.sweep(options.presets, options.seeds, options.mode, options.overrides, options.hours)
+    if done.open:
+        print(f"the time budget ended before {len(done.open)} runs ({', '.join(done.open)}); the same command goes on")
+        return 3
+    print(ablation.readable(ablation.condition_table(done.runs)).to_string())
+    gains = ablation.against_best_member(done.runs)
+    if len(gains):
+        print(f"\nagainst the best member by validation, over signers, {len(options.seeds)} seeds averaged")
+        print(ablation.readable_gains(gains).to_string())
+    if options.mode == "smoke":
+        print("smoke runs: small sizes, they say nothing about real signing")
     return 0
 
 
@@ -242,7 +275,7 @@ def results(options: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "models": models, "extract": extract, "train": train, "predict": predict,
+    "models": models, "extract": extract, "train": train, "sweep": sweep, "predict": predict,
     "wer": wer, "run": run, "publish": publish, "results": results,
 }  # fmt: skip
 

@@ -229,6 +229,49 @@ _ABLATION = {
     "rgb+depth+skeleton": "all three: seed 000's recommended sizes",
 }
 """Seed 000's five conditions."""
+_REDUCED = {
+    "data.corpus": "generated",
+    "data.glosses": 10,
+    "data.signers": 100,
+    "data.repetitions": 2,
+    **{
+        f"{part}.{size}": value
+        for part in ("rgb", "depth")
+        for size, value in {"width": 128, "layers": 3, "heads": 4, "intermediate": 256}.items()
+    },
+    "rgb.weights": "",
+    "pictures.size": 64,
+    "pictures.frames": 8,
+    "pictures.in_memory": True,
+    "pictures.motion": True,
+    "model.width": 96,
+    "model.layers": 2,
+    "model.heads": 4,
+    "model.intermediate": 192,
+    "fusion.width": 96,
+    "video_augment.crop": 0.08,
+    "video_augment.holes": 0.02,
+    **{
+        f"video_augment.{name}": 0.06
+        for name in ("aspect", "brightness", "contrast", "saturation", "depth_shift", "depth_scale")
+    },
+    "training.epochs": 25,
+    "training.max_steps": 0,
+    "training.batch_size": 24,
+    "training.effective_batch": 0,
+    "training.learning_rate": 1e-3,
+    "training.weight_decay": 0.05,
+    "training.warmup": 0.1,
+    "training.schedule": "cosine",
+    "training.label_smoothing": 0.1,
+    "training.average": 0.98,
+    "training.patience": 0,
+    "training.validate_every": 0.2,
+    "training.precision": "32",
+    "training.workers": 0,
+}
+"""The ablation on generated clips at sizes that a laptop trains in minutes: more signers, not larger networks,
+are what makes an encoder without pre-training generalise."""
 
 
 def _conditions() -> dict[str, Preset]:
@@ -260,7 +303,32 @@ def _conditions() -> dict[str, Preset]:
     return made
 
 
-PRESETS |= _conditions()
+_PARTS = {"rgb": "rgb", "depth": "depth", "skeleton": "model"}
+"""Modality -> the settings of its encoder."""
+
+
+def _reduced() -> dict[str, Preset]:
+    """The ablation in small on generated clips, and depth alone, which seed 000 leaves out."""
+    made = {}
+    for variant, about in {"depth": "what depth alone reaches", **_ABLATION}.items():
+        base, modalities = f"autsl/{variant}", variant.split("+")
+        others = [f"{part}." for modality, part in _PARTS.items() if modality not in modalities]
+        own = {key: value for key, value in _REDUCED.items() if not key.startswith(tuple(others))}
+        if variant == "depth":
+            base, own["fusion.modalities"] = "autsl/rgb+depth", modalities
+        if "rgb" in base:
+            own["training.rates"] = {}
+        made[f"generated/{variant}"] = Preset(f"generated clips in small, {about.split(':')[0]}", own, _TINY, base)
+    return made
+
+
+PRESETS |= _conditions() | _reduced()
+
+SWEEPS = {
+    "autsl": tuple(f"autsl/{variant}" for variant in _ABLATION),
+    "generated": tuple(f"generated/{variant}" for variant in ("depth", *_ABLATION)),
+}
+"""Named families of presets that `sweep` trains over several seeds."""
 
 PRESETS |= {
     "ntu60/nano": Preset(

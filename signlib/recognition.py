@@ -119,7 +119,7 @@ def _video_encoder(name: str, settings: Settings, built: dict[str, nn.Module]) -
         if "rgb" not in built:
             raise SettingsError(f"{name}.weights=colour needs rgb among fusion.modalities")
         depth_from_colour(model, built["rgb"].model)
-    encoder = VideoEncoder(model, pictures.checkpointing)
+    encoder = VideoEncoder(model, pictures.checkpointing, pictures.motion)
     if wanted.frozen:
         encoder.requires_grad_(False)
     return encoder
@@ -195,6 +195,8 @@ class MultimodalRecognition:
         if wanted.store:
             return PictureStore(wanted.store)
         kinds = tuple(KEYS[name] for name in self.modalities if name != "skeleton")
+        if data.corpus in GENERATED:
+            kinds = (filming.COLOUR, filming.DEPTH)  # one store for all conditions of an ablation
         made = filming.PictureSettings(wanted.frames, wanted.size, wanted.fit, wanted.quality, kinds)
         folder = paths.runs_root() / "pictures"
         if data.corpus in GENERATED:

@@ -250,7 +250,11 @@ def start(experiment: str, name: str, settings: config.Settings, resume: bool = 
     if (path / SETTINGS).is_file():
         run = Run(path)
         changed = config.differences(settings, run.settings)
-        if changed:
+        if changed.keys() == {"training.hours"}:  # how long a session may last is no part of the experiment
+            if not run.finished:
+                write_text(path / SETTINGS, config.to_yaml(settings))
+                run = Run(path)
+        elif changed:
             key, value = next(iter(changed.items()))
             raise RunError(
                 f"run {path} has {key}={config.flat(run.settings)[key]!r}, not {value!r}; "

@@ -53,6 +53,15 @@ def test_depth_that_starts_from_colour_sees_a_grey_picture_as_colour_did():
         depth_from_colour(other, colour)
 
 
+def test_motion_takes_away_what_stands_still():
+    torch.manual_seed(0)
+    encoder = VideoEncoder(videomae(channels=1, **TINY), motion=True).eval()
+    video, background = torch.randn(1, 4, 1, 32, 32), torch.randn(1, 1, 1, 32, 32)
+    torch.testing.assert_close(encoder(video), encoder(video + background), atol=1e-5, rtol=1e-4)
+    still = encoder(background.expand(1, 4, 1, 32, 32))
+    torch.testing.assert_close(still, encoder(torch.zeros(1, 4, 1, 32, 32)), atol=1e-5, rtol=1e-4)
+
+
 def test_checkpointing_changes_no_gradient():
     torch.manual_seed(0)
     plain = VideoEncoder(videomae(channels=1, **TINY))

@@ -1,0 +1,82 @@
+"""A sweep trains what is not trained yet, seed by seed, and can be stopped."""
+
+import pytest
+
+from signlib import __main__, experiment, presets, runs, sweep
+from signlib.errors import RunError, SettingsError
+
+TINY = [
+    "data.glosses=3", "data.signers=10", "data.repetitions=2", "features.joints=hands", "features.frames=8",
+    "model.width=16", "model.layers=1", "model.heads=2", "model.intermediate=16", "model.max_positions=16",
+    "training.epochs=2", "training.batch_size=6", "training.threads=1", "training.accelerator=cpu",
+]  # fmt: skip
+NAMES = ["landmarks/small", "landmarks/probe"]
+
+
+@pytest.fixture(autouse=True)
+def runs_root(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def test_a_plan_goes_seed_by_seed_through_families_and_presets():
+    jobs = sweep.plan(["autsl", "landmarks/small", "autsl/rgb"], [4, 2])
+    names = [*presets.SWEEPS["autsl"], "landmarks/small"]
+    assert [(name, run) for name, run, _ in jobs] == [(n, f"full-seed{s}") for s in (4, 2) for n in names]
+    assert [settings.seed for *_, settings in jobs] == [4] * 6 + [2] * 6
+    assert len(presets.SWEEPS["autsl"]) == 5
+
+
+def test_other_settings_have_other_run_names():
+    ((_, plain, _),) = sweep.plan(["landmarks/small"], [0])
+    ((_, changed, _),) = sweep.plan(["landmarks/small"], [0], overrides=["training.epochs=3"])
+    assert plain == "full-seed0"
+    assert changed.startswith("full-seed0-")
+
+
+@pytest.mark.parametrize(
+    ("names", "seeds", "message"),
+    [(["autsl/rbg"], [0], "neither a family"), ([], [0], "needs a family"), (["autsl"], [1, 1], "each once"),
+     (["autsl"], [], "one or more")],
+)  # fmt: skip
+def test_what_cannot_be_planned_is_refused(names, seeds, message):
+    with pytest.raises(SettingsError, match=message):
+        sweep.plan(names, seeds)
+
+
+def test_a_sweep_trains_once_and_finds_its_runs_again(monkeypatch):
+    first = sweep.sweep(NAMES, [0, 1], "smoke", TINY, quiet=True)
+    assert {name: len(found) for name, found in first.runs.items()} == dict.fromkeys(NAMES, 2)
+    assert first.open == []
+    monkeypatch.setattr(experiment, "_fit", lambda *_: pytest.fail("trained again"))
+    again = sweep.sweep(NAMES, [0, 1], "smoke", TINY, quiet=True)
+    assert [r.path for found in again.runs.values() for r in found] == [
+        r.path for found in first.runs.values() for r in found
+    ]
+
+
+def test_a_time_budget_stops_it_and_the_same_call_goes_on():
+    stopped = sweep.sweep(NAMES, [0], "smoke", [*TINY, "training.epochs=3"], hours=1e-9, quiet=True)
+    assert stopped.runs == {name: [] for name in NAMES}
+    assert len(stopped.open) == 2
+    done = sweep.sweep(NAMES, [0], "smoke", [*TINY, "training.epochs=3"], hours=1.0, quiet=True)
+    assert [len(found) for found in done.runs.values()] == [1, 1]
+    assert done.open == []
+
+
+def test_only_the_length_of_a_session_may_differ_when_a_run_is_gone_on_with(runs_root):
+    settings = presets.build("landmarks/small", "smoke", 0, TINY)
+    runs.start("e", "r", settings)
+    longer = presets.build("landmarks/small", "smoke", 0, [*TINY, "training.hours=2"])
+    assert runs.start("e", "r", longer, resume=True).settings.training.hours == 2
+    with pytest.raises(RunError, match=r"training\.epochs"):
+        runs.start("e", "r", presets.build("landmarks/small", "smoke", 0, [*TINY, "training.epochs=9"]), resume=True)
+
+
+def test_the_verb_prints_each_condition_with_its_interval(capsys):
+    code = __main__.main(["sweep", "landmarks/small", "--seeds", "0", "1", "--mode", "smoke", "--set", *TINY])
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "top-1 % [over signers]" in out
+    assert "smoke runs" in out
+    assert __main__.main(["sweep", "nothing"]) == 2
