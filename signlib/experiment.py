@@ -1,5 +1,8 @@
 """Settings -> data -> model -> training -> evaluation -> run."""
 
+import json
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,18 +13,20 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from signlib import paths, runs
+from signlib import config, paths, runs
 from signlib.config import Settings
 from signlib.corpora import Splits, split_clips
+from signlib.data.skeletons import skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, RunError
 from signlib.evaluation import metrics, plots
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
-from signlib.recognition import Recognition, open_recognition
+from signlib.recognition import Recognition, build_model, open_recognition
 from signlib.training import fit, tasks
+from signlib.training.optim import decay_lists
 
-WEIGHTS, MODEL = "model.safetensors", "model.json"
+WEIGHTS, MODEL, DECAY = "model.safetensors", "model.json", "weight_decay.json"
 
 
 def train(
@@ -57,34 +62,37 @@ def train(
         )
     if run.finished:
         return run
-    bench, splits, vocabulary, model = ready or _prepared(settings, init_from)
+    bench, splits, vocabulary, model, teacher = ready or _prepared(settings, init_from)
     if not known and init_from is not None:
         run.note(init_from=origin)
     if run.stage == "started":
-        fitted = _fit(run, model, bench, splits, vocabulary, resume, quiet)
+        fitted = _fit(run, model, teacher, bench, splits, vocabulary, resume, quiet)
         if not fitted.complete:
             return run
     model.load_state_dict(load_file(run.path / WEIGHTS))
     return _evaluate(run, model, bench, splits, vocabulary, resume, quiet)
 
 
-def _prepared(settings: Settings, init_from: runs.Run | None) -> tuple[Recognition, Splits, Vocabulary, nn.Module]:
-    """Clips, splits, glosses and the model with its first weights."""
+def _prepared(
+    settings: Settings, init_from: runs.Run | None
+) -> tuple[Recognition, Splits, Vocabulary, nn.Module, nn.Module | None]:
+    """Clips, splits, glosses, the model with its first weights, and its teacher where it has one."""
     fit.choose_device(settings.training)
     bench = open_recognition(settings)
     splits = split_clips(bench.table, settings.data)
     splits.notes += bench.notes
     vocabulary = Vocabulary.from_glosses(splits.train["gloss"])
+    teacher = teacher_of(settings, vocabulary)
     torch.manual_seed(settings.seed)
     model = bench.model(len(vocabulary))
     if init_from is not None:
         load_encoder(model, init_from)
-    return bench, splits, vocabulary, model
+    return bench, splits, vocabulary, model, teacher
 
 
 def _fit(
-    run: runs.Run, model: nn.Module, bench: Recognition, splits: Splits, vocabulary: Vocabulary, resume: bool,
-    quiet: bool,
+    run: runs.Run, model: nn.Module, teacher: nn.Module | None, bench: Recognition, splits: Splits,
+    vocabulary: Vocabulary, resume: bool, quiet: bool,
 ) -> fit.Fitted:  # fmt: skip
     settings = run.settings
     train = bench.prepare(splits.train, vocabulary, settings.training.repeats, quiet)
@@ -94,7 +102,8 @@ def _fit(
     weights = None
     if settings.training.class_weights:
         weights = tasks.class_weights(torch.from_numpy(np.bincount(train.data.targets, minlength=len(vocabulary))))
-    task = tasks.ClassificationTask(model, settings, bench.augment, weights)
+    write_json(run.path / DECAY, dict(zip(("decay", "no decay"), decay_lists(model), strict=True)))
+    task = tasks.ClassificationTask(model, settings, bench.augment, weights, teacher)
     fitted = fit.fit(task, train.data, val.data if val and val.clips else None, settings, run.path, resume, quiet)
     earlier = run.facts.get("training_seconds", 0)
     run.note(
@@ -186,24 +195,95 @@ def test_metrics(
     return found
 
 
+def rewind(checkpoint: str | Path, settings: Settings, run_name: str = "") -> str:
+    """Put a run back to one of its checkpoints; returns the run's name, which `train` then goes on with.
+
+    Args:
+        checkpoint: `last.ckpt` or `epoch-NNN.ckpt` in the folder of an unfinished run of these settings' preset.
+        settings: of that run.
+        run_name: given as well; must be that run's.
+
+    Raises:
+        RunError: for a file elsewhere, another run's, or a run whose training is over.
+    """
+    path = Path(checkpoint)
+    own = path.parent.name
+    expected = paths.runs_root() / settings.preset.replace("/", "-") / (run_name or own)
+    if not path.is_file() or path.suffix != ".ckpt" or path.parent.resolve() != expected.resolve():
+        raise RunError(
+            f"--resume {path}: give a .ckpt in the folder of the run to go on with, such as {expected}/*.ckpt"
+        )
+    run = runs.Run(path.parent)
+    if run.stage != "started":
+        raise RunError(f"--resume {path}: the training of this run is over ({run.stage}); start another run")
+    if path.name != fit.CHECKPOINT:
+        shutil.copyfile(path, path.with_name(fit.CHECKPOINT))
+    return own
+
+
+def decay_text(run: runs.Run) -> str:
+    """The two lists of parameters, numbered parts of a kind together: what decays, and what does not."""
+    lines = []
+    for title, sizes in json.loads((run.path / DECAY).read_text(encoding="utf-8")).items():
+        kinds: dict[str, int] = {}
+        for name in sizes:
+            kind = re.sub(r"\b\d+\b", "*", name).removeprefix("network.")
+            kinds[kind] = kinds.get(kind, 0) + 1
+        named = ", ".join(kind if count == 1 else f"{kind} ({count})" for kind, count in kinds.items())
+        lines.append(f"  {title}: {sum(sizes.values()):,} numbers: {named}")
+    return "\n".join(lines)
+
+
+def teacher_of(settings: Settings, vocabulary: Vocabulary) -> nn.Module | None:
+    """The model of the run `training.teacher`, or None where none is named.
+
+    Raises:
+        RunError: when it knows other classes, or is fed otherwise than the student.
+    """
+    if not settings.training.teacher:
+        return None
+    run = runs.Run(settings.training.teacher)
+    weights, about = load_file(weights_path(run)), json.loads((run.path / MODEL).read_text(encoding="utf-8"))
+    if tuple(about["classes"]) != tuple(vocabulary.glosses):
+        raise RunError(f"training.teacher: run {run.path} knows other classes than these; train it on the same corpus")
+    ours, theirs = config.flat(settings), config.flat(run.settings)
+    # Both see the same batch.
+    parts = ("features.", "action.", "fusion.modalities", "gcn.streams")
+    other = [key for key in ours if key.startswith(parts) and ours[key] != theirs[key]]
+    if other or "extraction" not in about:
+        key = other[0] if other else "fusion.modalities"
+        raise RunError(
+            f"training.teacher: run {run.path} has {key}={theirs[key]}, this one {ours[key]}; make it the same"
+        )
+    model = build_model(run.settings, skeleton(about["extraction"]["skeleton"]), len(vocabulary))
+    model.load_state_dict(weights)
+    return model
+
+
 def load_encoder(model: nn.Module, run: runs.Run) -> int:
-    """Put another run's encoder into a model; returns how many tensors were loaded.
+    """Put another run's encoder (of a graph network, all but its head) into a model; returns how many tensors.
 
     Raises:
         RunError: when the encoders do not have the same shape.
     """
     state = load_file(weights_path(run))
-    encoder = {name: value for name, value in state.items() if name.startswith("encoder.")}
+    encoder = {name: value for name, value in state.items() if _carried(name)}
+    if not encoder:
+        raise RunError(f"--init-from {run.path}: its model has no encoder that another could start from")
     own = model.state_dict()
     for name, value in encoder.items():
         if name not in own or own[name].shape != value.shape:
             shape = tuple(own[name].shape) if name in own else "no such tensor"
             raise RunError(f"--init-from {run.path}: {name} has shape {tuple(value.shape)}, this model {shape}")
-    lacking = [name for name in own if name.startswith("encoder.") and name not in encoder]
+    lacking = [name for name in own if _carried(name) and name not in encoder]
     if lacking:
         raise RunError(f"--init-from {run.path} has no {lacking[0]}, this model does; make the encoders the same")
     model.load_state_dict({**own, **encoder})
     return len(encoder)
+
+
+def _carried(name: str) -> bool:
+    return name.startswith(("encoder.", "network.")) and not name.startswith("network.head.")
 
 
 def weights_path(run: runs.Run) -> Path:

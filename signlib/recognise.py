@@ -56,6 +56,8 @@ def load_recogniser(run: runs.Run) -> Recogniser:
     """
     weights = load_file(weights_path(run))
     about = json.loads((run.path / MODEL).read_text(encoding="utf-8"))
+    if run.settings.gcn.variant:
+        raise RunError(f"run {run.path} is a graph network on actions; prediction from files takes runs on landmarks")
     if run.settings.fusion.modalities:
         raise RunError(
             f"run {run.path} reads {', '.join(run.settings.fusion.modalities)}; prediction from files takes runs that "

@@ -24,7 +24,7 @@ TINY = [
 ]  # fmt: skip
 FILES = {
     "settings.yaml", "status.json", "metrics.json", "predictions.csv", "scores.npz", "environment.json",
-    "history.csv", "model.safetensors", "model.json", "figures",
+    "history.csv", "model.safetensors", "model.json", "weight_decay.json", "figures",
 }  # fmt: skip
 
 
@@ -183,9 +183,9 @@ def test_unbalanced_classes_are_weighted(monkeypatch):
     seen = []
     start = ClassificationTask.__init__
 
-    def note(self, model, given, augment, weights=None):
+    def note(self, model, given, augment, weights=None, *rest):
         seen.append(weights)
-        start(self, model, given, augment, weights)
+        start(self, model, given, augment, weights, *rest)
 
     monkeypatch.setattr(ClassificationTask, "__init__", note)
     source = corpora.load_corpus(settings().data)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shutil
 import sys
 import time
 import warnings
@@ -19,7 +20,7 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from tqdm.auto import tqdm
 
-from signlib.config import Settings
+from signlib.config import Settings, TrainingSettings
 from signlib.errors import RunError
 from signlib.files import disk_error
 from signlib.training.devices import accumulation, choose_device, device_count, in_processes, threads_each
@@ -75,8 +76,9 @@ class EpochEnd(Checkpoint):
     A `Checkpoint`, because the trainer calls those last, when an epoch's counters are complete.
     """
 
-    def __init__(self, folder: Path, hours: float, quiet: bool, start: float) -> None:
-        self.path, self.limit, self.quiet = folder / CHECKPOINT, hours * 3600, quiet
+    def __init__(self, folder: Path, training: TrainingSettings, quiet: bool, start: float) -> None:
+        self.path, self.limit, self.quiet = folder / CHECKPOINT, training.hours * 3600, quiet
+        self.interval = training.save_interval
         self.start = self.epoch_start = start
         self.longest, self.out_of_time = 0.0, False
         self.bar: tqdm | None = None
@@ -105,6 +107,9 @@ class EpochEnd(Checkpoint):
             trainer.save_checkpoint(temporary)  # the first of several processes writes, all wait for it
             if trainer.is_global_zero:
                 temporary.replace(self.path)
+                if self.interval and row["epoch"] % self.interval == 0:
+                    shutil.copyfile(self.path, temporary)
+                    temporary.replace(self.path.with_name(f"epoch-{row['epoch']:03d}.ckpt"))
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise disk_error(error, self.path) from error
@@ -163,7 +168,7 @@ def _fit(
     """What happened, the chosen weights on the CPU, the history; in each of several processes where `devices` > 1."""
     training = settings.training
     accelerator, precision = choose_device(training)
-    save = EpochEnd(folder, training.hours, quiet, started)
+    save = EpochEnd(folder, training, quiet, started)
     callbacks: list[Callback] = [save]
     if training.patience and validation is not None:
         callbacks.append(StopLate(training.patience, warmup_share(training)))

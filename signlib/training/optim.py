@@ -55,6 +55,14 @@ def decays(module: nn.Module) -> set[str]:
     return found
 
 
+def decay_lists(module: nn.Module) -> tuple[dict[str, int], dict[str, int]]:
+    """Names of learned parameters with their sizes: those that decay, and those that do not."""
+    decaying = decays(module)
+    sizes = {name: p.numel() for name, p in module.named_parameters() if p.requires_grad}
+    lists = ({name: size for name, size in sizes.items() if (name in decaying) == yes} for yes in (True, False))
+    return next(lists), next(lists)
+
+
 def make_optimizer(groups: list[dict], training: TrainingSettings) -> torch.optim.Optimizer:
     """AdamW or SGD over the groups."""
     if training.optimizer == "adamw":
