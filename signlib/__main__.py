@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, help="of everything random; else the preset's own")
     train.add_argument("--run-name", default="", metavar="R", help="name of the run's folder")
     train.add_argument("--init-from", metavar="RUN", help="start from that run's encoder")
+    train.add_argument("--estimate", action="store_true", help="only say what time and memory it will take")
     train.add_argument("--resume", nargs="?", const="", metavar="CKPT",
                        help="go on with an unfinished run, from its last or from the given checkpoint")  # fmt: skip
     flags.add_flags(train)
@@ -93,6 +94,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("notebook", help="path or name of a notebook")
     run.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     run.add_argument("--out", metavar="IPYNB", help="where the executed notebook goes; default: results/course")
+
+    ensemble = verb("ensemble", "add the test scores of several runs, with equal weights",
+                    "runs/nw-ucla-nano/joint runs/nw-ucla-nano/bone")  # fmt: skip
+    ensemble.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished runs on the same test clips")
 
     publish = verb("publish", "copy a finished full run to results/", "runs/landmarks-small/full-seed0")
     publish.add_argument("run", help="folder of a run")
@@ -162,6 +167,11 @@ def train(options: argparse.Namespace) -> int:
     print(f"preset {preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
     for key, value in config.differences(settings, presets.build(preset, options.mode)).items():
         print(f"  {key} = {value}")
+    if options.estimate:
+        from signlib.estimate import estimate, work_of
+
+        print(estimate(settings, work_of(settings)).report())
+        return 0
     name, resume = options.run_name, options.resume is not None
     if options.resume:
         name = experiment.rewind(options.resume, settings, options.run_name)
@@ -253,6 +263,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def ensemble(options: argparse.Namespace) -> int:
+    """Print what several runs reach together."""
+    from signlib import runs
+    from signlib.evaluation import ensemble as evaluation
+
+    together = evaluation.ensemble([runs.Run(folder) for folder in options.runs])
+    print(evaluation.readable(evaluation.ensemble_table(together), together).to_string())
+    return 0
+
+
 def publish(options: argparse.Namespace) -> int:
     """Publish a run."""
     from signlib import corpora, runs
@@ -276,7 +296,7 @@ def results(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "models": models, "extract": extract, "train": train, "sweep": sweep, "predict": predict,
-    "wer": wer, "run": run, "publish": publish, "results": results,
+    "wer": wer, "ensemble": ensemble, "run": run, "publish": publish, "results": results,
 }  # fmt: skip
 
 

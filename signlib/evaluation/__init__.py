@@ -5,5 +5,6 @@ tables   results for the README and the last notebook
 plots    the figures of the course
 wer  wer_report  resampling   sentences: error counts, what `signlib wer` prints, intervals and paired tests
 paired   two systems on the same clips: exact McNemar, intervals over signers
+ensemble    several runs as one, weights equal
 late_fusion  fusion_report   streams put together by their scores, and what notebook 21 asks of them
 """
