@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -52,6 +53,9 @@ VARIANTS = {
     "large": GraphSizes(48, (80, 112, 160), (2, 2, 2), bands=True, bottleneck=True, dropout=0.3, drop_path=0.1),
 }
 """Source: seed 003, "Model Variant Configs"."""
+
+TOGETHER = 16
+"""Bodies that go through the blocks together on a CPU without gradients: more would leave its caches."""
 
 
 class Block(nn.Module):
@@ -132,9 +136,15 @@ class GraphNetwork(nn.Module):
         streams, bodies = batch["streams"][:, : self.bodies], batch["bodies"][:, : self.bodies]
         self._check(streams)
         folded = streams.flatten(0, 1) if bodies.all() else streams[bodies]
-        # Nobody in the whole batch: nothing to pool over.
-        pooled = self.pool(self.features(folded)) if len(folded) else folded.new_zeros(0, self.sizes.channels[-1])
-        return self.head(mean_over_bodies(pooled, bodies))
+        return self.head(mean_over_bodies(self.pooled(folded), bodies))
+
+    def pooled(self, streams: Tensor) -> Tensor:
+        """(N, D) for the streams of N bodies (N, S, T, J, C)."""
+        if not len(streams):
+            return streams.new_zeros(0, self.sizes.channels[-1])
+        alone = not (self.training or torch.is_grad_enabled()) and streams.device.type == "cpu"
+        parts = streams.split(TOGETHER) if alone else [streams]
+        return torch.cat([self.pool(self.features(part)) for part in parts])
 
     def features(self, streams: Tensor) -> Tensor:
         """(N, T', J, D) for the streams of N bodies (N, S, T, J, C); T' = T / 4 for three stages."""

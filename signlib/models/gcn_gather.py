@@ -8,35 +8,33 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-Lists = tuple[Tensor, Tensor]
+LISTED = 2**22
+"""Entries of lists that are held at once: a skeleton of many joints takes its frames in pieces."""
 
 
 class Neighbours:
-    """The places of an adjacency (K, J, J) that are not zero, and lists of them for many frames at once.
+    """The places of an adjacency (K, J, J) that are not zero, and how to gather over them.
 
     Attributes:
-        subset, giver, taker: (E,) k, v and w of each place, in the order of w, then k.
+        taker, subset, giver: (E,) w, k and v of each place, in the order of w, then k.
     """
 
     def __init__(self, adjacency: Tensor) -> None:
-        self.subsets, self.joints = adjacency.shape[:2]
+        subsets, joints = adjacency.shape[:2]
         self.taker, self.subset, self.giver = adjacency.permute(2, 0, 1).nonzero().T
-        self.places = self.taker * self.subsets + self.subset
+        outputs = self.taker * subsets + self.subset
         self.order = self.giver.argsort(stable=True)
-        self._forward = _Lists(self.giver, self.joints, self.places, self.joints * self.subsets)
-        self._backward = _Lists(
-            self.places[self.order], self.joints * self.subsets, self.giver[self.order], self.joints
-        )
-
-    def values(self, shares: Tensor) -> Tensor:
-        """(E,): what stands in shares (K, J, J) at these places."""
-        return shares[self.subset, self.giver, self.taker]
+        self.to_outputs = _Lists(self.giver, joints, outputs, joints * subsets)
+        self.to_inputs = _Lists(outputs[self.order], joints * subsets, self.giver[self.order], joints)
 
     def gather(self, x: Tensor, shares: Tensor) -> Tensor:
         """(N, T, J, K C): for each joint w and subset k the sum over v of shares[k, v, w] x_v; x is (N, T, J, C)."""
         if x.device.type != "cpu":
             return gather_densely(x, shares)
-        return _Gather.apply(x, self.values(shares), self)
+        values = shares[self.subset, self.giver, self.taker]
+        parts = x.flatten(0, 1).split(max(1, LISTED // len(values)))
+        parts = [_Gather.apply(part, values, self) for part in parts]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(*x.shape[:3], -1)
 
 
 def gather_densely(x: Tensor, shares: Tensor) -> Tensor:
@@ -52,59 +50,51 @@ class _Lists:
     """Which rows each bag adds up, for as many frames as were ever asked for: fewer frames are a part of it."""
 
     def __init__(self, rows: Tensor, rows_a_frame: int, bags: Tensor, bags_a_frame: int) -> None:
-        self.rows, self.rows_a_frame, self.bags, self.bags_a_frame = rows, rows_a_frame, bags, bags_a_frame
         starts = torch.bincount(bags, minlength=bags_a_frame).cumsum(0).roll(1)
         starts[0] = 0
-        self.starts, self.made = starts, (rows[:0].int(), rows[:0].int(), rows[:0].int())
+        # What one frame holds, and what each further frame adds to it.
+        self.one = (rows, rows_a_frame), (starts, len(rows)), (bags, bags_a_frame)
+        self.made = tuple(first.int() for first, _ in self.one)
 
-    def __call__(self, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, frames: int) -> list[Tensor]:
         """Row of each entry, first entry of each bag, bag of each entry, int32."""
-        sizes = frames * len(self.rows), frames * self.bags_a_frame, frames * len(self.rows)
-        if len(self.made[0]) < sizes[0]:
+        if len(self.made[0]) < frames * len(self.one[0][0]):
             frame = torch.arange(frames)[:, None]
-            self.made = tuple(
-                (frame * step + first).flatten().int()
-                for step, first in (
-                    (self.rows_a_frame, self.rows),
-                    (len(self.rows), self.starts),
-                    (self.bags_a_frame, self.bags),
-                )
-            )
-        return tuple(part[:size] for part, size in zip(self.made, sizes, strict=True))
+            self.made = tuple((frame * step + first).flatten().int() for first, step in self.one)
+        return [made[: frames * len(first)] for made, (first, _) in zip(self.made, self.one, strict=True)]
 
 
 class _Gather(torch.autograd.Function):
-    """x (N, T, J, C) and the values (E,) of its neighbours' shares to (N, T, J, K C)."""
+    """x (M, J, C) of M frames and the shares (E,) of its neighbours to (M, J K, C)."""
 
     @staticmethod
     def forward(ctx, x: Tensor, values: Tensor, near: Neighbours) -> Tensor:
         ctx.save_for_backward(x, values)
         ctx.near = near
-        frames = x.shape[0] * x.shape[1]
-        rows, starts, _ = near._forward(frames)
-        out = _add_up(x.reshape(-1, x.shape[3]), rows, starts, values, frames)
-        return out.view(*x.shape[:3], -1)
+        return _add_up(x, values, near.to_outputs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, values = ctx.saved_tensors
-        near, channels, frames = ctx.near, x.shape[3], x.shape[0] * x.shape[1]
-        grad = grad.reshape(-1, channels)
+        near: Neighbours = ctx.near
         for_x = for_values = None
         if ctx.needs_input_grad[0]:
-            rows, starts, _ = near._backward(frames)
-            for_x = _add_up(grad, rows, starts, values[near.order], frames).view_as(x).to(x.dtype)
+            for_x = _add_up(grad, values[near.order], near.to_inputs).to(x.dtype)
         if ctx.needs_input_grad[1]:
-            rows, starts, bags = near._forward(frames)
+            rows, starts, bags = near.to_outputs(len(x))
+            # The public way to this product would add up the lists a second time.
             products = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-                grad, x.reshape(-1, channels).to(grad.dtype), rows, starts, bags, 0
+                grad.flatten(0, 1), x.flatten(0, 1).to(grad.dtype), rows, starts, bags, 0
             )
             wide = torch.promote_types(grad.dtype, torch.float32)
-            for_values = products.view(frames, -1).sum(0, dtype=wide).to(values.dtype)
+            for_values = products.view(len(x), -1).sum(0, dtype=wide).to(values.dtype)
         return for_x, for_values, None
 
 
-def _add_up(table: Tensor, rows: Tensor, starts: Tensor, values: Tensor, frames: int) -> Tensor:
-    weights = values.to(table.dtype).repeat(frames)
-    return functional.embedding_bag(rows, table, starts, mode="sum", per_sample_weights=weights)
+def _add_up(x: Tensor, values: Tensor, lists: _Lists) -> Tensor:
+    """(M, bags, C): sums of rows of x (M, rows, C), weighted by values (E,)."""
+    rows, starts, _ = lists(len(x))
+    weights = values.to(x.dtype).repeat(len(x))
+    out = functional.embedding_bag(rows, x.flatten(0, 1), starts, mode="sum", per_sample_weights=weights)
+    return out.view(len(x), -1, x.shape[2])

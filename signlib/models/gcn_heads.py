@@ -56,7 +56,27 @@ class PlainHead(nn.Module):
         return self.classifier.weight.new_zeros(())
 
 
-class SeedHead(PlainHead):
+class Bottleneck(nn.Module):
+    """What a head keeps of its last training forward until its own loss is asked for; a copy does not get it."""
+
+    _last: tuple[Tensor, ...] | None = None
+
+    def taken(self) -> tuple[Tensor, ...]:
+        """What was kept, once.
+
+        Raises:
+            SettingsError: when there is nothing.
+        """
+        last, self._last = self._last, None
+        if last is None:
+            raise SettingsError("auxiliary_loss comes once after each forward in training mode; call the model first")
+        return last
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_last": None}
+
+
+class SeedHead(Bottleneck, PlainHead):
     """The plain head beside an information bottleneck that its scores do not depend on.
 
     Mean and log-variance (B, 128) come from the pooled features; their divergence from a standard normal is the
@@ -69,7 +89,6 @@ class SeedHead(PlainHead):
         super().__init__(channels, classes, dropout)
         latent = min(LATENT, channels)
         self.mean, self.log_variance = nn.Linear(channels, latent), nn.Linear(channels, latent)
-        self._last: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (B, K)."""
@@ -78,11 +97,11 @@ class SeedHead(PlainHead):
 
     def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
         """KL(N(mean, variance) || N(0, 1)) summed over the latent, mean over the batch."""
-        mean, log_variance = _taken(self)
+        mean, log_variance = self.taken()
         return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1).mean()
 
 
-class InfoGcnHead(nn.Module):
+class InfoGcnHead(Bottleneck):
     """An information bottleneck that scores go through: z = mean + noise is what the classifier sees.
 
     Args:
@@ -106,7 +125,6 @@ class InfoGcnHead(nn.Module):
         self.mean, self.log_variance = nn.Linear(channels, latent), nn.Linear(channels, latent)
         self.classifier = nn.Linear(latent, classes)
         self.register_buffer("directions", nn.init.orthogonal_(torch.empty(classes, latent), spread))
-        self._last: tuple[Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (B, K)."""
@@ -124,7 +142,7 @@ class InfoGcnHead(nn.Module):
             targets: (B,) classes, or (B, K) shares of classes; a class's mean is weighted by them, and classes that
                 nobody has do not count.
         """
-        (z,) = _taken(self)
+        (z,) = self.taken()
         if targets is None:
             raise SettingsError("head=infogcn: auxiliary_loss needs the batch's targets; pass (B,) or (B, K)")
         shares = targets if targets.ndim == 2 else functional.one_hot(targets, len(self.directions))
@@ -133,14 +151,6 @@ class InfoGcnHead(nn.Module):
         means = shares.T @ z / weight.clamp(min=1e-6)[:, None]
         distance = (means - self.directions).square().mean(1)
         return self.centre * z.mean(0).norm() + self.prior * distance[weight > 0].mean()
-
-
-def _taken(head: SeedHead | InfoGcnHead) -> tuple[Tensor, ...]:
-    """What the last training forward left, once."""
-    last, head._last = head._last, None
-    if last is None:
-        raise SettingsError("auxiliary_loss comes once after each forward in training mode; call the model first")
-    return last
 
 
 def build_head(kind: str, channels: int, classes: int, dropout: float, bottleneck: bool) -> nn.Module:

@@ -1,5 +1,7 @@
 """The graph network: the seed's counts to each block, receptive field, bodies, order, folding of norms."""
 
+import copy
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -7,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from signlib.data.skeletons import HANDS_42, KINECT_20, MEDIAPIPE_75, MEDIAPIPE_543, NTU_25
 from signlib.errors import SettingsError
 from signlib.models.classifier import parameter_count
-from signlib.models.gcn import VARIANTS, GraphNetwork, GraphSizes
+from signlib.models.gcn import TOGETHER, VARIANTS, GraphNetwork, GraphSizes
 from signlib.models.graph import adjacency
 from signlib.training.optim import parameter_groups
 
@@ -190,6 +192,14 @@ def test_two_bodies_count_the_same_and_one_can_be_asked_for():
         assert not torch.allclose(first, swapped)
 
 
+def test_many_bodies_go_through_in_pieces_without_gradients():
+    model = lived_in(network("nano")).eval()
+    batch = clips(TOGETHER, 8)
+    whole = model(batch)
+    with torch.no_grad():
+        torch.testing.assert_close(model(batch), whole, atol=1e-5, rtol=1e-4)
+
+
 def test_a_clip_without_anybody_gets_scores_and_spoils_none():
     model = network("nano").eval()
     batch = clips(2)
@@ -231,6 +241,11 @@ def test_a_heads_own_loss_comes_once_after_each_training_forward():
     assert model.auxiliary_loss().item() > 0
     with pytest.raises(SettingsError, match="once after each forward"):
         model.auxiliary_loss()
+    model(clips(2))
+    copied = copy.deepcopy(model)  # what forward left has a history, which no copy can have
+    with pytest.raises(SettingsError, match="call the model first"):
+        copied.auxiliary_loss()
+    assert model.auxiliary_loss().requires_grad
     model(clips(2))
     model.eval()(clips(2))
     with pytest.raises(SettingsError, match="training mode"):

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from signlib.data.skeletons import HANDS_42, KINECT_20, MEDIAPIPE_543
+from signlib.models import gcn_gather
 from signlib.models.gcn import Block
 from signlib.models.gcn_gates import DropPath, Gate, band_powers, rescale, summaries
 from signlib.models.gcn_gather import Neighbours, gather_densely
@@ -171,9 +172,11 @@ def test_gradients_written_out_are_those_of_the_formulas(frames):
     torch.testing.assert_close(rescale(*parts), rest + x * (c + u * w))
 
 
+@pytest.mark.parametrize("limit", [2**22, 1000])
 @pytest.mark.parametrize("skeleton", [KINECT_20, HANDS_42, MEDIAPIPE_543], ids=lambda s: s.name)
-def test_gathering_over_lists_is_the_product_with_the_whole_matrix(skeleton):
+def test_gathering_over_lists_is_the_product_with_the_whole_matrix(skeleton, limit, monkeypatch):
     torch.manual_seed(0)
+    monkeypatch.setattr(gcn_gather, "LISTED", limit)
     joints = len(skeleton)
     graph = adjacency(skeleton.bones, joints, hops=2).double()
     near = Neighbours(graph)
