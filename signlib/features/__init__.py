@@ -12,5 +12,7 @@ quality       what a store's landmarks look like: drop-outs, jitter
 exchange      .npy per clip and .pose files, in and out
 actors        who acts in a clip of skeletons, and the axes they are seen in
 streams       joints, bones and how both move
+dynamics      position, velocity, acceleration of everything: 6,516 features a frame
+reduce        principal components, fitted on training clips
 normalise     signer-centred, scale-free points; gaps; mirroring
 """

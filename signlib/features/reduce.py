@@ -1,0 +1,134 @@
+"""Many features to fewer: principal components, fitted on frames of training clips and of nothing else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from signlib.errors import InputError, SettingsError
+from signlib.files import disk_error
+
+NEVER = 1e-6
+"""A feature that varies by less than this is constant."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A standardised projection: (T, F) to (T, K).
+
+    Attributes:
+        mean, scale: (F,) of the training frames; missing values take the mean.
+        components: (K, F) orthonormal rows.
+        spread: (K,) standard deviation of each component on the training frames.
+        share: (K,) of the variance that each component holds.
+        whiten: divide each component by its spread. Components that hold next to nothing are then as large as the
+            others: of 6,516 landmark features 500 components hold 99.99 %, so whitening 1,024 makes noise of half
+            of them.
+        clips: on whose frames it was fitted.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    components: np.ndarray
+    spread: np.ndarray
+    share: np.ndarray
+    whiten: bool
+    clips: tuple[str, ...] = ()
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """(T, K) float32 for (T, F) with NaN for what is missing."""
+        standard = np.nan_to_num((features - self.mean) / self.scale, nan=0.0)
+        found = standard @ self.components.T
+        return (found / self.spread if self.whiten else found).astype(np.float32)
+
+    @property
+    def size(self) -> int:
+        """K."""
+        return len(self.components)
+
+    def save(self, path: str | Path) -> None:
+        """Write it as one .npz file.
+
+        Raises:
+            DiskError: when it cannot be written.
+        """
+        path = Path(path)
+        arrays = {key: getattr(self, key) for key in ("mean", "scale", "components", "spread", "share", "whiten")}
+        temporary = path.with_name(f".{path.name}.tmp.npz")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(temporary, clips=np.array(self.clips, dtype=str), **arrays)
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise disk_error(error, path) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Reduction":
+        """What `save` wrote.
+
+        Raises:
+            InputError: for a missing or broken file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                kept = {key: found[key] for key in found.files}
+            return cls(**{**kept, "whiten": bool(kept["whiten"]), "clips": tuple(map(str, kept["clips"]))})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is no stored reduction ({error}); fit it again") from None
+
+
+def fit_reduction(
+    clips: Iterable[tuple[str, np.ndarray]], size: int, whiten: bool = False, frames: int = 10_000, seed: int = 0
+) -> Reduction:
+    """Principal components of the frames of training clips.
+
+    Args:
+        clips: name and features (T, F) of each training clip, NaN = missing; read once.
+        size: K.
+        whiten: see `Reduction`.
+        frames: at most so many frames are looked at, drawn evenly from all that come.
+        seed: of the draw.
+
+    Raises:
+        SettingsError: for a size that the frames cannot give.
+        InputError: for no clips.
+    """
+    sample, names = _sampled(clips, frames, seed)
+    if not 1 <= size <= min(sample.shape):
+        raise SettingsError(
+            f"size={size}: {sample.shape[0]} frames of {sample.shape[1]} features have at most {min(sample.shape)} "
+            "components; ask for fewer, or give more training clips"
+        )
+    with np.errstate(invalid="ignore"):
+        there = np.isfinite(sample)
+        count = np.maximum(there.sum(0), 1)
+        mean = np.where(there, sample, 0).sum(0) / count
+        standard = np.where(there, sample - mean, 0)
+    scale = np.sqrt((standard**2).sum(0) / count)
+    scale = np.where(scale < NEVER, 1.0, scale)
+    standard /= scale
+    solver = "full" if min(standard.shape) <= 500 else "randomized"
+    found = PCA(size, svd_solver=solver, random_state=seed).fit(standard)
+    arrays = (mean, scale, found.components_, np.sqrt(found.explained_variance_).clip(NEVER))
+    return Reduction(*(a.astype(np.float32) for a in arrays), found.explained_variance_ratio_, whiten, names)
+
+
+def _sampled(clips: Iterable[tuple[str, np.ndarray]], frames: int, seed: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """At most `frames` rows, each frame as likely as any other, whatever its clip's length (reservoir sampling)."""
+    rng, names, seen = np.random.default_rng(seed), [], 0
+    kept: np.ndarray | None = None
+    for name, features in clips:
+        names.append(name)
+        if kept is None:
+            kept = np.empty((frames, features.shape[1]), np.float32)
+        for start in range(len(features)):
+            place = seen if seen < frames else int(rng.integers(seen + 1))
+            if place < frames:
+                kept[place] = features[start]
+            seen += 1
+    if kept is None or not seen:
+        raise InputError("a reduction needs the frames of at least one training clip")
+    return kept[: min(seen, frames)], tuple(names)
