@@ -3,6 +3,7 @@
 Every run is an ordinary one; a sweep knows only their names, so that finished ones are found again.
 """
 
+import gc
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -103,6 +104,7 @@ def sweep(
             else:
                 done.open.append(f"{name} {run_name}")
             bar.update()
+            gc.collect()  # trainer and model know each other: without this their clips stay in memory
     return done
 
 
