@@ -28,6 +28,7 @@ from signlib.schema import (
     GraphSettings,
     ModelSettings,
     PictureSettings,
+    SentenceSettings,
     Settings,
     TrainingSettings,
     VideoAugmentSettings,
@@ -36,8 +37,8 @@ from signlib.schema import (
 
 __all__ = [
     "ActionSettings", "AugmentSettings", "DataSettings", "FeatureSettings", "FusionSettings", "GraphSettings",
-    "ModelSettings", "PictureSettings", "Settings", "TrainingSettings", "VideoAugmentSettings", "VideoSettings",
-    "build", "differences", "flat", "from_yaml", "known_keys", "run_name", "to_yaml",
+    "ModelSettings", "PictureSettings", "SentenceSettings", "Settings", "TrainingSettings", "VideoAugmentSettings",
+    "VideoSettings", "build", "differences", "flat", "from_yaml", "known_keys", "run_name", "to_yaml",
 ]  # fmt: skip
 
 
@@ -173,6 +174,9 @@ def check(settings: Settings) -> None:
         raise SettingsError(f"augment.mixup={settings.augment.mixup} is for landmarks alone; set it to 0 with a fusion")
     if settings.model.stem_kernel % 2 == 0:
         raise SettingsError(f"model.stem_kernel={settings.model.stem_kernel} is even; take an odd number of frames")
+    if settings.data.shortest > settings.data.longest:
+        raise SettingsError(f"data.shortest={settings.data.shortest} is more than data.longest={settings.data.longest}")
+    check_sentences(settings)
     if settings.data.fold >= settings.data.folds:
         raise SettingsError(f"data.fold={settings.data.fold} must lie within 0..{settings.data.folds - 1}")
     if settings.data.split == "signer" and not settings.data.test_signers:
@@ -211,6 +215,35 @@ def check_training(training: TrainingSettings) -> None:
             f"training.milestones={stones} with training.schedule={training.schedule}: multistep needs rising epochs "
             "such as [50,65], other schedules none"
         )
+
+
+def check_sentences(settings: Settings) -> None:
+    """Refuse what cannot work in a network for sentences.
+
+    Raises:
+        SettingsError: with key, value and limit.
+    """
+    ctc = settings.ctc
+    for key, values, least in (("kernels", ctc.kernels, 1), ("part_widths", ctc.part_widths, 1)):
+        if not values or min(values) < least or max(values) > 10**5:
+            raise SettingsError(f"ctc.{key}={values}: give some whole numbers from 1 on")
+    if ctc.network and ctc.width % 2:
+        raise SettingsError(f"ctc.width={ctc.width} is odd; take an even one")
+    for key, values, low, high in (("alphas", ctc.alphas, 0, 100), ("betas", ctc.betas, -100, 100)):
+        if not values or not all(low <= value <= high for value in values):
+            raise SettingsError(f"ctc.{key}={values}: give some numbers within {low}..{high}")
+    if ctc.phases and (len(ctc.phases) != 4 or min(ctc.phases) < 0 or sum(ctc.phases) != settings.training.epochs):
+        raise SettingsError(
+            f"ctc.phases={ctc.phases} must be four numbers of epochs (warm-up, main, fine-tuning, distillation) that "
+            f"sum to training.epochs={settings.training.epochs}"
+        )
+    if ctc.network and (settings.fusion.modalities or settings.gcn.variant or settings.features.frames):
+        raise SettingsError(
+            f"ctc.network={ctc.network} reads whole sentences of landmarks: set features.frames=0, and neither "
+            "fusion.modalities nor gcn.variant"
+        )
+    if ctc.reduce and ctc.input != "dynamics":
+        raise SettingsError(f"ctc.reduce={ctc.reduce} is for ctc.input=dynamics")
 
 
 def to_yaml(settings: Settings) -> str:

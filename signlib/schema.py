@@ -5,6 +5,8 @@
 
 from dataclasses import dataclass, field
 
+from signlib.schema_sentences import SENTENCE_CHOICES, SENTENCE_RANGES, SentenceSettings
+
 
 @dataclass
 class DataSettings:
@@ -25,6 +27,7 @@ class DataSettings:
             that an encoder trained on one corpus fits another; "" = as they are.
         limit_classes: keep only the K glosses with most training clips; 0 = all.
         glosses, signers, repetitions, seed, hardness: of the generated corpus.
+        shortest, longest: signs of a sentence, in corpora that are made of sentences here.
     """
 
     corpus: str = "generated"
@@ -44,6 +47,8 @@ class DataSettings:
     repetitions: int = 3
     seed: int = 0
     hardness: float = 1.0
+    shortest: int = 1
+    longest: int = 15
 
 
 @dataclass
@@ -378,6 +383,7 @@ class Settings:
     fusion: FusionSettings = field(default_factory=FusionSettings)
     action: ActionSettings = field(default_factory=ActionSettings)
     gcn: GraphSettings = field(default_factory=GraphSettings)
+    ctc: SentenceSettings = field(default_factory=SentenceSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     video_augment: VideoAugmentSettings = field(default_factory=VideoAugmentSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -399,6 +405,7 @@ CHOICES = {
     "training.schedule": ("cosine", "linear", "constant", "multistep"),
     "training.precision": ("32", "bf16-mixed", "16-mixed", "auto"),
     "training.accelerator": ("auto", "cpu", "gpu"),
+    **SENTENCE_CHOICES,
 }
 MODALITIES = ("rgb", "depth", "skeleton")
 STREAMS = ("point", "local", "bone", "pair", "velocity")
@@ -417,6 +424,8 @@ RANGES = {
     "data.glosses": (2, 10**4),
     "data.signers": (3, 10**4),
     "data.repetitions": (1, 10**4),
+    "data.shortest": (1, 15),
+    "data.longest": (1, 15),
     "features.longest_gap": (0, 10**4),
     "features.frames": (0, 10**4),
     "features.z_weight": (-100, 100),
@@ -504,4 +513,5 @@ RANGES = {
     "training.workers": (0, 1024),
     "training.threads": (0, 1024),
     "training.hours": (0, 10**4),
+    **SENTENCE_RANGES,
 }
