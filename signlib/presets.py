@@ -362,10 +362,10 @@ PRESETS |= {
         },
         smoke={
             "data.corpus": "generated-actions",
-            "data.glosses": 6,
-            "data.signers": 5,
+            "data.glosses": 12,
             "data.repetitions": 1,
             "action.frames": 16,
+            "training.epochs": 8,
             "training.batch_size": 8,
             "training.warmup_epochs": 2,
             "training.save_interval": 0,
@@ -409,6 +409,7 @@ PRESETS |= {
             "training.threads": 1,
             "training.mirror_at_test": True,
         },
+        smoke={"data.split_type": "xview"},
         base="ntu60/nano",
     ),
     "nw-ucla/small": Preset(
