@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from signlib import config, paths, runs
+from signlib import config, estimate, paths, runs
 from signlib.config import Settings
 from signlib.corpora import Splits, split_clips
 from signlib.data.skeletons import skeleton
@@ -53,6 +53,8 @@ def train(
     known = (paths.runs_root() / experiment / name / runs.SETTINGS).is_file()
     # What is refused before training leaves no run behind that would take the name.
     ready = None if known else _prepared(settings, init_from)
+    if ready is not None and settings.mode == "full" and settings.fusion.modalities:
+        _say_what_it_costs(settings, *ready[:3], quiet)
     run = runs.start(experiment, name, settings, resume)
     origin = init_from.name if init_from is not None else ""
     if known and run.facts.get("init_from", "") != origin:
@@ -88,6 +90,18 @@ def _prepared(
     if init_from is not None:
         load_encoder(model, init_from)
     return bench, splits, vocabulary, model, teacher
+
+
+def _say_what_it_costs(
+    settings: Settings, bench: Recognition, splits: Splits, vocabulary: Vocabulary, quiet: bool
+) -> None:  # fmt: skip
+    """One line before a long run; what cannot fit into the device is refused."""
+    clips = len(splits.train) * settings.training.repeats
+    work = estimate.Work(clips, len(splits.val), len(vocabulary), f"corpus {settings.data.corpus}")
+    expected = estimate.estimate(settings, work, bench.skeleton, seconds=0 if quiet else 10)
+    expected.check()
+    if not quiet:
+        print(expected)
 
 
 def _fit(

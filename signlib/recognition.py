@@ -209,10 +209,11 @@ class MultimodalRecognition:
 
     def model(self, classes: int) -> nn.Module:
         """The untrained model."""
-        return build_model(self.settings, self._base, classes)
+        return build_model(self.settings, self.skeleton, classes)
 
     @property
-    def _base(self) -> Skeleton:
+    def skeleton(self) -> Skeleton:
+        """Of the landmarks, whether the model reads them or not."""
         return MEDIAPIPE_543 if self.points is None else self.points.skeleton
 
     def prepare(self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False) -> Clips:

@@ -22,6 +22,8 @@ LABELS = {
     "test": ("test_labels.csv", "test/test_labels.csv", "test/ground_truth.csv"),
 }
 """Split -> the names that its header-less label csv goes by, the first one found counts."""
+SIGNS, OFFICIAL = 226, {"train": 28_142, "val": 4_418, "test": 3_742}
+"""Of the release: signs, and clips of each split."""
 _NAME = re.compile(r"(signer\d+)_sample\d+")
 
 

@@ -10,5 +10,6 @@ optim     parameter groups, warm-up and decay
 tasks     what one step computes, as a Lightning module
 order     which clips make which batch, on which device
 devices   accelerator, precision, one process a device
+footprint  what a step costs: memory and arithmetic counted, time measured
 fit       the trainer: early stopping, resume, time budget
 """

@@ -1,0 +1,249 @@
+"""What one training step costs: memory and arithmetic counted without doing it, time measured by doing it.
+
+Counting runs the model on tensors that have shapes but no values, so the largest model takes seconds and no memory.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from signlib.training.batches import Batch
+from signlib.training.tasks import soft_cross_entropy
+
+Build = Callable[[], tuple[nn.Module, Batch]]
+"""Makes a model in training mode and a batch with `target`; called where tensors have no values."""
+HALVES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one device at the highest point of a training step.
+
+    Attributes:
+        weights: parameters and buffers, with their running average where there is one.
+        gradients, optimizer: of what is learned.
+        activations: what the forward pass keeps for the backward pass, half-precision copies of weights included.
+        update: what an optimiser step needs for a moment, when there are no activations.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    update: int = 0
+
+    @property
+    def total(self) -> int:
+        """All together; gradients are there beside activations, because batches are accumulated."""
+        return self.weights + self.gradients + self.optimizer + max(self.activations, self.update)
+
+
+def count_memory(build: Build, precision: str, gpu: bool, states: int = 2, average: bool = False) -> Memory:
+    """The memory of one training step, counted tensor by tensor.
+
+    With checkpointing the largest part that is computed again is added to what is kept.
+
+    Args:
+        build: model and batch.
+        precision: `32`, `16-mixed` or `bf16-mixed`.
+        gpu: count as a GPU keeps activations, which is more in half precision.
+        states: numbers that the optimiser keeps for each learned one; AdamW keeps two.
+        average: whether a running average of the weights is kept.
+    """
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model, batch = build()
+        held = [*model.parameters(), *model.buffers()]
+        weights = sum(tensor.nbytes for tensor in held)
+        learned = sum(p.nbytes for p in model.parameters() if p.requires_grad)
+        kept, _ = _kept(model, batch, precision, gpu, [])
+        again = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
+        if again := [part for part in again if part.gradient_checkpointing]:
+            for part in again:
+                part.gradient_checkpointing = False
+            kept += max(_kept(model, batch, precision, gpu, again)[1])
+    # On a GPU all weights are updated at once.
+    return Memory(weights * (2 if average else 1), learned, states * learned, kept, learned if gpu else 0)
+
+
+def _kept(model: nn.Module, batch: Batch, precision: str, gpu: bool, parts: list[nn.Module]) -> tuple[int, list[int]]:
+    """Bytes that the forward pass keeps, and how many of them each of the parts keeps."""
+    own = {tensor.untyped_storage()._cdata for tensor in (*model.parameters(), *model.buffers())}
+    found: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage()._cdata not in own:
+            found.setdefault(tensor.untyped_storage()._cdata, tensor)
+        return tensor
+
+    spans: dict[nn.Module, list[int]] = {part: [] for part in parts}
+    hooks = [
+        hook
+        for part, span in spans.items()
+        for hook in (
+            part.register_forward_pre_hook(lambda *_, s=span: s.append(_bytes(found))),
+            part.register_forward_hook(lambda *_, s=span: s.append(_bytes(found))),
+        )
+    ]
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), half(precision, "cpu"), _Shapes(gpu):
+        loss_of(model, batch)
+    for hook in hooks:
+        hook.remove()
+    return _bytes(found), [after - before for before, after in spans.values()]
+
+
+def _bytes(found: dict[int, Tensor]) -> int:
+    return sum(tensor.untyped_storage().nbytes() for tensor in found.values())
+
+
+class _Shapes(TorchFunctionMode):
+    """For tensors without values: whatever is asked about them is true, such as that all frames of a mask are real.
+
+    With `gpu`, norms and softmax are in full precision, as a GPU's automatic half precision has them and a CPU's not.
+    """
+
+    FULL = (functional.layer_norm, functional.softmax, torch.softmax, Tensor.softmax, functional.log_softmax)
+
+    def __init__(self, gpu: bool = False) -> None:
+        super().__init__()
+        self.gpu = gpu
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is Tensor.__bool__:
+            return True
+        if self.gpu and func in self.FULL:
+            args = [a.float() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args]
+        return func(*args, **(kwargs or {}))
+
+
+def half(precision: str, device: str) -> torch.autocast:
+    """The context in which a forward pass runs with that precision."""
+    return torch.autocast(device, dtype=HALVES.get(precision, torch.bfloat16), enabled=precision in HALVES)
+
+
+def loss_of(model: nn.Module, batch: Batch) -> Tensor:
+    """What training minimises."""
+    return soft_cross_entropy(model(batch), functional.one_hot(batch["target"], model.classes).float())
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What a batch asks for.
+
+    Attributes:
+        forward, both: floating-point operations of matrix products, forward alone and forward with backward; what
+            checkpointing computes again is counted again.
+        calls: of torch's functions, forward with backward.
+    """
+
+    forward: int
+    both: int
+    calls: int
+
+
+def count_operations(build: Build) -> Operations:
+    """The arithmetic of a batch, counted."""
+    # The fused attention of a CPU is not counted, the plain one is.
+    with FakeTensorMode(allow_non_fake_inputs=True), sdpa_kernel(SDPBackend.MATH), _Shapes():
+        model, batch = build()
+        with _Calls() as calls:
+            with FlopCounterMode(display=False) as forward:
+                loss = loss_of(model, batch)
+            with FlopCounterMode(display=False) as backward:
+                loss.backward()
+    both = forward.get_total_flops() + backward.get_total_flops()
+    return Operations(forward.get_total_flops(), both, calls.count)
+
+
+class _Calls(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that were measured.
+
+    Attributes:
+        clips: of each batch.
+        batch, forward: of one batch, forward with backward and forward alone.
+        update: of one optimiser step.
+        peak: most bytes that a GPU held; 0 on a CPU.
+    """
+
+    clips: int
+    batch: float
+    forward: float
+    update: float
+    peak: int
+
+
+def measure(
+    model: nn.Module, batch_of: Callable[[int], Batch], optimizer: torch.optim.Optimizer, clips: int,
+    precision: str, device: torch.device, seconds: float = 20.0, rounds: int = 3,
+) -> Pace:  # fmt: skip
+    """Least seconds of a few real steps; without loading and augmentation. Changes the model's weights.
+
+    Args:
+        model: on the device, in training mode.
+        batch_of: a batch of so many clips, on the device.
+        optimizer: of the model.
+        clips: wished in a batch; fewer are taken where even one round would last longer than `seconds`.
+        precision: as for `count_memory`.
+        seconds: about how long to measure.
+        rounds: at most.
+    """
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
+    def run(batch: Batch) -> tuple[float, float, float]:
+        start = _now(device)
+        with torch.no_grad(), half(precision, device.type):
+            model(batch)
+        forward = _now(device)
+        with half(precision, device.type):
+            loss = loss_of(model, batch)
+        scaler.scale(loss).backward()
+        backward = _now(device)
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        return forward - start, backward - forward, _now(device) - backward
+
+    times = run(batch_of(1))
+    if sum(times) < seconds:
+        times = run(batch_of(1))  # the first one of all also sets up
+        room = max(1, int(seconds / (sum(times) * (rounds + 1))))
+        clips = clips if device.type == "cuda" else min(clips, 2 ** int(math.log2(room)))
+        batch = batch_of(clips)
+        first = run(batch)
+        again = [run(batch) for _ in range(min(rounds, int(seconds / sum(first))))]
+        times = tuple(min(column) for column in zip(*(again or [first]), strict=True))
+    else:
+        clips = 1
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return Pace(clips, times[1], times[0], times[2], peak)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
