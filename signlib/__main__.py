@@ -37,19 +37,20 @@ def parser() -> argparse.ArgumentParser:
     models = verb("models", "every preset and the sizes of its model", "--format csv")
     models.add_argument("--format", choices=["table", "csv"], default="table")
 
-    extract = verb("extract", "videos to a store of landmarks", "my_videos --out stores/my_videos --workers 2")
+    extract = verb("extract", "videos to a store of landmarks or of pictures", "my_videos --out stores/mine")
     extract.add_argument("source", help="a folder of videos (manifest.csv or sub-folders named by gloss), one video, "
                          "or a folder of .npy or .pose files")  # fmt: skip
     extract.add_argument(
         "--out", required=True, metavar="STORE", help="folder of the store; an existing one is gone on with"
     )
-    extract.add_argument("--extractor", choices=["holistic"], default="holistic")
+    extract.add_argument("--extractor", choices=["holistic", "pictures"], default="holistic",
+                         help="landmarks, or the pictures that models of video read")  # fmt: skip
     extract.add_argument("--workers", type=int, default=1, help="processes; two are best on two cores")
     extract.add_argument("--shard", default="1/1", metavar="i/n", help="extract only part i of n (1-based)")
     extract.add_argument("--merge", action="store_true", help="make one store of the finished shards below STORE")
     extract.add_argument("--skip-existing", action="store_true", help="what always happens: finished clips are kept")
     extract.add_argument("--retry-failed", action="store_true", help="try clips again that failed before")
-    _add_set(extract, "of the extractor: tracking=false, max_side=512, ...")
+    _add_set(extract, "of the extractor: tracking=false, max_side=512, ...; of pictures: frames=16, size=224, ...")
 
     train = verb("train", "fit a model, test it once, write a run", "landmarks/small --data-root stores/my_videos")
     train.add_argument("preset", nargs="?", help="family/variant, see `models`; landmarks/small if none is given")
@@ -143,15 +144,13 @@ def extract(options: argparse.Namespace) -> int:
     """Make or go on with a store."""
     from signlib import extraction
 
-    store = extraction.extract(
-        options.source,
-        options.out,
-        options.overrides,
-        options.workers,
-        options.shard,
-        options.merge,
-        options.retry_failed,
-    )
+    common = (options.source, options.out, options.overrides, options.workers)
+    if options.extractor == "pictures":
+        if options.merge or options.shard != "1/1":
+            raise SettingsError("--extractor pictures makes its store in one piece: leave out --shard and --merge")
+        store = extraction.extract_pictures(*common, options.retry_failed)
+    else:
+        store = extraction.extract(*common, options.shard, options.merge, options.retry_failed)
     print(f"store {store.path}: {extraction.summary(store)}")
     for row in store.failed.itertuples():
         print(f"  failed: {row.clip}: {row.reason}")

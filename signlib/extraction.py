@@ -1,23 +1,27 @@
-"""From what a person has (a folder of videos, one video, landmark files) to a feature store."""
+"""From what a person has (a folder of videos, one video, landmark files) to a store of landmarks or of pictures."""
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 from omegaconf import OmegaConf
 
 from signlib import paths
-from signlib.data import manifest
+from signlib.data import autsl, manifest
 from signlib.data.folder import VIDEO_SUFFIXES, read_folder
 from signlib.errors import ManifestError, SettingsError
 from signlib.features import exchange, landmarks
+from signlib.features.filming import COLOUR, DEPTH, FILES, FilmedClips, PictureSettings, depth_beside
 from signlib.features.holistic import LandmarkSettings
+from signlib.features.pictures import PictureStore, write_pictures
 from signlib.features.shards import merge_shards
 from signlib.features.store import FeatureStore
 
 LANDMARK_SUFFIXES = (".npy", ".pose")
+Chosen = TypeVar("Chosen", LandmarkSettings, PictureSettings)
 
 
 def extract(
@@ -53,6 +57,32 @@ def extract(
     return landmarks.extract_manifest(
         table, root, out, settings, workers=workers, shard=part, retry_failed=retry_failed
     )
+
+
+def extract_pictures(
+    source: str | Path, out: str | Path, overrides: Iterable[str] = (), workers: int = 1, retry_failed: bool = False
+) -> PictureStore:
+    """The store of a source's pictures, which models of video read; what a matching store already holds is kept.
+
+    Args:
+        source: a folder corpus, AUTSL's folder, or one video. Depth comes from the manifest's `depth_file`, and from
+            `X_depth.mp4` beside a single `X_color.mp4`.
+        out: the store's folder.
+        overrides: `key=value` settings of `PictureSettings`; without `kinds`, depth is kept where there is some.
+        workers, retry_failed: as for `extract`.
+
+    Raises:
+        InputError: for a source, setting or store that cannot be used; single bad clips are rows of the report.
+    """
+    source, overrides = Path(source), list(overrides)
+    official = source.is_dir() and (source / autsl.CLASSES).is_file()
+    table, root = (autsl.read_manifest(source), source) if official else source_manifest(source)
+    if source.is_file() and depth_beside(source):
+        table = table.assign(depth_file=depth_beside(source).name)
+    settings = extractor_settings(PictureSettings, overrides)
+    if not any(text.startswith("kinds=") for text in overrides) and FILES[DEPTH] not in table.columns:
+        settings = replace(settings, kinds=(COLOUR,))
+    return write_pictures(FilmedClips(table, root), out, settings, workers, retry_failed=retry_failed)
 
 
 def source_manifest(source: Path) -> tuple[pd.DataFrame, Path]:
@@ -93,7 +123,16 @@ def landmark_settings(overrides: Iterable[str]) -> LandmarkSettings:
     Raises:
         SettingsError: for an unknown key or an impossible value.
     """
-    known = [entry.name for entry in fields(LandmarkSettings)]
+    return extractor_settings(LandmarkSettings, overrides)
+
+
+def extractor_settings(kind: type[Chosen], overrides: Iterable[str]) -> Chosen:
+    """The settings of that class after `key=value` overrides.
+
+    Raises:
+        SettingsError: for an unknown key or an impossible value.
+    """
+    known = [entry.name for entry in fields(kind)]
     values = {}
     for text in overrides:
         key, equals, value = text.partition("=")
@@ -106,19 +145,24 @@ def landmark_settings(overrides: Iterable[str]) -> LandmarkSettings:
         parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]
         values[key] = tuple(parsed) if isinstance(parsed, list) else parsed
     for key, value in values.items():
-        _check_type(key, value)
-    return LandmarkSettings(**values)
+        _check_type(key, value, getattr(kind(), key))
+    return kind(**values)
 
 
-def _check_type(key: str, value: object) -> None:
-    default = getattr(LandmarkSettings(), key)
+def _check_type(key: str, value: object, default: object) -> None:
     kinds = {bool: (bool,), float: (int, float), int: (int, type(None)), tuple: (tuple,), str: (str,)}[type(default)]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise SettingsError(f"extractor setting {key}={value!r} must be like its default {default!r}")
 
 
-def summary(store: FeatureStore) -> str:
+def summary(store: FeatureStore | PictureStore) -> str:
     """One line on what a store holds."""
     counts = store.counts
+    if isinstance(store, PictureStore):
+        made, sizes = store.settings, ", ".join(f"{k} {v / 1e3:.0f} kB" for k, v in store.bytes_a_clip.items())
+        return (
+            f"{len(store)} of {len(store.manifest)} clips, {counts['failed']} videos failed, {made.frames} pictures of "
+            f"{made.size} pixels each; a clip's {sizes or 'size is unknown'}"
+        )
     frames = int(store.index["length"].sum())
     return f"{counts['done']} clips done, {counts['failed']} failed, {frames:,} frames of {store.extraction.shape}"

@@ -177,6 +177,12 @@ class RenderedClips:
         return {kind: Filmed(np.stack(found), *sizes) for kind, found in pictures.items()}
 
 
+def depth_beside(colour: Path) -> Path | None:
+    """The depth video `X_depth.mp4` beside `X_color.mp4`, as AUTSL names the two; None where there is none."""
+    depth = colour.with_name(colour.name.replace("_color.", "_depth."))
+    return depth if depth != colour and depth.is_file() else None
+
+
 def fit(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
     """A picture (H, W) or (H, W, 3) as a square one: its middle, or all of it between black bars."""
     size = settings.size
