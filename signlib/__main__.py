@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     sweep.add_argument("--mode", choices=["smoke", "full"], default="full")
     sweep.add_argument("--hours", type=float, default=0.0, help="stop after so long; the same command goes on later")
+    sweep.add_argument("--estimate", action="store_true", help="only say what time and memory it will take")
     _add_set(sweep, "for every run: training.devices=2 ...")
 
     predict = verb("predict", "the five likeliest glosses of clips", "runs/landmarks-small/full-seed0 clip.mp4")
@@ -198,6 +199,15 @@ def sweep(options: argparse.Namespace) -> int:
     from signlib import sweep as sweeping
     from signlib.evaluation import ablation
 
+    if options.estimate:
+        table = sweeping.cost(options.presets, options.seeds, options.mode, options.overrides)
+        here = f"hours on {table['device'].iloc[0]} (measured)"
+        table = table.rename(columns={"hours": here, "T4": "hours on a T4 (computed)", "memory": "GiB here (counted)",
+                                      "memory_t4": "GiB on a T4 (counted)"})  # fmt: skip
+        print(f"{len(options.seeds)} seeds of each preset, one after the other")
+        print(table.drop(columns="device").to_string(float_format="{:.2f}".format))
+        print(f"in all: {table[here].sum():.1f} hours here, {table['hours on a T4 (computed)'].sum():.1f} on a T4")
+        return 0
     done = sweeping.sweep(options.presets, options.seeds, options.mode, options.overrides, options.hours)
     if done.open:
         print(f"the time budget ended before {len(done.open)} runs ({', '.join(done.open)}); the same command goes on")

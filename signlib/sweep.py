@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import pandas as pd
 from tqdm.auto import tqdm
 
-from signlib import config, experiment, paths, presets, runs
+from signlib import config, estimate, experiment, paths, presets, runs
 from signlib.config import Settings
 from signlib.errors import SettingsError
 
@@ -106,6 +107,35 @@ def sweep(
             bar.update()
             gc.collect()  # trainer and model know each other: without this their clips stay in memory
     return done
+
+
+def cost(
+    names: Iterable[str],
+    seeds: Sequence[int] = (0, 1, 2),
+    mode: str = "full",
+    overrides: Sequence[str] = (),
+    seconds: float = 10.0,
+) -> pd.DataFrame:
+    """What the whole sweep would take; one row a preset, before anything is trained.
+
+    Args:
+        names, seeds, mode, overrides: as for `plan`.
+        seconds: about how long to measure each preset on this machine.
+
+    Returns:
+        Columns hours (all seeds, on this machine, measured), T4 (the same on a T4, computed), memory and memory_t4
+        (GiB a device, counted), device.
+    """
+    rows = {}
+    jobs = plan(names, seeds, mode, overrides)
+    for name, _, settings in jobs[: len(jobs) // len(seeds)]:
+        found = estimate.estimate(settings, estimate.work_of(settings), seconds=seconds)
+        rows[name] = {
+            "hours": len(seeds) * found.seconds()[2] / 3600, "T4": len(seeds) * found.seconds(t4=True)[2] / 3600,
+            "memory": found.memory.total / estimate.GIB, "memory_t4": found.memory_t4.total / estimate.GIB,
+            "device": found.here[0],
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def finished(preset: str, run_name: str) -> bool:

@@ -80,3 +80,17 @@ def test_the_verb_prints_each_condition_with_its_interval(capsys):
     assert "top-1 % [over signers]" in out
     assert "smoke runs" in out
     assert __main__.main(["sweep", "nothing"]) == 2
+
+
+def test_what_a_sweep_will_cost_is_said_before_it(capsys):
+    code = __main__.main(
+        ["sweep", *NAMES, "--seeds", "0", "1", "--mode", "smoke", "--estimate", "--set", *TINY]
+    )  # fmt: skip
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "hours on cpu (measured)" in out
+    assert "in all:" in out
+    one, two = (sweep.cost(["landmarks/small"], seeds, "smoke", TINY, seconds=0.1) for seeds in ([0], [0, 1]))
+    assert two["T4"].iloc[0] == pytest.approx(2 * one["T4"].iloc[0])
+    assert 0 < one["hours"].iloc[0] < 1
+    assert list(sweep.cost(["landmarks/small"], [0], "smoke", TINY, seconds=0.1).index) == ["landmarks/small"]
