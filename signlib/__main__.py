@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     predict = verb("predict", "the five likeliest glosses of clips", "runs/landmarks-small/full-seed0 clip.mp4")
     predict.add_argument("run", help="folder of a run")
     predict.add_argument(
-        "clips", nargs="+", help="videos, .npy or .pose files, or a store made with the run's extractor"
+        "clips", nargs="+", help="videos, .npy or .pose files, or stores made with the run's extractors"
     )
     predict.add_argument("--split", default="", help="of a store, only the clips of this split")
     predict.add_argument("--out", metavar="CSV", help="also write the table there")
@@ -232,7 +232,8 @@ def predict(options: argparse.Namespace) -> int:
         print("this run was trained on generated clips: what it says of real ones means nothing", file=sys.stderr)
     for row in table.itertuples():
         best = ", ".join(f"{gloss} {share:.0%}" for gloss, share in row.top)
-        print(f"{row.clip}: {best or 'not usable: ' + row.problem}")
+        without = f" (without {row.missing})" if row.missing else ""
+        print(f"{row.clip}: {best or 'not usable: ' + row.problem}{without}")
     known = table[(table["gloss"] != "") & (table["problem"] == "")]
     if len(known):
         right = sum(row.top[0][0] == row.gloss for row in known.itertuples())
