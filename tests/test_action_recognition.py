@@ -135,3 +135,9 @@ def test_real_doubles_are_counted_in_the_notes(real_data):
     real_data("nw-ucla")
     bench = open_recognition(settings("data.corpus=nw-ucla", "data.split_type=view-2"))
     assert bench.notes == ["0 test clips are byte-identical to a training clip"]
+
+
+def test_the_smoke_form_of_nw_ucla_crosses_the_views_of_generated_clips():
+    bench = open_recognition(presets.build("nw-ucla/nano", "smoke"))
+    cameras = bench.table.groupby("split")["camera"].unique().map(sorted).to_dict()
+    assert cameras == {"test": [1], "train": [2, 3]}
