@@ -53,7 +53,7 @@ CORPORA = {
 }  # fmt: skip
 
 # What a smoke form may change: where the clips come from, and sizes. Never what is computed.
-SOURCE = {"mode", "data.corpus", "data.root", "data.split", "data.split_type", "rgb.weights"}
+SOURCE = {"mode", "data.corpus", "data.root", "data.split", "data.split_type", "data.hardness", "rgb.weights"}
 SIZES = {
     "data.glosses", "data.signers", "data.repetitions", "model.width", "model.layers", "model.heads",
     "model.intermediate",
