@@ -14,6 +14,10 @@ from signlib.evaluation.metrics import cluster_interval, top_k, wilson_interval
 from signlib.runs import Run
 
 
+FEWEST_SIGNERS = 5
+"""Drawing fewer than these again says nothing about another one."""
+
+
 @dataclass(frozen=True)
 class Ensemble:
     """Scores of M runs on the N test clips that all of them could use.
@@ -95,8 +99,8 @@ def ensemble_table(together: Ensemble) -> pd.DataFrame:
 
 
 def groups_of(together: Ensemble) -> tuple[str, tuple[str, ...]]:
-    """What rises and falls together: signers where two or more are known and none unknown, else glosses."""
-    known = len(set(together.signers)) > 1 and all(together.signers)
+    """What rises and falls together: signers where enough are known and none is unknown, else glosses."""
+    known = len(set(together.signers)) >= FEWEST_SIGNERS and all(together.signers)
     return ("signers", together.signers) if known else ("glosses", together.glosses)
 
 

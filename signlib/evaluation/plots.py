@@ -61,6 +61,33 @@ def learning_curve(history: Sequence[dict[str, float]]) -> Figure:
     return drawn
 
 
+def sentence_curve(history: Sequence[dict[str, float]]) -> Figure:
+    """Loss over the epochs, and validation word error rate where there was a validation split."""
+    validated = [row for row in history if np.isfinite(row.get("validation_wer", np.nan))]
+    drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
+    axes[0].plot([row["epoch"] for row in history], [row["loss"] for row in history], color=BLUE)
+    axes[0].set(xlabel="epoch", ylabel="training loss")
+    if validated:
+        rates = [row["validation_wer"] for row in validated]
+        axes[1].plot([row["epoch"] for row in validated], rates, color=ORANGE, marker=".")
+        axes[1].set(xlabel="epoch", ylabel="validation WER, greedy (%)", ylim=(0, max(100, 1.05 * max(rates))))
+    return drawn
+
+
+def frequent_confusions(confused: pd.DataFrame, shown: int = 15) -> Figure:
+    """Which sign was read as which, and how often.
+
+    Args:
+        confused: from `wer.confusions`.
+        shown: the commonest so many.
+    """
+    top = confused.head(shown).iloc[::-1]
+    drawn, (axis,) = figure(6.0, 0.25 * max(2, len(top)) + 0.8)
+    axis.barh([f"{row.reference} → {row.hypothesis}" for row in top.itertuples()], top["count"], color=BLUE)
+    axis.set(xlabel="times" if len(top) else "no sign was taken for another")
+    return drawn
+
+
 def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
     """Share of each target's clips by prediction, as a picture.
 
@@ -120,7 +147,7 @@ def action_strip(joints: np.ndarray, skeleton: Skeleton, count: int = 6) -> Figu
     low, high = np.nanmin(flat, axis=(0, 1, 2)), np.nanmax(flat, axis=(0, 1, 2))
     middle, half = (low + high) / 2, 0.55 * np.maximum(high - low, 1e-6)
     narrow = float(np.clip(half[0] / half[1], 0.3, 3))
-    drawn, axes = figure(2.2 * narrow**0.5 * count, 2.2 / narrow**0.5 + 0.3, columns=count)
+    drawn, axes = figure(1.5 * narrow**0.5 * count, 1.5 / narrow**0.5 + 0.3, columns=count)
     for axis, number in zip(axes, np.linspace(0, len(joints) - 1, count).round().astype(int), strict=True):
         for person, colour in zip(flat[number], (INK, ORANGE, BLUE, GREY), strict=False):
             if np.isfinite(person).any():

@@ -59,6 +59,12 @@ def test_without_known_signers_glosses_are_drawn():
     assert "[95 %, 2 glosses]" in readable(ensemble_table(together), together).columns
 
 
+def test_whole_signers_are_drawn_where_there_are_enough():
+    for signers, kind in (("12345", "signers"), ("12344", "glosses")):
+        runs = [finished(name + signers, [0.9] * 5, "abcde", "XXYYX", signers) for name in "ab"]
+        assert groups_of(ensemble(runs))[0] == kind
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"clips": "efgh"}, {"targets": "XXYX"}, {"classes": ("X", "Z")}],
