@@ -92,6 +92,19 @@ def parser() -> argparse.ArgumentParser:
                      "gloss at a time; phoenix-2014-spanning: also those over neighbours; only hypotheses")  # fmt: skip
     wer.add_argument("--against", metavar="OTHER.ctm", help="also the paired test against these hypotheses")
 
+    compare = verb(
+        "compare", "who is better, by how much, and how sure: the statistics of finished runs on the same clips",
+        "runs/landmarks-small/full-seed0 runs/landmarks-concat/full-seed0 --out comparison",
+    )  # fmt: skip
+    compare.add_argument(
+        "runs", nargs="+", metavar="RUN",
+        help="folders of runs; those that differ in seed or fold only are one system, the first is the reference",
+    )  # fmt: skip
+    compare.add_argument(
+        "--rope", type=float, default=0.5, metavar="POINTS", help="a smaller difference does not matter (%(default)s)"
+    )
+    compare.add_argument("--out", metavar="FOLDER", help="write the report and its figure there; else it is printed")
+
     run = verb("run", "run a notebook headless", "12_skeleton_encoder -p MODE full --out executed.ipynb")
     run.add_argument("notebook", help="path or name of a notebook")
     run.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
@@ -255,6 +268,22 @@ def wer(options: argparse.Namespace) -> int:
     return 0
 
 
+def compare(options: argparse.Namespace) -> int:
+    """Print the verdicts, and the report or where it was written."""
+    from signlib import runs
+    from signlib.evaluation import compare_report
+
+    made = compare_report.report([runs.Run(path) for path in options.runs], options.rope)
+    if not options.out:
+        print(compare_report.markdown(made), end="")
+        return 0
+    for text in made.verdicts():
+        print(text)
+    for path in compare_report.write(made, Path(options.out)):
+        print(path)
+    return 0
+
+
 def run(options: argparse.Namespace) -> int:
     """Run one notebook; a failing cell is shown and makes the exit code 1."""
     from signlib.course.notebook import run_notebook
@@ -306,7 +335,7 @@ def results(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "models": models, "extract": extract, "train": train, "sweep": sweep, "predict": predict,
-    "wer": wer, "ensemble": ensemble, "run": run, "publish": publish, "results": results,
+    "wer": wer, "compare": compare, "ensemble": ensemble, "run": run, "publish": publish, "results": results,
 }  # fmt: skip
 
 

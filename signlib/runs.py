@@ -114,7 +114,10 @@ class Run:
         """clip, signer, target, prediction, score of the test clips, once it is finished."""
         self._must_be_finished()
         if not (self.path / PREDICTIONS).is_file():
-            raise RunError(f"run {self.path} was published without per-clip predictions (its corpus is restricted)")
+            raise RunError(
+                f"run {self.path} was published without per-clip predictions (its corpus is restricted); name the run "
+                "under runs/ that it was published from, or train it again"
+            )
         # Glosses such as `007` and `NULL` stay text.
         text = dict.fromkeys(("clip", "signer", "target", "prediction", "hypothesis"), str)
         return pd.read_csv(self.path / PREDICTIONS, dtype=text, keep_default_na=False)
