@@ -29,7 +29,6 @@ from signlib.training.batches import Batch
 from signlib.training.multimodal import MultimodalDataset
 
 Change = Callable[[MultimodalDataset], MultimodalDataset]
-AS_THEY_ARE = "nothing hidden"
 
 
 def accuracy_without(
@@ -51,7 +50,7 @@ def accuracy_without(
         SettingsError: for a group that hides nothing known, or everything.
     """
     names = _modalities(runs)
-    changes: dict[str, Change] = {AS_THEY_ARE: copy.copy}
+    changes: dict[str, Change] = {"nothing hidden": copy.copy}
     for group in [(name,) for name in names] if hidden is None else map(tuple, hidden):
         if not group or not set(group) < set(names):
             raise SettingsError(f"hidden={group} must be some of {', '.join(names)}, not all of them")
@@ -75,7 +74,7 @@ def accuracy_with_holes(runs: Sequence[Run], shares: Sequence[float], quiet: boo
         RunError: for runs without depth or without weights, or of different clips.
         SettingsError: for a share out of range.
     """
-    changes: dict[str, Change] = {AS_THEY_ARE: copy.copy}
+    changes: dict[str, Change] = {"nothing lost": copy.copy}
     for share in shares:
         if not 0 < share <= 0.5:
             raise SettingsError(f"shares: {share} is outside 0..0.5")
@@ -89,7 +88,7 @@ def accuracy_with_holes(runs: Sequence[Run], shares: Sequence[float], quiet: boo
 
 
 def _table(runs: Sequence[Run], found: list[pd.DataFrame]) -> pd.DataFrame:
-    """One row a change, from what `_right` found of each run."""
+    """One row a change, held against the first of them, from what `_right` found of each run."""
     signers = found[0].pop("signer")
     for other in found[1:]:
         if not other.pop("signer").equals(signers):
@@ -98,7 +97,7 @@ def _table(runs: Sequence[Run], found: list[pd.DataFrame]) -> pd.DataFrame:
     rows = {}
     for name, right in mean.items():
         kept = right.notna()
-        whole, right, signed = mean[AS_THEY_ARE][kept], right[kept], signers[kept]
+        whole, right, signed = mean.iloc[:, 0][kept], right[kept], signers[kept]
         low, high = t_interval(100 * by_signer(right, signed))
         worse, better = t_interval(100 * by_signer(right - whole, signed))
         rows[name] = {

@@ -114,7 +114,7 @@ def test_holes_are_nothing_measured_and_the_same_each_time(run):
     assert (lost & measured).sum() / measured.sum() == pytest.approx(0.3, abs=0.1)
     assert torch.equal(once["colour"], plain["colour"])
     table = missing.accuracy_with_holes([run], [0.1, 0.3])
-    assert table.index.tolist() == ["nothing hidden", "10 % lost", "30 % lost"]
+    assert table.index.tolist() == ["nothing lost", "10 % lost", "30 % lost"]
     assert table["value"].iloc[0] == pytest.approx(run.metrics[0].value)
 
 
