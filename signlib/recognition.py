@@ -61,6 +61,11 @@ class Recognition(Protocol):
 
 def open_recognition(settings: Settings) -> Recognition:
     """Clips and model that the settings describe: landmarks alone, unless they name a graph network or modalities."""
+    if settings.ctc.network:
+        raise SettingsError(
+            f"ctc.network={settings.ctc.network}: sentences cannot be trained from settings yet; its network stands in "
+            "`models.ctc`, its losses in `training.ctc_losses`; leave ctc.network empty"
+        )
     if settings.gcn.variant:
         return ActionRecognition(settings)
     return MultimodalRecognition(settings) if settings.fusion.modalities else LandmarkRecognition(settings)

@@ -102,6 +102,13 @@ def test_what_does_not_go_together_is_refused():
         recognition.open_recognition(settings("rgb", "fusion.modalities=[depth]", "depth.weights=colour")).model(3)
 
 
+def test_networks_for_sentences_are_not_silently_another_model():
+    with pytest.raises(SettingsError, match=r"ctc\.network=hybrid"):
+        recognition.open_recognition(
+            presets.build("landmarks/small", overrides=["ctc.network=hybrid", "features.frames=0"])
+        )
+
+
 def test_weights_of_another_picture_size_are_refused(tmp_path):
     videomae(16, 1, 2, 32, 3, size=48, frames=4).save_pretrained(tmp_path)
     wanted = settings("rgb", f"rgb.weights='{tmp_path}'")

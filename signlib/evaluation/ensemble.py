@@ -13,7 +13,6 @@ from signlib.errors import RunError
 from signlib.evaluation.metrics import cluster_interval, top_k, wilson_interval
 from signlib.runs import Run
 
-
 FEWEST_SIGNERS = 5
 """Drawing fewer than these again says nothing about another one."""
 
