@@ -281,7 +281,7 @@ _SMALLEST = _TINY | {
     "data.hardness": 0.3,
     **{f"{part}.width": 64 for part in ("rgb", "depth", "model")},
     **{f"{part}.intermediate": 128 for part in ("rgb", "depth", "model")},
-    "training.epochs": 15,
+    "training.epochs": 12,
 }
 
 

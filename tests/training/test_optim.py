@@ -45,9 +45,12 @@ def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
     assert set(found) == {name for name, _ in model.named_parameters()}
     kinds = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
     matrices = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, kinds)}
+    recurrent = tuple(name for name, part in model.named_modules() if isinstance(part, nn.RNNBase))
+    matrices |= {name for name, p in model.named_parameters() if name.startswith(recurrent) and p.ndim > 1}
     assert matrices
     for name, (rate, decay) in found.items():
-        assert rate == (5e-5 if name.startswith("encoders.rgb.") else training.learning_rate)
+        own = [prefix for prefix in training.rates if name.startswith(prefix + ".")]
+        assert rate == (training.rates[own[0]] if own else training.learning_rate)
         assert decay == (settings.training.weight_decay if name in matrices else 0.0), name
 
 
