@@ -43,8 +43,8 @@ def parser() -> argparse.ArgumentParser:
     extract.add_argument(
         "--out", required=True, metavar="STORE", help="folder of the store; an existing one is gone on with"
     )
-    extract.add_argument("--extractor", choices=["holistic", "pictures"], default="holistic",
-                         help="landmarks, or the pictures that models of video read")  # fmt: skip
+    extract.add_argument("--extractor", choices=["holistic", "pictures", "phonology"], default="holistic",
+                         help="landmarks, pictures for models of video, or phonology of a landmark store")  # fmt: skip
     extract.add_argument("--workers", type=int, default=1, help="processes; two are best on two cores")
     extract.add_argument("--shard", default="1/1", metavar="i/n", help="extract only part i of n (1-based)")
     extract.add_argument("--merge", action="store_true", help="make one store of the finished shards below STORE")
@@ -159,9 +159,14 @@ def extract(options: argparse.Namespace) -> int:
     from signlib import extraction
 
     common = (options.source, options.out, options.overrides, options.workers)
-    if options.extractor == "pictures":
-        if options.merge or options.shard != "1/1":
-            raise SettingsError("--extractor pictures makes its store in one piece: leave out --shard and --merge")
+    whole = options.extractor in ("pictures", "phonology")
+    if whole and (options.merge or options.shard != "1/1"):
+        raise SettingsError(
+            f"--extractor {options.extractor} makes its store in one piece: leave out --shard and --merge"
+        )
+    if options.extractor == "phonology":
+        store = extraction.extract_phonology(options.source, options.out, options.overrides, options.retry_failed)
+    elif options.extractor == "pictures":
         store = extraction.extract_pictures(*common, options.retry_failed)
     else:
         store = extraction.extract(*common, options.shard, options.merge, options.retry_failed)

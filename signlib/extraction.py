@@ -6,22 +6,26 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
+from tqdm.auto import tqdm
 
 from signlib import paths
 from signlib.data import autsl, manifest
 from signlib.data.folder import VIDEO_SUFFIXES, read_folder
-from signlib.errors import ManifestError, SettingsError
+from signlib.errors import ClipError, ManifestError, SettingsError
 from signlib.features import exchange, landmarks
 from signlib.features.filming import COLOUR, DEPTH, FILES, FilmedClips, PictureSettings, depth_beside
 from signlib.features.holistic import LandmarkSettings
+from signlib.features.phonology import NAMES, PhonologySettings, phonology
 from signlib.features.pictures import PictureStore, write_pictures
 from signlib.features.shards import merge_shards
-from signlib.features.store import FeatureStore
+from signlib.features.store import Extraction, FeatureStore
+from signlib.features.store_writer import StoreWriter
 
 LANDMARK_SUFFIXES = (".npy", ".pose")
-Chosen = TypeVar("Chosen", LandmarkSettings, PictureSettings)
+Chosen = TypeVar("Chosen", LandmarkSettings, PictureSettings, PhonologySettings)
 
 
 def extract(
@@ -83,6 +87,43 @@ def extract_pictures(
     if not any(text.startswith("kinds=") for text in overrides) and FILES[DEPTH] not in table.columns:
         settings = replace(settings, kinds=(COLOUR,))
     return write_pictures(FilmedClips(table, root), out, settings, workers, retry_failed=retry_failed)
+
+
+def extract_phonology(
+    source: str | Path, out: str | Path, overrides: Iterable[str] = (), retry_failed: bool = False
+) -> FeatureStore:
+    """The store of a landmark store's phonological features, 36 a frame; what a matching store holds is kept.
+
+    Args:
+        source: a store of landmarks with both hands.
+        out: the store's folder.
+        overrides: `form=seed`, or `form=corrected`.
+        retry_failed: try clips again that failed before.
+
+    Raises:
+        InputError: for a source, setting or store that cannot be used; single bad clips are rows of the report.
+    """
+    landmarks_, form = FeatureStore(source), extractor_settings(PhonologySettings, overrides).form
+    if form not in NAMES:
+        raise SettingsError(f"form={form!r} is unknown; choose from {', '.join(NAMES)}")
+    made_of = landmarks_.extraction
+    settings = {"form": form, "landmarks": made_of.extractor, "landmarks_version": made_of.version}
+    extraction = Extraction("phonology", shape=(36,), channels=NAMES[form], settings=settings,
+                            model_hash=made_of.model_hash)  # fmt: skip
+    found, lost = landmarks_.index.set_index("clip"), landmarks_.failed.set_index("clip")["reason"]
+    with StoreWriter(out, extraction, landmarks_.manifest, retry_failed) as writer:
+        for clip in tqdm(list(writer.pending), unit="clip", disable=not writer.pending):
+            if clip not in found.index:
+                writer.fail(clip, lost.get(clip, "the landmark store does not hold it"))
+                continue
+            about = {key: found.at[clip, key] for key in ("width", "height", "fps")}
+            aspect = about["width"] / about["height"] if about["height"] else 1.0
+            try:
+                table = phonology(landmarks_.read(clip), landmarks_.skeleton, form, aspect, about["fps"] or np.nan)
+                writer.add(clip, table, **about)
+            except ClipError as error:
+                writer.fail(clip, str(error))
+        return writer.finish()
 
 
 def source_manifest(source: Path) -> tuple[pd.DataFrame, Path]:

@@ -3,5 +3,6 @@
 realism      does it move like recorded corpora?
 modalities   do colour, depth and landmarks tell different things?
 pretraining  does training on it first help on recorded clips?
+phonology    do the readable features tell what was signed?
 coverage     do 95 % intervals hold the truth 95 times in a hundred?
 """

@@ -1,0 +1,95 @@
+"""Thirty-six phonological features of 100,000 frames: whole clips at once against frame by frame.
+
+The rival is the plain way: for each frame a function of its points, as the formulas are written, in the seed's form
+(`corrected` does more). Beside it stands what merely copying the landmarks takes, which any reader of them pays.
+Processor time, best of a few.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from signlib.data.skeletons import MEDIAPIPE_543
+from signlib.features.phonology import FORMS, phonology
+
+FRAMES, SLOW_FRAMES, CLIP, ROUNDS = 100_000, 2_000, 100, 3
+LEFT, RIGHT, POSE = 501, 522, 468
+
+
+def angle(a: np.ndarray, b: np.ndarray) -> float:
+    """Radians between two vectors."""
+    return math.acos(np.clip(np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))
+
+
+def one_hand(points: np.ndarray) -> tuple[list[float], np.ndarray, np.ndarray]:
+    """Five angles, palm centre and palm normal of one hand of one frame."""
+    wrist = points[0]
+    angles = [angle(points[4] - wrist, points[5] - wrist)]
+    angles += [angle(points[4 * k + 1] - wrist, points[4 * k + 4] - points[4 * k + 1]) for k in range(1, 5)]
+    normal = np.cross(points[5] - wrist, points[17] - wrist)
+    return angles, np.mean([points[k] for k in (0, 5, 9, 13, 17)], axis=0), normal / np.linalg.norm(normal)
+
+
+def frame_by_frame(clip: np.ndarray) -> np.ndarray:
+    """The rival: (T, 36) of a clip (T, 543, C) without missing points, in the seed's form."""
+    out, before = [], None
+    for frame in clip:
+        points = frame[:, :3].astype(float)
+        across = points[POSE + 11] - points[POSE + 12]
+        turn = -math.atan2(across[1], across[0])
+        matrix = np.array([[math.cos(turn), -math.sin(turn), 0], [math.sin(turn), math.cos(turn), 0], [0, 0, 1]])
+        placed = (points - points[POSE]) @ matrix.T / np.linalg.norm(across)
+        (left, left_centre, left_normal), (right, right_centre, right_normal) = (
+            one_hand(placed[start : start + 21]) for start in (LEFT, RIGHT)
+        )
+        now = (left_centre, right_centre, left_normal, right_normal)
+        steps = [a - b for a, b in zip(now, before or now, strict=True)]
+        gaze = (placed[33] + placed[133]) / 2 - (placed[362] + placed[263]) / 2
+        out.append(np.concatenate([
+            left, right, *now, steps[0], steps[1], [np.linalg.norm(steps[2]), np.linalg.norm(steps[3]), 0],
+            gaze / np.linalg.norm(gaze), [np.linalg.norm(placed[61] - placed[291]), 0],
+        ]))  # fmt: skip
+        before = now
+    return np.array(out)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Least processor time of a few calls."""
+    best = math.inf
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        call()
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
+    options = parser.parse_args()
+    frames = np.random.default_rng(0).random((FRAMES, len(MEDIAPIPE_543), 4), np.float32)
+    clips = frames.reshape(-1, CLIP, *frames.shape[1:])
+    np.testing.assert_allclose(phonology(clips[0], MEDIAPIPE_543, "seed"), frame_by_frame(clips[0]), atol=2e-4)
+    slow = seconds(lambda: frame_by_frame(frames[:SLOW_FRAMES])) * FRAMES / SLOW_FRAMES
+    copying = seconds(frames.copy)
+    found = {"frame by frame": slow, "copying the landmarks": copying}
+    print(f"| {FRAMES:,} frames of 543 points | s | against frame by frame | of copying them |")
+    print(f"|---|---|---|---|\n| frame by frame, `seed` (from {SLOW_FRAMES:,}) | {slow:.2f} | 1x | |")
+    for form in FORMS:
+        for name, parts in (("one recording", [frames]), (f"clips of {CLIP} frames", clips)):
+            took = seconds(lambda form=form, parts=parts: [phonology(part, MEDIAPIPE_543, form) for part in parts])
+            found[f"{form}, {name}"] = took
+            print(f"| `{form}`, {name} | {took:.2f} | {slow / took:.0f}x | {100 * took / copying:.0f} % |")
+    print(f"| copying them | {copying:.2f} | | 100 % |")
+    if options.out:
+        options.out.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""Thirty-six numbers a frame that a linguist can read: handshape, location, orientation, movement, face.
+
+H10 | L6 | O6 | M9 | N5, as seed 002 orders them, in two forms. `seed` is what it specifies, placeholders and all;
+`corrected` keeps every name's promise: a gaze is a gaze, an aperture an aperture, and no column is dead.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from signlib.data.skeletons import HAND_JOINTS, Skeleton
+from signlib.errors import ClipError, SettingsError
+from signlib.features.normalise import signer_frame
+
+SIDES, FINGERS = ("left", "right"), ("thumb", "index", "middle", "ring", "pinky")
+GROUPS = {"H": slice(0, 10), "L": slice(10, 16), "O": slice(16, 22), "M": slice(22, 31), "N": slice(31, 36)}
+_MANUAL = (
+    *(f"H.{side}_{finger}" for side in SIDES for finger in FINGERS),
+    *(f"L.{side}_{axis}" for side in SIDES for axis in "xyz"),
+    *(f"O.{side}_{axis}" for side in SIDES for axis in "xyz"),
+    *(f"M.{side}_{axis}" for side in SIDES for axis in "xyz"),
+    *(f"M.{side}_turn" for side in SIDES),
+)  # fmt: skip
+_GAZE = tuple(f"N.gaze_{axis}" for axis in "xyz")
+NAMES = {
+    "seed": (*_MANUAL, "M.placeholder", *_GAZE, "N.aperture", "N.placeholder"),
+    "corrected": (*_MANUAL, "M.fingers", *_GAZE, "N.aperture", "N.brow"),
+}
+"""Form -> the 36 names; x to the signer's left, y down, z away from the camera."""
+
+
+@dataclass(frozen=True)
+class PhonologySettings:
+    """What a store of these features is made with.
+
+    Attributes:
+        form: `seed` or `corrected`.
+    """
+
+    form: str = "corrected"
+
+
+RATE = 25.0
+"""Frames a second at which movement is counted, in the corrected form."""
+_SMALLEST = 1e-6
+_PALM, _CORNERS = [0, 5, 9, 13, 17], (0, 5, 17)
+_TIPS, _KNUCKLES, _STARTS = [4, 8, 12, 16, 20], [5, 5, 9, 13, 17], [0, 5, 9, 13, 17]
+_ARMS = ("nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
+_FACE = {
+    "right_eye": (33, 133), "left_eye": (263, 362), "corners": (61, 291), "lips": (13, 14), "ends": (10, 152),
+    "right_brow": (105, 66), "left_brow": (334, 296),
+}  # fmt: skip
+"""Points of the face mesh, outer before inner; lips, ends of the face: upper before lower."""
+_IRISES = (468, 473)
+"""Centres of right and left iris in the mesh of 478 points; the mesh of 468 has none."""
+_EYEBALL = 0.4
+"""Radius of an eyeball in widths of the eye between its corners: 12 mm of 30."""
+
+
+def phonology(
+    points: np.ndarray, skeleton: Skeleton, form: str = "corrected", aspect: float = 1.0, fps: float = RATE
+) -> np.ndarray:
+    """The 36 features of every frame of a clip, (T, 36) float32, in the order of `NAMES[form]`; NaN = not seen.
+
+    `seed`: each frame by itself moves the nose to the origin, levels the shoulders and divides by their distance in
+    space (a frame without shoulders stays as it is). Angles of fingers; palm centres; palm normals; differences to
+    the frame before (0 in the first); the line between the eyes under the name of gaze, the width of the mouth under
+    the name of aperture; two columns of zeros. Invariant to shifting, scaling and rolling the picture.
+
+    `corrected`: the clip is normalised as everywhere here (between the shoulders, upright, turned to the camera), in
+    square pixels, with each hand's depth at its wrist. Palm normals point out of the palm on both hands; movement is
+    counted per 1/25 s whatever the frame rate; M.fingers is how fast the fingers' angles change; the gaze is where
+    the face points (and where the irises do, if the mesh has them), the aperture is between the lips, the brow above
+    the eye, both in heights of the face.
+
+    Args:
+        points: (T, J, C >= 3) raw landmarks, NaN = missing.
+        skeleton: of the points; needs hands. Without shoulders L, O and M stay missing in the corrected form,
+            without a face mesh N does.
+        form: `seed` or `corrected`.
+        aspect: width / height of the picture; the seed's form takes fractions as they come.
+        fps: frames a second; NaN = unknown, taken as 25.
+
+    Raises:
+        SettingsError: for another form, or a skeleton without hands.
+        ClipError: for points without depth.
+
+    Source: Hernandez Juarez 2025, section 2, as seed 002 uses it. Differs (seed form): missing parts are NaN there
+        too, where the seed has zeros; `np.nan_to_num` gives the seed's.
+    """
+    if form not in FORMS:
+        raise SettingsError(f"form {form!r} is unknown; choose from {', '.join(FORMS)}")
+    if points.ndim != 3 or points.shape[-1] < 3:
+        raise ClipError(f"points of shape {points.shape} have no depth; phonology needs (T, J, 3) at least")
+    layout = _layout(skeleton.joints, skeleton.name)
+    out = np.full((len(points), 36), np.nan, np.float32)
+    FORMS[form](out, _planes(points, layout.hands).reshape(3, -1, 2, 21), _planes(points, layout.others), layout,
+                aspect, fps)  # fmt: skip
+    return out
+
+
+def _planes(points: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """(3, T, K) float32, x, y and z apart: arithmetic on whole planes is several times faster than on triples."""
+    return np.ascontiguousarray(points.take(joints, 1)[:, :, :3].transpose(2, 0, 1), np.float32)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the joints stand that phonology reads.
+
+    Attributes:
+        hands: of both hands' 42 points in the skeleton that is given; others: of the points of arms and face.
+        frame: a skeleton of the others, which tells where the body is.
+        face: part -> its two places among the others; empty without a face mesh.
+        irises: right and left among the others; empty in the mesh of 468 points.
+    """
+
+    hands: np.ndarray
+    others: np.ndarray
+    frame: Skeleton
+    face: dict[str, list[int]]
+    irises: list[int]
+
+
+@lru_cache
+def _layout(joints: tuple[str, ...], name: str) -> _Layout:
+    place = {joint: i for i, joint in enumerate(joints)}
+    hands = [f"{side}_hand_{joint}" for side in SIDES for joint in HAND_JOINTS]
+    if not place.keys() >= set(hands):
+        raise SettingsError(f"skeleton {name!r} has no two hands of 21 points; phonology needs them")
+    mesh = [f"face_{i}" for pair in _FACE.values() for i in pair]
+    wanted = [*_ARMS, *(mesh if place.keys() >= set(mesh) else ()), *(f"face_{i}" for i in _IRISES)]
+    others = [joint for joint in wanted if joint in place]
+    at = {joint: i for i, joint in enumerate(others)}
+    face = {part: [at[f"face_{i}"] for i in pair] for part, pair in _FACE.items() if mesh[0] in at}
+    irises = [at[f"face_{i}"] for i in _IRISES if f"face_{i}" in at]
+    frame = Skeleton("phonology", tuple(others), (), tuple(range(len(others))), {})
+    return _Layout(
+        np.array([place[joint] for joint in hands]), np.array([place[joint] for joint in others], int), frame, face,
+        irises if len(irises) == 2 else [],
+    )  # fmt: skip
+
+
+def _seed(out: np.ndarray, hands: np.ndarray, others: np.ndarray, layout: _Layout, aspect: float, fps: float) -> None:
+    _fingers(out, hands)
+    palms = _palms(hands)
+    if layout.frame.has("nose", "left_shoulder", "right_shoulder"):
+        _place_by_frame(palms, others, layout.frame)
+    _manual(out, palms, 1.0, 1.0)
+    out[:, 30] = 0
+    if layout.face:
+        right, left, mouth = (others[:, :, layout.face[part]] for part in ("right_eye", "left_eye", "corners"))
+        out[:, 31:34] = _unit(right.sum(-1) - left.sum(-1)).T
+        out[:, 34] = _length(mouth[..., 0] - mouth[..., 1])
+        out[:, 35] = 0 * out[:, 34]
+
+
+def _corrected(
+    out: np.ndarray, hands: np.ndarray, others: np.ndarray, layout: _Layout, aspect: float, fps: float
+) -> None:
+    for plane in (hands[0], hands[2], others[0], others[2]):  # to heights of the picture, as everywhere here
+        plane *= aspect
+    rate = (RATE if np.isnan(fps) else fps) / RATE
+    left, right = _length(_steps(_fingers(out, hands).transpose(2, 0, 1))).T
+    both = (left + right) / 2
+    out[:, 30] = rate * np.where(np.isnan(both), np.fmax(left, right), both)
+    if not layout.frame.has("left_shoulder", "right_shoulder"):
+        return
+    palms = _palms(hands)
+    if layout.frame.has("left_wrist", "right_wrist"):  # a hand's depth counts from its own wrist
+        wrists = others[2][:, [layout.frame.index(f"{side}_wrist") for side in SIDES]]
+        palms[2] += wrists[..., None]
+    try:
+        _place_clip(palms, others, layout.frame)
+    except ClipError:
+        return  # no frame shows the shoulders: nothing tells where the body is
+    # of a left and a right hand the same cross product looks two ways: out of the palm on the right
+    _manual(out, palms, rate, -1.0)
+    if layout.face:
+        forward, out[:, 34], out[:, 35] = _face(others, layout)
+        out[:, 31:34] = forward.T
+
+
+FORMS: dict[str, Callable] = {"seed": _seed, "corrected": _corrected}
+"""Form -> fills the features (T, 36) from hands (3, T, 2, 21) and others (3, T, K), which it may overwrite."""
+
+
+def _fingers(out: np.ndarray, hands: np.ndarray) -> np.ndarray:
+    """Write H: (T, 2, 5) radians in [0, pi], of the thumb against the palm's edge and of each finger between its
+    bone in the palm and the way from its knuckle to its tip. Moving, scaling and turning a hand changes none."""
+    bones = hands[..., _KNUCKLES] - hands[..., :1]
+    ways = hands[..., _TIPS] - hands[..., _STARTS]
+    angles = np.arctan2(_length(_cross(bones, ways)), (bones * ways).sum(0))
+    out[:, GROUPS["H"]] = angles.reshape(-1, 10)
+    return angles
+
+
+def _palms(hands: np.ndarray) -> np.ndarray:
+    """(3, T, 2, 4) of each hand: the palm's centre, wrist, knuckles of index and little finger."""
+    palms = np.empty((*hands.shape[:3], 4), np.float32)
+    np.multiply(hands[..., _PALM].sum(-1), 0.2, out=palms[..., 0])
+    palms[..., 1:] = hands[..., _CORNERS]
+    return palms
+
+
+def _manual(out: np.ndarray, palms: np.ndarray, rate: float, left: float) -> None:
+    """Write L, O and M but its last: centres, normals (the left one's sign times `left`), and how both change."""
+    centres = palms[..., 0]
+    normals = _unit(_cross(palms[..., 2] - palms[..., 1], palms[..., 3] - palms[..., 1]))
+    normals[..., 0] *= left
+    turns = _steps(normals)
+    for k in range(3):
+        out[:, [10 + k, 13 + k]], out[:, [16 + k, 19 + k]] = centres[k], normals[k]
+        out[:, [22 + k, 25 + k]] = rate * _steps(centres)[k]
+    out[:, 28:30] = rate * _length(turns)
+
+
+def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
+    """The seed's normalisation: nose to the origin, shoulders level, their distance in space 1, in each frame."""
+    nose, left, right = (others[:, :, frame.index(name)] for name in ("nose", "left_shoulder", "right_shoulder"))
+    across = left - right
+    size = _length(across)
+    placed = (size >= _SMALLEST) & np.isfinite(nose[2])
+    angle = np.where(placed, np.arctan2(across[1], across[0]), 0)
+    scale = 1 / np.where(placed, size, 1)
+    origin = np.where(placed, nose, 0)
+    for points in (others, palms.reshape(*palms.shape[:2], 8)):
+        points -= origin[..., None]
+        _turn(points, 0, 1, (scale * np.cos(angle))[:, None], (scale * np.sin(angle))[:, None])
+        points[2] *= scale[:, None]
+
+
+def _place_clip(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
+    """As `normalise.normalise`, then `normalise.face_camera`: one origin, size, roll and yaw for the whole clip."""
+    origin, size, tilt = signer_frame(others.transpose(1, 2, 0), frame)
+    both = (others, palms.reshape(*palms.shape[:2], 8))
+    for points in both:
+        points -= origin[:, None, None].astype(np.float32)
+        _turn(points, 0, 1, np.cos(tilt) / size, np.sin(tilt) / size)
+        points[2] /= size
+    across = others[:, :, frame.index("left_shoulder")] - others[:, :, frame.index("right_shoulder")]
+    x, _, z = np.median(across[:, np.isfinite(across).all(0)], axis=1)
+    width = x**2 + z**2  # turned by the angle, divided by the width
+    for points in both:
+        _turn(points, 0, 2, x / width, z / width)
+        points[1] /= np.sqrt(width)
+
+
+def _turn(points: np.ndarray, first: int, second: int, cos: np.ndarray | float, sin: np.ndarray | float) -> None:
+    """Turn planes back by an angle, from the second axis to the first; cosine and sine may hold a scale."""
+    turned = cos * points[first] + sin * points[second]
+    points[second] = cos * points[second] - sin * points[first]
+    points[first] = turned
+
+
+def _face(others: np.ndarray, layout: _Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the face points and looks (3, T), between the lips (T,), above the eyes (T,); in heights of the face."""
+    pairs = {part: others[:, :, places] for part, places in layout.face.items()}
+    down = pairs["ends"][..., 1] - pairs["ends"][..., 0]
+    height = _length(down)
+    across = pairs["left_eye"][..., 0] - pairs["right_eye"][..., 0]
+    forward = _unit(_cross(down, across))
+    if layout.irises:
+        forward = _looking(others, layout, pairs, forward, _unit(across))
+    lips = _length(pairs["lips"][..., 1] - pairs["lips"][..., 0])
+    brows = sum(_length(pairs[f"{side}_brow"].sum(-1) - pairs[f"{side}_eye"].sum(-1)) for side in SIDES)
+    return forward, lips / height, brows / (4 * height)
+
+
+def _looking(
+    others: np.ndarray, layout: _Layout, pairs: dict[str, np.ndarray], forward: np.ndarray, across: np.ndarray
+) -> np.ndarray:
+    """The face's direction turned by how far the irises are off the middle of their eyes, mean of both."""
+    down, aside = _cross(across, forward), 0
+    for side, iris in zip(("right", "left"), layout.irises, strict=True):
+        corners = pairs[f"{side}_eye"]
+        off = others[:, :, iris] - corners.sum(-1) / 2
+        off = (off * across).sum(0) * across + (off * down).sum(0) * down
+        aside = aside + off / (2 * _EYEBALL * _length(corners[..., 0] - corners[..., 1]))
+    return _unit(np.sqrt(np.maximum(1 - (aside * aside).sum(0), 0)) * forward + aside)
+
+
+def _steps(planes: np.ndarray) -> np.ndarray:
+    """Difference to the frame before, along axis 1; in the first frame 0 where there is a value."""
+    out = np.empty_like(planes)
+    np.subtract(planes[:, 1:], planes[:, :-1], out=out[:, 1:])
+    out[:, :1] = 0 * planes[:, :1]
+    return out
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    (ax, ay, az), (bx, by, bz) = a, b
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+
+
+def _length(planes: np.ndarray) -> np.ndarray:
+    return np.sqrt((planes * planes).sum(0))
+
+
+def _unit(planes: np.ndarray) -> np.ndarray:
+    """The same directions with length 1; one without length has none and is missing."""
+    length = _length(planes)
+    length[length == 0] = np.nan
+    return planes / length
