@@ -67,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
     _add_set(train, "any setting: training.epochs=5 features.joints=hands ...")
 
     sweep = verb("sweep", "train several presets over several seeds and compare them", "generated --seeds 0 1 2")
-    sweep.add_argument("presets", nargs="+", metavar="PRESET", help="presets, or a family: autsl, generated")
+    sweep.add_argument(
+        "presets", nargs="+", metavar="PRESET", help="presets, or a family: autsl, generated, sentences, stitched"
+    )
     sweep.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     sweep.add_argument("--mode", choices=["smoke", "full"], default="full")
     sweep.add_argument("--hours", type=float, default=0.0, help="stop after so long; the same command goes on later")
@@ -83,14 +85,15 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--out", metavar="CSV", help="also write the table there")
 
     wer = verb(
-        "wer", "word error rate of hypotheses in a ctm against references in an stm",
+        "wer", "word error rate of a run, or of hypotheses in a ctm against references in an stm",
         "dev.stm hypotheses.ctm --simplify phoenix-2014 --against baseline.ctm",
     )  # fmt: skip
-    wer.add_argument("reference", metavar="REF.stm", help="a line a sentence: clip channel signer start end GLOSS ...")
-    wer.add_argument("hypothesis", metavar="HYP.ctm", help="a line a gloss: clip channel start length GLOSS")
+    wer.add_argument("reference", metavar="REF.stm|RUN", help="a line a sentence: clip channel signer start end GLOSS "
+                     "...; or the folder of a finished run, which needs no ctm")  # fmt: skip
+    wer.add_argument("hypothesis", metavar="HYP.ctm", nargs="?", help="a line a gloss: clip channel start length GLOSS")
     wer.add_argument("--simplify", default="", metavar="MODE", help="phoenix-2014: the corpus's official rules, one "
                      "gloss at a time; phoenix-2014-spanning: also those over neighbours; only hypotheses")  # fmt: skip
-    wer.add_argument("--against", metavar="OTHER.ctm", help="also the paired test against these hypotheses")
+    wer.add_argument("--against", metavar="OTHER", help="also the paired test against this ctm, or this run")
 
     compare = verb(
         "compare", "who is better, by how much, and how sure: the statistics of finished runs on the same clips",
@@ -215,7 +218,7 @@ def train(options: argparse.Namespace) -> int:
 def sweep(options: argparse.Namespace) -> int:
     """Train what a sweep lacks, and print what it found; exit code 3 when the time budget ended first."""
     from signlib import sweep as sweeping
-    from signlib.evaluation import ablation
+    from signlib.evaluation import ablation, sentence_table
 
     if options.estimate:
         table = sweeping.cost(options.presets, options.seeds, options.mode, options.overrides)
@@ -230,11 +233,14 @@ def sweep(options: argparse.Namespace) -> int:
     if done.open:
         print(f"the time budget ended before {len(done.open)} runs ({', '.join(done.open)}); the same command goes on")
         return 3
-    print(ablation.readable(ablation.condition_table(done.runs)).to_string())
-    gains = ablation.against_best_member(done.runs)
-    if len(gains):
-        print(f"\nagainst the best member by validation, over signers, {len(options.seeds)} seeds averaged")
-        print(ablation.readable_gains(gains).to_string())
+    if sentence_table.spoken(done.runs):
+        print(sentence_table.readable(sentence_table.sentence_table(done.runs)).to_string())
+    else:
+        print(ablation.readable(ablation.condition_table(done.runs)).to_string())
+        gains = ablation.against_best_member(done.runs)
+        if len(gains):
+            print(f"\nagainst the best member by validation, over signers, {len(options.seeds)} seeds averaged")
+            print(ablation.readable_gains(gains).to_string())
     if options.mode == "smoke":
         print("smoke runs: small sizes, they say nothing about real signing")
     return 0
@@ -265,11 +271,12 @@ def wer(options: argparse.Namespace) -> int:
     """Print counts, intervals and confusions, and the paired test where there is a second ctm."""
     from signlib.evaluation import wer_report
 
-    found = wer_report.score_files(options.reference, options.hypothesis, options.simplify)
+    found = wer_report.score(options.reference, options.hypothesis, options.simplify)
     print(wer_report.report(found))
     if options.against:
-        other = wer_report.score_files(options.reference, options.against, options.simplify)
-        print(f"\n{wer_report.describe(wer_report.compare(other, found), (options.against, options.hypothesis))}")
+        pair = (options.reference, options.against) if options.hypothesis else (options.against, None)
+        compared = wer_report.compare(wer_report.score(*pair, options.simplify), found)
+        print(f"\n{wer_report.describe(compared, (options.against, options.hypothesis or options.reference))}")
     return 0
 
 

@@ -232,10 +232,14 @@ def check_sentences(settings: Settings) -> None:
     for key, values, low, high in (("alphas", ctc.alphas, 0, 100), ("betas", ctc.betas, -100, 100)):
         if not values or not all(low <= value <= high for value in values):
             raise SettingsError(f"ctc.{key}={values}: give some numbers within {low}..{high}")
-    if ctc.phases and (len(ctc.phases) != 4 or min(ctc.phases) < 0 or sum(ctc.phases) != settings.training.epochs):
+    if ctc.phases and (len(ctc.phases) != 4 or min(ctc.phases) < 0 or not ctc.phases[1]):
         raise SettingsError(
-            f"ctc.phases={ctc.phases} must be four numbers of epochs (warm-up, main, fine-tuning, distillation) that "
-            f"sum to training.epochs={settings.training.epochs}"
+            f"ctc.phases={ctc.phases} must be four lengths: warm-up, main (not 0), fine-tuning, distillation"
+        )
+    if ctc.network and (settings.augment.mixup or settings.training.class_weights):
+        raise SettingsError(
+            f"ctc.network={ctc.network}: sentences have no one class; set augment.mixup=0 (ctc.sign_mixup is theirs) "
+            "and training.class_weights=false"
         )
     if ctc.network and (settings.fusion.modalities or settings.gcn.variant or settings.features.frames):
         raise SettingsError(

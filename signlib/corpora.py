@@ -15,12 +15,15 @@ from signlib.data import autsl, landmark_files, ntu60, phoenix, wlasl
 from signlib.data.folder import read_folder
 from signlib.data.skeletons import shared_points, skeleton
 from signlib.errors import ManifestError, SettingsError
+from signlib.features.stitched import StitchedSentences
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.sentences import SentenceCorpus
 
 GENERATED = {"generated": GeneratedCorpus, "generated-sentences": SentenceCorpus}
 """Corpora made on the spot; of sentences, `repetitions` is how many each signer says."""
+STITCHED = "stitched-"
+"""Before the name of a corpus of single signs: sentences made of its clips."""
 OPEN = (*GENERATED, "generated-actions")
 """Corpora whose per-clip predictions may be published; of all others only aggregates are."""
 
@@ -72,7 +75,8 @@ def load_corpus(settings: config.DataSettings) -> ClipSource:
 def generated_world(settings: config.DataSettings) -> GeneratedCorpus | SentenceCorpus:
     """The generated corpus that the settings name, with the true values of its clips."""
     sizes = (settings.glosses, settings.signers, settings.repetitions)
-    return GENERATED[settings.corpus](*sizes, seed=settings.seed, hardness=settings.hardness)
+    more = {"lengths": (settings.shortest, settings.longest)} if settings.corpus == "generated-sentences" else {}
+    return GENERATED[settings.corpus](*sizes, seed=settings.seed, hardness=settings.hardness, **more)
 
 
 def corpus_root(settings: config.DataSettings) -> Path:
@@ -84,10 +88,16 @@ def _load(settings: config.DataSettings) -> ClipSource:
     if settings.corpus in GENERATED:
         world = generated_world(settings)
         about = asdict(settings)
-        kept = {key: about[key] for key in ("glosses", "signers", "repetitions", "seed", "hardness")}
+        spoken = isinstance(world, SentenceCorpus)
+        lengths = ("shortest", "longest") if spoken else ()
+        kept = {key: about[key] for key in ("glosses", "signers", "repetitions", "seed", "hardness", *lengths)}
         extraction = Extraction(settings.corpus, "2", (543, 4), ("x", "y", "z", "visibility"), "mediapipe-543", kept)
         table = world.manifest.assign(width=world.width, height=world.height)
-        return LoadedClips(table, world.clip, extraction)
+        return LoadedClips(table, world.clip, extraction, world.spans if spoken else None)
+    if settings.corpus.startswith(STITCHED):
+        single = _load(replace(settings, corpus=settings.corpus.removeprefix(STITCHED)))
+        lengths = (settings.shortest, settings.longest)
+        return StitchedSentences(single, settings.sentences, lengths, settings.seed)
     if settings.corpus == "store":
         if not settings.root:
             raise SettingsError("data.corpus=store needs data.root (--data-root): the folder that `extract --out` made")

@@ -182,6 +182,7 @@ def _span(seconds: float) -> str:
 
 def work_of(settings: Settings) -> Work:
     """How much a run on the settings' corpus has to do; AUTSL's is known without its files."""
+    _check_kind(settings)
     try:
         splits = split_clips(load_manifest(settings.data), settings.data)
     except InputError as error:
@@ -191,6 +192,12 @@ def work_of(settings: Settings) -> Work:
         return Work(train * settings.training.repeats, val, autsl.SIGNS, f"official counts, as {error}".split(";")[0])
     clips = len(splits.train) * settings.training.repeats
     return Work(clips, len(splits.val), splits.train["gloss"].nunique(), f"corpus {settings.data.corpus}")
+
+
+def _check_kind(settings: Settings) -> None:
+    for key, network in (("gcn.variant", settings.gcn.variant), ("ctc.network", settings.ctc.network)):
+        if network:
+            raise SettingsError(f"{key}={network}: no estimate for graph networks and sentences; see `make bench`")
 
 
 def estimate(settings: Settings, work: Work, base: Skeleton = MEDIAPIPE_543, seconds: float = 20.0) -> Estimate:
@@ -203,10 +210,9 @@ def estimate(settings: Settings, work: Work, base: Skeleton = MEDIAPIPE_543, sec
         seconds: about how long to measure; 0 = do not measure.
 
     Raises:
-        SettingsError: for graph networks, which are small, or settings that do not go together.
+        SettingsError: for graph networks, which are small, sentences, or settings that do not go together.
     """
-    if settings.gcn.variant:
-        raise SettingsError(f"gcn.variant={settings.gcn.variant}: no estimate for graph networks; see `make bench`")
+    _check_kind(settings)
     # Values do not matter, and nothing is downloaded.
     settings = replace(settings, rgb=replace(settings.rgb, weights=""), depth=replace(settings.depth, weights=""))
     training = settings.training

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from signlib import config, estimate, paths, runs
+from signlib import config, estimate, paths, runs, sentence_report
 from signlib.config import Settings
 from signlib.corpora import Splits, split_clips
 from signlib.data.skeletons import skeleton
@@ -23,6 +23,7 @@ from signlib.evaluation import metrics, plots
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
 from signlib.recognition import Recognition, build_model, open_recognition
+from signlib.sentence_recognition import SentenceRecognition
 from signlib.training import fit, tasks
 from signlib.training.optim import decay_lists
 
@@ -72,6 +73,8 @@ def train(
         if not fitted.complete:
             return run
     model.load_state_dict(load_file(run.path / WEIGHTS))
+    if isinstance(bench, SentenceRecognition):
+        return sentence_report.evaluate(run, model, bench, splits, vocabulary, resume, quiet)
     return _evaluate(run, model, bench, splits, vocabulary, resume, quiet)
 
 
@@ -81,9 +84,12 @@ def _prepared(
     """Clips, splits, glosses, the model with its first weights, and its teacher where it has one."""
     fit.choose_device(settings.training)
     bench = open_recognition(settings)
-    splits = split_clips(bench.table, settings.data)
+    if isinstance(bench, SentenceRecognition):
+        splits, vocabulary = bench.splits, bench.vocabulary
+    else:
+        splits = split_clips(bench.table, settings.data)
+        vocabulary = Vocabulary.from_glosses(splits.train["gloss"])
     splits.notes += bench.notes
-    vocabulary = Vocabulary.from_glosses(splits.train["gloss"])
     teacher = teacher_of(settings, vocabulary)
     torch.manual_seed(settings.seed)
     model = bench.model(len(vocabulary))
@@ -117,7 +123,11 @@ def _fit(
     if settings.training.class_weights:
         weights = tasks.class_weights(torch.from_numpy(np.bincount(train.data.targets, minlength=len(vocabulary))))
     write_json(run.path / DECAY, dict(zip(("decay", "no decay"), decay_lists(model), strict=True)))
-    task = tasks.ClassificationTask(model, settings, bench.augment, weights, teacher)
+    task = (
+        bench.task(model, teacher)
+        if isinstance(bench, SentenceRecognition)
+        else tasks.ClassificationTask(model, settings, bench.augment, weights, teacher)
+    )
     fitted = fit.fit(task, train.data, val.data if val and val.clips else None, settings, run.path, resume, quiet)
     earlier = run.facts.get("training_seconds", 0)
     run.note(
@@ -262,7 +272,7 @@ def teacher_of(settings: Settings, vocabulary: Vocabulary) -> nn.Module | None:
         raise RunError(f"training.teacher: run {run.path} knows other classes than these; train it on the same corpus")
     ours, theirs = config.flat(settings), config.flat(run.settings)
     # Both see the same batch.
-    parts = ("features.", "action.", "fusion.modalities", "gcn.streams")
+    parts = ("features.", "action.", "fusion.modalities", "gcn.streams", "ctc.input", "ctc.reduce", "ctc.stride")
     other = [key for key in ours if key.startswith(parts) and ours[key] != theirs[key]]
     if other or "extraction" not in about:
         key = other[0] if other else "fusion.modalities"

@@ -10,6 +10,8 @@ from typing import Any
 
 from signlib import config
 from signlib.errors import SettingsError
+from signlib.presets_sentences import ABLATION as SENTENCE_ABLATION
+from signlib.presets_sentences import SENTENCES
 
 
 @dataclass(frozen=True)
@@ -338,6 +340,7 @@ PRESETS |= _conditions() | _reduced()
 SWEEPS = {
     "autsl": tuple(f"autsl/{variant}" for variant in _ABLATION),
     "generated": tuple(f"generated/{variant}" for variant in ("depth", *_ABLATION)),
+    **{family: tuple(f"{family}/{row}" for row in SENTENCE_ABLATION) for family in ("sentences", "stitched")},
 }
 """Named families of presets that `sweep` trains over several seeds."""
 
@@ -428,6 +431,9 @@ PRESETS |= {
         base="nw-ucla/nano",
     ),
 }
+
+
+PRESETS |= {name: Preset(*row) for name, row in SENTENCES.items()}
 
 
 def build(name: str, mode: str = "full", seed: int | None = None, overrides: Iterable[str] = ()) -> config.Settings:

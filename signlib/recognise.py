@@ -73,6 +73,8 @@ def load_recogniser(run: runs.Run) -> Recogniser:
     about = json.loads((run.path / MODEL).read_text(encoding="utf-8"))
     if run.settings.gcn.variant:
         raise RunError(f"run {run.path} is a graph network on actions; prediction from files takes runs on landmarks")
+    if run.settings.ctc.network:
+        raise RunError(f"run {run.path} reads sentences; prediction from files takes runs on single signs")
     extraction = extraction_of(about["extraction"]) if "extraction" in about else None
     base = MEDIAPIPE_543 if extraction is None else skeleton(extraction.skeleton)
     vocabulary, settings = Vocabulary(tuple(about["classes"])), run.settings

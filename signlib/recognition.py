@@ -25,6 +25,7 @@ from signlib.models.classifier import LandmarkClassifier, landmark_classifier, l
 from signlib.models.fusion import FUSIONS, CrossAttentionFusion
 from signlib.models.multimodal import MODALITIES, MultimodalClassifier
 from signlib.models.video import VideoEncoder, depth_from_colour, pretrained_videomae, videomae
+from signlib.sentence_recognition import SentenceRecognition, sentence_model
 from signlib.training.actions import ActionClassifier
 from signlib.training.augment import Augment
 from signlib.training.augment_video import MultimodalAugment
@@ -60,14 +61,11 @@ class Recognition(Protocol):
 
 
 def open_recognition(settings: Settings) -> Recognition:
-    """Clips and model that the settings describe: landmarks alone, unless they name a graph network or modalities."""
-    if settings.ctc.network:
-        raise SettingsError(
-            f"ctc.network={settings.ctc.network}: sentences cannot be trained from settings yet; its network stands in "
-            "`models.ctc`, its losses in `training.ctc_losses`; leave ctc.network empty"
-        )
+    """Clips and model that the settings describe: landmarks alone, unless they name another kind."""
     if settings.gcn.variant:
         return ActionRecognition(settings)
+    if settings.ctc.network:
+        return SentenceRecognition(settings)
     return MultimodalRecognition(settings) if settings.fusion.modalities else LandmarkRecognition(settings)
 
 
@@ -83,6 +81,8 @@ def build_model(
     """The untrained classifier that the settings describe, for landmarks of skeleton `base`."""
     if settings.gcn.variant:
         return action_classifier(settings, base, classes)
+    if settings.ctc.network:
+        return sentence_model(settings, base, classes)
     chosen = base.select(settings.features.joints)
     sizes = (len(chosen), settings.features.coordinates, hands_of(chosen), settings.features.frames)
     if not settings.fusion.modalities:

@@ -27,7 +27,8 @@ class DataSettings:
             that an encoder trained on one corpus fits another; "" = as they are.
         limit_classes: keep only the K glosses with most training clips; 0 = all.
         glosses, signers, repetitions, seed, hardness: of the generated corpus.
-        shortest, longest: signs of a sentence, in corpora that are made of sentences here.
+        shortest, longest: signs of a sentence, in corpora whose sentences are made here.
+        sentences: of training, in stitched corpora.
     """
 
     corpus: str = "generated"
@@ -49,6 +50,7 @@ class DataSettings:
     hardness: float = 1.0
     shortest: int = 1
     longest: int = 15
+    sentences: int = 600
 
 
 @dataclass
@@ -426,6 +428,7 @@ RANGES = {
     "data.repetitions": (1, 10**4),
     "data.shortest": (1, 15),
     "data.longest": (1, 15),
+    "data.sentences": (1, 10**6),
     "features.longest_gap": (0, 10**4),
     "features.frames": (0, 10**4),
     "features.z_weight": (-100, 100),

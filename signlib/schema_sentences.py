@@ -32,7 +32,8 @@ class SentenceSettings:
         warp, frame_drop, noise: largest change of speed, chance of a frame to be lost, spread added to features.
         sign_mixup: chance of a clip made of two.
         time_mask, time_masks: longest stretch that goes unseen, as a share of the clip, and how many.
-        phases: epochs of warm-up, main training, fine-tuning and self-distillation; empty = the training schedule.
+        phases: lengths of warm-up, main training, fine-tuning and self-distillation, of any unit: together they are
+            the whole training; empty = the training's own schedule.
         finetune_rate: factor on the learning rate in fine-tuning and distillation.
         nan_steps: so many steps without a finite loss or gradient end the run.
         beam: of the search; order: of the n-gram model, 0 = none.

@@ -16,17 +16,22 @@ from signlib import presets
 from signlib.config import Settings
 from signlib.data.skeletons import Skeleton, skeleton
 from signlib.models.classifier import LandmarkClassifier, parameter_count
+from signlib.models.ctc_front import SentenceModel
 from signlib.models.gcn import VARIANTS, GraphSizes
 from signlib.models.gcn_gates import reduced
 from signlib.models.multimodal import MultimodalClassifier
 from signlib.recognition import build_model
+from signlib.sentence_recognition import CHANNELS
 from signlib.training.actions import ActionClassifier
 
 CORPORA = {
     "dgs-30": ("face-hands-43", 30), "asl-letters": ("hands-42", 27), "wlasl-50": ("upper-53", 50),
-    "ntu60": ("ntu-25", 60), "nw-ucla": ("kinect-20", 10),
+    "ntu60": ("ntu-25", 60), "nw-ucla": ("kinect-20", 10), "store": ("mediapipe-543", 1231),
+    "generated-sentences": ("mediapipe-543", 121), "stitched-asl-words": ("mediapipe-75", 32),
 }  # fmt: skip
-"""Corpus -> its skeleton and number of glosses; all others count as 543 points and AUTSL's 226."""
+"""Corpus -> its skeleton and number of glosses (a store's are PHOENIX-2014's); all others: 543 points, AUTSL's 226."""
+SENTENCE_FRAMES = 150
+"""What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences."""
 
 
 def model_table() -> pd.DataFrame:
@@ -34,7 +39,8 @@ def model_table() -> pd.DataFrame:
 
     `rgb` and `depth` are the video encoders, `encoder` the transformer on landmarks, `projection` what leads into it,
     `fusion` the projections and weights of the modalities, `classifier` the rest; "" where there is none. Of a graph
-    network, `encoder` is its blocks and `fusion` that of its streams.
+    network, `encoder` is its blocks and `fusion` that of its streams; of one for sentences, `projection` is what works
+    on every frame, `encoder` what works on pooled ones.
     """
     rows = []
     for name, preset in presets.PRESETS.items():
@@ -60,7 +66,9 @@ def unweighted(settings: Settings) -> Settings:
     return replace(settings, rgb=video[0], depth=video[1], pictures=pictures)
 
 
-def _parts(model: LandmarkClassifier | MultimodalClassifier | ActionClassifier) -> dict[str, int | str]:
+def _parts(
+    model: LandmarkClassifier | MultimodalClassifier | ActionClassifier | SentenceModel,
+) -> dict[str, int | str]:
     parts: dict[str, nn.Module | None] = dict.fromkeys(
         ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
     )
@@ -69,6 +77,9 @@ def _parts(model: LandmarkClassifier | MultimodalClassifier | ActionClassifier) 
         network = model.network
         parts |= {"encoder": network.blocks, "fusion": nn.ModuleList([network.norm, network.fusion])}
         parts["classifier"] = nn.ModuleList([network.pool, network.head])
+    elif isinstance(model, SentenceModel):
+        network = model.network
+        parts |= {"projection": network.encoder, "encoder": network.stages, "classifier": network.output}
     elif isinstance(model, MultimodalClassifier):
         parts |= {"fusion": model.fusion, "classifier": model.classifier}
         parts |= {name: model.encoders[name] for name in ("rgb", "depth") if name in model.encoders}
@@ -90,6 +101,8 @@ def count_macs(settings: Settings, base: Skeleton, classes: int) -> int:
     if settings.gcn.variant:
         inputs = 3 * len(settings.gcn.streams)
         return graph_macs(VARIANTS[settings.gcn.variant], settings.action.frames, len(base), inputs, classes)
+    if settings.ctc.network:
+        return sentence_macs(settings, base, classes)
     chosen = base.select(settings.features.joints)
     frames = settings.features.frames or 64
     points = {
@@ -106,6 +119,27 @@ def count_macs(settings: Settings, base: Skeleton, classes: int) -> int:
         light = build_model(replace(settings, fusion=alone), base, classes).eval()
         total += _counted(lambda: light.encoders["skeleton"].encode(points))
     return total
+
+
+def sentence_macs(settings: Settings, base: Skeleton, classes: int) -> int:
+    """Those of a sentence of `SENTENCE_FRAMES` frames; recurrent layers are counted by hand, torch leaves them out."""
+    chosen, ctc = base.select(settings.features.joints), settings.ctc
+    with torch.device("meta"):
+        model = build_model(settings, base, classes).eval()
+    # Values do not matter: making 40 million of them would take longer than counting.
+    model.to_empty(device="cpu")
+    for own in (*model.parameters(), *model.buffers()):
+        own.data.zero_()
+    lengths = torch.tensor([SENTENCE_FRAMES])
+    batch = {"lengths": lengths}
+    if ctc.input == "streams":
+        batch["points"] = torch.zeros(1, SENTENCE_FRAMES, len(chosen), settings.features.coordinates)
+        batch["mask"] = torch.ones(1, SENTENCE_FRAMES, len(chosen), dtype=torch.bool)
+    else:
+        batch["features"] = torch.zeros(1, SENTENCE_FRAMES, ctc.reduce or 3 * CHANNELS * len(chosen))
+    recurrent = [part for part in model.modules() if isinstance(part, nn.LSTM)]
+    each = sum(p.numel() for part in recurrent for name, p in part.named_parameters() if "weight" in name)
+    return _counted(lambda: model(batch)) + int(model.frames(lengths)) * each
 
 
 def graph_macs(sizes: GraphSizes, frames: int, joints: int, inputs: int, classes: int) -> int:

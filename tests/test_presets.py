@@ -5,16 +5,28 @@ import torch
 from torch.nn import functional
 
 from signlib import config, presets
-from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, KINECT_20, MEDIAPIPE_543, NTU_25, UPPER_53, skeleton
+from signlib.data.skeletons import (
+    FACE_HANDS_43,
+    HANDS_42,
+    KINECT_20,
+    MEDIAPIPE_75,
+    MEDIAPIPE_543,
+    NTU_25,
+    UPPER_53,
+    skeleton,
+)
 from signlib.errors import SettingsError
 from signlib.features.streams import parents_of
 from signlib.models.classifier import parameter_count
 from signlib.recognition import build_model
+from signlib.sentence_recognition import part_joints
 from signlib.sizes import unweighted
 from signlib.training.actions import ActionAugment
 from signlib.training.augment import Augment
 from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import resample
+from signlib.training.ctc_losses import SentenceLoss
+from signlib.training.sentences import SentenceAugment
 
 # preset: parameters of the whole classifier in its full form, on the corpus named (543 points, 226 glosses if none)
 PARAMETERS = {
@@ -46,21 +58,48 @@ PARAMETERS = {
     "ntu60/large": 911_376,
     "nw-ucla/nano": 70_996,
     "nw-ucla/small": 276_236,
+    "sentences/hierarchical": 1_792_890,
+    "sentences/hybrid": 2_055_328,
+    "sentences/compact": 1_649_162,
+    "sentences/baseline": 1_212_602,
+    "sentences/baseline+residual": 1_212_602,
+    "sentences/baseline+multiscale": 1_493_258,
+    "sentences/baseline+crossmodal": 515_850,
+    "sentences/baseline+depthwise": 591_170,
+    "sentences/baseline+all": 574_554,
+    "stitched/hierarchical": 1_770_017,
+    "stitched/hybrid": 1_951_925,
+    "stitched/compact": 1_637_681,
+    "stitched/baseline": 1_195_425,
+    "stitched/baseline+residual": 1_195_425,
+    "stitched/baseline+multiscale": 1_476_081,
+    "stitched/baseline+crossmodal": 498_673,
+    "stitched/baseline+depthwise": 573_993,
+    "stitched/baseline+all": 557_377,
+    "phoenix/hierarchical": 20_418_768,
+    "phoenix/improved": 52_452_560,
+    "phoenix/cnn-lstm": 26_484_994,
+    "phoenix/teacher": 41_574_096,
+    "phoenix/hybrid": 33_771_738,
+    "phoenix/compact": 6_818_272,
 }
 CORPORA = {
     "dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27), "wlasl-50": (UPPER_53, 50), "ntu60": (NTU_25, 60),
-    "generated-actions": (NTU_25, 60), "nw-ucla": (KINECT_20, 10),
+    "generated-actions": (NTU_25, 60), "nw-ucla": (KINECT_20, 10), "store": (MEDIAPIPE_543, 1231),
+    "generated-sentences": (MEDIAPIPE_543, 121), "stitched-asl-words": (MEDIAPIPE_75, 32),
 }  # fmt: skip
 
 # What a smoke form may change: where the clips come from, and sizes. Never what is computed.
 SOURCE = {"mode", "data.corpus", "data.root", "data.split", "data.split_type", "data.hardness", "rgb.weights"}
 SIZES = {
-    "data.glosses", "data.signers", "data.repetitions", "model.width", "model.layers", "model.heads",
-    "model.intermediate",
+    "data.glosses", "data.signers", "data.repetitions", "data.shortest", "data.longest",
+    "model.width", "model.layers", "model.heads", "model.intermediate",
     *(f"{part}.{size}" for part in ("rgb", "depth") for size in ("width", "layers", "heads", "intermediate")),
     "pictures.size", "pictures.frames", "fusion.width", "fusion.heads", "training.max_steps",
     "training.effective_batch", "action.frames", "training.warmup_epochs", "training.save_interval",
-    "training.workers", "training.epochs", "training.batch_size", "training.repeats", "training.hours",
+    "ctc.width", "ctc.part_widths", "ctc.part_heads", "ctc.heads", "ctc.layers", "ctc.hidden", "ctc.adapter",
+    "ctc.reduce", "ctc.phases", "training.workers", "training.epochs", "training.batch_size", "training.repeats",
+    "training.hours",
 }  # fmt: skip
 
 every_preset = pytest.mark.parametrize("name", presets.PRESETS)
@@ -112,6 +151,9 @@ def test_one_step_forward_and_back(name, mode):
     if settings.fusion.modalities and mode == "full":
         pytest.skip("counted here; its step is tested with -m slow")
     torch.manual_seed(0)
+    if settings.ctc.network:
+        assert sentence_step(settings, base, classes, model.train()) == []
+        return
     if settings.gcn.variant:
         batch, augment = actions_of(settings, base, classes)
     else:
@@ -126,6 +168,27 @@ def test_one_step_forward_and_back(name, mode):
     used = {n: p for n, p in model.named_parameters() if ".pooler." not in n and "word_embeddings" not in n}
     assert [n for n, p in used.items() if p.grad is None or not torch.isfinite(p.grad).all()] == []
     assert float(torch.stack([p.grad.abs().max() for p in used.values()]).max()) > 0
+
+
+def sentence_step(settings, base, glosses, model):
+    """Parameters without a finite gradient after one step on two sentences of random features or landmarks."""
+    chosen, lengths, ctc = base.select(settings.features.joints), torch.tensor([24, 17]), settings.ctc
+    batch = {
+        "lengths": lengths, "targets": torch.tensor([[1, glosses], [2, 0]]), "sizes": torch.tensor([2, 1]),
+        "spans": torch.full((2, 2, 2), -1),
+    }  # fmt: skip
+    if ctc.input == "streams":
+        batch["points"] = torch.randn(2, 24, len(chosen), settings.features.coordinates)
+        batch["mask"] = torch.rand(2, 24, len(chosen)) < 0.9
+    else:
+        batch["features"] = torch.randn(2, 24, ctc.reduce or 12 * len(chosen))
+        batch["present"] = torch.rand(2, 24, len(part_joints(chosen))) < 0.9
+    batch = SentenceAugment(ctc, ctc.stride, None)(batch)
+    scores = model(batch)
+    assert scores.shape == (2, int(model.frames(batch["lengths"]).max()), glosses + 1)
+    loss = SentenceLoss(ctc.focal_share, ctc.focal_power, settings.training.label_smoothing)
+    loss(scores, model.frames(batch["lengths"]), batch["targets"], batch["sizes"]).backward()
+    return [n for n, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
 
 
 def actions_of(settings, base, classes):
@@ -165,8 +228,11 @@ def test_smoke_changes_only_sizes_and_the_source_of_clips(name):
     assert set(changed) - SOURCE - SIZES == set()
     assert smoke.mode == "smoke"
     assert full.mode == "full"
-    assert (smoke.data.corpus, smoke.data.root) == ("generated-actions" if full.gcn.variant else "generated", "")
-    for key in SIZES & set(changed):
+    made = "generated-actions" if full.gcn.variant else "generated-sentences" if full.ctc.network else "generated"
+    assert (smoke.data.corpus, smoke.data.root) == (made, "")
+    # How many sentences a generated signer says is no size of a corpus that is not generated.
+    sizes = SIZES - (set() if full.data.corpus == smoke.data.corpus else {"data.repetitions"})
+    for key in sizes & set(changed):
         assert config.flat(smoke)[key] < config.flat(full)[key], key
 
 

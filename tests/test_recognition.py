@@ -10,6 +10,7 @@ from signlib.errors import SettingsError
 from signlib.experiment import train
 from signlib.features.exchange import import_folder, write_npy
 from signlib.models.video import VideoEncoder, videomae
+from signlib.sentence_recognition import SentenceRecognition
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
 from signlib.training.batches import resample
@@ -102,11 +103,10 @@ def test_what_does_not_go_together_is_refused():
         recognition.open_recognition(settings("rgb", "fusion.modalities=[depth]", "depth.weights=colour")).model(3)
 
 
-def test_networks_for_sentences_are_not_silently_another_model():
-    with pytest.raises(SettingsError, match=r"ctc\.network=hybrid"):
-        recognition.open_recognition(
-            presets.build("landmarks/small", overrides=["ctc.network=hybrid", "features.frames=0"])
-        )
+def test_a_network_for_sentences_gets_sentences():
+    tiny = ["data.glosses=3", "data.signers=4", "data.repetitions=1"]
+    found = recognition.open_recognition(presets.build("sentences/compact", "smoke", overrides=tiny))
+    assert isinstance(found, SentenceRecognition)
 
 
 def test_weights_of_another_picture_size_are_refused(tmp_path):

@@ -9,6 +9,7 @@ plots    the figures of the course
 profiling  how long a model takes
 frontier   published results on NTU RGB+D 60 against size
 wer  wer_report  resampling  mapsswe   sentences: error counts, what `signlib wer` prints, intervals, paired tests
+sentence_table   what a sweep over networks for sentences found
 paired   two systems on the same clips: exact McNemar, intervals over signers
 ensemble    several runs as one, weights equal
 late_fusion  fusion_report   streams put together by their scores, and what notebook 21 asks of them

@@ -1,4 +1,4 @@
-"""What `python -m signlib wer` prints: two files in, rates with intervals and where the errors are out."""
+"""What `python -m signlib wer` prints: two files or a run in, rates with intervals and where the errors are out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from signlib.data import phoenix, transcripts
+from signlib.errors import RunError, SettingsError
 from signlib.evaluation import wer
 from signlib.evaluation.resampling import PairedRates, compare_rates, rate_interval
+from signlib.runs import Run
 
 SHOWN = 10
 """Glosses and confusions that are printed."""
@@ -32,6 +34,18 @@ class Scored:
     edits: dict[str, wer.Edits]
 
 
+def score(reference: str | Path, hypothesis: str | Path | None, simplify: str = "") -> Scored:
+    """Score a ctm against an stm, or the folder of a run, which has both inside.
+
+    Raises:
+        SettingsError: for an stm without a ctm, or a run with one.
+    """
+    of_run = Path(reference).is_dir()
+    if of_run == bool(hypothesis):
+        raise SettingsError(f"{reference}: give an stm and a ctm, or the folder of one run")
+    return score_run(Run(reference), simplify) if of_run else score_files(reference, hypothesis, simplify)
+
+
 def score_files(reference: str | Path, hypothesis: str | Path, simplify: str = "") -> Scored:
     """Score a ctm against an stm.
 
@@ -44,12 +58,33 @@ def score_files(reference: str | Path, hypothesis: str | Path, simplify: str = "
     """
     table = transcripts.read_stm(reference)
     heard = transcripts.hypotheses_of(table["clip"], transcripts.read_ctm(hypothesis), str(hypothesis))
+    return _scored(table["glosses"].tolist(), heard, table["signer"].tolist(), simplify)
+
+
+def score_run(run: Run, simplify: str = "") -> Scored:
+    """Score what a run read in its test sentences, in the order of their names.
+
+    Args:
+        simplify: as for `score_files`.
+
+    Raises:
+        RunError: for a run of single signs, or one that is not finished.
+    """
+    table = run.predictions
+    if "hypothesis" not in table:
+        raise RunError(f"run {run.path} names single signs, which have no word error rate; `compare` takes such runs")
+    table = table.sort_values("clip", kind="stable")
+    heard = [text.split() for text in table["hypothesis"]]
+    return _scored(table["target"].tolist(), heard, table["signer"].tolist(), simplify)
+
+
+def _scored(texts: Sequence[str], heard: list[list[str]], signers: list[str], simplify: str) -> Scored:
     silent = sum(not glosses for glosses in heard)
     if simplify:
         heard = [phoenix.simplify(glosses, simplify) for glosses in heard]
-    references = [text.split() for text in table["glosses"]]
+    references = [text.split() for text in texts]
     counted = {weights: wer.edits(references, heard, weights) for weights in wer.WEIGHTS}
-    return Scored(references, heard, table["signer"].tolist(), silent, counted)
+    return Scored(references, heard, signers, silent, counted)
 
 
 def report(scored: Scored) -> str:
@@ -86,7 +121,13 @@ def _text(table: pd.DataFrame) -> str:
 
 
 def compare(first: Scored, second: Scored) -> PairedRates:
-    """The second hypotheses held against the first, sentence by sentence."""
+    """The second hypotheses held against the first, sentence by sentence.
+
+    Raises:
+        RunError: when they are of other sentences.
+    """
+    if first.references != second.references:
+        raise RunError("the two read other sentences; compare runs of one corpus and split")
     ours, theirs = first.edits["sclite"], second.edits["sclite"]
     return compare_rates(ours.errors, theirs.errors, np.asarray(ours.words), first.signers)
 

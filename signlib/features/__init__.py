@@ -13,6 +13,7 @@ exchange      .npy per clip and .pose files, in and out
 actors        who acts in a clip of skeletons, and the axes they are seen in
 streams       joints, bones and how both move
 dynamics      position, velocity, acceleration of everything: 6,516 features a frame
+stitched      sentences made of clips of single signs
 reduce        principal components, fitted on training clips
 phonology     thirty-six numbers that a linguist can read
 normalise     signer-centred, scale-free points; gaps; mirroring

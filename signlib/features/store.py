@@ -202,11 +202,15 @@ class LoadedClips:
         manifest: complete; with `width` and `height` where the picture's shape is known.
         read: clip -> (T, J, C), NaN = missing.
         extraction: how they were made.
+        spans: clip -> (U, 2) first and past-last frame of each of its signs, where that is known.
     """
 
-    def __init__(self, manifest: pd.DataFrame, read: Callable[[str], np.ndarray], extraction: Extraction) -> None:
+    def __init__(
+        self, manifest: pd.DataFrame, read: Callable[[str], np.ndarray], extraction: Extraction,
+        spans: Callable[[str], np.ndarray] | None = None,
+    ) -> None:  # fmt: skip
         self.labelled = manifest.assign(**{c: 0 for c in ("width", "height") if c not in manifest.columns})
-        self.read, self.extraction = read, extraction
+        self.read, self.extraction, self.spans = read, extraction, spans
 
     @cached_property
     def skeleton(self) -> Skeleton:

@@ -6,4 +6,5 @@ classifier  encoder and head together
 graph  gcn  gcn_layers  gcn_gather  gcn_gates  gcn_heads   seed 003's graph network, and the adjacency of any skeleton
 catalogue   every preset and stated size, built and counted
 ctc  ctc_blocks  ctc_attention  ctc_output   sentences: seed 001's networks and what they are made of
+ctc_front  compact   features of landmarks before them; a small network that can read while people sign
 """

@@ -34,6 +34,8 @@ class PlainOutput(nn.Module):
 class ClusteredOutput(nn.Module):
     """log p(gloss) = log p(cluster) + log p(gloss | cluster); the blank is a cluster of its own.
 
+    Which gloss is in which cluster is kept with the weights.
+
     Args:
         size: D of a frame.
         clusters: (V - 1,) the cluster, 0 .. C - 1, of each class 1 .. V - 1; none may be empty.
@@ -63,8 +65,8 @@ class ClusteredOutput(nn.Module):
             members[cluster, :count] = np.flatnonzero(belongs == cluster)
             places[members[cluster, :count]] = cluster * counts.max() + np.arange(count)
         for name, table in {"belongs": belongs, "members": np.maximum(members, 0), "places": places}.items():
-            self.register_buffer(name, torch.from_numpy(table), persistent=False)
-        self.register_buffer("empty", torch.from_numpy(members < 0), persistent=False)
+            self.register_buffer(name, torch.from_numpy(table))
+        self.register_buffer("empty", torch.from_numpy(members < 0))
         width = hidden or size
         self.before = nn.Sequential(nn.Linear(size, hidden), nn.GELU()) if hidden else nn.Identity()
         self.drop, self.classes = nn.Dropout(dropout), len(belongs) + 1

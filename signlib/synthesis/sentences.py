@@ -122,6 +122,10 @@ class SentenceCorpus:
         signer = replace(signer, tempo=FLUENT * signer.tempo)
         return perform(uses, signer, generator(self.seed, self.hardness, name), self.fps)
 
+    def spans(self, name: str) -> np.ndarray:
+        """(U, 2) first and past-last frame of each sign of clip `name`."""
+        return np.array(self.performance(name).spans)
+
     def truth(self, name: str) -> dict[str, Any]:
         """Signer and camera, and for each sign its gloss, role, loci, objects and first and past-last frame.
 

@@ -6,6 +6,7 @@ actions   clips of whole bodies to streams
 multimodal     clips in colour, depth and landmarks to batches
 augment_video  changes of all modalities of a clip together
 ctc_losses  of sentences: focal, smoothing, distillation frame by frame
+sentences  sentence_task   sentences to batches, their changes, and what one step of theirs computes
 optim     parameter groups, warm-up and decay
 tasks     what one step computes, as a Lightning module
 order     which clips make which batch, on which device

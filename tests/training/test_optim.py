@@ -47,6 +47,8 @@ def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
     matrices = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, kinds)}
     recurrent = tuple(name for name, part in model.named_modules() if isinstance(part, nn.RNNBase))
     matrices |= {name for name, p in model.named_parameters() if name.startswith(recurrent) and p.ndim > 1}
+    attention = [name for name, part in model.named_modules() if isinstance(part, nn.MultiheadAttention)]
+    matrices |= {f"{name}.in_proj_weight" for name in attention}
     assert matrices
     for name, (rate, decay) in found.items():
         own = [prefix for prefix in training.rates if name.startswith(prefix + ".")]

@@ -1,0 +1,181 @@
+"""Batches of sentences, and that a changed batch still says what its targets say."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signlib.config import SentenceSettings
+from signlib.training.ctc_losses import frames_needed
+from signlib.training.sentences import (
+    Sentence,
+    SentenceAugment,
+    SentenceDataset,
+    change_time,
+    collate_sentences,
+    hide_frames,
+    landmark_sentence,
+    mix_signs,
+)
+
+REST = -1.0
+
+
+def spelled(target: list[int], rng: np.random.Generator, timed: bool = True) -> Sentence:
+    """A clip whose only feature is the class signed in each frame, `REST` between signs."""
+    frames, spans = [REST] * int(rng.integers(2, 5)), []
+    for gloss in target:
+        length = int(rng.integers(2, 9))
+        spans.append((len(frames), len(frames) + length))
+        frames += [float(gloss)] * length + [REST] * int(rng.integers(2, 5))
+    values = np.array(frames, np.float32)[:, None]
+    present = np.ones((len(frames), 1), bool)
+    return Sentence({"features": values, "present": present}, np.array(target), np.array(spans) if timed else None)
+
+
+def batch(seed: int = 0, clips: int = 6, timed: bool = True, most: int = 7):
+    rng = np.random.default_rng(seed)
+    targets = [rng.integers(1, 9, rng.integers(1, most)).tolist() for _ in range(clips)]
+    return collate_sentences([spelled(target, rng, timed) for target in targets])
+
+
+def said(made, row: int) -> list[int]:
+    """What the frames of a clip say: runs of equal classes, rests left out."""
+    frames = made["features"][row, : made["lengths"][row], 0].tolist()
+    runs = [value for place, value in enumerate(frames) if place == 0 or frames[place - 1] != value]
+    return [int(value) for value in runs if value != REST]
+
+
+def wanted(made, row: int) -> list[int]:
+    return made["targets"][row, : made["sizes"][row]].tolist()
+
+
+def test_a_batch_by_hand():
+    points = np.full((3, 2, 2), np.nan)
+    points[1] = [[1, 2], [3, 4]]
+    one = landmark_sentence(points, [4, 4], np.array([[0, 1], [1, 3]]))
+    two = landmark_sentence(points[1:2], [2])
+    made = collate_sentences([one, two])
+    assert made["lengths"].tolist() == [3, 1]
+    assert made["targets"].tolist() == [[4, 4], [2, 0]]
+    assert made["sizes"].tolist() == [2, 1]
+    assert made["spans"].tolist() == [[[0, 1], [1, 3]], [[-1, -1], [-1, -1]]]
+    assert made["mask"].tolist() == [[[False] * 2, [True] * 2, [False] * 2], [[True] * 2, [False] * 2, [False] * 2]]
+    assert made["points"][0, 1].tolist() == [[1, 2], [3, 4]]
+    assert made["points"][1, 1:].abs().sum() == 0
+
+
+def test_a_pass_goes_through_all_as_often_as_asked():
+    rng = np.random.default_rng(0)
+    data = SentenceDataset([spelled([1], rng), spelled([2], rng)], repeats=3)
+    assert [int(item.target[0]) for item in data] == [1, 2, 1, 2, 1, 2]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0, 0.6), st.integers(1, 3))
+def test_another_speed_says_the_same(seed, warp, stride):
+    torch.manual_seed(seed)
+    before = batch(seed)
+    after = change_time(before, warp, 0.0, stride)
+    # a sign of two frames may go when half of the frames do; at a fifth more speed all stay
+    for row in range(6):
+        if warp <= 0.2:
+            assert said(after, row) == said(before, row)
+        assert after["features"][row, after["lengths"][row] :].abs().sum() == 0
+        assert not after["present"][row, after["lengths"][row] :].any()
+    need = torch.minimum(before["lengths"], stride * frames_needed(before["targets"], before["sizes"]))
+    assert (after["lengths"] >= need).all()
+    assert (after["lengths"] <= before["lengths"] / (1 - warp) + 1).all()
+
+
+def test_lost_frames_are_as_many_as_asked_and_never_too_many():
+    torch.manual_seed(0)
+    before = batch(1, clips=200, most=3)
+    after = change_time(before, 0.0, 0.2)
+    assert 1 - after["lengths"].sum() / before["lengths"].sum() == pytest.approx(0.2, abs=0.04)
+    need = frames_needed(before["targets"], before["sizes"])
+    few = change_time(before, 0.0, 0.95)
+    assert (few["lengths"] >= need).all()
+    assert (few["lengths"] == need).float().mean() > 0.3
+    # what is left stands in its order
+    for row in range(20):
+        whole, rest = (m["features"][row, : m["lengths"][row], 0].tolist() for m in (before, after))
+        place = 0
+        for value in rest:
+            place = whole.index(value, place) + 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_spans_follow_their_frames(seed):
+    torch.manual_seed(seed)
+    after = mix_signs(change_time(batch(seed), 0.2, 0.1), 0.7)
+    for row in range(6):
+        for gloss, (start, end) in zip(wanted(after, row), after["spans"][row].tolist(), strict=False):
+            inside = set(after["features"][row, start:end, 0].tolist())
+            assert inside <= {float(gloss)}
+            assert 0 <= start <= end <= after["lengths"][row]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.booleans())
+def test_mixed_sentences_say_their_targets(seed, timed):
+    torch.manual_seed(seed)
+    before = batch(seed, timed=timed)
+    after = mix_signs(before, 0.8)
+    for row in range(6):
+        frames, target = said(after, row), wanted(after, row)
+        # two equal signs beside each other are told apart by the rest between them
+        assert frames == target
+        if timed and target != wanted(before, row):
+            assert any(target[-1:] == wanted(before, other)[-1:] for other in range(6) if other != row)
+
+
+def test_without_spans_whole_sentences_are_put_behind_one_another():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    before = collate_sentences([spelled([1, 2], rng, False), spelled([3], rng, False), spelled([4] * 20, rng, False)])
+    seen = set()
+    for _ in range(60):
+        after = mix_signs(before, 0.5)
+        assert after["lengths"].max() <= before["lengths"].max()
+        seen |= {tuple(wanted(after, row)) for row in range(3)}
+    assert seen == {(1, 2), (3,), (4,) * 20, (1, 2, 3), (3, 1, 2)}
+
+
+def test_nothing_is_mixed_alone_or_without_chance():
+    made = batch()
+    assert mix_signs(made, 0.0) is made
+    one = collate_sentences([spelled([1, 2], np.random.default_rng(0))])
+    assert mix_signs(one, 1.0) is one
+
+
+def test_hidden_frames_leave_the_length():
+    torch.manual_seed(0)
+    made = collate_sentences([spelled([k % 8 + 1 for k in range(40)], np.random.default_rng(k)) for k in range(50)])
+    hidden = hide_frames(made, 0.2, 2)
+    assert torch.equal(hidden["lengths"], made["lengths"])
+    lost = ((hidden["features"] == 0) & (made["features"] != 0)).sum() / (made["features"] != 0).sum()
+    assert lost == pytest.approx(0.19, abs=0.04)  # two stretches of a tenth on average, which may overlap
+    assert torch.equal(hidden["present"][..., 0], made["present"][..., 0] & (hidden["features"][..., 0] != 0))
+    assert hide_frames(made, 0.0, 2) is made
+
+
+def test_all_together_on_landmarks():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    clips = [
+        landmark_sentence(rng.normal(size=(30 + k, 4, 3)), [1, 2, 3], np.array([[0, 9], [9, 20], [20, 30]]))
+        for k in range(4)
+    ]
+    called = []
+    augment = SentenceAugment(SentenceSettings(), 2, lambda b: called.append(len(b["points"])) or b)
+    made = augment(collate_sentences(clips))
+    assert called == [4]
+    assert made["points"].shape[:2] == made["mask"].shape[:2]
+    assert (made["lengths"] >= 2 * frames_needed(made["targets"], made["sizes"])).all()
+    assert made["mask"].any()
+    plain = SentenceSettings(sign_mixup=0, warp=0, frame_drop=0, time_mask=0)
+    same = collate_sentences(clips)
+    assert all(torch.equal(value, same[key]) for key, value in SentenceAugment(plain, 2)(same).items())
