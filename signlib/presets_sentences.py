@@ -134,7 +134,7 @@ SENTENCES |= {
     "phoenix/compact": (
         "PHOENIX-2014: the small network on hands, upper body and face",
         {**_PHOENIX, **_COMPACT, "features.joints": "118+pose", "ctc.width": 256,
-         "ctc.heads": 4, "ctc.stride": 4, "ctc.window": 16, "training.learning_rate": 1e-3},
+         "ctc.heads": 4, "ctc.stride": 4, "ctc.window": 16, "training.learning_rate": 2e-3},
         _FULL_SMOKE, "",
     ),
 }  # fmt: skip

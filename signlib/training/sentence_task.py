@@ -90,7 +90,7 @@ class SentenceTask(ClassificationTask):
         if self.broken >= self.settings.ctc.nan_steps:
             raise RunError(
                 f"{self.broken} steps had no finite loss or gradient (the last: {what}, step {self.global_step}); "
-                f"lower training.learning_rate (now {self.settings.training.learning_rate}) or use training.precision=32"
+                f"lower training.learning_rate={self.settings.training.learning_rate} or use training.precision=32"
             )
 
     def on_train_epoch_end(self) -> None:
