@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     predict = verb("predict", "the five likeliest glosses of clips", "runs/landmarks-small/full-seed0 clip.mp4")
     predict.add_argument("run", help="folder of a run")
     predict.add_argument(
-        "clips", nargs="+", help="videos, .npy or .pose files, or stores made with the run's extractors"
+        "clips", nargs="+", help="videos, .npy, .pose or .skeleton files, or stores made with the run's extractors"
     )
     predict.add_argument("--split", default="", help="of a store, only the clips of this split")
     predict.add_argument("--out", metavar="CSV", help="also write the table there")

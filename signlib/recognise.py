@@ -26,6 +26,7 @@ from signlib.features.holistic import LandmarkSettings
 from signlib.features.pictures import META as PICTURES_META
 from signlib.features.pictures import PictureStore, write_pictures
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips, extraction_of
+from signlib.recognise_actions import score_actions
 from signlib.recognition import build_model
 from signlib.training.batches import ClipDataset, Prepared, prepare_clips
 from signlib.training.multimodal import KEYS, MultimodalDataset
@@ -71,8 +72,6 @@ def load_recogniser(run: runs.Run) -> Recogniser:
     """
     weights = load_file(weights_path(run))
     about = json.loads((run.path / MODEL).read_text(encoding="utf-8"))
-    if run.settings.gcn.variant:
-        raise RunError(f"run {run.path} is a graph network on actions; prediction from files takes runs on landmarks")
     if run.settings.ctc.network:
         raise RunError(f"run {run.path} reads sentences; prediction from files takes runs on single signs")
     extraction = extraction_of(about["extraction"]) if "extraction" in about else None
@@ -92,7 +91,8 @@ def predict(run: runs.Run, clips: Sequence[str | Path], split: str = "", top: in
         run: a run with weights.
         clips: videos, `.npy` or `.pose` files, or stores made with the run's extractor. A run on several modalities
             finds depth in `X_depth.mp4` beside `X_color.mp4`, takes a store of pictures and one of landmarks, and
-            makes do with the modalities that a clip has.
+            makes do with the modalities that a clip has. A graph network takes `.skeleton` files, `.npy` files
+            (T, M, J, 3) and stores of skeletons.
         split: of stores, only the clips of this split.
         top: how many glosses a clip.
 
@@ -106,6 +106,8 @@ def predict(run: runs.Run, clips: Sequence[str | Path], split: str = "", top: in
     recogniser = load_recogniser(run)
     if run.settings.fusion.modalities:
         return predict_modalities(recogniser, clips, split, top)
+    if run.settings.gcn.variant:
+        return _predict_actions(recogniser, clips, split, top)
     stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
     sources = [_store_source(store, split) for store in stores]
     problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
@@ -124,6 +126,15 @@ def predict(run: runs.Run, clips: Sequence[str | Path], split: str = "", top: in
         rows += [(clip, known[clip], best, "", "") for clip, best in recogniser.best(prepared.clips, shares, top)]
     rows += [(clip, "", [], reason, "") for clip, reason in problems.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _predict_actions(recogniser: Recogniser, clips: Sequence[str | Path], split: str, top: int) -> pd.DataFrame:
+    names, glosses, shares, problems = score_actions(
+        recogniser.model, recogniser.settings, recogniser.skeleton, clips, split
+    )
+    found = zip(glosses, recogniser.best(names, shares, top), strict=True)
+    rows = [(clip, gloss, best, "", "") for gloss, (clip, best) in found]
+    return pd.DataFrame([*rows, *((clip, "", [], why, "") for clip, why in problems.items())], columns=COLUMNS)
 
 
 def _check_skeleton(source: ClipSource, recogniser: Recogniser) -> None:
