@@ -27,6 +27,7 @@ from signlib.schema import (
     FusionSettings,
     GraphSettings,
     ModelSettings,
+    PhonologySettings,
     PictureSettings,
     SentenceSettings,
     Settings,
@@ -37,8 +38,9 @@ from signlib.schema import (
 
 __all__ = [
     "ActionSettings", "AugmentSettings", "DataSettings", "FeatureSettings", "FusionSettings", "GraphSettings",
-    "ModelSettings", "PictureSettings", "SentenceSettings", "Settings", "TrainingSettings", "VideoAugmentSettings",
-    "VideoSettings", "build", "differences", "flat", "from_yaml", "known_keys", "run_name", "to_yaml",
+    "ModelSettings", "PhonologySettings", "PictureSettings", "SentenceSettings", "Settings", "TrainingSettings",
+    "VideoAugmentSettings", "VideoSettings", "build", "differences", "flat", "from_yaml", "known_keys", "run_name",
+    "to_yaml",
 ]  # fmt: skip
 
 
@@ -177,6 +179,7 @@ def check(settings: Settings) -> None:
     if settings.data.shortest > settings.data.longest:
         raise SettingsError(f"data.shortest={settings.data.shortest} is more than data.longest={settings.data.longest}")
     check_sentences(settings)
+    check_phonology(settings)
     if settings.data.fold >= settings.data.folds:
         raise SettingsError(f"data.fold={settings.data.fold} must lie within 0..{settings.data.folds - 1}")
     if settings.data.split == "signer" and not settings.data.test_signers:
@@ -248,6 +251,30 @@ def check_sentences(settings: Settings) -> None:
         )
     if ctc.reduce and ctc.input != "dynamics":
         raise SettingsError(f"ctc.reduce={ctc.reduce} is for ctc.input=dynamics")
+
+
+def check_phonology(settings: Settings) -> None:
+    """Refuse what cannot work in a network on phonological features.
+
+    Raises:
+        SettingsError: with key, value and limit.
+    """
+    p, training = settings.phonology, settings.training
+    if len(p.codebooks) != 5 or min(p.codebooks) < 2 or max(p.codebooks) > 10**5:
+        raise SettingsError(f"phonology.codebooks={p.codebooks}: give five whole numbers from 2 on (H, L, O, M, N)")
+    if not p.network:
+        return
+    if settings.fusion.modalities or settings.gcn.variant or settings.ctc.network:
+        raise SettingsError(
+            f"phonology.network={p.network} is a network of its own: empty fusion.modalities, gcn.variant, ctc.network"
+        )
+    unfit = {
+        "training.label_smoothing": training.label_smoothing, "training.teacher": training.teacher,
+        "training.mirror_at_test": training.mirror_at_test, "augment.mixup": settings.augment.mixup,
+    }  # fmt: skip
+    for key, value in unfit.items():
+        if value:
+            raise SettingsError(f"{key}={value} does not go with phonology.network={p.network}; switch it off")
 
 
 def to_yaml(settings: Settings) -> str:

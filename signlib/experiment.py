@@ -22,6 +22,7 @@ from signlib.errors import ManifestError, RunError
 from signlib.evaluation import metrics, plots
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
+from signlib.phonology_recognition import PhonologyRecognition
 from signlib.recognition import Recognition, build_model, open_recognition
 from signlib.sentence_recognition import SentenceRecognition
 from signlib.training import fit, tasks
@@ -94,6 +95,7 @@ def _prepared(
     torch.manual_seed(settings.seed)
     model = bench.model(len(vocabulary))
     if init_from is not None:
+        check_inputs(settings, init_from)
         load_encoder(model, init_from)
     return bench, splits, vocabulary, model, teacher
 
@@ -123,11 +125,12 @@ def _fit(
     if settings.training.class_weights:
         weights = tasks.class_weights(torch.from_numpy(np.bincount(train.data.targets, minlength=len(vocabulary))))
     write_json(run.path / DECAY, dict(zip(("decay", "no decay"), decay_lists(model), strict=True)))
-    task = (
-        bench.task(model, teacher)
-        if isinstance(bench, SentenceRecognition)
-        else tasks.ClassificationTask(model, settings, bench.augment, weights, teacher)
-    )
+    if isinstance(bench, SentenceRecognition):
+        task = bench.task(model, teacher)
+    elif isinstance(bench, PhonologyRecognition):
+        task = bench.task(model, train.data, weights)
+    else:
+        task = tasks.ClassificationTask(model, settings, bench.augment, weights, teacher)
     fitted = fit.fit(task, train.data, val.data if val and val.clips else None, settings, run.path, resume, quiet)
     earlier = run.facts.get("training_seconds", 0)
     run.note(
@@ -158,7 +161,13 @@ def _evaluate(
     if not test.clips:
         raise ManifestError(f"no test clip can be used; the first reason: {next(iter(test.unusable.values()))}")
     run.note(missing=len(test.unusable))
-    scores, targets = score(model, test.data, run.settings, bench.mirror), test.data.targets
+    if run.settings.phonology.network == "pretext":
+        known = bench.prepare(splits.train, vocabulary, 1, quiet)
+        scores = bench.probe(model, known.data, test.data, len(vocabulary))
+        splits.notes.append("by the nearest training clip, encoder as pre-trained")
+    else:
+        scores = score(model, test.data, run.settings, bench.mirror)
+    targets = test.data.targets
     rows = splits.test.set_index("clip").loc[test.clips]
     found = test_metrics(scores, targets, rows, splits.notes, run)
     predicted = scores.argmax(axis=1)
@@ -282,6 +291,21 @@ def teacher_of(settings: Settings, vocabulary: Vocabulary) -> nn.Module | None:
     model = build_model(run.settings, skeleton(about["extraction"]["skeleton"]), len(vocabulary))
     model.load_state_dict(weights)
     return model
+
+
+def check_inputs(settings: Settings, run: runs.Run) -> None:
+    """Refuse an encoder of phonological features of another shape, or made for another form of them.
+
+    Raises:
+        RunError: with both shapes.
+    """
+    ours, theirs = settings.phonology, run.settings.phonology
+    both = [[f"{key}={getattr(own, key)}" for key in ("width", "layers", "form", "scale")] for own in (theirs, ours)]
+    if ours.network and theirs.network and both[0] != both[1]:
+        raise RunError(
+            f"--init-from {run.path} has an encoder of phonology {', '.join(both[0])}, this model one of "
+            f"{', '.join(both[1])}; make them the same"
+        )
 
 
 def load_encoder(model: nn.Module, run: runs.Run) -> int:

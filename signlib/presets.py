@@ -10,6 +10,7 @@ from typing import Any
 
 from signlib import config
 from signlib.errors import SettingsError
+from signlib.presets_phonology import PHONOLOGY
 from signlib.presets_sentences import ABLATION as SENTENCE_ABLATION
 from signlib.presets_sentences import SENTENCES
 
@@ -431,6 +432,8 @@ PRESETS |= {
         base="nw-ucla/nano",
     ),
 }
+
+PRESETS |= {name: Preset(*row) for name, row in PHONOLOGY.items()}
 
 
 PRESETS |= {name: Preset(*row) for name, row in SENTENCES.items()}

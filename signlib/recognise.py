@@ -26,10 +26,12 @@ from signlib.features.holistic import LandmarkSettings
 from signlib.features.pictures import META as PICTURES_META
 from signlib.features.pictures import PictureStore, write_pictures
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips, extraction_of
+from signlib.phonology_recognition import phonology_clips
 from signlib.recognise_actions import score_actions
 from signlib.recognition import build_model
 from signlib.training.batches import ClipDataset, Prepared, prepare_clips
 from signlib.training.multimodal import KEYS, MultimodalDataset
+from signlib.training.phonology import PhonologyDataset
 
 COLUMNS = ["clip", "gloss", "top", "problem", "missing"]
 
@@ -50,10 +52,15 @@ class Recogniser:
 
     def recognise(self, source: ClipSource, clips: Sequence[str], quiet: bool = True) -> tuple[np.ndarray, Prepared]:
         """Probabilities (N, K) of the clips that can be used; `unusable` of the second says which cannot."""
-        prepared = prepare_clips(source, clips, self.settings.features, quiet)
+        readable = bool(self.settings.phonology.network)
+        if readable:
+            prepared = phonology_clips(source, clips, self.settings, quiet)
+        else:
+            prepared = prepare_clips(source, clips, self.settings.features, quiet)
         if not prepared.clips:
             return np.empty((0, len(self.vocabulary))), prepared
-        data = ClipDataset(prepared.points, np.zeros(len(prepared.clips), int))
+        dataset = PhonologyDataset if readable else ClipDataset
+        data = dataset(prepared.points, np.zeros(len(prepared.clips), int))
         chosen = self.skeleton.select(self.settings.features.joints)
         return np.exp(score(self.model, data, self.settings, chosen.mirror)), prepared
 
@@ -74,6 +81,8 @@ def load_recogniser(run: runs.Run) -> Recogniser:
     about = json.loads((run.path / MODEL).read_text(encoding="utf-8"))
     if run.settings.ctc.network:
         raise RunError(f"run {run.path} reads sentences; prediction from files takes runs on single signs")
+    if run.settings.phonology.network == "pretext":
+        raise RunError(f"run {run.path} is pre-training, which names no gloss; start another from it (--init-from)")
     extraction = extraction_of(about["extraction"]) if "extraction" in about else None
     base = MEDIAPIPE_543 if extraction is None else skeleton(extraction.skeleton)
     vocabulary, settings = Vocabulary(tuple(about["classes"])), run.settings

@@ -24,7 +24,10 @@ from signlib.features.store import ClipSource, FeatureStore
 from signlib.models.classifier import LandmarkClassifier, landmark_classifier, landmark_encoder
 from signlib.models.fusion import FUSIONS, CrossAttentionFusion
 from signlib.models.multimodal import MODALITIES, MultimodalClassifier
+from signlib.models.phonology import GlossReader
+from signlib.models.pretext import PretextNetwork
 from signlib.models.video import VideoEncoder, depth_from_colour, pretrained_videomae, videomae
+from signlib.phonology_recognition import PhonologyRecognition, phonology_model
 from signlib.sentence_recognition import SentenceRecognition, sentence_model
 from signlib.training.actions import ActionClassifier
 from signlib.training.augment import Augment
@@ -66,6 +69,8 @@ def open_recognition(settings: Settings) -> Recognition:
         return ActionRecognition(settings)
     if settings.ctc.network:
         return SentenceRecognition(settings)
+    if settings.phonology.network:
+        return PhonologyRecognition(settings)
     return MultimodalRecognition(settings) if settings.fusion.modalities else LandmarkRecognition(settings)
 
 
@@ -77,12 +82,14 @@ def hands_of(chosen: Skeleton) -> list[tuple[int, ...]]:
 
 def build_model(
     settings: Settings, base: Skeleton, classes: int
-) -> LandmarkClassifier | MultimodalClassifier | ActionClassifier:
+) -> LandmarkClassifier | MultimodalClassifier | ActionClassifier | GlossReader | PretextNetwork:
     """The untrained classifier that the settings describe, for landmarks of skeleton `base`."""
     if settings.gcn.variant:
         return action_classifier(settings, base, classes)
     if settings.ctc.network:
         return sentence_model(settings, base, classes)
+    if settings.phonology.network:
+        return phonology_model(settings, classes)
     chosen = base.select(settings.features.joints)
     sizes = (len(chosen), settings.features.coordinates, hands_of(chosen), settings.features.frames)
     if not settings.fusion.modalities:

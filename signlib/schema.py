@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass, field
 
+from signlib.schema_phonology import PHONOLOGY_CHOICES, PHONOLOGY_RANGES, PhonologySettings
 from signlib.schema_sentences import SENTENCE_CHOICES, SENTENCE_RANGES, SentenceSettings
 
 
@@ -386,6 +387,7 @@ class Settings:
     action: ActionSettings = field(default_factory=ActionSettings)
     gcn: GraphSettings = field(default_factory=GraphSettings)
     ctc: SentenceSettings = field(default_factory=SentenceSettings)
+    phonology: PhonologySettings = field(default_factory=PhonologySettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     video_augment: VideoAugmentSettings = field(default_factory=VideoAugmentSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -408,6 +410,7 @@ CHOICES = {
     "training.precision": ("32", "bf16-mixed", "16-mixed", "auto"),
     "training.accelerator": ("auto", "cpu", "gpu"),
     **SENTENCE_CHOICES,
+    **PHONOLOGY_CHOICES,
 }
 MODALITIES = ("rgb", "depth", "skeleton")
 STREAMS = ("point", "local", "bone", "pair", "velocity")
@@ -517,4 +520,5 @@ RANGES = {
     "training.threads": (0, 1024),
     "training.hours": (0, 10**4),
     **SENTENCE_RANGES,
+    **PHONOLOGY_RANGES,
 }

@@ -20,6 +20,8 @@ from signlib.models.ctc_front import SentenceModel
 from signlib.models.gcn import VARIANTS, GraphSizes
 from signlib.models.gcn_gates import reduced
 from signlib.models.multimodal import MultimodalClassifier
+from signlib.models.phonology import FEATURES, GlossReader
+from signlib.models.pretext import PretextNetwork
 from signlib.recognition import build_model
 from signlib.sentence_recognition import CHANNELS
 from signlib.training.actions import ActionClassifier
@@ -32,6 +34,7 @@ CORPORA = {
 """Corpus -> its skeleton and number of glosses (a store's are PHOENIX-2014's); all others: 543 points, AUTSL's 226."""
 SENTENCE_FRAMES = 150
 """What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences."""
+READER_FRAMES = 64
 
 
 def model_table() -> pd.DataFrame:
@@ -46,7 +49,7 @@ def model_table() -> pd.DataFrame:
     for name, preset in presets.PRESETS.items():
         settings = presets.build(name)
         layout, classes = CORPORA.get(settings.data.corpus, ("mediapipe-543", 226))
-        base = skeleton(settings.data.skeleton or layout)
+        base, classes = skeleton(settings.data.skeleton or layout), settings.data.limit_classes or classes
         with torch.device("meta"):
             model = build_model(unweighted(settings), base, classes)
         rows.append(
@@ -67,7 +70,7 @@ def unweighted(settings: Settings) -> Settings:
 
 
 def _parts(
-    model: LandmarkClassifier | MultimodalClassifier | ActionClassifier | SentenceModel,
+    model: LandmarkClassifier | MultimodalClassifier | ActionClassifier | SentenceModel | GlossReader | PretextNetwork,
 ) -> dict[str, int | str]:
     parts: dict[str, nn.Module | None] = dict.fromkeys(
         ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
@@ -80,6 +83,11 @@ def _parts(
     elif isinstance(model, SentenceModel):
         network = model.network
         parts |= {"projection": network.encoder, "encoder": network.stages, "classifier": network.output}
+    elif isinstance(model, GlossReader | PretextNetwork):
+        encoder = model.encoder
+        parts |= {"encoder": nn.ModuleList([encoder.recurrent, encoder.norm]), "projection": encoder.project}
+        own = [part for name, part in model.named_children() if name != "encoder"]
+        parts["classifier"] = nn.ModuleList(own)
     elif isinstance(model, MultimodalClassifier):
         parts |= {"fusion": model.fusion, "classifier": model.classifier}
         parts |= {name: model.encoders[name] for name in ("rgb", "depth") if name in model.encoders}
@@ -103,6 +111,8 @@ def count_macs(settings: Settings, base: Skeleton, classes: int) -> int:
         return graph_macs(VARIANTS[settings.gcn.variant], settings.action.frames, len(base), inputs, classes)
     if settings.ctc.network:
         return sentence_macs(settings, base, classes)
+    if settings.phonology.network:
+        return reader_macs(settings, classes)
     chosen = base.select(settings.features.joints)
     frames = settings.features.frames or 64
     points = {
@@ -140,6 +150,15 @@ def sentence_macs(settings: Settings, base: Skeleton, classes: int) -> int:
     recurrent = [part for part in model.modules() if isinstance(part, nn.LSTM)]
     each = sum(p.numel() for part in recurrent for name, p in part.named_parameters() if "weight" in name)
     return _counted(lambda: model(batch)) + int(model.frames(lengths)) * each
+
+
+def reader_macs(settings: Settings, classes: int) -> int:
+    """Those of a clip of `READER_FRAMES` frames, by hand: torch does not count recurrent layers."""
+    p, each = settings.phonology, 0
+    for layer in range(p.layers):
+        each += 2 * 4 * p.width * ((2 * p.width if layer else p.width) + p.width)
+    head = 2 * p.width * (classes + 1) if p.network == "ctc" else 0
+    return READER_FRAMES * (FEATURES * p.width + each + head)
 
 
 def graph_macs(sizes: GraphSizes, frames: int, joints: int, inputs: int, classes: int) -> int:

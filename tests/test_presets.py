@@ -1,5 +1,6 @@
 """Every preset builds, walks one step forward and back in both forms, and has its stated size."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -26,6 +27,8 @@ from signlib.training.augment import Augment
 from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import resample
 from signlib.training.ctc_losses import SentenceLoss
+from signlib.training.phonology import Views, pretext_losses
+from signlib.training.phonology import collate as collate_features
 from signlib.training.sentences import SentenceAugment
 
 # preset: parameters of the whole classifier in its full form, on the corpus named (543 points, 226 glosses if none)
@@ -82,6 +85,14 @@ PARAMETERS = {
     "phoenix/teacher": 41_574_096,
     "phoenix/hybrid": 33_771_738,
     "phoenix/compact": 6_818_272,
+    "phonology/ctc": 71_893,
+    "phonology/ctc-large": 670_101,
+    "phonology/ctc-seed": 71_893,
+    "phonology/wlasl-100": 690_661,
+    "phonology/wlasl-2000": 1_178_961,
+    "phonology/pretraining": 639_300,
+    "phonology/pretraining-seed": 1_454_560,
+    "phonology/pretraining-generated": 639_300,
 }
 CORPORA = {
     "dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27), "wlasl-50": (UPPER_53, 50), "ntu60": (NTU_25, 60),
@@ -95,7 +106,8 @@ SIZES = {
     "data.glosses", "data.signers", "data.repetitions", "data.shortest", "data.longest",
     "model.width", "model.layers", "model.heads", "model.intermediate",
     *(f"{part}.{size}" for part in ("rgb", "depth") for size in ("width", "layers", "heads", "intermediate")),
-    "pictures.size", "pictures.frames", "fusion.width", "fusion.heads", "training.max_steps",
+    "pictures.size", "pictures.frames", "fusion.width", "fusion.heads", "phonology.codebooks",
+    "training.max_steps",
     "training.effective_batch", "action.frames", "training.warmup_epochs", "training.save_interval",
     "ctc.width", "ctc.part_widths", "ctc.part_heads", "ctc.heads", "ctc.layers", "ctc.hidden", "ctc.adapter",
     "ctc.reduce", "ctc.phases", "training.workers", "training.epochs", "training.batch_size", "training.repeats",
@@ -109,6 +121,7 @@ both_modes = pytest.mark.parametrize("mode", ["smoke", "full"])
 def built(name, mode="full"):
     settings = presets.build(name, mode)
     base, classes = CORPORA.get(settings.data.corpus, (MEDIAPIPE_543, 226))
+    classes = settings.data.limit_classes or classes
     base = skeleton(settings.data.skeleton) if settings.data.skeleton else base
     large = settings.fusion.modalities and mode == "full"
     with torch.device("meta" if large else "cpu"):
@@ -154,6 +167,9 @@ def test_one_step_forward_and_back(name, mode):
     if settings.ctc.network:
         assert sentence_step(settings, base, classes, model.train()) == []
         return
+    if settings.phonology.network:
+        assert readable_step(settings, classes, model.train()) == []
+        return
     if settings.gcn.variant:
         batch, augment = actions_of(settings, base, classes)
     else:
@@ -189,6 +205,23 @@ def sentence_step(settings, base, glosses, model):
     loss = SentenceLoss(ctc.focal_share, ctc.focal_power, settings.training.label_smoothing)
     loss(scores, model.frames(batch["lengths"]), batch["targets"], batch["sizes"]).backward()
     return [n for n, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+
+
+def readable_step(settings, classes, model):
+    """Parameters without a finite gradient after one step on three clips of random features."""
+    tables = [
+        np.random.default_rng(n).normal(size=(frames, 36)).astype(np.float32) for n, frames in enumerate((24, 17, 9))
+    ]
+    batch, views = collate_features([(table, n % classes) for n, table in enumerate(tables)]), Views(settings)
+    if settings.phonology.network == "ctc":
+        scores = model(views(batch))
+        assert scores.shape == (3, classes)
+        (-scores.gather(1, batch["target"][:, None])).mean().backward()
+    else:
+        assert model(batch).shape == (3, 2 * settings.phonology.width)
+        sum(pretext_losses(model, views.one(batch), views.one(batch), settings)).backward()
+    fitted = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    return [name for name, p in fitted.items() if p.grad is None or not torch.isfinite(p.grad).all()]
 
 
 def actions_of(settings, base, classes):

@@ -1,0 +1,65 @@
+"""Presets of recognition from readable features as plain rows; `presets` makes experiments of them."""
+
+from typing import Any
+
+Row = tuple[str, dict[str, Any], dict[str, Any], str]
+"""Question, settings, further settings of the smoke form, base."""
+
+_TRAINING = {
+    "training.epochs": 30,
+    "training.weight_decay": 1e-4,
+    "training.warmup": 0.0,
+    "training.label_smoothing": 0.0,
+    "training.average": 0.0,
+    "training.mirror_at_test": False,
+    "training.threads": 1,
+}
+_WLASL = {"data.corpus": "wlasl-50", "data.split": "folds", "data.folds": 4}
+_READER = {**_TRAINING, "phonology.network": "ctc", "training.batch_size": 8, "training.clip_norm": 5.0}
+_PRETEXT = {
+    **_TRAINING, "phonology.network": "pretext", "phonology.dropout": 0.3, "training.batch_size": 16,
+    "training.min_lr": 1e-6,
+}  # fmt: skip
+_LARGE = {"phonology.width": 128, "phonology.layers": 2}
+_SEED = {"phonology.form": "seed", "phonology.scale": False, "features.dominant": False, "features.longest_gap": 0}
+
+PHONOLOGY: dict[str, Row] = {
+    "phonology/ctc": (
+        "seed 002, stage 2: one of 20 glosses by CTC, 71,893 parameters",
+        {**_READER, **_WLASL, "data.limit_classes": 20}, {"training.batch_size": 8}, "",
+    ),
+    "phonology/ctc-large": (
+        "the same with two layers of 128, the size that seed 002's stage 1 trains: 670,101 parameters",
+        _LARGE, {}, "phonology/ctc",
+    ),
+    "phonology/ctc-seed": (
+        "seed 002, stage 2, to the letter: its form of the features, clips as they are",
+        {**_SEED, "phonology.views": False}, {}, "phonology/ctc",
+    ),
+    "phonology/wlasl-100": (
+        "100 glosses of WLASL, its official split, from a store: 690,661 parameters",
+        {**_READER, **_LARGE, "data.corpus": "store", "data.limit_classes": 100}, {"training.batch_size": 8}, "",
+    ),
+    "phonology/wlasl-2000": (
+        "all 2,000 glosses of WLASL: 1,178,961 parameters",
+        {"data.limit_classes": 2000}, {}, "phonology/wlasl-100",
+    ),
+    "phonology/pretraining": (
+        "an encoder for phonology/ctc without glosses: views find each other, hidden frames are told by their codes",
+        {**_PRETEXT, **_WLASL}, {"phonology.codebooks": [16, 16, 16, 16, 16]}, "",
+    ),
+    "phonology/pretraining-seed": (
+        "seed 002, stage 1, to the letter: 128/2, last frame read, a quantiser that only trains itself",
+        {
+            **_SEED, **_LARGE, "phonology.pretext": "seed", "phonology.readout": "last",
+            "phonology.codebooks": [64, 32, 32, 16, 16],
+        }, {"phonology.codebooks": [16, 16, 16, 16, 16]}, "phonology/pretraining",
+    ),
+    "phonology/pretraining-generated": (
+        "the same encoder from many generated clips, seen through the points of wlasl-50",
+        {
+            **{k: v for k, v in _PRETEXT.items() if k != "training.batch_size"}, "data.skeleton": "upper-53", "data.glosses": 200, "data.signers": 40, "data.repetitions": 1,
+            "training.epochs": 10, "training.learning_rate": 2e-3,
+        }, {"phonology.codebooks": [16, 16, 16, 16, 16], "training.epochs": 8}, "",
+    ),
+}  # fmt: skip
