@@ -16,10 +16,8 @@ _TRAINING = {
 }
 _WLASL = {"data.corpus": "wlasl-50", "data.split": "folds", "data.folds": 4}
 _READER = {**_TRAINING, "phonology.network": "ctc", "training.batch_size": 8, "training.clip_norm": 5.0}
-_PRETEXT = {
-    **_TRAINING, "phonology.network": "pretext", "phonology.dropout": 0.3, "training.batch_size": 16,
-    "training.min_lr": 1e-6,
-}  # fmt: skip
+_UNLABELLED = {**_TRAINING, "phonology.network": "pretext", "phonology.dropout": 0.3, "training.min_lr": 1e-6}
+_PRETEXT = {**_UNLABELLED, "training.batch_size": 16}
 _LARGE = {"phonology.width": 128, "phonology.layers": 2}
 _SEED = {"phonology.form": "seed", "phonology.scale": False, "features.dominant": False, "features.longest_gap": 0}
 
@@ -58,7 +56,7 @@ PHONOLOGY: dict[str, Row] = {
     "phonology/pretraining-generated": (
         "the same encoder from many generated clips, seen through the points of wlasl-50",
         {
-            **{k: v for k, v in _PRETEXT.items() if k != "training.batch_size"}, "data.skeleton": "upper-53", "data.glosses": 200, "data.signers": 40, "data.repetitions": 1,
+            **_UNLABELLED, "data.skeleton": "upper-53", "data.glosses": 200, "data.signers": 40, "data.repetitions": 1,
             "training.epochs": 10, "training.learning_rate": 2e-3,
         }, {"phonology.codebooks": [16, 16, 16, 16, 16], "training.epochs": 8}, "",
     ),
