@@ -56,8 +56,8 @@ PHONOLOGY: dict[str, Row] = {
     "phonology/pretraining-generated": (
         "the same encoder from many generated clips, seen through the points of wlasl-50",
         {
-            **_UNLABELLED, "data.skeleton": "upper-53", "data.glosses": 200, "data.signers": 40, "data.repetitions": 1,
+            **_UNLABELLED, "data.skeleton": "upper-53", "data.glosses": 200, "data.signers": 40, "data.repetitions": 2,
             "training.epochs": 10, "training.learning_rate": 2e-3,
-        }, {"phonology.codebooks": [16, 16, 16, 16, 16], "training.epochs": 8}, "",
+        }, {"phonology.codebooks": [16, 16, 16, 16, 16], "training.epochs": 8, "data.repetitions": 1}, "",
     ),
 }  # fmt: skip

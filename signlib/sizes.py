@@ -35,6 +35,7 @@ CORPORA = {
 SENTENCE_FRAMES = 150
 """What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences."""
 READER_FRAMES = 64
+"""What a clip of one sign counts as."""
 
 
 def model_table() -> pd.DataFrame:
