@@ -37,20 +37,28 @@ def parser() -> argparse.ArgumentParser:
     models = verb("models", "every preset and the sizes of its model", "--format csv")
     models.add_argument("--format", choices=["table", "csv"], default="table")
 
-    extract = verb("extract", "videos to a store of landmarks or of pictures", "my_videos --out stores/mine")
-    extract.add_argument("source", help="a folder of videos (manifest.csv or sub-folders named by gloss), one video, "
-                         "or a folder of .npy or .pose files")  # fmt: skip
+    extract = verb(
+        "extract", "videos to a store of landmarks, of pictures, or of features of a frozen encoder",
+        "my_videos --out stores/mine --extractor frozen --set model=google/gemma-3-4b-it",
+    )  # fmt: skip
+    extract.add_argument("source", help="a folder of videos (manifest.csv or sub-folders named by gloss), AUTSL's or "
+                         "WLASL's folder, one video, or a folder of .npy or .pose files")  # fmt: skip
     extract.add_argument(
         "--out", required=True, metavar="STORE", help="folder of the store; an existing one is gone on with"
     )
-    extract.add_argument("--extractor", choices=["holistic", "pictures", "phonology"], default="holistic",
-                         help="landmarks, pictures for models of video, or phonology of a landmark store")  # fmt: skip
+    extract.add_argument("--extractor", choices=["holistic", "pictures", "phonology", "frozen"], default="holistic",
+                         help="landmarks; pictures for models of video; phonology of a landmark store; or one vector "
+                         "a frame from a frozen encoder (Gemma 3, SigLIP, VideoMAE, any of transformers)")  # fmt: skip
     extract.add_argument("--workers", type=int, default=1, help="processes; two are best on two cores")
     extract.add_argument("--shard", default="1/1", metavar="i/n", help="extract only part i of n (1-based)")
     extract.add_argument("--merge", action="store_true", help="make one store of the finished shards below STORE")
     extract.add_argument("--skip-existing", action="store_true", help="what always happens: finished clips are kept")
     extract.add_argument("--retry-failed", action="store_true", help="try clips again that failed before")
-    _add_set(extract, "of the extractor: tracking=false, max_side=512, ...; of pictures: frames=16, size=224, ...")
+    _add_set(
+        extract,
+        "of the extractor: tracking=false, max_side=512, ...; of pictures: frames=16, size=224, ...; "
+        "frozen: model=NAME_OR_FOLDER, frames=16, batch=32, dtype=float32, attention=flash, ...",
+    )
 
     train = verb("train", "fit a model, test it once, write a run", "landmarks/small --data-root stores/my_videos")
     train.add_argument("preset", nargs="?", help="family/variant, see `models`; landmarks/small if none is given")
@@ -172,7 +180,8 @@ def extract(options: argparse.Namespace) -> int:
     elif options.extractor == "pictures":
         store = extraction.extract_pictures(*common, options.retry_failed)
     else:
-        store = extraction.extract(*common, options.shard, options.merge, options.retry_failed)
+        extractor = extraction.extract_frozen if options.extractor == "frozen" else extraction.extract
+        store = extractor(*common, options.shard, options.merge, options.retry_failed)
     print(f"store {store.path}: {extraction.summary(store)}")
     for row in store.failed.itertuples():
         print(f"  failed: {row.clip}: {row.reason}")

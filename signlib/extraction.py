@@ -1,10 +1,10 @@
-"""From what a person has (a folder of videos, one video, landmark files) to a store of landmarks or of pictures."""
+"""From what a person has (a folder of videos, one video, landmark files) to a store: landmarks, pictures, features."""
 
 import difflib
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,20 +12,24 @@ from omegaconf import OmegaConf
 from tqdm.auto import tqdm
 
 from signlib import paths
-from signlib.data import autsl, manifest
+from signlib.data import autsl, manifest, wlasl
 from signlib.data.folder import VIDEO_SUFFIXES, read_folder
 from signlib.errors import ClipError, ManifestError, SettingsError
 from signlib.features import exchange, landmarks
 from signlib.features.filming import COLOUR, DEPTH, FILES, FilmedClips, PictureSettings, depth_beside
 from signlib.features.holistic import LandmarkSettings
 from signlib.features.phonology import NAMES, PhonologySettings, phonology
+from signlib.features.pictures import META as PICTURES_META
 from signlib.features.pictures import PictureStore, write_pictures
 from signlib.features.shards import merge_shards
 from signlib.features.store import Extraction, FeatureStore
 from signlib.features.store_writer import StoreWriter
 
+if TYPE_CHECKING:
+    from signlib.features.frozen import FrozenSettings
+
 LANDMARK_SUFFIXES = (".npy", ".pose")
-Chosen = TypeVar("Chosen", LandmarkSettings, PictureSettings, PhonologySettings)
+Chosen = TypeVar("Chosen", LandmarkSettings, PictureSettings, PhonologySettings, "FrozenSettings")
 
 
 def extract(
@@ -40,7 +44,7 @@ def extract(
     """The store of a source's landmarks; what a matching store already holds is kept.
 
     Args:
-        source: a folder corpus, one video, or a folder of `.npy` or `.pose` files.
+        source: a folder corpus, AUTSL's or WLASL's folder, one video, or a folder of `.npy` or `.pose` files.
         out: the store's folder.
         overrides: `key=value` settings of the extractor.
         workers: processes.
@@ -69,8 +73,8 @@ def extract_pictures(
     """The store of a source's pictures, which models of video read; what a matching store already holds is kept.
 
     Args:
-        source: a folder corpus, AUTSL's folder, or one video. Depth comes from the manifest's `depth_file`, and from
-            `X_depth.mp4` beside a single `X_color.mp4`.
+        source: a folder corpus, AUTSL's or WLASL's folder, or one video. Depth comes from the manifest's `depth_file`,
+            and from `X_depth.mp4` beside a single `X_color.mp4`.
         out: the store's folder.
         overrides: `key=value` settings of `PictureSettings`; without `kinds`, depth is kept where there is some.
         workers, retry_failed: as for `extract`.
@@ -79,8 +83,7 @@ def extract_pictures(
         InputError: for a source, setting or store that cannot be used; single bad clips are rows of the report.
     """
     source, overrides = Path(source), list(overrides)
-    official = source.is_dir() and (source / autsl.CLASSES).is_file()
-    table, root = (autsl.read_manifest(source), source) if official else source_manifest(source)
+    table, root = source_manifest(source)
     if source.is_file() and depth_beside(source):
         table = table.assign(depth_file=depth_beside(source).name)
     settings = extractor_settings(PictureSettings, overrides)
@@ -126,13 +129,50 @@ def extract_phonology(
         return writer.finish()
 
 
+def extract_frozen(
+    source: str | Path,
+    out: str | Path,
+    overrides: Iterable[str] = (),
+    workers: int = 1,
+    shard: str = "1/1",
+    merge: bool = False,
+    retry_failed: bool = False,
+) -> FeatureStore:
+    """The store of a source's frozen visual features; what a matching store already holds is kept.
+
+    Args:
+        source: a folder corpus, AUTSL's or WLASL's folder, one video, or a store of pictures.
+        out: the store's folder.
+        overrides: `key=value` settings of `frozen.FrozenSettings`, such as `model=google/gemma-3-4b-it`.
+        workers, shard, merge, retry_failed: as for `extract`; workers are threads that decode.
+
+    Raises:
+        InputError: for a source, setting, model or store that cannot be used; single bad clips are rows of the report.
+    """
+    # Imports torch and transformers, which no other extraction needs.
+    from signlib.features import frozen
+
+    if merge:
+        return merge_shards(out)
+    settings, part, source = extractor_settings(frozen.FrozenSettings, overrides), parse_shard(shard), Path(source)
+    if (source / PICTURES_META).is_file():
+        kept = frozen.KeptPictures(PictureStore(source))
+        return frozen.extract_frozen(kept, out, settings, workers, part, retry_failed=retry_failed)
+    clips = FilmedClips(*source_manifest(source))
+    return frozen.extract_frozen(clips, out, settings, workers, part, retry_failed=retry_failed)
+
+
 def source_manifest(source: Path) -> tuple[pd.DataFrame, Path]:
-    """The manifest of a folder or of one video, and the folder its files are relative to."""
+    """The manifest of a folder, an official corpus or one video, and the folder its files are relative to."""
     if source.is_file():
         row = {"clip": paths.check_name(source.stem), "file": source.name}
         return manifest.complete(pd.DataFrame([row])), source.parent
     if not source.exists():
         raise ManifestError(f"{source} does not exist; give a folder of videos, one video, or a folder of landmarks")
+    if (source / autsl.CLASSES).is_file():
+        return autsl.read_manifest(source), source
+    if (source / wlasl.INSTANCES).is_file() or any(source.glob("nslt_*.json")):
+        return wlasl.read_manifest(source), source
     return read_folder(source), source
 
 
@@ -206,4 +246,11 @@ def summary(store: FeatureStore | PictureStore) -> str:
             f"{made.size} pixels each; a clip's {sizes or 'size is unknown'}"
         )
     frames = int(store.index["length"].sum())
+    if store.extraction.extractor == "frozen":
+        made = store.extraction.settings
+        clips = f"{counts['done']} clips done, {counts['failed']} failed"
+        return (
+            f"{clips}, {frames:,} vectors of {store.extraction.shape[0]} numbers ("
+            f"{made['pooling']} of {made['model']}, {made['dtype']}, attention {made['attention']})"
+        )
     return f"{counts['done']} clips done, {counts['failed']} failed, {frames:,} frames of {store.extraction.shape}"

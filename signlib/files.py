@@ -28,16 +28,21 @@ def disk_error(error: OSError, path: Path) -> DiskError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all.
+    """Write a small text whole or not at all.
 
     Raises:
         DiskError: when the disk is full or the folder cannot be written; the old file stays.
     """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a small file whole or not at all; errors as for `write_text`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8", newline="") as handle:
-            handle.write(text)
+        with open(temporary, "wb") as handle:
+            handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)

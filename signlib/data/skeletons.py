@@ -77,7 +77,8 @@ class Skeleton:
                 (`pose+left_hand`), or a named set: `hands` (both hands), `body` (all but a face mesh),
                 `upper` (shoulders to wrists, hips and hands: 50 of MediaPipe's points),
                 `signing` (nose, mouth, shoulders to wrists and hands: 51),
-                `118` (lips, eyes, four nose points and hands).
+                `118` (lips, eyes, four nose points and hands), `54` (shoulders to finger bases of the pose, and
+                hands: what seed 004 keeps).
 
         Raises:
             SettingsError: for a name this skeleton does not know.
@@ -128,6 +129,9 @@ def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
     sets["body"] = [i for i in range(len(skeleton)) if i not in face_mesh]
     if hands and "pose" in parts:
         arms = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip") for side in ("left", "right")]
+        ends = [f"{side}_{joint}" for joint in ("pinky", "index", "thumb") for side in ("left", "right")]
+        if skeleton.has(*ends):
+            sets["54"] = [*(skeleton.index(name) for name in [*arms[:6], *ends]), *hands]
         signing = ["nose", "mouth_left", "mouth_right", *arms[:6]]
         if skeleton.has(*signing):
             sets["signing"] = [*(skeleton.index(name) for name in signing), *hands]

@@ -5,7 +5,6 @@ they are fractions of the picture and missing is NaN. Pickled arrays are never l
 """
 
 import io
-import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from signlib.features.holistic import CHANNELS, Holistic, LandmarkSettings
 from signlib.features.quality import write_report
 from signlib.features.store import Extraction, FeatureStore
 from signlib.features.store_writer import StoreWriter
-from signlib.files import disk_error
+from signlib.files import write_bytes
 
 LAYOUTS = {len(skeleton): skeleton for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42)}
 COMPONENTS = {
@@ -122,7 +121,7 @@ def write_npy(path: str | Path, points: np.ndarray) -> None:
     """
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(points), allow_pickle=False)
-    _write_bytes(Path(path), buffer.getvalue())
+    write_bytes(Path(path), buffer.getvalue())
 
 
 def write_pose(path: str | Path, points: np.ndarray, skeleton: Skeleton, width: int, height: int, fps: float) -> None:
@@ -172,7 +171,7 @@ def write_pose(path: str | Path, points: np.ndarray, skeleton: Skeleton, width: 
     )
     buffer = io.BytesIO()
     pose.write(buffer)
-    _write_bytes(Path(path), buffer.getvalue())
+    write_bytes(Path(path), buffer.getvalue())
 
 
 def export_folder(store: FeatureStore, folder: str | Path, suffix: str = ".npy") -> list[Path]:
@@ -324,16 +323,3 @@ def _parsed_pose(path: Path) -> Pose:
         raise ClipError(f"{path} does not exist; every clip needs a file <clip>.pose") from None
     except (struct.error, UnicodeDecodeError, OSError, OverflowError) as error:
         raise ClipError(f"{path} is no readable .pose file ({error}); copy it again") from None
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise disk_error(error, path) from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()

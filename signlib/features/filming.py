@@ -27,7 +27,7 @@ COLOUR, DEPTH = "colour", "depth"
 KINDS = (COLOUR, DEPTH)
 FILES = {COLOUR: "file", DEPTH: "depth_file"}
 """Kind -> the manifest's column that names its video or its folder of pictures."""
-FITS = ("crop", "letterbox")
+FITS = ("crop", "letterbox", "stretch")
 _ENDINGS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 """Pictures in a folder, and what stands at their end unless they were cut off."""
 _TINTED = 8.0
@@ -41,7 +41,8 @@ class PictureSettings:
     Attributes:
         frames: how many a clip, evenly spaced, both ends included; a shorter clip repeats some.
         size: side of the square pictures in pixels.
-        fit: `crop` (short side resized, middle of the long side kept) or `letterbox` (long side resized, black bars).
+        fit: `crop` (short side resized, middle of the long side kept), `letterbox` (long side resized, black bars)
+            or `stretch` (both sides resized).
         quality: of JPEG, for colour; depth is kept without loss.
         kinds: `colour`, `depth` or both.
     """
@@ -184,15 +185,15 @@ def depth_beside(colour: Path) -> Path | None:
 
 
 def fit(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
-    """A picture (H, W) or (H, W, 3) as a square one: its middle, or all of it between black bars."""
+    """A picture (H, W) or (H, W, 3) as a square one: its middle, or all of it between black bars or stretched."""
     size = settings.size
     height, width = picture.shape[:2]
     target = _resized(width, height, settings)
     if target != (width, height):
-        shrinks = target[0] <= width
+        shrinks = target[0] * target[1] <= width * height
         picture = cv2.resize(picture, target, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     x, y = (target[0] - size) // 2, (target[1] - size) // 2
-    if settings.fit == "crop":
+    if settings.fit != "letterbox":
         return np.ascontiguousarray(picture[y : y + size, x : x + size])
     out = np.zeros((size, size, *picture.shape[2:]), picture.dtype)
     out[-y : target[1] - y, -x : target[0] - x] = picture
@@ -201,6 +202,8 @@ def fit(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
 
 def _resized(width: int, height: int, settings: PictureSettings) -> tuple[int, int]:
     """Width and height once the side that counts has `settings.size` pixels."""
+    if settings.fit == "stretch":
+        return settings.size, settings.size
     side = (min if settings.fit == "crop" else max)(width, height)
     return max(1, round(width * settings.size / side)), max(1, round(height * settings.size / side))
 

@@ -100,13 +100,23 @@ def write_report(store: FeatureStore, session: dict[str, Any] | None = None) -> 
     report = quality_report(store)
     write_json(store.path / REPORT, report)
     if session is not None:
-        rate = session["frames"] / session["seconds"] if session["seconds"] > 0 else 0.0
-        ended = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(
-            store.path / TIMINGS,
-            {"sessions": [*timings(store), {**session, "frames_per_second": rate, "ended": ended}]},
-        )
+        note_session(store, session)
     return report
+
+
+def note_session(store: FeatureStore, session: dict[str, Any]) -> None:
+    """Write one more line of timings beside the arrays.
+
+    Args:
+        session: what an extraction did (clips, frames, failed, workers, seconds).
+
+    Raises:
+        DiskError: when it cannot be written.
+    """
+    rate = session["frames"] / session["seconds"] if session["seconds"] > 0 else 0.0
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    line = {**session, "frames_per_second": rate, "ended": ended}
+    write_json(store.path / TIMINGS, {"sessions": [*timings(store), line]})
 
 
 def timings(store: FeatureStore) -> list[dict[str, Any]]:
