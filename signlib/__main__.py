@@ -90,6 +90,8 @@ def parser() -> argparse.ArgumentParser:
         "clips", nargs="+", help="videos, .npy, .pose or .skeleton files, or stores made with the run's extractors"
     )
     predict.add_argument("--split", default="", help="of a store, only the clips of this split")
+    predict.add_argument("--tower", default="", metavar="MODEL",
+                         help="of a run on frozen features: where its encoder lies now, if it was moved")  # fmt: skip
     predict.add_argument("--out", metavar="CSV", help="also write the table there")
 
     wer = verb(
@@ -260,13 +262,15 @@ def predict(options: argparse.Namespace) -> int:
     from signlib import files, recognise, runs
 
     run = runs.Run(options.run)
-    table = recognise.predict(run, options.clips, options.split)
+    table = recognise.predict(run, options.clips, options.split, tower=options.tower)
     if run.settings.data.corpus == "generated":
         print("this run was trained on generated clips: what it says of real ones means nothing", file=sys.stderr)
     for row in table.itertuples():
         best = ", ".join(f"{gloss} {share:.0%}" for gloss, share in row.top)
         without = f" (without {row.missing})" if row.missing else ""
         print(f"{row.clip}: {best or 'not usable: ' + row.problem}{without}")
+        if row.warning:
+            print(f"  unlike the training clips, so do not trust this: {row.warning}")
     known = table[(table["gloss"] != "") & (table["problem"] == "")]
     if len(known):
         right = sum(row.top[0][0] == row.gloss for row in known.itertuples())

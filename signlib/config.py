@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from signlib.errors import SettingsError
 from signlib.schema import (
     CHOICES,
+    FROZEN_INPUTS,
     GRAPH_STREAMS,
     MODALITIES,
     RANGES,
@@ -24,6 +25,7 @@ from signlib.schema import (
     AugmentSettings,
     DataSettings,
     FeatureSettings,
+    FrozenSettings,
     FusionSettings,
     GraphSettings,
     ModelSettings,
@@ -37,10 +39,10 @@ from signlib.schema import (
 )
 
 __all__ = [
-    "ActionSettings", "AugmentSettings", "DataSettings", "FeatureSettings", "FusionSettings", "GraphSettings",
-    "ModelSettings", "PhonologySettings", "PictureSettings", "SentenceSettings", "Settings", "TrainingSettings",
-    "VideoAugmentSettings", "VideoSettings", "build", "differences", "flat", "from_yaml", "known_keys", "run_name",
-    "to_yaml",
+    "ActionSettings", "AugmentSettings", "DataSettings", "FeatureSettings", "FrozenSettings", "FusionSettings",
+    "GraphSettings", "ModelSettings", "PhonologySettings", "PictureSettings", "SentenceSettings", "Settings",
+    "TrainingSettings", "VideoAugmentSettings", "VideoSettings", "build", "differences", "flat", "from_yaml", "known_keys",
+    "run_name", "to_yaml",
 ]  # fmt: skip
 
 
@@ -180,6 +182,7 @@ def check(settings: Settings) -> None:
         raise SettingsError(f"data.shortest={settings.data.shortest} is more than data.longest={settings.data.longest}")
     check_sentences(settings)
     check_phonology(settings)
+    check_frozen(settings)
     if settings.data.fold >= settings.data.folds:
         raise SettingsError(f"data.fold={settings.data.fold} must lie within 0..{settings.data.folds - 1}")
     if settings.data.split == "signer" and not settings.data.test_signers:
@@ -218,6 +221,36 @@ def check_training(training: TrainingSettings) -> None:
             f"training.milestones={stones} with training.schedule={training.schedule}: multistep needs rising epochs "
             "such as [50,65], other schedules none"
         )
+
+
+def check_frozen(settings: Settings) -> None:
+    """Refuse what cannot work in a classifier on frozen features.
+
+    Raises:
+        SettingsError: with key, value and limit.
+    """
+    frozen, inputs = settings.frozen, settings.frozen.inputs
+    if set(inputs) - set(FROZEN_INPUTS) or not inputs or len(set(inputs)) < len(inputs):
+        raise SettingsError(f"frozen.inputs={inputs} must be some of {', '.join(FROZEN_INPUTS)}, each once")
+    if frozen.width % frozen.heads:
+        raise SettingsError(f"frozen.width={frozen.width} cannot be shared by frozen.heads={frozen.heads}")
+    if not frozen.fusion:
+        return
+    others = {"fusion.modalities": settings.fusion.modalities, "gcn.variant": settings.gcn.variant,
+              "ctc.network": settings.ctc.network}  # fmt: skip
+    for key, value in others.items():
+        if value:
+            raise SettingsError(f"frozen.fusion={frozen.fusion} and {key}={value} are two models; empty one of them")
+    if "landmarks" in inputs and not 1 <= settings.features.frames <= frozen.positions:
+        raise SettingsError(
+            f"features.frames={settings.features.frames} must lie within 1..{frozen.positions} (frozen.positions)"
+        )
+    mirrors = {"features.dominant": settings.features.dominant, "augment.mirror": settings.augment.mirror,
+               "augment.mixup": settings.augment.mixup,
+               "training.mirror_at_test": settings.training.mirror_at_test}  # fmt: skip
+    for key, value in mirrors.items() if "visual" in inputs else ():
+        if value:
+            raise SettingsError(f"{key}={value} changes landmarks, but not what a frozen encoder saw; switch it off")
 
 
 def check_sentences(settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """From the settings' names to clips: which corpus, and who trains, validates and tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from signlib.action_corpora import SPLIT_TYPES, load_actions, split_type
 from signlib.data import autsl, landmark_files, ntu60, phoenix, wlasl
 from signlib.data.folder import read_folder
 from signlib.data.skeletons import shared_points, skeleton
+from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, SettingsError
 from signlib.features.stitched import StitchedSentences
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
@@ -82,6 +83,19 @@ def generated_world(settings: config.DataSettings) -> GeneratedCorpus | Sentence
 def corpus_root(settings: config.DataSettings) -> Path:
     """The folder that the files of a video corpus are relative to."""
     return Path(settings.root) if settings.root else paths.data_root() / VIDEO_READERS[settings.corpus][0]
+
+
+def failed_note(source: ClipSource) -> list[str]:
+    """One line on the clips that have no features, where there are some."""
+    if isinstance(source, FeatureStore) and len(source.failed):
+        return [f"{len(source.failed)} of {len(source.manifest)} clips have no features"]
+    return []
+
+
+def class_numbers(rows: pd.DataFrame, clips: Sequence[str], vocabulary: Vocabulary) -> np.ndarray:
+    """(N,) class numbers of clips, by the glosses of their rows in a manifest."""
+    gloss = rows.set_index("clip")["gloss"]
+    return np.asarray(vocabulary.encode(gloss.loc[list(clips)].tolist()))
 
 
 def _load(settings: config.DataSettings) -> ClipSource:

@@ -17,6 +17,7 @@ from signlib.corpora import load_manifest, split_clips
 from signlib.data import autsl
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.errors import InputError, SettingsError
+from signlib.models.frozen import GEMMA_WIDTH
 from signlib.recognition import build_model
 from signlib.training.batches import Batch
 from signlib.training.devices import accumulation, choose_device, device_count
@@ -271,6 +272,9 @@ def random_batch(settings: Settings, base: Skeleton, classes: int, clips: int) -
     }
     if settings.fusion.modalities:
         batch["present"] = torch.ones(clips, len(settings.fusion.modalities), dtype=torch.bool)
+    if settings.frozen.fusion:
+        batch["features"] = torch.randn(clips, settings.frozen.frames, GEMMA_WIDTH)
+        batch["shown"] = torch.ones(batch["features"].shape[:2], dtype=torch.bool)
     if "rgb" in settings.fusion.modalities:
         batch["colour"] = torch.randint(256, (*shape, 3), dtype=torch.uint8)
     if "depth" in settings.fusion.modalities:

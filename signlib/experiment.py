@@ -21,6 +21,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, RunError
 from signlib.evaluation import metrics, plots
 from signlib.files import write_json, write_text
+from signlib.frozen_recognition import feature_size
 from signlib.models.classifier import parameter_count
 from signlib.phonology_recognition import PhonologyRecognition
 from signlib.recognition import Recognition, build_model, open_recognition
@@ -281,14 +282,15 @@ def teacher_of(settings: Settings, vocabulary: Vocabulary) -> nn.Module | None:
         raise RunError(f"training.teacher: run {run.path} knows other classes than these; train it on the same corpus")
     ours, theirs = config.flat(settings), config.flat(run.settings)
     # Both see the same batch.
-    parts = ("features.", "action.", "fusion.modalities", "gcn.streams", "ctc.input", "ctc.reduce", "ctc.stride")
+    parts = ("features.", "action.", "fusion.modalities", "gcn.streams", "ctc.input", "ctc.reduce", "ctc.stride",
+             "frozen.inputs", "frozen.store")  # fmt: skip
     other = [key for key in ours if key.startswith(parts) and ours[key] != theirs[key]]
     if other or "extraction" not in about:
         key = other[0] if other else "fusion.modalities"
         raise RunError(
             f"training.teacher: run {run.path} has {key}={theirs[key]}, this one {ours[key]}; make it the same"
         )
-    model = build_model(run.settings, skeleton(about["extraction"]["skeleton"]), len(vocabulary))
+    model = build_model(run.settings, skeleton(about["extraction"]["skeleton"]), len(vocabulary), feature_size(about))
     model.load_state_dict(weights)
     return model
 

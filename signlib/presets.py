@@ -170,6 +170,82 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 
+_FROZEN = {
+    "data.corpus": "wlasl",
+    "frozen.fusion": "concat",
+    "features.joints": "54",
+    "features.dominant": False,
+    "features.frames": 16,
+    "augment.mirror": 0.0,
+    "training.epochs": 50,
+    "training.batch_size": 32,
+    "training.weight_decay": 0.01,
+    "training.warmup": 0.0,
+    "training.min_lr": 1e-6,
+    "training.label_smoothing": 0.0,
+    "training.average": 0.0,
+    "training.threads": 1,
+    "training.mirror_at_test": False,
+}
+_UNCHANGED = {
+    f"augment.{name}": 0.0
+    for name in ("yaw", "pitch", "roll", "scale", "shear", "hand_yaw", "hand_pitch", "hand_roll", "hand_scale",
+                 "finger", "joint", "shift", "jitter", "warp", "crop", "drop_hand", "drop_second")
+}  # fmt: skip
+_FROZEN_SMOKE = {
+    "data.glosses": 6,
+    "frozen.tower": "random",
+    "frozen.frames": 8,
+    "frozen.width": 64,
+    "frozen.intermediate": 128,
+}
+PRESETS |= {
+    "wlasl/concat": Preset(
+        "seed 004: frozen features and landmarks side by side; landmarks normalised and varied, official split",
+        _FROZEN,
+        smoke=_FROZEN_SMOKE,
+    ),
+    "wlasl/attention": Preset(
+        "seed 004's attention over a single key: a linear map, kept to compare",
+        {"frozen.fusion": "attention"},
+        base="wlasl/concat",
+    ),
+    "wlasl/attention-over-time": Preset(
+        "each stream attends to the moments of the other one",
+        {"frozen.fusion": "attention-over-time"},
+        base="wlasl/concat",
+    ),
+    "wlasl/gated": Preset(
+        "seed 004: a gate chooses between features and landmarks", {"frozen.fusion": "gated"}, base="wlasl/concat"
+    ),
+    "wlasl/seed": Preset(
+        "seed 004 as it is: concat on raw coordinates, nothing varied; but the official split",
+        {"features.normalise": False, **_UNCHANGED},
+        base="wlasl/concat",
+    ),
+    "wlasl-50/landmark-branch": Preset(
+        "seed 004's landmark branch alone on 50 ASL glosses, four folds",
+        {
+            "data.corpus": "wlasl-50",
+            "data.split": "folds",
+            "data.folds": 4,
+            "features.joints": "body",
+            "features.dominant": True,
+            "features.frames": 32,
+            "frozen.inputs": ["landmarks"],
+            "augment.mirror": 0.5,
+            "training.epochs": 60,
+            "training.batch_size": 64,
+            "training.weight_decay": 0.05,
+            "training.warmup": 0.1,
+            "training.label_smoothing": 0.1,
+            "training.average": 0.99,
+            "training.mirror_at_test": True,
+        },
+        base="wlasl/concat",
+    ),
+}
+
 _AUTSL = {
     "data.corpus": "autsl",
     "features.dominant": False,

@@ -1,27 +1,37 @@
-"""What an experiment needs of its clips and its model: landmarks alone, several modalities, or whole bodies.
+"""What an experiment needs of its clips and its model: landmarks, several modalities, frozen features, whole bodies.
 
 All kinds answer the same questions (`Recognition`), so that training and evaluation need not know which it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 from torch import nn
 
 from signlib import paths
 from signlib.action_recognition import ActionRecognition, action_classifier
 from signlib.config import Settings, VideoSettings
-from signlib.corpora import GENERATED, VIDEO_READERS, corpus_root, generated_world, load_corpus, load_manifest
+from signlib.corpora import (
+    GENERATED,
+    VIDEO_READERS,
+    class_numbers,
+    corpus_root,
+    failed_note,
+    generated_world,
+    load_corpus,
+    load_manifest,
+)
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import SettingsError
 from signlib.features import filming
 from signlib.features.pictures import PictureStore, pictures_of, write_pictures
 from signlib.features.store import ClipSource, FeatureStore
+from signlib.frozen_recognition import FrozenRecognition, frozen_classifier
 from signlib.models.classifier import LandmarkClassifier, landmark_classifier, landmark_encoder
+from signlib.models.frozen import GEMMA_WIDTH, FrozenClassifier
 from signlib.models.fusion import FUSIONS, CrossAttentionFusion
 from signlib.models.multimodal import MODALITIES, MultimodalClassifier
 from signlib.models.phonology import GlossReader
@@ -30,7 +40,7 @@ from signlib.models.video import VideoEncoder, depth_from_colour, pretrained_vid
 from signlib.phonology_recognition import PhonologyRecognition, phonology_model
 from signlib.sentence_recognition import SentenceRecognition, sentence_model
 from signlib.training.actions import ActionClassifier
-from signlib.training.augment import Augment
+from signlib.training.augment import Augment, hands_of
 from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import Batch, ClipDataset, Clips, Prepared, prepare_clips
 from signlib.training.multimodal import KEYS, MultimodalDataset
@@ -71,25 +81,27 @@ def open_recognition(settings: Settings) -> Recognition:
         return SentenceRecognition(settings)
     if settings.phonology.network:
         return PhonologyRecognition(settings)
+    if settings.frozen.fusion:
+        return FrozenRecognition(settings)
     return MultimodalRecognition(settings) if settings.fusion.modalities else LandmarkRecognition(settings)
 
 
-def hands_of(chosen: Skeleton) -> list[tuple[int, ...]]:
-    """Both hands' joints; the leading one, the right, is the last."""
-    hands = [chosen.parts.get("left_hand", ()), chosen.parts.get("right_hand", ())]
-    return [hand for hand in hands if len(hand) == 21]
-
-
 def build_model(
-    settings: Settings, base: Skeleton, classes: int
-) -> LandmarkClassifier | MultimodalClassifier | ActionClassifier | GlossReader | PretextNetwork:
-    """The untrained classifier that the settings describe, for landmarks of skeleton `base`."""
+    settings: Settings, base: Skeleton, classes: int, feature_size: int = GEMMA_WIDTH
+) -> LandmarkClassifier | MultimodalClassifier | ActionClassifier | GlossReader | PretextNetwork | FrozenClassifier:
+    """The untrained classifier that the settings describe, for landmarks of skeleton `base`.
+
+    Args:
+        feature_size: numbers a frame of frozen features; only a classifier on those reads it.
+    """
     if settings.gcn.variant:
         return action_classifier(settings, base, classes)
     if settings.ctc.network:
         return sentence_model(settings, base, classes)
     if settings.phonology.network:
         return phonology_model(settings, classes)
+    if settings.frozen.fusion:
+        return frozen_classifier(settings, base, classes, feature_size)
     chosen = base.select(settings.features.joints)
     sizes = (len(chosen), settings.features.coordinates, hands_of(chosen), settings.features.frames)
     if not settings.fusion.modalities:
@@ -143,7 +155,7 @@ class LandmarkRecognition:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.source = load_corpus(settings.data)
-        self.table, self.notes = self.source.labelled, _failed_note(self.source)
+        self.table, self.notes = self.source.labelled, failed_note(self.source)
         self.chosen = self.source.skeleton.select(settings.features.joints)
         self.mirror = list(self.chosen.mirror)
 
@@ -154,7 +166,7 @@ class LandmarkRecognition:
     def prepare(self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False) -> Clips:
         """Rows of the table as a dataset."""
         prepared = prepare_clips(self.source, rows["clip"], self.settings.features, quiet)
-        data = ClipDataset(prepared.points, _targets(rows, prepared.clips, vocabulary), repeats)
+        data = ClipDataset(prepared.points, class_numbers(rows, prepared.clips, vocabulary), repeats)
         return Clips(data, prepared.clips, prepared.unusable)
 
     @property
@@ -187,7 +199,7 @@ class MultimodalRecognition:
         own = self.points is not None and data.corpus not in VIDEO_READERS
         self.table = self.points.labelled if own else load_manifest(data)
         self.pictures = self._pictures() if set(self.modalities) - {"skeleton"} else None
-        self.notes = [] if self.points is None else _failed_note(self.points)
+        self.notes = [] if self.points is None else failed_note(self.points)
         self.chosen = None if self.points is None else self.points.skeleton.select(settings.features.joints)
         self.mirror = [] if self.chosen is None else list(self.chosen.mirror)
 
@@ -235,9 +247,10 @@ class MultimodalRecognition:
             known = set(self.points.labelled["clip"])
             names = [clip for clip in rows["clip"] if clip in known]
             prepared = prepare_clips(self.points, names, self.settings.features, quiet)
+        clips = rows["clip"].tolist()
         data = MultimodalDataset(
-            rows["clip"].tolist(), _targets(rows, rows["clip"].tolist(), vocabulary), self.modalities, self.pictures,
-            prepared, self.settings.pictures.in_memory, repeats,
+            clips, class_numbers(rows, clips, vocabulary), self.modalities, self.pictures, prepared,
+            self.settings.pictures.in_memory, repeats,
         )  # fmt: skip
         return Clips(data, data.clips, data.left_out)
 
@@ -255,14 +268,3 @@ class MultimodalRecognition:
         if self.points is not None:
             about["extraction"] = asdict(self.points.extraction)
         return about
-
-
-def _failed_note(source: ClipSource) -> list[str]:
-    if isinstance(source, FeatureStore) and len(source.failed):
-        return [f"{len(source.failed)} of {len(source.manifest)} clips have no features"]
-    return []
-
-
-def _targets(rows: pd.DataFrame, clips: Sequence[str], vocabulary: Vocabulary) -> np.ndarray:
-    gloss = rows.set_index("clip")["gloss"]
-    return np.asarray(vocabulary.encode(gloss.loc[list(clips)].tolist()))

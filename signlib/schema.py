@@ -234,6 +234,37 @@ class GraphSettings:
 
 
 @dataclass
+class FrozenSettings:
+    """The classifier on frozen visual features (seed 004).
+
+    Attributes:
+        fusion: concat, attention (over a single key, as the seed has it), attention-over-time or gated; "" = no such
+            classifier.
+        inputs: `visual`, `landmarks` or both.
+        store: features that `extract --extractor frozen` made; how many numbers a frame has is read there.
+        tower: of generated clips, without a store: the encoder whose features are made below the folder of runs;
+            `random` = a tiny one with random weights.
+        frames: of a clip, for features that are made so.
+        width, heads: of both branches and the fusion.
+        layers, intermediate: of the landmarks' transformer.
+        positions: longest clip in frames.
+        dropout: everywhere.
+    """
+
+    fusion: str = ""
+    inputs: list[str] = field(default_factory=lambda: ["visual", "landmarks"])
+    store: str = ""
+    tower: str = ""
+    frames: int = 16
+    width: int = 256
+    heads: int = 4
+    layers: int = 2
+    intermediate: int = 1024
+    positions: int = 64
+    dropout: float = 0.3
+
+
+@dataclass
 class AugmentSettings:
     """Changes of a training clip that leave its sign the same; 0 switches one off.
 
@@ -384,6 +415,7 @@ class Settings:
     depth: VideoSettings = field(default_factory=VideoSettings)
     pictures: PictureSettings = field(default_factory=PictureSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
+    frozen: FrozenSettings = field(default_factory=FrozenSettings)
     action: ActionSettings = field(default_factory=ActionSettings)
     gcn: GraphSettings = field(default_factory=GraphSettings)
     ctc: SentenceSettings = field(default_factory=SentenceSettings)
@@ -401,6 +433,7 @@ CHOICES = {
     "features.coordinates": (2, 3),
     "model.layout": ("cls", "seed"),
     "fusion.kind": ("weighted", "concat", "gated", "cross-attention"),
+    "frozen.fusion": ("", "concat", "attention", "attention-over-time", "gated"),
     "pictures.fit": ("crop", "letterbox"),
     "gcn.variant": ("", "nano", "small", "base", "large"),
     "gcn.partition": ("distance", "spatial"),
@@ -413,6 +446,7 @@ CHOICES = {
     **PHONOLOGY_CHOICES,
 }
 MODALITIES = ("rgb", "depth", "skeleton")
+FROZEN_INPUTS = ("visual", "landmarks")
 STREAMS = ("point", "local", "bone", "pair", "velocity")
 GRAPH_STREAMS = ("joint", "velocity", "bone", "bone_velocity")
 
@@ -465,6 +499,13 @@ RANGES = {
     "fusion.heads": (1, 1000),
     "fusion.dropout": (0, 0.95),
     "fusion.drop_modality": (0, 0.95),
+    "frozen.frames": (1, 1024),
+    "frozen.width": (1, 10**5),
+    "frozen.heads": (1, 1000),
+    "frozen.layers": (1, 1000),
+    "frozen.intermediate": (1, 10**6),
+    "frozen.positions": (1, 10**5),
+    "frozen.dropout": (0, 0.95),
     "action.bodies": (1, 6),
     "action.frames": (2, 10**4),
     "action.crop": (0.01, 1),

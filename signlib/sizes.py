@@ -17,6 +17,7 @@ from signlib.config import Settings
 from signlib.data.skeletons import Skeleton, skeleton
 from signlib.models.classifier import LandmarkClassifier, parameter_count
 from signlib.models.ctc_front import SentenceModel
+from signlib.models.frozen import GEMMA_WIDTH, FrozenClassifier
 from signlib.models.gcn import VARIANTS, GraphSizes
 from signlib.models.gcn_gates import reduced
 from signlib.models.multimodal import MultimodalClassifier
@@ -30,16 +31,20 @@ CORPORA = {
     "dgs-30": ("face-hands-43", 30), "asl-letters": ("hands-42", 27), "wlasl-50": ("upper-53", 50),
     "ntu60": ("ntu-25", 60), "nw-ucla": ("kinect-20", 10), "store": ("mediapipe-543", 1231),
     "generated-sentences": ("mediapipe-543", 121), "stitched-asl-words": ("mediapipe-75", 32),
+    "wlasl": ("mediapipe-543", 100),
 }  # fmt: skip
 """Corpus -> its skeleton and number of glosses (a store's are PHOENIX-2014's); all others: 543 points, AUTSL's 226."""
 SENTENCE_FRAMES = 150
 """What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences."""
 READER_FRAMES = 64
 """What a clip of one sign counts as."""
+FEATURE_SIZES = (GEMMA_WIDTH, 2560, 2048)
+"""Numbers a frame for which classifiers on frozen features are counted: Gemma 3's tower, its 4b's projected tokens, and
+what seed 004 states."""
 
 
 def model_table() -> pd.DataFrame:
-    """One row a preset with the sizes of its model's parts.
+    """One row a preset with the sizes of its model's parts; of those on frozen features one a feature size.
 
     `rgb` and `depth` are the video encoders, `encoder` the transformer on landmarks, `projection` what leads into it,
     `fusion` the projections and weights of the modalities, `classifier` the rest; "" where there is none. Of a graph
@@ -51,12 +56,15 @@ def model_table() -> pd.DataFrame:
         settings = presets.build(name)
         layout, classes = CORPORA.get(settings.data.corpus, ("mediapipe-543", 226))
         base, classes = skeleton(settings.data.skeleton or layout), settings.data.limit_classes or classes
-        with torch.device("meta"):
-            model = build_model(unweighted(settings), base, classes)
-        rows.append(
-            {"preset": name, "parameters": parameter_count(model), **_parts(model)}
-            | {"MACs": count_macs(settings, base, classes), "classes": classes, "about": preset.question}
-        )
+        frozen = settings.frozen.fusion and "visual" in settings.frozen.inputs
+        for size in FEATURE_SIZES if frozen else (GEMMA_WIDTH,):
+            with torch.device("meta"):
+                model = build_model(unweighted(settings), base, classes, size)
+            shown = f"{name}, {size:,}-D" if frozen else name
+            rows.append(
+                {"preset": shown, "parameters": parameter_count(model), **_parts(model)}
+                | {"MACs": count_macs(settings, base, classes, size), "classes": classes, "about": preset.question}
+            )
     return pd.DataFrame(rows)
 
 
@@ -71,7 +79,13 @@ def unweighted(settings: Settings) -> Settings:
 
 
 def _parts(
-    model: LandmarkClassifier | MultimodalClassifier | ActionClassifier | SentenceModel | GlossReader | PretextNetwork,
+    model: LandmarkClassifier
+    | MultimodalClassifier
+    | ActionClassifier
+    | SentenceModel
+    | GlossReader
+    | PretextNetwork
+    | FrozenClassifier,
 ) -> dict[str, int | str]:
     parts: dict[str, nn.Module | None] = dict.fromkeys(
         ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
@@ -93,6 +107,9 @@ def _parts(
         parts |= {"fusion": model.fusion, "classifier": model.classifier}
         parts |= {name: model.encoders[name] for name in ("rgb", "depth") if name in model.encoders}
         landmarks = dict(model.encoders).get("skeleton")
+    elif isinstance(model, FrozenClassifier):
+        parts |= {"encoder": model.landmarks, "projection": model.visual, "fusion": model.fusion}
+        parts["classifier"] = model.head
     else:
         landmarks, parts["classifier"] = model.encoder, model.head
     counts: dict[str, int | str] = {name: "" if part is None else parameter_count(part) for name, part in parts.items()}
@@ -102,10 +119,10 @@ def _parts(
     return counts
 
 
-def count_macs(settings: Settings, base: Skeleton, classes: int) -> int:
+def count_macs(settings: Settings, base: Skeleton, classes: int, feature_size: int = GEMMA_WIDTH) -> int:
     """Multiply-accumulates of one clip's forward pass, counted by torch; matrix products and convolutions only.
 
-    A graph network is counted for one body, see `graph_macs`.
+    A graph network is counted for one body, see `graph_macs`; on frozen features, the encoder that made them is not.
     """
     if settings.gcn.variant:
         inputs = 3 * len(settings.gcn.streams)
@@ -123,7 +140,9 @@ def count_macs(settings: Settings, base: Skeleton, classes: int) -> int:
     }
     total = sum(video_macs(settings, name) for name in settings.fusion.modalities if name != "skeleton")
     if not settings.fusion.modalities:
-        model = build_model(settings, base, classes).eval()
+        points["features"] = torch.zeros(1, settings.frozen.frames, feature_size)
+        points["shown"] = torch.ones(1, settings.frozen.frames, dtype=torch.bool)
+        model = build_model(settings, base, classes, feature_size).eval()
         return _counted(lambda: model(points))
     if "skeleton" in settings.fusion.modalities:
         alone = replace(settings.fusion, modalities=["skeleton"])

@@ -19,6 +19,7 @@ from signlib.data.skeletons import (
 from signlib.errors import SettingsError
 from signlib.features.streams import parents_of
 from signlib.models.classifier import parameter_count
+from signlib.models.frozen import GEMMA_WIDTH
 from signlib.recognition import build_model
 from signlib.sentence_recognition import part_joints
 from signlib.sizes import unweighted
@@ -55,6 +56,13 @@ PARAMETERS = {
     "generated/rgb+depth": 1_112_516,
     "generated/rgb+skeleton": 911_876,
     "generated/rgb+depth+skeleton": 1_386_981,
+    # Of features with 1,152 numbers, Gemma 3's.
+    "wlasl/concat": 2_569_316,
+    "wlasl/attention": 2_832_484,
+    "wlasl/attention-over-time": 2_832_484,
+    "wlasl/gated": 2_635_108,
+    "wlasl/seed": 2_569_316,
+    "wlasl-50/landmark-branch": 1_782_322,
     "ntu60/nano": 75_596,
     "ntu60/small": 284_461,
     "ntu60/base": 600_912,
@@ -98,10 +106,12 @@ CORPORA = {
     "dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27), "wlasl-50": (UPPER_53, 50), "ntu60": (NTU_25, 60),
     "generated-actions": (NTU_25, 60), "nw-ucla": (KINECT_20, 10), "store": (MEDIAPIPE_543, 1231),
     "generated-sentences": (MEDIAPIPE_543, 121), "stitched-asl-words": (MEDIAPIPE_75, 32),
+    "wlasl": (MEDIAPIPE_543, 100),
 }  # fmt: skip
 
 # What a smoke form may change: where the clips come from, and sizes. Never what is computed.
-SOURCE = {"mode", "data.corpus", "data.root", "data.split", "data.split_type", "data.hardness", "rgb.weights"}
+SOURCE = {"mode", "data.corpus", "data.root", "data.split", "data.split_type", "data.hardness", "rgb.weights",
+          "frozen.tower"}  # fmt: skip
 SIZES = {
     "data.glosses", "data.signers", "data.repetitions", "data.shortest", "data.longest",
     "model.width", "model.layers", "model.heads", "model.intermediate",
@@ -110,8 +120,8 @@ SIZES = {
     "training.max_steps",
     "training.effective_batch", "action.frames", "training.warmup_epochs", "training.save_interval",
     "ctc.width", "ctc.part_widths", "ctc.part_heads", "ctc.heads", "ctc.layers", "ctc.hidden", "ctc.adapter",
-    "ctc.reduce", "ctc.phases", "training.workers", "training.epochs", "training.batch_size", "training.repeats",
-    "training.hours",
+    "ctc.reduce", "ctc.phases", "frozen.frames", "frozen.width", "frozen.intermediate", "training.workers",
+    "training.epochs", "training.batch_size", "training.repeats", "training.hours",
 }  # fmt: skip
 
 every_preset = pytest.mark.parametrize("name", presets.PRESETS)
@@ -246,6 +256,8 @@ def signs_of(settings, base, classes):
     points = torch.randn(2, 24, len(chosen), settings.features.coordinates) * mask[..., None]
     batch = {"points": points, "mask": mask, "lengths": lengths, "target": torch.tensor([0, classes - 1])}
     augment = Augment(settings.augment, chosen.mirror, [], settings.features.coordinates)
+    if "visual" in settings.frozen.inputs and settings.frozen.fusion:
+        batch |= {"features": torch.randn(2, 16, GEMMA_WIDTH), "shown": torch.ones(2, 16, dtype=torch.bool)}
     if settings.fusion.modalities:
         batch |= pictures_of(settings)
         augment = MultimodalAugment(

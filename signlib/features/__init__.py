@@ -7,6 +7,7 @@ pictures      sampled frames of clips, kept as JPEG and PNG
 filming       the frames of a clip: decoded from files, or rendered
 frozen        videos to one vector a frame, from an encoder that nobody trains
 towers        the vision encoder of any model that transformers loads, without the rest of it
+familiar      is a clip like those of training: length, hands not found, visual features
 frozen_files  features and landmarks as seed 004 keeps them, in and out
 shards        a store made in parts
 holistic      MediaPipe Holistic: frames to points

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from signlib.config import AugmentSettings
+from signlib.data.skeletons import Skeleton
 from signlib.training.batches import Batch
+
+
+def hands_of(chosen: Skeleton) -> list[tuple[int, ...]]:
+    """Both hands' joints; the leading one, the right, is the last."""
+    hands = [chosen.parts.get("left_hand", ()), chosen.parts.get("right_hand", ())]
+    return [hand for hand in hands if len(hand) == 21]
 
 
 class Augment:

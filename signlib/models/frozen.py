@@ -1,0 +1,248 @@
+"""The classifier on frozen visual features: a projection of them, a small encoder of landmarks, a fusion, two layers.
+
+Seed 004's network to the last parameter. What a tower has seen does not change any more, so an epoch costs little.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from signlib.errors import ClipError, SettingsError
+from signlib.models.layers import masked_mean
+
+Batch = Mapping[str, Tensor]
+INPUTS = ("visual", "landmarks")
+GEMMA_WIDTH = 1152
+"""Numbers a frame of Gemma 3's vision tower. The seed's 2,048 are its fallback: no released model has them."""
+
+
+def layer(inputs: int, width: int, dropout: float = 0.0) -> nn.Sequential:
+    """Linear, norm, ReLU, and drop-out where there is some."""
+    parts = [nn.Linear(inputs, width), nn.LayerNorm(width), nn.ReLU()]
+    return nn.Sequential(*parts, *([nn.Dropout(dropout)] if dropout else []))
+
+
+class VisualBranch(nn.Module):
+    """Features (B, T, D) to one vector, and to one a frame.
+
+    Args:
+        size: D.
+        width, heads: W, and of the attention.
+        dropout: after the projection.
+        positions: longest clip in frames.
+
+    Source: seed 004: projection, learned places, self-attention without residual, mean.
+    """
+
+    def __init__(self, size: int, width: int = 256, heads: int = 4, dropout: float = 0.3, positions: int = 64) -> None:
+        super().__init__()
+        self.project = layer(size, width, dropout)
+        self.places = nn.Parameter(torch.randn(positions, width) * 0.02)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.out = layer(width, width)
+
+    def forward(self, features: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, W) and (B, T, W) for features (B, T, D) and which frames are real (B, T)."""
+        x = self.project(features) + _places(self.places, features.shape[1])
+        mixed, _ = self.attention(x, x, x, key_padding_mask=~real, need_weights=False)
+        return self.out(masked_mean(mixed, real)), self.out(mixed)
+
+
+class LandmarkBranch(nn.Module):
+    """Points (B, T, J, C) to one vector, and to one a frame.
+
+    Args:
+        size: J times C; the seed's is 162.
+        width, layers, heads, intermediate: of the transformer (norm after each part, ReLU).
+        dropout: inside it and before it.
+        positions: longest clip in frames.
+
+    Source: seed 004. Missing points are zeros.
+    """
+
+    def __init__(
+        self, size: int, width: int = 256, layers: int = 2, heads: int = 4, intermediate: int = 1024,
+        dropout: float = 0.3, positions: int = 64,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.project = layer(size, width, dropout)
+        self.places = nn.Parameter(torch.randn(positions, width) * 0.02)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, heads, intermediate, dropout, batch_first=True) for _ in range(layers)
+        )
+        self.out = layer(width, width)
+
+    def forward(self, points: Tensor, mask: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, W) and (B, T, W) for points (B, T, J, C), mask (B, T, J) and which frames are real (B, T)."""
+        x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2)) + _places(self.places, points.shape[1])
+        for encoder in self.layers:
+            x = encoder(x, src_key_padding_mask=~real)
+        return self.out(masked_mean(x, real)), self.out(x)
+
+
+def _places(places: Tensor, frames: int) -> Tensor:
+    if frames > len(places):
+        raise ClipError(
+            f"{frames} frames are more than this model's {len(places)}; set features.frames, or frozen.positions"
+        )
+    return places[:frames]
+
+
+Seen = tuple[Tensor, Tensor, Tensor]
+"""Of a branch: vector (B, W), moments (B, T, W), which of them are real (B, T)."""
+
+
+class Concat(nn.Module):
+    """Both vectors side by side through one layer. Source: seed 004, `concat`."""
+
+    def __init__(self, width: int, heads: int = 4, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.mix = layer(2 * width, width, dropout)
+
+    def forward(self, visual: Seen, landmarks: Seen) -> Tensor:
+        """(B, W)."""
+        return self.mix(torch.cat([visual[0], landmarks[0]], -1))
+
+
+class SingleKeyAttention(nn.Module):
+    """Each vector attends to the other one. Source: seed 004, `attention`.
+
+    A softmax over one key is 1 whatever the query says, so this is a linear map of the other vector: half of the
+    attention's weights do nothing. Kept as the seed has it; `AttentionOverTime` is what it may have meant.
+    """
+
+    over_time = False
+
+    def __init__(self, width: int, heads: int = 4, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.mix = layer(2 * width, width, dropout)
+
+    def forward(self, visual: Seen, landmarks: Seen) -> Tensor:
+        """(B, W)."""
+        found = [self._attend(one, other) for one, other in ((visual, landmarks), (landmarks, visual))]
+        return self.mix(torch.cat(found, -1))
+
+    def _attend(self, one: Seen, other: Seen) -> Tensor:
+        keys, hidden = (other[1], ~other[2]) if self.over_time else (other[0][:, None], None)
+        return self.attention(one[0][:, None], keys, keys, key_padding_mask=hidden, need_weights=False)[0][:, 0]
+
+
+class AttentionOverTime(SingleKeyAttention):
+    """Each vector attends to the moments of the other stream, so that one says when to look at the other.
+
+    Differs: the seed attends to one key, its mean. Same parameters, same parts.
+    """
+
+    over_time = True
+
+
+class Gated(nn.Module):
+    """Each number is mixed from both streams by a gate that has seen both. Source: seed 004, `gated`."""
+
+    def __init__(self, width: int, heads: int = 4, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.gate, self.mix = nn.Linear(2 * width, width), layer(width, width, dropout)
+
+    def forward(self, visual: Seen, landmarks: Seen) -> Tensor:
+        """(B, W)."""
+        share = self.gate(torch.cat([visual[0], landmarks[0]], -1)).sigmoid()
+        return self.mix(torch.lerp(landmarks[0], visual[0], share))
+
+
+FROZEN_FUSIONS = {
+    "concat": Concat, "attention": SingleKeyAttention, "attention-over-time": AttentionOverTime, "gated": Gated,
+}  # fmt: skip
+
+
+class FrozenClassifier(nn.Module):
+    """Class scores (B, K) from frozen features, landmarks or both.
+
+    Args:
+        visual: branch of features, or None.
+        landmarks: branch of points, or None.
+        fusion: of both; not read with one branch.
+        width: W.
+        classes: K.
+        dropout: in the classifier.
+
+    Raises:
+        SettingsError: without any branch, or with two and no fusion.
+    """
+
+    def __init__(
+        self, visual: VisualBranch | None, landmarks: LandmarkBranch | None, fusion: nn.Module | None, width: int,
+        classes: int, dropout: float = 0.3,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        branches = [branch for branch in (visual, landmarks) if branch is not None]
+        if not branches or (len(branches) == 2 and fusion is None):
+            raise SettingsError(f"{len(branches)} branches and no fusion: give a branch, or two and a fusion")
+        self.visual, self.landmarks = visual, landmarks
+        self.fusion = fusion if len(branches) == 2 else None
+        self.head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, classes))
+        self.classes = classes
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Scores (B, K), not normalised.
+
+        Args:
+            batch: `features` (B, T, D) and `shown` (B, T) bool for the visual branch; `points` (B, T', J, C), `mask`
+                (B, T', J) and `lengths` (B,) for landmarks.
+        """
+        seen: list[Seen] = []
+        if self.visual is not None:
+            seen.append((*self.visual(batch["features"], batch["shown"]), batch["shown"]))
+        if self.landmarks is not None:
+            points = batch["points"]
+            real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
+            seen.append((*self.landmarks(points, batch["mask"], real), real))
+        return self.head(seen[0][0] if self.fusion is None else self.fusion(*seen))
+
+    @torch.no_grad()
+    def predict(self, features: Tensor | None = None, landmarks: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Predictions (B,), confidence (B,) and probabilities (B, K) of whole clips, as seed 004's model gives them.
+
+        Args:
+            features: (B, T, D), for the visual branch.
+            landmarks: (B, T, J * C), zeros = not found, in the order in which the model was trained (see
+                `frozen_files.points_of` for files in the seed's order).
+        """
+        batch = {}
+        if features is not None:
+            batch |= {"features": features, "shown": features.new_ones(features.shape[:2], dtype=torch.bool)}
+        if landmarks is not None:
+            points = landmarks[:, :, None]
+            batch |= {"points": points, "mask": torch.ones_like(points[..., 0], dtype=torch.bool)}
+            batch["lengths"] = torch.full((len(points),), points.shape[1], device=points.device)
+        training = self.training
+        probabilities = self.eval()(batch).softmax(-1)
+        self.train(training)
+        confidence, predictions = probabilities.max(-1)
+        return predictions, confidence, probabilities
+
+
+def frozen_model(
+    inputs: Sequence[str], fusion: str, size: int, points: int, classes: int, width: int = 256, layers: int = 2,
+    heads: int = 4, intermediate: int = 1024, dropout: float = 0.3, positions: int = 64,
+) -> FrozenClassifier:  # fmt: skip
+    """The classifier of these sizes.
+
+    Args:
+        inputs: `visual`, `landmarks` or both.
+        fusion: a name of `FROZEN_FUSIONS`.
+        size: D of the features.
+        points: J times C of the landmarks.
+        classes: K.
+        width, layers, heads, intermediate, dropout, positions: see the branches.
+
+    >>> from signlib.models.classifier import parameter_count
+    >>> [parameter_count(frozen_model(INPUTS, fusion, 2048, 162, 100)) for fusion in ("concat", "attention", "gated")]
+    [2798692, 3061860, 2864484]
+    """
+    visual = VisualBranch(size, width, heads, dropout, positions) if "visual" in inputs else None
+    landmarks = None
+    if "landmarks" in inputs:
+        landmarks = LandmarkBranch(points, width, layers, heads, intermediate, dropout, positions)
+    return FrozenClassifier(visual, landmarks, FROZEN_FUSIONS[fusion](width, heads, dropout), width, classes, dropout)
