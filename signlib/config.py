@@ -41,8 +41,8 @@ from signlib.schema import (
 __all__ = [
     "ActionSettings", "AugmentSettings", "DataSettings", "FeatureSettings", "FrozenSettings", "FusionSettings",
     "GraphSettings", "ModelSettings", "PhonologySettings", "PictureSettings", "SentenceSettings", "Settings",
-    "TrainingSettings", "VideoAugmentSettings", "VideoSettings", "build", "differences", "flat", "from_yaml", "known_keys",
-    "run_name", "to_yaml",
+    "TrainingSettings", "VideoAugmentSettings", "VideoSettings", "build", "differences", "flat", "from_yaml",
+    "known_keys", "run_name", "to_yaml",
 ]  # fmt: skip
 
 

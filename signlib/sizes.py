@@ -44,7 +44,7 @@ what seed 004 states."""
 
 
 def model_table() -> pd.DataFrame:
-    """One row a preset with the sizes of its model's parts; of those on frozen features one a feature size.
+    """One row a preset with the sizes of its model's parts; on frozen features one a feature size, Gemma 3's first.
 
     `rgb` and `depth` are the video encoders, `encoder` the transformer on landmarks, `projection` what leads into it,
     `fusion` the projections and weights of the modalities, `classifier` the rest; "" where there is none. Of a graph
@@ -60,7 +60,7 @@ def model_table() -> pd.DataFrame:
         for size in FEATURE_SIZES if frozen else (GEMMA_WIDTH,):
             with torch.device("meta"):
                 model = build_model(unweighted(settings), base, classes, size)
-            shown = f"{name}, {size:,}-D" if frozen else name
+            shown = name if size == GEMMA_WIDTH else f"{name}, {size:,}-D"
             rows.append(
                 {"preset": shown, "parameters": parameter_count(model), **_parts(model)}
                 | {"MACs": count_macs(settings, base, classes, size), "classes": classes, "about": preset.question}
