@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     sweep.add_argument("--mode", choices=["smoke", "full"], default="full")
     sweep.add_argument("--hours", type=float, default=0.0, help="stop after so long; the same command goes on later")
+    sweep.add_argument("--workers", type=int, default=1, help="so many runs at once, each in a process of its own")
     sweep.add_argument("--estimate", action="store_true", help="only say what time and memory it will take")
     _add_set(sweep, "for every run: training.devices=2 ...")
 
@@ -240,7 +241,9 @@ def sweep(options: argparse.Namespace) -> int:
         print(table.drop(columns="device").to_string(float_format="{:.2f}".format))
         print(f"in all: {table[here].sum():.1f} hours here, {table['hours on a T4 (computed)'].sum():.1f} on a T4")
         return 0
-    done = sweeping.sweep(options.presets, options.seeds, options.mode, options.overrides, options.hours)
+    done = sweeping.sweep(
+        options.presets, options.seeds, options.mode, options.overrides, options.hours, workers=options.workers
+    )
     if done.open:
         print(f"the time budget ended before {len(done.open)} runs ({', '.join(done.open)}); the same command goes on")
         return 3

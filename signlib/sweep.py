@@ -4,16 +4,21 @@ Every run is an ordinary one; a sweep knows only their names, so that finished o
 """
 
 import gc
+import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
+from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from signlib import config, estimate, experiment, paths, presets, runs
 from signlib.config import Settings
 from signlib.errors import SettingsError
+from signlib.recognition import open_recognition
+
+PLACES = ("SIGNLIB_RUNS", "SIGNLIB_DATA")
 
 
 @dataclass
@@ -73,6 +78,7 @@ def sweep(
     overrides: Sequence[str] = (),
     hours: float = 0.0,
     quiet: bool = False,
+    workers: int = 1,
 ) -> Sweep:
     """Train what is not trained yet, and give all runs.
 
@@ -82,31 +88,61 @@ def sweep(
         mode, overrides: as for `presets.build`, for every run.
         hours: time budget of this call; a run that it ends is gone on with by the same call later. 0 = none.
         quiet: no progress bars.
+        workers: so many runs at once, each in a process of its own; give each its share of cores by
+            `training.threads`. Runs come out as with one.
 
     Raises:
         SettingsError: for what cannot work, before anything is trained.
         RunError: for a run whose name is taken by other settings.
     """
+    if workers < 1:
+        raise SettingsError(f"workers={workers}: give at least 1")
     jobs = plan(names, seeds, mode, overrides)
     done = Sweep({name: [] for name, *_ in jobs})
-    end = time.monotonic() + 3600 * hours
+    end = time.time() + 3600 * hours if hours else None
+    alone = min(workers, len(jobs)) == 1
+    if not alone:
+        _make_pictures(jobs)
+    places = {name: os.environ[name] for name in PLACES if name in os.environ}
+    # With one job everything happens here; the bars of several processes would overwrite each other.
+    found = Parallel(n_jobs=min(workers, len(jobs)), return_as="generator", batch_size=1)(
+        delayed(_train)(name, run_name, settings, end, quiet or not alone, places) for name, run_name, settings in jobs
+    )
     with tqdm(total=len(jobs), desc="runs", unit="run", disable=quiet) as bar:
-        for name, run_name, settings in jobs:
+        for (name, run_name, settings), run in zip(jobs, found, strict=True):
             bar.set_postfix_str(f"{name} seed {settings.seed}")
-            left = (end - time.monotonic()) / 3600
-            if hours and left <= 0 and not finished(name, run_name):
+            if run is None:
                 done.open.append(f"{name} {run_name}")
-                continue
-            if hours:
-                settings = replace(settings, training=replace(settings.training, hours=max(left, 1e-6)))
-            run = experiment.train(settings, run_name, resume=True, quiet=quiet)
-            if run.finished:
-                done.runs[name].append(run)
             else:
-                done.open.append(f"{name} {run_name}")
+                done.runs[name].append(run)
             bar.update()
-            gc.collect()  # trainer and model know each other: without this their clips stay in memory
     return done
+
+
+def _train(
+    name: str, run_name: str, settings: Settings, end: float | None, quiet: bool, places: Mapping[str, str]
+) -> runs.Run | None:  # fmt: skip
+    """The run if it is finished, None if the time was over."""
+    os.environ.update(places)  # a process may be older than they are
+    if end is not None:
+        left = (end - time.time()) / 3600
+        if left <= 0 and not finished(name, run_name):
+            return None
+        settings = replace(settings, training=replace(settings.training, hours=max(left, 1e-6)))
+    run = experiment.train(settings, run_name, resume=True, quiet=quiet)
+    gc.collect()  # trainer and model know each other: without this their clips stay in memory
+    return run if run.finished else None
+
+
+def _make_pictures(jobs: Iterable[tuple[str, str, Settings]]) -> None:
+    """Stores that several runs share are made before them: a store has one writer."""
+    made = set()
+    for name, run_name, settings in jobs:
+        if set(settings.fusion.modalities) - {"skeleton"} and not finished(name, run_name):
+            wanted = (repr(settings.data), repr(settings.pictures))
+            if wanted not in made:
+                open_recognition(settings)
+            made.add(wanted)
 
 
 def cost(

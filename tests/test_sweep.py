@@ -1,9 +1,11 @@
 """A sweep trains what is not trained yet, seed by seed, and can be stopped."""
 
+import numpy as np
 import pytest
 
 from signlib import __main__, experiment, presets, runs, sweep
 from signlib.errors import RunError, SettingsError
+from signlib.features.pictures import PictureStore
 
 TINY = [
     "data.glosses=3", "data.signers=10", "data.repetitions=2", "features.joints=hands", "features.frames=8",
@@ -53,6 +55,29 @@ def test_a_sweep_trains_once_and_finds_its_runs_again(monkeypatch):
     assert [r.path for found in again.runs.values() for r in found] == [
         r.path for found in first.runs.values() for r in found
     ]
+
+
+def test_several_at_once_come_out_as_one_by_one(runs_root, monkeypatch):
+    alone = sweep.sweep(NAMES, [0], "smoke", TINY, quiet=True)
+    monkeypatch.setenv("SIGNLIB_RUNS", str(runs_root.parent / "others"))
+    together = sweep.sweep(NAMES, [0], "smoke", TINY, quiet=True, workers=2)
+    for name in NAMES:
+        (one,), (other,) = alone.runs[name], together.runs[name]
+        assert other.path.is_relative_to(runs_root.parent / "others")
+        np.testing.assert_array_equal(other.scores[0], one.scores[0])
+    stopped = sweep.sweep(NAMES, [1], "smoke", TINY, hours=1e-9, quiet=True, workers=2)
+    assert [len(found) for found in stopped.runs.values()] == [0, 0]
+    with pytest.raises(SettingsError, match="workers=0"):
+        sweep.sweep(NAMES, [0], "smoke", TINY, workers=0)
+
+
+def test_pictures_that_runs_share_are_made_once_before_them(runs_root):
+    smallest = ["data.glosses=3", "data.signers=10", "data.repetitions=1", "pictures.frames=4", "pictures.size=32"]
+    jobs = sweep.plan(["generated/rgb", "generated/rgb+depth", "generated/skeleton"], [0, 1], "smoke", smallest)
+    sweep._make_pictures(jobs)
+    (store,) = (runs_root / "pictures").iterdir()
+    assert PictureStore(store).manifest["clip"].nunique() == 30
+    sweep._make_pictures(job for job in jobs if job[0] == "generated/skeleton")
 
 
 def test_a_time_budget_stops_it_and_the_same_call_goes_on():
