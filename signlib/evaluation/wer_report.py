@@ -1,6 +1,6 @@
 """What `python -m signlib wer` prints: two files or a run in, rates with intervals and where the errors are out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +118,47 @@ def _interval(scored: Scored, groups: Sequence[str] | None) -> str:
 
 def _text(table: pd.DataFrame) -> str:
     return table.rename_axis(None).to_string() if len(table) else "none"
+
+
+def reading_table(references: Sequence[Sequence[str]], readings: Mapping[str, Sequence[Sequence[str]]]) -> pd.DataFrame:
+    """One row for each way of reading the same N sentences, held against the first, sentence by sentence.
+
+    Args:
+        references: N sentences.
+        readings: name -> N hypotheses.
+
+    Returns:
+        Columns value (WER, per cent), low, high (95 %, sentences drawn again), sub, del, ins (sclite's weights), points
+        (value less the first's), points_low, points_high, p; the last four are nan in the first row.
+    """
+    rows, first = {}, None
+    for name, heard in readings.items():
+        own = wer.edits(references, heard)
+        low, high = rate_interval(own.errors, own.words)
+        kinds = (int(part.sum()) for part in (own.substitutions, own.deletions, own.insertions))
+        rows[name] = dict(
+            zip(("value", "low", "high", "sub", "del", "ins"), (own.rate, low, high, *kinds), strict=True)
+        )
+        if first is None:
+            first = own
+        else:
+            held = compare_rates(first.errors, own.errors, own.words)
+            rows[name] |= {"points": held.difference, "p": held.p}
+            rows[name] |= dict(zip(("points_low", "points_high"), held.interval, strict=True))
+    columns = ["value", "low", "high", "sub", "del", "ins", "points", "points_low", "points_high", "p"]
+    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """What `reading_table` found as text for a page."""
+    gains = [
+        "" if np.isnan(r.points) else f"{r.points:+.1f} [{r.points_low:+.1f}, {r.points_high:+.1f}]"
+        for r in table.itertuples()
+    ]
+    kinds = ["/".join(map(str, row)) for row in table[["sub", "del", "ins"]].to_numpy()]
+    rates = [f"{r.value:.1f} [{r.low:.1f}, {r.high:.1f}]" for r in table.itertuples()]
+    found = {"WER %": rates, "sub/del/ins": kinds, "against the first": gains}
+    return pd.DataFrame(found, index=table.index)
 
 
 def compare(first: Scored, second: Scored) -> PairedRates:

@@ -1,9 +1,10 @@
 """The verb `wer`: from two files to what is printed."""
 
+import numpy as np
 import pytest
 
 from signlib.__main__ import main
-from signlib.evaluation.wer_report import compare, describe, report, score_files
+from signlib.evaluation.wer_report import compare, describe, readable, reading_table, report, score_files
 
 STM = "a 1 S1 0.0 1.79769e+308 A B\nb 1 S2 0.0 1.79769e+308 C SUED\nc 1 S2 0.0 1.79769e+308 D\n"
 CTM = "b 1 0.0 0.1 C\nb 1 0.1 0.1 loc-SUEDRAUM\na 1 0.0 0.1 B\n"
@@ -37,6 +38,21 @@ def test_two_hypotheses_are_compared(files):
     text = describe(found, ("o.ctm", "h.ctm"))
     assert text.startswith("h.ctm against o.ctm: 40.00 % against 60.00 %, -20.00 points")
     assert "only 2 signers" in text
+
+
+def test_readings_of_the_same_sentences_stand_beside_each_other():
+    references = [["A", "B"], ["C"], ["D", "D"]]
+    table = reading_table(references, {"greedy": [["A"], ["X"], ["D", "D"]], "beam": references})
+    assert table["value"].tolist() == [40, 0]
+    assert table.loc["greedy", ["sub", "del", "ins"]].tolist() == [1, 1, 0]
+    assert np.isnan(table.loc["greedy", ["points", "p"]].astype(float)).all()
+    beam = table.loc["beam"]
+    assert beam.points == -40
+    assert beam.points_low < beam.points <= beam.points_high <= 0
+    assert 0 < beam.p <= 1
+    shown = readable(table)
+    assert shown.loc["greedy", "against the first"] == ""
+    assert shown.loc["beam"].tolist() == ["0.0 [0.0, 0.0]", "0/0/0", f"-40.0 [{beam.points_low:+.1f}, +0.0]"]
 
 
 def test_the_verb(files, capsys):
