@@ -51,6 +51,8 @@ def load_manifest(settings: config.DataSettings) -> pd.DataFrame:
     folder, reader = VIDEO_READERS[settings.corpus]
     if settings.corpus == "ntu60":
         return reader(corpus_root(settings), split_type(settings))
+    if settings.corpus == "wlasl":
+        return reader(corpus_root(settings), settings.annotations)
     if not settings.root and not folder:
         raise SettingsError("data.corpus=folder needs data.root (--data-root): the folder with manifest.csv")
     return reader(corpus_root(settings))

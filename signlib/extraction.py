@@ -141,7 +141,8 @@ def extract_frozen(
     """The store of a source's frozen visual features; what a matching store already holds is kept.
 
     Args:
-        source: a folder corpus, AUTSL's or WLASL's folder, one video, or a store of pictures.
+        source: a folder corpus, AUTSL's or WLASL's folder (or one of its lists, such as `nslt_300.json`), one video, or
+            a store of pictures.
         out: the store's folder.
         overrides: `key=value` settings of `frozen.FrozenSettings`, such as `model=google/gemma-3-4b-it`.
         workers, shard, merge, retry_failed: as for `extract`; workers are threads that decode.
@@ -164,6 +165,8 @@ def extract_frozen(
 
 def source_manifest(source: Path) -> tuple[pd.DataFrame, Path]:
     """The manifest of a folder, an official corpus or one video, and the folder its files are relative to."""
+    if source.suffix == ".json" and source.is_file():
+        return wlasl.read_manifest(source.parent, source.name), source.parent
     if source.is_file():
         row = {"clip": paths.check_name(source.stem), "file": source.name}
         return manifest.complete(pd.DataFrame([row])), source.parent

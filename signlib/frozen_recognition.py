@@ -31,6 +31,7 @@ from signlib.features.filming import RenderedClips
 from signlib.features.frozen import EXTRACTOR, FrozenSettings, extract_frozen, extraction_of_tower
 from signlib.features.store import ClipSource, FeatureStore, is_finished, plain
 from signlib.features.towers import random_tower
+from signlib.models.classifier import landmark_encoder
 from signlib.models.frozen import GEMMA_WIDTH, FrozenClassifier, frozen_model
 from signlib.training.augment import Augment, hands_of
 from signlib.training.batches import Clips, prepare_clips
@@ -43,10 +44,16 @@ RANDOM = "random"
 def frozen_classifier(settings: Settings, base: Skeleton, classes: int, size: int = GEMMA_WIDTH) -> FrozenClassifier:
     """The untrained classifier that the settings describe, for features of `size` numbers a frame."""
     f = settings.frozen
-    points = len(base.select(settings.features.joints)) * settings.features.coordinates
+    chosen = base.select(settings.features.joints)
+    joints, coordinates = len(chosen), settings.features.coordinates
+    encoder = None
+    if f.landmarks == "encoder":
+        hands = hands_of(chosen)
+        encoder = landmark_encoder(settings.model, joints, coordinates, hands, settings.features.frames)
     return frozen_model(
-        f.inputs, f.fusion, size, points, classes, f.width, f.layers, f.heads, f.intermediate, f.dropout, f.positions
-    )
+        f.inputs, f.fusion, size, joints * coordinates, classes, f.width, f.layers, f.heads, f.intermediate, f.dropout,
+        f.positions, encoder,
+    )  # fmt: skip
 
 
 def feature_size(described: Mapping[str, Any]) -> int:

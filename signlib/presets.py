@@ -223,6 +223,11 @@ PRESETS |= {
         {"features.normalise": False, **_UNCHANGED},
         base="wlasl/concat",
     ),
+    "wlasl/encoder": Preset(
+        "frozen features beside our landmark encoder: hands about their wrists, velocities, convolutions, CLS token",
+        {"frozen.landmarks": "encoder", "features.joints": "body", "features.frames": 32},
+        base="wlasl/concat",
+    ),
     "wlasl-50/landmark-branch": Preset(
         "seed 004's landmark branch alone on 50 ASL glosses, four folds",
         {
@@ -231,11 +236,9 @@ PRESETS |= {
             "data.folds": 4,
             "features.joints": "body",
             "features.dominant": True,
-            "features.frames": 32,
             "frozen.inputs": ["landmarks"],
             "augment.mirror": 0.5,
             "training.epochs": 60,
-            "training.batch_size": 64,
             "training.weight_decay": 0.05,
             "training.warmup": 0.1,
             "training.label_smoothing": 0.1,
@@ -243,6 +246,16 @@ PRESETS |= {
             "training.mirror_at_test": True,
         },
         base="wlasl/concat",
+    ),
+    "wlasl-50/landmark-encoder": Preset(
+        "the same with our landmark encoder in the branch's place",
+        {
+            "frozen.landmarks": "encoder",
+            "features.frames": 32,
+            "training.learning_rate": 2e-3,
+            "training.batch_size": 64,
+        },
+        base="wlasl-50/landmark-branch",
     ),
 }
 

@@ -16,6 +16,7 @@ class DataSettings:
     Attributes:
         corpus: a name of `experiment.CORPORA`, or `store` for a landmark store that `extract` made.
         root: the folder of the corpus or store; "" = where `SIGNLIB_DATA` says.
+        annotations: of wlasl, which of its lists, such as `nslt_300.json`; "" = `nslt_100.json`, or the only one.
         split: `official` (the manifest's), `folds` (StratifiedKFold, shuffled), `signer` (leave `test_signers` out).
         split_type: which of a corpus's official splits: xsub or xview (ntu60, generated-actions), view-1 or view-2
             (nw-ucla: the view that trains); "" = the corpus's first.
@@ -34,6 +35,7 @@ class DataSettings:
 
     corpus: str = "generated"
     root: str = ""
+    annotations: str = ""
     split: str = "official"
     split_type: str = ""
     folds: int = 5
@@ -241,6 +243,7 @@ class FrozenSettings:
         fusion: concat, attention (over a single key, as the seed has it), attention-over-time or gated; "" = no such
             classifier.
         inputs: `visual`, `landmarks` or both.
+        landmarks: their branch: `seed`, or `encoder`: the one that the settings `model` describe.
         store: features that `extract --extractor frozen` made; how many numbers a frame has is read there.
         tower: of generated clips, without a store: the encoder whose features are made below the folder of runs;
             `random` = a tiny one with random weights.
@@ -253,6 +256,7 @@ class FrozenSettings:
 
     fusion: str = ""
     inputs: list[str] = field(default_factory=lambda: ["visual", "landmarks"])
+    landmarks: str = "seed"
     store: str = ""
     tower: str = ""
     frames: int = 16
@@ -433,6 +437,7 @@ CHOICES = {
     "features.coordinates": (2, 3),
     "model.layout": ("cls", "seed"),
     "fusion.kind": ("weighted", "concat", "gated", "cross-attention"),
+    "frozen.landmarks": ("seed", "encoder"),
     "frozen.fusion": ("", "concat", "attention", "attention-over-time", "gated"),
     "pictures.fit": ("crop", "letterbox"),
     "gcn.variant": ("", "nano", "small", "base", "large"),

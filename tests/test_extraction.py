@@ -101,3 +101,20 @@ def test_pictures_are_not_made_in_shards(layout, tmp_path, capsys):
     assert "leave out --shard" in capsys.readouterr().err
     with pytest.raises(SettingsError, match="did you mean 'quality'"):
         extraction.extractor_settings(PictureSettings, ["qualty=3"])
+
+
+def test_an_official_list_of_wlasl_names_its_clips(tmp_path):
+    from signlib import config, corpora
+    from signlib.synthesis.layouts import write_wlasl
+
+    root = write_wlasl(GeneratedCorpus(3, 3, 1), tmp_path / "wlasl", size=64, progress=False)
+    lists = sorted(root.glob("nslt_*.json"))
+    table, folder = extraction.source_manifest(root)
+    assert folder == root
+    assert len(table) == 9
+    assert set(table["split"]) == {"train", "val", "test"}, "the list's own subsets"
+    again, _ = extraction.source_manifest(lists[0])
+    assert again["clip"].tolist() == table["clip"].tolist()
+    by_gloss = corpora.load_manifest(config.DataSettings(corpus="wlasl", root=str(root), annotations="WLASL_v0.3.json"))
+    assert set(by_gloss["clip"]) == set(table["clip"])
+    assert set(by_gloss["end"]) <= {-1, *range(1, 1000)}

@@ -12,6 +12,8 @@ from signlib.errors import ClipError, SettingsError
 from signlib.models.layers import masked_mean
 
 Batch = Mapping[str, Tensor]
+Seen = tuple[Tensor, Tensor, Tensor]
+"""Of a branch: vector (B, W), moments (B, T, W), which of them are real (B, T)."""
 INPUTS = ("visual", "landmarks")
 GEMMA_WIDTH = 1152
 """Numbers a frame of Gemma 3's vision tower. The seed's 2,048 are its fallback: no released model has them."""
@@ -42,11 +44,11 @@ class VisualBranch(nn.Module):
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.out = layer(width, width)
 
-    def forward(self, features: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, W) and (B, T, W) for features (B, T, D) and which frames are real (B, T)."""
+    def forward(self, features: Tensor, real: Tensor) -> Seen:
+        """(B, W), (B, T, W) and `real` for features (B, T, D) and which frames are real (B, T)."""
         x = self.project(features) + _places(self.places, features.shape[1])
         mixed, _ = self.attention(x, x, x, key_padding_mask=~real, need_weights=False)
-        return self.out(masked_mean(mixed, real)), self.out(mixed)
+        return self.out(masked_mean(mixed, real)), self.out(mixed), real
 
 
 class LandmarkBranch(nn.Module):
@@ -73,12 +75,33 @@ class LandmarkBranch(nn.Module):
         )
         self.out = layer(width, width)
 
-    def forward(self, points: Tensor, mask: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, W) and (B, T, W) for points (B, T, J, C), mask (B, T, J) and which frames are real (B, T)."""
+    def forward(self, points: Tensor, mask: Tensor, real: Tensor) -> Seen:
+        """(B, W), (B, T, W) and `real` for points (B, T, J, C), mask (B, T, J) and which frames are real (B, T)."""
         x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2)) + _places(self.places, points.shape[1])
         for encoder in self.layers:
             x = encoder(x, src_key_padding_mask=~real)
-        return self.out(masked_mean(x, real)), self.out(x)
+        return self.out(masked_mean(x, real)), self.out(x), real
+
+
+class EncodedLandmarks(nn.Module):
+    """The landmark encoder of `models.landmarks` in the place of the seed's branch.
+
+    Args:
+        encoder: with `size` and `encode`.
+        width: W.
+
+    Differs: hands about their own wrists, velocities, convolutions in time and a CLS token, where the seed's branch
+    has the points alone.
+    """
+
+    def __init__(self, encoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.encoder, self.out = encoder, layer(encoder.size, width)
+
+    def forward(self, points: Tensor, mask: Tensor, real: Tensor) -> Seen:
+        """As `LandmarkBranch`; moments may be fewer than frames."""
+        vector, moments, shown = self.encoder.encode({"points": points, "mask": mask, "lengths": real.sum(1)})
+        return self.out(vector), self.out(moments), shown
 
 
 def _places(places: Tensor, frames: int) -> Tensor:
@@ -87,10 +110,6 @@ def _places(places: Tensor, frames: int) -> Tensor:
             f"{frames} frames are more than this model's {len(places)}; set features.frames, or frozen.positions"
         )
     return places[:frames]
-
-
-Seen = tuple[Tensor, Tensor, Tensor]
-"""Of a branch: vector (B, W), moments (B, T, W), which of them are real (B, T)."""
 
 
 class Concat(nn.Module):
@@ -172,8 +191,8 @@ class FrozenClassifier(nn.Module):
     """
 
     def __init__(
-        self, visual: VisualBranch | None, landmarks: LandmarkBranch | None, fusion: nn.Module | None, width: int,
-        classes: int, dropout: float = 0.3,
+        self, visual: VisualBranch | None, landmarks: LandmarkBranch | EncodedLandmarks | None,
+        fusion: nn.Module | None, width: int, classes: int, dropout: float = 0.3,
     ) -> None:  # fmt: skip
         super().__init__()
         branches = [branch for branch in (visual, landmarks) if branch is not None]
@@ -193,11 +212,11 @@ class FrozenClassifier(nn.Module):
         """
         seen: list[Seen] = []
         if self.visual is not None:
-            seen.append((*self.visual(batch["features"], batch["shown"]), batch["shown"]))
+            seen.append(self.visual(batch["features"], batch["shown"]))
         if self.landmarks is not None:
             points = batch["points"]
             real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
-            seen.append((*self.landmarks(points, batch["mask"], real), real))
+            seen.append(self.landmarks(points, batch["mask"], real))
         return self.head(seen[0][0] if self.fusion is None else self.fusion(*seen))
 
     @torch.no_grad()
@@ -226,6 +245,7 @@ class FrozenClassifier(nn.Module):
 def frozen_model(
     inputs: Sequence[str], fusion: str, size: int, points: int, classes: int, width: int = 256, layers: int = 2,
     heads: int = 4, intermediate: int = 1024, dropout: float = 0.3, positions: int = 64,
+    encoder: nn.Module | None = None,
 ) -> FrozenClassifier:  # fmt: skip
     """The classifier of these sizes.
 
@@ -236,6 +256,7 @@ def frozen_model(
         points: J times C of the landmarks.
         classes: K.
         width, layers, heads, intermediate, dropout, positions: see the branches.
+        encoder: of landmarks, in the place of the seed's branch, whose sizes then do not count.
 
     >>> from signlib.models.classifier import parameter_count
     >>> [parameter_count(frozen_model(INPUTS, fusion, 2048, 162, 100)) for fusion in ("concat", "attention", "gated")]
@@ -243,6 +264,8 @@ def frozen_model(
     """
     visual = VisualBranch(size, width, heads, dropout, positions) if "visual" in inputs else None
     landmarks = None
-    if "landmarks" in inputs:
+    if "landmarks" in inputs and encoder is not None:
+        landmarks = EncodedLandmarks(encoder, width)
+    elif "landmarks" in inputs:
         landmarks = LandmarkBranch(points, width, layers, heads, intermediate, dropout, positions)
     return FrozenClassifier(visual, landmarks, FROZEN_FUSIONS[fusion](width, heads, dropout), width, classes, dropout)

@@ -129,3 +129,19 @@ def test_what_cannot_be_built_or_read_is_refused():
         FrozenClassifier(None, None, None, 8, 4)
     with pytest.raises(ClipError, match="9 frames are more than this model's 8"):
         tiny()(batch_of(frames=9))
+
+
+def test_our_landmark_encoder_can_stand_in_the_branchs_place():
+    from signlib.models.landmarks import LandmarkEncoder
+
+    torch.manual_seed(0)
+    encoder = LandmarkEncoder(3, 3, [], ["point", "velocity"], 8, 1, 2, 16, positions=8)
+    model = frozen_model(INPUTS, "attention-over-time", 6, 9, 4, 8, 1, 2, 16, positions=8, encoder=encoder).eval()
+    batch = batch_of()
+    padded = {key: functional.pad(value, [0, 0] * (value.ndim - 2) + [0, 3]) if value.ndim > 1 else value
+              for key, value in batch.items()}  # fmt: skip
+    with torch.no_grad():
+        scores = model(batch)
+        assert scores.shape == (3, 4)
+        assert torch.allclose(model(padded), scores, atol=1e-5)
+        assert not torch.allclose(model({**batch, "points": batch["points"].flip(1)}), scores, atol=1e-5)
