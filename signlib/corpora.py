@@ -172,8 +172,10 @@ def split_clips(table: pd.DataFrame, settings: config.DataSettings) -> Splits:
     if (table["gloss"] == "").any():
         lost = table.loc[table["gloss"] == "", "clip"].iloc[0]
         raise ManifestError(f"clip {lost!r} has no gloss; fill the column 'gloss' or name its sub-folder")
-    if settings.limit_classes:
+    if settings.limit_classes or settings.fewest:
         table = table[table["gloss"].isin(_most_trained(table, settings))]
+        if table.empty:
+            raise ManifestError(f"data.fewest={settings.fewest}: no gloss has so many training clips; lower it")
     train, val, test, notes = _outer_split(table, settings)
     unused = len(table) - len(train) - len(val) - len(test)
     if unused:
@@ -203,13 +205,14 @@ def split_clips(table: pd.DataFrame, settings: config.DataSettings) -> Splits:
 
 
 def _most_trained(table: pd.DataFrame, settings: config.DataSettings) -> list[str]:
-    """The glosses with most training clips, equal ones by name; test clips have no say."""
+    """The glosses with most training clips, and enough of them, equal ones by name; test clips have no say."""
     if settings.split == "official":
         table = table[table["split"] == "train"]
     elif settings.split == "signer":
         table = table[~table["signer"].isin(settings.test_signers)]
     counts = table["gloss"].value_counts()
-    return sorted(counts.index, key=lambda gloss: (-counts[gloss], gloss))[: settings.limit_classes]
+    enough = [gloss for gloss in counts.index if counts[gloss] >= settings.fewest]
+    return sorted(enough, key=lambda gloss: (-counts[gloss], gloss))[: settings.limit_classes or None]
 
 
 def _outer_split(table: pd.DataFrame, settings: config.DataSettings):

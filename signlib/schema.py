@@ -28,6 +28,7 @@ class DataSettings:
         skeleton: give the clips as another skeleton whose joints they have (`face-hands-43`, `upper-53`, ...), so
             that an encoder trained on one corpus fits another; "" = as they are.
         limit_classes: keep only the K glosses with most training clips; 0 = all.
+        fewest: keep only glosses with at least so many training clips.
         glosses, signers, repetitions, seed, hardness: of the generated corpus.
         shortest, longest: signs of a sentence, in corpora whose sentences are made here.
         sentences: of training, in stitched corpora.
@@ -46,6 +47,7 @@ class DataSettings:
     validation_by: str = "clip"
     skeleton: str = ""
     limit_classes: int = 0
+    fewest: int = 0
     glosses: int = 20
     signers: int = 10
     repetitions: int = 3
@@ -465,6 +467,7 @@ RANGES = {
     "data.fold": (0, 999),
     "data.validation": (0, 0.9),
     "data.limit_classes": (0, 10**6),
+    "data.fewest": (0, 10**6),
     "data.glosses": (2, 10**4),
     "data.signers": (3, 10**4),
     "data.repetitions": (1, 10**4),

@@ -5,5 +5,6 @@ modalities   do colour, depth and landmarks tell different things?
 pretraining  does training on it first help on recorded clips?
 phonology    do the readable features tell what was signed?
 phonology_pretraining    option B of seed 002: does pre-training without glosses help a classifier by CTC?
+vocabulary_size    option A of seed 002: what larger vocabularies need, and what WLASL has
 coverage     do 95 % intervals hold the truth 95 times in a hundred?
 """

@@ -219,6 +219,10 @@ def test_the_glosses_kept_are_those_with_most_training_clips():
     one = split_clips(table, DataSettings(limit_classes=1))
     assert set(one.train["gloss"]) == {"C"}
     assert len(split_clips(table, DataSettings(limit_classes=9)).train) == 9
+    assert set(split_clips(table, DataSettings(fewest=3)).train["gloss"]) == {"B", "C"}
+    assert set(split_clips(table, DataSettings(fewest=2, limit_classes=1)).train["gloss"]) == {"C"}
+    with pytest.raises(ManifestError, match=r"data.fewest=5: no gloss has so many training clips"):
+        split_clips(table, DataSettings(fewest=5))
 
 
 def test_equal_glosses_are_kept_by_name_whatever_the_order():
