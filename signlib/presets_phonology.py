@@ -18,13 +18,15 @@ _WLASL = {"data.corpus": "wlasl-50", "data.split": "folds", "data.folds": 4}
 _READER = {**_TRAINING, "phonology.network": "ctc", "training.batch_size": 8, "training.clip_norm": 5.0}
 _UNLABELLED = {**_TRAINING, "phonology.network": "pretext", "phonology.dropout": 0.3, "training.min_lr": 1e-6}
 _PRETEXT = {**_UNLABELLED, "training.batch_size": 16}
+_SMOKE = {"data.glosses": 6}
+_SMOKE_READER = {**_SMOKE, "training.batch_size": 8}
 _LARGE = {"phonology.width": 128, "phonology.layers": 2}
 _SEED = {"phonology.form": "seed", "phonology.scale": False, "features.dominant": False, "features.longest_gap": 0}
 
 PHONOLOGY: dict[str, Row] = {
     "phonology/ctc": (
         "seed 002, stage 2: one of 20 glosses by CTC, 71,893 parameters",
-        {**_READER, **_WLASL, "data.limit_classes": 20}, {"training.batch_size": 8}, "",
+        {**_READER, **_WLASL, "data.limit_classes": 20}, _SMOKE_READER, "",
     ),
     "phonology/ctc-large": (
         "the same with two layers of 128, the size that seed 002's stage 1 trains: 670,101 parameters",
@@ -36,7 +38,7 @@ PHONOLOGY: dict[str, Row] = {
     ),
     "phonology/wlasl-100": (
         "100 glosses of WLASL, its official split, from a store: 690,661 parameters",
-        {**_READER, **_LARGE, "data.corpus": "store", "data.limit_classes": 100}, {"training.batch_size": 8}, "",
+        {**_READER, **_LARGE, "data.corpus": "store", "data.limit_classes": 100}, _SMOKE_READER, "",
     ),
     "phonology/wlasl-2000": (
         "all 2,000 glosses of WLASL: 1,178,961 parameters",
@@ -45,20 +47,20 @@ PHONOLOGY: dict[str, Row] = {
     "phonology/pretraining": (
         "an encoder for phonology/ctc without glosses: views find each other, hidden frames are told by their codes",
         # The glosses of phonology/ctc, so that both have the same folds and no test clip is seen here.
-        {**_PRETEXT, **_WLASL, "data.limit_classes": 20}, {"phonology.codebooks": [16, 16, 16, 16, 16]}, "",
+        {**_PRETEXT, **_WLASL, "data.limit_classes": 20}, {**_SMOKE, "phonology.codebooks": [16] * 5}, "",
     ),
     "phonology/pretraining-seed": (
         "seed 002, stage 1, to the letter: 128/2, last frame read, a quantiser that only trains itself",
         {
             **_SEED, **_LARGE, "phonology.pretext": "seed", "phonology.readout": "last",
             "phonology.codebooks": [64, 32, 32, 16, 16],
-        }, {"phonology.codebooks": [16, 16, 16, 16, 16]}, "phonology/pretraining",
+        }, {}, "phonology/pretraining",
     ),
     "phonology/pretraining-generated": (
         "the same encoder from many generated clips, seen through the points of wlasl-50",
         {
             **_UNLABELLED, "data.skeleton": "upper-53", "data.glosses": 200, "data.signers": 40, "data.repetitions": 2,
             "training.epochs": 10, "training.learning_rate": 2e-3,
-        }, {"phonology.codebooks": [16, 16, 16, 16, 16], "training.epochs": 8, "data.repetitions": 1}, "",
+        }, {**_SMOKE, "phonology.codebooks": [16] * 5, "training.epochs": 8, "data.repetitions": 1}, "",
     ),
 }  # fmt: skip
