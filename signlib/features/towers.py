@@ -139,7 +139,12 @@ def load_tower(
         config = AutoConfig.from_pretrained(model, revision=revision)
         seen = getattr(config, "vision_config", config)
         if not hasattr(seen, "image_size"):
-            raise SettingsError(f"model {model!r} ({config.model_type}) sees no pictures; {_known()}")
+            raise SettingsError(f"model {model!r} ({config.model_type}) sees no pictures of one size; {_known()}")
+        if hasattr(seen, "num_frames") and not hasattr(seen, "tubelet_size"):
+            raise SettingsError(
+                f"model {model!r} ({config.model_type}) orders its tokens in a way that is not known here; "
+                "take VideoMAE, or an encoder of single pictures"
+            )
         if embedding == "projected" and config.model_type != "gemma3":
             raise SettingsError(
                 f"embedding=projected is of Gemma 3, and {model!r} is {config.model_type}; set embedding=tower"
@@ -211,7 +216,14 @@ def _loaded(
     """The encoder, and the projector where it is wanted, in float32 on the CPU."""
     chosen = {} if attention is None else {"attn_implementation": attention}
     if not hasattr(config, "vision_config"):
-        return AutoModel.from_pretrained(model, revision=revision, use_safetensors=True, **chosen).float(), None
+        whole, told = AutoModel.from_pretrained(
+            model, revision=revision, use_safetensors=True, output_loading_info=True, **chosen
+        )
+        # What the files lack gets random weights; a pooler may, because nothing here reads it.
+        lost = [name for name in told["missing_keys"] if "pooler" not in name]
+        if lost:
+            raise OSError(f"its files lack {min(lost)}")
+        return whole.float(), None
     # From_config on the seen part builds the tower alone: the language model is neither built nor read.
     parts: list[nn.Module] = [AutoModel.from_config(config.vision_config, **chosen).float()]
     if projected:

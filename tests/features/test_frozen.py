@@ -7,7 +7,19 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import Gemma3ForConditionalGeneration, VideoMAEModel
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    Dinov2Config,
+    Dinov2Model,
+    Gemma3ForConditionalGeneration,
+    TimesformerConfig,
+    TimesformerModel,
+    VideoMAEModel,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTModel,
+)
 
 from signlib import extraction
 from signlib.__main__ import main
@@ -97,6 +109,44 @@ def test_a_video_model_gives_each_frame_the_tokens_of_its_pair(models):
     assert (tower.facts.window, tower.facts.fit) == (4, "crop")
     with pytest.raises(SettingsError, match="looks at 4 together"):
         FrozenSettings(str(models["videomae"]), frames=6).tower()
+
+
+SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": SIDE, "patch_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        (CLIPModel, CLIPConfig(vision_config=SMALL, text_config={"hidden_size": 32, "num_hidden_layers": 1,
+                               "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 64})),
+        (ViTForImageClassification, ViTConfig(**SMALL)),
+        (Dinov2Model, Dinov2Config(**SMALL)),
+    ],
+)  # fmt: skip
+def test_any_encoder_of_transformers_is_a_tower(model, config, tmp_path):
+    whole = model(config).eval()
+    whole.save_pretrained(tmp_path)
+    pictures = np.random.default_rng(3).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
+    tower = load_tower(str(tmp_path))
+    mean, deviation = (np.array(value, np.float32) for value in (tower.facts.mean, tower.facts.deviation))
+    pixels = torch.from_numpy((pictures / np.float32(255) - mean) / deviation).permute(0, 3, 1, 2)
+    part = getattr(whole, "vision_model", None) or getattr(whole, "vit", whole)
+    with torch.no_grad():
+        wanted = part(pixels).last_hidden_state.mean(1)
+    np.testing.assert_allclose(tower.encode(pictures), wanted, atol=1e-5)
+
+
+def test_an_encoder_whose_weights_are_not_all_there_is_refused(tmp_path):
+    ViTModel(ViTConfig(**SMALL)).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith("encoder")}
+    assert len(kept) < len(weights)
+    save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SettingsError, match=r"its files lack .*layer"):
+        load_tower(str(tmp_path))
+    TimesformerModel(TimesformerConfig(**SMALL, num_frames=4)).save_pretrained(tmp_path / "other")
+    with pytest.raises(SettingsError, match="not known here"):
+        load_tower(str(tmp_path / "other"))
 
 
 def test_pictures_are_prepared_as_by_the_models_own_processor(models):
