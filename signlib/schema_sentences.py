@@ -29,6 +29,8 @@ class SentenceSettings:
         focal_share, focal_power: of the focal loss.
         blank_start, blank_until: what is added to the blank's score at first, and the share of the training after
             which it is 0.
+        short_signs, short_until: signs in a row that a training clip is cut to at first, where the corpus tells when each
+            begins (0 = whole clips from the start), and the share of the training after which clips are whole.
         warp, frame_drop, noise: largest change of speed, chance of a frame to be lost, spread added to features.
         sign_mixup: chance of a clip made of two.
         time_mask, time_masks: longest stretch that goes unseen, as a share of the clip, and how many.
@@ -70,6 +72,8 @@ class SentenceSettings:
     focal_power: float = 2.0
     blank_start: float = 0.0
     blank_until: float = 0.3
+    short_signs: int = 0
+    short_until: float = 0.4
     warp: float = 0.2
     frame_drop: float = 0.1
     noise: float = 0.05
@@ -109,6 +113,8 @@ SENTENCE_RANGES = {
     "ctc.focal_power": (0, 10),
     "ctc.blank_start": (-100, 0),
     "ctc.blank_until": (0, 1),
+    "ctc.short_signs": (0, 1000),
+    "ctc.short_until": (0, 1),
     "ctc.noise": (0, 10),
     "ctc.sign_mixup": (0, 1),
     "ctc.time_masks": (0, 100),

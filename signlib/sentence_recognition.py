@@ -78,7 +78,7 @@ class SentenceRecognition:
         place = {gloss: k for k, gloss in enumerate(vocabulary.glosses, 1)}
         about, ctc = self.table.set_index("clip"), self.settings.ctc
         aspects = (about["width"] / about["height"].where(about["height"] > 0)).to_dict()
-        spans = getattr(self.source, "spans", None) if ctc.sign_mixup else None
+        spans = getattr(self.source, "spans", None) if ctc.sign_mixup or ctc.short_signs else None
         trained = set(self.splits.train["clip"])
         names, sentences, unusable = [], [], {}
         for row in tqdm(rows.itertuples(), "preparing sentences", len(rows), False, disable=quiet or len(rows) < 200):

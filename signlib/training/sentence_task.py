@@ -15,6 +15,7 @@ from signlib.evaluation.wer import word_errors
 from signlib.training.batches import Batch
 from signlib.training.ctc_losses import SentenceLoss, blank_bonus, frame_distillation
 from signlib.training.optim import make_optimizer, parameter_groups
+from signlib.training.sentences import cut_signs
 from signlib.training.tasks import ClassificationTask
 
 
@@ -49,10 +50,12 @@ class SentenceTask(ClassificationTask):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one augmented batch; one that is no number is counted and changes nothing."""
-        with torch.autocast(self.device.type, enabled=False):
-            batch = self.augment(batch)
         ctc, training = self.settings.ctc, self.settings.training
         done = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
+        if ctc.short_signs and done < ctc.short_until:
+            batch = cut_signs(batch, ctc.short_signs)
+        with torch.autocast(self.device.type, enabled=False):
+            batch = self.augment(batch)
         self.model.network.blank_bonus = blank_bonus(done, ctc.blank_start, ctc.blank_until)
         scores = self.model(batch)
         frames = self.model.frames(batch["lengths"])

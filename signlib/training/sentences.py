@@ -222,6 +222,39 @@ def mix_signs(batch: Batch, chance: float) -> Batch:
     return out
 
 
+def cut_signs(batch: Batch, most: int) -> Batch:
+    """At most `most` signs in a row of each clip, any of them; clips whose spans are unknown stay whole.
+
+    A network with recurrent layers says nothing but blanks for long while sentences are long; on single signs it learns
+    at once what they look like.
+
+    Args:
+        most: signs that are kept, from 1 on.
+    """
+    size, sizes, device = len(batch["lengths"]), batch["sizes"], batch["lengths"].device
+    known = (batch["spans"] >= 0).flatten(1).any(1)
+    keep = torch.where(known, sizes.clamp(max=most), sizes)
+    first = (torch.rand(size, device=device) * (sizes - keep + 1)).long().clamp(max=sizes - keep)
+    rows = torch.arange(size, device=device)
+    start, end = _boundary(batch, rows, first), _boundary(batch, rows, first + keep)
+    lengths = end - start
+    place = torch.arange(int(lengths.max()), device=device) + start[:, None]
+    place = place.clamp(max=batch_frames(batch) - 1)
+    out = gather_time(batch, rows[:, None].expand_as(place), place, lengths)
+    which = torch.arange(int(keep.max()), device=device) + first[:, None]
+    real = real_frames(keep, which.shape[1])
+    which = which.clamp(max=batch["targets"].shape[1] - 1)
+    out["targets"], out["sizes"] = batch["targets"].gather(1, which) * real, keep
+    spans = batch["spans"][rows[:, None], which]
+    out["spans"] = torch.where((spans >= 0) & real[..., None], spans - start[:, None, None], -1)
+    return out
+
+
+def batch_frames(batch: Batch) -> int:
+    """T with padding."""
+    return max(batch[key].shape[1] for key in TIMED if key in batch)
+
+
 def _boundary(batch: Batch, rows: Tensor, signs: Tensor) -> Tensor:
     """(B,) the frame between sign number `signs` - 1 and the next one of clips `rows`: the middle of what lies between.
 
@@ -245,9 +278,8 @@ def hide_frames(batch: Batch, longest: float, spans: int) -> Batch:
     if not longest or not spans:
         return batch
     lengths = batch["lengths"][:, None]
-    frames = max(batch[key].shape[1] for key in TIMED if key in batch)
-    time = torch.arange(frames, device=lengths.device)
-    hidden = torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
+    time = torch.arange(batch_frames(batch), device=lengths.device)
+    hidden = torch.zeros(len(lengths), len(time), dtype=torch.bool, device=lengths.device)
     for _ in range(spans):
         width = torch.rand(lengths.shape, device=lengths.device) * longest * lengths
         start = torch.rand(lengths.shape, device=lengths.device) * (lengths - width)

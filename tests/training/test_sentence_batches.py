@@ -14,6 +14,7 @@ from signlib.training.sentences import (
     SentenceDataset,
     change_time,
     collate_sentences,
+    cut_signs,
     hide_frames,
     landmark_sentence,
     mix_signs,
@@ -149,6 +150,31 @@ def test_nothing_is_mixed_alone_or_without_chance():
     assert mix_signs(made, 0.0) is made
     one = collate_sentences([spelled([1, 2], np.random.default_rng(0))])
     assert mix_signs(one, 1.0) is one
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4))
+def test_cut_sentences_say_some_of_their_signs_in_a_row(seed, most):
+    torch.manual_seed(seed)
+    before = batch(seed)
+    after = cut_signs(before, most)
+    for row in range(6):
+        whole, part = wanted(before, row), wanted(after, row)
+        assert len(part) == min(most, len(whole))
+        assert any(whole[k : k + len(part)] == part for k in range(len(whole)))
+        assert said(after, row) == part
+        for gloss, (start, end) in zip(part, after["spans"][row].tolist(), strict=False):
+            assert set(after["features"][row, start:end, 0].tolist()) == {float(gloss)}
+
+
+def test_every_sign_of_a_sentence_is_cut_out_as_often_and_without_spans_nothing_is():
+    torch.manual_seed(0)
+    made = collate_sentences([spelled([1, 2, 3, 4], np.random.default_rng(k)) for k in range(2000)])
+    counts = torch.bincount(cut_signs(made, 1)["targets"].flatten(), minlength=5)
+    assert (counts[1:] - 500).abs().max() < 70
+    untimed = batch(timed=False)
+    after = cut_signs(untimed, 1)
+    assert all(torch.equal(after[key], untimed[key]) for key in ("targets", "sizes", "lengths", "features", "spans"))
 
 
 def test_hidden_frames_leave_the_length():

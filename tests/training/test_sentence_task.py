@@ -110,3 +110,14 @@ def test_the_blank_is_held_down_at_first_only():
         own.training_step(batch(), 0)
         seen.append(own.model.network.blank_bonus)
     assert seen == pytest.approx([-4.0, -0.8, 0.0, 0.0])
+
+
+def test_clips_are_short_at_first_only():
+    own = task([0.0, 1.0, 0.0], True, "ctc.short_signs=1", "ctc.short_until=0.4")
+    seen = []
+    own.augment = lambda batch: seen.append(batch["sizes"].tolist()) or batch
+    timed = batch() | {"spans": torch.tensor([[[0, 2], [2, 4]], [[0, 3], [-1, -1]]]), "points": torch.zeros(2, 4, 1, 2)}
+    for step in (0, 3, 4):
+        own._trainer.global_step = step
+        own.training_step(timed, 0)
+    assert seen == [[1, 1], [1, 1], [2, 1]]
