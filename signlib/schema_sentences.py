@@ -29,8 +29,8 @@ class SentenceSettings:
         focal_share, focal_power: of the focal loss.
         blank_start, blank_until: what is added to the blank's score at first, and the share of the training after
             which it is 0.
-        short_signs, short_until: signs in a row that a training clip is cut to at first, where the corpus tells when each
-            begins (0 = whole clips from the start), and the share of the training after which clips are whole.
+        short_signs, short_until: signs in a row that a training clip is cut to at first, where the corpus tells when
+            each begins (0 = whole clips from the start), and the share of the training after which clips are whole.
         warp, frame_drop, noise: largest change of speed, chance of a frame to be lost, spread added to features.
         sign_mixup: chance of a clip made of two.
         time_mask, time_masks: longest stretch that goes unseen, as a share of the clip, and how many.
