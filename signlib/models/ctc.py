@@ -120,7 +120,7 @@ class PartEncoder(nn.Module):
         self.convolutions = nn.ModuleList(
             Convolution(size, own, kernel, separable=True) for size, own in zip(sizes, widths, strict=True)
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(own) for own in widths)
+        self.norms = nn.ModuleList(MaskedNorm(own) for own in widths)
         self.together = CrossModal(widths, width, heads, dropout, drop_part)
 
     def forward(self, x: Tensor, mask: Tensor, present: Tensor | None = None) -> Tensor:
@@ -130,7 +130,7 @@ class PartEncoder(nn.Module):
         found = []
         for p, (ranges, convolution, norm) in enumerate(zip(self.ranges, self.convolutions, self.norms, strict=True)):
             own = torch.cat([x[..., a:b] for a, b in ranges], dim=-1).masked_fill(~present[..., p, None], 0)
-            found.append(norm(convolution(own)).relu())
+            found.append(norm(convolution(own), mask).relu())
         return self.together(found, present, mask)
 
 
