@@ -11,7 +11,7 @@ from signlib.training.sentence_task import SentenceTask, distils, phase_factor
 
 
 def settings(*overrides: str):
-    return presets.build("sentences/compact", "smoke", 0, list(overrides))
+    return presets.build("sentences/compact", "smoke", 0, ["ctc.short_signs=0", *overrides])
 
 
 def test_the_rate_follows_the_phases_by_hand():
