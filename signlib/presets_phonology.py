@@ -18,7 +18,7 @@ _WLASL = {"data.corpus": "wlasl-50", "data.split": "folds", "data.folds": 4}
 _READER = {**_TRAINING, "phonology.network": "ctc", "training.batch_size": 8, "training.clip_norm": 5.0}
 _UNLABELLED = {**_TRAINING, "phonology.network": "pretext", "phonology.dropout": 0.3, "training.min_lr": 1e-6}
 _PRETEXT = {**_UNLABELLED, "training.batch_size": 16}
-_SMOKE = {"data.glosses": 6}
+_SMOKE = {"data.glosses": 6, "data.repetitions": 1}
 _SMOKE_READER = {**_SMOKE, "training.batch_size": 8}
 _LARGE = {"phonology.width": 128, "phonology.layers": 2}
 _SEED = {"phonology.form": "seed", "phonology.scale": False, "features.dominant": False, "features.longest_gap": 0}
@@ -61,6 +61,6 @@ PHONOLOGY: dict[str, Row] = {
         {
             **_UNLABELLED, "data.skeleton": "upper-53", "data.glosses": 200, "data.signers": 40, "data.repetitions": 2,
             "training.epochs": 10, "training.learning_rate": 2e-3,
-        }, {**_SMOKE, "phonology.codebooks": [16] * 5, "training.epochs": 8, "data.repetitions": 1}, "",
+        }, {**_SMOKE, "phonology.codebooks": [16] * 5, "training.epochs": 8}, "",
     ),
 }  # fmt: skip
