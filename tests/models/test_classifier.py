@@ -60,7 +60,11 @@ def test_every_stated_size_is_that_of_a_preset():
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in presets.PRESETS if name.startswith(("landmarks/", "dgs-30/", "wlasl-50/", "asl-letters/"))],
+    [
+        name
+        for name in presets.PRESETS
+        if name.startswith(("landmarks/", "dgs-30/", "wlasl-50/", "asl-letters/")) and "landmark-" not in name
+    ],
 )
 def test_a_preset_builds_and_does_one_forward_and_backward(name):
     settings = presets.build(name)
@@ -84,7 +88,8 @@ def test_a_preset_builds_and_does_one_forward_and_backward(name):
 
 def test_the_table_of_models_names_every_preset_and_size():
     table = model_table().set_index("preset")
-    assert set(table.index) == set(presets.PRESETS)
+    # Classifiers on frozen features stand there once more for other sizes of a feature.
+    assert {name for name in table.index if "-D" not in name} == set(presets.PRESETS)
     assert table["parameters"][list(STATED)].to_dict() == STATED
     assert table.loc["landmarks/seed", "encoder"] == 10_802_304
     whole = table.loc["autsl/rgb+depth+skeleton"]
