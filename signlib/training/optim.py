@@ -41,6 +41,10 @@ def parameter_groups(
     return list(groups.values())
 
 
+_SPARED = (nn.Embedding, nn.ParameterList, nn.ParameterDict)
+"""Parts of torch that hold rows of something, not the matrix of a layer."""
+
+
 def decays(module: nn.Module) -> set[str]:
     """Names of the parameters that weight decay acts on: matrices inside layers of torch itself.
 
@@ -49,7 +53,7 @@ def decays(module: nn.Module) -> set[str]:
     """
     found = set()
     for prefix, part in module.named_modules():
-        layer = type(part).__module__.startswith("torch.nn.") and not isinstance(part, nn.Embedding)
+        layer = type(part).__module__.startswith("torch.nn.") and not isinstance(part, _SPARED)
         own = part.named_parameters(prefix, recurse=False) if layer else ()
         found |= {name for name, parameter in own if parameter.ndim > 1}
     return found

@@ -42,7 +42,7 @@ def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
         model = build_model(unweighted(settings), SKELETONS.get(preset, MEDIAPIPE_543), 30)
     training = settings.training
     found = groups_by_name(model, training.learning_rate, training.weight_decay, training.rates)
-    assert set(found) == {name for name, _ in model.named_parameters()}
+    assert set(found) == {name for name, p in model.named_parameters() if p.requires_grad}
     kinds = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
     matrices = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, kinds)}
     recurrent = tuple(name for name, part in model.named_modules() if isinstance(part, nn.RNNBase))
