@@ -6,7 +6,7 @@ Every run is an ordinary one; a sweep knows only their names, so that finished o
 import gc
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -95,34 +95,53 @@ def sweep(
         SettingsError: for what cannot work, before anything is trained.
         RunError: for a run whose name is taken by other settings.
     """
-    if workers < 1:
-        raise SettingsError(f"workers={workers}: give at least 1")
     jobs = plan(names, seeds, mode, overrides)
     done = Sweep({name: [] for name, *_ in jobs})
     end = time.time() + 3600 * hours if hours else None
+    for (name, run_name, _), run in zip(jobs, _trained(jobs, workers, quiet, end), strict=True):
+        if run is None:
+            done.open.append(f"{name} {run_name}")
+        else:
+            done.runs[name].append(run)
+    return done
+
+
+def train_all(chosen: Mapping[str, Settings], workers: int = 1, quiet: bool = False) -> dict[str, runs.Run]:
+    """The run of each settings, under the same key; finished ones are found again.
+
+    Args:
+        chosen: any keys -> settings; a run's name comes from its settings.
+        workers, quiet: as for `sweep`.
+
+    Raises:
+        SettingsError: for fewer than one worker.
+    """
+    jobs = [(settings.preset, config.run_name(settings), settings) for settings in chosen.values()]
+    return dict(zip(chosen, _trained(jobs, workers, quiet, None), strict=True))
+
+
+Job = tuple[str, str, Settings]
+"""Preset, run name, settings."""
+
+
+def _trained(jobs: Sequence[Job], workers: int, quiet: bool, end: float | None) -> Iterator[runs.Run | None]:
+    """The runs in their order, None for one that the end of the time left open."""
+    if workers < 1:
+        raise SettingsError(f"workers={workers}: give at least 1")
     alone = min(workers, len(jobs)) == 1
     if not alone:
         _make_pictures(jobs)
     places = {name: os.environ[name] for name in PLACES if name in os.environ}
     # With one job everything happens here; the bars of several processes would overwrite each other.
     found = Parallel(n_jobs=min(workers, len(jobs)), return_as="generator", batch_size=1)(
-        delayed(_train)(name, run_name, settings, end, quiet or not alone, places) for name, run_name, settings in jobs
+        delayed(_train)(job, end, quiet or not alone, places) for job in jobs
     )
-    with tqdm(total=len(jobs), desc="runs", unit="run", disable=quiet) as bar:
-        for (name, run_name, settings), run in zip(jobs, found, strict=True):
-            bar.set_postfix_str(f"{name} seed {settings.seed}")
-            if run is None:
-                done.open.append(f"{name} {run_name}")
-            else:
-                done.runs[name].append(run)
-            bar.update()
-    return done
+    yield from tqdm(found, desc="runs", total=len(jobs), unit="run", disable=quiet)
 
 
-def _train(
-    name: str, run_name: str, settings: Settings, end: float | None, quiet: bool, places: Mapping[str, str]
-) -> runs.Run | None:  # fmt: skip
+def _train(job: Job, end: float | None, quiet: bool, places: Mapping[str, str]) -> runs.Run | None:
     """The run if it is finished, None if the time was over."""
+    name, run_name, settings = job
     os.environ.update(places)  # a process may be older than they are
     if end is not None:
         left = (end - time.time()) / 3600
@@ -134,7 +153,7 @@ def _train(
     return run if run.finished else None
 
 
-def _make_pictures(jobs: Iterable[tuple[str, str, Settings]]) -> None:
+def _make_pictures(jobs: Iterable[Job]) -> None:
     """Stores that several runs share are made before them: a store has one writer."""
     made = set()
     for name, run_name, settings in jobs:

@@ -71,6 +71,16 @@ def test_several_at_once_come_out_as_one_by_one(runs_root, monkeypatch):
         sweep.sweep(NAMES, [0], "smoke", TINY, workers=0)
 
 
+def test_settings_under_any_names_are_trained_once(monkeypatch):
+    chosen = {"one": presets.build(NAMES[0], "smoke", 0, TINY), "two": presets.build(NAMES[0], "smoke", 1, TINY)}
+    found = sweep.train_all(chosen, quiet=True)
+    assert {name: run.settings.seed for name, run in found.items()} == {"one": 0, "two": 1}
+    monkeypatch.setattr(experiment, "_fit", lambda *_: pytest.fail("trained again"))
+    assert sweep.train_all(chosen, quiet=True)["two"].path == found["two"].path
+    with pytest.raises(SettingsError, match="workers=0"):
+        sweep.train_all(chosen, workers=0)
+
+
 def test_pictures_that_runs_share_are_made_once_before_them(runs_root):
     smallest = ["data.glosses=3", "data.signers=10", "data.repetitions=1", "pictures.frames=4", "pictures.size=32"]
     jobs = sweep.plan(["generated/rgb", "generated/rgb+depth", "generated/skeleton"], [0, 1], "smoke", smallest)
