@@ -252,7 +252,7 @@ def kill_and_resume(table: pd.DataFrame, root, out, workers: int, after: int) ->
         f"workers={workers}, progress=False)"
     )
     job = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-    journal, deadline = out / "journal.jsonl", time.monotonic() + 120
+    journal, deadline = out / "journal.jsonl", time.monotonic() + 300
     while not (journal.exists() and len(journal.read_text().splitlines()) >= after):
         assert time.monotonic() < deadline, "the extraction does not get on"
         assert job.poll() is None, "the extraction ended before it could be killed"

@@ -259,7 +259,7 @@ def test_a_changed_setting_is_another_store(tmp_path, whole, change, words):
     assert content(tmp_path / "store") == whole
 
 
-@pytest.mark.parametrize("change", [{"size": 8}, {"frames": 0}, {"quality": 101}, {"fit": "stretch"}, {"kinds": ()},
+@pytest.mark.parametrize("change", [{"size": 8}, {"frames": 0}, {"quality": 101}, {"fit": "zoom"}, {"kinds": ()},
                                     {"kinds": (DEPTH, COLOUR)}])  # fmt: skip
 def test_impossible_settings_are_refused(change):
     with pytest.raises(SettingsError, match=f"pictures: {next(iter(change))}="):
