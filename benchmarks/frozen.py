@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
+from benchmarks._timing import processor_seconds
 from signlib import presets
 from signlib.config import Settings
 from signlib.data.skeletons import MEDIAPIPE_543
@@ -31,16 +32,6 @@ from signlib.training.optim import make_optimizer, parameter_groups
 
 CLASSES, BATCH, FRAMES = 100, 2, 16
 BASE = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
-
-
-def cpu_seconds(call: Callable[[], object], rounds: int) -> float:
-    """Least CPU seconds of a few calls."""
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        call()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def trainer(settings: Settings, size: int) -> Callable[[dict[str, torch.Tensor]], None]:
@@ -92,7 +83,7 @@ def extraction(folder: Path, clips: int, rounds: int) -> tuple[float, float, np.
 
     alone, whole, store = float("inf"), float("inf"), None
     for n in range(rounds):
-        alone = min(alone, cpu_seconds(bare, 1))
+        alone = min(alone, processor_seconds(bare, 1))
         start = time.process_time()
         store = extract_frozen(source, folder / f"store{n}", settings, progress=False, tower=tower)
         whole = min(whole, time.process_time() - start)
@@ -126,7 +117,7 @@ def main() -> None:
             tune(random_batch(tuned, MEDIAPIPE_543, CLASSES, BATCH))
 
     epoch()
-    cheap, dear = cpu_seconds(epoch, 10), cpu_seconds(tuning, options.rounds)
+    cheap, dear = processor_seconds(epoch, 10), processor_seconds(tuning, options.rounds)
     small, large = memory(frozen, BATCH), memory(tuned, BATCH)
     wide, huge = memory(frozen, 32), memory(tuned, 32)
     found = {

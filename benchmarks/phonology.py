@@ -8,12 +8,11 @@ Processor time, best of a few.
 import argparse
 import json
 import math
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks._timing import processor_seconds
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.features.phonology import FORMS, phonology
 
@@ -58,16 +57,6 @@ def frame_by_frame(clip: np.ndarray) -> np.ndarray:
     return np.array(out)
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Least processor time of a few calls."""
-    best = math.inf
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        call()
-        best = min(best, time.process_time() - start)
-    return best
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,14 +65,16 @@ def main() -> None:
     frames = np.random.default_rng(0).random((FRAMES, len(MEDIAPIPE_543), 4), np.float32)
     clips = frames.reshape(-1, CLIP, *frames.shape[1:])
     np.testing.assert_allclose(phonology(clips[0], MEDIAPIPE_543, "seed"), frame_by_frame(clips[0]), atol=2e-4)
-    slow = seconds(lambda: frame_by_frame(frames[:SLOW_FRAMES])) * FRAMES / SLOW_FRAMES
-    copying = seconds(frames.copy)
+    slow = processor_seconds(lambda: frame_by_frame(frames[:SLOW_FRAMES]), ROUNDS) * FRAMES / SLOW_FRAMES
+    copying = processor_seconds(frames.copy, ROUNDS)
     found = {"frame by frame": slow, "copying the landmarks": copying}
     print(f"| {FRAMES:,} frames of 543 points | s | against frame by frame | of copying them |")
     print(f"|---|---|---|---|\n| frame by frame, `seed` (from {SLOW_FRAMES:,}) | {slow:.2f} | 1x | |")
     for form in FORMS:
         for name, parts in (("one recording", [frames]), (f"clips of {CLIP} frames", clips)):
-            took = seconds(lambda form=form, parts=parts: [phonology(part, MEDIAPIPE_543, form) for part in parts])
+            took = processor_seconds(
+                lambda form=form, parts=parts: [phonology(part, MEDIAPIPE_543, form) for part in parts], ROUNDS
+            )
             found[f"{form}, {name}"] = took
             print(f"| `{form}`, {name} | {took:.2f} | {slow / took:.0f}x | {100 * took / copying:.0f} % |")
     print(f"| copying them | {copying:.2f} | | 100 % |")

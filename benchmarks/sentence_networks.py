@@ -6,15 +6,13 @@ rival is the seed's promise of 20 to 30 frames a second. Features are given: mak
 
 import argparse
 import json
-import math
 import multiprocessing
 import resource
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from benchmarks._timing import processor_seconds
 from signlib import presets
 from signlib.config import Settings
 from signlib.data.skeletons import skeleton
@@ -31,16 +29,6 @@ from signlib.training.optim import make_optimizer, parameter_groups
 SIGNS, ROUNDS, PROMISED = 10, 3, 30
 FEW = 2
 """Sentences a step of the presets that are made for a GPU."""
-
-
-def processor_seconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """Least processor seconds of a few calls."""
-    best = math.inf
-    for _ in range(rounds):
-        start = time.process_time()
-        call()
-        best = min(best, time.process_time() - start)
-    return best
 
 
 def noise(settings: Settings, sentences: int, classes: int) -> Batch:
@@ -89,7 +77,7 @@ def measured(name: str) -> dict[str, float]:
     read()
     return {
         "parameters": parameter_count(model), "batch": size, "sentences/s": size / seconds, "MiB": peak / 1024,
-        "frames/s": SENTENCE_FRAMES / processor_seconds(read),
+        "frames/s": SENTENCE_FRAMES / processor_seconds(read, ROUNDS),
     }  # fmt: skip
 
 

@@ -6,8 +6,6 @@ called bare, rapidfuzz called bare, and numpy's plain bootstrap of the same coun
 
 import argparse
 import json
-import math
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from flashlight.lib.text import decoder as flashlight
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
+from benchmarks._timing import processor_seconds
 from signlib.decoding.beam import BeamSearch
 from signlib.decoding.ctc import greedy
 from signlib.decoding.language_model import train_model
@@ -26,16 +25,6 @@ CLASSES, FRAMES, BEAM, CLIPS = 1296, 50, 10, 20
 SENTENCES, RESAMPLES, ROUNDS = 629, 10_000, 5
 ALPHA, BETA = 0.6, 0.8
 GLOSSES = [f"G{k}" for k in range(1, CLASSES)]
-
-
-def processor_seconds(call: Callable[[], object]) -> float:
-    """Least processor time of a few calls: what other programs do meanwhile does not count."""
-    best = math.inf
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        call()
-        best = min(best, time.process_time() - start)
-    return best
 
 
 def sentences(count: int, seed: int) -> list[list[str]]:
@@ -82,12 +71,12 @@ def decoding() -> dict[str, float]:
         "beam 10, trigrams, flashlight-text and KenLM": BeamSearch(GLOSSES, BEAM, model, ALPHA, engine="flashlight"),
     }
     together, quality = np.stack(clips), {}
-    found = {"greedy": processor_seconds(lambda: greedy(together, [FRAMES] * CLIPS))}
+    found = {"greedy": processor_seconds(lambda: greedy(together, [FRAMES] * CLIPS), ROUNDS)}
     for name, glosses in (("flashlight-text bare", CLASSES), ("... only 50 glosses a frame", 50)):
         bare = bare_flashlight(clips, glosses)
-        found[name], quality[name] = processor_seconds(bare), float(np.mean(bare()))
+        found[name], quality[name] = processor_seconds(bare, ROUNDS), float(np.mean(bare()))
     for name, search in searches.items():
-        found[name] = processor_seconds(lambda run=search: [run(clip) for clip in clips])
+        found[name] = processor_seconds(lambda run=search: [run(clip) for clip in clips], ROUNDS)
         quality[name] = float(np.mean([search(clip)[0].score for clip in clips]))
     print(f"| {FRAMES} frames, {CLASSES:,} classes | ms a clip | against flashlight-text bare | mean score |")
     print("|---|---|---|---|")
@@ -118,7 +107,7 @@ def errors() -> dict[str, float]:
         "ours, the same draws": lambda: resampled_sums([first, second, words], None, RESAMPLES),
         "... with rates, p and signers": lambda: compare_rates(first, second, words, signers, RESAMPLES),
     }
-    found = {name: 1e3 * processor_seconds(call) for name, call in calls.items()}
+    found = {name: 1e3 * processor_seconds(call, ROUNDS) for name, call in calls.items()}
     print(f"\n| {SENTENCES} sentences | ms | against |\n|---|---|---|")
     for name, ms in found.items():
         rival = "rapidfuzz bare" if list(found).index(name) < 3 else "numpy bootstrap of the difference"

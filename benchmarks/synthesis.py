@@ -8,12 +8,13 @@ The rendering of video has a benchmark of its own (`benchmarks.rendering`).
 import argparse
 import json
 import math
-import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks._timing import processor_seconds
 from signlib.synthesis import motion
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.posture import arm
@@ -23,16 +24,6 @@ LIMIT = 5.0
 """Seconds for the landmarks of 1,000 clips that are wanted on one core."""
 CLIPS, ROUNDS, FRAMES = 1000, 3, 120
 STREAMED = (100, 10_000)
-
-
-def processor_seconds(call, *arguments) -> float:
-    """Least processor time of a few calls: what other programs do meanwhile does not count."""
-    best = math.inf
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        call(*arguments)
-        best = min(best, time.process_time() - start)
-    return best
 
 
 def make_clips(corpus: GeneratedCorpus, names: list[str]) -> int:
@@ -109,11 +100,11 @@ def main() -> None:
     options = parser.parse_args()
     states = arms(FRAMES)
     np.testing.assert_allclose(whole(*states), plain(*states), atol=1e-9)
-    rival, ours = processor_seconds(plain, *states), processor_seconds(whole, *states)
+    rival, ours = (processor_seconds(partial(way, *states), ROUNDS) for way in (plain, whole))
     corpus = GeneratedCorpus(glosses=50, signers=10, repetitions=2)
     names = corpus.manifest["clip"].tolist()[:CLIPS]
     frames = make_clips(corpus, names)
-    seconds = processor_seconds(make_clips, corpus, names)
+    seconds = processor_seconds(partial(make_clips, corpus, names), ROUNDS)
     memory = {clips: stream_memory(clips) for clips in STREAMED}
     found = {
         "arms and hands, per-frame loop / ours": rival / ours,

@@ -7,12 +7,11 @@ loader's rival is keeping all pictures decoded in memory: the share is what a st
 import argparse
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from benchmarks._timing import processor_seconds
 from signlib import presets
 from signlib.config import Settings
 from signlib.data.skeletons import MEDIAPIPE_543
@@ -40,16 +39,6 @@ def settings_of(modalities: str, checkpointing: bool, gpu: bool) -> Settings:
     base = f"autsl/{modalities}"
     own = ["rgb.weights=", f"pictures.checkpointing={str(checkpointing).lower()}"]
     return presets.build(base, overrides=[*own, *([] if gpu else REDUCED)])
-
-
-def cpu_seconds(call: Callable[[], object]) -> float:
-    """Least CPU seconds of a few calls."""
-    best = float("inf")
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        call()
-        best = min(best, time.process_time() - start)
-    return best
 
 
 def step_of(settings: Settings, precision: str) -> tuple[float, float]:
@@ -82,7 +71,7 @@ def step_of(settings: Settings, precision: str) -> tuple[float, float]:
         model.zero_grad()
 
     step()
-    return cpu_seconds(step), count_memory(lambda: make(size), precision, gpu=False).total / GIB
+    return processor_seconds(step, ROUNDS), count_memory(lambda: make(size), precision, gpu=False).total / GIB
 
 
 def loading(seconds: float, folder: Path) -> dict[str, float]:
@@ -93,7 +82,7 @@ def loading(seconds: float, folder: Path) -> dict[str, float]:
     found = {}
     for name, kept in (("store", False), ("memory", True)):
         data = MultimodalDataset(store.clips, [0] * len(store), ("rgb", "depth"), store, in_memory=kept)
-        wait = cpu_seconds(lambda d=data: d.collate([d[n] for n in range(size)]))
+        wait = processor_seconds(lambda d=data: d.collate([d[n] for n in range(size)]), ROUNDS)
         found[name] = wait / (wait + seconds)
     return found
 

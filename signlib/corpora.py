@@ -75,6 +75,26 @@ def load_corpus(settings: config.DataSettings) -> ClipSource:
     return LoadedClips(source.labelled, lambda clip: shared_points(source.read(clip), own, wanted), extraction)
 
 
+def load_landmarks(settings: config.DataSettings, store: str, asked: str) -> ClipSource:
+    """Landmarks beside other modalities: the corpus's own or, where it comes as videos, those of a store.
+
+    Args:
+        store: the setting `fusion.landmarks`.
+        asked: which setting wants landmarks, for the error.
+
+    Raises:
+        SettingsError: for a corpus of videos without a store.
+    """
+    if settings.corpus not in VIDEO_READERS:
+        return load_corpus(settings)
+    if not store:
+        raise SettingsError(
+            f"{asked}, and {settings.corpus} comes as videos: make its landmarks with `python -m signlib extract ROOT "
+            "--out STORE` and set fusion.landmarks=STORE"
+        )
+    return FeatureStore(store)
+
+
 def generated_world(settings: config.DataSettings) -> GeneratedCorpus | SentenceCorpus:
     """The generated corpus that the settings name, with the true values of its clips."""
     sizes = (settings.glosses, settings.signers, settings.repetitions)

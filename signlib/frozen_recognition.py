@@ -20,7 +20,7 @@ from signlib.corpora import (
     class_numbers,
     failed_note,
     generated_world,
-    load_corpus,
+    load_landmarks,
     load_manifest,
 )
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
@@ -73,7 +73,9 @@ class FrozenRecognition:
         inputs = settings.frozen.inputs
         videos = data.corpus in VIDEO_READERS
         self.features = self._features() if "visual" in inputs else None
-        self.points = self._points(videos) if "landmarks" in inputs else None
+        self.points: ClipSource | None = None
+        if "landmarks" in inputs:
+            self.points = load_landmarks(data, settings.fusion.landmarks, "frozen.inputs has landmarks")
         self.table = load_manifest(data) if videos or self.points is None else self.points.labelled
         self.notes = [note for source in (self.features, self.points) if source is not None
                       for note in failed_note(source)]  # fmt: skip
@@ -81,17 +83,6 @@ class FrozenRecognition:
         self.chosen = self.skeleton.select(settings.features.joints)
         self.mirror = list(self.chosen.mirror)
         self.familiar: Familiar | None = None
-
-    def _points(self, videos: bool) -> ClipSource:
-        store = self.settings.fusion.landmarks
-        if not videos:
-            return load_corpus(self.settings.data)
-        if not store:
-            raise SettingsError(
-                f"frozen.inputs has landmarks, and {self.settings.data.corpus} comes as videos: make them with "
-                "`python -m signlib extract ROOT --out STORE` and set fusion.landmarks=STORE"
-            )
-        return FeatureStore(store)
 
     def _features(self) -> FeatureStore:
         data, wanted = self.settings.data, self.settings.frozen

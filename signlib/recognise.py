@@ -16,7 +16,7 @@ from signlib.features.filming import COLOUR, KINDS, FilmedClips, PictureSettings
 from signlib.features.pictures import META as PICTURES_META
 from signlib.features.pictures import PictureStore, write_pictures
 from signlib.features.store import ClipSource, FeatureStore, LoadedClips
-from signlib.recognise_actions import score_actions
+from signlib.recognise_actions import predict_actions
 from signlib.recognise_frozen import predict_frozen
 from signlib.recogniser import COLUMNS, Recogniser, check_skeleton, file_source, load_recogniser, store_source
 from signlib.training.batches import Prepared, prepare_clips
@@ -54,7 +54,7 @@ def predict(
     if run.settings.fusion.modalities:
         return predict_modalities(recogniser, clips, split, top)
     if run.settings.gcn.variant:
-        return _predict_actions(recogniser, clips, split, top)
+        return predict_actions(recogniser, clips, split, top)
     stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
     sources = [store_source(store, split) for store in stores]
     problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
@@ -73,15 +73,6 @@ def predict(
         rows += [(clip, known[clip], best, "", "", "") for clip, best in recogniser.best(prepared.clips, shares, top)]
     rows += [(clip, "", [], reason, "", "") for clip, reason in problems.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _predict_actions(recogniser: Recogniser, clips: Sequence[str | Path], split: str, top: int) -> pd.DataFrame:
-    names, glosses, shares, problems = score_actions(
-        recogniser.model, recogniser.settings, recogniser.skeleton, clips, split
-    )
-    found = zip(glosses, recogniser.best(names, shares, top), strict=True)
-    rows = [(clip, gloss, best, "", "", "") for gloss, (clip, best) in found]
-    return pd.DataFrame([*rows, *((clip, "", [], why, "", "") for clip, why in problems.items())], columns=COLUMNS)
 
 
 class Shown:

@@ -4,68 +4,56 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from torch import nn
+import pandas as pd
 
 from signlib.action_corpora import actors
 from signlib.action_recognition import prepare_action
-from signlib.config import Settings
 from signlib.data import ntu60
 from signlib.data.skeletons import NTU_25, Skeleton
-from signlib.errors import ClipError, RunError, StoreError
+from signlib.errors import ClipError, RunError
 from signlib.experiment import score
 from signlib.features.actors import axes_of
 from signlib.features.store import FeatureStore
+from signlib.recogniser import COLUMNS, Recogniser, check_skeleton, store_source
 from signlib.training.actions import ActionDataset
 
 
-def score_actions(
-    model: nn.Module, settings: Settings, skeleton: Skeleton, clips: Sequence[str | Path], split: str = ""
-) -> tuple[list[str], list[str], np.ndarray, dict[str, str]]:
-    """Probabilities of the actions in clips.
+def predict_actions(
+    recogniser: Recogniser, clips: Sequence[str | Path], split: str = "", top: int = 5
+) -> pd.DataFrame:  # fmt: skip
+    """As `recognise.predict`, for a graph network.
 
     Args:
-        model, settings, skeleton: of the run.
         clips: `.skeleton` files of NTU RGB+D; `.npy` files (T, J, 3) or (T, M, J, 3) with y up, metres, NaN = nobody;
             or stores of skeletons (T, M, J, 3).
-        split: of stores, only the clips of this split.
-
-    Returns:
-        Names and known glosses ("" where nobody says) of the N clips that can be used, probabilities (N, K), and why
-        the others cannot.
 
     Raises:
         RunError: for skeletons other than the run was trained on.
         StoreError: for a store without clips of that split.
     """
-    axes = axes_of(skeleton)
+    skeleton, axes = recogniser.skeleton, axes_of(recogniser.skeleton)
     names, glosses, prepared, problems = [], [], [], {}
     for clip in map(Path, clips):
-        store = FeatureStore(clip) if clip.is_dir() else None
-        for name, gloss in [(str(clip), "")] if store is None else _listed(store, skeleton, split):
+        source = store_source(FeatureStore(clip), split) if clip.is_dir() else None
+        if source is not None:
+            check_skeleton(source, recogniser)
+        table = [(str(clip), "")] if source is None else source.labelled[["clip", "gloss"]].itertuples(index=False)
+        for name, gloss in table:
             try:
-                joints = _from_file(clip, skeleton) if store is None else store.read(name)
-                prepared.append(prepare_action(actors(joints), axes, settings))
+                joints = _from_file(clip, skeleton) if source is None else source.read(name)
+                prepared.append(prepare_action(actors(joints), axes, recogniser.settings))
             except ClipError as error:
                 problems[name] = str(error)
                 continue
             names.append(name), glosses.append(gloss)
-    if not names:
-        return [], [], np.empty((0, 0)), problems
-    joints, bodies = zip(*prepared, strict=True)
-    data = ActionDataset(joints, bodies, np.zeros(len(names), int))
-    return names, glosses, np.exp(score(model, data, settings, skeleton.mirror)), problems
-
-
-def _listed(store: FeatureStore, skeleton: Skeleton, split: str) -> list[tuple[str, str]]:
-    if store.extraction.skeleton != skeleton.name:
-        raise RunError(
-            f"the run was trained on skeleton {skeleton.name!r}, store {store.path} has "
-            f"{store.extraction.skeleton!r}; give clips made the same way"
-        )
-    table = store.labelled if not split else store.labelled[store.labelled["split"] == split]
-    if table.empty:
-        raise StoreError(f"store {store.path} has no clip of split {split!r}")
-    return list(table[["clip", "gloss"]].itertuples(index=False, name=None))
+    rows = [(clip, "", [], why, "", "") for clip, why in problems.items()]
+    if names:
+        joints, bodies = zip(*prepared, strict=True)
+        data = ActionDataset(joints, bodies, np.zeros(len(names), int))
+        shares = np.exp(score(recogniser.model, data, recogniser.settings, skeleton.mirror))
+        best = zip(recogniser.best(names, shares, top), glosses, strict=True)
+        rows = [*((clip, gloss, found, "", "", "") for (clip, found), gloss in best), *rows]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _from_file(file: Path, skeleton: Skeleton) -> np.ndarray:

@@ -21,6 +21,7 @@ from signlib.corpora import (
     failed_note,
     generated_world,
     load_corpus,
+    load_landmarks,
     load_manifest,
 )
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
@@ -28,7 +29,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import SettingsError
 from signlib.features import filming
 from signlib.features.pictures import PictureStore, pictures_of, write_pictures
-from signlib.features.store import ClipSource, FeatureStore
+from signlib.features.store import ClipSource
 from signlib.frozen_recognition import FrozenRecognition, frozen_classifier
 from signlib.models.classifier import LandmarkClassifier, landmark_classifier, landmark_encoder
 from signlib.models.frozen import GEMMA_WIDTH, FrozenClassifier
@@ -195,24 +196,15 @@ class MultimodalRecognition:
                 "features.dominant=true mirrors the landmarks of left-handed clips but not their pictures; set it to "
                 "false with fusion.modalities"
             )
-        self.points = self._points() if "skeleton" in self.modalities else None
+        self.points: ClipSource | None = None
+        if "skeleton" in self.modalities:
+            self.points = load_landmarks(data, settings.fusion.landmarks, "fusion.modalities has skeleton")
         own = self.points is not None and data.corpus not in VIDEO_READERS
         self.table = self.points.labelled if own else load_manifest(data)
         self.pictures = self._pictures() if set(self.modalities) - {"skeleton"} else None
         self.notes = [] if self.points is None else failed_note(self.points)
         self.chosen = None if self.points is None else self.points.skeleton.select(settings.features.joints)
         self.mirror = [] if self.chosen is None else list(self.chosen.mirror)
-
-    def _points(self) -> ClipSource:
-        data, store = self.settings.data, self.settings.fusion.landmarks
-        if data.corpus not in VIDEO_READERS:
-            return load_corpus(data)
-        if not store:
-            raise SettingsError(
-                f"fusion.modalities has skeleton, and {data.corpus} comes as videos: make its landmarks with `python "
-                "-m signlib extract ROOT --out STORE` and set fusion.landmarks=STORE"
-            )
-        return FeatureStore(store)
 
     def _pictures(self) -> PictureStore:
         data, wanted = self.settings.data, self.settings.pictures

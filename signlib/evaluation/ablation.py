@@ -4,7 +4,7 @@ The member is chosen by validation accuracy; the test decides nothing. Seeds are
 signers are what varies, since clips of one signer rise and fall together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -138,8 +138,10 @@ def by_signer(values: pd.Series, signers: pd.Series) -> np.ndarray:
 
 def validation_accuracy(runs: Sequence[Run]) -> float:
     """Mean over runs of the best validation accuracy in their history; NaN where nothing was validated."""
-    best = []
-    for run in runs:
-        history = pd.read_csv(Path(run.path) / "history.csv")
-        best.append(history["validation_accuracy"].max() if "validation_accuracy" in history else np.nan)
-    return float(np.mean(best))
+    return best_validation(runs, "validation_accuracy", pd.Series.max)
+
+
+def best_validation(runs: Sequence[Run], column: str, best: Callable[[pd.Series], float]) -> float:
+    """Mean over runs of the best of a column of their history; NaN where nothing was validated."""
+    histories = [pd.read_csv(Path(run.path) / "history.csv") for run in runs]
+    return float(np.mean([best(history[column]) if column in history else np.nan for history in histories]))

@@ -4,12 +4,12 @@ Errors of all seeds of a preset are added sentence by sentence before anything i
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from signlib.evaluation import wer
+from signlib.evaluation.ablation import best_validation
 from signlib.evaluation.resampling import compare_rates, rate_interval
 from signlib.evaluation.run_groups import gather
 from signlib.runs import Run
@@ -54,7 +54,8 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             "seeds": [round(float(rate), 1) for rate in bench.rates(system)], "greedy": _metric(runs, GREEDY),
             **{short: float(np.mean([getattr(c, long).sum() for c in counts])) for short, long in
                (("sub", "substitutions"), ("del", "deletions"), ("ins", "insertions"))},
-            "validation": _best_validation(runs), "sentences": len(words), "words": int(words.sum()),
+            "validation": best_validation(runs, "validation_wer", pd.Series.min),
+            "sentences": len(words), "words": int(words.sum()),
             "signers": len(set(signers) - {""}), "parameters": facts[0]["parameters"],
             "minutes": float(np.mean([f["training_seconds"] for f in facts])) / 60,
             "trained": float(np.mean([f["clips"]["train"] * f["epochs"] / f["training_seconds"] for f in facts])),
@@ -79,14 +80,6 @@ def _against(first: np.ndarray, own: np.ndarray, words: np.ndarray, groups: list
 def _metric(runs: Sequence[Run], name: str) -> float:
     found = [metric.value for run in runs for metric in run.metrics if metric.metric == name]
     return float(np.mean(found)) if found else np.nan
-
-
-def _best_validation(runs: Sequence[Run]) -> float:
-    best = []
-    for run in runs:
-        history = pd.read_csv(Path(run.path) / "history.csv")
-        best.append(history["validation_wer"].min() if "validation_wer" in history else np.nan)
-    return float(np.mean(best))
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
