@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from signlib.errors import InputError
 from signlib.evaluation.metrics import LEVEL, cluster_interval
 
 FEW_SIGNERS = 20
@@ -75,6 +76,42 @@ def mcnemar(only_first: int, only_second: int) -> float:
     if only_first + only_second == 0:
         return 1.0
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What two totals alone say about McNemar's p: the least and the most that it can be."""
+
+    least: float
+    most: float
+
+    @property
+    def answer(self) -> str:
+        """`shown`, `cannot be shown` or `the totals do not tell`, at 0.05, for clips that are independent."""
+        level = 1 - LEVEL
+        return "shown" if self.most < level else "cannot be shown" if self.least >= level else "the totals do not tell"
+
+
+def mcnemar_given_totals(first: int, second: int, clips: int) -> Bounds:
+    """Bounds of McNemar's p when only the totals of right clips are known, not which clips they were.
+
+    With d clips between the totals and b lost there are b + d gained, and p grows with b: from no loss at all up to
+    all losses that the totals allow.
+
+    Args:
+        first, second: right clips of either system, of the same `clips`.
+
+    Raises:
+        InputError: for totals that are no number of these clips.
+
+    >>> mcnemar_given_totals(10, 12, 46).least
+    0.5
+    """
+    if not 0 <= min(first, second) <= max(first, second) <= clips:
+        raise InputError(f"{first} and {second} right of {clips} clips: give two totals from 0 to {clips}")
+    low, high = sorted((first, second))
+    lost = min(low, clips - high)
+    return Bounds(mcnemar(0, high - low), mcnemar(lost, lost + high - low))
 
 
 def paired(

@@ -5,12 +5,21 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from signlib.errors import InputError
 from signlib.evaluation.metrics import cluster_interval
-from signlib.evaluation.paired import holm, mcnemar, paired, paired_table, per_signer, t_interval
+from signlib.evaluation.paired import (
+    holm,
+    mcnemar,
+    mcnemar_given_totals,
+    paired,
+    paired_table,
+    per_signer,
+    t_interval,
+)
 
 # 8 clips of three signers: lost, gained, gained, both | gained, neither | both, gained
 FIRST = np.array([1, 0, 0, 1, 0, 0, 1, 0], bool)
@@ -32,6 +41,25 @@ def test_mcnemar_is_the_share_of_coin_throws_at_least_as_uneven(lost, gained):
     n = lost + gained
     uneven = sum(comb(n, k) for k in range(n + 1) if abs(k - n / 2) >= abs(lost - n / 2))
     assert mcnemar(lost, gained) == pytest.approx(uneven / 2**n)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 12), st.integers(0, 12), st.integers(0, 12))
+def test_totals_bound_every_p_that_fits_them(clips, first, second):
+    first, second = min(first, clips), min(second, clips)
+    more = second - first
+    fits = [mcnemar(lost, lost + more) for lost in range(max(0, -more), first + 1) if lost + more <= clips - first]
+    found = mcnemar_given_totals(first, second, clips)
+    assert (found.least, found.most) == pytest.approx((min(fits), max(fits)))
+
+
+def test_what_totals_alone_can_and_cannot_show():
+    assert mcnemar_given_totals(10, 12, 46).least == 0.5  # two gained, none lost: 2 / 2^2
+    assert mcnemar_given_totals(10, 12, 46).answer == "cannot be shown"
+    assert mcnemar_given_totals(10, 30, 46).answer == "shown"  # 10 lost and 30 gained at worst: p = 0.002
+    assert mcnemar_given_totals(20, 26, 46).answer == "the totals do not tell"  # 0 and 6, or 20 and 26
+    with pytest.raises(InputError, match="10 and 47 right of 46 clips"):
+        mcnemar_given_totals(10, 47, 46)
 
 
 def test_a_comparison_by_hand():
