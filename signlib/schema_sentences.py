@@ -39,7 +39,8 @@ class SentenceSettings:
         finetune_rate: factor on the learning rate in fine-tuning and distillation.
         nan_steps: so many steps without a finite loss or gradient end the run.
         beam: of the search; order: of the n-gram model, 0 = none.
-        alphas, betas: weights of the model and bonuses a gloss that are tried on validation clips.
+        alphas, betas: weights of the model and bonuses a gloss that are tried on validation clips. A model takes its
+            weight times three or four nats off every gloss, so bonuses have to reach that far.
     """
 
     network: str = ""
@@ -86,7 +87,7 @@ class SentenceSettings:
     beam: int = 10
     order: int = 3
     alphas: list[float] = field(default_factory=lambda: [0.0, 0.3, 0.6, 0.9])
-    betas: list[float] = field(default_factory=lambda: [0.0, 0.5, 1.0, 1.5])
+    betas: list[float] = field(default_factory=lambda: [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0])
 
 
 SENTENCE_CHOICES = {

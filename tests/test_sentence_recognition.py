@@ -227,3 +227,22 @@ def test_validation_chooses_the_weight_of_the_language_model():
     found = sentence_report.choose_decoder(ctc, vocabulary, trained, [sure], [["A", "B"]])
     assert (found.alpha, found.chosen) == (0.0, "greedy")
     assert sentence_report.choose_decoder(ctc, vocabulary, trained, [], []).chosen == "greedy"
+
+
+def test_bonuses_reach_as_far_as_n_grams_cost():
+    """Forty glosses in any order, so each costs log 40 = 3.7 nats; every other one has a twin that nobody signs."""
+    rng = np.random.default_rng(0)
+    vocabulary = Vocabulary(tuple(f"{kind}{k:02d}" for k in range(40) for kind in ("SIGN", "TWIN")))
+    texts = [[f"SIGN{k:02d}" for k in rng.permutation(40)[:4]] for _ in range(302)]
+    trained, said = [*texts[:300], [f"TWIN{k:02d}" for k in range(40)]], texts[300:]
+    heard = []
+    for text in said:
+        frames = np.full((9, 81), 0.001)
+        frames[:, 0] = 0.92
+        for t, place in zip((1, 3, 5, 7), 1 + vocabulary.encode(text), strict=True):
+            frames[t, [0, place, place + 1]] = 0.1, 0.1, 0.8
+        heard.append(np.log(frames / frames.sum(1, keepdims=True)))
+    found = sentence_report.choose_decoder(config.build({"ctc.order": 1}).ctc, vocabulary, trained, heard, said)
+    assert found.rates == {"greedy": 100.0, "beam": 100.0, "beam + n-grams": 0.0}
+    short = config.build({"ctc.order": 1, "ctc.betas": [0.0, 0.5, 1.0, 1.5]}).ctc
+    assert sentence_report.choose_decoder(short, vocabulary, trained, heard, said).rates["beam + n-grams"] > 0

@@ -15,6 +15,7 @@ from signlib.evaluation.run_groups import gather
 from signlib.runs import Run
 
 GREEDY, SPEED = "WER (greedy)", "frames read a second"
+_PAIRS = 3
 
 
 def spoken(conditions: Mapping[str, Sequence[Run]]) -> bool:
@@ -31,9 +32,11 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     Returns:
         Columns WER (per cent, seeds together), low, high (95 %, whole signers drawn again; sentences where fewer than
         two signers are known), seeds (each one's), greedy (mean), sub, del, ins (mean over seeds, sclite's weights),
-        validation (greedy, mean of the best), sentences, words, signers, parameters, minutes (wall time of training,
-        mean), trained (training sentences a second), read (frames a second, mean), memory (peak of the process in
-        MB, largest); and against the first: points, points_low, points_high, p (nan in the first row).
+        found (per cent of the signs signed), by_gloss (the same, mean over glosses), confused (the commonest pairs and
+        how often), validation (greedy, mean of the best), sentences, words, signers, parameters, minutes (wall time
+        of training, mean), trained (training sentences a second), read (frames a second, mean), memory (peak of the
+        process in MB, largest; a process that made several runs knows one peak); and against the first: points,
+        points_low, points_high, p (nan in the first row).
 
     Raises:
         RunError: for runs that cannot be compared.
@@ -54,6 +57,7 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             "seeds": [round(float(rate), 1) for rate in bench.rates(system)], "greedy": _metric(runs, GREEDY),
             **{short: float(np.mean([getattr(c, long).sum() for c in counts])) for short, long in
                (("sub", "substitutions"), ("del", "deletions"), ("ins", "insertions"))},
+            **_signs(bench.references, system.hypotheses),
             "validation": best_validation(runs, "validation_wer", pd.Series.min),
             "sentences": len(words), "words": int(words.sum()),
             "signers": len(set(signers) - {""}), "parameters": facts[0]["parameters"],
@@ -67,6 +71,18 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         else:
             rows[name] |= _against(first, errors / count, words, groups)
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _signs(references: list[list[str]], heard: list[list[list[str]]]) -> dict[str, float | str]:
+    aligned = pd.concat([wer.alignment(references, texts) for texts in heard], ignore_index=True)
+    glosses = wer.by_gloss(aligned)
+    glosses = glosses[glosses["signed"] > 0]
+    pairs = wer.confusions(aligned).head(_PAIRS)
+    return {
+        "found": 100 * glosses["found"].sum() / glosses["signed"].sum(),
+        "by_gloss": float((100 * glosses["found"] / glosses["signed"]).mean()),
+        "confused": ", ".join(f"{r.reference} as {r.hypothesis} ({r.count})" for r in pairs.itertuples(index=False)),
+    }
 
 
 def _against(first: np.ndarray, own: np.ndarray, words: np.ndarray, groups: list[str] | None) -> dict[str, float]:
@@ -96,11 +112,15 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "against the first": gains,
             "each seed": [", ".join(f"{value:.1f}" for value in seeds) for seeds in table["seeds"]],
             "greedy": [f"{value:.1f}" for value in table["greedy"]],
+            "signs found %": [f"{value:.1f}" for value in table["found"]],
+            "mean over glosses": [f"{value:.1f}" for value in table["by_gloss"]],
+            "most confused": table["confused"],
             "sentences (signers)": [f"{r.sentences} ({r.signers})" for r in table.itertuples()],
             "parameters": [f"{count:,}" for count in table["parameters"]],
             "minutes": [f"{value:.1f}" for value in table["minutes"]],
             "sentences/s": [f"{value:.1f}" for value in table["trained"]],
             "frames/s": [f"{value:,.0f}" for value in table["read"]],
+            "MB": [f"{value:,.0f}" for value in table["memory"]],
         },
         index=table.index,
     )

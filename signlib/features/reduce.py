@@ -23,9 +23,9 @@ class Reduction:
         components: (K, F) orthonormal rows.
         spread: (K,) standard deviation of each component on the training frames.
         share: (K,) of the variance that each component holds.
-        whiten: divide each component by its spread. Components that hold next to nothing are then as large as the
-            others: of 6,516 landmark features 500 components hold 99.99 %, so whitening 1,024 makes noise of half
-            of them.
+        whiten: divide each component by its spread, so that one that holds next to nothing is as large as the others.
+            Seed 001 whitens 1,024 components of which 500 hold 99.99 % of the variance; on generated landmarks, whose
+            variance is spread over more of them, whitening did no harm (notebook 31).
         clips: on whose frames it was fitted.
     """
 

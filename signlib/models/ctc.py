@@ -4,7 +4,8 @@ Sizes are arguments. `hierarchical` and `teacher` have the seed's parameter coun
 are what its section 4 asks for; `compact` (in a file of its own) is ours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -75,9 +76,28 @@ class CtcNetwork(nn.Module):
         x = self.encoder(kept(batch["features"], mask), mask, batch.get("present"))
         x, mask = pool_frames(x, mask, self.stride)
         for stage in self.stages:
-            again = self.checkpointing and self.training
-            x = checkpoint(stage, x, mask, use_reentrant=False) if again else stage(x, mask)
+            x = _computed_again(stage, x, mask) if self.checkpointing and self.training else stage(x, mask)
         return x
+
+
+def _computed_again(stage: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+    """What the stage gives; the backward pass computes what is inside once more instead of finding it kept."""
+
+    def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
+        return nullcontext(), _unchanged(stage)
+
+    return checkpoint(stage, x, mask, use_reentrant=False, context_fn=contexts)
+
+
+@contextmanager
+def _unchanged(stage: nn.Module) -> Iterator[None]:
+    """Puts buffers back at the end: batch norms would count a batch twice that they see twice."""
+    before = {name: buffer.clone() for name, buffer in stage.named_buffers()}
+    try:
+        yield
+    finally:
+        for name, buffer in stage.named_buffers():
+            buffer.copy_(before[name])
 
 
 class FlatEncoder(nn.Module):

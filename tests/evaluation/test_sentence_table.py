@@ -16,13 +16,13 @@ def runs_root(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
 
 
-def made(preset: str, heard: list[str], seed: int = 0) -> runs.Run:
+def made(preset: str, heard: list[str], seed: int = 0, targets: list[str] = TARGETS) -> runs.Run:
     run = runs.start(preset.replace("/", "-"), f"seed{seed}", presets.build(preset, "full", seed))
     (run.path / "history.csv").write_text(f"epoch,validation_wer\n1,90\n2,{40 + seed}\n3,50\n")
     run.note(parameters=7, training_seconds=60, epochs=3, clips={"train": 100, "val": 4})
     run.trained()
     run.open_test()
-    table = pd.DataFrame({"clip": list("abcd"), "signer": ["x", "x", "y", "y"], "target": TARGETS, "hypothesis": heard})
+    table = pd.DataFrame({"clip": list("abcd"), "signer": ["x", "x", "y", "y"], "target": targets, "hypothesis": heard})
     metrics = [runs.Metric("WER (greedy)", 30.0 + seed, 4, "test", "%"),
                runs.Metric("frames read a second", 1000.0, 4, "test", "frames/s")]  # fmt: skip
     return run.finish(metrics, table)
@@ -48,6 +48,14 @@ def test_rows_by_hand():
     text = readable(table)
     assert text.loc["more", "against the first"] == "-6.2 [-12.5, +0.0]"
     assert text.loc["base", "sub/del/ins"] == "0/1/0"
+
+
+def test_signs_by_hand():
+    """Nine times A: two are taken for B, one for C. Twice B: one is left out."""
+    run = made("sentences/baseline", ["A B", "B A A", "A B C", "A A"], targets=["A B", "A A A", "A A A", "A A B"])
+    row = sentence_table({"only": [run]}).iloc[0]
+    assert (row["found"], row["by_gloss"]) == pytest.approx((100 * 7 / 11, (100 * 6 / 9 + 50) / 2))
+    assert row["confused"] == "A as B (2), A as C (1)"
 
 
 def test_runs_of_other_sentences_are_refused():

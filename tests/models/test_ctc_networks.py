@@ -162,14 +162,20 @@ def test_every_parameter_learns(name):
 
 
 @pytest.mark.parametrize("name", ["improved", "hybrid", "cnn_lstm", "everything"])
-def test_checkpointing_gives_the_same_gradients_bit_for_bit(name):
-    gradients = []
+def test_checkpointing_gives_the_same_gradients_and_statistics_bit_for_bit(name):
+    gradients, buffers, normed = [], [], 0
     for again in (False, True):
         torch.manual_seed(3)
         network = SMALL[name](checkpointing=again).train()
+        before = {key: buffer.clone() for key, buffer in network.named_buffers()}
         network(batch([9, 7])).pow(2).sum().backward()
         gradients.append([p.grad for p in network.parameters()])
+        buffers.append(list(network.buffers()))
+        normed = sum(not torch.equal(b, before[key]) for key, b in network.named_buffers() if key.startswith("stages."))
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(*buffers, strict=True))
+    # mean, variance and count of the two norms in each of four temporal blocks have moved
+    assert normed == (24 if name in ("hybrid", "everything") else 0)
 
 
 @pytest.mark.parametrize("name", SMALL)
