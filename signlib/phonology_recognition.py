@@ -46,7 +46,7 @@ def phonology_model(settings: Settings, classes: int) -> GlossReader | PretextNe
 def features_of(
     points: np.ndarray, skeleton: Skeleton, settings: Settings, aspect: float = 1.0, fps: float = RATE
 ) -> np.ndarray:
-    """One clip of landmarks as the network's input: (T, 36) float32, NaN = not seen.
+    """One clip of landmarks as the network's input: (T, 36) float32, NaN = not seen; T counts the frames that are read.
 
     Raises:
         ClipError: when no hand is seen in any frame.
@@ -60,6 +60,7 @@ def features_of(
 def _usable(table: np.ndarray, settings: Settings) -> np.ndarray:
     if not np.isfinite(table[:, GROUPS["H"]]).any():
         raise ClipError("no hand was seen in any frame of the clip; leave the clip out")
+    table = table[:: settings.phonology.stride]
     return table * SCALES if settings.phonology.scale else table
 
 

@@ -16,10 +16,15 @@ _TRAINING = {
 }
 _WLASL = {"data.corpus": "wlasl-50", "data.split": "folds", "data.folds": 4}
 _READER = {**_TRAINING, "phonology.network": "ctc", "training.batch_size": 8, "training.clip_norm": 5.0}
+_VOCABULARY = {
+    "data.split": "signer", "data.test_signers": [f"signer{k:02d}" for k in range(9, 15)], "data.signers": 15,
+    "data.repetitions": 1, "phonology.stride": 2, "training.batch_size": 16, "training.learning_rate": 2e-3,
+}  # fmt: skip
 _UNLABELLED = {**_TRAINING, "phonology.network": "pretext", "phonology.dropout": 0.3, "training.min_lr": 1e-6}
 _PRETEXT = {**_UNLABELLED, "training.batch_size": 16}
 _SMOKE = {"data.glosses": 6, "data.repetitions": 1}
 _SMOKE_READER = {**_SMOKE, "training.batch_size": 8}
+_SMOKE_VOCABULARY = {"data.glosses": 6, "data.signers": 10, "data.repetitions": 1, "training.batch_size": 8}
 _LARGE = {"phonology.width": 128, "phonology.layers": 2}
 _SEED = {"phonology.form": "seed", "phonology.scale": False, "features.dominant": False, "features.longest_gap": 0}
 
@@ -43,6 +48,21 @@ PHONOLOGY: dict[str, Row] = {
     "phonology/wlasl-2000": (
         "all 2,000 glosses of WLASL: 1,178,961 parameters",
         {"data.limit_classes": 2000}, {}, "phonology/wlasl-100",
+    ),
+    "phonology/vocabulary-20": (
+        "seed 002, option A: 20 generated signs of nine signers, tested on six others: 71,893 parameters",
+        {**_READER, **_VOCABULARY, "data.limit_classes": 20, "training.epochs": 120},
+        {**_SMOKE_VOCABULARY, "training.epochs": 40}, "",
+    ),
+    "phonology/vocabulary-100": (
+        "the same with 100 signs and two layers of 128: 690,661 parameters",
+        {**_LARGE, "data.glosses": 100, "data.limit_classes": 100, "training.epochs": 32},
+        {"data.glosses": 12, "training.epochs": 24}, "phonology/vocabulary-20",
+    ),
+    "phonology/vocabulary-300": (
+        "the same with 300 signs: 742,061 parameters",
+        {"data.glosses": 300, "data.limit_classes": 300, "training.epochs": 16},
+        {"data.glosses": 24, "training.epochs": 15}, "phonology/vocabulary-100",
     ),
     "phonology/pretraining": (
         "an encoder for phonology/ctc without glosses: views find each other, hidden frames are told by their codes",

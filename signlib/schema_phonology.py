@@ -10,6 +10,7 @@ class PhonologySettings:
     Attributes:
         network: `ctc` (one gloss a clip, read with CTC) or `pretext` (pre-training without glosses).
         form: of the features, `corrected` or `seed`.
+        stride: every how many-th frame is read; 2 halves the time.
         scale: bring all features to about one size before the network; the seed takes them as they are.
         width, layers, dropout: of the encoder; seed 002's are 64 and 1 (71,893 parameters at 20 glosses), or 128 and 2.
         views: train the classifier on random views of its clips too, as pre-training does.
@@ -28,6 +29,7 @@ class PhonologySettings:
 
     network: str = ""
     form: str = "corrected"
+    stride: int = 1
     scale: bool = True
     width: int = 64
     layers: int = 1
@@ -56,6 +58,7 @@ PHONOLOGY_CHOICES = {
 }
 
 PHONOLOGY_RANGES = {
+    "phonology.stride": (1, 100),
     "phonology.width": (1, 10**5),
     "phonology.layers": (1, 100),
     "phonology.dropout": (0, 0.95),
