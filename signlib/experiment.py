@@ -163,9 +163,7 @@ def _evaluate(
         raise ManifestError(f"no test clip can be used; the first reason: {next(iter(test.unusable.values()))}")
     run.note(missing=len(test.unusable))
     if run.settings.phonology.network == "pretext":
-        known = bench.prepare(splits.train, vocabulary, 1, quiet)
-        scores = bench.probe(model, known.data, test.data, len(vocabulary))
-        splits.notes.append("by the nearest training clip, encoder as pre-trained")
+        scores, vocabulary = bench.probe(model, splits, vocabulary, test, quiet)
     else:
         scores = score(model, test.data, run.settings, bench.mirror)
     targets = test.data.targets
@@ -208,12 +206,13 @@ def test_metrics(
     right = metrics.top_k(scores, targets, 1)
     chosen = f"{run.facts['chosen']}; {'; '.join(notes)}"
     n, missing = len(targets), run.facts.get("missing", 0)
+    named = bool((rows["gloss"] != rows.index).any())  # else nobody did, and each clip is a class of its own
     of_all = f"on {n} of {n + missing} clips; " if missing else ""
     found = [
         runs.Metric("top-1", 100 * right.mean(), n, "test", "%", metrics.wilson_interval(right),
                     f"{of_all}Wilson interval over clips; {chosen}")
     ]  # fmt: skip
-    for column in ("signer", "gloss"):
+    for column in ("signer", "gloss")[: 1 + named]:
         groups = rows[column]
         if groups.nunique() > 1 and (groups != "").all():
             interval = metrics.cluster_interval(right, groups.tolist())
@@ -225,8 +224,7 @@ def test_metrics(
     by_class = metrics.per_class_accuracy(right, targets)
     spread = metrics.mean_interval(by_class) if len(by_class) > 1 else None
     note = f"mean over {len(by_class)} glosses, bootstrap over them; {chosen}"
-    found.append(runs.Metric("per-class top-1", by_class.mean(), n, "test", "%", spread, note))
-    return found
+    return [*found, *[runs.Metric("per-class top-1", by_class.mean(), n, "test", "%", spread, note)] * named]
 
 
 def rewind(checkpoint: str | Path, settings: Settings, run_name: str = "") -> str:

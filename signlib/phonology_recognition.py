@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from signlib.config import Settings
-from signlib.corpora import load_corpus
+from signlib.corpora import Splits, load_corpus
 from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, SettingsError
@@ -92,14 +92,21 @@ def phonology_clips(source: ClipSource, clips: Sequence[str], settings: Settings
     return prepared
 
 
+UNLABELLED = "(not looked at)"
+"""The gloss of every clip where pre-training has some without one."""
+
+
 class PhonologyRecognition:
-    """Signs, or pre-training, from 36 numbers a frame."""
+    """Signs, or pre-training, from 36 numbers a frame. Pre-training takes clips that nobody labelled, too."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.source = settings, load_corpus(settings.data)
         self.table, self.mirror = self.source.labelled, []
         failed = self.source.failed if isinstance(self.source, FeatureStore) else ()
         self.notes = [f"{len(failed)} of {len(self.source.manifest)} clips have no features"] if len(failed) else []
+        self.unlabelled = settings.phonology.network == "pretext" and bool((self.table["gloss"] == "").any())
+        if self.unlabelled:
+            self.table = self.table.assign(gloss=UNLABELLED)
 
     def model(self, classes: int) -> nn.Module:
         """The untrained model."""
@@ -126,11 +133,27 @@ class PhonologyRecognition:
             chance = fit_codebooks(model.quantiser, train.items, self.settings.seed)
         return PretextTask(model, self.settings, self.augment, chance)
 
-    def probe(self, model: nn.Module, train: Dataset, test: Dataset, classes: int) -> np.ndarray:
-        """(N, K) of test clips by their nearest training clip of each gloss: what a frozen encoder knows of signs."""
-        size = self.settings.training.batch_size
-        known, queries = (embeddings(model, data, size) for data in (train, test))
-        return nearest_glosses(queries, known, train.targets, classes, self.settings.phonology.temperature)
+    def probe(
+        self, model: nn.Module, splits: Splits, vocabulary: Vocabulary, test: Clips, quiet: bool = False
+    ) -> tuple[np.ndarray, Vocabulary]:
+        """(N, K) of the test clips, and the K classes: what a frozen encoder knows of signs.
+
+        By the nearest training clip of each gloss. Without glosses every test clip is a class of its own, written into
+        `splits` and `test`: is a view of it, among views of all test clips, nearest to another view of it?
+        """
+        size, temperature = self.settings.training.batch_size, self.settings.phonology.temperature
+        if not self.unlabelled:
+            known = self.prepare(splits.train, vocabulary, 1, quiet).data
+            vectors, queries = (embeddings(model, data, size) for data in (known, test.data))
+            splits.notes.append("by the nearest training clip, encoder as pre-trained")
+            return nearest_glosses(queries, vectors, known.targets, len(vocabulary), temperature), vocabulary
+        torch.manual_seed(self.settings.seed)
+        queries, vectors = (embeddings(model, test.data, size, self.augment.one) for _ in range(2))
+        splits.notes.append("no glosses: which clip the nearest other view is of, encoder as pre-trained")
+        splits.test = splits.test.assign(gloss=splits.test["clip"])
+        test.data.targets = np.arange(len(queries))
+        scores = nearest_glosses(queries, vectors, test.data.targets, len(queries), temperature)
+        return scores, Vocabulary(tuple(test.clips))
 
     @property
     def described(self) -> dict[str, Any]:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from signlib import presets
+from signlib.data.manifest import complete
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import ClipError, RunError, SettingsError
+from signlib.errors import ClipError, ManifestError, RunError, SettingsError
 from signlib.experiment import train
 from signlib.extraction import extract_phonology
 from signlib.features.store import Extraction
@@ -51,6 +52,28 @@ def test_pretraining_then_a_classifier_that_starts_from_it(first):
     assert not prepared.unusable
     with pytest.raises(RunError, match="names no gloss"):
         load_recogniser(first)
+
+
+def test_clips_that_nobody_labelled_pretrain_an_encoder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
+    world = GeneratedCorpus(3, 4, 1)
+    films = world.manifest[["clip"]].assign(file="", signer=["me"] * 6 + ["you"] * 6)  # not even a column of glosses
+    made = Extraction("holistic", "1", (543, 4), skeleton="mediapipe-543")
+    with StoreWriter(tmp_path / "films", made, complete(films)) as writer:
+        for clip in films["clip"]:
+            writer.add(clip, world.clip(clip), width=1, height=1, fps=25.0)
+        writer.finish()
+    store = ["data.corpus=store", f"data.root='{tmp_path / 'films'}'", "data.split=folds", "data.folds=2"]
+    run = train(settings("pretraining", BOOKS, "phonology.projection=16", *store), "films", quiet=True)
+    assert {metric.metric for metric in run.metrics} == {"top-1", "top-1 by signer", "top-5"}
+    assert "which clip the nearest other view is of" in run.metrics[0].note
+    table = run.predictions
+    assert table["target"].tolist() == table["clip"].tolist()
+    assert set(table["prediction"]) <= set(table["clip"])
+    assert run.scores[0].shape == (6, 6)
+    assert train(settings("ctc"), "after", quiet=True, init_from=run).facts["init_from"] == run.name
+    with pytest.raises(ManifestError, match="has no gloss"):
+        train(settings("ctc", *store), "cannot", quiet=True)
 
 
 def test_the_seeds_form_trains(tmp_path, monkeypatch):

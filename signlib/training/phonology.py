@@ -1,7 +1,7 @@
 """Clips of phonological features as batches, random views of them, and what one step of learning from them computes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -227,13 +227,18 @@ def fit_codebooks(quantiser: ProductQuantiser, tables: Sequence[np.ndarray], see
 
 
 @torch.no_grad()
-def embeddings(model: nn.Module, data: Dataset, batch_size: int) -> np.ndarray:
-    """(N, D) unit vectors of the clips of a dataset, each once."""
+def embeddings(
+    model: nn.Module, data: Dataset, batch_size: int, change: Callable[[Batch], Batch] | None = None
+) -> np.ndarray:
+    """(N, D) unit vectors of the clips of a dataset, each once, as they are or after a change of their batches."""
     model.eval()
     items = [data[i] for i in range(len(data.items))]
     parts = [collate(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
     device = next(model.parameters()).device
-    found = [model({key: value.to(device) for key, value in part.items()}).cpu() for part in parts]
+    found = []
+    for part in parts:
+        part = {key: value.to(device) for key, value in part.items()}
+        found.append(model(part if change is None else change(part)).cpu())
     return functional.normalize(torch.cat(found), dim=1).numpy()
 
 
