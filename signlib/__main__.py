@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from signlib import flags, paths
+from signlib import flags, flags_frozen, paths
 from signlib.errors import InputError, SettingsError
 
 # torch reads these once, when it is first imported.
@@ -41,19 +41,20 @@ def parser() -> argparse.ArgumentParser:
         "extract", "videos to a store of landmarks, of pictures, or of features of a frozen encoder",
         "my_videos --out stores/mine --extractor frozen --set model=google/gemma-3-4b-it",
     )  # fmt: skip
-    extract.add_argument("source", help="a folder of videos (manifest.csv or sub-folders named by gloss), AUTSL's or "
-                         "WLASL's folder, one video, or a folder of .npy or .pose files")  # fmt: skip
-    extract.add_argument(
-        "--out", required=True, metavar="STORE", help="folder of the store; an existing one is gone on with"
-    )
+    extract.add_argument("source", nargs="?", help="a folder of videos (manifest.csv or sub-folders named by gloss), "
+                         "AUTSL's or WLASL's folder, one video, or a folder of .npy or .pose files")  # fmt: skip
+    extract.add_argument("--out", metavar="STORE", help="folder of the store; an existing one is gone on with")
     extract.add_argument("--extractor", choices=["holistic", "pictures", "phonology", "frozen"], default="holistic",
                          help="landmarks; pictures for models of video; phonology of a landmark store; or one vector "
                          "a frame from a frozen encoder (Gemma 3, SigLIP, VideoMAE, any of transformers)")  # fmt: skip
     extract.add_argument("--workers", type=int, default=1, help="processes; two are best on two cores")
     extract.add_argument("--shard", default="1/1", metavar="i/n", help="extract only part i of n (1-based)")
     extract.add_argument("--merge", action="store_true", help="make one store of the finished shards below STORE")
-    extract.add_argument("--skip-existing", action="store_true", help="what always happens: finished clips are kept")
+    extract.add_argument(
+        "--skip-existing", "--skip_existing", action="store_true", help="what always happens: finished clips are kept"
+    )
     extract.add_argument("--retry-failed", action="store_true", help="try clips again that failed before")
+    flags_frozen.add_extract_flags(extract)
     _add_set(
         extract,
         "of the extractor: tracking=false, max_side=512, ...; of pictures: frames=16, size=224, ...; "
@@ -63,7 +64,14 @@ def parser() -> argparse.ArgumentParser:
     train = verb("train", "fit a model, test it once, write a run", "landmarks/small --data-root stores/my_videos")
     train.add_argument("preset", nargs="?", help="family/variant, see `models`; landmarks/small if none is given")
     train.add_argument("--corpus", "--dataset", dest="corpus", help="generated, store, dgs-30, asl-letters, ...")
-    train.add_argument("--data-root", metavar="DIR", help="a store that `extract` made, or the corpus's folder")
+    train.add_argument(
+        "--data-root",
+        "--data_dir",
+        "--data-dir",
+        dest="data_root",
+        metavar="DIR",
+        help="a store that `extract` made, or the corpus's folder",
+    )
     train.add_argument("--mode", choices=["smoke", "full"], default="full", help="smoke: small sizes, generated clips")
     train.add_argument("--seed", type=int, help="of everything random; else the preset's own")
     train.add_argument("--run-name", default="", metavar="R", help="name of the run's folder")
@@ -171,21 +179,26 @@ def models(options: argparse.Namespace) -> int:
 def extract(options: argparse.Namespace) -> int:
     """Make or go on with a store."""
     from signlib import extraction
+    from signlib.features import frozen_files
 
-    common = (options.source, options.out, options.overrides, options.workers)
+    asked = flags_frozen.extraction_of(options)
+    common = (asked.source, asked.out, asked.overrides, options.workers)
     whole = options.extractor in ("pictures", "phonology")
     if whole and (options.merge or options.shard != "1/1"):
         raise SettingsError(
             f"--extractor {options.extractor} makes its store in one piece: leave out --shard and --merge"
         )
     if options.extractor == "phonology":
-        store = extraction.extract_phonology(options.source, options.out, options.overrides, options.retry_failed)
+        store = extraction.extract_phonology(*common[:3], options.retry_failed)
     elif options.extractor == "pictures":
         store = extraction.extract_pictures(*common, options.retry_failed)
     else:
         extractor = extraction.extract_frozen if options.extractor == "frozen" else extraction.extract
         store = extractor(*common, options.shard, options.merge, options.retry_failed)
     print(f"store {store.path}: {extraction.summary(store)}")
+    if asked.files:
+        written = frozen_files.write(store, asked.out, options.subset or "", asked.files)
+        print(f"  {len(written)} files of seed 004's kind in {asked.out}")
     for row in store.failed.itertuples():
         print(f"  failed: {row.clip}: {row.reason}")
     return 0
@@ -195,6 +208,8 @@ def train(options: argparse.Namespace) -> int:
     """Fit a model and print what the run found."""
     from signlib import config, experiment, presets, runs
 
+    if options.checkpoint_dir:
+        os.environ["SIGNLIB_RUNS"] = options.checkpoint_dir  # processes of several devices inherit it
     preset = flags.preset_of(options)
     settings = presets.build(preset, options.mode, options.seed, flags.settings_of(options, preset))
     print(f"preset {preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")

@@ -16,6 +16,7 @@ from signlib.data.folder import read_folder
 from signlib.data.skeletons import shared_points, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, SettingsError
+from signlib.features import frozen_files
 from signlib.features.stitched import StitchedSentences
 from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.synthesis.clips import GeneratedCorpus
@@ -92,7 +93,7 @@ def load_landmarks(settings: config.DataSettings, store: str, asked: str) -> Cli
             f"{asked}, and {settings.corpus} comes as videos: make its landmarks with `python -m signlib extract ROOT "
             "--out STORE` and set fusion.landmarks=STORE"
         )
-    return FeatureStore(store)
+    return frozen_files.open_store(store, frozen_files.LANDMARKS)
 
 
 def generated_world(settings: config.DataSettings) -> GeneratedCorpus | SentenceCorpus:

@@ -15,7 +15,7 @@ from signlib import paths
 from signlib.data import autsl, manifest, wlasl
 from signlib.data.folder import VIDEO_SUFFIXES, read_folder
 from signlib.errors import ClipError, ManifestError, SettingsError
-from signlib.features import exchange, landmarks
+from signlib.features import exchange, frozen_files, landmarks
 from signlib.features.filming import COLOUR, DEPTH, FILES, FilmedClips, PictureSettings, depth_beside
 from signlib.features.holistic import LandmarkSettings
 from signlib.features.phonology import NAMES, PhonologySettings, phonology
@@ -44,7 +44,8 @@ def extract(
     """The store of a source's landmarks; what a matching store already holds is kept.
 
     Args:
-        source: a folder corpus, AUTSL's or WLASL's folder, one video, or a folder of `.npy` or `.pose` files.
+        source: a folder corpus, AUTSL's or WLASL's folder, one video, or a folder of `.npy` or `.pose` files (seed
+            004's `{clip}_landmarks.npy` among them).
         out: the store's folder.
         overrides: `key=value` settings of the extractor.
         workers: processes.
@@ -58,6 +59,8 @@ def extract(
     if merge:
         return merge_shards(out)
     settings, part, source = landmark_settings(overrides), parse_shard(shard), Path(source)
+    if source.is_dir() and frozen_files.holds(source, frozen_files.LANDMARKS):
+        return frozen_files.import_landmarks(source, out)
     if source.is_dir() and landmark_files(source) and not has_videos(source):
         listed = source / "manifest.csv"
         return exchange.import_folder(source, out, manifest.load_manifest(listed) if listed.is_file() else None)
@@ -141,8 +144,8 @@ def extract_frozen(
     """The store of a source's frozen visual features; what a matching store already holds is kept.
 
     Args:
-        source: a folder corpus, AUTSL's or WLASL's folder (or one of its lists, such as `nslt_300.json`), one video, or
-            a store of pictures.
+        source: a folder corpus, AUTSL's or WLASL's folder (or one of its lists, such as `nslt_300.json`), one video, a
+            store of pictures, or a folder of seed 004's `{clip}_gemma.npy`.
         out: the store's folder.
         overrides: `key=value` settings of `frozen.FrozenSettings`, such as `model=google/gemma-3-4b-it`.
         workers, shard, merge, retry_failed: as for `extract`; workers are threads that decode.
@@ -156,6 +159,8 @@ def extract_frozen(
     if merge:
         return merge_shards(out)
     settings, part, source = extractor_settings(frozen.FrozenSettings, overrides), parse_shard(shard), Path(source)
+    if source.is_dir() and frozen_files.holds(source, frozen_files.FEATURES):
+        return frozen_files.import_features(source, out)
     if (source / PICTURES_META).is_file():
         kept = frozen.KeptPictures(PictureStore(source))
         return frozen.extract_frozen(kept, out, settings, workers, part, retry_failed=retry_failed)

@@ -1,12 +1,13 @@
-"""The flags and setting names of seed 003's command line, as settings.
+"""The flags and setting names of seed 003's command line, as settings; those of seed 004 are in `flags_frozen`.
 
 Its lines work as written but for the program's name. `--set` wins over flags, flags over the preset.
 """
 
 import argparse
 from collections.abc import Iterable
+from pathlib import Path
 
-from signlib import presets
+from signlib import flags_frozen, presets
 from signlib.errors import SettingsError
 
 VARIANTS = ("nano", "small", "base", "large")
@@ -48,26 +49,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """The seed's flags on the verb `train`; with `-` as well as with `_`."""
     parser.add_argument("--model", choices=MODELS, help="a graph network by its name in the seed, instead of a preset")
     for name, (kind, key, text) in _VALUES.items():
-        parser.add_argument(*_spelled(name), dest=name, type=kind, help=f"{text} ({key})")
+        parser.add_argument(*flags_frozen.spelled(name), dest=name, type=kind, help=f"{text} ({key})")
     parser.add_argument("--dropout", type=float, help="before the classifier")
     parser.add_argument("--scheduler", choices=SCHEDULES, help="learning rate over time (training.schedule)")
     parser.add_argument("--milestones", help=f"epochs after which multistep takes a tenth, such as {MILESTONES}")
     parser.add_argument("--amp", action="store_true", help="half precision where the device has it")
     parser.add_argument("--env", choices=["auto", *WORKERS], default="auto", help="sets the number of workers")
-
-
-def _spelled(name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")))
+    flags_frozen.add_train_flags(parser)
 
 
 def preset_of(options: argparse.Namespace) -> str:
-    """The preset that `PRESET`, or `--model` with `--dataset`, names.
+    """The preset that `PRESET`, `--model` with `--dataset`, or seed 004's flags name.
 
     Raises:
         SettingsError: when both are given.
     """
     if not options.model:
-        return options.preset or "landmarks/small"
+        return options.preset or flags_frozen.preset_of(options) or "landmarks/small"
     variant = MODELS[options.model]
     own = f"{options.corpus or 'ntu60'}/{variant}"
     found = own if own in presets.PRESETS else f"ntu60/{variant}"
@@ -94,7 +92,7 @@ def settings_of(options: argparse.Namespace, preset: str) -> list[str]:
         found.append(
             f"{'gcn.dropout' if graph else 'fusion.dropout' if fused else 'model.head_dropout'}={options.dropout}"
         )
-    found += _schedule(options.scheduler, options.milestones)
+    found += _schedule(options.scheduler, options.milestones) + flags_frozen.settings_of(options)
     if options.amp:
         found.append("training.precision=auto")
     return found + renamed(options.overrides, bool(base.gcn.variant))
@@ -102,7 +100,9 @@ def settings_of(options: argparse.Namespace, preset: str) -> list[str]:
 
 def _source(options: argparse.Namespace, own: str) -> list[str]:
     if options.data_root:
-        named = options.corpus or (own if options.model else "store")
+        # A preset's own corpus lies there, unless it is made here or the folder is a store.
+        stored = own.startswith("generated") or (Path(options.data_root) / "extraction.json").is_file()
+        named = options.corpus or ("store" if stored and not options.model else own)
         return [f"data.root={options.data_root}", f"data.corpus={named}"]
     # Its own corpus needs no word: the smoke form takes generated clips in its place.
     return [f"data.corpus={options.corpus}"] if options.corpus and not (options.model and options.corpus == own) else []

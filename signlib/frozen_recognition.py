@@ -26,6 +26,7 @@ from signlib.corpora import (
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import SettingsError
+from signlib.features import frozen_files
 from signlib.features.familiar import Familiar
 from signlib.features.filming import RenderedClips
 from signlib.features.frozen import EXTRACTOR, FrozenSettings, extract_frozen, extraction_of_tower
@@ -93,7 +94,7 @@ class FrozenRecognition:
                 "frozen.inputs has visual: make features with `python -m signlib extract ROOT --extractor frozen --out "
                 "STORE` and set frozen.store=STORE (of generated clips, frozen.tower names the encoder)"
             )
-        store = FeatureStore(wanted.store)
+        store = frozen_files.open_store(wanted.store, frozen_files.FEATURES)
         if store.extraction.extractor != EXTRACTOR or len(store.extraction.shape) != 1:
             raise SettingsError(
                 f"frozen.store={wanted.store} holds {store.extraction.extractor} of shape {store.extraction.shape}; "

@@ -9,9 +9,10 @@ import pandas as pd
 from signlib.data import manifest as manifests
 from signlib.errors import RunError
 from signlib.experiment import score
+from signlib.features import frozen_files
 from signlib.features.filming import COLOUR, FilmedClips, PictureSettings
 from signlib.features.frozen import EXTRACTOR, encoded
-from signlib.features.store import ClipSource, Extraction, FeatureStore
+from signlib.features.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.features.towers import Tower, load_tower
 from signlib.recogniser import COLUMNS, Recogniser, check_skeleton, file_source, store_source
 from signlib.training.augment import hands_of
@@ -30,14 +31,17 @@ def predict_frozen(
     """As `recognise.predict`, for a run on frozen features, landmarks or both.
 
     Args:
-        clips: videos; or stores, at most one of features and one of landmarks.
+        clips: videos; or stores (or folders of seed 004's files), at most one of features and one of landmarks.
         tower: where the encoder lies now; "" = where it lay when the run's features were made.
 
     Raises:
         RunError: for stores or an encoder that are not the run's.
         SettingsError: when the encoder cannot be loaded.
     """
-    stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
+    folders = [clip for clip in clips if Path(clip).is_dir()]
+    kinds = (frozen_files.FEATURES, frozen_files.LANDMARKS)
+    kind_of = {clip: next((kind for kind in kinds if frozen_files.holds(clip, kind)), kinds[0]) for clip in folders}
+    stores = [frozen_files.open_store(clip, kind) for clip, kind in kind_of.items()]
     files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
     tables = []
     if stores:
@@ -90,6 +94,7 @@ def _recognised(
     chosen = recogniser.skeleton.select(settings.features.joints)
     points: dict[str, np.ndarray] | None = None
     if source is not None:
+        source = _as_in_the_seeds_files(source, recogniser)
         check_skeleton(source, recogniser)
         prepared = prepare_clips(source, source.labelled["clip"].tolist(), settings.features, quiet=True)
         points, problems = dict(zip(prepared.clips, prepared.points, strict=True)), problems | prepared.unusable
@@ -111,6 +116,19 @@ def _recognised(
             rows.append((clip, known[clip], best, "", "", "; ".join(unlike)))
     rows += [(clip, known.get(clip, ""), [], reason, "", "") for clip, reason in problems.items()]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _as_in_the_seeds_files(source: ClipSource, recogniser: Recogniser) -> ClipSource:
+    """The clips as the seed keeps landmarks, for a run that was trained on its files; else as they are."""
+    made = recogniser.extraction
+    if made.settings.get("files") != frozen_files.LANDMARKS or source.extraction.skeleton == made.skeleton:
+        return source
+    frames, own = recogniser.settings.frozen.frames, source.skeleton
+    # Those files do not tell the shape of the picture, so the run has never known one.
+    table = source.labelled.assign(width=0, height=0)
+    return LoadedClips(
+        table, lambda clip: frozen_files.points_of(frozen_files.seed_landmarks(source.read(clip), own, frames)), made
+    )
 
 
 def tower_of(recogniser: Recogniser, path: str = "") -> Tower:

@@ -2,7 +2,7 @@
 
 Seed 004's branch and ours are trained by their presets; nothing is selected, the last epoch counts. The
 machine is scikit-learn's own (C = 10) on body-normalised points at 16 moments of each clip, hands about their wrists in
-palms: the strongest of fourteen ways of feeding one that were tried on these folds. Both see the same folds, and
+palms: the strongest of several ways of feeding one that were tried on these folds. Both see the same folds, and
 nobody knows who signs: a fold may share signers with another. Only aggregates are printed.
 """
 

@@ -126,6 +126,15 @@ SAME = {("training.workers", 4), ("training.precision", "auto"), ("model.dropout
 """What a default may be already."""
 
 
+def test_a_data_root_is_the_folder_of_the_presets_own_corpus_unless_it_is_a_store(tmp_path):
+    for preset, corpus in (("wlasl/concat", "wlasl"), ("autsl/rgb", "autsl"), ("landmarks/small", "store")):
+        assert built(f"{preset} --data-root {tmp_path}").data.corpus == corpus
+    assert built(f"wlasl-50/small --data-root {tmp_path} --corpus dgs-30").data.corpus == "dgs-30"
+    (tmp_path / "extraction.json").write_text("{}")
+    for preset in ("wlasl/concat", "wlasl-50/small"):
+        assert built(f"{preset} --data-root {tmp_path}").data.corpus == "store"
+
+
 def test_set_wins_over_flags_and_flags_over_the_preset():
     line = "--model nano --lr 0.2 --epochs 50 --dropout 0.1 --workers 1 --env kaggle --set"
     found = built(f"{line} training.learning_rate=0.3 model.dropout=0.6")

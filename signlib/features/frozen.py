@@ -19,14 +19,13 @@ from tqdm.auto import tqdm
 
 from signlib.errors import SettingsError
 from signlib.features.filming import COLOUR, FITS, Filmed, PictureSettings, PictureSource
+from signlib.features.frozen_files import EXTRACTOR
 from signlib.features.pictures import PictureStore
 from signlib.features.quality import note_session
 from signlib.features.shards import shard_of, shard_path
 from signlib.features.store import Extraction, FeatureStore
 from signlib.features.store_writer import StoreWriter
 from signlib.features.towers import EMBEDDINGS, Tower, load_tower
-
-EXTRACTOR = "frozen"
 
 
 @dataclass(frozen=True)

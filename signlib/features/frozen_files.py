@@ -4,6 +4,7 @@
 the pose; x, y, z each, zeros where nothing was found. Two json files tell the model and the glosses.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -17,11 +18,12 @@ from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.errors import ClipError, ManifestError, SettingsError
-from signlib.features.frozen import EXTRACTOR
-from signlib.features.store import Extraction, FeatureStore
+from signlib.features.store import EXTRACTION, Extraction, FeatureStore, is_finished
 from signlib.features.store_writer import StoreWriter
 from signlib.files import write_bytes, write_json
 
+EXTRACTOR = "frozen"
+"""Of stores of frozen features."""
 FEATURES, LANDMARKS = "_gemma.npy", "_landmarks.npy"
 METADATA, LABELS = "extraction_metadata.json", "label_mapping.json"
 POINTS = "54"
@@ -115,6 +117,57 @@ def read_labels(folder: str | Path) -> list[str]:
     return list(found.values())
 
 
+def metadata(folder: str | Path) -> dict[str, Any]:
+    """`feature_dim`, `num_frames` and `model_name` of `extraction_metadata.json`.
+
+    Raises:
+        ManifestError: when it is missing or damaged, or lacks one of them.
+    """
+    path = Path(folder) / METADATA
+    about = _json(path)
+    try:
+        return {"feature_dim": int(about["feature_dim"]), "num_frames": int(about["num_frames"]),
+                "model_name": str(about["model_name"])}  # fmt: skip
+    except (KeyError, TypeError, ValueError):
+        raise ManifestError(f"{path} has no feature_dim, num_frames and model_name; extract the clips again") from None
+
+
+def holds(folder: str | Path, ending: str) -> bool:
+    """True for a folder that is no store and has files `{clip}` + ending, which is `FEATURES` or `LANDMARKS`."""
+    folder = Path(folder)
+    return not (folder / EXTRACTION).is_file() and any(folder.glob(f"*{ending}"))
+
+
+def open_store(folder: str | Path, ending: str) -> FeatureStore:
+    """A store, or the one that a folder of the seed's files makes, once, below the folder of runs.
+
+    Args:
+        folder: of the store, or of files `{clip}` + ending.
+        ending: `FEATURES` or `LANDMARKS`.
+
+    Raises:
+        StoreError: when the folder holds neither.
+        ManifestError: for features without their metadata.
+    """
+    folder = Path(folder)
+    if not holds(folder, ending):
+        return FeatureStore(folder)
+    files = sorted([*folder.glob(f"*{ending}"), *folder.glob(METADATA)])
+    facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    name = hashlib.sha256(json.dumps([str(folder.resolve()), facts]).encode()).hexdigest()[:12]
+    out = paths.runs_root() / "frozen" / f"files-{name}"
+    if is_finished(out):
+        return FeatureStore(out)
+    return (import_features if ending == FEATURES else import_landmarks)(folder, out)
+
+
+def write(store: FeatureStore, folder: str | Path, subset: str = "", frames: int = 16) -> list[Path]:
+    """The seed's files of a store, of features or of landmarks; see `write_features` and `write_landmarks`."""
+    if store.extraction.extractor == EXTRACTOR:
+        return write_features(store, folder, subset)
+    return write_landmarks(store, folder, frames)
+
+
 def import_features(folder: str | Path, out: str | Path, manifest: pd.DataFrame | None = None) -> FeatureStore:
     """A store of the seed's feature files; a file that cannot be used becomes a row in `failed`.
 
@@ -127,15 +180,10 @@ def import_features(folder: str | Path, out: str | Path, manifest: pd.DataFrame 
         ManifestError: for a folder without such files or metadata.
         StoreError: when `out` holds another store.
     """
-    folder = Path(folder)
-    about = _json(folder / METADATA)
-    try:
-        size, frames, model = int(about["feature_dim"]), int(about["num_frames"]), str(about["model_name"])
-    except (KeyError, TypeError, ValueError):
-        raise ManifestError(f"{folder / METADATA} has no feature_dim, num_frames and model_name") from None
-    settings = {"model": model, "frames": frames, "pooling": "mean over tokens", "dtype": "", "attention": "",
-                "source": {"kind": "imported"}}  # fmt: skip
-    extraction = Extraction(EXTRACTOR, "imported", (size,), settings=settings)
+    folder, about = Path(folder), metadata(folder)
+    settings = {"model": about["model_name"], "frames": about["num_frames"], "pooling": "mean over tokens", "dtype": "",
+                "attention": "", "source": {"kind": "imported"}}  # fmt: skip
+    extraction = Extraction(EXTRACTOR, "imported", (about["feature_dim"],), settings=settings)
     return _imported(folder, FEATURES, out, extraction, manifest, lambda array: array)
 
 

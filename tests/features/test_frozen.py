@@ -211,13 +211,36 @@ def test_a_finished_store_stays_and_shards_make_the_same_one(models, source, tmp
         extract_frozen(source, tmp_path / "whole", settings_of(models["siglip"], fit="crop"), progress=False)
 
 
-def test_vectors_that_are_not_finite_fail_by_name(models, source, tmp_path):
-    tower = load_tower(str(models["siglip"]), dtype="bfloat16")
+@pytest.mark.parametrize(
+    ("dtype", "weight", "told"),
+    [
+        ("bfloat16", 3e38, "4 of 4 vectors are not finite in bfloat16; extract with dtype=float32"),
+        ("float32", np.nan, "4 of 4 vectors are not finite in float32; extract with another model"),
+    ],
+)
+def test_vectors_that_are_not_finite_fail_by_name(dtype, weight, told, models, source, tmp_path):
+    tower = load_tower(str(models["siglip"]), dtype=dtype)
     with torch.no_grad():
-        tower.model.encoder.layers[0].mlp.fc1.weight.fill_(3e38)
+        tower.model.encoder.layers[0].mlp.fc1.weight[0, 0] = weight
     store = extract_frozen(source, tmp_path / "s", settings_of(models["siglip"]), progress=False, tower=tower)
     assert len(store) == 0
-    assert "4 of 4 vectors are not finite in bfloat16; extract with dtype=float32" in store.failed["reason"].iloc[0]
+    reasons = store.failed.set_index("clip")["reason"]
+    assert set(reasons.index) == {"a", "torn", "b", "c", "d"}
+    assert reasons["a"] == told
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "videomae"])
+def test_a_tower_that_half_precision_is_too_small_for_is_refused_before_the_first_clip(kind, models, tmp_path):
+    weights = load_file(models[kind] / "model.safetensors")
+    first = next(name for name in weights if name.endswith(("mlp.fc1.weight", "intermediate.dense.weight")))
+    weights[first] = weights[first].sign() * 3e4  # half precision has this number, but no sum of three
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    (tmp_path / "config.json").write_text((models[kind] / "config.json").read_text())
+    with pytest.raises(SettingsError, match="dtype=float16 is too small"):
+        load_tower(str(tmp_path), dtype="float16")
+    pictures = np.random.default_rng(4).integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)
+    assert np.isfinite(load_tower(str(tmp_path)).encode(pictures)).all()
+    assert load_tower(str(models[kind]), dtype="float16").facts.dtype == "float16"
 
 
 def test_pictures_that_are_kept_give_nearly_the_same_features(models, source, tmp_path):
