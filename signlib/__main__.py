@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
 
     compare = verb(
         "compare", "who is better, by how much, and how sure: the statistics of finished runs on the same clips",
-        "runs/landmarks-small/full-seed0 runs/landmarks-concat/full-seed0 --out comparison",
+        "runs/landmarks-small/full-seed0 runs/landmarks-base/full-seed0 --out comparison",
     )  # fmt: skip
     compare.add_argument(
         "runs", nargs="+", metavar="RUN",

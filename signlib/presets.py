@@ -516,7 +516,7 @@ PRESETS |= {
         base="ntu60/nano",
     ),
     "nw-ucla/small": Preset(
-        "the same with 278,000 parameters",
+        "the same with 276,236 parameters",
         {"gcn.variant": "small", "gcn.dropout": 0.25},
         base="nw-ucla/nano",
     ),

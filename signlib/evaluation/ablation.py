@@ -132,7 +132,10 @@ def by_signer(values: pd.Series, signers: pd.Series) -> np.ndarray:
     """
     means = values.groupby(signers).mean()
     if len(means) < 2:
-        raise RunError(f"the test clips have {len(means)} signer; an interval over signers needs two at least")
+        raise RunError(
+            f"the test clips have {len(means)} signer; an interval over signers needs two at least: add signers (of "
+            "generated clips data.signers, a fifth of them is tested), or name them in the manifest"
+        )
     return means.to_numpy()
 
 

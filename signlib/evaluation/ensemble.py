@@ -56,11 +56,11 @@ def ensemble(runs: Sequence[Run]) -> Ensemble:
     first_classes = found[0][2]
     clips = [clip for clip in found[0][1] if all(clip in table.index for table in tables)]
     glosses = tables[0].loc[clips, "target"]
-    for run, (_, _, classes), table in zip(runs, found, tables, strict=True):
+    for (_, _, classes), table in zip(found, tables, strict=True):
         if classes != first_classes or not clips or (table.loc[clips, "target"] != glosses).any():
             raise RunError(
-                f"runs {runs[0].name} and {run.name} share no test clips with the same glosses; put runs of one corpus "
-                "and split together"
+                f"runs {', '.join(each.name for each in runs)} share no test clips with the same glosses; put runs of "
+                "one corpus and split together"
             )
     scores = np.stack([_aligned(own, names, clips) for own, names, _ in found])
     place = {gloss: number for number, gloss in enumerate(first_classes)}
