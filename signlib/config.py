@@ -16,9 +16,6 @@ from omegaconf.errors import OmegaConfBaseException
 from signlib.errors import SettingsError
 from signlib.schema import (
     CHOICES,
-    FROZEN_INPUTS,
-    GRAPH_STREAMS,
-    MODALITIES,
     RANGES,
     STREAMS,
     ActionSettings,
@@ -37,6 +34,9 @@ from signlib.schema import (
     VideoAugmentSettings,
     VideoSettings,
 )
+from signlib.schema_actions import GRAPH_STREAMS
+from signlib.schema_frozen import FROZEN_INPUTS
+from signlib.schema_modalities import MODALITIES
 
 __all__ = [
     "ActionSettings", "AugmentSettings", "DataSettings", "FeatureSettings", "FrozenSettings", "FusionSettings",

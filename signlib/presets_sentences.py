@@ -1,9 +1,6 @@
 """Presets of continuous recognition as plain rows; `presets` makes experiments of them."""
 
-from typing import Any
-
-Row = tuple[str, dict[str, Any], dict[str, Any], str]
-"""Question, settings, further settings of the smoke form, base."""
+from signlib.preset_rows import Row
 
 _SMOKE = {
     "data.corpus": "generated-sentences",
