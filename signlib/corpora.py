@@ -217,12 +217,19 @@ def split_clips(table: pd.DataFrame, settings: config.DataSettings) -> Splits:
                 f"{len(unknown)} glosses of the {name} split have no training clip (first {unknown[0]!r}); "
                 "drop them, or set data.limit_classes"
             )
+    return Splits(train, val, test, notes + signer_notes(train, val, test))
+
+
+def signer_notes(train: pd.DataFrame, val: pd.DataFrame, test: pd.DataFrame) -> list[str]:
+    """What to say of signers beside every number: whom training knows already, and whether anybody knows."""
+    notes = []
     shared = sorted((set(train["signer"]) | set(val["signer"])) & set(test["signer"]) - {""})
     if shared:
-        notes.append(f"signers in training and test: {', '.join(shared[:5])}")
-    if (table["signer"] == "").any():
+        more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
+        notes.append(f"signers in training and test: {', '.join(shared[:5])}{more}")
+    if any((part["signer"] == "").any() for part in (train, val, test)):
         notes.append("signers unknown: the split may leak signers")
-    return Splits(train, val, test, notes)
+    return notes
 
 
 def _most_trained(table: pd.DataFrame, settings: config.DataSettings) -> list[str]:

@@ -133,9 +133,8 @@ def _fit(
     else:
         task = tasks.ClassificationTask(model, settings, bench.augment, weights, teacher)
     fitted = fit.fit(task, train.data, val.data if val and val.clips else None, settings, run.path, resume, quiet)
-    earlier = run.facts.get("training_seconds", 0)
     run.note(
-        device=fitted.device, precision=fitted.precision, training_seconds=round(earlier + fitted.seconds, 1),
+        device=fitted.device, precision=fitted.precision, training_seconds=round(fitted.seconds, 1),
         epochs=fitted.epochs, steps=fitted.steps, parameters=parameter_count(model),
     )  # fmt: skip
     if not fitted.complete:

@@ -16,7 +16,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from signlib.config import DataSettings, SentenceSettings, Settings
-from signlib.corpora import Splits, load_corpus
+from signlib.corpora import Splits, load_corpus, signer_notes
 from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.ctc import check_lengths
@@ -259,12 +259,7 @@ def split_sentences(table: pd.DataFrame, settings: DataSettings) -> Splits:
             notes.append(
                 f"{len(set(strange))} glosses of {name} ({len(strange)} signs) are unknown to training: errors"
             )
-    shared = sorted((set(train["signer"]) | set(val["signer"])) & set(test["signer"]) - {""})
-    if shared:
-        notes.append(f"signers in training and test: {', '.join(shared[:5])}")
-    if (table["signer"] == "").any():
-        notes.append("signers unknown: the split may leak signers")
-    return Splits(train, val, test, notes)
+    return Splits(train, val, test, notes + signer_notes(train, val, test))
 
 
 def _held_out(train: pd.DataFrame, settings: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -137,6 +137,11 @@ def test_leaking_signers_are_named_and_unknown_ones_mentioned():
     ]  # fmt: skip
 
 
+def test_of_many_leaking_signers_the_rest_is_counted():
+    table = corpus(20, 2, signers=7, split=["train"] * 26 + ["test"] * 14)
+    assert "signers in training and test: s0, s1, s2, s3, s4 and 2 more" in split_clips(table, DataSettings()).notes
+
+
 def test_a_validation_signer_that_is_also_tested_leaks_too():
     table = corpus(10, 1, signers=1, split=["train"] * 4 + ["val"] * 3 + ["test"] * 3)
     table["signer"] = ["a"] * 4 + ["b"] * 6

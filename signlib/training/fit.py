@@ -39,7 +39,7 @@ class Fitted:
         complete: False when the time budget ended the run early; resume it then.
         chosen: which weights the model has now, and what chose them.
         epochs, steps: done in all, earlier parts of a resumed run included.
-        seconds: of this part.
+        seconds: of all parts of a resumed run up to its last saved epoch, and of this one.
         device, precision: what was really used.
         history: one row an epoch.
     """
@@ -80,8 +80,21 @@ class EpochEnd(Checkpoint):
         self.path, self.limit, self.quiet = folder / CHECKPOINT, training.hours * 3600, quiet
         self.interval = training.save_interval
         self.start = self.epoch_start = start
+        self.earlier = 0.0
         self.longest, self.out_of_time = 0.0, False
         self.bar: tqdm | None = None
+
+    def state_dict(self) -> dict[str, float]:
+        """What the checkpoint keeps: a run that was killed has taken its time, too."""
+        return {"seconds": self.seconds()}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """What an earlier part took."""
+        self.earlier = state["seconds"]
+
+    def seconds(self) -> float:
+        """Of all parts of the run so far."""
+        return self.earlier + time.monotonic() - self.start
 
     def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
         steps = int(trainer.estimated_stepping_batches)
@@ -205,7 +218,7 @@ def _fit(
         chosen=task.load_result() if not save.out_of_time else "unfinished",
         epochs=len(task.history),
         steps=trainer.global_step,
-        seconds=time.monotonic() - started,
+        seconds=save.seconds(),
         device=name if devices == 1 else f"{devices} x {name}",
         precision=precision,
         history=task.history,

@@ -111,6 +111,17 @@ def test_killed_in_the_middle_of_an_epoch_and_resumed_is_uninterrupted(way, tmp_
     assert_same_result((task, resumed), whole)
 
 
+def test_what_a_killed_part_took_is_counted(tmp_path):
+    run(tmp_path, **{"training.hours": 1e-9})
+    saved = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    (name,) = [name for name in saved["callbacks"] if name.startswith("EpochEnd")]
+    assert 0 < saved["callbacks"][name]["seconds"] < 1000
+    saved["callbacks"][name]["seconds"] = 1000.0
+    torch.save(saved, tmp_path / CHECKPOINT)
+    assert 1000 < run(tmp_path, resume=True)[1].seconds < 2000
+    assert run(tmp_path)[1].seconds < 1000
+
+
 def test_resuming_what_is_over_changes_nothing(tmp_path):
     whole = run(tmp_path, validated=True)
     assert_same_result(run(tmp_path, validated=True, resume=True), whole)
