@@ -35,7 +35,7 @@ ACTIONS: dict[str, Row] = {
         {
             "data.corpus": "generated-actions",
             "data.repetitions": 1,
-            "action.frames": 16,
+            "action.frames": 12,
             "training.epochs": 6,
             "training.batch_size": 8,
             "training.warmup_epochs": 2,
