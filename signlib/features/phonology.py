@@ -12,7 +12,7 @@ import numpy as np
 
 from signlib.data.skeletons import HAND_JOINTS, Skeleton
 from signlib.errors import ClipError, SettingsError
-from signlib.features.normalise import signer_frame
+from signlib.features.normalise import median, signer_frame
 
 SIDES, FINGERS = ("left", "right"), ("thumb", "index", "middle", "ring", "pinky")
 GROUPS = {"H": slice(0, 10), "L": slice(10, 16), "O": slice(16, 22), "M": slice(22, 31), "N": slice(31, 36)}
@@ -45,14 +45,16 @@ class PhonologySettings:
 RATE = 25.0
 """Frames a second at which movement is counted, in the corrected form."""
 _SMALLEST = 1e-6
-_PALM, _CORNERS = [0, 5, 9, 13, 17], (0, 5, 17)
-_TIPS, _KNUCKLES, _STARTS = [4, 8, 12, 16, 20], [5, 5, 9, 13, 17], [0, 5, 9, 13, 17]
+_PALM, _TIPS, _KNUCKLES = (0, 5, 9, 13, 17), (4, 8, 12, 16, 20), (5, 5, 9, 13, 17)
+_READ = (*_PALM, *_TIPS, *_KNUCKLES)
+"""Points of a hand that are read, in the order in which they stand here; a finger's way starts in the palm."""
 _ARMS = ("nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
 _FACE = {
-    "right_eye": (33, 133), "left_eye": (263, 362), "corners": (61, 291), "lips": (13, 14), "ends": (10, 152),
-    "right_brow": (105, 66), "left_brow": (334, 296),
+    "left_eye": (263, 362), "right_eye": (33, 133), "left_brow": (334, 296), "right_brow": (105, 66),
+    "corners": (61, 291), "lips": (13, 14), "ends": (10, 152),
 }  # fmt: skip
 """Points of the face mesh, outer before inner; lips, ends of the face: upper before lower."""
+_EYES, _BROWS, _CORNERS, _LIPS, _ENDS = slice(0, 2), slice(2, 4), 4, 5, 6
 _IRISES = (468, 473)
 """Centres of right and left iris in the mesh of 478 points; the mesh of 468 has none."""
 _EYEBALL = 0.4
@@ -96,8 +98,8 @@ def phonology(
         raise ClipError(f"points of shape {points.shape} have no depth; phonology needs (T, J, 3) at least")
     layout = _layout(skeleton.joints, skeleton.name)
     out = np.full((len(points), 36), np.nan, np.float32)
-    FORMS[form](out, _planes(points, layout.hands).reshape(3, -1, 2, 21), _planes(points, layout.others), layout,
-                aspect, fps)  # fmt: skip
+    hands = _planes(points, layout.hands).reshape(3, -1, 2, len(_READ))
+    FORMS[form](out, hands, _planes(points, layout.others), layout, aspect, fps)
     return out
 
 
@@ -111,30 +113,31 @@ class _Layout:
     """Where the joints stand that phonology reads.
 
     Attributes:
-        hands: of both hands' 42 points in the skeleton that is given; others: of the points of arms and face.
+        hands: of what is read of both hands in the skeleton that is given; others: of the points of arms and face.
         frame: a skeleton of the others, which tells where the body is.
-        face: part -> its two places among the others; empty without a face mesh.
+        face: the pairs of `_FACE` among the others; None without a face mesh.
         irises: right and left among the others; empty in the mesh of 468 points.
     """
 
     hands: np.ndarray
     others: np.ndarray
     frame: Skeleton
-    face: dict[str, list[int]]
+    face: slice | None
     irises: list[int]
 
 
 @lru_cache
 def _layout(joints: tuple[str, ...], name: str) -> _Layout:
     place = {joint: i for i, joint in enumerate(joints)}
-    hands = [f"{side}_hand_{joint}" for side in SIDES for joint in HAND_JOINTS]
-    if not place.keys() >= set(hands):
+    hands = [f"{side}_hand_{HAND_JOINTS[k]}" for side in SIDES for k in _READ]
+    if not place.keys() >= {f"{side}_hand_{joint}" for side in SIDES for joint in HAND_JOINTS}:
         raise SettingsError(f"skeleton {name!r} has no two hands of 21 points; phonology needs them")
     mesh = [f"face_{i}" for pair in _FACE.values() for i in pair]
     wanted = [*_ARMS, *(mesh if place.keys() >= set(mesh) else ()), *(f"face_{i}" for i in _IRISES)]
     others = [joint for joint in wanted if joint in place]
     at = {joint: i for i, joint in enumerate(others)}
-    face = {part: [at[f"face_{i}"] for i in pair] for part, pair in _FACE.items() if mesh[0] in at}
+    start = at.get(mesh[0])
+    face = None if start is None else slice(start, start + len(mesh))
     irises = [at[f"face_{i}"] for i in _IRISES if f"face_{i}" in at]
     frame = Skeleton("phonology", tuple(others), (), tuple(range(len(others))), {})
     return _Layout(
@@ -151,17 +154,18 @@ def _seed(out: np.ndarray, hands: np.ndarray, others: np.ndarray, layout: _Layou
     _manual(out, palms, 1.0, 1.0)
     out[:, 30] = 0
     if layout.face:
-        right, left, mouth = (others[:, :, layout.face[part]] for part in ("right_eye", "left_eye", "corners"))
-        out[:, 31:34] = _unit(right.sum(-1) - left.sum(-1)).T
-        out[:, 34] = _length(mouth[..., 0] - mouth[..., 1])
+        first, second = _pairs(others, layout.face)
+        eyes = first[..., _EYES] + second[..., _EYES]
+        out[:, 31:34] = _unit(eyes[..., 1] - eyes[..., 0]).T
+        out[:, 34] = _length(first[..., _CORNERS] - second[..., _CORNERS])
         out[:, 35] = 0 * out[:, 34]
 
 
 def _corrected(
     out: np.ndarray, hands: np.ndarray, others: np.ndarray, layout: _Layout, aspect: float, fps: float
 ) -> None:
-    for plane in (hands[0], hands[2], others[0], others[2]):  # to heights of the picture, as everywhere here
-        plane *= aspect
+    for points in (hands, others) if aspect != 1 else ():  # to heights of the picture, as everywhere here
+        points[::2] *= aspect
     rate = (RATE if np.isnan(fps) else fps) / RATE
     left, right = _length(_steps(_fingers(out, hands).transpose(2, 0, 1))).T
     both = (left + right) / 2
@@ -179,8 +183,7 @@ def _corrected(
     # of a left and a right hand the same cross product looks two ways: out of the palm on the right
     _manual(out, palms, rate, -1.0)
     if layout.face:
-        forward, out[:, 34], out[:, 35] = _face(others, layout)
-        out[:, 31:34] = forward.T
+        _face(out, others, layout)
 
 
 FORMS: dict[str, Callable] = {"seed": _seed, "corrected": _corrected}
@@ -190,8 +193,8 @@ FORMS: dict[str, Callable] = {"seed": _seed, "corrected": _corrected}
 def _fingers(out: np.ndarray, hands: np.ndarray) -> np.ndarray:
     """Write H: (T, 2, 5) radians in [0, pi], of the thumb against the palm's edge and of each finger between its
     bone in the palm and the way from its knuckle to its tip. Moving, scaling and turning a hand changes none."""
-    bones = hands[..., _KNUCKLES] - hands[..., :1]
-    ways = hands[..., _TIPS] - hands[..., _STARTS]
+    bones = hands[..., 10:] - hands[..., :1]
+    ways = hands[..., 5:10] - hands[..., :5]
     angles = np.arctan2(_length(_cross(bones, ways)), (bones * ways).sum(0))
     out[:, GROUPS["H"]] = angles.reshape(-1, 10)
     return angles
@@ -200,21 +203,20 @@ def _fingers(out: np.ndarray, hands: np.ndarray) -> np.ndarray:
 def _palms(hands: np.ndarray) -> np.ndarray:
     """(3, T, 2, 4) of each hand: the palm's centre, wrist, knuckles of index and little finger."""
     palms = np.empty((*hands.shape[:3], 4), np.float32)
-    np.multiply(hands[..., _PALM].sum(-1), 0.2, out=palms[..., 0])
-    palms[..., 1:] = hands[..., _CORNERS]
+    np.multiply(hands[..., :5].sum(-1), 0.2, out=palms[..., 0])
+    palms[..., 1:3], palms[..., 3] = hands[..., :2], hands[..., 4]
     return palms
 
 
 def _manual(out: np.ndarray, palms: np.ndarray, rate: float, left: float) -> None:
     """Write L, O and M but its last: centres, normals (the left one's sign times `left`), and how both change."""
     centres = palms[..., 0]
-    normals = _unit(_cross(palms[..., 2] - palms[..., 1], palms[..., 3] - palms[..., 1]))
+    edges = palms[..., 2:] - palms[..., 1:2]
+    normals = _unit(_cross(edges[..., 0], edges[..., 1]))
     normals[..., 0] *= left
-    turns = _steps(normals)
-    for k in range(3):
-        out[:, [10 + k, 13 + k]], out[:, [16 + k, 19 + k]] = centres[k], normals[k]
-        out[:, [22 + k, 25 + k]] = rate * _steps(centres)[k]
-    out[:, 28:30] = rate * _length(turns)
+    for start, planes in ((10, centres), (16, normals), (22, rate * _steps(centres))):
+        out[:, start : start + 6].reshape(-1, 2, 3)[...] = planes.transpose(1, 2, 0)
+    out[:, 28:30] = rate * _length(_steps(normals))
 
 
 def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
@@ -241,7 +243,7 @@ def _place_clip(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
         _turn(points, 0, 1, np.cos(tilt) / size, np.sin(tilt) / size)
         points[2] /= size
     across = others[:, :, frame.index("left_shoulder")] - others[:, :, frame.index("right_shoulder")]
-    x, _, z = np.median(across[:, np.isfinite(across).all(0)], axis=1)
+    x, _, z = median(across.T[np.isfinite(across).all(0)])
     width = x**2 + z**2  # turned by the angle, divided by the width
     for points in both:
         _turn(points, 0, 2, x / width, z / width)
@@ -255,30 +257,36 @@ def _turn(points: np.ndarray, first: int, second: int, cos: np.ndarray | float, 
     points[first] = turned
 
 
-def _face(others: np.ndarray, layout: _Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the face points and looks (3, T), between the lips (T,), above the eyes (T,); in heights of the face."""
-    pairs = {part: others[:, :, places] for part, places in layout.face.items()}
-    down = pairs["ends"][..., 1] - pairs["ends"][..., 0]
-    height = _length(down)
-    across = pairs["left_eye"][..., 0] - pairs["right_eye"][..., 0]
+def _pairs(others: np.ndarray, face: slice) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the second points (3, T, 7) of the pairs of `_FACE`."""
+    places = others[:, :, face]
+    return places[..., ::2], places[..., 1::2]
+
+
+def _face(out: np.ndarray, others: np.ndarray, layout: _Layout) -> None:
+    """Write N: where the face points and looks, between the lips and above the eyes in heights of the face."""
+    first, second = _pairs(others, layout.face)
+    down, lengths, middles = second[..., _ENDS] - first[..., _ENDS], _length(second - first), first + second
+    across = first[..., 0] - first[..., 1]
     forward = _unit(_cross(down, across))
     if layout.irises:
-        forward = _looking(others, layout, pairs, forward, _unit(across))
-    lips = _length(pairs["lips"][..., 1] - pairs["lips"][..., 0])
-    brows = sum(_length(pairs[f"{side}_brow"].sum(-1) - pairs[f"{side}_eye"].sum(-1)) for side in SIDES)
-    return forward, lips / height, brows / (4 * height)
+        forward = _looking(others, layout, middles, lengths, forward, _unit(across))
+    left, right = _length(middles[..., _BROWS] - middles[..., _EYES]).T
+    height = lengths[:, _ENDS]
+    out[:, 31:34] = forward.T
+    out[:, 34], out[:, 35] = lengths[:, _LIPS] / height, (left + right) / (4 * height)
 
 
 def _looking(
-    others: np.ndarray, layout: _Layout, pairs: dict[str, np.ndarray], forward: np.ndarray, across: np.ndarray
-) -> np.ndarray:
+    others: np.ndarray, layout: _Layout, middles: np.ndarray, lengths: np.ndarray, forward: np.ndarray,
+    across: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """The face's direction turned by how far the irises are off the middle of their eyes, mean of both."""
     down, aside = _cross(across, forward), 0
-    for side, iris in zip(("right", "left"), layout.irises, strict=True):
-        corners = pairs[f"{side}_eye"]
-        off = others[:, :, iris] - corners.sum(-1) / 2
+    for eye, iris in zip((1, 0), layout.irises, strict=True):
+        off = others[:, :, iris] - middles[..., eye] / 2
         off = (off * across).sum(0) * across + (off * down).sum(0) * down
-        aside = aside + off / (2 * _EYEBALL * _length(corners[..., 0] - corners[..., 1]))
+        aside = aside + off / (2 * _EYEBALL * lengths[:, eye])
     return _unit(np.sqrt(np.maximum(1 - (aside * aside).sum(0), 0)) * forward + aside)
 
 
@@ -292,11 +300,16 @@ def _steps(planes: np.ndarray) -> np.ndarray:
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     (ax, ay, az), (bx, by, bz) = a, b
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+    out = np.empty(a.shape, a.dtype)
+    out[0], out[1], out[2] = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    return out
 
 
 def _length(planes: np.ndarray) -> np.ndarray:
-    return np.sqrt((planes * planes).sum(0))
+    total = planes[0] * planes[0]
+    for plane in planes[1:]:
+        total += plane * plane
+    return np.sqrt(total, out=total)
 
 
 def _unit(planes: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from signlib.features.normalise import (
     fill_gaps,
     hands_at_wrists,
     masked,
+    median,
     mirror,
     normalise,
     seen,
@@ -28,6 +29,17 @@ def clip(skeleton=MEDIAPIPE_75, frames=12, seed=0):
         points[:, skeleton.index("left_shoulder"), :2] = [0.65, 0.5]
         points[:, skeleton.index("right_shoulder"), :2] = [0.35, 0.5]
     return points
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7, 100])
+def test_the_median_is_numpys_to_the_last_bit(frames):
+    values = np.random.default_rng(frames).normal(size=(frames, 3)).astype(np.float32)
+    found = median(values)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.median(values, axis=0))
+    values[frames // 2, 1] = np.nan
+    np.testing.assert_array_equal(median(values), np.median(values, axis=0))
+    assert np.isnan(median(values[:0])).all()
 
 
 def test_gaps_are_filled_by_run_length():
