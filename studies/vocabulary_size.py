@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from signlib import paths, sweep
+from signlib import config, experiment, paths, presets, sweep
 from signlib.data import wlasl
 from signlib.evaluation import plots
 from signlib.evaluation.variation import Estimate, difference
@@ -59,12 +59,18 @@ def counts() -> list[str]:
     return [*lines, "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|", *rows]
 
 
-def trained(quiet: bool = False) -> dict[str, list[Run]]:
-    """Preset -> its runs, one a seed; what is not there yet is trained, all seeds of a preset after each other."""
-    found = {}
-    for name, seeds in SEEDS.items():
-        found |= sweep.sweep([name], range(seeds), overrides=["training.threads=1"], quiet=quiet).runs
-    return found
+def trained(only_finished: bool) -> dict[str, list[Run]]:
+    """Preset -> its runs; seed by seed, so that a study that is cut off has one of each.
+
+    Args:
+        only_finished: train nothing.
+    """
+    found: dict[str, list[Run]] = {name: [] for name in SEEDS}
+    for seed, name in ((seed, name) for seed in range(max(SEEDS.values())) for name in SEEDS if seed < SEEDS[name]):
+        settings = presets.build(name, seed=seed, overrides=["training.threads=1"])
+        if not only_finished or sweep.finished(name, config.run_name(settings)):
+            found[name].append(experiment.train(settings, config.run_name(settings), resume=True))
+    return {name: own for name, own in found.items() if own}
 
 
 def estimate(own: list[Run]) -> Estimate:
@@ -112,10 +118,10 @@ def picture(found: dict[str, list[Run]]) -> Figure:
 def main() -> None:
     """Count, train what is missing and print; write into a page where one is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--counts", action="store_true", help="count only, train nothing")
+    parser.add_argument("--report", action="store_true", help="train nothing; what is finished is reported")
     parser.add_argument("--doc", type=Path, help="write tables and figure between this page's marks")
     options = parser.parse_args()
-    lines, found = counts(), {} if options.counts else trained()
+    lines, found = counts(), trained(options.report)
     if found:
         lines += ["", *report(found)]
     page = "\n".join(lines)
