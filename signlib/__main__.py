@@ -46,7 +46,7 @@ def models(options: argparse.Namespace) -> int:
 
 
 def extract(options: argparse.Namespace) -> int:
-    """Make or go on with a store."""
+    """Make or go on with a store; exit code 2 when no clip could be used."""
     from signlib import extraction
     from signlib.features import frozen_files
 
@@ -70,7 +70,7 @@ def extract(options: argparse.Namespace) -> int:
         print(f"  {len(written)} files of seed 004's kind in {asked.out}")
     for row in store.failed.itertuples():
         print(f"  failed: {row.clip}: {row.reason}")
-    return 0
+    return 0 if len(store) else 2
 
 
 def train(options: argparse.Namespace) -> int:

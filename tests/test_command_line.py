@@ -119,6 +119,13 @@ def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in deep.stderr
 
 
+def test_a_store_without_any_clip_is_no_success(tmp_path, capsys):
+    (tmp_path / "torn.mp4").write_bytes(b"no film")
+    command = ["extract", str(tmp_path / "torn.mp4"), "--out", str(tmp_path / "s"), "--extractor", "pictures"]
+    assert main([*command, "--set", "frames=2", "size=32"]) == 2
+    assert "failed: torn" in capsys.readouterr().out
+
+
 def test_train_then_predict_then_refuse_to_publish_a_smoke_run(capsys, tmp_path):
     """The whole way on generated clips, through the verbs that a person types."""
     from signlib.features.exchange import write_npy

@@ -6,9 +6,8 @@ import shlex
 import numpy as np
 import pytest
 
-from signlib import config, flags, flags_frozen, presets
+from signlib import config, flags, flags_frozen, presets, recognise
 from signlib.__main__ import main, parser
-from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import write_video
 from signlib.errors import SettingsError
 from signlib.features import frozen_files
@@ -166,38 +165,57 @@ def test_the_three_steps_run_as_written(layout, tmp_path, monkeypatch, capsys):
         built("wlasl/concat --gemma_feature_dim 2048")
 
 
-def test_folders_with_nothing_but_the_seeds_files_train_and_predict(layout, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
-    rng, files = np.random.default_rng(1), tmp_path / "files"
+@pytest.fixture(scope="module")
+def by_files(layout, tmp_path_factory):
+    """A folder with nothing but the seed's files of all clips, and a run that was trained on it."""
+    rng, root = np.random.default_rng(1), tmp_path_factory.mktemp("files")
+    files = root / "files"
     files.mkdir()
-    clips = sorted(json.loads((layout / "wlasl" / "nslt_100.json").read_text()))
-    for clip in clips:
-        np.save(files / f"{clip}_gemma.npy", rng.normal(size=(16, 6)).astype(np.float32))
+    for clip in json.loads((layout / "wlasl" / "nslt_100.json").read_text()):
+        np.save(files / f"{clip}_gemma.npy", rng.normal(size=(16, 32)).astype(np.float32))
         np.save(files / f"{clip}_landmarks.npy", rng.random((16, 162)).astype(np.float32))
-    about = {"model_name": "google/gemma-3-4b-it", "num_frames": 16, "feature_dim": 6}
+    about = {"model_name": str(layout / "tower"), "num_frames": 16, "feature_dim": 32}
     (files / "extraction_metadata.json").write_text(json.dumps(about))
     line = ["train", "--data_dir", str(layout / "wlasl"), "--gemma_features_dir", str(files), "--landmarks_dir",
             str(files), "--hidden_dim", "16", "--epochs", "1", "--device", "cpu", "--run-name", "r"]  # fmt: skip
-    assert main([*line, "--set", "frozen.intermediate=16"]) == 0
-    run = tmp_path / "runs" / "wlasl-concat" / "r"
-    stores = sorted((tmp_path / "runs" / "frozen").glob("files-*"))
-    assert len(stores) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGNLIB_RUNS", str(root / "runs"))
+        assert main([*line, "--set", "frozen.intermediate=16"]) == 0
+        yield files, Run(root / "runs" / "wlasl-concat" / "r")
+
+
+def test_folders_with_nothing_but_the_seeds_files_stand_for_stores(by_files, tmp_path, capsys):
+    files, run = by_files
+    stores = sorted((run.path.parent.parent / "frozen").glob("files-*"))
+    assert len(stores) == 2, "of features and of landmarks"
     before = [store.stat().st_mtime_ns for store in stores]
     for kind, extractor in (("gemma", "frozen"), ("landmarks", "holistic")):
         assert main(["extract", str(files), "--out", str(tmp_path / kind), "--extractor", extractor]) == 0
+    clips = FeatureStore(tmp_path / "gemma").clips
     capsys.readouterr()
-    assert main(["predict", str(run), str(tmp_path / "gemma"), str(tmp_path / "landmarks")]) == 0
+    assert main(["predict", str(run.path), str(tmp_path / "gemma"), str(tmp_path / "landmarks")]) == 0
     assert capsys.readouterr().out.count("%") >= 2 * len(clips)
     # A store of whole landmarks is first made into what the files hold.
     made = Extraction("holistic", shape=(543, 4), channels=("x", "y", "z", "visibility"), skeleton="mediapipe-543")
-    table = FeatureStore(tmp_path / "gemma").manifest
+    table, rng = FeatureStore(tmp_path / "gemma").manifest, np.random.default_rng(2)
     moved = [(clip, rng.random((30, 543, 4)).astype(np.float32)) for clip in clips]
     whole = write_store(tmp_path / "whole", made, table, moved, width=640, height=480, fps=25.0)
     frozen_files.write_landmarks(whole, tmp_path / "short")
-    assert whole.skeleton == MEDIAPIPE_543
     told = []
-    for points in (whole.path, frozen_files.import_landmarks(tmp_path / "short", tmp_path / "x").path):
-        assert main(["predict", str(run), str(tmp_path / "gemma"), str(points)]) == 0
+    for points in (whole.path, tmp_path / "short"):
+        assert main(["predict", str(run.path), str(tmp_path / "gemma"), str(points)]) == 0
         told.append(capsys.readouterr().out)
     assert told[0] == told[1]
     assert [store.stat().st_mtime_ns for store in stores] == before, "they were made once"
+
+
+def test_a_run_on_the_seeds_files_takes_a_video(by_files, tmp_path):
+    pytest.importorskip("mediapipe")
+    from signlib.synthesis.portrait import portrait_clip
+
+    film = tmp_path / "portrait.mp4"
+    write_video(film, portrait_clip(4), fps=25)
+    found = recognise.predict(by_files[1], [film]).iloc[0]
+    assert found["problem"] == ""
+    assert {gloss for gloss, _ in found["top"]} == {"book", "drink"}
+    assert "frames, training clips have" not in found["warning"], "four frames become the files' sixteen"

@@ -114,7 +114,8 @@ class PictureStore:
     @property
     def bytes_a_clip(self) -> dict[str, float]:
         """Mean size of a clip's encoded pictures, by kind."""
-        total = self.index["sizes"].map(lambda sizes: sum(map(int, sizes.split())))
+        # Of an empty table pandas would keep the texts' type, which has no mean.
+        total = self.index["sizes"].map(lambda sizes: sum(map(int, sizes.split()))).astype(int)
         return total.groupby(self.index["kind"]).mean().to_dict()
 
     @property
