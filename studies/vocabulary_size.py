@@ -88,12 +88,11 @@ def report(found: dict[str, list[Run]]) -> list[str]:
     for own in found.values():
         one, glosses = estimate(own), own[0].settings.data.limit_classes
         parameters, clips = own[0].facts["parameters"], own[0].facts["clips"]["train"]
-        tested = own[0].metrics[0].n
+        tested, ends = own[0].metrics[0].n, np.clip([one.low, one.high], 0, 100)
         each = ", ".join(f"{run.metrics[0].value:.1f}" for run in own)
         lines.append(f"| {glosses} | {parameters:,} | {clips:,} | {parameters / clips:,.0f} | {tested:,} | "
-                     f"{each} | {one.value:.1f} [{one.low:.1f}, {one.high:.1f}] | {one.over} | {100 / glosses:.2g} | "
+                     f"{each} | {one.value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}] | {one.over} | {100 / glosses:.2g} | "
                      f"{case_of(one.value)} |")  # fmt: skip
-        ends = np.clip([one.low, one.high], 0, 100)
         said.append(f"- {glosses} glosses: {verdict(one.value, ends, glosses)}.")
     return [*lines, "", *said]
 
