@@ -201,6 +201,15 @@ def test_one_step_forward_and_back(name, mode):
     assert float(torch.stack([p.grad.abs().max() for p in used.values()]).max()) > 0
 
 
+def test_sentences_are_trained_as_seed_001_says():
+    settings = presets.build("phoenix/hybrid", "full")
+    ctc = settings.ctc
+    assert (ctc.warp, ctc.frame_drop, ctc.noise, ctc.sign_mixup) == (0.2, 0.1, 0.05, 0.3)
+    assert (ctc.focal_share, ctc.focal_power, settings.training.label_smoothing) == (0.3, 2.0, 0.1)
+    assert (ctc.phases, settings.training.epochs, ctc.clusters) == ([5, 50, 20, 10], 85, 50)
+    assert ctc.time_mask > 0 and ctc.time_masks > 0
+
+
 def sentence_step(settings, base, glosses, model):
     """Parameters without a finite gradient after one step on two sentences of random features or landmarks."""
     chosen, lengths, ctc = base.select(settings.features.joints), torch.tensor([24, 17]), settings.ctc
