@@ -117,7 +117,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights_through_every_phase():
 def test_half_precision_and_checkpointing_learn_about_the_same():
     once = ["training.epochs=1", "ctc.short_signs=0"]
     thrifty = [*once, "training.precision=bf16-mixed", "ctc.checkpointing=true"]
-    made = [train(settings(*own, preset="sentences/hybrid"), str(k), quiet=True) for k, own in enumerate((once, thrifty))]
+    both = {"once": once, "thrifty": thrifty}
+    made = [train(settings(*own, preset="sentences/hybrid"), name, quiet=True) for name, own in both.items()]
     losses = [pd.read_csv(run.path / "history.csv")["loss"].iloc[0] for run in made]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     assert losses[0] != losses[1], "sixteen bits must have been used"
