@@ -151,7 +151,8 @@ class SingleKeyAttention(nn.Module):
 class AttentionOverTime(SingleKeyAttention):
     """Each vector attends to the moments of the other stream, so that one says when to look at the other.
 
-    Differs: the seed attends to one key, its mean. Same parameters, same parts.
+    Differs: the seed attends to one key, its mean. Same parameters, same parts; neither has shown to be better
+    (docs/frozen.md).
     """
 
     over_time = True
