@@ -121,7 +121,7 @@ SIZES = {
     "data.glosses", "data.signers", "data.repetitions", "data.shortest", "data.longest",
     "model.width", "model.layers", "model.heads", "model.intermediate",
     *(f"{part}.{size}" for part in ("rgb", "depth") for size in ("width", "layers", "heads", "intermediate")),
-    "pictures.size", "pictures.frames", "fusion.width", "fusion.heads", "phonology.codebooks",
+    "pictures.size", "pictures.frames", "fusion.width", "fusion.heads", "phonology.codebooks", "phonology.width",
     "training.max_steps",
     "training.effective_batch", "action.frames", "training.warmup_epochs", "training.save_interval",
     "ctc.width", "ctc.part_widths", "ctc.part_heads", "ctc.heads", "ctc.layers", "ctc.hidden", "ctc.adapter",
