@@ -54,12 +54,13 @@ PHONOLOGY: dict[str, Row] = {
     "phonology/vocabulary-100": (
         "the same with 100 signs and two layers of 128: 690,661 parameters",
         {**_LARGE, "data.glosses": 100, "data.limit_classes": 100, "training.epochs": 32},
-        {"data.glosses": 12, "phonology.width": 32, "training.epochs": 20}, "phonology/vocabulary-20",
+        {"data.glosses": 12, "phonology.width": 64, "phonology.layers": 1, "training.epochs": 28},
+        "phonology/vocabulary-20",
     ),
     "phonology/vocabulary-300": (
         "the same with 300 signs: 742,061 parameters",
         {"data.glosses": 300, "data.limit_classes": 300, "training.epochs": 16},
-        {"data.glosses": 24, "training.epochs": 12}, "phonology/vocabulary-100",
+        {"data.glosses": 24, "training.epochs": 15}, "phonology/vocabulary-100",
     ),
     "phonology/pretraining": (
         "an encoder for phonology/ctc without glosses: views find each other, hidden frames are told by their codes",
