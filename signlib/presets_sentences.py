@@ -97,7 +97,8 @@ _FEWER = {"sentences": {"data.glosses": 40, "data.repetitions": 60}, "stitched":
 
 for _name in ("hierarchical", "hybrid", "compact"):
     SENTENCES[f"stitched/{_name}"] = (
-        f"sentences stitched from real ASL clips, closed signers: {_name}", _STITCHED, {}, f"sentences/{_name}",
+        f"sentences stitched from real ASL clips, closed signers: {_name}", _STITCHED, {"training.epochs": 6},
+        f"sentences/{_name}",
     )  # fmt: skip
 for _family, _where in (("sentences", ""), ("stitched", "stitched real clips, closed signers: ")):
     SENTENCES[f"{_family}/baseline"] = (
