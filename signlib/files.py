@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from signlib.errors import DiskError
+from signlib.errors import DiskError, RunError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -34,6 +34,18 @@ def write_text(path: Path, text: str) -> None:
         DiskError: when the disk is full or the folder cannot be written; the old file stays.
     """
     write_bytes(path, text.encode("utf-8"))
+
+
+def with_part(path: Path, start: str, end: str, part: str) -> str:
+    """The page `path` with what stands between its two marks replaced; nothing is written.
+
+    Raises:
+        RunError: when the page has not each mark once.
+    """
+    page = path.read_text(encoding="utf-8")
+    if page.count(start) != 1 or page.count(end) != 1:
+        raise RunError(f"{path} must hold {start} and {end} once each, around the part that is written")
+    return f"{page.partition(start)[0]}{start}\n{part}\n{end}{page.partition(end)[2]}"
 
 
 def write_bytes(path: Path, data: bytes) -> None:

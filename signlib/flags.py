@@ -100,8 +100,10 @@ def settings_of(options: argparse.Namespace, preset: str) -> list[str]:
 
 def _source(options: argparse.Namespace, own: str) -> list[str]:
     if options.data_root:
+        from signlib.features.store import EXTRACTION  # only here: no verb's command line should wait for pandas
+
         # A preset's own corpus lies there, unless it is made here or the folder is a store.
-        stored = own.startswith("generated") or (Path(options.data_root) / "extraction.json").is_file()
+        stored = own.startswith("generated") or (Path(options.data_root) / EXTRACTION).is_file()
         named = options.corpus or ("store" if stored and not options.model else own)
         return [f"data.root={options.data_root}", f"data.corpus={named}"]
     # Its own corpus needs no word: the smoke form takes generated clips in its place.

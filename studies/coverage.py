@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from signlib.evaluation.metrics import wilson_interval
 from signlib.evaluation.variation import bootstrap, difference
-from signlib.files import write_text
+from signlib.files import with_part, write_text
 
 BEGIN, END = "<!-- coverage: written by studies/coverage.py -->", "<!-- end of coverage -->"
 CLIPS, RESAMPLES = 60, 1000
@@ -177,9 +177,7 @@ def main() -> None:
     page = "\n\n".join(parts)
     print(page)
     if options.doc:
-        whole = options.doc.read_text(encoding="utf-8")
-        before, rest = whole.split(BEGIN)
-        write_text(options.doc, f"{before}{BEGIN}\n{page}\n{END}{rest.split(END)[1]}")
+        write_text(options.doc, with_part(options.doc, BEGIN, END, page))
 
 
 if __name__ == "__main__":

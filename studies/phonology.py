@@ -23,7 +23,7 @@ from signlib.evaluation import plots
 from signlib.evaluation.paired import holm, t_interval
 from signlib.features.normalise import mirror
 from signlib.features.phonology import GROUPS, NAMES, phonology
-from signlib.files import write_text
+from signlib.files import with_part, write_text
 from signlib.synthesis.clips import GeneratedCorpus
 
 BEGIN, END = "<!-- phonology: written by studies/phonology.py -->", "<!-- end of phonology -->"
@@ -270,8 +270,7 @@ def main() -> None:
         beside = options.doc.with_suffix(".png")
         picture(made, recordings).savefig(beside, dpi=110)
         page += f"\n\n![What the features tell]({beside.name})\n\n(* = p below 0.05 after Holm)"
-        before, rest = options.doc.read_text(encoding="utf-8").split(BEGIN)
-        write_text(options.doc, f"{before}{BEGIN}\n{page}\n{END}{rest.split(END)[1]}")
+        write_text(options.doc, with_part(options.doc, BEGIN, END, page))
 
 
 if __name__ == "__main__":

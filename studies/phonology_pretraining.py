@@ -25,7 +25,7 @@ from signlib.corpora import load_corpus
 from signlib.evaluation import plots
 from signlib.evaluation.paired import holm
 from signlib.evaluation.statistics import compare, verdict
-from signlib.files import write_text
+from signlib.files import with_part, write_text
 from signlib.models.phonology import first_gloss, one_gloss
 from signlib.phonology_recognition import phonology_clips, phonology_model
 from signlib.training.phonology import Views, collate, fit_codebooks, pretext_losses
@@ -272,8 +272,7 @@ def main() -> None:
         beside = options.doc.with_name(f"{options.doc.stem}_pretraining.png")
         picture(found).savefig(beside, dpi=110)
         page += f"\n\n![Top-1 of every seed]({beside.name})"
-        before, rest = options.doc.read_text(encoding="utf-8").split(BEGIN)
-        write_text(options.doc, f"{before}{BEGIN}\n{page}\n{END}{rest.split(END)[1]}")
+        write_text(options.doc, with_part(options.doc, BEGIN, END, page))
 
 
 if __name__ == "__main__":

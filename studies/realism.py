@@ -20,7 +20,7 @@ from signlib.errors import ClipError
 from signlib.evaluation import plots
 from signlib.features import exchange
 from signlib.features.kinematics import clip_measures
-from signlib.files import write_text
+from signlib.files import with_part, write_text
 
 MEASURES = {
     "seconds": "clip length (s)",
@@ -151,10 +151,8 @@ def main() -> None:
     if options.card:
         figure_path = options.card.with_name(f"{options.card.stem}_realism.png")
         picture(sets).savefig(figure_path, dpi=110)
-        card = options.card.read_text(encoding="utf-8")
-        before, after = card.split(BEGIN)[0], card.split(END)[1]
-        block = f"{BEGIN}\n{text}\n\n![Distributions of the same measures]({figure_path.name})\n{END}"
-        write_text(options.card, f"{before}{block}{after}")
+        text += f"\n\n![Distributions of the same measures]({figure_path.name})"
+        write_text(options.card, with_part(options.card, BEGIN, END, text))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from signlib.data import wlasl
 from signlib.evaluation import plots
 from signlib.evaluation.variation import Estimate, difference
 from signlib.evaluation.vocabulary_size import SEED_SIZES, case_of, size_table, verdict
-from signlib.files import write_text
+from signlib.files import with_part, write_text
 from signlib.runs import Run
 
 BEGIN, END = "<!-- option A: written by studies/vocabulary_size.py -->", "<!-- end of option A -->"
@@ -130,8 +130,7 @@ def main() -> None:
             beside = options.doc.with_name(f"{options.doc.stem}_vocabulary.png")
             picture(found).savefig(beside, dpi=110)
             page += f"\n\n![Top-1 against the vocabulary]({beside.name})"
-        before, rest = options.doc.read_text(encoding="utf-8").split(BEGIN)
-        write_text(options.doc, f"{before}{BEGIN}\n{page}\n{END}{rest.split(END)[1]}")
+        write_text(options.doc, with_part(options.doc, BEGIN, END, page))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from signlib import files
-from signlib.errors import DiskError, InputError
+from signlib.errors import DiskError, InputError, RunError
 
 
 def test_a_file_is_written_below_folders_that_are_made(tmp_path):
@@ -18,6 +18,16 @@ def test_a_file_is_written_below_folders_that_are_made(tmp_path):
     assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == "one\ntwo – drei\n".encode()
     files.write_text(tmp_path / "a" / "b" / "c.txt", "new")
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["c.txt"]
+
+
+def test_a_part_of_a_page_is_replaced_and_the_rest_kept(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before <a>\nold\n<b> after\n")
+    assert files.with_part(page, "<a>", "<b>", "new") == "before <a>\nnew\n<b> after\n"
+    assert "old" in page.read_text()
+    page.write_text("<a> <a> <b>")
+    with pytest.raises(RunError, match=r"page\.md must hold <a> and <b> once each"):
+        files.with_part(page, "<a>", "<b>", "new")
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

@@ -14,21 +14,25 @@ SHOWN = {"clips": ORANGE, "signers": BLUE}
 
 def answers(held: Mapping[str, Comparison]) -> dict[str, str]:
     """Comparison -> what its deciding estimate says of the second system, with all of them minded (Holm)."""
+    return {name: own.answer(p) for name, own, p in _minded(held)}
+
+
+def _minded(held: Mapping[str, Comparison]) -> list[tuple[str, Comparison, float]]:
+    """Name, comparison and its p after Holm."""
     p = holm([own.deciding.p for own in held.values()])
-    return {name: own.answer(float(value)) for (name, own), value in zip(held.items(), p, strict=True)}
+    return [(name, own, float(value)) for (name, own), value in zip(held.items(), p, strict=True)]
 
 
 def family_table(held: Mapping[str, Comparison]) -> pd.DataFrame:
     """One row a comparison: its points, the interval and p over clips and over signers, and the answer after Holm."""
-    said, minded = answers(held), holm([own.deciding.p for own in held.values()])
     rows = {}
-    for (name, own), p in zip(held.items(), minded, strict=True):
+    for name, own, p in _minded(held):
         row = {"points": f"{own.deciding.value:+.2f}"}
         for over in SHOWN:
             found = own.rows[over].estimate if over in own.rows else None
             row[f"over {over}"] = "-" if found is None else f"[{found.low:+.2f}, {found.high:+.2f}]"
             row[f"p, {over}"] = "-" if found is None else f"{found.p:.2g}"
-        rows[name] = row | {"p (Holm)": f"{p:.2g}", "clips are worth": f"{own.worth:,.0f}", "second is": said[name]}
+        rows[name] = row | {"p (Holm)": f"{p:.2g}", "clips are worth": f"{own.worth:,.0f}", "second is": own.answer(p)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from signlib import config, paths, runs
-from signlib.errors import RunError
 from signlib.evaluation.metrics import wilson_interval
-from signlib.files import write_text
+from signlib.files import with_part, write_text
 
 START, END = "<!-- results: start -->", "<!-- results: end -->"
 
@@ -93,13 +92,8 @@ def update_readme(path: Path | None = None, check_only: bool = False) -> bool:
         RunError: when the README has no marks.
     """
     path = path or paths.REPOSITORY / "README.md"
-    text = path.read_text(encoding="utf-8")
-    if text.count(START) != 1 or text.count(END) != 1:
-        raise RunError(f"{path} must hold {START} and {END} once each, around the results table")
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    fresh = f"{before}{START}\n{markdown(results_table())}\n{END}{after}"
-    if fresh == text:
+    fresh = with_part(path, START, END, markdown(results_table()))
+    if fresh == path.read_text(encoding="utf-8"):
         return False
     if not check_only:
         write_text(path, fresh)
