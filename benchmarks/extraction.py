@@ -29,7 +29,7 @@ from signlib.features.holistic import LandmarkSettings, silenced
 from signlib.features.landmarks import extract_manifest
 from signlib.synthesis.portrait import portrait_clip
 
-CLIPS, ROUNDS = 8, 3
+CLIPS, ROUNDS = 16, 3
 BODY = ("pose", "left_hand", "right_hand")
 Way = tuple[Callable[[], object], Callable[[], object]]
 """What is not measured (start workers, load models), and what is."""

@@ -4,12 +4,9 @@ The graph is wired here instead of by `mp.solutions` so that a part nobody asked
 is not computed; the points are those of `mp.solutions.holistic`, bit for bit.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +24,7 @@ try:
     from mediapipe.calculators.util.thresholding_calculator_pb2 import ThresholdingCalculatorOptions
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
     from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
+    from mediapipe.framework.thread_pool_executor_pb2 import ThreadPoolExecutorOptions
     from mediapipe.python import packet_creator
     from mediapipe.python._framework_bindings import (
         _packet_getter,
@@ -35,6 +33,8 @@ try:
         resource_util,
         validated_graph_config,
     )
+
+    from signlib.features.holistic_models import HAND_MODEL, HAND_MODELS, MODULES, models_hash, pose_model
 except ImportError as error:
     raise SettingsError(
         f"landmarks are made by mediapipe 0.10.21, which does not import here ({error}); install the extra 'extract', "
@@ -44,16 +44,6 @@ except ImportError as error:
 CHANNELS = ("x", "y", "z", "visibility")
 PARTS = tuple(MEDIAPIPE_543.parts)
 HANDS = ("left_hand", "right_hand")
-MODULES = Path(mediapipe.__file__).parent / "modules"
-HAND_MODELS = ("full", "lite")
-HAND_MODEL = "hand_landmark/hand_landmark_{}.tflite"
-MODELS = {
-    "pose": ("pose_detection/pose_detection.tflite", "pose_landmark/pose_landmark_full.tflite"),
-    "left_hand": ("holistic_landmark/hand_recrop.tflite", HAND_MODEL),
-    "face": ("face_detection/face_detection_short_range.tflite", "face_landmark/face_landmark.tflite"),
-}
-"""Model files that each part needs (both hands share theirs), below mediapipe's folder `modules`."""
-
 _FIELDS = [("tag", "u1"), ("tag_length", "u1")] + [
     field for name in CHANNELS for field in ((f"tag_{name}", "u1"), (name, "<f4"))
 ]
@@ -138,7 +128,7 @@ class LandmarkSettings:
             channels=CHANNELS,
             skeleton=self.skeleton,
             settings=asdict(self) | {"parts": list(self.parts)},
-            model_hash=_model_hash(self.parts, self.hand_model),
+            model_hash=models_hash(self.parts, self.hand_model),
         )
 
 
@@ -147,13 +137,14 @@ class Holistic:
 
     Args:
         settings: what to look for and how.
-        threads: of MediaPipe's graph; 0 = one a core. The points do not depend on it.
+        threads: of MediaPipe's graph; 0 = one a core, 1 = the thread that calls. The points do not depend on it.
     """
 
     def __init__(self, settings: LandmarkSettings | None = None, threads: int = 0) -> None:
         self.settings = settings or LandmarkSettings()
         resource_util.set_resource_dir(str(MODULES.parent.parent))
         self._graph = calculator_graph.CalculatorGraph(graph_config=_graph_config(self.settings, threads))
+        self._pose_model = packet_creator.create_string(pose_model())
         self._packets: dict[str, Any] = {}
         for part in self.settings.parts:
             self._graph.observe_output_stream(f"{part}_landmarks", self._packets.__setitem__)
@@ -196,6 +187,7 @@ class Holistic:
             flags["refine_face"] = False
         side = {name: packet_creator.create_bool(value) for name, value in flags.items()}
         side["model_complexity"] = packet_creator.create_int(self.settings.model_complexity)
+        side["pose_model"] = self._pose_model
         self._graph.start_run(side)
         self._running = True
 
@@ -246,10 +238,15 @@ def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
         nodes.append(BOTH_HANDS)
     if "face" in settings.parts:
         nodes.append(FACE)
-    text = f'input_stream: "image" num_threads: {threads}' + "".join(nodes)
+    shaped = text_format.Parse('input_stream: "image"' + "".join(nodes), CalculatorGraphConfig())
+    if threads:
+        # One thread is the caller's own: nothing is handed over, and two workers do not get in each other's way.
+        executor = shaped.executor.add(type="ThreadPoolExecutor" if threads > 1 else "ApplicationThreadExecutor")
+        if threads > 1:
+            executor.options.Extensions[ThreadPoolExecutorOptions.ext].num_threads = threads
     # Subgraphs keep their thresholds to themselves until the graph is laid flat.
     flat = validated_graph_config.ValidatedGraphConfig()
-    flat.initialize(graph_config=text_format.Parse(text, CalculatorGraphConfig()))
+    flat.initialize(graph_config=shaped)
     config = CalculatorGraphConfig.FromString(flat.binary_config)
     nodes_by_name = {node.name: node for node in config.node}
     detection = nodes_by_name["poselandmarkcpu__posedetectioncpu__TensorsToDetectionsCalculator"]
@@ -267,17 +264,10 @@ def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
         "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator"
     ]
     presence.options.Extensions[ThresholdingCalculatorOptions.ext].threshold = settings.min_tracking_confidence
+    loader = "poselandmarkcpu__poselandmarkbyroicpu__poselandmarkmodelloader__"
+    nodes_by_name[f"{loader}TfLiteModelCalculator"].input_side_packet[0] = "MODEL_BLOB:pose_model"
+    config.node.remove(nodes_by_name[f"{loader}ResourceProviderCalculator"])
     return config
-
-
-@cache
-def _model_hash(parts: tuple[str, ...], hand_model: str) -> str:
-    """sha256 over the model files that these parts use, in a fixed order."""
-    digest = hashlib.sha256()
-    for part in parts:
-        for name in (template.format(hand_model) for template in MODELS.get(part, ())):
-            digest.update(name.encode() + b"\0" + (MODULES / name).read_bytes())
-    return digest.hexdigest()
 
 
 POSE = """

@@ -4,7 +4,6 @@ One MediaPipe graph a worker process; results are written in manifest order, so 
 store is the same bytes with any number of workers and after any interruption.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -136,7 +135,7 @@ class Result:
 def _results(jobs: list[Job], root: Path, settings: LandmarkSettings, workers: int) -> Iterator[Result]:
     """One result a job, in their order; with several workers only a few wait in memory."""
     workers = min(workers, len(jobs))
-    threads = max(1, (os.cpu_count() or 1) // max(workers, 1))
+    threads = max(1, joblib.cpu_count() // max(workers, 1))
     if workers <= 1:
         with Holistic(settings, threads) as engine:
             for job in jobs:

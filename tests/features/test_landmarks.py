@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from signlib.data.skeletons import MEDIAPIPE_543
@@ -96,6 +97,21 @@ def test_a_clip_does_not_depend_on_the_one_before_nor_on_threads(frames, points)
         assert np.array_equal(engine.points(frames), points, equal_nan=True)
         assert np.array_equal(engine.points(frames[12:]), first, equal_nan=True)
     assert not np.array_equal(first, points[12:], equal_nan=True), "tracking must matter, or this shows nothing"
+
+
+@pytest.mark.parametrize(("threads", "started"), [(1, 0), (3, 3)])
+def test_the_graph_runs_on_as_many_threads_as_asked_for(frames, threads, started):
+    process, seen = psutil.Process(), []
+
+    def counted():
+        for frame in frames[:2]:
+            seen.append(process.num_threads())
+            yield frame
+
+    before = process.num_threads()
+    with holistic.Holistic(threads=threads) as engine:
+        engine.points(counted())
+    assert seen == [before + started] * 2
 
 
 def test_an_interrupted_clip_leaves_no_trace(frames, points):
