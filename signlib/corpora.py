@@ -203,10 +203,11 @@ def split_clips(table: pd.DataFrame, settings: config.DataSettings) -> Splits:
         notes.append(f"{unused} clips have no split and are left out")
     for name, part in (("train", train), ("test", test)):
         if part.empty:
-            raise ManifestError(
-                f"the {name} split has no clips (split={settings.split}); fill the manifest's column 'split', "
-                "or set data.split=folds"
-            )
+            there = f"train {len(train)}, validation {len(val)}, test {len(test)} clips; split={settings.split}"
+            what = "fill the manifest's column 'split'"
+            if settings.corpus in SPLIT_TYPES:
+                what = f"add the files that its official split takes for {name}, or choose another data.split_type"
+            raise ManifestError(f"the {name} split has no clips ({there}): {what}, or set data.split=folds")
     if val.empty and settings.validation:
         train, val, note = _take_validation(train, settings)
         notes.append(note)
