@@ -161,7 +161,7 @@ def test_a_validation_signer_that_is_also_tested_leaks_too():
             corpus(10, 1, split=["train"] * 10),
             DataSettings(corpus="ntu60"),
             "the test split has no clips (train 10, validation 0, test 0 clips; split=official): "
-            "add the files that its official split takes for test, or choose another data.split_type, or set data.split",
+            "add the files that its official split takes for test, or choose another data.split_type",
         ),
         (corpus(10, 1, signers=1), DataSettings(split="signer", test_signers=["s0"]), "the train split has no clips"),
         (corpus(4, 2), DataSettings(split="folds"), "data.folds=5: a gloss has only 4 clips"),
