@@ -108,7 +108,8 @@ def test_a_segment_outside_the_video_is_refused(wanted, says):
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"sampling": "middle"}, {"sampling": "linspace"}, {"fps": 25}, {"rate": 25, "fps": 0}]
+    "wanted",
+    [{"sampling": "middle"}, {"sampling": "linspace"}, {"fps": 25}, {"rate": 25, "fps": 0}, {"rate": 25, "fps": 1e6}],
 )
 def test_impossible_samplings_are_refused(wanted):
     with pytest.raises(SettingsError):
