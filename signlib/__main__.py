@@ -70,6 +70,8 @@ def extract(options: argparse.Namespace) -> int:
         print(f"  {len(written)} files of seed 004's kind in {asked.out}")
     for row in store.failed.itertuples():
         print(f"  failed: {row.clip}: {row.reason}")
+    if len(store.failed) and not options.retry_failed:
+        print("  once they are mended, run the same command with --retry-failed")
     return 0 if len(store) else 2
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -28,8 +27,9 @@ from signlib.recognition import Recognition, build_model, open_recognition
 from signlib.sentence_recognition import SentenceRecognition
 from signlib.training import fit, tasks
 from signlib.training.optim import decay_lists
+from signlib.weights import MODEL, load_model_facts, load_weights, save_weights
 
-WEIGHTS, MODEL, DECAY = "model.safetensors", "model.json", "weight_decay.json"
+DECAY = "weight_decay.json"
 
 
 def train(
@@ -74,7 +74,7 @@ def train(
         fitted = _fit(run, model, teacher, bench, splits, vocabulary, resume, quiet)
         if not fitted.complete:
             return run
-    model.load_state_dict(load_file(run.path / WEIGHTS))
+    model.load_state_dict(load_weights(run))
     if isinstance(bench, SentenceRecognition):
         return sentence_report.evaluate(run, model, bench, splits, vocabulary, resume, quiet)
     return _evaluate(run, model, bench, splits, vocabulary, resume, quiet)
@@ -140,7 +140,7 @@ def _fit(
     if not fitted.complete:
         return fitted
     write_text(run.path / "history.csv", pd.DataFrame(fitted.history).to_csv(index=False))
-    save_file(model.state_dict(), run.path / WEIGHTS)
+    save_weights(run, model)
     write_json(run.path / MODEL, {"classes": vocabulary.glosses, **bench.described})
     unusable = train.unusable | (val.unusable if val else {})
     run.note(
@@ -274,7 +274,7 @@ def teacher_of(settings: Settings, vocabulary: Vocabulary) -> nn.Module | None:
     if not settings.training.teacher:
         return None
     run = runs.Run(settings.training.teacher)
-    weights, about = load_file(weights_path(run)), json.loads((run.path / MODEL).read_text(encoding="utf-8"))
+    weights, about = load_weights(run), load_model_facts(run)
     if tuple(about["classes"]) != tuple(vocabulary.glosses):
         raise RunError(f"training.teacher: run {run.path} knows other classes than these; train it on the same corpus")
     ours, theirs = config.flat(settings), config.flat(run.settings)
@@ -313,7 +313,7 @@ def load_encoder(model: nn.Module, run: runs.Run) -> int:
     Raises:
         RunError: when the encoders do not have the same shape.
     """
-    state = load_file(weights_path(run))
+    state = load_weights(run)
     encoder = {name: value for name, value in state.items() if _carried(name)}
     if not encoder:
         raise RunError(f"--init-from {run.path}: its model has no encoder that another could start from")
@@ -331,15 +331,3 @@ def load_encoder(model: nn.Module, run: runs.Run) -> int:
 
 def _carried(name: str) -> bool:
     return name.startswith(("encoder.", "network.")) and not name.startswith("network.head.")
-
-
-def weights_path(run: runs.Run) -> Path:
-    """The run's weights.
-
-    Raises:
-        RunError: when there are none yet, or none any more.
-    """
-    path = run.path / WEIGHTS
-    if not path.is_file():
-        raise RunError(f"run {run.path} has no {WEIGHTS}; its training is not over, or it is a published run")
-    return path

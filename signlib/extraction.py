@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
+import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from tqdm.auto import tqdm
 
 from signlib import paths
@@ -231,7 +233,12 @@ def extractor_settings(kind: type[Chosen], overrides: Iterable[str]) -> Chosen:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}"
             raise SettingsError(f"extractor setting {key!r} is unknown; {hint}")
-        parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]
+        try:
+            parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))["value"]
+        except (yaml.YAMLError, OmegaConfBaseException) as error:
+            raise SettingsError(
+                f"override {text!r} cannot be read ({str(error).splitlines()[0]}); quote its value, close its brackets"
+            ) from None
         values[key] = tuple(parsed) if isinstance(parsed, list) else parsed
     for key, value in values.items():
         _check_type(key, value, getattr(kind(), key))

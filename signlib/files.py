@@ -21,10 +21,9 @@ _REASONS = {
 
 def disk_error(error: OSError, path: Path) -> DiskError:
     """The error to raise when `path` could not be written; it says why and what to do."""
-    reason = _REASONS.get(error.errno or 0, error.strerror)
-    return DiskError(
-        f"cannot write {path}: {reason}; what was written before stays whole: make room and run the same command again"
-    )
+    full = _REASONS.get(error.errno or 0)
+    what = "make room and run the same command again" if full else "name another place, or make this one writable"
+    return DiskError(f"cannot write {path}: {full or error.strerror}; what was written before stays whole: {what}")
 
 
 def write_text(path: Path, text: str) -> None:

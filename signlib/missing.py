@@ -4,7 +4,6 @@ Nothing is trained and nothing chosen: test clips of finished runs are scored ag
 """
 
 import copy
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
 from signlib.config import AugmentSettings, VideoAugmentSettings
 from signlib.corpora import split_clips
@@ -20,13 +18,14 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import RunError, SettingsError
 from signlib.evaluation.ablation import by_signer
 from signlib.evaluation.paired import t_interval
-from signlib.experiment import MODEL, score, weights_path
+from signlib.experiment import score
 from signlib.features.filming import DEPTH
 from signlib.recognition import open_recognition
 from signlib.runs import Run
 from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import Batch
 from signlib.training.multimodal import MultimodalDataset
+from signlib.weights import load_model_facts, load_weights
 
 Change = Callable[[MultimodalDataset], MultimodalDataset]
 
@@ -169,8 +168,7 @@ def _modalities(runs: Sequence[Run]) -> list[str]:
 
 def _right(run: Run, changes: Mapping[str, Change], quiet: bool) -> pd.DataFrame:
     """Clips x changes: 1 where a clip is recognised then, NaN where nothing of it is left; and `signer`."""
-    classes = json.loads((run.path / MODEL).read_text(encoding="utf-8"))["classes"]
-    weights, vocabulary = load_file(weights_path(run)), Vocabulary(tuple(classes))
+    weights, vocabulary = load_weights(run), Vocabulary(tuple(load_model_facts(run)["classes"]))
     bench = open_recognition(run.settings)
     rows = split_clips(bench.table, run.settings.data).test
     data = bench.prepare(rows, vocabulary, 1, quiet).data

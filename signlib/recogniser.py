@@ -1,13 +1,11 @@
 """A finished run, ready to predict: its model with its weights, and the clips it can be given."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -16,7 +14,7 @@ from signlib.config import Settings
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, StoreError, VideoError
-from signlib.experiment import MODEL, score, weights_path
+from signlib.experiment import score
 from signlib.features import exchange
 from signlib.features.familiar import Familiar
 from signlib.features.holistic import LandmarkSettings
@@ -26,6 +24,7 @@ from signlib.phonology_recognition import phonology_clips
 from signlib.recognition import build_model
 from signlib.training.batches import ClipDataset, Prepared, prepare_clips
 from signlib.training.phonology import PhonologyDataset
+from signlib.weights import load_model_facts, load_weights
 
 COLUMNS = ["clip", "gloss", "top", "problem", "missing", "warning"]
 
@@ -75,8 +74,7 @@ def load_recogniser(run: runs.Run) -> Recogniser:
     Raises:
         RunError: when the run holds no weights.
     """
-    weights = load_file(weights_path(run))
-    about = json.loads((run.path / MODEL).read_text(encoding="utf-8"))
+    weights, about = load_weights(run), load_model_facts(run)
     if run.settings.ctc.network:
         raise RunError(f"run {run.path} reads sentences; prediction from files takes runs on single signs")
     if run.settings.phonology.network == "pretext":

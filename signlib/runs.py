@@ -4,6 +4,9 @@ Statistics, tables and the README read these folders and nothing else. The test 
 once, by a run whose training is over; a smoke run says so and cannot be published.
 """
 
+import errno
+import glob
+import io
 import json
 import os
 import platform
@@ -23,8 +26,8 @@ import numpy as np
 import pandas as pd
 
 from signlib import config, paths
-from signlib.errors import RunError
-from signlib.files import disk_error, write_json, write_text
+from signlib.errors import DiskError, RunError, SettingsError
+from signlib.files import disk_error, write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +79,10 @@ class Run:
         self.path = Path(path)
         if not (self.path / SETTINGS).is_file():
             raise RunError(f"{self.path} holds no run (no {SETTINGS}); `train` makes one and prints its folder")
-        self.settings = config.from_yaml((self.path / SETTINGS).read_text(encoding="utf-8"))
+        try:
+            self.settings = config.from_yaml((self.path / SETTINGS).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, SettingsError) as error:
+            raise RunError(f"run {self.path}: {SETTINGS} cannot be read ({error}); train it again") from None
         try:
             self._status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
             if self._status["stage"] not in STAGES:
@@ -106,8 +112,13 @@ class Run:
     def metrics(self) -> list[Metric]:
         """Its metrics, once it is finished."""
         self._must_be_finished()
-        rows = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
-        return [Metric(**{**row, "interval": row["interval"] and tuple(row["interval"])}) for row in rows]
+        try:
+            rows = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+            if not isinstance(rows, list) or not rows:
+                raise ValueError("it has no metric")
+            return [Metric(**{**row, "interval": row["interval"] and tuple(row["interval"])}) for row in rows]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"run {self.path}: {METRICS} is missing or damaged ({error!r}); train it again") from None
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -214,8 +225,9 @@ class Run:
             array, clips, classes = scores
             _write_scores(self.path / SCORES, array, clips, classes)
         for name, figure in (figures or {}).items():
-            (self.path / "figures").mkdir(exist_ok=True)
-            figure.savefig(self.path / "figures" / f"{name}.png", dpi=120, bbox_inches="tight")
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", dpi=120, bbox_inches="tight")
+            write_bytes(self.path / "figures" / f"{name}.png", drawn.getvalue())
         write_json(self.path / METRICS, [asdict(metric) for metric in metrics])
         write_json(self.path / ENVIRONMENT, environment(self._status))
         self.note(stage="finished")
@@ -315,6 +327,7 @@ def publish(run: Run, restricted: bool) -> Path:
 
     Raises:
         RunError: for a smoke run or an unfinished one.
+        DiskError: when it could not be written; nothing of it stays.
     """
     if run.settings.mode == "smoke":
         raise RunError(
@@ -323,20 +336,35 @@ def publish(run: Run, restricted: bool) -> Path:
     metrics = run.metrics
     target = paths.results_root() / run.name
     staging = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    names = [STATUS, ENVIRONMENT] + ([] if restricted else [PREDICTIONS])
-    for name in names:
-        if (run.path / name).is_file():
-            shutil.copy2(run.path / name, staging / name)
-    if (run.path / "figures").is_dir():
-        shutil.copytree(run.path / "figures", staging / "figures")
-    write_json(staging / METRICS, [asdict(metric) for metric in metrics])
-    data = replace(run.settings.data, root=Path(run.settings.data.root).name)
-    write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(staging, target)
+    try:
+        # What a `publish` that was killed has left behind.
+        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+            if left.name.removeprefix(f".{target.name}.").isdigit():
+                shutil.rmtree(left)
+        staging.mkdir(parents=True)
+        for name in [STATUS, ENVIRONMENT] + ([] if restricted else [PREDICTIONS]):
+            if (run.path / name).is_file():
+                shutil.copy2(run.path / name, staging / name)
+        if (run.path / "figures").is_dir():
+            shutil.copytree(run.path / "figures", staging / "figures")
+        write_json(staging / METRICS, [asdict(metric) for metric in metrics])
+        data = replace(run.settings.data, root=Path(run.settings.data.root).name)
+        write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(staging, target)
+    except (OSError, DiskError) as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise disk_error(_first_cause(error), target) from error
     return target
+
+
+def _first_cause(error: Exception) -> OSError:
+    """The error of the system behind a failed copy of a folder, which comes as a list, or of a failed write."""
+    if isinstance(error, DiskError):
+        return error.__cause__
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        return OSError(errno.ENOSPC if "No space left" in str(error) else 0, error.args[0][0][-1])
+    return error
 
 
 def published() -> list[Run]:

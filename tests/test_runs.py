@@ -4,13 +4,14 @@ import dataclasses
 import json
 import pickle
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from signlib import config, paths, presets, runs
-from signlib.errors import InputError, RunError
+from signlib.errors import DiskError, InputError, RunError
 
 TOP1 = runs.Metric("top-1", 50.0, 4, "test", "%", (15.0, 85.0), "Wilson")
 
@@ -306,6 +307,36 @@ def test_the_rest_of_a_killed_publish_is_no_run(roots):
     target = runs.publish(finished(), restricted=True)
     target.rename(target.with_name(".one.4711"))
     assert runs.published() == []
+
+
+def test_a_publish_on_a_full_disk_leaves_nothing_and_sweeps_what_a_killed_one_left(roots, monkeypatch):
+    run = opened()
+    run.finish([TOP1], table(), scores(), {"a": figure()})
+    target = runs.publish(run, restricted=True)
+    target.rename(target.with_name(".one.4711"))
+    other = target.with_name(".one.more.4711")
+    other.mkdir()
+
+    def full(*_):
+        raise shutil.Error([("a.png", "b.png", "[Errno 28] No space left on device")])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copytree", full)
+        with pytest.raises(DiskError, match=r"results.*one: the disk is full.*make room"):
+            runs.publish(run, restricted=False)
+    assert list(target.parent.iterdir()) == [other]
+    assert runs.publish(run, restricted=False) == target
+
+
+def test_damaged_settings_and_metrics_are_named(roots):
+    run = finished()
+    for text in ("[", '[{"metric": "top-1"}]', "{}"):
+        (run.path / "metrics.json").write_text(text)
+        with pytest.raises(RunError, match=r"one: metrics\.json is missing or damaged"):
+            runs.publish(run, restricted=True)
+    (run.path / "settings.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match=r"one: settings\.yaml cannot be read"):
+        runs.Run(run.path)
 
 
 def test_the_commit_is_told_apart_from_a_changed_tree(roots, monkeypatch):

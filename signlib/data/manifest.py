@@ -16,8 +16,8 @@ from signlib.errors import InputError, ManifestError
 SPLITS = ("train", "val", "test")
 DEFAULTS = {"file": "", "gloss": "", "signer": "", "split": "", "start": 0, "end": -1, "fps": np.nan}
 COLUMNS = ("clip", *DEFAULTS)
-FASTEST = 1000
-"""Frames a second that a clip may be resampled to: above, a slip of the keyboard would run for days."""
+SLOWEST, FASTEST = 0.01, 1000
+"""Frames a second that a clip may be resampled to: beyond, a slip of the keyboard would run for days."""
 
 
 def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
@@ -30,7 +30,7 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
 
     Raises:
         ManifestError: for no `clip` column, no rows, a duplicate or unsafe clip id, an unknown split,
-            a start or end that is not a frame number, or an fps outside 0..`FASTEST`.
+            a start or end that is not a frame number, or an fps outside `SLOWEST`..`FASTEST`.
     """
     if "clip" not in table.columns:
         raise ManifestError(f"{source} has no column 'clip' (it has {', '.join(table.columns)}): add one id a row")
@@ -73,11 +73,10 @@ def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
     if wrong.any():
         raise ManifestError(f"{source}: {name}={column[wrong].iloc[0]!r} is not a number; give one or leave it empty")
     if name == "fps":
-        wrong = (values <= 0) | (values > FASTEST)
+        wrong = (values < SLOWEST) | (values > FASTEST)
         if wrong.any():
             raise ManifestError(
-                f"{source}: fps={values[wrong].iloc[0]} must lie above 0 and at most at {FASTEST}, or be empty for the "
-                "file's own"
+                f"{source}: fps={values[wrong].iloc[0]} must lie within {SLOWEST}..{FASTEST}, or be empty (the file's)"
             )
         return values.astype(float)
     if (values % 1 != 0).any():

@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from signlib.data.manifest import FASTEST
+from signlib.data.manifest import FASTEST, SLOWEST
 from signlib.errors import SettingsError, VideoError
 from signlib.files import disk_error
 
@@ -102,9 +102,10 @@ def sample_indices(
         )
     chosen = np.arange(start, stop)
     if fps is not None and not np.isnan(fps):
-        if not 0 < fps <= FASTEST or rate is None or not rate > 0:
+        if not SLOWEST <= fps <= FASTEST or rate is None or not rate > 0:
             raise SettingsError(
-                f"fps={fps} from a source of {rate} frames a second: both must be above 0, fps at most {FASTEST}"
+                f"fps={fps} from a source of {rate} frames a second: fps must lie within {SLOWEST}..{FASTEST}, and the "
+                "source's rate be known"
             )
         # Fractions, because 24.999... frames must not floor to one frame earlier.
         step = _fraction(rate) / _fraction(fps)

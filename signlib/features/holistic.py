@@ -77,7 +77,7 @@ class LandmarkSettings:
     model_complexity: int = 1
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.parts) - set(PARTS))
+        unknown = [part for part in self.parts if part not in PARTS]
         if unknown:
             raise SettingsError(f"parts: {unknown[0]!r} is unknown; choose from {', '.join(PARTS)}")
         if "pose" not in self.parts:
@@ -169,11 +169,11 @@ class Holistic:
         starts anew for each clip, so no clip depends on the one before.
 
         Args:
-            frames: (H, W, 3) uint8 RGB each; the next one is fetched while the graph works on the last.
+            frames: (H, W, 3) uint8 RGB each; with threads of its own the graph works while the next one is fetched.
         """
         rows = self._rows(iter(frames))
         try:
-            # Models are loaded by other threads until the first frame is through, and talk about it.
+            # Models are loaded until the first frame is through, perhaps by other threads, and talk about it.
             with silenced():
                 self._start()
                 first = list(islice(rows, 1))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -209,7 +210,7 @@ def _fit(
             task,
             _loader(train, settings, trainer, shuffled=True),
             _loader(validation, settings, trainer, shuffled=False) if validation is not None else None,
-            ckpt_path=checkpoint if resume and checkpoint.exists() else None,
+            ckpt_path=_readable(checkpoint) if resume and checkpoint.exists() else None,
             weights_only=True,
         )
     name = torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"
@@ -224,6 +225,21 @@ def _fit(
         history=task.history,
     )
     return fitted, {key: value.cpu() for key, value in task.model.state_dict().items()}, task.history
+
+
+def _readable(checkpoint: Path) -> Path:
+    """The checkpoint, once it is sure that it can be loaded; objects in it are refused, never built."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict) or "state_dict" not in content:
+            raise ValueError("it holds no state_dict")
+    except (UnpicklingError, RuntimeError, ValueError, LookupError, EOFError, OSError) as error:
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(
+            f"{checkpoint} is damaged or no checkpoint of torch ({first}); delete it to start again, or "
+            "put an older one (epoch-*.ckpt) in its place"
+        ) from None
+    return checkpoint
 
 
 def _strategy(devices: int) -> Strategy | str:

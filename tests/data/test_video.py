@@ -109,7 +109,15 @@ def test_a_segment_outside_the_video_is_refused(wanted, says):
 
 @pytest.mark.parametrize(
     "wanted",
-    [{"sampling": "middle"}, {"sampling": "linspace"}, {"fps": 25}, {"rate": 25, "fps": 0}, {"rate": 25, "fps": 1e6}],
+    [
+        {"sampling": "middle"},
+        {"sampling": "linspace"},
+        {"fps": 25},
+        {"rate": 25, "fps": 0},
+        {"rate": 25, "fps": 1e6},
+        {"rate": 25, "fps": 1e-12},
+        {"rate": 25, "fps": float("inf")},
+    ],
 )
 def test_impossible_samplings_are_refused(wanted):
     with pytest.raises(SettingsError):

@@ -55,6 +55,7 @@ def test_everything_but_the_list_of_steps_is_left_alone():
     assert 0 < (whole != ours).sum() < 332 * 4 + 8
 
 
-def test_an_output_that_is_not_there_is_refused():
+@pytest.mark.parametrize("output", [5, -1])
+def test_an_output_that_is_not_there_is_refused(output):
     with pytest.raises(IndexError):
-        models.without_output(models.pose_model(), 5)
+        models.without_output(models.pose_model(), output)

@@ -1,6 +1,8 @@
 """Fitting: resumed = uninterrupted, early stopping, accumulation, time budget, and what is refused."""
 
 import errno
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +127,14 @@ def test_what_a_killed_part_took_is_counted(tmp_path):
 def test_resuming_what_is_over_changes_nothing(tmp_path):
     whole = run(tmp_path, validated=True)
     assert_same_result(run(tmp_path, validated=True, resume=True), whole)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", pickle.dumps({"state_dict": {}}), pickle.dumps(os.system), b"PK"])
+def test_a_checkpoint_that_is_none_is_named_and_never_run(tmp_path, content):
+    run(tmp_path, **{"training.hours": 1e-9})
+    (tmp_path / CHECKPOINT).write_bytes(content)
+    with pytest.raises(RunError, match=r"\.ckpt is damaged or no checkpoint of torch .*delete it to start again"):
+        run(tmp_path, resume=True)
 
 
 def test_without_resume_training_starts_anew(tmp_path):
