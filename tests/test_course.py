@@ -1,5 +1,8 @@
 """Running notebooks from outside: what is refused, what is reported, and the page at the end."""
 
+import ast
+import errno
+import os
 import re
 from html.parser import HTMLParser
 
@@ -7,11 +10,13 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from signlib import paths
+from signlib.__main__ import main as command_line
 from signlib.course import runner
 from signlib.course.notebook import check_parameters, notebook_parameters, run_notebook
 from signlib.course.page import notebook_parts
 from signlib.course.runner import course_notebooks, main, run_course, update_notebooks
-from signlib.errors import InputError, SettingsError
+from signlib.errors import DiskError, InputError, SettingsError
 
 PARAMETERS = 'N: int = 2  # how many\nRATE: float = 0.5  # a rate\nNAME: str = "a"  # a name\nMORE: list = []  # more'
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, N])\nplt.show()"
@@ -202,6 +207,40 @@ def test_parameters_are_known_with_their_help(plain):
     assert known["N"]["help"] == "how many"
 
 
+@pytest.mark.parametrize("path", sorted(paths.notebooks_root().glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_parameter_of_the_course_is_known(path):
+    cells = nbformat.read(path, as_version=4).cells
+    source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ()))
+    assigned = {line.target.id: ast.literal_eval(line.value) for line in ast.parse(source).body}
+    assert len(assigned) == len(source.splitlines())
+    assert check_parameters(path, assigned) == assigned
+    assert all(about["help"] for about in notebook_parameters(path).values())
+    if "\nOVERRIDES" in source:
+        assert check_parameters(path, {"OVERRIDES": "[]"}) == {"OVERRIDES": []}
+
+
+def declaring(path, source):
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].source = source
+    nbformat.write(notebook, path)
+    return notebook_parameters(path)
+
+
+def test_parameters_with_more_than_one_sign_of_equality(plain):
+    source = 'X: list = ["a=b"]  # c=d\nY: "int" = (1 ==\n  1)  # two lines\nA = B = 3  # type: int  # both\nx: int'
+    known = declaring(plain, source)
+    assert list(known) == ["X", "Y", "A", "B"]
+    assert known["X"] == {"name": "X", "inferred_type_name": "list", "default": '["a=b"]', "help": "c=d"}
+    assert (known["Y"]["inferred_type_name"], known["Y"]["help"]) == ("int", "two lines")
+    assert (known["B"]["inferred_type_name"], known["B"]["help"]) == ("int", "both")
+    assert check_parameters(plain, {"X": '["e=f"]', "A": "4"}) == {"X": ["e=f"], "A": 4}
+
+
+def test_parameters_that_are_not_python_are_refused(plain):
+    with pytest.raises(SettingsError, match=r"00_plain\.ipynb: its cell tagged 'parameters' is not plain Python"):
+        declaring(plain, "%matplotlib inline\nN: int = 2")
+
+
 def test_unknown_parameter_is_refused_before_anything_runs(plain, tmp_path):
     with pytest.raises(SettingsError, match=r"00_plain.ipynb has no parameter 'M'; it has N, RATE, NAME, MORE"):
         run_notebook(plain, {"M": 1}, tmp_path / "out.ipynb")
@@ -247,6 +286,43 @@ def test_missing_or_broken_file_is_refused(tmp_path):
 def test_notebook_is_not_its_own_output(plain):
     with pytest.raises(SettingsError, match="choose another file"):
         run_notebook(plain, output=plain)
+
+
+@pytest.mark.parametrize("place", ["/proc/x.ipynb", "file/x.ipynb", "folder", "pipe"])
+def test_output_that_cannot_be_written_is_refused_before_anything_runs(plain, tmp_path, place, monkeypatch, capsys):
+    monkeypatch.setattr("signlib.course.notebook._watch", lambda work: pytest.fail("the notebook ran"))
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.rglob("*"))
+    assert command_line(["run", str(plain), "--out", str(tmp_path / place)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / place) in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_disk_that_fills_up_leaves_the_old_output(plain, tmp_path, monkeypatch):
+    output = tmp_path / "out.ipynb"
+    output.write_text("old")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("signlib.files.os.fsync", full)
+    with pytest.raises(DiskError, match=r"out\.ipynb: the disk is full"):
+        run_notebook(plain, output=output)
+    assert output.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00_plain.ipynb", "out.ipynb"]
+
+
+def test_failure_before_the_kernel_starts_is_told_as_it_is(plain, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("papermill.iorw.LocalHandler.write", full)
+    with pytest.raises(DiskError, match="the disk is full"):
+        run_notebook(plain, output=tmp_path / "out.ipynb")
+    assert not (tmp_path / "out.ipynb").exists()
 
 
 def test_update_writes_stored_outputs_once_and_keeps_a_failing_notebook(tmp_path, capsys):

@@ -5,6 +5,9 @@ so the kernel here is always the running interpreter with this checkout's
 `signlib`. A notebook that fails is a result with an error, not an exception.
 """
 
+import ast
+import errno
+import io
 import logging
 import os
 import re
@@ -12,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +32,8 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from signlib import paths
-from signlib.errors import InputError, SettingsError
+from signlib.errors import DiskError, InputError, SettingsError
+from signlib.files import disk_error, write_text
 
 TIMEOUT = 600.0
 """Seconds one notebook may take."""
@@ -38,6 +43,8 @@ SAMPLING = 0.1
 
 TRACEBACK_LINES = 20
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+COMMENT = re.compile(r"#\s*(?:type:\s*(?P<type>[^\s#]+)[\s#]*)?(?P<help>.*)")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TYPES = {"int": {int}, "float": {int, float}, "bool": {bool}, "str": {str}, "list": {list, tuple}}
 READERS = {"int": int, "float": float, "bool": yaml.safe_load, "list": yaml.safe_load}
 """How text from a command line becomes a value; yaml alone would read 1e-3 as text."""
@@ -95,15 +102,49 @@ def notebook_parameters(path: str | Path) -> dict[str, dict[str, str]]:
 
     Raises:
         InputError: when the file is missing or is not a notebook.
-        SettingsError: when it names no kernel or has no such cell.
+        SettingsError: when it names no kernel, or has no such cell of plain Python.
     """
     path = Path(path)
     notebook = read_notebook(path)
     if "name" not in notebook.metadata.get("kernelspec", {}):
         raise SettingsError(f"{path.name} names no kernel: add metadata.kernelspec python3 (Jupyter: save it)")
-    if not any("parameters" in cell.metadata.get("tags", ()) for cell in notebook.cells):
+    tagged = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    if not tagged:
         raise SettingsError(f"{path.name} has no cell tagged 'parameters': tag the cell with its settings")
-    return papermill.inspect_notebook(_literal(path))
+    try:
+        return _declared(tagged[0])
+    except (SyntaxError, ValueError) as error:
+        raise SettingsError(
+            f"{path.name}: its cell tagged 'parameters' is not plain Python ({error}): write NAME: type = value lines"
+        ) from error
+
+
+def _declared(source: str) -> dict[str, dict[str, str]]:
+    """What code assigns at its top level; papermill's own reader loses lines with a second `=`, even in a comment."""
+    declared = {}
+    tree = ast.parse(source)
+    comments = {
+        token.start[0]: token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    for line in tree.body:
+        if not isinstance(line, ast.Assign | ast.AnnAssign) or line.value is None:
+            continue
+        comment = COMMENT.match(comments.get(line.end_lineno or 0, "#"))
+        kind, about = comment.group("type", "help") if comment else (None, "")
+        targets = line.targets if isinstance(line, ast.Assign) else [line.target]
+        if isinstance(line, ast.AnnAssign):
+            kind = ast.unparse(line.annotation).strip("'")
+        for name in [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]:
+            if isinstance(name.ctx, ast.Store):
+                declared[name.id] = {
+                    "name": name.id,
+                    "inferred_type_name": kind or "None",
+                    "default": ast.get_source_segment(source, line.value) or "",
+                    "help": about.strip(),
+                }
+    return declared
 
 
 def read_notebook(path: str | Path) -> NotebookNode:
@@ -158,21 +199,22 @@ def run_notebook(
     Args:
         path: the notebook; its folder is the working directory, as in Jupyter.
         parameters: values in place of the defaults in its cell tagged `parameters`.
-        output: where the executed notebook goes; default `runs/<name>.ipynb`.
+        output: where the executed notebook goes, whole, at the end; default `runs/<name>.ipynb`.
         timeout: seconds for the whole notebook.
         environment: more variables for the kernel, such as `SIGNLIB_RUNS`.
 
     Raises:
         InputError: when the file is missing or is not a notebook.
         SettingsError: for an unknown or impossible parameter, a notebook without kernel or parameters
-            cell, or an output that would overwrite its own notebook.
+            cell, or an output that would overwrite its own notebook or is no file.
+        DiskError: when the output cannot be written; an old one stays.
     """
     path = Path(path).resolve()
     checked = check_parameters(path, parameters or {})
     output = Path(output or paths.runs_root() / path.name).resolve()
     if output == path:
         raise SettingsError(f"output {output} is the notebook itself: choose another file")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    _check_output(output)
 
     started = time.monotonic()
     begun: list[NotebookNode] = []
@@ -184,20 +226,38 @@ def run_notebook(
 
     failures: list[BaseException] = []
 
-    def execute(manager: type[AsyncKernelManager]) -> None:
+    def execute(manager: type[AsyncKernelManager], made: Path) -> None:
         try:
             papermill.execute_notebook(
-                _literal(path), _literal(output), checked, cwd=path.parent, progress_bar=False,
+                _literal(path), _literal(made), checked, cwd=path.parent, progress_bar=False,
                 kernel_manager_class=manager, timeout_func=seconds_left,
             )  # fmt: skip
         except BaseException as failure:  # handed to the calling thread, which sorts it
             failures.append(failure)
 
     with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
-        peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {})))
-        log = Path(scratch, "stderr").read_text(errors="replace")
-    error = _cell_error(failures[0], begun, timeout, log) if failures else None
+        made, log = Path(scratch, path.name), Path(scratch, "stderr")
+        peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {}), made))
+        said = log.read_text(errors="replace") if log.exists() else ""  # no file: the kernel never started
+        error = _cell_error(failures[0], begun, timeout, said) if failures else None
+        executed = nbformat.read(made, as_version=4)
+    executed.metadata.papermill.output_path = str(output)
+    write_text(output, nbformat.writes(executed))
     return NotebookResult(path.stem, output, time.monotonic() - started, peak, error)
+
+
+def _check_output(output: Path) -> None:
+    """Make the output's folder and see that it takes a file, before a notebook runs for minutes."""
+    if output.is_dir():
+        raise SettingsError(f"output {output} is a folder: name a file in it, such as {output / 'executed.ipynb'}")
+    if output.exists() and not output.is_file():  # a device would be replaced by a file
+        raise SettingsError(f"output {output} is a device or a pipe: name a file")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent) as probe:
+            probe.write(b"room?")
+    except OSError as error:
+        raise DiskError(f"cannot write {output} ({error}): choose an output that can be written, with room") from error
 
 
 def _literal(path: Path) -> str:
@@ -283,6 +343,8 @@ def _cell_error(failure: BaseException, begun: list[NotebookNode], timeout: floa
     if isinstance(failure, RuntimeError):  # nbclient: the kernel died, or never answered
         message = f"the kernel is gone ({failure}): native code crashed, or the system ran out of memory"
         return CellError(len(begun), source, message, _tail(log))
+    if isinstance(failure, OSError) and failure.errno in FULL:
+        raise disk_error(failure, Path(tempfile.gettempdir())) from failure
     raise failure
 
 

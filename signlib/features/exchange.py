@@ -39,6 +39,9 @@ COMPONENTS = {
 SEEN_AT_LEAST = np.finfo(np.float32).tiny
 """Exported confidence of a point that was found with visibility 0, because 0 would say that it was not."""
 
+NPY_START = b"\x93NUMPY"
+PICKLE_START = b"\x80"
+
 Picture = tuple[np.ndarray, int, int, float]
 """Points (T, J, 4), and the source's width, height (pixels) and frames a second; 0 = unknown."""
 
@@ -50,10 +53,14 @@ def read_npy(path: str | Path) -> np.ndarray:
         path: an array (T, J, 3) or (T, J, 4): x, y as fractions of width and height, z, visibility; NaN = missing.
 
     Raises:
-        ClipError: for a missing file, pickled objects, another shape or type, no frame, or only NaN.
+        ClipError: for a missing file, another format, pickled objects, another shape or type, no frame, or only NaN.
     """
     path = Path(path)
     try:
+        with open(path, "rb") as file:
+            start = file.read(len(NPY_START))
+        if not NPY_START.startswith(start) and not start.startswith(PICKLE_START):
+            raise ClipError(f"{path} is no .npy file (it begins with {start!r}); save a plain float array with np.save")
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise ClipError(f"{path} does not exist; every clip needs a file <clip>.npy") from None
@@ -64,9 +71,8 @@ def read_npy(path: str | Path) -> np.ndarray:
                 "save a plain float array with np.save"
             ) from None
         raise ClipError(f"{path} is no whole .npy file ({error}); save it again with np.save") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.ndim != 3 or array.shape[2] not in (3, 4):
-        shown = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive of arrays"
-        raise ClipError(f"{path} holds {shown}; a clip is floats of shape (T, J, 3) or (T, J, 4)")
+    if array.dtype.kind != "f" or array.ndim != 3 or array.shape[2] not in (3, 4):
+        raise ClipError(f"{path} holds {array.dtype} {array.shape}; a clip is floats of shape (T, J, 3) or (T, J, 4)")
     if len(array) == 0:
         raise ClipError(f"{path} has no frame; leave the clip out")
     if np.isnan(array).all():
@@ -276,7 +282,8 @@ class ClipReader:
         if points.shape[1:] == self.settings.shape:
             return points
         if points.shape[1] != len(MEDIAPIPE_543):
-            raise ClipError(f"{path} has {points.shape[1]} points a frame; {self.settings.shape[0]} or 543 are needed")
+            needed = " or ".join(map(str, sorted({self.settings.shape[0], len(MEDIAPIPE_543)})))
+            raise ClipError(f"{path} has {points.shape[1]} points a frame; {needed} are needed")
         return points[:, MEDIAPIPE_543.selection("+".join(self.settings.parts))]
 
 
@@ -290,16 +297,19 @@ def _kind_of(folder: Path) -> str:
 
 def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
     """The skeleton of the first file that can be read."""
-    found = 0
+    unusable, other = "", ""  # the first reason of each sort
+    sizes = ", ".join(map(str, LAYOUTS))
     for clip in clips:
+        file = folder / f"{paths.check_name(clip)}.npy"
         try:
-            found = read_npy(folder / f"{paths.check_name(clip)}.npy").shape[1]
-        except ClipError:
+            found = read_npy(file).shape[1]
+        except ClipError as error:
+            unusable = unusable or str(error)
             continue  # becomes a row of the store's failures
         if found in LAYOUTS:
             return LAYOUTS[found]
-    sizes = ", ".join(map(str, LAYOUTS))
-    raise ClipError(f"{folder}: no .npy file has a known number of points (last seen: {found}); J must be {sizes}")
+        other = other or f"{file} has {found} points a frame; J must be one of {sizes}"
+    raise ClipError(f"{folder}: none of {len(clips)} .npy files can be used; the first: {other or unusable}")
 
 
 def _parsed_pose(path: Path) -> Pose:

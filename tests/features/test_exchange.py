@@ -1,5 +1,7 @@
 """Landmarks of other tools: what goes out comes back, and nothing is ever unpickled."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -114,6 +116,48 @@ def test_an_array_that_is_no_clip_is_named(tmp_path, content, says):
     np.save(tmp_path / "a.npy", content)
     with pytest.raises(ClipError, match=rf"a\.npy.*{says}"):
         exchange.read_npy(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("content", [b"0.5 0.5 0.1\n", b"PK", b"PK\x03\x04rest of an archive", b"{"])
+def test_another_format_is_not_taken_for_a_pickle(tmp_path, content):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(ClipError, match=r"a\.npy is no \.npy file \(it begins with b'") as refused:
+        exchange.read_npy(tmp_path / "a.npy")
+    assert "pickle" not in str(refused.value)
+
+
+def test_a_bare_pickle_is_never_loaded(tmp_path):
+    (tmp_path / "a.npy").write_bytes(pickle.dumps([1.0, 2.0]))
+    with pytest.raises(ClipError, match=r"a\.npy holds pickled objects"):
+        exchange.read_npy(tmp_path / "a.npy")
+
+
+def test_a_folder_without_a_usable_file_says_why(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "a.npy", np.full((3, 543, 4), np.nan))
+    np.save(folder / "b.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ClipError, match=r"in: none of 2 \.npy files .* the first: .*a\.npy: every value is NaN"):
+        exchange.import_folder(folder, tmp_path / "out")
+    (folder / "a.npy").unlink()
+    with pytest.raises(ClipError, match=r"none of 1 \.npy files .*b\.npy holds pickled objects"):
+        exchange.import_folder(folder, tmp_path / "out")
+    np.save(folder / "c.npy", points(3, 17))
+    with pytest.raises(ClipError, match=r"c\.npy has 17 points a frame; J must be one of 543, 75, 42"):
+        exchange.import_folder(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("parts", "needed"),
+    [(("face", "pose", "left_hand", "right_hand"), "543"), (("pose", "left_hand", "right_hand"), "75 or 543")],
+)
+def test_the_needed_numbers_of_points_are_named_once(tmp_path, parts, needed):
+    from signlib.features.holistic import LandmarkSettings
+
+    np.save(tmp_path / "a.npy", points(3, 99))
+    reader = exchange.ClipReader(LandmarkSettings(parts=parts))
+    with pytest.raises(ClipError, match=rf"a\.npy has 99 points a frame; {needed} are needed$"):
+        reader.read(tmp_path / "a.npy")
 
 
 def test_damaged_files_are_named(tmp_path):
