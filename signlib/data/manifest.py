@@ -95,19 +95,29 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
     """The manifest in a csv file, complete and checked.
 
     Args:
-        path: a csv with a header; only `clip` must be there. All values are read as text first, so a gloss
-            `NULL` or `007` stays what it is.
+        path: a csv with a header; only `clip` must be there, and blanks around names do not count. All values are
+            read as text first, so a gloss `NULL` or `007` stays what it is.
 
     Raises:
-        ManifestError: for a missing or empty file, and for all that `complete` refuses.
+        ManifestError: for a file that is missing, empty or no csv in UTF-8, and for all that `complete` refuses.
     """
     path = Path(path)
     if not path.is_file():
         raise ManifestError(f"manifest {path} does not exist: write a csv with the columns {', '.join(COLUMNS)}")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ManifestError(f"manifest {path} is not a readable csv in UTF-8: {error}") from None
+    except pd.errors.EmptyDataError:
+        raise ManifestError(f"manifest {path} is empty: write a csv with the columns {', '.join(COLUMNS)}") from None
+    except pd.errors.ParserError as error:
+        fault = str(error).strip().rpartition("C error: ")[2]
+        todo = "close the quote" if "inside string" in fault else 'quote values with commas ("a, b")'
+        raise ManifestError(f"manifest {path} is not a readable csv: {fault}; {todo}") from None
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"manifest {path} is not in UTF-8 ({error}): save it as UTF-8") from None
+    table.columns = table.columns.str.strip()
+    doubled = table.columns[table.columns.duplicated()]
+    if len(doubled):
+        raise ManifestError(f"manifest {path}: column {doubled[0]!r} stands in its header twice; rename or delete one")
     if not isinstance(table.index, pd.RangeIndex):
         raise ManifestError(f"manifest {path}: its rows have more fields than its header; quote values with commas")
     for column in ("start", "end", "fps"):

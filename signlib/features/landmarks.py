@@ -13,6 +13,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from signlib import paths
@@ -75,7 +76,7 @@ def extract_manifest(
         retry_failed: try clips again that failed in an earlier session.
 
     Raises:
-        SettingsError: for fewer than one worker.
+        SettingsError: for fewer than one worker, or so many that one is killed.
         StoreError: when `out` holds a store made with other settings or clips.
     """
     settings = settings or LandmarkSettings()
@@ -135,14 +136,25 @@ class Result:
 def _results(jobs: list[Job], root: Path, settings: LandmarkSettings, workers: int) -> Iterator[Result]:
     """One result a job, in their order; with several workers only a few wait in memory."""
     workers = min(workers, len(jobs))
-    threads = max(1, joblib.cpu_count() // max(workers, 1))
+    threads = threads_of(workers)
     if workers <= 1:
         with Holistic(settings, threads) as engine:
             for job in jobs:
                 yield _extract(job, root, engine)
         return
     parallel = joblib.Parallel(workers, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from parallel(joblib.delayed(_extract_in_worker)(job, root, settings, threads) for job in jobs)
+    try:
+        yield from parallel(joblib.delayed(_extract_in_worker)(job, root, settings, threads) for job in jobs)
+    except TerminatedWorkerError:
+        raise SettingsError(
+            f"workers={workers}: a worker was killed, probably because memory ran out; finished clips are kept: run "
+            f"the same command again with fewer workers (--workers {workers // 2})"
+        ) from None
+
+
+def threads_of(workers: int) -> int:
+    """Threads of each worker's graph: together they keep every core busy."""
+    return max(1, joblib.cpu_count() // max(workers, 1))
 
 
 _engines: dict[Any, Holistic] = {}
@@ -164,6 +176,10 @@ def _extract(job: Job, root: Path, engine: Holistic) -> Result:
     except InputError as error:
         return Result(job.clip, None, str(error))
     if np.isnan(points).all():
-        return Result(job.clip, None, f"{job.file}: nobody was found in any of its {len(points)} frames")
+        reason = (
+            f"{job.file}: nobody was found in any of its {len(points)} frames; check that a person is in the picture, "
+            "or lower min_detection_confidence"
+        )
+        return Result(job.clip, None, reason)
     fps = info.fps if np.isnan(job.fps) else job.fps
     return Result(job.clip, points, "", info.width, info.height, fps)

@@ -5,6 +5,7 @@ so that a store is the same bytes on a slow machine.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -119,6 +120,19 @@ def note_session(store: FeatureStore, session: dict[str, Any]) -> None:
     write_json(store.path / TIMINGS, {"sessions": [*timings(store), line]})
 
 
+def join_sessions(store: FeatureStore, parts: Iterable[FeatureStore]) -> None:
+    """Write the timings of the shards that a store was merged from before its own, each session once.
+
+    Raises:
+        StoreError: when a file of timings is damaged.
+        DiskError: when it cannot be written.
+    """
+    lines = [line for part in parts for line in timings(part)]
+    own = [line for line in timings(store) if line not in lines]
+    if lines:
+        write_json(store.path / TIMINGS, {"sessions": lines + own})
+
+
 def timings(store: FeatureStore) -> list[dict[str, Any]]:
     """The sessions that made a store: clips, frames, failed, workers, seconds, frames a second.
 
@@ -130,7 +144,7 @@ def timings(store: FeatureStore) -> list[dict[str, Any]]:
         return []
     try:
         return json.loads(path.read_text(encoding="utf-8"))["sessions"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error}); delete it, the features do not need it") from None
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from signlib.errors import StoreError
+from signlib.features.quality import join_sessions, write_report
 from signlib.features.store import FeatureStore
 from signlib.features.store_writer import StoreWriter
 
@@ -31,6 +32,8 @@ def shard_path(out: str | Path, shard: tuple[int, int]) -> Path:
 def merge_shards(out: str | Path) -> FeatureStore:
     """One store from the finished shards below it, the same bytes as one made in a single piece.
 
+    Of landmarks it has the report too, and of all the timings of the shards' sessions.
+
     Raises:
         StoreError: when shards are missing, unfinished, of different counts or of different settings.
     """
@@ -43,7 +46,9 @@ def merge_shards(out: str | Path) -> FeatureStore:
     for store in stores[1:]:
         difference = stores[0].extraction.difference(store.extraction)
         if difference:
-            raise StoreError(f"shard {store.path} was made with {difference}; extract it again like the first")
+            raise StoreError(
+                f"shard {store.path} was made with {difference}; delete its folder and extract it like the first"
+            )
     whole = pd.concat([store.manifest for store in stores], ignore_index=True)
     with StoreWriter(out, stores[0].extraction, whole) as writer:
         pending = set(writer.pending)
@@ -58,4 +63,8 @@ def merge_shards(out: str | Path) -> FeatureStore:
                 else:
                     row = about.loc[clip]
                     writer.add(clip, store.read(clip), width=row.width, height=row.height, fps=row.fps)
-        return writer.finish()
+        merged = writer.finish()
+    join_sessions(merged, stores)
+    if merged.extraction.extractor == "holistic":
+        write_report(merged)
+    return merged

@@ -21,6 +21,14 @@ from signlib.errors import StoreError
 FRAMES, INDEX, FAILED, MANIFEST, EXTRACTION = (
     "frames.npy", "index.csv", "failed.csv", "manifest.csv", "extraction.json",
 )  # fmt: skip
+PICTURES_META = "pictures.json"
+"""What a store of pictures has in place of `extraction.json`."""
+INDEX_TYPES = {"clip": str, "offset": int, "length": int, "width": int, "height": int, "fps": float}
+META_TYPES = {
+    "complete": bool, "counts": dict, "extractor": str, "version": str, "shape": list, "channels": list,
+    "skeleton": str, "settings": dict, "model_hash": str, "dtype": str,
+}  # fmt: skip
+AGAIN = "delete the folder and extract again"
 
 
 @dataclass(frozen=True)
@@ -82,18 +90,18 @@ class FeatureStore:
             raise StoreError(f"store {self.path} is unfinished; run its extraction again, it goes on where it stopped")
         self.extraction = extraction_of(self._meta)
         self.manifest = manifests.load_manifest(self.path / MANIFEST)
-        self.index = read_table(self.path / INDEX, {"clip": str})
+        self.index = read_table(self.path / INDEX, INDEX_TYPES)
         self.failed = read_table(self.path / FAILED, {"clip": str, "reason": str})
         try:
             self.frames = np.load(self.path / FRAMES, mmap_mode="r", allow_pickle=False)
         except (OSError, EOFError, ValueError) as error:
-            raise StoreError(f"store {self.path}: {FRAMES} cannot be read ({error}); extract it again") from None
+            raise StoreError(f"store {self.path}: {FRAMES} cannot be read ({error}); {AGAIN}") from None
         rows = int(self.index["length"].sum())
         expected = f"{self.extraction.dtype} of shape {(rows, *self.extraction.shape)}"
         if f"{self.frames.dtype} of shape {self.frames.shape}" != expected:
             raise StoreError(
                 f"store {self.path}: {FRAMES} is {self.frames.dtype} of shape {self.frames.shape}, its index says "
-                f"{expected}; extract it again"
+                f"{expected}; {AGAIN}"
             )
 
     def __len__(self) -> int:
@@ -227,18 +235,33 @@ def read_extraction(path: Path, name: str = EXTRACTION) -> dict[str, Any]:
     """How a store was made, whether it is complete, and counts, from its file `name`."""
     try:
         meta = json.loads((path / name).read_text(encoding="utf-8"))
-        lost = {"complete", "counts", *Extraction.__dataclass_fields__} - set(meta)
+        lost = set(META_TYPES) - set(meta)
         if lost:
             raise ValueError(f"no {min(lost)!r}")
+        for key, kind in META_TYPES.items():
+            if not isinstance(meta[key], kind):
+                raise ValueError(f"{key}={meta[key]!r} is no {kind.__name__}")
         return meta
-    except FileNotFoundError:
-        ours = name == EXTRACTION
-        kind, how = (
-            ("feature store", f"make one with `extract ... --out {path}`") if ours else ("such store", "make one")
-        )
-        raise StoreError(f"{path} holds no {kind} (no {name}); {how}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise _no_store(path, name) from None
     except (ValueError, TypeError) as error:
-        raise StoreError(f"store {path}: {name} is damaged ({error}); extract it again") from None
+        raise StoreError(f"store {path}: {name} is damaged ({error}); {AGAIN}") from None
+
+
+def _no_store(path: Path, name: str) -> StoreError:
+    """The error for a folder without the file `name`: what it is instead, and how to come by a store."""
+    ours = name == EXTRACTION
+    if (path / (PICTURES_META if ours else EXTRACTION)).is_file():
+        kinds = ("pictures", "features") if ours else ("features", "pictures")
+        return StoreError(f"{path} is a store of {kinds[0]}, not of {kinds[1]} (no {name}); give a store of {kinds[1]}")
+    how = "make one"
+    if ours and (path / "shards").is_dir():
+        how = f"merge its shards with `python -m signlib extract --out {path} --merge`"
+    elif ours and path.exists():
+        how = f"make one with `python -m signlib extract {path} --out STORE` and give STORE"
+    elif ours:
+        how = f"make one with `python -m signlib extract VIDEOS --out {path}`"
+    return StoreError(f"{path} holds no {'feature' if ours else 'such'} store (no {name}); {how}")
 
 
 def extraction_of(meta: dict[str, Any]) -> Extraction:
@@ -249,6 +272,11 @@ def extraction_of(meta: dict[str, Any]) -> Extraction:
 def read_table(path: Path, types: dict[str, type]) -> pd.DataFrame:
     try:
         # Without round_trip pandas misses the last digit of frame rates such as 30000/1001.
-        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values={}, float_precision="round_trip")
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values={}, float_precision="round_trip")
+        lost = [column for column in types if column not in table.columns]
+        if lost:
+            raise ValueError(f"no column {lost[0]!r}")
+        return table
     except (OSError, ValueError) as error:
-        raise StoreError(f"store {path.parent}: {path.name} cannot be read ({error}); extract it again") from None
+        fault = str(error).strip()
+        raise StoreError(f"store {path.parent}: {path.name} cannot be read ({fault}); {AGAIN}") from None

@@ -51,6 +51,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     assert found.loc[0, ["clip", "gloss"]].tolist() == ["a", "HELLO"]
 
 
+def test_blanks_around_column_names_do_not_count(tmp_path):
+    found = load_manifest(write(tmp_path, "clip, file,gloss ,\tsigner\na,a.mp4,HELLO,1\n"))
+    assert list(found.columns) == list(COLUMNS)
+    assert found.loc[0, ["clip", "file", "gloss", "signer"]].tolist() == ["a", "a.mp4", "HELLO", "1"]
+
+
 def test_every_frame_rate_is_read_back_exactly(tmp_path):
     rates = np.random.default_rng(0).uniform(1, 60, 500)
     made = table(clip=[f"c{i}" for i in range(500)], fps=rates)
@@ -62,8 +68,8 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is not a readable csv"),
-        ("\n\n", "is not a readable csv"),
+        ("", "is empty: write a csv with the columns clip, file, gloss, signer, split, start, end, fps"),
+        ("\n\n", "is empty: write a csv with the columns clip, file"),
         ("clip,gloss\n", "has no rows: list at least one clip"),
         ("name,gloss\na,b\n", "has no column 'clip' (it has name, gloss)"),
         ("clip;gloss\na;b\n", "has no column 'clip' (it has clip;gloss)"),
@@ -91,7 +97,15 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
         ("clip,fps\na,inf\n", "fps=inf must lie within 0.01..1000"),
         ("clip,fps\na,fast\n", "fps='fast' is not a number"),
         ("clip,gloss\na,b,c\n", "its rows have more fields than its header"),
-        ("clip,gloss\na,b\nc,d,e\n", "is not a readable csv"),
+        (
+            "clip,gloss\na,b\nc,d,e\n",
+            'is not a readable csv: Expected 2 fields in line 3, saw 3; quote values with commas ("a, b")',
+        ),
+        (
+            'clip,gloss\na,b\nc,"d\ne,f\n',
+            "is not a readable csv: EOF inside string starting at row 2; close the quote",
+        ),
+        ("clip,gloss, gloss \na,b,c\n", "column 'gloss' stands in its header twice; rename or delete one"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused_by_file_and_value(tmp_path, text, words):
@@ -110,7 +124,7 @@ def test_a_missing_file_says_what_to_write(tmp_path):
 
 def test_a_file_in_another_encoding_is_refused(tmp_path):
     for encoding in ("latin-1", "utf-16"):
-        with pytest.raises(ManifestError, match="UTF-8"):
+        with pytest.raises(ManifestError, match=r"manifest\.csv is not in UTF-8 .*: save it as UTF-8"):
             load_manifest(write(tmp_path, "clip,gloss\na,GRÜßE\n", encoding))
 
 

@@ -15,7 +15,9 @@ import pytest
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import read_frames, write_video
 from signlib.errors import SettingsError, StoreError
+from signlib.features.quality import timings
 from signlib.features.shards import merge_shards
+from signlib.features.store import FeatureStore
 
 holistic = pytest.importorskip("signlib.features.holistic")
 landmarks = pytest.importorskip("signlib.features.landmarks")
@@ -114,12 +116,13 @@ def test_the_graph_runs_on_as_many_threads_as_asked_for(frames, threads, started
     assert seen == [before + started] * 2
 
 
-def test_an_interrupted_clip_leaves_no_trace(frames, points):
+@pytest.mark.parametrize("threads", [0, 1])
+def test_an_interrupted_clip_leaves_no_trace(frames, points, threads):
     def broken():
         yield from frames[12:15]
         raise ZeroDivisionError
 
-    with holistic.Holistic() as engine:
+    with holistic.Holistic(threads=threads) as engine:
         with pytest.raises(ZeroDivisionError):
             engine.points(broken())
         assert np.array_equal(engine.points(frames[:3]), points[:3], equal_nan=True)
@@ -213,7 +216,7 @@ def test_bad_clips_are_rows_and_the_job_goes_on(store, frames):
     assert store.clips == ["whole", "part"]
     reasons = dict(store.failed.itertuples(index=False))
     assert "no readable video" in reasons["broken"]
-    assert "nobody was found" in reasons["nobody"]
+    assert "nobody was found in any of its 3 frames; check that a person is in the picture" in reasons["nobody"]
     assert "gone.mp4 does not exist" in reasons["gone"]
     assert "start=8" in reasons["late"]
     whole, part = store.index.itertuples()
@@ -235,8 +238,46 @@ def test_shards_merge_into_the_same_arrays(corpus, store, tmp_path):
     for shard in ((2, 2), (1, 2)):
         landmarks.extract_manifest(*corpus, tmp_path / "store", shard=shard, progress=False)
     merged = merge_shards(tmp_path / "store")
-    for name in ("frames.npy", "index.csv", "failed.csv"):
+    for name in ("frames.npy", "index.csv", "failed.csv", "report.json"):
         assert (merged.path / name).read_bytes() == (store.path / name).read_bytes()
+    assert [session["clips"] for session in timings(merged)] == [3, 3]
+    assert sum(session["frames"] for session in timings(merged)) == 10
+    assert timings(merge_shards(merged.path)) == timings(merged), "merging again adds nothing"
+
+
+@pytest.mark.parametrize(("workers", "cores", "threads"), [(1, 6, 6), (2, 6, 3), (4, 6, 1), (5, 2, 1), (2, 3, 1)])
+def test_workers_share_the_cores(monkeypatch, tmp_path, workers, cores, threads):
+    given = []
+
+    class Engine:
+        def __init__(self, settings, threads):
+            given.append(threads)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(landmarks.joblib, "cpu_count", lambda: cores)
+    monkeypatch.setattr(landmarks, "Holistic", Engine)
+    monkeypatch.setattr(landmarks, "_extract", lambda *_: None)
+    monkeypatch.setattr(
+        landmarks.joblib, "Parallel", lambda *_, **__: lambda calls: [given.append(args[3]) for _, args, _ in calls]
+    )
+    jobs = [landmarks.Job(f"c{i}", "film.mp4", 0, -1, np.nan) for i in range(5)]
+    assert len(list(landmarks._results(jobs, tmp_path, Settings(), workers))) == 5
+    assert set(given) == {threads}
+    assert landmarks.threads_of(workers) == threads
+    assert landmarks.threads_of(0) == cores
+
+
+def test_a_killed_worker_says_what_to_do(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(landmarks, "_extract_in_worker", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(SettingsError, match=r"workers=2: a worker was killed, .* are kept: .*\(--workers 1\)"):
+        landmarks.extract_manifest(*corpus, tmp_path / "store", workers=2, progress=False)
+    with pytest.raises(StoreError, match="is unfinished"):
+        FeatureStore(tmp_path / "store")
 
 
 def test_a_finished_store_is_left_alone_and_another_setting_refused(corpus, store):

@@ -825,6 +825,34 @@ def test_a_damaged_description_is_refused(tmp_path, text):
         FeatureStore(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("shape", 5, "shape=5 is no list"), ("settings", [], r"settings=\[\] is no dict"), ("complete", "no", "no bool")],
+)
+def test_a_description_of_the_wrong_types_is_refused(tmp_path, key, value, words):
+    make(tmp_path)
+    path = tmp_path / "extraction.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(StoreError, match=rf"extraction\.json is damaged \(.*{words}\); delete the folder and extract"):
+        FeatureStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda index: index.drop(columns="length"), "no column 'length'"),
+        (lambda index: index.assign(length="x"), "'x'"),
+        (lambda index: index.drop(columns="clip"), "no column 'clip'"),
+    ],
+)
+def test_an_index_without_its_columns_is_refused(tmp_path, change, words):
+    make(tmp_path)
+    path = tmp_path / "index.csv"
+    change(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(StoreError, match=rf"index\.csv cannot be read \(.*{words}.*\); delete the folder and extract"):
+        FeatureStore(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["index.csv", "failed.csv", "manifest.csv"])
 def test_a_missing_table_is_named(tmp_path, name):
     make(tmp_path)
@@ -834,6 +862,33 @@ def test_a_missing_table_is_named(tmp_path, name):
 
 
 def test_no_store_says_how_to_make_one(tmp_path):
-    with pytest.raises(StoreError, match=r"holds no feature store .*; make one with `extract"):
+    missing = tmp_path / "none"
+    with pytest.raises(
+        StoreError, match=rf"holds no feature store .*`python -m signlib extract VIDEOS --out {missing}`"
+    ):
+        FeatureStore(missing)
+    assert not is_finished(missing)
+
+
+@pytest.mark.parametrize("file", ["HELLO/a.mp4", "a.mp4"])
+def test_videos_in_place_of_a_store_say_how_to_make_one_of_them(tmp_path, file):
+    videos = tmp_path / "my_videos"
+    (videos / file).parent.mkdir(parents=True)
+    (videos / file).touch()
+    for path in (videos, videos / file):
+        with pytest.raises(StoreError, match=rf"`python -m signlib extract {path} --out STORE` and give STORE"):
+            FeatureStore(path)
+
+
+def test_another_kind_of_store_or_shards_alone_are_called_what_they_are(tmp_path):
+    (tmp_path / "pictures.json").touch()
+    with pytest.raises(StoreError, match=r"is a store of pictures, not of features \(no extraction\.json\)"):
         FeatureStore(tmp_path)
-    assert not is_finished(tmp_path)
+    make(tmp_path / "a")
+    with pytest.raises(StoreError, match=r"is a store of features, not of pictures \(no pictures\.json\)"):
+        store_module.read_extraction(tmp_path / "a", "pictures.json")
+    make(shard_path(tmp_path / "b", (1, 2)))
+    with pytest.raises(
+        StoreError, match=rf"merge its shards with `python -m signlib extract --out {tmp_path}/b --merge`"
+    ):
+        FeatureStore(tmp_path / "b")
