@@ -199,7 +199,8 @@ def run_notebook(
     Args:
         path: the notebook; its folder is the working directory, as in Jupyter.
         parameters: values in place of the defaults in its cell tagged `parameters`.
-        output: where the executed notebook goes, whole, at the end; default `runs/<name>.ipynb`.
+        output: where the executed notebook goes, whole, at the end; default `runs/<name>.ipynb`. Until then what was
+            executed so far stands beside it as `.<name>.running.ipynb`, and stays there when the run is killed.
         timeout: seconds for the whole notebook.
         environment: more variables for the kernel, such as `SIGNLIB_RUNS`.
 
@@ -235,14 +236,18 @@ def run_notebook(
         except BaseException as failure:  # handed to the calling thread, which sorts it
             failures.append(failure)
 
+    made = output.with_name(f".{output.stem}.running.ipynb")
     with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
-        made, log = Path(scratch, path.name), Path(scratch, "stderr")
+        log = Path(scratch, "stderr")
         peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {}), made))
         said = log.read_text(errors="replace") if log.exists() else ""  # no file: the kernel never started
+    try:
         error = _cell_error(failures[0], begun, timeout, said) if failures else None
         executed = nbformat.read(made, as_version=4)
-    executed.metadata.papermill.output_path = str(output)
-    write_text(output, nbformat.writes(executed))
+        executed.metadata.papermill.output_path = str(output)
+        write_text(output, nbformat.writes(executed))
+    finally:
+        made.unlink(missing_ok=True)
     return NotebookResult(path.stem, output, time.monotonic() - started, peak, error)
 
 
@@ -344,7 +349,7 @@ def _cell_error(failure: BaseException, begun: list[NotebookNode], timeout: floa
         message = f"the kernel is gone ({failure}): native code crashed, or the system ran out of memory"
         return CellError(len(begun), source, message, _tail(log))
     if isinstance(failure, OSError) and failure.errno in FULL:
-        raise disk_error(failure, Path(tempfile.gettempdir())) from failure
+        raise disk_error(failure, Path(failure.filename or tempfile.gettempdir())) from failure
     raise failure
 
 
