@@ -12,16 +12,17 @@ import numpy as np
 
 from signlib.errors import DiskError, RunError
 
-_REASONS = {
+FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
     errno.EFBIG: "the file-size limit is reached",
 }
+"""Errors of the system that more room would mend, in words."""
 
 
 def disk_error(error: OSError, path: Path) -> DiskError:
     """The error to raise when `path` could not be written; it says why and what to do."""
-    full = _REASONS.get(error.errno or 0)
+    full = FULL.get(error.errno or 0)
     what = "make room and run the same command again" if full else "name another place, or make this one writable"
     return DiskError(f"cannot write {path}: {full or error.strerror}; what was written before stays whole: {what}")
 

@@ -4,7 +4,6 @@ Statistics, tables and the README read these folders and nothing else. The test 
 once, by a run whose training is over; a smoke run says so and cannot be published.
 """
 
-import errno
 import glob
 import io
 import json
@@ -342,11 +341,11 @@ def publish(run: Run, restricted: bool) -> Path:
             if left.name.removeprefix(f".{target.name}.").isdigit():
                 shutil.rmtree(left)
         staging.mkdir(parents=True)
-        for name in [STATUS, ENVIRONMENT] + ([] if restricted else [PREDICTIONS]):
+        figures = [f"figures/{path.name}" for path in sorted((run.path / "figures").glob("*"))]
+        for name in [STATUS, ENVIRONMENT, *figures] + ([] if restricted else [PREDICTIONS]):
             if (run.path / name).is_file():
+                (staging / name).parent.mkdir(exist_ok=True)
                 shutil.copy2(run.path / name, staging / name)
-        if (run.path / "figures").is_dir():
-            shutil.copytree(run.path / "figures", staging / "figures")
         write_json(staging / METRICS, [asdict(metric) for metric in metrics])
         data = replace(run.settings.data, root=Path(run.settings.data.root).name)
         write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))
@@ -354,17 +353,8 @@ def publish(run: Run, restricted: bool) -> Path:
         os.replace(staging, target)
     except (OSError, DiskError) as error:
         shutil.rmtree(staging, ignore_errors=True)
-        raise disk_error(_first_cause(error), target) from error
+        raise disk_error(error.__cause__ if isinstance(error, DiskError) else error, target) from error
     return target
-
-
-def _first_cause(error: Exception) -> OSError:
-    """The error of the system behind a failed copy of a folder, which comes as a list, or of a failed write."""
-    if isinstance(error, DiskError):
-        return error.__cause__
-    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
-        return OSError(errno.ENOSPC if "No space left" in str(error) else 0, error.args[0][0][-1])
-    return error
 
 
 def published() -> list[Run]:

@@ -6,7 +6,6 @@ so the kernel here is always the running interpreter with this checkout's
 """
 
 import ast
-import errno
 import io
 import logging
 import os
@@ -33,7 +32,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from signlib import paths
 from signlib.errors import DiskError, InputError, SettingsError
-from signlib.files import disk_error, write_text
+from signlib.files import FULL, disk_error, write_text
 
 TIMEOUT = 600.0
 """Seconds one notebook may take."""
@@ -44,7 +43,6 @@ SAMPLING = 0.1
 TRACEBACK_LINES = 20
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COMMENT = re.compile(r"#\s*(?:type:\s*(?P<type>[^\s#]+)[\s#]*)?(?P<help>.*)")
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TYPES = {"int": {int}, "float": {int, float}, "bool": {bool}, "str": {str}, "list": {list, tuple}}
 READERS = {"int": int, "float": float, "bool": yaml.safe_load, "list": yaml.safe_load}
 """How text from a command line becomes a value; yaml alone would read 1e-3 as text."""
@@ -227,7 +225,9 @@ def run_notebook(
 
     failures: list[BaseException] = []
 
-    def execute(manager: type[AsyncKernelManager], made: Path) -> None:
+    made = output.with_name(f".{output.stem}.running.ipynb")
+
+    def execute(manager: type[AsyncKernelManager]) -> None:
         try:
             papermill.execute_notebook(
                 _literal(path), _literal(made), checked, cwd=path.parent, progress_bar=False,
@@ -236,10 +236,9 @@ def run_notebook(
         except BaseException as failure:  # handed to the calling thread, which sorts it
             failures.append(failure)
 
-    made = output.with_name(f".{output.stem}.running.ipynb")
     with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
         log = Path(scratch, "stderr")
-        peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {}), made))
+        peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {})))
         said = log.read_text(errors="replace") if log.exists() else ""  # no file: the kernel never started
     try:
         error = _cell_error(failures[0], begun, timeout, said) if failures else None

@@ -11,6 +11,8 @@ familiar      is a clip like those of training: length, hands not found, visual 
 frozen_files  features and landmarks as seed 004 keeps them, in and out
 shards        a store made in parts
 holistic      MediaPipe Holistic: frames to points
+holistic_models  its model files, without what nobody reads
+workers       clips dealt to processes, results in order
 landmarks     videos to stores of points
 quality       what a store's landmarks look like: drop-outs, jitter
 exchange      .npy per clip and .pose files, in and out

@@ -13,7 +13,6 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from signlib import paths
@@ -25,6 +24,7 @@ from signlib.features.quality import write_report
 from signlib.features.shards import shard_of, shard_path
 from signlib.features.store import FeatureStore
 from signlib.features.store_writer import StoreWriter
+from signlib.features.workers import in_order
 
 __all__ = ["LandmarkSettings", "extract_manifest", "extract_video"]
 
@@ -142,14 +142,7 @@ def _results(jobs: list[Job], root: Path, settings: LandmarkSettings, workers: i
             for job in jobs:
                 yield _extract(job, root, engine)
         return
-    parallel = joblib.Parallel(workers, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    try:
-        yield from parallel(joblib.delayed(_extract_in_worker)(job, root, settings, threads) for job in jobs)
-    except TerminatedWorkerError:
-        raise SettingsError(
-            f"workers={workers}: a worker was killed, probably because memory ran out; finished clips are kept: run "
-            f"the same command again with fewer workers (--workers {workers // 2})"
-        ) from None
+    yield from in_order((joblib.delayed(_extract_in_worker)(job, root, settings, threads) for job in jobs), workers)
 
 
 def threads_of(workers: int) -> int:

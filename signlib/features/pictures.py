@@ -36,14 +36,16 @@ from signlib.features.store import (
     FAILED,
     INDEX,
     MANIFEST,
+    PICTURES_META,
     Extraction,
     extraction_of,
     plain,
     read_extraction,
     read_table,
 )
+from signlib.features.workers import in_order
 
-PICTURES, META = "pictures.bin", "pictures.json"
+PICTURES, META = "pictures.bin", PICTURES_META
 VERSION = "1"
 """Of what is kept of a clip; another one makes another store."""
 CODECS = {COLOUR: "jpeg", DEPTH: "png"}
@@ -321,8 +323,7 @@ def _results(jobs: list[Job], source: PictureSource, settings: PictureSettings, 
         return
     lean = copy.copy(source)
     lean.__dict__.pop("manifest", None)  # every task carries the source along
-    parallel = joblib.Parallel(workers, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from parallel(joblib.delayed(_make)(lean, row, kinds, settings) for row, kinds in jobs)
+    yield from in_order((joblib.delayed(_make)(lean, row, kinds, settings) for row, kinds in jobs), workers)
 
 
 def _make(source: PictureSource, row: Any, kinds: list[str], settings: PictureSettings) -> Made:

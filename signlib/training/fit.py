@@ -230,7 +230,7 @@ def _fit(
 def _readable(checkpoint: Path) -> Path:
     """The checkpoint, once it is sure that it can be loaded; objects in it are refused, never built."""
     try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        content = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
         if not isinstance(content, dict) or "state_dict" not in content:
             raise ValueError("it holds no state_dict")
     except (UnpicklingError, RuntimeError, ValueError, LookupError, EOFError, OSError) as error:
