@@ -1,7 +1,7 @@
 # `make help` lists the verbs. Set-up happens by itself the first time; after that everything works offline.
 PYTHON ?= python3.11
 .DEFAULT_GOAL := help
-.PHONY: help course test notebooks run lint bench lock environment
+.PHONY: help course test notebooks run lint bench shape lock environment
 VENV := .venv/bin/python
 # A shell that fails in the middle of a pipe fails the recipe.
 SHELL := /bin/bash
@@ -24,14 +24,18 @@ notebooks: environment  ## run the notebooks and store their outputs in place
 run: environment  ## one notebook with parameters: make run NB=12_skeleton_encoder ARGS="-p SEED 1"
 	@$(VENV) -m signlib run $(NB) $(ARGS)
 
-lint: environment  ## ruff, the import rule and the rules of the notebooks
+lint: environment  ## ruff, types (mypy), the import rule and the rules of the notebooks
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
 	@.venv/bin/lint-imports --no-cache
+	@$(VENV) -m mypy
 	@$(VENV) -m signlib.course --check
 
 bench: environment  ## every claim of speed, as a ratio measured in one run
 	@for bench in benchmarks/[a-z]*.py; do $(VENV) -m benchmarks.$$(basename $$bench .py); done
+
+shape: environment  ## rooms of the package, imports between them, how its code is written
+	@$(VENV) .ci/shape.py
 
 lock: environment  ## resolve requirements.lock again from pyproject.toml
 	@bash .ci/lock

@@ -1,4 +1,5 @@
-"""What the graph networks are measured against: a plain ST-GCN, and their own formulas channels first.
+"""What the graph networks are measured against: a plain ST-GCN, and their own formulas channels
+first.
 
 Not a benchmark by itself: `benchmarks.gcn` runs both.
 """
@@ -19,12 +20,19 @@ class StGcnBlock(nn.Module):
         self.edge = nn.Parameter(torch.ones_like(graph))
         self.mix = nn.Conv2d(channels, len(graph) * out, 1)
         self.time = nn.Sequential(
-            nn.BatchNorm2d(out), nn.ReLU(), nn.Conv2d(out, out, (9, 1), (stride, 1), (4, 0)), nn.BatchNorm2d(out),
+            nn.BatchNorm2d(out),
+            nn.ReLU(),
+            nn.Conv2d(out, out, (9, 1), (stride, 1), (4, 0)),
+            nn.BatchNorm2d(out),
             nn.Dropout(0.5),
-        )  # fmt: skip
+        )
         self.straight = shortcut and (channels, stride) == (out, 1)
         turned = shortcut and not self.straight
-        self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, (stride, 1)), nn.BatchNorm2d(out)) if turned else None
+        self.shortcut = (
+            nn.Sequential(nn.Conv2d(channels, out, 1, (stride, 1)), nn.BatchNorm2d(out))
+            if turned
+            else None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, J) to (N, C', T / stride, J)."""
@@ -38,9 +46,11 @@ class StGcnBlock(nn.Module):
 
 
 class StGcn(nn.Module):
-    """The rival: ten blocks of 64 (four), 128 (three) and 256 (three) channels, the frames halved twice.
+    """The rival: ten blocks of 64 (four), 128 (three) and 256 (three) channels, the frames halved
+    twice.
 
-    Source: Yan et al. 2018 (ST-GCN), sections 3.5 and 4.1, in the layout that the paper's terms suggest.
+    Source: Yan et al. 2018 (ST-GCN), sections 3.5 and 4.1, in the layout that the paper's terms
+    suggest.
     """
 
     def __init__(self, graph: Tensor, classes: int) -> None:
@@ -54,7 +64,9 @@ class StGcn(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Scores (B, K) from the first stream of (B, P, S, T, J, C); both bodies are always computed."""
+        """Scores (B, K) from the first stream of (B, P, S, T, J, C); both bodies are always
+        computed.
+        """
         x = batch["streams"][:, :, 0]
         clips, bodies, frames, joints, channels = x.shape
         x = self.norm(x.permute(0, 1, 4, 3, 2).reshape(clips * bodies, channels * joints, frames))
@@ -65,8 +77,8 @@ class StGcn(nn.Module):
 def as_the_seed(model: GraphNetwork, batch: dict[str, Tensor]) -> Tensor:
     """The network's own scores with its own weights, the way one writes it first.
 
-    (N, C, T, J) throughout, channels mixed before all K shares of all joints are multiplied out, every gate applied to
-    a copy, every gradient left to autograd.
+    (N, C, T, J) throughout, channels mixed before all K shares of all joints are multiplied out,
+    every gate applied to a copy, every gradient left to autograd.
     """
     x = batch["streams"].flatten(0, 1).permute(0, 1, 4, 2, 3).flatten(1, 2)
     x = layer(model.fusion, norm(model.norm, x)).relu()
@@ -122,5 +134,12 @@ def layer(part: nn.Module, x: Tensor) -> Tensor:
 def norm(part: nn.BatchNorm2d, x: Tensor) -> Tensor:
     """Its batch norm on (N, C, T, J)."""
     return functional.batch_norm(
-        x, part.running_mean, part.running_var, part.weight, part.bias, part.training, part.momentum, part.eps
+        x,
+        part.running_mean,
+        part.running_var,
+        part.weight,
+        part.bias,
+        part.training,
+        part.momentum,
+        part.eps,
     )

@@ -1,9 +1,10 @@
 """Landmarks of the same frames: `extract` against the loop that every MediaPipe tutorial shows.
 
-The rival is one process: PyAV decodes full frames, `Holistic.process` finds the points (tracking, one graph
-for all clips), attributes are read into an array. All take turns in one run, and each turn is compared with
-the rival's of that turn. Loading models and starting workers is left out on both sides; restarting the graph
-for each clip, writing the store and its report are counted as ours.
+The rival is one process: PyAV decodes full frames, `Holistic.process` finds the points (tracking,
+one graph for all clips), attributes are read into an array. All take turns in one run, and each
+turn is compared with the rival's of that turn. Loading models and starting workers is left out on
+both sides; restarting the graph for each clip, writing the store and its report are counted as
+ours.
 """
 
 import argparse
@@ -25,8 +26,8 @@ from signlib import paths
 from signlib.data.manifest import load_manifest
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import probe, write_video
-from signlib.features.holistic import LandmarkSettings, silenced
-from signlib.features.landmarks import extract_manifest
+from signlib.extraction.holistic import LandmarkSettings, silenced
+from signlib.extraction.landmarks import extract_manifest
 from signlib.synthesis.portrait import portrait_clip
 
 CLIPS, ROUNDS = 16, 3
@@ -69,7 +70,9 @@ def bare_clip(file: Path) -> None:
 
 
 def sources(count: int, folder: Path) -> tuple[pd.DataFrame, Path, str]:
-    """Real sign videos where they stand, else filmed portraits; the manifest, its root and what to call it."""
+    """Real sign videos where they stand, else filmed portraits; the manifest, its root and what to
+    call it.
+    """
     root = paths.data_root() / "slovak"
     if root.is_dir():
         table = load_manifest(root / "manifest.csv")
@@ -77,7 +80,11 @@ def sources(count: int, folder: Path) -> tuple[pd.DataFrame, Path, str]:
     for number in range(count):
         write_video(folder / f"portrait{number}.mp4", portrait_clip(60, seed=number), fps=25)
     names = [f"portrait{number}" for number in range(count)]
-    return pd.DataFrame({"clip": names, "file": [f"{n}.mp4" for n in names]}), folder, "filmed portraits"
+    return (
+        pd.DataFrame({"clip": names, "file": [f"{n}.mp4" for n in names]}),
+        folder,
+        "filmed portraits",
+    )
 
 
 def busy_seconds() -> tuple[float, float]:
@@ -87,11 +94,19 @@ def busy_seconds() -> tuple[float, float]:
     for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
         times = process.cpu_times()
         ours += times.user + times.system
-    return sum(machine) - machine.idle - getattr(machine, "iowait", 0.0) - getattr(machine, "guest", 0.0), ours
+    return (
+        sum(machine)
+        - machine.idle
+        - getattr(machine, "iowait", 0.0)
+        - getattr(machine, "guest", 0.0),
+        ours,
+    )
 
 
 def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds, our CPU seconds and others' cores of each way in each round; the order turns round by round."""
+    """Seconds, our CPU seconds and others' cores of each way in each round; the order turns round
+    by round.
+    """
     found = {name: {"seconds": [], "cpu": [], "others": []} for name in ways}
     for number in range(rounds):
         names = list(ways) if number % 2 == 0 else list(ways)[::-1]
@@ -101,7 +116,10 @@ def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, dict[str, list[floa
             (machine, ours), start = busy_seconds(), time.perf_counter()
             call()
             seconds = time.perf_counter() - start
-            machine, ours = (after - before for after, before in zip(busy_seconds(), (machine, ours), strict=True))
+            machine, ours = (
+                after - before
+                for after, before in zip(busy_seconds(), (machine, ours), strict=True)
+            )
             found[name]["seconds"].append(seconds)
             found[name]["cpu"].append(ours)
             found[name]["others"].append(max(machine - ours, 0.0) / seconds)
@@ -110,9 +128,15 @@ def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, dict[str, list[floa
 
 def main() -> None:
     """Measure, print a table, and write the figures where `--out` says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=CLIPS, help="how many clips (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each way (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--clips", type=int, default=CLIPS, help="how many clips (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="turns of each way (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
     options = parser.parse_args()
     from mediapipe.python.solutions.holistic import Holistic
@@ -134,7 +158,9 @@ def main() -> None:
 
             def call(clips: pd.DataFrame = table) -> None:
                 with tempfile.TemporaryDirectory(dir=folder) as out:
-                    extract_manifest(clips, root, Path(out) / "store", made, workers, progress=False)
+                    extract_manifest(
+                        clips, root, Path(out) / "store", made, workers, progress=False
+                    )
 
             return prepare, call
 
@@ -155,12 +181,20 @@ def main() -> None:
                 "2 workers, no face, lite hands": ours(2, parts=BODY, hand_model="lite"),
             }
             found = in_turns(ways, options.rounds)
-        store = extract_manifest(table.iloc[:1], root, folder / "same", LandmarkSettings(), progress=False)
+        store = extract_manifest(
+            table.iloc[:1], root, folder / "same", LandmarkSettings(), progress=False
+        )
         same = np.array_equal(store.frames[..., :3], first[0][..., :3], equal_nan=True)
         engine.close()
 
-    print(f"{len(files)} {called}, {frames} frames, {options.rounds} rounds, {psutil.cpu_count()} cores\n")
-    print("| way | frames/s | times the bare loop (quartiles) | CPU ms/frame | goal |\n|---|---|---|---|---|")
+    print(
+        f"{len(files)} {called}, {frames} frames, {options.rounds} rounds, {psutil.cpu_count()}"
+        " cores\n"
+    )
+    print(
+        "| way | frames/s | times the bare loop (quartiles) | CPU ms/frame | goal"
+        " |\n|---|---|---|---|---|"
+    )
     goals = {"1 worker": ">= 0.97 (overhead <= 3 %)"}
     goals |= {name: "floor 1.6, aim 1.9" for name in found if name.startswith("2 workers")}
     figures = {}
@@ -169,19 +203,26 @@ def main() -> None:
         low, middle, high = np.percentile(ratios, [25, 50, 75])
         figures[name] = {
             "frames_per_second": frames / float(np.median(turns["seconds"])),
-            "times_bare_loop": float(middle), "quartiles": [float(low), float(high)],
+            "times_bare_loop": float(middle),
+            "quartiles": [float(low), float(high)],
             "cpu_ms_per_frame": 1e3 * float(np.median(turns["cpu"])) / frames,
-            "others_cores": float(np.median(turns["others"])), "rounds": turns,
-        }  # fmt: skip
+            "others_cores": float(np.median(turns["others"])),
+            "rounds": turns,
+        }
         row = figures[name]
         print(
             f"| {name} | {row['frames_per_second']:.1f} | {middle:.2f} ({low:.2f}..{high:.2f}) | "
             f"{row['cpu_ms_per_frame']:.1f} | {goals.get(name, '')} |"
         )
-    print(f"\nthe first clip's points are {'those' if same else 'NOT those'} of the bare loop, bit for bit")
+    print(
+        f"\nthe first clip's points are {'those' if same else 'NOT those'} of the bare loop, bit"
+        " for bit"
+    )
     others = max(figure["others_cores"] for figure in figures.values())
     if others > QUIET:
-        print(f"other programs kept {others:.1f} cores busy meanwhile: these figures are not reliable")
+        print(
+            f"other programs kept {others:.1f} cores busy meanwhile: these figures are not reliable"
+        )
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         result = {"clips": called, "frames": frames, "same_points": same, "ways": figures}

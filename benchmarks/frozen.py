@@ -1,7 +1,9 @@
-"""Training on frozen features against fine-tuning VideoMAE-base on the same clips, and what the features cost.
+"""Training on frozen features against fine-tuning VideoMAE-base on the same clips, and what the
+features cost.
 
-CPU time of one thread, memory counted for the same batch. Extraction with a base-size encoder (SigLIP's shape, random
-weights), from videos, is held against the bare forward pass of that encoder on the same frames.
+CPU time of one thread, memory counted for the same batch. Extraction with a base-size encoder
+(SigLIP's shape, random weights), from videos, is held against the bare forward pass of that encoder
+on the same frames.
 """
 
 import argparse
@@ -16,22 +18,27 @@ import torch
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from benchmarks._timing import processor_seconds
-from signlib import presets
-from signlib.config import Settings
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import write_video
-from signlib.estimate import GIB, random_batch
-from signlib.features.filming import COLOUR, FilmedClips, PictureSettings, RenderedClips
-from signlib.features.frozen import FrozenSettings, extract_frozen
-from signlib.features.towers import load_tower
-from signlib.recognition import build_model
+from signlib.experiments.estimate import GIB, random_batch
+from signlib.extraction.filming import COLOUR, FilmedClips, PictureSettings, RenderedClips
+from signlib.extraction.frozen import FrozenSettings, extract_frozen
+from signlib.extraction.towers import load_tower
+from signlib.settings import presets
+from signlib.settings.config import Settings
 from signlib.synthesis.clips import GeneratedCorpus
+from signlib.tasks.recognition import build_model
 from signlib.training.footprint import count_memory, loss_of
 from signlib.training.frozen import FrozenDataset
 from signlib.training.optim import make_optimizer, parameter_groups
 
 CLASSES, BATCH, FRAMES = 100, 2, 16
-BASE = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+BASE = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+}
 
 
 def trainer(settings: Settings, size: int) -> Callable[[dict[str, torch.Tensor]], None]:
@@ -50,16 +57,25 @@ def trainer(settings: Settings, size: int) -> Callable[[dict[str, torch.Tensor]]
 
 def memory(settings: Settings, clips: int) -> float:
     """GiB of a training step, counted."""
-    return count_memory(
-        lambda: (build_model(settings, MEDIAPIPE_543, CLASSES).train(),
-                 random_batch(settings, MEDIAPIPE_543, CLASSES, clips)), "32", gpu=False,
-    ).total / GIB  # fmt: skip
+    return (
+        count_memory(
+            lambda: (
+                build_model(settings, MEDIAPIPE_543, CLASSES).train(),
+                random_batch(settings, MEDIAPIPE_543, CLASSES, clips),
+            ),
+            "32",
+            gpu=False,
+        ).total
+        / GIB
+    )
 
 
 def films(folder: Path, clips: int) -> FilmedClips:
     """Generated clips as videos."""
     source = RenderedClips(GeneratedCorpus(4, 3, 1))
-    table = source.manifest.head(clips).assign(file=[f"{clip}.mp4" for clip in source.manifest["clip"].head(clips)])
+    table = source.manifest.head(clips).assign(
+        file=[f"{clip}.mp4" for clip in source.manifest["clip"].head(clips)]
+    )
     for row in table.itertuples():
         pictures = source.film(row, [COLOUR], PictureSettings(FRAMES, 256))[COLOUR].pictures
         write_video(folder / row.file, list(pictures), 25)
@@ -67,12 +83,17 @@ def films(folder: Path, clips: int) -> FilmedClips:
 
 
 def extraction(folder: Path, clips: int, rounds: int) -> tuple[float, float, np.ndarray]:
-    """CPU seconds of extracting all clips and of the bare forward pass on their frames, and the features."""
+    """CPU seconds of extracting all clips and of the bare forward pass on their frames, and the
+    features.
+    """
     model = folder / "base"
     SiglipVisionModel(
         SiglipVisionConfig(**BASE, image_size=224, patch_size=16, vision_use_head=False)
-    ).save_pretrained(model)  # fmt: skip
-    source, settings = films(folder / "films", clips), FrozenSettings(str(model), frames=FRAMES, batch=FRAMES)
+    ).save_pretrained(model)
+    source, settings = (
+        films(folder / "films", clips),
+        FrozenSettings(str(model), frames=FRAMES, batch=FRAMES),
+    )
     tower = load_tower(str(model))
     pixels = torch.zeros(FRAMES, 3, 224, 224)
 
@@ -94,17 +115,23 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=2, help="(%(default)s)")
-    parser.add_argument("--rounds", type=int, default=2, help="of which the fastest counts (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="of which the fastest counts (%(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
     options = parser.parse_args()
     torch.set_num_threads(1)
     clips = options.clips
-    tuned = presets.build("autsl/rgb", overrides=[f"training.batch_size={BATCH}", "training.effective_batch=0",
-                                                  "rgb.weights="])  # fmt: skip
+    tuned = presets.build(
+        "autsl/rgb",
+        overrides=[f"training.batch_size={BATCH}", "training.effective_batch=0", "rgb.weights="],
+    )
     frozen = presets.build("wlasl/concat")
     with tempfile.TemporaryDirectory() as folder:
         whole, alone, features = extraction(Path(folder), clips, options.rounds)
-    points = [np.random.default_rng(n).random((FRAMES, 54, 3)).astype(np.float32) for n in range(clips)]
+    points = [
+        np.random.default_rng(n).random((FRAMES, 54, 3)).astype(np.float32) for n in range(clips)
+    ]
     data = FrozenDataset(list(range(clips)), list(features), points)
     step, tune = trainer(frozen, features.shape[-1]), trainer(tuned, 0)
 
@@ -121,17 +148,27 @@ def main() -> None:
     small, large = memory(frozen, BATCH), memory(tuned, BATCH)
     wide, huge = memory(frozen, 32), memory(tuned, 32)
     found = {
-        "epoch: fine-tuning / frozen": dear / cheap, f"memory, batch {BATCH}: fine-tuning / frozen": large / small,
-        "memory, batch 32: fine-tuning / frozen": huge / wide, "extraction: forward alone / all of it": alone / whole,
+        "epoch: fine-tuning / frozen": dear / cheap,
+        f"memory, batch {BATCH}: fine-tuning / frozen": large / small,
+        "memory, batch 32: fine-tuning / frozen": huge / wide,
+        "extraction: forward alone / all of it": alone / whole,
         "epochs until extraction pays": whole / (dear - cheap),
-    }  # fmt: skip
-    print(f"| {clips} clips of {FRAMES} frames, one CPU thread | fine-tuning VideoMAE-base | frozen features | ratio |")
+    }
+    print(
+        f"| {clips} clips of {FRAMES} frames, one CPU thread | fine-tuning VideoMAE-base | frozen"
+        " features | ratio |"
+    )
     print("|---|---|---|---|")
     print(f"| an epoch | {dear:.1f} s | {1e3 * cheap:.0f} ms | {dear / cheap:.0f}x |")
-    print(f"| memory, batch {BATCH}, counted | {large:.2f} GiB | {small:.2f} GiB | {large / small:.0f}x |")
+    print(
+        f"| memory, batch {BATCH}, counted | {large:.2f} GiB | {small:.2f} GiB |"
+        f" {large / small:.0f}x |"
+    )
     print(f"| memory, batch 32, counted | {huge:.2f} GiB | {wide:.2f} GiB | {huge / wide:.0f}x |")
-    print(f"extraction once: {whole:.1f} s, of which the encoder's forward pass is {alone / whole:.1%}; it pays after "
-          f"{whole / (dear - cheap):.2f} epochs")  # fmt: skip
+    print(
+        f"extraction once: {whole:.1f} s, of which the encoder's forward pass is"
+        f" {alone / whole:.1%}; it pays after {whole / (dear - cheap):.2f} epochs"
+    )
     if options.out:
         options.out.write_text(json.dumps(found, indent=2) + "\n")
 

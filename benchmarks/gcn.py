@@ -1,7 +1,9 @@
-"""Graph networks against a plain ST-GCN: latency, forward and training on a CPU, training on a GPU where there is one.
+"""Graph networks against a plain ST-GCN: latency, forward and training on a CPU, training on a GPU
+where there is one.
 
-All in one run on the same random clips, in turns: 64 frames, 25 joints, two bodies. Beside ST-GCN stands nano written
-channels first in the seed's order of operations: what the ratio owes to its size, and what to how it is written.
+All in one run on the same random clips, in turns: 64 frames, 25 joints, two bodies. Beside ST-GCN
+stands nano written channels first in the seed's order of operations: what the ratio owes to its
+size, and what to how it is written.
 """
 
 import argparse
@@ -40,7 +42,9 @@ def networks() -> dict[str, nn.Module]:
     """The rival and ours, untrained."""
     torch.manual_seed(0)
     graphs = {hops: adjacency(NTU_25.bones, JOINTS, hops) for hops in (1, 2)}
-    ours = {name: GraphNetwork(name, graphs[sizes.hops], CLASSES) for name, sizes in VARIANTS.items()}
+    ours = {
+        name: GraphNetwork(name, graphs[sizes.hops], CLASSES) for name, sizes in VARIANTS.items()
+    }
     return {RIVAL: StGcn(graphs[2], CLASSES), **ours}
 
 
@@ -55,7 +59,9 @@ def scorers(found: dict[str, nn.Module]) -> dict[str, Callable[[dict[str, Tensor
 
 
 def training_step(
-    forward: Callable[[dict[str, Tensor]], Tensor], batch: dict[str, Tensor], half: torch.dtype | None = None
+    forward: Callable[[dict[str, Tensor]], Tensor],
+    batch: dict[str, Tensor],
+    half: torch.dtype | None = None,
 ) -> None:
     """Forward, in half precision if asked, and backward; gradients add up, no optimiser."""
     device = batch["bodies"].device
@@ -65,7 +71,9 @@ def training_step(
     functional.cross_entropy(scores.float(), targets).backward()
 
 
-def in_turns(calls: dict[str, Callable[[], object]], clock: Callable[[], float]) -> dict[str, float]:
+def in_turns(
+    calls: dict[str, Callable[[], object]], clock: Callable[[], float]
+) -> dict[str, float]:
     """Least seconds of each call."""
     best = dict.fromkeys(calls, float("inf"))
     for turn in range(ROUNDS + 1):
@@ -80,7 +88,8 @@ def in_turns(calls: dict[str, Callable[[], object]], clock: Callable[[], float])
 def on_cpu(threads: int) -> dict[str, dict[str, float]]:
     """Samples a second of each network in each case.
 
-    One thread is measured in processor time, which other programs disturb less; more threads on the clock.
+    One thread is measured in processor time, which other programs disturb less; more threads on the
+    clock.
     """
     torch.set_num_threads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
@@ -91,11 +100,16 @@ def on_cpu(threads: int) -> dict[str, dict[str, float]]:
         if case.startswith("training"):
             forwards = {name: model.train() for name, model in found.items()}
             forwards[FIRST] = lambda batch: as_the_seed(found["nano"], batch)
-            calls = {name: lambda f=forward, b=batch: training_step(f, b) for name, forward in forwards.items()}
+            calls = {
+                name: lambda f=forward, b=batch: training_step(f, b)
+                for name, forward in forwards.items()
+            }
             seconds = in_turns(calls, clock)
         else:
             with torch.no_grad():
-                calls = {name: lambda f=score, b=batch: f(b) for name, score in scorers(found).items()}
+                calls = {
+                    name: lambda f=score, b=batch: f(b) for name, score in scorers(found).items()
+                }
                 torch.testing.assert_close(calls["nano"](), calls[FIRST](), atol=1e-5, rtol=1e-4)
                 seconds = in_turns(calls, clock)
         for name in rates:
@@ -104,14 +118,18 @@ def on_cpu(threads: int) -> dict[str, dict[str, float]]:
 
 
 def traffic(model: GraphNetwork, batch: dict[str, Tensor]) -> int:
-    """Numbers that a training step must at least move: each layer's inputs and outputs, forward and twice backward."""
+    """Numbers that a training step must at least move: each layer's inputs and outputs, forward and
+    twice backward.
+    """
     moved = 0
 
     def count(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal moved
         moved += 3 * (inputs[0].numel() + output.numel())
 
-    hooks = [part.register_forward_hook(count) for part in model.modules() if isinstance(part, Layer)]
+    hooks = [
+        part.register_forward_hook(count) for part in model.modules() if isinstance(part, Layer)
+    ]
     with torch.no_grad():
         model(batch)
     for hook in hooks:
@@ -123,7 +141,9 @@ def copy_bandwidth(device: str, size: int = 2**28) -> float:
     """Bytes a second that a copy reads and writes."""
     source = torch.zeros(size, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    seconds = in_turns({"copy": lambda: finished(device, lambda: target.copy_(source))}, time.perf_counter)
+    seconds = in_turns(
+        {"copy": lambda: finished(device, lambda: target.copy_(source))}, time.perf_counter
+    )
     return 2 * size / seconds["copy"]
 
 
@@ -134,8 +154,12 @@ def finished(device: str, call: Callable[[], object]) -> None:
         torch.cuda.synchronize()
 
 
-def on_gpu(device: str = "cuda", batch_size: int = GPU_BATCH, compiled: bool = True) -> dict[str, dict[str, float]]:
-    """Training samples a second in half precision, and the share of what the memory's speed would allow."""
+def on_gpu(
+    device: str = "cuda", batch_size: int = GPU_BATCH, compiled: bool = True
+) -> dict[str, dict[str, float]]:
+    """Training samples a second in half precision, and the share of what the memory's speed would
+    allow.
+    """
     bandwidth = copy_bandwidth(device)
     kind = torch.float16 if device == "cuda" else torch.bfloat16
     rates = {}
@@ -165,7 +189,9 @@ def show(threads: int, rates: dict[str, dict[str, float]]) -> None:
     print(f"\n| {clock} | parameters | {head} |\n|{'---|' * (2 + 2 * len(CASES))}")
     counts = {name: parameter_count(model) for name, model in networks().items()}
     for name, row in rates.items():
-        cells = " | ".join(f"{rate:.1f} | {rate / rates[RIVAL][case]:.1f}" for case, rate in row.items())
+        cells = " | ".join(
+            f"{rate:.1f} | {rate / rates[RIVAL][case]:.1f}" for case, rate in row.items()
+        )
         print(f"| {name} | {counts.get(name, counts['nano']):,} | {cells} |")
     nano = {case: rates["nano"][case] / rates[RIVAL][case] for case in CASES}
     print(
@@ -187,9 +213,15 @@ def main() -> None:
     print(f"load while measuring: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if torch.cuda.is_available():
         found["gpu"] = on_gpu()
-        print(f"\n| {torch.cuda.get_device_name()} | training samples/s | share of the memory limit |\n|---|---|---|")
+        print(
+            f"\n| {torch.cuda.get_device_name()} | training samples/s | share of the memory limit"
+            " |\n|---|---|---|"
+        )
         for name, row in found["gpu"].items():
-            print(f"| {name} | {row['training samples/s']:.0f} | {row['share of the memory limit']:.0%} |")
+            print(
+                f"| {name} | {row['training samples/s']:.0f} |"
+                f" {row['share of the memory limit']:.0%} |"
+            )
     if options.out:
         options.out.write_text(json.dumps(found, indent=2) + "\n")
 

@@ -1,7 +1,9 @@
-"""Random batches of 16 pictures of 224 x 224: the compressed store against videos and against raw arrays.
+"""Random batches of 16 pictures of 224 x 224: the compressed store against videos and against raw
+arrays.
 
-One rival decodes each clip's mp4 when it is asked for; the other keeps what a model sees as `.npy`, which is fast
-and takes many times the room. All three give the same clips from the page cache, in turns, in one run.
+One rival decodes each clip's mp4 when it is asked for; the other keeps what a model sees as `.npy`,
+which is fast and takes many times the room. All three give the same clips from the page cache, in
+turns, in one run.
 """
 
 import argparse
@@ -16,8 +18,8 @@ import numpy as np
 
 from signlib.data import autsl
 from signlib.data.video import read_frames
-from signlib.features.filming import COLOUR, DEPTH, FILES, FilmedClips, PictureSettings, fit
-from signlib.features.pictures import PictureStore, write_pictures
+from signlib.extraction.filming import COLOUR, DEPTH, FILES, FilmedClips, PictureSettings, fit
+from signlib.extraction.pictures import PictureStore, write_pictures
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
 
@@ -28,8 +30,12 @@ SETTINGS = PictureSettings()
 def make(folder: Path) -> tuple[PictureStore, Path]:
     """Generated clips as AUTSL's videos, as a store, and as one raw array a clip and kind."""
     corpus = GeneratedCorpus(4, 3, 1)
-    root = write_autsl(corpus, folder / "videos", corpus.manifest["clip"][:CLIPS].tolist(), SIDE, progress=False)
-    store = write_pictures(FilmedClips(autsl.read_manifest(root), root), folder / "store", SETTINGS, progress=False)
+    root = write_autsl(
+        corpus, folder / "videos", corpus.manifest["clip"][:CLIPS].tolist(), SIDE, progress=False
+    )
+    store = write_pictures(
+        FilmedClips(autsl.read_manifest(root), root), folder / "store", SETTINGS, progress=False
+    )
     (folder / "raw").mkdir()
     for clip in store.clips:
         for kind in store.kinds:
@@ -42,7 +48,10 @@ def from_videos(store: PictureStore, root: Path, clips: list[str], kind: str) ->
     files = store.manifest.set_index("clip")[FILES[kind]]
     out = []
     for clip in clips:
-        frames = [fit(frame, SETTINGS) for frame in read_frames(root / files[clip], "linspace", SETTINGS.frames)]
+        frames = [
+            fit(frame, SETTINGS)
+            for frame in read_frames(root / files[clip], "linspace", SETTINGS.frames)
+        ]
         out.append(np.stack(frames)[..., 0] if kind == DEPTH else np.stack(frames))
     return np.stack(out)
 
@@ -79,7 +88,10 @@ def main() -> None:
         raw = Path(folder) / "raw"
         store, root = make(Path(folder))
         clips = np.random.default_rng(1).choice(store.clips, BATCH, replace=False).tolist()
-        print(f"| {BATCH} clips of {SETTINGS.frames} pictures | mp4 | .npy | store | mp4 / store | .npy / store |")
+        print(
+            f"| {BATCH} clips of {SETTINGS.frames} pictures | mp4 | .npy | store | mp4 / store |"
+            " .npy / store |"
+        )
         print("|---|---|---|---|---|---|")
         for kind, name in ((COLOUR, "color"), (DEPTH, "depth")):
             ours, theirs = store.read_batch(clips, kind), from_videos(store, root, clips, kind)
@@ -102,9 +114,13 @@ def main() -> None:
                 ("a clip", rooms, "kB"),
             ):
                 ratios = {rival: values[rival] / values["store"] for rival in ("mp4", "npy")}
-                found |= {f"{kind}, {what}: {rival} / store": ratio for rival, ratio in ratios.items()}
+                found |= {
+                    f"{kind}, {what}: {rival} / store": ratio for rival, ratio in ratios.items()
+                }
                 figures = " | ".join(f"{values[way]:.0f} {unit}" for way in ("mp4", "npy", "store"))
-                print(f"| {kind}, {what} | {figures} | {ratios['mp4']:.1f}x | {ratios['npy']:.2f}x |")
+                print(
+                    f"| {kind}, {what} | {figures} | {ratios['mp4']:.1f}x | {ratios['npy']:.2f}x |"
+                )
     if options.out:
         options.out.write_text(json.dumps(found, indent=2) + "\n")
 

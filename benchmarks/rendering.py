@@ -1,7 +1,8 @@
 """Frames a second of the generated signer in colour and depth, on one core.
 
-Two rivals in the same run: lines and circles by OpenCV, which is a lower bound without depth, shade or face;
-and a z-buffer that asks every capsule of the body at every pixel, as a first version would, without shading.
+Two rivals in the same run: lines and circles by OpenCV, which is a lower bound without depth, shade
+or face; and a z-buffer that asks every capsule of the body at every pixel, as a first version
+would, without shading.
 """
 
 import argparse
@@ -48,7 +49,9 @@ def encoded(side: int, folder: Path) -> int:
         frames = list(film(name, side))
         hips = 1000 * CORPUS.seated(name).distance
         write_video(folder / "color.mp4", (rgb for rgb, _ in frames), CORPUS.fps)
-        write_video(folder / "depth.mp4", (depth_picture(depth, hips) for _, depth in frames), CORPUS.fps)
+        write_video(
+            folder / "depth.mp4", (depth_picture(depth, hips) for _, depth in frames), CORPUS.fps
+        )
         count += len(frames)
     return count
 
@@ -75,14 +78,21 @@ def everywhere(side: int) -> int:
     for name in CLIPS[:1]:
         studio = Studio(CORPUS.performance(name), CORPUS.seated(name), make_look(0), side, side)
         for t in range(NAIVE_FRAMES):
-            z, material = np.full((fine, fine), np.inf, np.float32), np.zeros((fine, fine), np.uint8)
-            start, end = (studio.lens.place(ends[t]) for ends in (studio.limbs.start, studio.limbs.end))
+            z, material = (
+                np.full((fine, fine), np.inf, np.float32),
+                np.zeros((fine, fine), np.uint8),
+            )
+            start, end = (
+                studio.lens.place(ends[t]) for ends in (studio.limbs.start, studio.limbs.end)
+            )
             scale = studio.lens.scale(start[:, 2] - studio.lens.distance)
             for a, b, radii, of, pixels in zip(
                 start, end, studio.limbs.radii, studio.limbs.material, scale, strict=True
             ):
                 dx, dy = b[:2] - a[:2]
-                along = np.clip(((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy + 1e-6), 0, 1)
+                along = np.clip(
+                    ((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy + 1e-6), 0, 1
+                )
                 radius = pixels * (radii[0] + along * (radii[1] - radii[0]))
                 rise = radius**2 - (x - a[0] - along * dx) ** 2 - (y - a[1] - along * dy) ** 2
                 depth = a[2] + along * (b[2] - a[2]) - np.sqrt(np.maximum(rise, 0)) / pixels
@@ -126,7 +136,9 @@ def main() -> None:
     rate = 1 / times["colour and depth, 256 px"]
     print(f"\n{rate:.0f} frames a second at 256 px; at least {FLOOR:.0f} are wanted")
     if options.out:
-        options.out.write_text(json.dumps({name: 1 / seconds for name, seconds in times.items()}, indent=2) + "\n")
+        options.out.write_text(
+            json.dumps({name: 1 / seconds for name, seconds in times.items()}, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Sentences: beam search, counting errors, and drawing sentences again, each against what others would call.
+"""Sentences: beam search, counting errors, and drawing sentences again, each against what others
+would call.
 
-Scores are made up: 50 frames, 1,296 classes, peaks of about ten glosses in noise. The rivals are flashlight-text
-called bare, rapidfuzz called bare, and numpy's plain bootstrap of the same counts.
+Scores are made up: 50 frames, 1,296 classes, peaks of about ten glosses in noise. The rivals are
+flashlight-text called bare, rapidfuzz called bare, and numpy's plain bootstrap of the same counts.
 """
 
 import argparse
@@ -18,8 +19,8 @@ from benchmarks._timing import processor_seconds
 from signlib.decoding.beam import BeamSearch
 from signlib.decoding.ctc import greedy
 from signlib.decoding.language_model import train_model
-from signlib.evaluation.resampling import compare_rates, resampled_sums
 from signlib.evaluation.wer import edits, word_errors
+from signlib.statistics.resampling import compare_rates, resampled_sums
 
 CLASSES, FRAMES, BEAM, CLIPS = 1296, 50, 10, 20
 SENTENCES, RESAMPLES, ROUNDS = 629, 10_000, 5
@@ -28,9 +29,13 @@ GLOSSES = [f"G{k}" for k in range(1, CLASSES)]
 
 
 def sentences(count: int, seed: int) -> list[list[str]]:
-    """Sentences from a chain in which every gloss has a few likely successors; common glosses are very common."""
+    """Sentences from a chain in which every gloss has a few likely successors; common glosses are
+    very common.
+    """
     rng = np.random.default_rng(seed)
-    successors = (np.random.default_rng(0).pareto(1.0, (CLASSES - 1, 6)) * 20).astype(int) % (CLASSES - 1)
+    successors = (np.random.default_rng(0).pareto(1.0, (CLASSES - 1, 6)) * 20).astype(int) % (
+        CLASSES - 1
+    )
     out = []
     for _ in range(count):
         at = int(rng.integers(CLASSES - 1))
@@ -56,7 +61,9 @@ def scores(texts: Sequence[Sequence[str]], seed: int = 0) -> list[np.ndarray]:
 
 def bare_flashlight(clips: list[np.ndarray], glosses: int) -> Callable[[], list]:
     """The rival: its decoder over the likeliest so many glosses of each frame, nothing around it."""
-    options = flashlight.LexiconFreeDecoderOptions(BEAM, glosses, 1e9, 0.0, 0.0, True, flashlight.CriterionType.CTC)
+    options = flashlight.LexiconFreeDecoderOptions(
+        BEAM, glosses, 1e9, 0.0, 0.0, True, flashlight.CriterionType.CTC
+    )
     search = flashlight.LexiconFreeDecoder(options, flashlight.ZeroLM(), 0, 0, [])
     return lambda: [search.decode(clip.ctypes.data, FRAMES, CLASSES)[0].score for clip in clips]
 
@@ -68,7 +75,9 @@ def decoding() -> dict[str, float]:
         "beam 10": BeamSearch(GLOSSES, BEAM),
         "beam 10 through flashlight-text": BeamSearch(GLOSSES, BEAM, engine="flashlight"),
         "beam 10, trigrams": BeamSearch(GLOSSES, BEAM, model, ALPHA),
-        "beam 10, trigrams, flashlight-text and KenLM": BeamSearch(GLOSSES, BEAM, model, ALPHA, engine="flashlight"),
+        "beam 10, trigrams, flashlight-text and KenLM": BeamSearch(
+            GLOSSES, BEAM, model, ALPHA, engine="flashlight"
+        ),
     }
     together, quality = np.stack(clips), {}
     found = {"greedy": processor_seconds(lambda: greedy(together, [FRAMES] * CLIPS), ROUNDS)}
@@ -78,7 +87,10 @@ def decoding() -> dict[str, float]:
     for name, search in searches.items():
         found[name] = processor_seconds(lambda run=search: [run(clip) for clip in clips], ROUNDS)
         quality[name] = float(np.mean([search(clip)[0].score for clip in clips]))
-    print(f"| {FRAMES} frames, {CLASSES:,} classes | ms a clip | against flashlight-text bare | mean score |")
+    print(
+        f"| {FRAMES} frames, {CLASSES:,} classes | ms a clip | against flashlight-text bare | mean"
+        " score |"
+    )
     print("|---|---|---|---|")
     for name, seconds in found.items():
         ratio = seconds / found["flashlight-text bare"]
@@ -91,13 +103,20 @@ def errors() -> dict[str, float]:
     """Milliseconds of counting the errors of a test split, and of drawing it again."""
     references = sentences(SENTENCES, 3)
     rng = np.random.default_rng(4)
-    heard = [[[w for w in text if rng.random() > share] for text in references] for share in (0.2, 0.25)]
+    heard = [
+        [[w for w in text if rng.random() > share] for text in references] for share in (0.2, 0.25)
+    ]
     first, second = (word_errors(references, texts) for texts in heard)
-    words, signers = np.array([len(text) for text in references]), [f"s{k % 9}" for k in range(SENTENCES)]
+    words, signers = (
+        np.array([len(text) for text in references]),
+        [f"s{k % 9}" for k in range(SENTENCES)],
+    )
 
     def plain() -> np.ndarray:
         rows = np.random.default_rng(0).integers(SENTENCES, size=(RESAMPLES, SENTENCES))
-        return np.quantile((second[rows].sum(1) - first[rows].sum(1)) / words[rows].sum(1), [0.025, 0.975])
+        return np.quantile(
+            (second[rows].sum(1) - first[rows].sum(1)) / words[rows].sum(1), [0.025, 0.975]
+        )
 
     calls = {
         "rapidfuzz bare": lambda: process.cpdist(references, heard[0], scorer=Levenshtein.distance),
@@ -105,12 +124,16 @@ def errors() -> dict[str, float]:
         "edits, sclite's weights and split": lambda: edits(references, heard[0]),
         "numpy bootstrap of the difference": plain,
         "ours, the same draws": lambda: resampled_sums([first, second, words], None, RESAMPLES),
-        "... with rates, p and signers": lambda: compare_rates(first, second, words, signers, RESAMPLES),
+        "... with rates, p and signers": lambda: compare_rates(
+            first, second, words, signers, RESAMPLES
+        ),
     }
     found = {name: 1e3 * processor_seconds(call, ROUNDS) for name, call in calls.items()}
     print(f"\n| {SENTENCES} sentences | ms | against |\n|---|---|---|")
     for name, ms in found.items():
-        rival = "rapidfuzz bare" if list(found).index(name) < 3 else "numpy bootstrap of the difference"
+        rival = (
+            "rapidfuzz bare" if list(found).index(name) < 3 else "numpy bootstrap of the difference"
+        )
         print(f"| {name} | {ms:.2f} | {ms / found[rival]:.2f}x |")
     return found
 

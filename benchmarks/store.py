@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from signlib.data.skeletons import MEDIAPIPE_543
-from signlib.features.store import Extraction, FeatureStore
-from signlib.features.store_writer import write_store
+from signlib.stores.store import Extraction, FeatureStore
+from signlib.stores.writer import write_store
 
 CLIPS, FRAMES, BATCH, ROUNDS = 400, 60, 32, 15
 
@@ -35,7 +35,9 @@ def make(folder: Path) -> tuple[FeatureStore, Path]:
     return store, files
 
 
-def from_files(files: Path, clips: list[str], frames: int | None, joints: np.ndarray | None) -> np.ndarray:
+def from_files(
+    files: Path, clips: list[str], frames: int | None, joints: np.ndarray | None
+) -> np.ndarray:
     """The rival: load each clip's file whole, then take what the batch needs."""
     out = []
     for clip in clips:
@@ -74,10 +76,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store, files = make(Path(folder))
         rng = np.random.default_rng(1)
-        print(f"| random batch of {BATCH} clips | one .npy a clip | store | ratio |\n|---|---|---|---|")
+        print(
+            f"| random batch of {BATCH} clips | one .npy a clip | store | ratio"
+            " |\n|---|---|---|---|"
+        )
         for name, (frames, joints) in cases.items():
             clips = rng.choice(store.clips, BATCH, replace=False).tolist()
-            ours, theirs = store.batch(clips, frames, joints)[0], from_files(files, clips, frames, joints)
+            ours, theirs = (
+                store.batch(clips, frames, joints)[0],
+                from_files(files, clips, frames, joints),
+            )
             np.testing.assert_array_equal(ours, theirs)
             times = best_of(
                 {
@@ -86,7 +94,10 @@ def main() -> None:
                 }
             )
             found[name] = times["files"] / times["store"]
-            print(f"| {name} | {1e3 * times['files']:.1f} ms | {1e3 * times['store']:.1f} ms | {found[name]:.1f}x |")
+            print(
+                f"| {name} | {1e3 * times['files']:.1f} ms | {1e3 * times['store']:.1f} ms |"
+                f" {found[name]:.1f}x |"
+            )
     if options.out:
         options.out.write_text(json.dumps(found, indent=2) + "\n")
 

@@ -1,8 +1,9 @@
-"""Landmarks of generated clips: how many a second on one core, and whether memory grows with the corpus.
+"""Landmarks of generated clips: how many a second on one core, and whether memory grows with the
+corpus.
 
-The rival makes the same arms and hands as a first version would: the arm solved for one frame at a time, fingers
-joint by joint in plain Python. Both must give the same points.
-The rendering of video has a benchmark of its own (`benchmarks.rendering`).
+The rival makes the same arms and hands as a first version would: the arm solved for one frame at a
+time, fingers joint by joint in plain Python. Both must give the same points. The rendering of video
+has a benchmark of its own (`benchmarks.rendering`).
 """
 
 import argparse
@@ -32,7 +33,9 @@ def make_clips(corpus: GeneratedCorpus, names: list[str]) -> int:
 
 
 def stream_memory(clips: int) -> float:
-    """Peak MiB that Python and numpy hold while `clips` clips are made and forgotten, manifest included."""
+    """Peak MiB that Python and numpy hold while `clips` clips are made and forgotten, manifest
+    included.
+    """
     few = GeneratedCorpus(glosses=100, signers=10, repetitions=1)
     few.clip(few.manifest["clip"].iloc[0])  # tables that are made once
     tracemalloc.start()
@@ -55,7 +58,9 @@ def whole(wrist, joints, swivel, angles) -> np.ndarray:
     """Ours: elbow and hand (T, 22, 3), all frames at once."""
     signer = make_signer(0, hardness=0)
     elbow, wrist, hands = arm(wrist, joints, swivel, signer)
-    return np.concatenate([elbow[:, None], motion.hand_points(wrist, hands, angles, signer.hand)], 1)
+    return np.concatenate(
+        [elbow[:, None], motion.hand_points(wrist, hands, angles, signer.hand)], 1
+    )
 
 
 def plain(wrist, joints, swivel, angles) -> np.ndarray:
@@ -66,7 +71,10 @@ def plain(wrist, joints, swivel, angles) -> np.ndarray:
         frame = slice(t, t + 1)
         elbow, at, hands = arm(wrist[frame], joints[frame], swivel[frame], signer)
         rows = [tuple(elbow[0])] + [
-            tuple(at[0, axis] + signer.hand * sum(point[k] * hands[0, axis, k] for k in range(3)) for axis in range(3))
+            tuple(
+                at[0, axis] + signer.hand * sum(point[k] * hands[0, axis, k] for k in range(3))
+                for axis in range(3)
+            )
             for point in plain_hand(angles[t])
         ]
         made.append(rows)
@@ -75,7 +83,10 @@ def plain(wrist, joints, swivel, angles) -> np.ndarray:
 
 def plain_hand(angles: np.ndarray) -> list[tuple[float, float, float]]:
     """21 points of a hand of size 1, joint by joint."""
-    held = [min(max(a, low), high) for a, (low, high) in zip(angles.tolist(), motion.LIMITS.tolist(), strict=True)]
+    held = [
+        min(max(a, low), high)
+        for a, (low, high) in zip(angles.tolist(), motion.LIMITS.tolist(), strict=True)
+    ]
     out, forward, flex = held[12:]
     points = [(0.0, 0.0, 0.0), (0.28, 0.26, 0.05)]
     for bone, bend, rise in zip((0.44, 0.36, 0.28), (0.0, 0.8, 1.6), (1.0, 0.8, 0.6), strict=True):
@@ -113,9 +124,15 @@ def main() -> None:
         **{f"peak MiB, {clips} clips": peak for clips, peak in memory.items()},
     }
     print("| landmarks of generated clips, one core | |\n|---|---|")
-    print(f"| one arm and hand, {FRAMES} frames: a plain loop over frames and joints | {1e3 * rival:.1f} ms |")
+    print(
+        f"| one arm and hand, {FRAMES} frames: a plain loop over frames and joints |"
+        f" {1e3 * rival:.1f} ms |"
+    )
     print(f"| ... ours, the same points | {1e3 * ours:.1f} ms, {rival / ours:.0f}x |")
-    print(f"| 1,000 whole clips of {frames / len(names):.0f} frames (wanted: {LIMIT:g} s) | {seconds:.1f} s |")
+    print(
+        f"| 1,000 whole clips of {frames / len(names):.0f} frames (wanted: {LIMIT:g} s) |"
+        f" {seconds:.1f} s |"
+    )
     print(f"| ... a clip | {1e3 * seconds / len(names):.1f} ms |")
     for clips, peak in memory.items():
         print(f"| peak memory while {clips:,} clips are made and forgotten | {peak:.1f} MiB |")

@@ -1,7 +1,9 @@
-"""A training step by modality: time, memory counted, what checkpointing and half precision change; and the loader.
+"""A training step by modality: time, memory counted, what checkpointing and half precision change;
+and the loader.
 
-On a CPU at a reduced size, CPU time of one thread; with a GPU the full model at batch 8 and the GPU's own peak. The
-loader's rival is keeping all pictures decoded in memory: the share is what a step without workers waits for.
+On a CPU at a reduced size, CPU time of one thread; with a GPU the full model at batch 8 and the
+GPU's own peak. The loader's rival is keeping all pictures decoded in memory: the share is what a
+step without workers waits for.
 """
 
 import argparse
@@ -12,14 +14,14 @@ from pathlib import Path
 import torch
 
 from benchmarks._timing import processor_seconds
-from signlib import presets
-from signlib.config import Settings
 from signlib.data.skeletons import MEDIAPIPE_543
-from signlib.estimate import GIB, random_batch
-from signlib.features.filming import PictureSettings
-from signlib.features.pictures import pictures_of
-from signlib.recognition import build_model
+from signlib.experiments.estimate import GIB, random_batch
+from signlib.extraction.filming import PictureSettings
+from signlib.extraction.pictures import pictures_of
+from signlib.settings import presets
+from signlib.settings.config import Settings
 from signlib.synthesis.clips import GeneratedCorpus
+from signlib.tasks.recognition import build_model
 from signlib.training.devices import choose_device
 from signlib.training.footprint import count_memory, half, loss_of, measure
 from signlib.training.multimodal import MultimodalDataset
@@ -28,10 +30,19 @@ from signlib.training.optim import make_optimizer, parameter_groups
 MODALITIES = ("rgb", "rgb+depth", "skeleton", "rgb+depth+skeleton")
 CLASSES, ROUNDS = 226, 3
 REDUCED = [
-    "pictures.size=96", "pictures.frames=8", "training.batch_size=4", "training.effective_batch=0",
-    "rgb.width=192", "rgb.layers=4", "rgb.heads=4", "rgb.intermediate=768",
-    "depth.width=192", "depth.layers=4", "depth.heads=4", "depth.intermediate=768",
-]  # fmt: skip
+    "pictures.size=96",
+    "pictures.frames=8",
+    "training.batch_size=4",
+    "training.effective_batch=0",
+    "rgb.width=192",
+    "rgb.layers=4",
+    "rgb.heads=4",
+    "rgb.intermediate=768",
+    "depth.width=192",
+    "depth.layers=4",
+    "depth.heads=4",
+    "depth.intermediate=768",
+]
 
 
 def settings_of(modalities: str, checkpointing: bool, gpu: bool) -> Settings:
@@ -71,17 +82,30 @@ def step_of(settings: Settings, precision: str) -> tuple[float, float]:
         model.zero_grad()
 
     step()
-    return processor_seconds(step, ROUNDS), count_memory(lambda: make(size), precision, gpu=False).total / GIB
+    return (
+        processor_seconds(step, ROUNDS),
+        count_memory(lambda: make(size), precision, gpu=False).total / GIB,
+    )
 
 
 def loading(seconds: float, folder: Path) -> dict[str, float]:
-    """Share of a step that waits for its batch, of a step that itself takes so long; without workers."""
+    """Share of a step that waits for its batch, of a step that itself takes so long; without
+    workers.
+    """
     settings = settings_of("rgb+depth", False, False)
-    corpus, pictures, size = GeneratedCorpus(4, 3, 1), settings.pictures, settings.training.batch_size
-    store = pictures_of(corpus, folder, PictureSettings(pictures.frames, pictures.size), progress=False)
+    corpus, pictures, size = (
+        GeneratedCorpus(4, 3, 1),
+        settings.pictures,
+        settings.training.batch_size,
+    )
+    store = pictures_of(
+        corpus, folder, PictureSettings(pictures.frames, pictures.size), progress=False
+    )
     found = {}
     for name, kept in (("store", False), ("memory", True)):
-        data = MultimodalDataset(store.clips, [0] * len(store), ("rgb", "depth"), store, in_memory=kept)
+        data = MultimodalDataset(
+            store.clips, [0] * len(store), ("rgb", "depth"), store, in_memory=kept
+        )
         wait = processor_seconds(lambda d=data: d.collate([d[n] for n in range(size)]), ROUNDS)
         found[name] = wait / (wait + seconds)
     return found
@@ -102,17 +126,24 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for modalities in MODALITIES:
         for precision in precisions:
-            plain, again = (step_of(settings_of(modalities, way, gpu), precision) for way in (False, True))
+            plain, again = (
+                step_of(settings_of(modalities, way, gpu), precision) for way in (False, True)
+            )
             steps[modalities, precision] = plain[0]
             found[f"{modalities}, {precision}: checkpointing / step"] = again[0] / plain[0]
             found[f"{modalities}, {precision}: memory / checkpointing"] = plain[1] / again[1]
-            figures = " | ".join(f"{1e3 * seconds:.0f} ms | {size:.2f} GiB" for seconds, size in (plain, again))
+            figures = " | ".join(
+                f"{1e3 * seconds:.0f} ms | {size:.2f} GiB" for seconds, size in (plain, again)
+            )
             print(f"| {modalities} | {precision} | {figures} |")
     if not gpu:
         with tempfile.TemporaryDirectory() as folder:
             shares = loading(steps["rgb+depth", "32"], Path(folder))
         found |= {f"waiting, {name}": share for name, share in shares.items()}
-        print(f"waiting without workers: {shares['store']:.1%} from the store, {shares['memory']:.1%} from memory")
+        print(
+            f"waiting without workers: {shares['store']:.1%} from the store, {shares['memory']:.1%}"
+            " from memory"
+        )
     if options.out:
         options.out.write_text(json.dumps(found, indent=2) + "\n")
 

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from signlib import flags, flags_frozen, paths
-from signlib.command_line import parser
+from signlib import paths
+from signlib.cli import flags, flags_frozen
+from signlib.cli.parser import parser
 from signlib.errors import InputError, SettingsError
 
 # torch reads these once, when it is first imported.
@@ -35,34 +36,43 @@ def _grouped(value: int | str) -> str:
 
 def models(options: argparse.Namespace) -> int:
     """Print the table of presets."""
-    from signlib.sizes import model_table
+    from signlib.experiments.sizes import model_table
 
     table = model_table()
     if options.format == "csv":
         print(table.to_csv(index=False), end="")
     else:
-        print(table.to_string(index=False, max_colwidth=None, formatters=dict.fromkeys(table.columns[1:-2], _grouped)))
+        print(
+            table.to_string(
+                index=False,
+                max_colwidth=None,
+                formatters=dict.fromkeys(table.columns[1:-2], _grouped),
+            )
+        )
     return 0
 
 
 def extract(options: argparse.Namespace) -> int:
     """Make or go on with a store; exit code 2 when no clip could be used."""
-    from signlib import extraction
-    from signlib.features import frozen_files
+    from signlib.experiments import extraction
+    from signlib.extraction import frozen_files
 
     asked = flags_frozen.extraction_of(options)
     common = (asked.source, asked.out, asked.overrides, options.workers)
     whole = options.extractor in ("pictures", "phonology")
     if whole and (options.merge or options.shard != "1/1"):
         raise SettingsError(
-            f"--extractor {options.extractor} makes its store in one piece: leave out --shard and --merge"
+            f"--extractor {options.extractor} makes its store in one piece: leave out --shard and"
+            " --merge"
         )
     if options.extractor == "phonology":
         store = extraction.extract_phonology(*common[:3], options.retry_failed)
     elif options.extractor == "pictures":
         store = extraction.extract_pictures(*common, options.retry_failed)
     else:
-        extractor = extraction.extract_frozen if options.extractor == "frozen" else extraction.extract
+        extractor = (
+            extraction.extract_frozen if options.extractor == "frozen" else extraction.extract
+        )
         store = extractor(*common, options.shard, options.merge, options.retry_failed)
     print(f"store {store.path}: {extraction.summary(store)}")
     if asked.files:
@@ -77,17 +87,21 @@ def extract(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """Fit a model and print what the run found."""
-    from signlib import config, experiment, presets, runs
+    from signlib.experiments import experiment
+    from signlib.runs import run as runs
+    from signlib.settings import config, presets
 
     if options.checkpoint_dir:
-        os.environ["SIGNLIB_RUNS"] = options.checkpoint_dir  # processes of several devices inherit it
+        os.environ["SIGNLIB_RUNS"] = (
+            options.checkpoint_dir
+        )  # processes of several devices inherit it
     preset = flags.preset_of(options)
     settings = presets.build(preset, options.mode, options.seed, flags.settings_of(options, preset))
     print(f"preset {preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
     for key, value in config.differences(settings, presets.build(preset, options.mode)).items():
         print(f"  {key} = {value}")
     if options.estimate:
-        from signlib.estimate import estimate, work_of
+        from signlib.experiments.estimate import estimate, work_of
 
         print(estimate(settings, work_of(settings)).report())
         return 0
@@ -97,12 +111,18 @@ def train(options: argparse.Namespace) -> int:
     source = runs.Run(options.init_from) if options.init_from else None
     run = experiment.train(settings, name, resume, init_from=source)
     used = run.facts
-    print(f"  used: {used['device']}, precision {used['precision']}, {used['epochs']} epochs, {used['steps']} steps, "
-          f"{used['parameters']:,} parameters; all settings in {run.path / runs.SETTINGS}")  # fmt: skip
+    print(
+        f"  used: {used['device']}, precision {used['precision']}, {used['epochs']} epochs,"
+        f" {used['steps']} steps, {used['parameters']:,} parameters; all settings in"
+        f" {run.path / runs.SETTINGS}"
+    )
     if settings.gcn.variant:
         print(experiment.decay_text(run))
     if not run.finished:
-        print(f"run {run.path}: the time budget ended after {run.facts['epochs']} epochs; go on with --resume")
+        print(
+            f"run {run.path}: the time budget ended after {run.facts['epochs']} epochs; go on with"
+            " --resume"
+        )
         return 0
     for metric in run.metrics:
         print(f"  {metric}")
@@ -114,24 +134,43 @@ def train(options: argparse.Namespace) -> int:
 
 
 def sweep(options: argparse.Namespace) -> int:
-    """Train what a sweep lacks, and print what it found; exit code 3 when the time budget ended first."""
-    from signlib import sweep as sweeping
-    from signlib.evaluation import ablation, sentence_table
+    """Train what a sweep lacks, and print what it found; exit code 3 when the time budget ended
+    first.
+    """
+    from signlib.experiments import sweep as sweeping
+    from signlib.reports import ablation, sentence_table
 
     if options.estimate:
         table = sweeping.cost(options.presets, options.seeds, options.mode, options.overrides)
         here = f"hours on {table['device'].iloc[0]} (measured)"
-        table = table.rename(columns={"hours": here, "T4": "hours on a T4 (computed)", "memory": "GiB here (counted)",
-                                      "memory_t4": "GiB on a T4 (counted)"})  # fmt: skip
+        table = table.rename(
+            columns={
+                "hours": here,
+                "T4": "hours on a T4 (computed)",
+                "memory": "GiB here (counted)",
+                "memory_t4": "GiB on a T4 (counted)",
+            }
+        )
         print(f"{len(options.seeds)} seeds of each preset, one after the other")
         print(table.drop(columns="device").to_string(float_format="{:.2f}".format))
-        print(f"in all: {table[here].sum():.1f} hours here, {table['hours on a T4 (computed)'].sum():.1f} on a T4")
+        print(
+            f"in all: {table[here].sum():.1f} hours here,"
+            f" {table['hours on a T4 (computed)'].sum():.1f} on a T4"
+        )
         return 0
     done = sweeping.sweep(
-        options.presets, options.seeds, options.mode, options.overrides, options.hours, workers=options.workers
+        options.presets,
+        options.seeds,
+        options.mode,
+        options.overrides,
+        options.hours,
+        workers=options.workers,
     )
     if done.open:
-        print(f"the time budget ended before {len(done.open)} runs ({', '.join(done.open)}); the same command goes on")
+        print(
+            f"the time budget ended before {len(done.open)} runs ({', '.join(done.open)}); the same"
+            " command goes on"
+        )
         return 3
     if sentence_table.spoken(done.runs):
         print(sentence_table.readable(sentence_table.sentence_table(done.runs)).to_string())
@@ -139,7 +178,10 @@ def sweep(options: argparse.Namespace) -> int:
         print(ablation.readable(ablation.condition_table(done.runs)).to_string())
         gains = ablation.against_best_member(done.runs)
         if len(gains):
-            print(f"\nagainst the best member by validation, over signers, {len(options.seeds)} seeds averaged")
+            print(
+                f"\nagainst the best member by validation, over signers, {len(options.seeds)} seeds"
+                " averaged"
+            )
             print(ablation.readable_gains(gains).to_string())
     if options.mode == "smoke":
         print("smoke runs: small sizes, they say nothing about real signing")
@@ -148,12 +190,17 @@ def sweep(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """Print the five likeliest glosses of each clip; exit code 2 when no clip could be used."""
-    from signlib import files, recognise, runs
+    from signlib import files
+    from signlib.experiments import prediction as recognise
+    from signlib.runs import run as runs
 
     run = runs.Run(options.run)
     table = recognise.predict(run, options.clips, options.split, tower=options.tower)
     if run.settings.data.corpus == "generated":
-        print("this run was trained on generated clips: what it says of real ones means nothing", file=sys.stderr)
+        print(
+            "this run was trained on generated clips: what it says of real ones means nothing",
+            file=sys.stderr,
+        )
     for row in table.itertuples():
         best = ", ".join(f"{gloss} {share:.0%}" for gloss, share in row.top)
         without = f" (without {row.missing})" if row.missing else ""
@@ -171,21 +218,25 @@ def predict(options: argparse.Namespace) -> int:
 
 def wer(options: argparse.Namespace) -> int:
     """Print counts, intervals and confusions, and the paired test where there is a second ctm."""
-    from signlib.evaluation import wer_report
+    from signlib.reports import wer_report
 
     found = wer_report.score(options.reference, options.hypothesis, options.simplify)
     print(wer_report.report(found))
     if options.against:
-        pair = (options.reference, options.against) if options.hypothesis else (options.against, None)
+        pair = (
+            (options.reference, options.against) if options.hypothesis else (options.against, None)
+        )
         compared = wer_report.compare(wer_report.score(*pair, options.simplify), found)
-        print(f"\n{wer_report.describe(compared, (options.against, options.hypothesis or options.reference))}")
+        print(
+            f"\n{wer_report.describe(compared, (options.against, options.hypothesis or options.reference))}"
+        )
     return 0
 
 
 def compare(options: argparse.Namespace) -> int:
     """Print the verdicts, and the report or where it was written."""
-    from signlib import runs
-    from signlib.evaluation import compare_report
+    from signlib.reports import compare_report
+    from signlib.runs import run as runs
 
     made = compare_report.report([runs.Run(path) for path in options.runs], options.rope)
     if not options.out:
@@ -205,7 +256,9 @@ def run(options: argparse.Namespace) -> int:
     given = Path(options.notebook)
     path = given if given.suffix == ".ipynb" else paths.notebooks_root() / f"{given.name}.ipynb"
     if not path.is_file():
-        raise SettingsError(f"notebook {path} does not exist; `ls {paths.notebooks_root()}` lists them")
+        raise SettingsError(
+            f"notebook {path} does not exist; `ls {paths.notebooks_root()}` lists them"
+        )
     output = Path(options.out) if options.out else paths.results_root() / "course" / path.name
     result = run_notebook(path, dict(options.parameters), output)
     print(result)
@@ -218,8 +271,8 @@ def run(options: argparse.Namespace) -> int:
 
 def ensemble(options: argparse.Namespace) -> int:
     """Print what several runs reach together."""
-    from signlib import runs
-    from signlib.evaluation import ensemble as evaluation
+    from signlib.reports import ensemble as evaluation
+    from signlib.runs import run as runs
 
     together = evaluation.ensemble([runs.Run(folder) for folder in options.runs])
     print(evaluation.readable(evaluation.ensemble_table(together), together).to_string())
@@ -228,7 +281,8 @@ def ensemble(options: argparse.Namespace) -> int:
 
 def publish(options: argparse.Namespace) -> int:
     """Publish a run."""
-    from signlib import corpora, runs
+    from signlib.corpora import clips as corpora
+    from signlib.runs import run as runs
 
     found = runs.Run(options.run)
     print(f"published {runs.publish(found, found.settings.data.corpus not in corpora.OPEN)}")
@@ -237,20 +291,35 @@ def publish(options: argparse.Namespace) -> int:
 
 def results(options: argparse.Namespace) -> int:
     """Write or check the README's results table."""
-    from signlib.evaluation import tables
+    from signlib.reports import tables
 
     changed = tables.update_readme(check_only=options.check)
     print(
         "README.md: the results table "
-        + ("differs" if changed and options.check else "is up to date" if not changed else "was written")
+        + (
+            "differs"
+            if changed and options.check
+            else "is up to date"
+            if not changed
+            else "was written"
+        )
     )
     return 1 if changed and options.check else 0
 
 
 COMMANDS = {
-    "models": models, "extract": extract, "train": train, "sweep": sweep, "predict": predict,
-    "wer": wer, "compare": compare, "ensemble": ensemble, "run": run, "publish": publish, "results": results,
-}  # fmt: skip
+    "models": models,
+    "extract": extract,
+    "train": train,
+    "sweep": sweep,
+    "predict": predict,
+    "wer": wer,
+    "compare": compare,
+    "ensemble": ensemble,
+    "run": run,
+    "publish": publish,
+    "results": results,
+}
 
 
 if __name__ == "__main__":

@@ -23,8 +23,15 @@ FULL = {
 def disk_error(error: OSError, path: Path) -> DiskError:
     """The error to raise when `path` could not be written; it says why and what to do."""
     full = FULL.get(error.errno or 0)
-    what = "make room and run the same command again" if full else "name another place, or make this one writable"
-    return DiskError(f"cannot write {path}: {full or error.strerror}; what was written before stays whole: {what}")
+    what = (
+        "make room and run the same command again"
+        if full
+        else "name another place, or make this one writable"
+    )
+    return DiskError(
+        f"cannot write {path}: {full or error.strerror}; what was written before stays whole:"
+        f" {what}"
+    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -44,7 +51,9 @@ def with_part(path: Path, start: str, end: str, part: str) -> str:
     """
     page = path.read_text(encoding="utf-8")
     if page.count(start) != 1 or page.count(end) != 1:
-        raise RunError(f"{path} must hold {start} and {end} once each, around the part that is written")
+        raise RunError(
+            f"{path} must hold {start} and {end} once each, around the part that is written"
+        )
     return f"{page.partition(start)[0]}{start}\n{part}\n{end}{page.partition(end)[2]}"
 
 

@@ -68,9 +68,20 @@ def inside(root: str | Path, relative: str) -> Path:
     """
     parts = PurePosixPath(relative.replace("\\", "/"))
     windows = PureWindowsPath(relative)
-    if not relative or parts.is_absolute() or windows.drive or ".." in parts.parts or "\0" in relative:
-        raise InputError(f"path {relative!r} leaves its root {root}: use a path relative to that folder, without '..'")
+    if (
+        not relative
+        or parts.is_absolute()
+        or windows.drive
+        or ".." in parts.parts
+        or "\0" in relative
+    ):
+        raise InputError(
+            f"path {relative!r} leaves its root {root}: use a path relative to that folder, without"
+            " '..'"
+        )
     path = Path(root) / parts
     if not path.resolve().is_relative_to(Path(root).resolve()):
-        raise InputError(f"path {relative!r} is a link that leaves its root {root}: copy the file there")
+        raise InputError(
+            f"path {relative!r} is a link that leaves its root {root}: copy the file there"
+        )
     return path

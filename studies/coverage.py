@@ -1,8 +1,9 @@
-"""Do 95 % intervals hold the truth 95 times in a hundred? For clips, for few signers, for few seeds.
+"""Do 95 % intervals hold the truth 95 times in a hundred? For clips, for few signers, for few
+seeds.
 
-Two made-up systems are tested on made-up clips over and over. What is true is known: a clip is right when a sum of
-normal parts (clip, signer, signer with this system, seed, luck) is above 0. `--doc docs/statistics.md` writes the
-tables into the page.
+Two made-up systems are tested on made-up clips over and over. What is true is known: a clip is
+right when a sum of normal parts (clip, signer, signer with this system, seed, luck) is above 0.
+`--doc docs/statistics.md` writes the tables into the page.
 """
 
 import argparse
@@ -16,8 +17,8 @@ from scipy import stats
 from tqdm.auto import tqdm
 
 from signlib.evaluation.metrics import wilson_interval
-from signlib.evaluation.variation import bootstrap, difference
 from signlib.files import with_part, write_text
+from signlib.statistics.variation import bootstrap, difference
 
 BEGIN, END = "<!-- coverage: written by studies/coverage.py -->", "<!-- end of coverage -->"
 CLIPS, RESAMPLES = 60, 1000
@@ -63,7 +64,9 @@ class World:
             sums = []
             for level in self.levels:
                 own = base + np.repeat(self.own * rng.standard_normal(len(sizes)), sizes)
-                luck = self.seed * rng.standard_normal((seeds, 1)) + rng.standard_normal((seeds, len(base)))
+                luck = self.seed * rng.standard_normal((seeds, 1)) + rng.standard_normal(
+                    (seeds, len(base))
+                )
                 sums.append(np.add.reduceat((level + own + luck > 0).astype(float), starts, axis=1))
             yield sums[0], sums[1]
 
@@ -84,7 +87,12 @@ def drawn(seeds: bool) -> Interval:
 
 
 def coverage(
-    methods: dict[str, Interval], world: World, sizes: np.ndarray, seeds: int, copies: int, seed: int = 0
+    methods: dict[str, Interval],
+    world: World,
+    sizes: np.ndarray,
+    seeds: int,
+    copies: int,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Per cent of drawn corpora in which each interval holds the truth."""
     held = dict.fromkeys(methods, 0)
@@ -126,18 +134,28 @@ def clustered(copies: int) -> pd.DataFrame:
 
 
 def _sizes(count: int, unequal: bool) -> np.ndarray:
-    """Clips of each signer; unequal ones go from 10 to 110 or so, as in a corpus that volunteers recorded."""
+    """Clips of each signer; unequal ones go from 10 to 110 or so, as in a corpus that volunteers
+    recorded.
+    """
     return np.linspace(10, 2 * CLIPS - 10, count).astype(int) if unequal else np.full(count, CLIPS)
 
 
 def _as_independent(world: World, sizes: np.ndarray, copies: int) -> float:
-    """The same corpora with an interval that forgets who signs, from the counts of clips that only one system got."""
+    """The same corpora with an interval that forgets who signs, from the counts of clips that only
+    one system got.
+    """
     rng, held = np.random.default_rng(0), 0
     for _ in range(copies):
         base = np.repeat(world.signer * rng.standard_normal(len(sizes)), sizes)
         base += world.clip * rng.standard_normal(len(base))
-        right = [level + base + np.repeat(world.own * rng.standard_normal(len(sizes)), sizes)
-                 + rng.standard_normal(len(base)) > 0 for level in world.levels]  # fmt: skip
+        right = [
+            level
+            + base
+            + np.repeat(world.own * rng.standard_normal(len(sizes)), sizes)
+            + rng.standard_normal(len(base))
+            > 0
+            for level in world.levels
+        ]
         found = difference(*right)
         held += found.low <= world.truth <= found.high
     return 100 * held / copies
@@ -146,32 +164,50 @@ def _as_independent(world: World, sizes: np.ndarray, copies: int) -> float:
 def crossed(copies: int) -> pd.DataFrame:
     """Few signers and few seeds at once."""
     methods = {
-        "t over signers": over(False), "t over seeds": over(True, False), "t over seeds and signers": over(True),
+        "t over signers": over(False),
+        "t over seeds": over(True, False),
+        "t over seeds and signers": over(True),
         "bootstrap of both": drawn(True),
-    }  # fmt: skip
+    }
     rows = {}
     for seeds in (3, 5, 10):
         for count in (6, 10, 30):
-            rows[f"{seeds} seeds, {count} signers"] = coverage(methods, World(), _sizes(count, False), seeds, copies)
+            rows[f"{seeds} seeds, {count} signers"] = coverage(
+                methods, World(), _sizes(count, False), seeds, copies
+            )
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("few seeds and signers")
 
 
 def text(table: pd.DataFrame) -> str:
     """Coverage in per cent as markdown."""
-    lines = [f"| {table.index.name} | " + " | ".join(table.columns) + " |", "|---" * (table.shape[1] + 1) + "|"]
-    return "\n".join(lines + [f"| {name} | " + " | ".join(f"{x:.1f}" for x in row) + " |"
-                              for name, row in zip(table.index, table.to_numpy(), strict=True)])  # fmt: skip
+    lines = [
+        f"| {table.index.name} | " + " | ".join(table.columns) + " |",
+        "|---" * (table.shape[1] + 1) + "|",
+    ]
+    return "\n".join(
+        lines
+        + [
+            f"| {name} | " + " | ".join(f"{x:.1f}" for x in row) + " |"
+            for name, row in zip(table.index, table.to_numpy(), strict=True)
+        ]
+    )
 
 
 def main() -> None:
     """Simulate and print; write into a page where one is named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--copies", type=int, default=1500, help="drawn corpora a row (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--copies", type=int, default=1500, help="drawn corpora a row (default: %(default)s)"
+    )
     parser.add_argument("--doc", type=Path, help="write the tables between this page's marks")
     options = parser.parse_args()
     error = 100 * np.sqrt(0.95 * 0.05 / options.copies)
-    parts = [f"How often a 95 % interval holds the truth, in per cent of {options.copies:,} drawn corpora (each number "
-             f"is good to ±{2 * error:.1f})."]  # fmt: skip
+    parts = [
+        f"How often a 95 % interval holds the truth, in per cent of {options.copies:,} drawn"
+        f" corpora (each number is good to ±{2 * error:.1f})."
+    ]
     for part in tqdm((independent, clustered, crossed), desc="coverage"):
         parts.append(text(part(options.copies)))
     page = "\n\n".join(parts)

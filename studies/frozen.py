@@ -1,9 +1,11 @@
-"""The landmark half of the classifier on frozen features alone: wlasl-50, four folds, against a support vector machine.
+"""The landmark half of the classifier on frozen features alone: wlasl-50, four folds, against a
+support vector machine.
 
-Seed 004's branch and ours are trained by their presets; nothing is selected, the last epoch counts. The
-machine is scikit-learn's own (C = 10) on body-normalised points at 16 moments of each clip, hands about their wrists in
-palms: the strongest of several ways of feeding one that were tried on these folds. Both see the same folds, and
-nobody knows who signs: a fold may share signers with another. Only aggregates are printed.
+Seed 004's branch and ours are trained by their presets; nothing is selected, the last epoch counts.
+The machine is scikit-learn's own (C = 10) on body-normalised points at 16 moments of each clip,
+hands about their wrists in palms: the strongest of several ways of feeding one that were tried on
+these folds. Both see the same folds, and nobody knows who signs: a fold may share signers with
+another. Only aggregates are printed.
 """
 
 import argparse
@@ -15,22 +17,31 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from signlib import corpora, experiment, presets
-from signlib.config import Settings
+from signlib.corpora import clips as corpora
 from signlib.data.skeletons import Skeleton
 from signlib.evaluation import metrics
 from signlib.evaluation.neighbours import flatten
-from signlib.evaluation.paired import mcnemar
+from signlib.experiments import experiment
+from signlib.settings import presets
+from signlib.settings.config import Settings
+from signlib.statistics.paired import mcnemar
 from signlib.training.batches import prepare_clips
 
-PRESETS = {"our encoder": "wlasl-50/landmark-encoder", "the seed's branch": "wlasl-50/landmark-branch"}
+PRESETS = {
+    "our encoder": "wlasl-50/landmark-encoder",
+    "the seed's branch": "wlasl-50/landmark-branch",
+}
 FOLDS, MACHINE = 4, "support vector machine"
 
 
 def feed(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """What the machine is fed with: (numbers,) for normalised points (T, J, 2), zeros for what was not found."""
+    """What the machine is fed with: (numbers,) for normalised points (T, J, 2), zeros for what was
+    not found.
+    """
     hands = [list(skeleton.parts[f"{side}_hand"]) for side in ("left", "right")]
-    parts = [points[:, [joint for joint in range(len(skeleton)) if joint not in hands[0] + hands[1]]]]
+    parts = [
+        points[:, [joint for joint in range(len(skeleton)) if joint not in hands[0] + hands[1]]]
+    ]
     for joints in hands:
         hand = points[:, joints]
         local = hand - hand[:, :1]
@@ -66,33 +77,59 @@ def trained(name: str, settings: Settings) -> pd.DataFrame:
 
 def _table(name: str, clips: pd.Series, wanted: pd.Series, named: np.ndarray) -> pd.DataFrame:
     right = np.asarray(wanted) == np.asarray(named)
-    return pd.DataFrame({"arm": name, "clip": list(clips), "gloss": list(wanted), "right": right.astype(float)})
+    return pd.DataFrame(
+        {"arm": name, "clip": list(clips), "gloss": list(wanted), "right": right.astype(float)}
+    )
 
 
 def report(found: pd.DataFrame) -> str:
-    """Pooled accuracy of each arm, and its paired difference from the machine with an interval over glosses."""
+    """Pooled accuracy of each arm, and its paired difference from the machine with an interval over
+    glosses.
+    """
     wide = found.pivot_table(index=["gloss", "clip"], columns="arm", values="right")
     glosses = wide.index.get_level_values("gloss").tolist()
-    lines = ["| arm | top-1 (%) [95 %, over glosses] | points against the machine | only it / only the machine, p |",
-             "|---|---|---|---|"]  # fmt: skip
+    lines = [
+        (
+            "| arm | top-1 (%) [95 %, over glosses] | points against the machine | only it / only"
+            " the machine, p |"
+        ),
+        "|---|---|---|---|",
+    ]
     for arm in dict.fromkeys(found["arm"]):
         right = wide[arm].to_numpy()
         low, high = metrics.cluster_interval(right, glosses)
         gain = right - wide[MACHINE].to_numpy()
         first, second = metrics.cluster_interval(gain, glosses)
         won, lost = int((gain > 0).sum()), int((gain < 0).sum())
-        against = "- | -" if arm == MACHINE else (
-            f"{100 * gain.mean():+.1f} [{first:+.1f}, {second:+.1f}] | {won} / {lost}, {mcnemar(lost, won):.2g}"
-        )  # fmt: skip
+        against = (
+            "- | -"
+            if arm == MACHINE
+            else (
+                f"{100 * gain.mean():+.1f} [{first:+.1f}, {second:+.1f}] | {won} / {lost},"
+                f" {mcnemar(lost, won):.2g}"
+            )
+        )
         lines.append(f"| {arm} | {100 * right.mean():.1f} [{low:.1f}, {high:.1f}] | {against} |")
-    return "\n".join([*lines, f"\n{len(wide)} clips of {len(set(glosses))} glosses, each tested once; signers unknown"])
+    return "\n".join(
+        [
+            *lines,
+            (
+                f"\n{len(wide)} clips of {len(set(glosses))} glosses, each tested once; signers"
+                " unknown"
+            ),
+        ]
+    )
 
 
 def main() -> None:
     """Train all folds, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    parser.add_argument("--arms", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="(default: all)")
+    parser.add_argument(
+        "--arms", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="(default: all)"
+    )
     options = parser.parse_args()
     tables = []
     for fold in range(FOLDS):

@@ -1,9 +1,10 @@
-"""Attention over time against the seed's attention over a single key, with features that know a little of hands.
+"""Attention over time against the seed's attention over a single key, with features that know a
+little of hands.
 
-A small VideoMAE first learns where wrists and fingertips are, on clips of another generated world (other signs, other
-people), and is frozen. Its features and landmarks of a second world then train both attentions, and each stream
-alone, several times; half of the signers are tested, nothing is selected, the last epoch counts. Runs are kept below
-SIGNLIB_RUNS and resumed.
+A small VideoMAE first learns where wrists and fingertips are, on clips of another generated world
+(other signs, other people), and is frozen. Its features and landmarks of a second world then train
+both attentions, and each stream alone, several times; half of the signers are tested, nothing is
+selected, the last epoch counts. Runs are kept below SIGNLIB_RUNS and resumed.
 """
 
 import argparse
@@ -16,12 +17,14 @@ from torch import nn
 from tqdm.auto import trange
 from transformers import VideoMAEConfig, VideoMAEModel
 
-from signlib import experiment, paths, presets
+from signlib import paths
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import sample_indices
 from signlib.evaluation import metrics
-from signlib.features.filming import COLOUR, PictureSettings, RenderedClips
-from signlib.features.towers import load_tower
+from signlib.experiments import experiment
+from signlib.extraction.filming import COLOUR, PictureSettings, RenderedClips
+from signlib.extraction.towers import load_tower
+from signlib.settings import presets
 from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus
 
@@ -32,22 +35,34 @@ JOINTS, SHOULDERS = (
     for joints in (("wrist", "index", "thumb"), ("shoulder",))
 )
 SIZES = [
-    "data.glosses=12", f"data.signers={SIGNERS}", "data.repetitions=1", f"frozen.frames={FRAMES}", "frozen.width=64",
-    "frozen.intermediate=256", "training.epochs=20", "training.batch_size=16", f"features.frames={FRAMES}",
-    "data.split=signer", f"data.hardness={HARDNESS}", "training.threads=1",
-]  # fmt: skip
+    "data.glosses=12",
+    f"data.signers={SIGNERS}",
+    "data.repetitions=1",
+    f"frozen.frames={FRAMES}",
+    "frozen.width=64",
+    "frozen.intermediate=256",
+    "training.epochs=20",
+    "training.batch_size=16",
+    f"features.frames={FRAMES}",
+    "data.split=signer",
+    f"data.hardness={HARDNESS}",
+    "training.threads=1",
+]
 SEED, TIME = "attention, one key (seed 004)", "attention over time"
 ARMS = {
-    SEED: ("wlasl/attention", []), TIME: ("wlasl/attention-over-time", []),
+    SEED: ("wlasl/attention", []),
+    TIME: ("wlasl/attention-over-time", []),
     "features alone": ("wlasl/concat", ["frozen.inputs=[visual]"]),
     "landmarks alone": ("wlasl/concat", ["frozen.inputs=[landmarks]"]),
-}  # fmt: skip
+}
 
 
 def films(world: GeneratedCorpus, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures (N, WINDOW, 3, SIDE, SIDE) of 0..255, and where hands are from between the shoulders, in widths of them.
+    """Pictures (N, WINDOW, 3, SIDE, SIDE) of 0..255, and where hands are from between the
+    shoulders, in widths of them.
 
-    The second is (N, WINDOW / 2, 2 * joints): a token of VideoMAE spans two pictures, so it has their mean.
+    The second is (N, WINDOW / 2, 2 * joints): a token of VideoMAE spans two pictures, so it has
+    their mean.
     """
     source = RenderedClips(world)
     pictures, places = [], []
@@ -61,20 +76,29 @@ def films(world: GeneratedCorpus, clips: int) -> tuple[torch.Tensor, torch.Tenso
         local = (flat[:, JOINTS] - shoulders.mean(1, keepdims=True)) / width
         places.append(local.reshape(-1, 2, 2 * len(JOINTS)).mean(1))
     seen = torch.from_numpy(np.stack(pictures)).permute(0, 1, 4, 2, 3)
-    return seen.unflatten(1, (-1, WINDOW)).flatten(0, 1), torch.from_numpy(np.stack(places)).float().reshape(
-        -1, WINDOW // 2, 2 * len(JOINTS)
-    )
+    return seen.unflatten(1, (-1, WINDOW)).flatten(0, 1), torch.from_numpy(
+        np.stack(places)
+    ).float().reshape(-1, WINDOW // 2, 2 * len(JOINTS))
 
 
 def encoder(folder: Path, clips: int, epochs: int) -> tuple[Path, float]:
-    """Where a VideoMAE that has learned to find hands is saved, and the share of their variance that it explains."""
+    """Where a VideoMAE that has learned to find hands is saved, and the share of their variance
+    that it explains.
+    """
     world = GeneratedCorpus(60, 40, 1, seed=OTHER_WORLD, hardness=HARDNESS)
     pictures, places = films(world, clips)
     held = len(pictures) // 10
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        sizes = {"hidden_size": 96, "intermediate_size": 192, "num_hidden_layers": 3, "num_attention_heads": 4}
-        model = VideoMAEModel(VideoMAEConfig(**sizes, image_size=SIDE, patch_size=16, num_frames=WINDOW))
+        sizes = {
+            "hidden_size": 96,
+            "intermediate_size": 192,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+        }
+        model = VideoMAEModel(
+            VideoMAEConfig(**sizes, image_size=SIDE, patch_size=16, num_frames=WINDOW)
+        )
         head = nn.Linear(96, places.shape[-1])
         middle, scale = scaling(folder, model)
         mean, spread = places[held:].mean(0), places[held:].std(0)
@@ -101,7 +125,9 @@ def encoder(folder: Path, clips: int, epochs: int) -> tuple[Path, float]:
 
 
 def scaling(folder: Path, model: VideoMAEModel) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation (3, 1, 1) by which pictures of such a model will be scaled when it is frozen."""
+    """Mean and deviation (3, 1, 1) by which pictures of such a model will be scaled when it is
+    frozen.
+    """
     model.save_pretrained(folder)
     facts = load_tower(str(folder), device="cpu").facts
     return torch.tensor(facts.mean).view(3, 1, 1), torch.tensor(facts.deviation).view(3, 1, 1)
@@ -111,45 +137,80 @@ def tested(arm: str, seed: int, tower: Path) -> pd.DataFrame:
     """The test clips and whether each was recognised."""
     preset, changes = ARMS[arm]
     signers = sorted(set(GeneratedCorpus(12, SIGNERS, 1).manifest["signer"]))[::2]
-    world = ["data.corpus=generated", f"data.test_signers=[{','.join(signers)}]", f"frozen.tower={tower}"]
+    world = [
+        "data.corpus=generated",
+        f"data.test_signers=[{','.join(signers)}]",
+        f"frozen.tower={tower}",
+    ]
     settings = presets.build(preset, seed=seed, overrides=[*world, *SIZES, *changes])
     name = f"attention-study-{arm.split(',')[0].replace(' ', '-')}-seed{seed}"
     table = experiment.train(settings, name, resume=True, quiet=True).predictions
     right = (table["target"] == table["prediction"]).astype(float)
-    return pd.DataFrame({"seed": seed, "arm": arm, "clip": table["clip"], "signer": table["signer"], "right": right})
+    return pd.DataFrame(
+        {"seed": seed, "arm": arm, "clip": table["clip"], "signer": table["signer"], "right": right}
+    )
 
 
 def report(found: pd.DataFrame) -> str:
-    """Accuracy of each arm, and its paired difference from the seed's attention, with intervals over signers.
+    """Accuracy of each arm, and its paired difference from the seed's attention, with intervals
+    over signers.
 
-    Those know nothing of how much a training differs from the next: so the difference stands there by seed, too.
+    Those know nothing of how much a training differs from the next: so the difference stands there
+    by seed, too.
     """
     wide = found.pivot_table(index=["signer", "clip"], columns=["arm", "seed"], values="right")
     signers = wide.index.get_level_values("signer").tolist()
-    lines = ["| | top-1 by seed (%) | mean (%) [95 %, over signers] | points against the seed's attention | by seed |",
-             "|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        (
+            "| | top-1 by seed (%) | mean (%) [95 %, over signers] | points against the seed's"
+            " attention | by seed |"
+        ),
+        "|---|---|---|---|---|",
+    ]
     for arm in ARMS:
         right = wide[arm].mean(axis=1).to_numpy()
         gain = right - wide[SEED].mean(axis=1).to_numpy()
-        (low, high), (first, last) = (metrics.cluster_interval(values, signers) for values in (right, gain))
+        (low, high), (first, last) = (
+            metrics.cluster_interval(values, signers) for values in (right, gain)
+        )
         by_seed = ", ".join(f"{100 * value:.1f}" for value in wide[arm].mean())
         each = ", ".join(f"{100 * value:+.1f}" for value in (wide[arm] - wide[SEED]).mean())
-        against = "- | -" if arm == SEED else f"{100 * gain.mean():+.1f} [{first:+.1f}, {last:+.1f}] | {each}"
-        lines.append(f"| {arm} | {by_seed} | {100 * right.mean():.1f} [{low:.1f}, {high:.1f}] | {against} |")
-    return "\n".join([*lines, f"\n{len(wide)} clips of {len(set(signers))} signers, each tested once a seed"])
+        against = (
+            "- | -"
+            if arm == SEED
+            else f"{100 * gain.mean():+.1f} [{first:+.1f}, {last:+.1f}] | {each}"
+        )
+        lines.append(
+            f"| {arm} | {by_seed} | {100 * right.mean():.1f} [{low:.1f}, {high:.1f}] | {against} |"
+        )
+    return "\n".join(
+        [*lines, f"\n{len(wide)} clips of {len(set(signers))} signers, each tested once a seed"]
+    )
 
 
 def main() -> None:
     """Train the encoder and all arms, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: %(default)s)")
-    parser.add_argument("--clips", type=int, default=400, help="that the encoder learns from (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=22, help="of the encoder (default: %(default)s)")
+    parser.add_argument(
+        "--clips", type=int, default=400, help="that the encoder learns from (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=22, help="of the encoder (default: %(default)s)"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    tower, explained = encoder(paths.runs_root() / "frozen" / "finds-hands", options.clips, options.epochs)
+    tower, explained = encoder(
+        paths.runs_root() / "frozen" / "finds-hands", options.clips, options.epochs
+    )
     print(f"the encoder explains {explained:.0%} of where hands are in clips that it has not seen")
-    print(report(pd.concat([tested(arm, seed, tower) for seed in range(options.seeds) for arm in ARMS])))
+    print(
+        report(
+            pd.concat([tested(arm, seed, tower) for seed in range(options.seeds) for arm in ARMS])
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What colour, depth and landmarks each tell: minimal pairs of signs, read by unseen signers' clips.
+"""What colour, depth and landmarks each tell: minimal pairs of signs, read by unseen signers'
+clips.
 
-Pairs of signs differ in one phonological value. Every clip is filmed at 8 moments of its stroke, cut to a square
-around the shoulders, and read as gradients (colour), as distance from the body (depth) and as normalised points
-(landmarks). For each pair and modality a linear classifier is trained on some signers and asked about the others;
-`fused` adds the three log-odds. Half is chance.
+Pairs of signs differ in one phonological value. Every clip is filmed at 8 moments of its stroke,
+cut to a square around the shoulders, and read as gradients (colour), as distance from the body
+(depth) and as normalised points (landmarks). For each pair and modality a linear classifier is
+trained on some signers and asked about the others; `fused` adds the three log-odds. Half is chance.
 """
 
 import argparse
@@ -29,11 +30,21 @@ from signlib.synthesis.signs import minimal_pairs
 
 MOMENTS, PICTURE, CUT, SMALL = 8, 192, 96, 24
 AROUND, DEEP = 1.7, 600.0
-"""Half the side of the cut in shoulder widths; millimetres before and behind the body that depth tells apart."""
+"""Half the side of the cut in shoulder widths; millimetres before and behind the body that depth
+tells apart.
+"""
 STRENGTH = 0.01
 VALUES = (
-    "handshape", "location", "movement", "direction", "orientation", "repetitions", "hands", "internal", "contact",
-)  # fmt: skip
+    "handshape",
+    "location",
+    "movement",
+    "direction",
+    "orientation",
+    "repetitions",
+    "hands",
+    "internal",
+    "contact",
+)
 MODALITIES = ("colour", "depth", "landmarks")
 LEXICON = 1000
 UPPER = MEDIAPIPE_543.selection("upper")
@@ -42,14 +53,22 @@ UPPER = MEDIAPIPE_543.selection("upper")
 def seen(corpus: GeneratedCorpus, name: str) -> dict[str, np.ndarray]:
     """One feature vector a modality of a clip."""
     performance, signer, truth = corpus.performance(name), corpus.seated(name), corpus.truth(name)
-    moments = np.linspace(truth["stroke_start"], truth["stroke_end"] - 1, MOMENTS).round().astype(int)
+    moments = (
+        np.linspace(truth["stroke_start"], truth["stroke_end"] - 1, MOMENTS).round().astype(int)
+    )
     shoulders = project(performance.points[moments][:, [479, 480]], signer)[:, :, :2] * PICTURE
     middle = shoulders.mean((0, 1))
     half = AROUND * np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=1).mean()
-    to_cut = np.array([[CUT / 2 / half, 0, CUT / 2 - middle[0] * CUT / 2 / half],
-                       [0, CUT / 2 / half, CUT / 2 - middle[1] * CUT / 2 / half]])  # fmt: skip
+    to_cut = np.array(
+        [
+            [CUT / 2 / half, 0, CUT / 2 - middle[0] * CUT / 2 / half],
+            [0, CUT / 2 / half, CUT / 2 - middle[1] * CUT / 2 / half],
+        ]
+    )
     colours, depths = [], []
-    for colour, depth in render(performance.at(moments), signer, look_of(corpus, signer.name), PICTURE, PICTURE):
+    for colour, depth in render(
+        performance.at(moments), signer, look_of(corpus, signer.name), PICTURE, PICTURE
+    ):
         grey = cv2.warpAffine(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), to_cut, (CUT, CUT))
         colours.append(hog(grey, 8, (12, 12), (1, 1)))
         near = np.where(depth == 0, 60_000, depth).astype(np.float32)
@@ -58,7 +77,11 @@ def seen(corpus: GeneratedCorpus, name: str) -> dict[str, np.ndarray]:
         relative = np.clip((near - body) / DEEP, -1, 1)
         depths.append(cv2.resize(relative, (SMALL, SMALL), interpolation=cv2.INTER_AREA).ravel())
     points = normalise(corpus.clip(name)[moments[0] : moments[-1] + 1], MEDIAPIPE_543)[:, UPPER, :2]
-    return {"colour": np.concatenate(colours), "depth": np.concatenate(depths), "landmarks": flatten(points, MOMENTS)}
+    return {
+        "colour": np.concatenate(colours),
+        "depth": np.concatenate(depths),
+        "landmarks": flatten(points, MOMENTS),
+    }
 
 
 def chosen_pairs(corpus: GeneratedCorpus, count: int) -> list[tuple[str, int, int]]:
@@ -72,7 +95,8 @@ def chosen_pairs(corpus: GeneratedCorpus, count: int) -> list[tuple[str, int, in
 
 
 def read(one: list[dict], other: list[dict], train: np.ndarray) -> dict[str, np.ndarray]:
-    """For each modality and for all together: was each clip of the unseen signers called by the right sign?
+    """For each modality and for all together: was each clip of the unseen signers called by the
+    right sign?
 
     Args:
         one, other: features of both signs, one clip a signer.
@@ -91,9 +115,13 @@ def read(one: list[dict], other: list[dict], train: np.ndarray) -> dict[str, np.
 
 def main() -> None:
     """Film, read, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", type=int, default=8, help="of each value (default: %(default)s)")
-    parser.add_argument("--signers", type=int, default=15, help="a fifth of them is tested (default: %(default)s)")
+    parser.add_argument(
+        "--signers", type=int, default=15, help="a fifth of them is tested (default: %(default)s)"
+    )
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     corpus = GeneratedCorpus(LEXICON, options.signers, 1, seed=11)
@@ -105,10 +133,17 @@ def main() -> None:
     train = np.array([corpus.splits[i] != "test" for i in range(options.signers)])
     found: dict[str, list[dict[str, np.ndarray]]] = {}
     for value, *signs in pairs:
-        clips = ([made[f"{signer.name}_sign{k:04d}_take00"] for signer in corpus.signers] for k in signs)
+        clips = (
+            [made[f"{signer.name}_sign{k:04d}_take00"] for signer in corpus.signers] for k in signs
+        )
         found.setdefault(value, []).append(read(*clips, train))
-    print(f"{train.sum()} signers to learn from, {(~train).sum()} others to be read; chance is 50 %\n")
-    print(f"| pairs that differ in | {' | '.join((*MODALITIES, 'fused'))} | depth - colour [95 %] | clips |")
+    print(
+        f"{train.sum()} signers to learn from, {(~train).sum()} others to be read; chance is 50 %\n"
+    )
+    print(
+        f"| pairs that differ in | {' | '.join((*MODALITIES, 'fused'))} | depth - colour [95 %] |"
+        " clips |"
+    )
     print("|" + "---|" * (len(MODALITIES) + 4))
     for value, read_pairs in found.items():
         joined = {name: np.concatenate([one[name] for one in read_pairs]) for name in read_pairs[0]}
@@ -116,7 +151,10 @@ def main() -> None:
         gain = joined["depth"].astype(float) - joined["colour"]
         low, high = cluster_interval(gain, pair)
         cells = " | ".join(f"{100 * hits.mean():.0f}" for hits in joined.values())
-        print(f"| {value} | {cells} | {100 * gain.mean():+.0f} [{low:+.0f}, {high:+.0f}] | {len(gain)} |")
+        print(
+            f"| {value} | {cells} | {100 * gain.mean():+.0f} [{low:+.0f}, {high:+.0f}] |"
+            f" {len(gain)} |"
+        )
 
 
 if __name__ == "__main__":

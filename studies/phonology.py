@@ -1,8 +1,10 @@
-"""Do the thirty-six features tell what was signed? Against the generated signer's truth, and against ASL-LEX.
+"""Do the thirty-six features tell what was signed? Against the generated signer's truth, and
+against ASL-LEX.
 
-Generated: a linear classifier names handshape, location, ... of signers it has not seen; and of each feature, how
-much of its variance the truth explains. Recorded: of 50 ASL glosses, do those that share a value in ASL-LEX 2.0 lie
-closer than those that do not? `--doc docs/phonology.md` writes tables and figure; only aggregates leave here.
+Generated: a linear classifier names handshape, location, ... of signers it has not seen; and of
+each feature, how much of its variance the truth explains. Recorded: of 50 ASL glosses, do those
+that share a value in ASL-LEX 2.0 lie closer than those that do not? `--doc docs/phonology.md`
+writes tables and figure; only aggregates leave here.
 """
 
 import argparse
@@ -17,77 +19,121 @@ from scipy import stats
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from tqdm.auto import tqdm
 
-from signlib import config, corpora, paths
+from signlib import paths
+from signlib.corpora import clips as corpora
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
-from signlib.evaluation import plots
-from signlib.evaluation.paired import holm, t_interval
 from signlib.features.normalise import mirror
 from signlib.features.phonology import GROUPS, NAMES, phonology
 from signlib.files import with_part, write_text
+from signlib.reports import plots
+from signlib.settings import config
+from signlib.statistics.paired import holm, t_interval
 from signlib.synthesis.clips import GeneratedCorpus
 
 BEGIN, END = "<!-- phonology: written by studies/phonology.py -->", "<!-- end of phonology -->"
 GLOSSES, SIGNERS, PERMUTATIONS = 120, 12, 10_000
 RIGHT = {"H": slice(5, 10), "L": slice(13, 16), "O": slice(19, 22)}
-ASKED = {"handshape": "H", "location": "L", "orientation": "O", "movement": "M", "direction": "M", "internal": "HM",
-         "gaze": "N", "mouth": "N", "brow": "N"}  # fmt: skip
+ASKED = {
+    "handshape": "H",
+    "location": "L",
+    "orientation": "O",
+    "movement": "M",
+    "direction": "M",
+    "internal": "HM",
+    "gaze": "N",
+    "mouth": "N",
+    "brow": "N",
+}
 """What was signed -> the groups that should tell it."""
 LEXICON = {
-    "Handshape.2.0": "H", "SelectedFingers.2.0": "H", "Flexion.2.0": "H", "MajorLocation.2.0": "L",
-    "MinorLocation.2.0": "L", "Movement.2.0": "M", "SignType.2.0": "M",
-}  # fmt: skip
+    "Handshape.2.0": "H",
+    "SelectedFingers.2.0": "H",
+    "Flexion.2.0": "H",
+    "MajorLocation.2.0": "L",
+    "MinorLocation.2.0": "L",
+    "Movement.2.0": "M",
+    "SignType.2.0": "M",
+}
 """Column of ASL-LEX -> the group that should tell it."""
 
 
 def summary(table: np.ndarray) -> dict[str, np.ndarray]:
-    """Group -> one vector for frames (T, 36) of a stroke, of the right hand: means, and of M also paths and spans."""
+    """Group -> one vector for frames (T, 36) of a stroke, of the right hand: means, and of M also
+    paths and spans.
+    """
     with np.errstate(all="ignore"):
         mean = {group: np.nanmean(table[:, columns], axis=0) for group, columns in RIGHT.items()}
         steps, left = table[:, 25:28], table[:, 22:25]
         centre = table[:, 13:16]
         spans = np.nanmax(centre, axis=0) - np.nanmin(centre, axis=0)
-        mean["M"] = np.concatenate([
-            np.nansum(steps, axis=0), np.nanmean(abs(steps), axis=0), spans, np.nanmean(abs(left), axis=0),
-            np.nanmean(table[:, 28:31], axis=0), np.nanstd(table[:, RIGHT["H"]], axis=0),
-        ])  # fmt: skip
+        mean["M"] = np.concatenate(
+            [
+                np.nansum(steps, axis=0),
+                np.nanmean(abs(steps), axis=0),
+                spans,
+                np.nanmean(abs(left), axis=0),
+                np.nanmean(table[:, 28:31], axis=0),
+                np.nanstd(table[:, RIGHT["H"]], axis=0),
+            ]
+        )
         mean["N"] = np.nanmean(table[:, GROUPS["N"]], axis=0)
     mean["HM"] = np.concatenate([mean["H"], mean["M"]])
     return mean
 
 
 def generated(form: str) -> tuple[pd.DataFrame, dict[str, np.ndarray], np.ndarray]:
-    """Truth of each clip, group -> summaries (N, D), and means of all features (N, 36); everybody right-handed."""
+    """Truth of each clip, group -> summaries (N, D), and means of all features (N, 36); everybody
+    right-handed.
+    """
     world = GeneratedCorpus(GLOSSES, SIGNERS, 1)
     truths, vectors, means = [], [], []
     for name in tqdm(world.manifest["clip"], desc=f"generated, {form}", leave=False):
         truth, points = world.truth(name), world.clip(name)
         if truth["left_handed"]:
             points = mirror(points, MEDIAPIPE_543, 0.5)
-        table = phonology(points, MEDIAPIPE_543, form, 1.0, world.fps)[truth["stroke_start"] : truth["stroke_end"]]
+        table = phonology(points, MEDIAPIPE_543, form, 1.0, world.fps)[
+            truth["stroke_start"] : truth["stroke_end"]
+        ]
         if np.isfinite(table[:, 5]).sum() < 3:
             continue  # the tracker lost the hand
         truths.append(truth)
         vectors.append(summary(table))
         with np.errstate(all="ignore"):
             means.append(np.nanmean(table, axis=0))
-    return pd.DataFrame(truths), {group: np.array([v[group] for v in vectors]) for group in vectors[0]}, np.array(means)
+    return (
+        pd.DataFrame(truths),
+        {group: np.array([v[group] for v in vectors]) for group in vectors[0]},
+        np.array(means),
+    )
 
 
-def named(values: np.ndarray, truth: pd.Series, signers: pd.Series) -> tuple[float, float, float, float]:
-    """Per cent of unseen signers' clips whose value a linear classifier names, 95 % interval over signers, chance."""
+def named(
+    values: np.ndarray, truth: pd.Series, signers: pd.Series
+) -> tuple[float, float, float, float]:
+    """Per cent of unseen signers' clips whose value a linear classifier names, 95 % interval over
+    signers, chance.
+    """
     values = np.nan_to_num(values - np.nanmean(values, axis=0))
     values = values[:, values.std(axis=0) > 1e-9]
     truth, right = truth.astype(str).to_numpy(), np.zeros(len(values))
     for signer in signers.unique():
         own = (signers == signer).to_numpy()
-        classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(values[~own], truth[~own])
+        classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(
+            values[~own], truth[~own]
+        )
         right[own] = classifier.predict(values[own]) == truth[own]
     low, high = t_interval(100 * pd.Series(right).groupby(signers.to_numpy()).mean().to_numpy())
-    return 100 * right.mean(), low, high, 100 * pd.Series(truth).value_counts(normalize=True).iloc[0]
+    return (
+        100 * right.mean(),
+        low,
+        high,
+        100 * pd.Series(truth).value_counts(normalize=True).iloc[0],
+    )
 
 
 def explained(values: np.ndarray, truth: pd.Series) -> float:
-    """Share of the variance of values (N,) that lies between the truth's values, corrected for chance, per cent.
+    """Share of the variance of values (N,) that lies between the truth's values, corrected for
+    chance, per cent.
 
     Source: Kelley 1935, epsilon squared.
     """
@@ -95,13 +141,17 @@ def explained(values: np.ndarray, truth: pd.Series) -> float:
     values, groups = values[seen], truth[seen].astype(str).to_numpy()
     if values.var() < 1e-12:
         return 0.0
-    within = sum(((values[groups == g] - values[groups == g].mean()) ** 2).sum() for g in np.unique(groups))
+    within = sum(
+        ((values[groups == g] - values[groups == g].mean()) ** 2).sum() for g in np.unique(groups)
+    )
     count = len(np.unique(groups))
     return 100 * float(1 - within / (len(values) - count) / values.var(ddof=1))
 
 
 def of_feature(name: str) -> str:
-    """The value that a feature should tell; of M the direction, of its rates the movement in the hand."""
+    """The value that a feature should tell; of M the direction, of its rates the movement in the
+    hand.
+    """
     if name.startswith("M"):
         return "internal" if name.split("_")[-1] in ("turn", "M.fingers") else "direction"
     if name.startswith("N"):
@@ -115,26 +165,54 @@ def _head(*columns: str) -> tuple[str, str]:
 
 
 def generated_tables() -> tuple[list[str], list[dict[str, Any]]]:
-    """What groups name, and what the truth explains of each feature, in both forms; and the first as rows."""
+    """What groups name, and what the truth explains of each feature, in both forms; and the first
+    as rows.
+    """
     found = {form: generated(form) for form in NAMES}
-    lines = [f"Generated signing: {len(found['seed'][0]):,} clips of {GLOSSES} signs by {SIGNERS} signers, with noise "
-             "and drop-outs; each signer's clips are named by a classifier that has not seen the signer.", "",
-             *_head("what was signed", "from", "most frequent value", "`seed` names", "`corrected` names")]  # fmt: skip
+    lines = [
+        (
+            f"Generated signing: {len(found['seed'][0]):,} clips of {GLOSSES} signs by {SIGNERS}"
+            " signers, with noise and drop-outs; each signer's clips are named by a classifier"
+            " that has not seen the signer."
+        ),
+        "",
+        *_head(
+            "what was signed", "from", "most frequent value", "`seed` names", "`corrected` names"
+        ),
+    ]
     rows = []
     for value, groups in ASKED.items():
         cells = []
         for form, (truth, vectors, _) in found.items():
             share, low, high, chance = named(vectors[groups], truth[value], truth["signer"])
             cells.append(f"{share:.0f} % [{low:.0f}, {high:.0f}]")
-            rows.append({"value": value, "form": form, "seen": share, "low": low, "high": high, "chance": chance})
+            rows.append(
+                {
+                    "value": value,
+                    "form": form,
+                    "seen": share,
+                    "low": low,
+                    "high": high,
+                    "chance": chance,
+                }
+            )
         lines.append(f"| {value} | {' and '.join(groups)} | {chance:.0f} % | {' | '.join(cells)} |")
-    lines += ["", "Of each feature's variance over clips, the share that the truth explains (per cent; right hand):",
-              "", *_head("feature", "what was signed", "`seed`", "`corrected`")]  # fmt: skip
+    lines += [
+        "",
+        (
+            "Of each feature's variance over clips, the share that the truth explains (per cent;"
+            " right hand):"
+        ),
+        "",
+        *_head("feature", "what was signed", "`seed`", "`corrected`"),
+    ]
     for column, name in enumerate(NAMES["corrected"]):
         if "left" in name:
             continue
         value = of_feature(name)
-        cells = [f"{explained(means[:, column], truth[value]):.0f}" for truth, _, means in found.values()]
+        cells = [
+            f"{explained(means[:, column], truth[value]):.0f}" for truth, _, means in found.values()
+        ]
         seeds = NAMES["seed"][column]
         shown = name if name == seeds else f"{name} (seed: {seeds})"
         lines.append(f"| {shown} | {value} | {' | '.join(cells)} |")
@@ -143,14 +221,20 @@ def generated_tables() -> tuple[list[str], list[dict[str, Any]]]:
 
 def lexicon() -> pd.DataFrame:
     """ASL-LEX by gloss: the entry of that name, else its first numbered variant."""
-    table = pd.read_csv(paths.data_root() / "asl-lex" / "asl_lex_2.csv", encoding="latin-1", low_memory=False)
-    table["gloss"] = table["EntryID"].str.lower().str.replace(r"_\d+$", "", regex=True).str.replace("_", " ")
+    table = pd.read_csv(
+        paths.data_root() / "asl-lex" / "asl_lex_2.csv", encoding="latin-1", low_memory=False
+    )
+    table["gloss"] = (
+        table["EntryID"].str.lower().str.replace(r"_\d+$", "", regex=True).str.replace("_", " ")
+    )
     table["number"] = table["EntryID"].str.extract(r"_(\d+)$").fillna(0).astype(int)
     return table.sort_values("number", kind="stable").drop_duplicates("gloss").set_index("gloss")
 
 
 def recorded(form: str) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Glosses of wlasl-50, and group -> their mean summaries (G, D); the hand that moves more is the right one."""
+    """Glosses of wlasl-50, and group -> their mean summaries (G, D); the hand that moves more is
+    the right one.
+    """
     source = corpora.load_corpus(config.DataSettings(corpus="wlasl-50"))
     rows: dict[str, list[dict[str, np.ndarray]]] = {}
     for clip in source.labelled.itertuples():
@@ -163,7 +247,10 @@ def recorded(form: str) -> tuple[list[str], dict[str, np.ndarray]]:
     glosses = sorted(rows)
     groups = rows[glosses[0]][0]
     with np.errstate(all="ignore"):
-        means = {g: np.array([np.nanmean([row[g] for row in rows[name]], axis=0) for name in glosses]) for g in groups}
+        means = {
+            g: np.array([np.nanmean([row[g] for row in rows[name]], axis=0) for name in glosses])
+            for g in groups
+        }
     return glosses, means
 
 
@@ -176,8 +263,11 @@ def _right_handed(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return mirror(points, skeleton, 0.5) if ways[0] > ways[1] else points
 
 
-def closer(values: np.ndarray, shared: Callable[[np.ndarray], np.ndarray], seed: int = 0) -> tuple[float, float, int]:
-    """Chance that a pair that shares a value lies closer than one that does not; p of exchanging glosses; pairs.
+def closer(
+    values: np.ndarray, shared: Callable[[np.ndarray], np.ndarray], seed: int = 0
+) -> tuple[float, float, int]:
+    """Chance that a pair that shares a value lies closer than one that does not; p of exchanging
+    glosses; pairs.
 
     Args:
         values: (G, D); shared: order of glosses (G,) -> (P,) bool of each pair in that order.
@@ -195,11 +285,17 @@ def closer(values: np.ndarray, shared: Callable[[np.ndarray], np.ndarray], seed:
     rng, order = np.random.default_rng(seed), np.arange(len(values))
     seen = chance(shared(order))
     drawn = [chance(shared(rng.permutation(order))) for _ in range(PERMUTATIONS)]
-    return seen, float((1 + (np.array(drawn) >= seen).sum()) / (1 + PERMUTATIONS)), int(shared(order).sum())
+    return (
+        seen,
+        float((1 + (np.array(drawn) >= seen).sum()) / (1 + PERMUTATIONS)),
+        int(shared(order).sum()),
+    )
 
 
 def recorded_tables() -> tuple[list[str], pd.DataFrame]:
-    """Do glosses that share a value of ASL-LEX lie closer? One family of tests over both forms (Holm)."""
+    """Do glosses that share a value of ASL-LEX lie closer? One family of tests over both forms
+    (Holm).
+    """
     words, rows = lexicon(), []
     for form in NAMES:
         glosses, means = recorded(form)
@@ -207,27 +303,53 @@ def recorded_tables() -> tuple[list[str], pd.DataFrame]:
         for column, group in LEXICON.items():
             labels = words.loc[[glosses[k] for k in known], column].fillna("none").to_numpy()
             first, second = np.triu_indices(len(labels), 1)
-            chance, p, pairs = closer(means[group][known], lambda order, own=labels, a=first, b=second: (
-                own[order][a] == own[order][b]))  # fmt: skip
-            rows.append({"value": column.removesuffix(".2.0"), "group": group, "pairs": pairs, "form": form,
-                         "chance": chance, "p": p})  # fmt: skip
+            chance, p, pairs = closer(
+                means[group][known],
+                lambda order, own=labels, a=first, b=second: own[order][a] == own[order][b],
+            )
+            rows.append(
+                {
+                    "value": column.removesuffix(".2.0"),
+                    "group": group,
+                    "pairs": pairs,
+                    "form": form,
+                    "chance": chance,
+                    "p": p,
+                }
+            )
     table = pd.DataFrame(rows)
     table["holm"] = holm(table["p"])
     total = len(known) * (len(known) - 1) // 2
-    lines = [f"Recorded signing: {len(known)} glosses of `wlasl-50`, {total:,} pairs. Chance that a pair that shares "
-             "the value lies closer than one that does not (50 % = the features know nothing of it), p of exchanging "
-             f"glosses ({PERMUTATIONS:,} times), Holm over the {len(table)} tests.", "",
-             *_head("shared in ASL-LEX", "pairs", "from", "form", "closer", "p", "p (Holm)")]  # fmt: skip
-    lines += [f"| {r.value} | {r.pairs} | {r.group} | `{r.form}` | {100 * r.chance:.0f} % | {r.p:.2g} | {r.holm:.2g} |"
-              for r in table.sort_values("value", kind="stable").itertuples()]  # fmt: skip
+    lines = [
+        (
+            f"Recorded signing: {len(known)} glosses of `wlasl-50`, {total:,} pairs. Chance that a"
+            " pair that shares the value lies closer than one that does not (50 % = the features"
+            f" know nothing of it), p of exchanging glosses ({PERMUTATIONS:,} times), Holm over the"
+            f" {len(table)} tests."
+        ),
+        "",
+        *_head("shared in ASL-LEX", "pairs", "from", "form", "closer", "p", "p (Holm)"),
+    ]
+    lines += [
+        f"| {r.value} | {r.pairs} | {r.group} | `{r.form}` | {100 * r.chance:.0f} % | {r.p:.2g} |"
+        f" {r.holm:.2g} |"
+        for r in table.sort_values("value", kind="stable").itertuples()
+    ]
     return lines, table
 
 
 def picture(made: list[dict[str, Any]], recordings: pd.DataFrame | None) -> Figure:
-    """What is named of generated signing, and how often pairs of glosses that share a value lie closer."""
+    """What is named of generated signing, and how often pairs of glosses that share a value lie
+    closer.
+    """
     drawn, axes = plots.figure(11, 3.6, columns=1 if recordings is None else 2)
-    tables = [pd.DataFrame(made)] + ([] if recordings is None else [recordings.assign(seen=100 * recordings["chance"])])
-    titles = ("generated: named of unseen signers, %", "recorded: pairs that share it lie closer, %")
+    tables = [pd.DataFrame(made)] + (
+        [] if recordings is None else [recordings.assign(seen=100 * recordings["chance"])]
+    )
+    titles = (
+        "generated: named of unseen signers, %",
+        "recorded: pairs that share it lie closer, %",
+    )
     for axis, table, title in zip(axes, tables, titles, strict=False):
         values = list(dict.fromkeys(table["value"]))[::-1]
         for offset, (form, colour) in zip(
@@ -238,15 +360,22 @@ def picture(made: list[dict[str, Any]], recordings: pd.DataFrame | None) -> Figu
             axis.barh(places, own["seen"], 0.34, color=colour, label=form)
             if "low" in own:
                 spread = [own["seen"] - own["low"], own["high"] - own["seen"]]
-                axis.errorbar(own["seen"], places, xerr=spread, fmt="none", ecolor=plots.INK, elinewidth=1)
+                axis.errorbar(
+                    own["seen"], places, xerr=spread, fmt="none", ecolor=plots.INK, elinewidth=1
+                )
             else:
                 marks = ["*" if p < 0.05 else "" for p in own["holm"]]
                 for place, seen, mark in zip(places, own["seen"], marks, strict=True):
                     axis.text(seen + 0.5, place - 0.22, mark, color=plots.INK)
         chance = own["chance"] if "low" in own else pd.Series(50.0, own.index)
         for place, level in enumerate(chance):
-            axis.plot([level, level], [place - 0.42, place + 0.42], color=plots.ORANGE, linewidth=2,
-                      label="" if place else "most frequent value, or 50 %")  # fmt: skip
+            axis.plot(
+                [level, level],
+                [place - 0.42, place + 0.42],
+                color=plots.ORANGE,
+                linewidth=2,
+                label="" if place else "most frequent value, or 50 %",
+            )
         axis.set_yticks(range(len(values)), values)
         axis.set_title(title, loc="left", fontsize=10)
         axis.set_xlim(0 if "low" in own else 40, None)
@@ -256,7 +385,9 @@ def picture(made: list[dict[str, Any]], recordings: pd.DataFrame | None) -> Figu
 
 def main() -> None:
     """Measure and print; write into a page where one is named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--doc", type=Path, help="write the tables between this page's marks")
     options = parser.parse_args()
     lines, made = generated_tables()

@@ -1,8 +1,9 @@
 """Option B of seed 002: does pre-training without glosses help the classifier of 71,893 parameters?
 
-Each seed trains the same classifier from random weights and from two encoders: pre-trained in the seed's form, and to
-tell hidden codes. Pre-training sees training clips only (of all 50 glosses), never a test clip. One training a fold,
-seed and arm, each kept below SIGNLIB_RUNS; a study that was cut off goes on. `--doc` writes the tables into a page.
+Each seed trains the same classifier from random weights and from two encoders: pre-trained in the
+seed's form, and to tell hidden codes. Pre-training sees training clips only (of all 50 glosses),
+never a test clip. One training a fold, seed and arm, each kept below SIGNLIB_RUNS; a study that was
+cut off goes on. `--doc` writes the tables into a page.
 """
 
 import argparse
@@ -19,18 +20,22 @@ from sklearn.model_selection import StratifiedKFold
 from torch import nn
 from tqdm.auto import tqdm
 
-from signlib import paths, presets
-from signlib.config import Settings
-from signlib.corpora import load_corpus
-from signlib.evaluation import plots
-from signlib.evaluation.paired import holm
-from signlib.evaluation.statistics import compare, verdict
+from signlib import paths
+from signlib.corpora.clips import load_corpus
 from signlib.files import with_part, write_text
 from signlib.models.phonology import first_gloss, one_gloss
-from signlib.phonology_recognition import phonology_clips, phonology_model
+from signlib.reports import plots
+from signlib.settings import presets
+from signlib.settings.config import Settings
+from signlib.statistics.comparing import compare, verdict
+from signlib.statistics.paired import holm
+from signlib.tasks.phonology import phonology_clips, phonology_model
 from signlib.training.phonology import Views, collate, fit_codebooks, pretext_losses
 
-BEGIN, END = "<!-- option B: written by studies/phonology_pretraining.py -->", "<!-- end of option B -->"
+BEGIN, END = (
+    "<!-- option B: written by studies/phonology_pretraining.py -->",
+    "<!-- end of option B -->",
+)
 ARMS = ("random weights", "pre-trained, seed's form", "pre-trained, hidden codes")
 FOLDS, SEEDS = 4, 10
 READER_EPOCHS, PRETEXT_STEPS, BATCH, RATE = 60, 120, 32, 3e-3
@@ -43,7 +48,8 @@ class Clips:
     """Clips of one task.
 
     Attributes:
-        tables: N arrays (T, 36); targets: (N,) class numbers, -1 = not of this task, for pre-training only.
+        tables: N arrays (T, 36); targets: (N,) class numbers, -1 = not of this task, for
+            pre-training only.
         folds: (N,) the fold that tests a clip, -1 = never tested.
     """
 
@@ -54,34 +60,65 @@ class Clips:
 
 def settings(arm: str = ARMS[2]) -> Settings:
     """Of classifier and pre-training alike; the arms differ in what trains the encoder."""
-    form = [] if arm == ARMS[2] else ["phonology.pretext=seed", "phonology.readout=last",
-                                      "phonology.codebooks=[64,32,32,16,16]"]  # fmt: skip
+    form = (
+        []
+        if arm == ARMS[2]
+        else [
+            "phonology.pretext=seed",
+            "phonology.readout=last",
+            "phonology.codebooks=[64,32,32,16,16]",
+        ]
+    )
     return presets.build("phonology/pretraining", overrides=["phonology.dropout=0.5", *form])
 
 
 def recorded(glosses: int) -> Clips:
-    """wlasl-50: its glosses with most clips; the folds are those of all 50, so that one pre-training serves both."""
+    """wlasl-50: its glosses with most clips; the folds are those of all 50, so that one
+    pre-training serves both.
+    """
     source = load_corpus(presets.build("phonology/ctc").data)
     prepared = phonology_clips(source, source.labelled["clip"].tolist(), settings(), quiet=True)
     labels = source.labelled.set_index("clip").loc[prepared.clips, "gloss"]
     counts = labels.value_counts()
     chosen = sorted(counts.index, key=lambda gloss: (-counts[gloss], gloss))[:glosses]
     folds = np.empty(len(labels), int)
-    for fold, (_, test) in enumerate(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(labels, labels)):
+    for fold, (_, test) in enumerate(
+        StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(labels, labels)
+    ):
         folds[test] = fold
-    targets = labels.map({gloss: k for k, gloss in enumerate(sorted(chosen))}).fillna(-1).astype(int).to_numpy()
+    targets = (
+        labels.map({gloss: k for k, gloss in enumerate(sorted(chosen))})
+        .fillna(-1)
+        .astype(int)
+        .to_numpy()
+    )
     return Clips([points[::STRIDE] for points in prepared.points], targets, folds)
 
 
 def generated(unlabelled: int = 40) -> Clips:
-    """20 glosses by five signers to learn from and ten others to test; many clips of other glosses without a label."""
-    overrides = ["data.corpus=generated", f"data.glosses={20 + unlabelled}", "data.signers=15", "data.repetitions=1"]
-    made = presets.build("phonology/ctc", overrides=[*overrides, "data.split=official", "data.limit_classes=0"])
+    """20 glosses by five signers to learn from and ten others to test; many clips of other glosses
+    without a label.
+    """
+    overrides = [
+        "data.corpus=generated",
+        f"data.glosses={20 + unlabelled}",
+        "data.signers=15",
+        "data.repetitions=1",
+    ]
+    made = presets.build(
+        "phonology/ctc", overrides=[*overrides, "data.split=official", "data.limit_classes=0"]
+    )
     source = load_corpus(made.data)
     prepared = phonology_clips(source, source.labelled["clip"].tolist(), settings(), quiet=True)
     table = source.labelled.set_index("clip").loc[prepared.clips]
     names, signers = sorted(table["gloss"].unique())[:20], sorted(table["signer"].unique())
-    targets = table["gloss"].map({gloss: k for k, gloss in enumerate(names)}).fillna(-1).astype(int).to_numpy()
+    targets = (
+        table["gloss"]
+        .map({gloss: k for k, gloss in enumerate(names)})
+        .fillna(-1)
+        .astype(int)
+        .to_numpy()
+    )
     known = table["signer"].isin(signers[:5]).to_numpy()
     folds = np.where((targets >= 0) & ~known, 0, -1)
     return Clips([points[::STRIDE] for points in prepared.points], targets, folds)
@@ -95,7 +132,9 @@ TASKS = {
 """Name -> its clips, and how many folds it has."""
 
 
-def batches(tables: Sequence[np.ndarray], targets: np.ndarray, epochs: int) -> Iterator[dict[str, torch.Tensor]]:
+def batches(
+    tables: Sequence[np.ndarray], targets: np.ndarray, epochs: int
+) -> Iterator[dict[str, torch.Tensor]]:
     """Shuffled batches of all epochs; a last one of a single clip is left out."""
     for _ in range(epochs):
         order = torch.randperm(len(tables)).tolist()
@@ -111,7 +150,9 @@ class Steps:
     def __init__(self, model: nn.Module, clips: int, epochs: int) -> None:
         fitted = [p for p in model.parameters() if p.requires_grad]
         self.optimizer, self.fitted = torch.optim.AdamW(fitted, RATE, weight_decay=1e-4), fitted
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, -(-clips // BATCH) * epochs)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimizer, -(-clips // BATCH) * epochs
+        )
 
     def __call__(self, loss: torch.Tensor) -> None:
         self.optimizer.zero_grad()
@@ -121,7 +162,9 @@ class Steps:
         self.schedule.step()
 
 
-def pretrain(tables: list[np.ndarray], arm: str, seed: int) -> tuple[dict[str, torch.Tensor], float]:
+def pretrain(
+    tables: list[np.ndarray], arm: str, seed: int
+) -> tuple[dict[str, torch.Tensor], float]:
     """An encoder's weights, and the contrast of its last epoch (chance: ln 63 = 4.14)."""
     own = settings(arm)
     torch.manual_seed(seed)
@@ -138,8 +181,12 @@ def pretrain(tables: list[np.ndarray], arm: str, seed: int) -> tuple[dict[str, t
     return model.encoder.state_dict(), float(np.mean(seen[-max(1, len(tables) // BATCH) :]))
 
 
-def learn(clips: Clips, fold: int, seed: int, first: dict[str, torch.Tensor] | None) -> dict[str, np.ndarray]:
-    """Whether each test clip of a fold is named, by the likeliest gloss and by the first of the best path."""
+def learn(
+    clips: Clips, fold: int, seed: int, first: dict[str, torch.Tensor] | None
+) -> dict[str, np.ndarray]:
+    """Whether each test clip of a fold is named, by the likeliest gloss and by the first of the
+    best path.
+    """
     own = presets.build("phonology/ctc")
     torch.manual_seed(seed)
     model, views = phonology_model(own, int(clips.targets.max()) + 1), Views(own)
@@ -152,19 +199,32 @@ def learn(clips: Clips, fold: int, seed: int, first: dict[str, torch.Tensor] | N
     step = Steps(model, len(tables), READER_EPOCHS)
     for batch in batches(tables, clips.targets[train], READER_EPOCHS):
         batch = views(batch)
-        step(-one_gloss(model.frames(batch), batch["lengths"]).gather(1, batch["target"][:, None]).mean())
+        step(
+            -one_gloss(model.frames(batch), batch["lengths"])
+            .gather(1, batch["target"][:, None])
+            .mean()
+        )
     whole = collate([(clips.tables[k], int(clips.targets[k])) for k in test])
     with torch.no_grad():
         frames = model.eval().frames(whole)
     best = one_gloss(frames, whole["lengths"]).argmax(1)
     heard = first_gloss(frames, whole["lengths"])
-    return {"clip": test, "right": (best == whole["target"]).numpy(), "heard": (heard == whole["target"]).numpy()}
+    return {
+        "clip": test,
+        "right": (best == whole["target"]).numpy(),
+        "heard": (heard == whole["target"]).numpy(),
+    }
 
 
 def run(task: str, seeds: int, folds: int) -> None:
     """Do all trainings of a task that are not there yet."""
     make, most = TASKS[task]
-    jobs = [(fold, seed, arm) for fold in range(min(folds, most)) for seed in range(seeds) for arm in ARMS]
+    jobs = [
+        (fold, seed, arm)
+        for fold in range(min(folds, most))
+        for seed in range(seeds)
+        for arm in ARMS
+    ]
     jobs = [job for job in jobs if not place(task, *job).is_file()]
     clips = make() if jobs else None
     for fold, seed, arm in tqdm(jobs, desc=task, mininterval=10):
@@ -172,10 +232,17 @@ def run(task: str, seeds: int, folds: int) -> None:
         if arm != ARMS[0]:
             first, contrast = encoder_of(task, clips, fold, arm, seed)
         found = learn(clips, fold, seed, first)
-        write_arrays(place(task, fold, seed, arm), **found, contrast=contrast, seconds=time.process_time() - started)
+        write_arrays(
+            place(task, fold, seed, arm),
+            **found,
+            contrast=contrast,
+            seconds=time.process_time() - started,
+        )
 
 
-def encoder_of(task: str, clips: Clips, fold: int, arm: str, seed: int) -> tuple[dict[str, torch.Tensor], float]:
+def encoder_of(
+    task: str, clips: Clips, fold: int, arm: str, seed: int
+) -> tuple[dict[str, torch.Tensor], float]:
     """A pre-trained encoder, made once for both tasks of a corpus."""
     path = place(task.split(",")[0], fold, seed, arm).with_suffix(".pt")
     if not path.is_file():
@@ -195,12 +262,16 @@ def write_arrays(path: Path, **arrays: object) -> None:
 
 def place(task: str, fold: int, seed: int, arm: str) -> Path:
     """Where one training's result is kept."""
-    name = f"{task}-fold{fold}-seed{seed}-{arm}".replace(", ", "-").replace(" ", "-").replace("'", "")
+    name = (
+        f"{task}-fold{fold}-seed{seed}-{arm}".replace(", ", "-").replace(" ", "-").replace("'", "")
+    )
     return paths.runs_root() / "studies" / "phonology_pretraining" / f"{name}.npz"
 
 
 def gathered(task: str, seeds: int, folds: int) -> dict[str, pd.DataFrame]:
-    """Arm -> one row a training that is there for all arms and seeds of its fold; empty when no fold is whole."""
+    """Arm -> one row a training that is there for all arms and seeds of its fold; empty when no
+    fold is whole.
+    """
     rows: dict[str, list[dict]] = {arm: [] for arm in ARMS}
     for fold in range(min(folds, TASKS[task][1])):
         files = {arm: [place(task, fold, seed, arm) for seed in range(seeds)] for arm in ARMS}
@@ -213,21 +284,30 @@ def gathered(task: str, seeds: int, folds: int) -> dict[str, pd.DataFrame]:
 
 def values(table: pd.DataFrame, column: str = "right") -> np.ndarray:
     """(S, N) of all test clips, folds side by side."""
-    return np.array([np.concatenate(own[column].tolist()) for _, own in table.groupby("seed")], float)
+    return np.array(
+        [np.concatenate(own[column].tolist()) for _, own in table.groupby("seed")], float
+    )
 
 
 def report(seeds: int, folds: int) -> tuple[list[str], dict[str, dict[str, pd.DataFrame]]]:
     """Tables and verdicts of all tasks of which at least one fold is whole."""
     found = {task: gathered(task, seeds, folds) for task in TASKS}
     found = {task: arms for task, arms in found.items() if len(arms[ARMS[0]])}
-    lines = ["| task | test clips | arm | top-1 %, mean over seeds (least to most) | first gloss of the best path % | "
-             "contrast after pre-training (chance 4.14) |", "|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        (
+            "| task | test clips | arm | top-1 %, mean over seeds (least to most) | first gloss of"
+            " the best path % | contrast after pre-training (chance 4.14) |"
+        ),
+        "|---|---|---|---|---|---|",
+    ]
     for task, arms in found.items():
         for arm, table in arms.items():
             each, heard = 100 * values(table).mean(1), 100 * values(table, "heard").mean()
             contrast = "" if arm == ARMS[0] else f"{table['contrast'].astype(float).mean():.2f}"
-            lines.append(f"| {task} | {values(table).shape[1]} | {arm} | {each.mean():.1f} ({each.min():.1f} to "
-                         f"{each.max():.1f}) | {heard:.1f} | {contrast} |")  # fmt: skip
+            lines.append(
+                f"| {task} | {values(table).shape[1]} | {arm} | {each.mean():.1f} ({each.min():.1f}"
+                f" to {each.max():.1f}) | {heard:.1f} | {contrast} |"
+            )
     lines += ["", f"Held against {ARMS[0]}, {seeds} seeds each, one family (Holm):", ""]
     pairs = [(task, arm) for task in found for arm in ARMS[1:]]
     held = [compare(values(found[task][ARMS[0]]), values(found[task][arm])) for task, arm in pairs]
@@ -255,10 +335,16 @@ def picture(found: dict[str, dict[str, pd.DataFrame]]) -> Figure:
 
 def main() -> None:
     """Train what is missing, print, write into a page where one is named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many (default: %(default)s)")
-    parser.add_argument("--folds", type=int, default=FOLDS, help="of wlasl-50, of four (default: %(default)s)")
-    parser.add_argument("--task", action="append", choices=TASKS, help="only this one, again for more")
+    parser.add_argument(
+        "--folds", type=int, default=FOLDS, help="of wlasl-50, of four (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--task", action="append", choices=TASKS, help="only this one, again for more"
+    )
     parser.add_argument("--report", action="store_true", help="train nothing")
     parser.add_argument("--doc", type=Path, help="write tables and figure into this page")
     options = parser.parse_args()

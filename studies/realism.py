@@ -1,8 +1,9 @@
 """How much the generated corpus moves like recorded ones: the same measures, side by side.
 
-`python -m studies.realism --card docs/cards/generated.md` writes the table into the card and the figure
-beside it. Recorded corpora are found below SIGNLIB_DATA; of a corpus that is not there the column is left out.
-The landmarks of `slovak` are made with `extract` (once; kept below SIGNLIB_RUNS). Only aggregates leave this program.
+`python -m studies.realism --card docs/cards/generated.md` writes the table into the card and the
+figure beside it. Recorded corpora are found below SIGNLIB_DATA; of a corpus that is not there the
+column is left out. The landmarks of `slovak` are made with `extract` (once; kept below
+SIGNLIB_RUNS). Only aggregates leave this program.
 """
 
 import argparse
@@ -14,13 +15,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
-from signlib import config, corpora, extraction, paths
+from signlib import paths
+from signlib.corpora import clips as corpora
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.errors import ClipError
-from signlib.evaluation import plots
-from signlib.features import exchange
+from signlib.experiments import extraction
+from signlib.extraction import exchange
 from signlib.features.kinematics import clip_measures
 from signlib.files import with_part, write_text
+from signlib.reports import plots
+from signlib.settings import config
 
 MEASURES = {
     "seconds": "clip length (s)",
@@ -40,7 +44,9 @@ Clip = tuple[np.ndarray, Skeleton, float, float]
 
 def generated(count: int, hardness: float = 1.0) -> Iterator[Clip]:
     """Clips of training signers, as notebooks see them."""
-    source = corpora.load_corpus(config.DataSettings(glosses=60, signers=20, repetitions=1, hardness=hardness))
+    source = corpora.load_corpus(
+        config.DataSettings(glosses=60, signers=20, repetitions=1, hardness=hardness)
+    )
     rows = source.labelled[source.labelled["split"] == "train"]
     for row in rows.iloc[np.linspace(0, len(rows) - 1, count).astype(int)].itertuples():
         yield source.read(row.clip), source.skeleton, row.width / row.height, row.fps
@@ -50,20 +56,26 @@ def landmark_file(corpus: str, count: int) -> Iterator[Clip]:
     """Clips of a recorded corpus whose frame rate nobody says."""
     source = corpora.load_corpus(config.DataSettings(corpus=corpus))
     rows = source.labelled
-    for row in rows.iloc[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)].itertuples():
+    for row in rows.iloc[
+        np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
+    ].itertuples():
         yield source.read(row.clip), source.skeleton, row.width / row.height, np.nan
 
 
 def slovak() -> Iterator[Clip]:
     """The 60 real videos of one signer, as this project's own extraction sees them."""
-    store = extraction.extract(paths.data_root() / "slovak", paths.runs_root() / "realism" / "slovak", workers=2)
+    store = extraction.extract(
+        paths.data_root() / "slovak", paths.runs_root() / "realism" / "slovak", workers=2
+    )
     for row in store.index.itertuples():
         yield store.read(row.clip), store.skeleton, row.width / row.height, 25.0
 
 
 def autsl_clip() -> Iterator[Clip]:
     """One clip of a deaf signer of AUTSL, extracted by a third party."""
-    points, width, height, fps = exchange.read_pose(paths.data_root() / "autsl" / "signer0_sample1000.pose")
+    points, width, height, fps = exchange.read_pose(
+        paths.data_root() / "autsl" / "signer0_sample1000.pose"
+    )
     yield points, MEDIAPIPE_543, width / height, fps
 
 
@@ -83,7 +95,9 @@ def measured(clips: Iterator[Clip], name: str) -> tuple[int, dict[str, np.ndarra
 
 
 def table(sets: dict[str, tuple[int, dict[str, np.ndarray]]]) -> pd.DataFrame:
-    """Measures x corpora: median [10 %, 90 %], "-" where a corpus does not tell; of drop-outs the mean."""
+    """Measures x corpora: median [10 %, 90 %], "-" where a corpus does not tell; of drop-outs the
+    mean.
+    """
     columns = {}
     for name, (count, values) in sets.items():
         cells = []
@@ -112,26 +126,52 @@ def picture(sets: dict[str, tuple[int, dict[str, np.ndarray]]]) -> Figure:
     """The distributions as curves: share of values below x."""
     shown = [measure for measure in MEASURES if measure not in ("seconds", "missing", "gap")]
     drawn, axes = plots.figure(12, 2.8, columns=len(shown))
-    colours = dict(zip(sets, [plots.BLUE, plots.ORANGE, "#7a4fa3", "#3a8f5c", "#b03a48", plots.INK], strict=False))
+    colours = dict(
+        zip(
+            sets,
+            [plots.BLUE, plots.ORANGE, "#7a4fa3", "#3a8f5c", "#b03a48", plots.INK],
+            strict=False,
+        )
+    )
     for axis, measure in zip(axes, shown, strict=True):
-        largest = max(np.percentile(values[measure], 97) for _, values in sets.values() if len(values[measure]))
+        largest = max(
+            np.percentile(values[measure], 97)
+            for _, values in sets.values()
+            if len(values[measure])
+        )
         for name, (_, values) in sets.items():
             data = np.sort(values[measure])
             if len(data):
-                axis.plot(data, np.linspace(0, 1, len(data)), color=colours[name], label=name,
-                          linewidth=2.2 if name.startswith("generated") else 1.2)  # fmt: skip
+                axis.plot(
+                    data,
+                    np.linspace(0, 1, len(data)),
+                    color=colours[name],
+                    label=name,
+                    linewidth=2.2 if name.startswith("generated") else 1.2,
+                )
         axis.set(xlim=(0, largest), ylim=(0, 1), xlabel=MEASURES[measure].replace(" (", "\n("))
         axis.tick_params(labelsize=8)
     axes[0].set_ylabel("share of values below")
     handles = {line.get_label(): line for axis in axes for line in axis.lines}
-    drawn.legend(handles.values(), handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=8)
+    drawn.legend(
+        handles.values(),
+        handles,
+        loc="outside upper center",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=8,
+    )
     return drawn
 
 
 def main() -> None:
     """Measure, print the table, and write card and figure where `--card` says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=CLIPS, help="of each large corpus (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--clips", type=int, default=CLIPS, help="of each large corpus (default: %(default)s)"
+    )
     parser.add_argument("--card", type=Path, help="also write table and figure there")
     options = parser.parse_args()
     sources = {
@@ -143,7 +183,9 @@ def main() -> None:
         "asl-words": (landmark_file("asl-words", options.clips), "asl-words-letters"),
     }
     there = {
-        name: clips for name, (clips, folder) in sources.items() if not folder or (paths.data_root() / folder).is_dir()
+        name: clips
+        for name, (clips, folder) in sources.items()
+        if not folder or (paths.data_root() / folder).is_dir()
     }
     sets = {name: measured(clips, name) for name, clips in there.items()}
     text = markdown(table(sets))

@@ -1,8 +1,10 @@
-"""Option A of seed 002: its table of sizes beside the true counts, and how recognition falls with the vocabulary.
+"""Option A of seed 002: its table of sizes beside the true counts, and how recognition falls with
+the vocabulary.
 
-Counted: the subset of K glosses is WLASL's own, the first K classes of its list; clips are those of the official split,
-whether their videos can still be had or not. Trained: 20, 100 and 300 generated signs, tested on signers of their own,
-as runs of three presets below SIGNLIB_RUNS; a study that was cut off goes on. `--doc docs/phonology.md` writes both.
+Counted: the subset of K glosses is WLASL's own, the first K classes of its list; clips are those of
+the official split, whether their videos can still be had or not. Trained: 20, 100 and 300 generated
+signs, tested on signers of their own, as runs of three presets below SIGNLIB_RUNS; a study that was
+cut off goes on. `--doc docs/phonology.md` writes both.
 """
 
 import argparse
@@ -12,13 +14,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from signlib import config, experiment, paths, presets, sweep
+from signlib import paths
 from signlib.data import wlasl
-from signlib.evaluation import plots
-from signlib.evaluation.variation import Estimate, difference
-from signlib.evaluation.vocabulary_size import SEED_SIZES, case_of, size_table, verdict
+from signlib.experiments import experiment, sweep
 from signlib.files import with_part, write_text
-from signlib.runs import Run
+from signlib.reports import plots
+from signlib.reports.vocabulary_size import SEED_SIZES, case_of, size_table, verdict
+from signlib.runs.run import Run
+from signlib.settings import config, presets
+from signlib.statistics.variation import Estimate, difference
 
 BEGIN, END = "<!-- option A: written by studies/vocabulary_size.py -->", "<!-- end of option A -->"
 FEWEST = (3, 5, 10)
@@ -28,7 +32,8 @@ SEEDS = {"phonology/vocabulary-20": 3, "phonology/vocabulary-100": 3, "phonology
 
 
 def counted(table: pd.DataFrame, order: list[str]) -> tuple[dict[int, int], list[str]]:
-    """Training clips of each subset, and how many of its glosses have enough of them, as rows in markdown.
+    """Training clips of each subset, and how many of its glosses have enough of them, as rows in
+    markdown.
 
     Args:
         table: manifest of all classes.
@@ -41,19 +46,29 @@ def counted(table: pd.DataFrame, order: list[str]) -> tuple[dict[int, int], list
         clips[glosses] = int(each.sum())
         parts = own["split"].value_counts()
         enough = " | ".join(f"{(each >= fewest).sum():,}" for fewest in FEWEST)
-        rows.append(f"| {glosses:,} | {parts['train']:,} / {parts['val']:,} / {parts['test']:,} | {each.median():.0f} "
-                    f"({each.min()} to {each.max()}) | {enough} |")  # fmt: skip
+        rows.append(
+            f"| {glosses:,} | {parts['train']:,} / {parts['val']:,} / {parts['test']:,} |"
+            f" {each.median():.0f} ({each.min()} to {each.max()}) | {enough} |"
+        )
     return clips, rows
 
 
 def counts() -> list[str]:
-    """The seed's sizes beside the true ones, and WLASL's own numbers of clips, as two tables in markdown."""
+    """The seed's sizes beside the true ones, and WLASL's own numbers of clips, as two tables in
+    markdown.
+    """
     root = paths.data_root() / "wlasl"
-    clips, rows = counted(wlasl.read_manifest(root, "nslt_2000.json"), wlasl.read_classes(root / wlasl.CLASSES))
+    clips, rows = counted(
+        wlasl.read_manifest(root, "nslt_2000.json"), wlasl.read_classes(root / wlasl.CLASSES)
+    )
     sizes = size_table(clips)
     lines = ["| " + " | ".join(sizes) + " |", "|---" * len(sizes.columns) + "|"]
     for row in sizes.itertuples(index=False):
-        lines.append("| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row) + " |")
+        lines.append(
+            "| "
+            + " | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+            + " |"
+        )
     head = ["glosses", "train / val / test", "training clips a gloss: median (least to most)"]
     head += [f"glosses with {fewest} or more" for fewest in FEWEST]
     return [*lines, "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|", *rows]
@@ -66,7 +81,9 @@ def trained(only_finished: bool) -> dict[str, list[Run]]:
         only_finished: train nothing.
     """
     found: dict[str, list[Run]] = {name: [] for name in SEEDS}
-    for seed, name in ((seed, name) for seed in range(max(SEEDS.values())) for name in SEEDS if seed < SEEDS[name]):
+    for seed, name in (
+        (seed, name) for seed in range(max(SEEDS.values())) for name in SEEDS if seed < SEEDS[name]
+    ):
         settings = presets.build(name, seed=seed, overrides=["training.threads=1"])
         if not only_finished or sweep.finished(name, config.run_name(settings)):
             found[name].append(experiment.train(settings, config.run_name(settings), resume=True))
@@ -74,7 +91,9 @@ def trained(only_finished: bool) -> dict[str, list[Run]]:
 
 
 def estimate(own: list[Run]) -> Estimate:
-    """Top-1 of all seeds, with an interval over signers, and over seeds too where there are several."""
+    """Top-1 of all seeds, with an interval over signers, and over seeds too where there are
+    several.
+    """
     tables = [run.predictions for run in own]
     right = np.array([table["target"] == table["prediction"] for table in tables])
     return difference(None, right, tables[0]["signer"].tolist())
@@ -82,30 +101,51 @@ def estimate(own: list[Run]) -> Estimate:
 
 def report(found: dict[str, list[Run]]) -> list[str]:
     """What was trained as a table in markdown, and the seed's case for each."""
-    lines = ["| glosses | parameters | training clips | parameters a clip | test clips | top-1 % of each seed | mean "
-             "[95 %] | over | chance % | the seed's case |", "|---" * 10 + "|"]  # fmt: skip
+    lines = [
+        (
+            "| glosses | parameters | training clips | parameters a clip | test clips | top-1 % of"
+            " each seed | mean [95 %] | over | chance % | the seed's case |"
+        ),
+        "|---" * 10 + "|",
+    ]
     said = []
     for own in found.values():
         one, glosses = estimate(own), own[0].settings.data.limit_classes
         parameters, clips = own[0].facts["parameters"], own[0].facts["clips"]["train"]
         tested, ends = own[0].metrics[0].n, np.clip([one.low, one.high], 0, 100)
         each = ", ".join(f"{run.metrics[0].value:.1f}" for run in own)
-        lines.append(f"| {glosses} | {parameters:,} | {clips:,} | {parameters / clips:,.0f} | {tested:,} | "
-                     f"{each} | {one.value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}] | {one.over} | {100 / glosses:.2g} | "
-                     f"{case_of(one.value)} |")  # fmt: skip
+        lines.append(
+            f"| {glosses} | {parameters:,} | {clips:,} | {parameters / clips:,.0f} | {tested:,} |"
+            f" {each} | {one.value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}] | {one.over} |"
+            f" {100 / glosses:.2g} | {case_of(one.value)} |"
+        )
         said.append(f"- {glosses} glosses: {verdict(one.value, ends, glosses)}.")
     return [*lines, "", *said]
 
 
 def picture(found: dict[str, list[Run]]) -> Figure:
-    """Top-1 against the size of the vocabulary: a dot a seed, a line for the interval, chance below."""
+    """Top-1 against the size of the vocabulary: a dot a seed, a line for the interval, chance
+    below.
+    """
     drawn, (axis,) = plots.figure(5.5, 3.0)
     sizes = [own[0].settings.data.limit_classes for own in found.values()]
     for glosses, own in zip(sizes, found.values(), strict=True):
         one = estimate(own)
-        axis.plot([glosses] * 2, np.clip([one.low, one.high], 0, 100), color=plots.BLUE, linewidth=6, alpha=0.3,
-                  solid_capstyle="butt")  # fmt: skip
-        axis.plot([glosses] * len(own), [run.metrics[0].value for run in own], "o", color=plots.BLUE, markersize=4)
+        axis.plot(
+            [glosses] * 2,
+            np.clip([one.low, one.high], 0, 100),
+            color=plots.BLUE,
+            linewidth=6,
+            alpha=0.3,
+            solid_capstyle="butt",
+        )
+        axis.plot(
+            [glosses] * len(own),
+            [run.metrics[0].value for run in own],
+            "o",
+            color=plots.BLUE,
+            markersize=4,
+        )
     axis.plot(sizes, [100 / glosses for glosses in sizes], "--", color=plots.GREY, label="chance")
     axis.set(xscale="log", xlabel="glosses", ylabel="top-1 of new signers, %", ylim=(0, 101))
     axis.set_xticks(sizes, [str(size) for size in sizes])
@@ -116,9 +156,15 @@ def picture(found: dict[str, list[Run]]) -> Figure:
 
 def main() -> None:
     """Count, train what is missing and print; write into a page where one is named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--report", action="store_true", help="train nothing; what is finished is reported")
-    parser.add_argument("--doc", type=Path, help="write tables and figure between this page's marks")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="train nothing; what is finished is reported"
+    )
+    parser.add_argument(
+        "--doc", type=Path, help="write tables and figure between this page's marks"
+    )
     options = parser.parse_args()
     lines, found = counts(), trained(options.report)
     if found:

@@ -29,7 +29,9 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def slovak_store(real_data, tmp_path_factory, request):
-    """The landmarks of all 60 real sign videos, made once a test session as a person would (about two minutes)."""
+    """The landmarks of all 60 real sign videos, made once a test session as a person would (about
+    two minutes).
+    """
     root = real_data("slovak")
     # Under xdist every worker has its own base folder inside one that they share.
     shared = tmp_path_factory.getbasetemp()
@@ -49,9 +51,21 @@ def slovak_store(real_data, tmp_path_factory, request):
         ]
         done = subprocess.run(call, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    from signlib.features.store import FeatureStore
+    from signlib.stores.store import FeatureStore
 
     return FeatureStore(shared / "slovak")
+
+
+@pytest.fixture(scope="session")
+def portrait_film(tmp_path_factory) -> Path:
+    """A film of 24 frames on which everything is found at first and the left hand is lost later."""
+    pytest.importorskip("signlib.extraction.holistic")
+    from signlib.data.video import write_video
+    from signlib.synthesis.portrait import portrait_clip
+
+    path = tmp_path_factory.mktemp("portrait") / "portrait.mp4"
+    write_video(path, portrait_clip(24), fps=25)
+    return path
 
 
 def pytest_collection_modifyitems(config, items):
@@ -66,7 +80,11 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    ran = [r for r in terminalreporter.stats.get("passed", []) if "real" in r.keywords and r.when == "call"]
+    ran = [
+        r
+        for r in terminalreporter.stats.get("passed", [])
+        if "real" in r.keywords and r.when == "call"
+    ]
     failed = [r for r in terminalreporter.stats.get("failed", []) if "real" in r.keywords]
     skipped = [r for r in terminalreporter.stats.get("skipped", []) if "real" in r.keywords]
     terminalreporter.write_sep("-", "real data")

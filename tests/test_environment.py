@@ -13,12 +13,15 @@ from signlib.paths import REPOSITORY
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 LOCK = {
     canonicalize_name(name): version
-    for name, version in (line.split("==") for line in (REPOSITORY / "requirements.lock").read_text().splitlines())
+    for name, version in (
+        line.split("==") for line in (REPOSITORY / "requirements.lock").read_text().splitlines()
+    )
 }
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DIRECT = [
     Requirement(text)
-    for text in PROJECT["project"]["dependencies"] + [text for extra in EXTRAS.values() for text in extra]
+    for text in PROJECT["project"]["dependencies"]
+    + [text for extra in EXTRAS.values() for text in extra]
 ]
 CONDA = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
 PIP_BLOCK = next(entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict))
@@ -56,14 +59,22 @@ def test_the_lock_leaves_out_opencvs_window_system():
 
 
 def test_this_environment_is_the_locks():
-    installed = {canonicalize_name(d.name): d.version.split("+")[0] for d in metadata.distributions()}
-    wrong = {name: (version, installed.get(name)) for name, version in LOCK.items() if installed.get(name) != version}
+    installed = {
+        canonicalize_name(d.name): d.version.split("+")[0] for d in metadata.distributions()
+    }
+    wrong = {
+        name: (version, installed.get(name))
+        for name, version in LOCK.items()
+        if installed.get(name) != version
+    }
     assert not wrong, f"(lock, installed): {wrong}; delete .venv and run make test"
 
 
 def test_the_kernel_needs_no_library_of_the_system():
     """OpenCV's GUI build would ask for libGL and libgthread, which a fresh machine lacks."""
     linked = [
-        str(f) for f in metadata.files("opencv-contrib-python-headless") if "libGL" in f.name or "libgthread" in f.name
+        str(f)
+        for f in metadata.files("opencv-contrib-python-headless")
+        if "libGL" in f.name or "libgthread" in f.name
     ]
     assert linked == []

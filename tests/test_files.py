@@ -57,7 +57,9 @@ def test_a_real_limit_on_the_file_size_is_named_and_leaves_the_old_file(tmp_path
         "except errors.DiskError as error:\n"
         "    print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.txt"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a.txt"], capture_output=True, text=True, check=True
+    )
     assert "file-size limit" in done.stdout
     assert (tmp_path / "a.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
@@ -74,17 +76,24 @@ def test_a_file_in_the_place_of_a_folder_is_an_error_one_can_act_on(tmp_path):
 
 def test_json_is_always_valid(tmp_path):
     content = {
-        "nan": float("nan"), "list": [np.float32(0.5), np.int64(3), float("inf")], "text": "ä", "pair": (1, None),
+        "nan": float("nan"),
+        "list": [np.float32(0.5), np.int64(3), float("inf")],
+        "text": "ä",
+        "pair": (1, None),
         "deep": {"flag": True, "minus": -np.inf},
-    }  # fmt: skip
+    }
     files.write_json(tmp_path / "a.json", content)
 
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")
 
     assert json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse) == {
-        "nan": None, "list": [0.5, 3, None], "text": "ä", "pair": [1, None], "deep": {"flag": True, "minus": None},
-    }  # fmt: skip
+        "nan": None,
+        "list": [0.5, 3, None],
+        "text": "ä",
+        "pair": [1, None],
+        "deep": {"flag": True, "minus": None},
+    }
 
 
 def test_every_error_a_user_can_act_on_is_an_input_error():

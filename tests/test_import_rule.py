@@ -8,27 +8,46 @@ import pytest
 
 from signlib.paths import REPOSITORY
 
-HEAVY = ("torch", "mediapipe", "transformers", "lightning", "pandas", "numpy", "av", "matplotlib", "sklearn", "cv2")
+HEAVY = (
+    "torch",
+    "mediapipe",
+    "transformers",
+    "lightning",
+    "pandas",
+    "numpy",
+    "av",
+    "matplotlib",
+    "sklearn",
+    "cv2",
+)
 
 
 def loaded(statement):
     """Which heavy libraries a fresh interpreter holds after a statement."""
     code = f"import sys; {statement}; print(*[name for name in {HEAVY} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
     return set(done.stdout.split())
 
 
 def test_import_signlib_loads_nothing_heavy():
-    assert loaded("import signlib, signlib.data, signlib.features, signlib.models, signlib.training") == set()
+    assert (
+        loaded("import signlib, signlib.data, signlib.features, signlib.models, signlib.training")
+        == set()
+    )
     assert loaded("import numpy") == {"numpy"}  # the probe does see what is loaded
 
 
 @pytest.mark.parametrize(
     ("modules", "allowed"),
     [
-        ("signlib.errors, signlib.paths, signlib.config, signlib.presets", set()),
+        ("signlib.errors, signlib.paths, signlib.settings.config, signlib.settings.presets", set()),
         ("signlib.data.skeletons, signlib.features.normalise, signlib.files", {"numpy"}),
-        ("signlib.data.folder, signlib.features.store_writer, signlib.runs, signlib.__main__", {"numpy", "pandas"}),
+        (
+            "signlib.corpora.folder, signlib.stores.writer, signlib.runs.run, signlib.__main__",
+            {"numpy", "pandas"},
+        ),
     ],
 )
 def test_heavy_libraries_load_only_where_they_are_named(modules, allowed):
@@ -63,5 +82,7 @@ def test_room_descriptions_import_nothing():
     assert len(files) > 5
     for file in files:
         text = file.read_text(encoding="utf-8")
-        assert not [line for line in text.splitlines() if line.startswith(("import ", "from "))], file
+        assert not [line for line in text.splitlines() if line.startswith(("import ", "from "))], (
+            file
+        )
         assert text.startswith('"""'), file

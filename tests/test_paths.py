@@ -33,9 +33,15 @@ def test_a_path_that_leaves_its_root_is_refused_by_name(tmp_path, path):
 
 
 @pytest.mark.parametrize(
-    ("path", "place"), [("a.mp4", "a.mp4"), ("HELLO/a.mp4", "HELLO/a.mp4"), ("HELLO\\a.mp4", "HELLO/a.mp4"),
-                        ("./a..b.mp4", "a..b.mp4"), ("ä ö/…mp4", "ä ö/…mp4")]
-)  # fmt: skip
+    ("path", "place"),
+    [
+        ("a.mp4", "a.mp4"),
+        ("HELLO/a.mp4", "HELLO/a.mp4"),
+        ("HELLO\\a.mp4", "HELLO/a.mp4"),
+        ("./a..b.mp4", "a..b.mp4"),
+        ("ä ö/…mp4", "ä ö/…mp4"),
+    ],
+)
 def test_a_path_below_the_root_is_kept(tmp_path, path, place):
     assert paths.inside(tmp_path, path) == tmp_path / place
     assert paths.inside(str(tmp_path), path) == tmp_path / place
@@ -62,7 +68,10 @@ def test_a_root_that_is_itself_a_link_is_fine(tmp_path):
     assert paths.inside(tmp_path / "root", "a.mp4") == tmp_path / "root" / "a.mp4"
 
 
-@given(st.lists(st.sampled_from(["..", ".", "a", "b.mp4", "", "C:", "\0"]), max_size=5), st.sampled_from("/\\"))
+@given(
+    st.lists(st.sampled_from(["..", ".", "a", "b.mp4", "", "C:", "\0"]), max_size=5),
+    st.sampled_from("/\\"),
+)
 def test_whatever_is_let_through_lies_below_the_root(parts, separator):
     try:
         path = paths.inside("/some/root", separator.join(parts))
@@ -79,7 +88,9 @@ def test_a_name_that_is_no_plain_name_is_refused(name):
     assert f"run name {name!r}" in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["a", "signer0_sample1_color", "a.b", "..a", "été", "-_signer1_000", "NULL", "a b"])
+@pytest.mark.parametrize(
+    "name", ["a", "signer0_sample1_color", "a.b", "..a", "été", "-_signer1_000", "NULL", "a b"]
+)
 def test_a_plain_name_is_given_back(name):
     assert paths.check_name(name) == name
 

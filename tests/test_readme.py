@@ -8,15 +8,19 @@ import sys
 
 import pytest
 
-from signlib.evaluation import tables
 from signlib.paths import REPOSITORY
+from signlib.reports import tables
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def four_commands() -> list[str]:
     """The lines between the README's marks, without the fences."""
-    block = re.search(r"<!-- four commands: start -->\n```\n(.*?)```\n<!-- four commands: end -->", README, re.DOTALL)
+    block = re.search(
+        r"<!-- four commands: start -->\n```\n(.*?)```\n<!-- four commands: end -->",
+        README,
+        re.DOTALL,
+    )
     return block[1].strip().splitlines()
 
 
@@ -44,7 +48,9 @@ def test_the_results_table_is_the_published_runs():
 
 
 def test_a_person_with_a_folder_of_videos_needs_four_commands(slovak_store, real_data, tmp_path):
-    """30 signs seen once from the front are recognised from the side; one nearest neighbour reaches 60 %."""
+    """30 signs seen once from the front are recognised from the side; one nearest neighbour reaches
+    60 %.
+    """
     commands = four_commands()
     assert len(commands) == 4
     videos = real_data("slovak")
@@ -59,12 +65,19 @@ def test_a_person_with_a_folder_of_videos_needs_four_commands(slovak_store, real
         words = shlex.split(command)
         assert words[:3] == ["python", "-m", "signlib"]
         # The run's name is "my_signs" too: only words that are places are replaced.
-        at_place = [w if words[i - 1] == "--run-name" else str(places.get(w, w)) for i, w in enumerate(words)]
+        at_place = [
+            w if words[i - 1] == "--run-name" else str(places.get(w, w))
+            for i, w in enumerate(words)
+        ]
         call = [sys.executable, *at_place[1:]]
         done = subprocess.run(
-            call, cwd=REPOSITORY, capture_output=True, text=True, check=False,
+            call,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
             env={**os.environ, "SIGNLIB_RUNS": str(tmp_path / "runs")},
-        )  # fmt: skip
+        )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         shown.append(done.stdout)
     assert "60 clips done, 0 failed" in shown[0]

@@ -67,7 +67,9 @@ class CellError:
     traceback: str
 
     def __str__(self) -> str:
-        source = "\n".join(f"  {n:3d} | {line}" for n, line in enumerate(self.source.splitlines(), 1))
+        source = "\n".join(
+            f"  {n:3d} | {line}" for n, line in enumerate(self.source.splitlines(), 1)
+        )
         parts = [f"cell In [{self.cell}]: {self.exception}", source, self.traceback]
         return "\n".join(part for part in parts if part)
 
@@ -96,7 +98,8 @@ class NotebookResult:
 
 
 def notebook_parameters(path: str | Path) -> dict[str, dict[str, str]]:
-    """What a notebook's cell tagged `parameters` declares: name -> `inferred_type_name`, `default`, `help`.
+    """What a notebook's cell tagged `parameters` declares: name -> `inferred_type_name`, `default`,
+    `help`.
 
     Raises:
         InputError: when the file is missing or is not a notebook.
@@ -105,20 +108,29 @@ def notebook_parameters(path: str | Path) -> dict[str, dict[str, str]]:
     path = Path(path)
     notebook = read_notebook(path)
     if "name" not in notebook.metadata.get("kernelspec", {}):
-        raise SettingsError(f"{path.name} names no kernel: add metadata.kernelspec python3 (Jupyter: save it)")
-    tagged = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+        raise SettingsError(
+            f"{path.name} names no kernel: add metadata.kernelspec python3 (Jupyter: save it)"
+        )
+    tagged = [
+        cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())
+    ]
     if not tagged:
-        raise SettingsError(f"{path.name} has no cell tagged 'parameters': tag the cell with its settings")
+        raise SettingsError(
+            f"{path.name} has no cell tagged 'parameters': tag the cell with its settings"
+        )
     try:
         return _declared(tagged[0])
     except (SyntaxError, ValueError) as error:
         raise SettingsError(
-            f"{path.name}: its cell tagged 'parameters' is not plain Python ({error}): write NAME: type = value lines"
+            f"{path.name}: its cell tagged 'parameters' is not plain Python ({error}): write NAME:"
+            " type = value lines"
         ) from error
 
 
 def _declared(source: str) -> dict[str, dict[str, str]]:
-    """What code assigns at its top level; papermill's own reader loses lines with a second `=`, even in a comment."""
+    """What code assigns at its top level; papermill's own reader loses lines with a second `=`,
+    even in a comment.
+    """
     declared = {}
     tree = ast.parse(source)
     comments = {
@@ -134,7 +146,9 @@ def _declared(source: str) -> dict[str, dict[str, str]]:
         targets = line.targets if isinstance(line, ast.Assign) else [line.target]
         if isinstance(line, ast.AnnAssign):
             kind = ast.unparse(line.annotation).strip("'")
-        for name in [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]:
+        for name in [
+            name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)
+        ]:
             if isinstance(name.ctx, ast.Store):
                 declared[name.id] = {
                     "name": name.id,
@@ -153,7 +167,9 @@ def read_notebook(path: str | Path) -> NotebookNode:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"notebook {path} does not exist: the course is in {paths.notebooks_root()}")
+        raise InputError(
+            f"notebook {path} does not exist: the course is in {paths.notebooks_root()}"
+        )
     try:
         return nbformat.read(path, as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
@@ -179,7 +195,9 @@ def check_parameters(path: str | Path, parameters: Mapping[str, Any]) -> dict[st
             pass  # stays text and is refused below
         if kind in TYPES and type(value) not in TYPES[kind]:
             default = known[name]["default"]
-            raise SettingsError(f"{Path(path).name}: {name}={value!r} is not of type {kind}, as in {default}")
+            raise SettingsError(
+                f"{Path(path).name}: {name}={value!r} is not of type {kind}, as in {default}"
+            )
         checked[name] = value
     return checked
 
@@ -197,15 +215,16 @@ def run_notebook(
     Args:
         path: the notebook; its folder is the working directory, as in Jupyter.
         parameters: values in place of the defaults in its cell tagged `parameters`.
-        output: where the executed notebook goes, whole, at the end; default `runs/<name>.ipynb`. Until then what was
-            executed so far stands beside it as `.<name>.running.ipynb`, and stays there when the run is killed.
+        output: where the executed notebook goes, whole, at the end; default `runs/<name>.ipynb`.
+            Until then what was executed so far stands beside it as `.<name>.running.ipynb`, and
+            stays there when the run is killed.
         timeout: seconds for the whole notebook.
         environment: more variables for the kernel, such as `SIGNLIB_RUNS`.
 
     Raises:
         InputError: when the file is missing or is not a notebook.
-        SettingsError: for an unknown or impossible parameter, a notebook without kernel or parameters
-            cell, or an output that would overwrite its own notebook or is no file.
+        SettingsError: for an unknown or impossible parameter, a notebook without kernel or
+            parameters cell, or an output that would overwrite its own notebook or is no file.
         DiskError: when the output cannot be written; an old one stays.
     """
     path = Path(path).resolve()
@@ -230,16 +249,23 @@ def run_notebook(
     def execute(manager: type[AsyncKernelManager]) -> None:
         try:
             papermill.execute_notebook(
-                _literal(path), _literal(made), checked, cwd=path.parent, progress_bar=False,
-                kernel_manager_class=manager, timeout_func=seconds_left,
-            )  # fmt: skip
+                _literal(path),
+                _literal(made),
+                checked,
+                cwd=path.parent,
+                progress_bar=False,
+                kernel_manager_class=manager,
+                timeout_func=seconds_left,
+            )
         except BaseException as failure:  # handed to the calling thread, which sorts it
             failures.append(failure)
 
     with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
         log = Path(scratch, "stderr")
         peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {})))
-        said = log.read_text(errors="replace") if log.exists() else ""  # no file: the kernel never started
+        said = (
+            log.read_text(errors="replace") if log.exists() else ""
+        )  # no file: the kernel never started
     try:
         error = _cell_error(failures[0], begun, timeout, said) if failures else None
         executed = nbformat.read(made, as_version=4)
@@ -253,7 +279,9 @@ def run_notebook(
 def _check_output(output: Path) -> None:
     """Make the output's folder and see that it takes a file, before a notebook runs for minutes."""
     if output.is_dir():
-        raise SettingsError(f"output {output} is a folder: name a file in it, such as {output / 'executed.ipynb'}")
+        raise SettingsError(
+            f"output {output} is a folder: name a file in it, such as {output / 'executed.ipynb'}"
+        )
     if output.exists() and not output.is_file():  # a device would be replaced by a file
         raise SettingsError(f"output {output} is a device or a pipe: name a file")
     try:
@@ -261,7 +289,9 @@ def _check_output(output: Path) -> None:
         with tempfile.TemporaryFile(dir=output.parent) as probe:
             probe.write(b"room?")
     except OSError as error:
-        raise DiskError(f"cannot write {output} ({error}): choose an output that can be written, with room") from error
+        raise DiskError(
+            f"cannot write {output} ({error}): choose an output that can be written, with room"
+        ) from error
 
 
 def _literal(path: Path) -> str:
@@ -270,12 +300,16 @@ def _literal(path: Path) -> str:
 
 
 def _own_kernel(scratch: Path, environment: Mapping[str, str]) -> type[AsyncKernelManager]:
-    """A kernel manager that starts this interpreter with this checkout, whatever kernels are installed.
+    """A kernel manager that starts this interpreter with this checkout, whatever kernels are
+    installed.
 
-    What the process itself writes on stderr (warnings about its sockets, a crash) goes to `scratch/stderr`.
+    What the process itself writes on stderr (warnings about its sockets, a crash) goes to
+    `scratch/stderr`.
     """
     variables = {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(paths.REPOSITORY), os.environ.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(paths.REPOSITORY), os.environ.get("PYTHONPATH")])
+        ),
         "PYTHONHASHSEED": "0",
         "IPYTHONDIR": str(scratch),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -284,7 +318,14 @@ def _own_kernel(scratch: Path, environment: Mapping[str, str]) -> type[AsyncKern
 
     class OwnKernel(AsyncKernelManager):
         kernel_spec = KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"],
+            argv=[
+                sys.executable,
+                "-m",
+                "ipykernel_launcher",
+                "-f",
+                "{connection_file}",
+                "--log-level=ERROR",
+            ],
             env={name: value.replace("$", "$$") for name, value in variables.items()},
             display_name="signlib",
             language="python",
@@ -336,16 +377,22 @@ def _kill(process: psutil.Process) -> None:
         pass
 
 
-def _cell_error(failure: BaseException, begun: list[NotebookNode], timeout: float, log: str) -> CellError:
+def _cell_error(
+    failure: BaseException, begun: list[NotebookNode], timeout: float, log: str
+) -> CellError:
     """What to tell about a notebook that stopped; a failure of our own machinery is raised again."""
     source = begun[-1].source if begun else ""
     if isinstance(failure, PapermillExecutionError):
         message = ANSI.sub("", f"{failure.ename}: {failure.evalue}")
         return CellError(len(begun), source, message, _tail("\n".join(failure.traceback)))
     if isinstance(failure, CellTimeoutError):
-        return CellError(len(begun), source, f"stopped after {timeout:g} s, the limit for one notebook", "")
+        return CellError(
+            len(begun), source, f"stopped after {timeout:g} s, the limit for one notebook", ""
+        )
     if isinstance(failure, RuntimeError):  # nbclient: the kernel died, or never answered
-        message = f"the kernel is gone ({failure}): native code crashed, or the system ran out of memory"
+        message = (
+            f"the kernel is gone ({failure}): native code crashed, or the system ran out of memory"
+        )
         return CellError(len(begun), source, message, _tail(log))
     if isinstance(failure, OSError) and failure.errno in FULL:
         raise disk_error(failure, Path(failure.filename or tempfile.gettempdir())) from failure

@@ -96,7 +96,9 @@ class _Prose(mistune.HTMLRenderer):
         return text
 
 
-_markdown = mistune.create_markdown(renderer=_Prose(escape=True), plugins=["table", "strikethrough"])
+_markdown = mistune.create_markdown(
+    renderer=_Prose(escape=True), plugins=["table", "strikethrough"]
+)
 
 
 def notebook_parts(notebook: NotebookNode, name: str) -> Parts:
@@ -106,12 +108,19 @@ def notebook_parts(notebook: NotebookNode, name: str) -> Parts:
         notebook: with outputs.
         name: stem of its file; stands in for a title that cannot be read.
     """
-    # A failed notebook begins with papermill's own remark, so the title is not always the first cell.
+    # A failed notebook begins with papermill's own remark, so the title is not always the first
+    # cell.
     titles = (TITLE.search(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     title = next(filter(None, titles), None)
     images = [data["image/png"] for data in _tagged(notebook, "figure") if "image/png" in data]
-    tables = [data["text/html"] for data in _tagged(notebook, "table") if "<table" in data.get("text/html", "")]
-    verdicts = [data.get("text/markdown", data.get("stdout")) for data in _tagged(notebook, "verdict")]
+    tables = [
+        data["text/html"]
+        for data in _tagged(notebook, "table")
+        if "<table" in data.get("text/html", "")
+    ]
+    verdicts = [
+        data.get("text/markdown", data.get("stdout")) for data in _tagged(notebook, "verdict")
+    ]
     verdicts = [str(_markdown(text)) for text in verdicts if text and text.strip()]
     return Parts(
         title["number"] if title else "",
@@ -142,8 +151,15 @@ def _plain_table(table: str) -> str:
 
 def _one_header_row(head: re.Match) -> str:
     """A header in which the name of the index shares the row of the column names, where both fit."""
-    rows = [re.findall(r"<th[^>]*>(.*?)</th>", row, re.DOTALL) for row in head.group().split("</tr>")[:-1]]
-    if len(rows) != 2 or len(rows[0]) != len(rows[1]) or any(a and b for a, b in zip(*rows, strict=True)):
+    rows = [
+        re.findall(r"<th[^>]*>(.*?)</th>", row, re.DOTALL)
+        for row in head.group().split("</tr>")[:-1]
+    ]
+    if (
+        len(rows) != 2
+        or len(rows[0]) != len(rows[1])
+        or any(a and b for a, b in zip(*rows, strict=True))
+    ):
         return head.group()
     return "<tr>" + "".join(f"<th>{a or b}</th>" for a, b in zip(*rows, strict=True)) + "</tr>"
 
@@ -153,16 +169,23 @@ def course_page(results: Sequence[NotebookResult], folder: str) -> str:
 
     Args:
         results: in the order of the course.
-        folder: of the executed notebooks, relative to the page; each stands there as .html and .ipynb.
+        folder: of the executed notebooks, relative to the page; each stands there as .html and
+            .ipynb.
     """
-    parts = [notebook_parts(nbformat.read(result.executed, as_version=4), result.name) for result in results]
+    parts = [
+        notebook_parts(nbformat.read(result.executed, as_version=4), result.name)
+        for result in results
+    ]
     failed = sum(result.error is not None for result in results)
     seconds = sum(result.seconds for result in results)
     duration = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.1f} minutes"
-    state = f'<span class="failed">{failed} of them failed</span>' if failed else "all of them finished"
+    state = (
+        f'<span class="failed">{failed} of them failed</span>' if failed else "all of them finished"
+    )
     contents = "\n".join(
-        f'<li><span class="number">{_text(part.number)}</span> '
-        f'<a href="#{quote(result.name)}">{_text(part.question)}</a> <span class="cost">{_cost(result)}</span></li>'
+        f'<li><span class="number">{_text(part.number)}</span> <a'
+        f' href="#{quote(result.name)}">{_text(part.question)}</a> <span'
+        f' class="cost">{_cost(result)}</span></li>'
         for result, part in zip(results, parts, strict=True)
     )
     articles = "\n".join(_article(*pair, folder) for pair in zip(results, parts, strict=True))
@@ -206,13 +229,18 @@ def _article(result: NotebookResult, part: Parts, folder: str) -> str:
     if part.figure:
         alt = f"Figure of notebook {part.number}: {part.question}"
         pieces.append(
-            f'<figure class="plate"><img alt="{_text(alt)}" src="data:image/png;base64,{part.figure}"></figure>'
+            f'<figure class="plate"><img alt="{_text(alt)}"'
+            f' src="data:image/png;base64,{part.figure}"></figure>'
         )
     if part.table:
         pieces.append(f'<div class="table" tabindex="0">{part.table}</div>')
     missing = [name for name in ("verdict", "figure", "table") if getattr(part, name) is None]
     if missing:
-        why = "the notebook did not get that far" if result.error else "no cell with that tag shows one"
+        why = (
+            "the notebook did not get that far"
+            if result.error
+            else "no cell with that tag shows one"
+        )
         pieces.append(f'<p class="missing">No {", no ".join(missing)}: {why}.</p>')
     link = f"{quote(folder)}/{quote(result.name)}"
     return f"""<article id="{_text(result.name)}"{' class="stopped"' if result.error else ""}>

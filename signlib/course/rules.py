@@ -16,7 +16,11 @@ from signlib.course.stored import cell_tags, stored_form
 
 NAME = re.compile(r"\d\d(_[a-z0-9]+)+|_template")
 PARAMETERS, CODE_LINES, CELL_LINES, BYTES = 8, 120, 15, 200_000
-SHOWN = {"figure": "a picture (image/png)", "table": "a table (text/html)", "verdict": "Markdown or printed text"}
+SHOWN = {
+    "figure": "a picture (image/png)",
+    "table": "a table (text/html)",
+    "verdict": "Markdown or printed text",
+}
 SECTIONS = ("What we can and cannot say", "Try next", "Sources")
 CHECK = re.compile(r"^\s*#+\s*NBVAL_CHECK_OUTPUT\s*$", re.MULTILINE)
 HOLES = re.compile(r"\b(TODO|FIXME|XXX|TBD)\b")
@@ -34,7 +38,9 @@ def check_file(path: Path) -> list[str]:
     if not NAME.fullmatch(path.stem):
         problems.append(f"name {path.name!r} is not NN_snake_case.ipynb: rename it")
     if len(text.encode()) > BYTES:
-        problems.append(f"{len(text.encode()) / 1000:.0f} KB, limit {BYTES // 1000}: smaller figures")
+        problems.append(
+            f"{len(text.encode()) / 1000:.0f} KB, limit {BYTES // 1000}: smaller figures"
+        )
     problems += check_notebook(notebook, path.stem)
     if text != stored_form(nbformat.reads(text, as_version=4)):
         problems.append("not in its stored form: run `make notebooks`")
@@ -48,11 +54,16 @@ def check_notebook(notebook: NotebookNode, name: str) -> list[str]:
         notebook: with the outputs that are to be stored.
         name: stem of its file, whose number the title repeats.
     """
-    problems = [f"{hole.group()} left in a cell: finish it or leave it out" for hole in
-                (HOLES.search(cell.source) for cell in notebook.cells) if hole]  # fmt: skip
+    problems = [
+        f"{hole.group()} left in a cell: finish it or leave it out"
+        for hole in (HOLES.search(cell.source) for cell in notebook.cells)
+        if hole
+    ]
     kernel = notebook.metadata.get("kernelspec", {})
     if kernel.get("name") != "python3":
-        problems.append(f"kernelspec is {kernel.get('name')!r}, not 'python3': papermill and Kaggle need it")
+        problems.append(
+            f"kernelspec is {kernel.get('name')!r}, not 'python3': papermill and Kaggle need it"
+        )
     for rule in RULES:
         problems += rule(notebook, name)
     return problems
@@ -70,7 +81,9 @@ def _prose(notebook: NotebookNode) -> str:
 
 def _section(text: str, title: str) -> str | None:
     """What stands under a heading or a bold line, up to the next one; None when it is not there."""
-    found = re.search(rf"^(?:#+ {title}\s*|\*\*{title}:?\*\*:?.*)$", text, re.MULTILINE | re.IGNORECASE)
+    found = re.search(
+        rf"^(?:#+ {title}\s*|\*\*{title}:?\*\*:?.*)$", text, re.MULTILINE | re.IGNORECASE
+    )
     if not found:
         return None
     return re.split(r"^(?:#|\*\*)", text[found.end() :], maxsplit=1, flags=re.MULTILINE)[0].strip()
@@ -91,7 +104,11 @@ def _trees(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode, ast.Modu
 
 def _title(notebook: NotebookNode, name: str) -> Iterator[str]:
     number = "NN" if name.startswith("_") else name[:2]
-    first = notebook.cells[0].source.splitlines()[0] if notebook.cells and notebook.cells[0].source else ""
+    first = (
+        notebook.cells[0].source.splitlines()[0]
+        if notebook.cells and notebook.cells[0].source
+        else ""
+    )
     if not re.fullmatch(rf"# {number} · \S.*\?", first):
         yield f"title {first!r} is not a question of the form '# {number} · ...?'"
 
@@ -107,7 +124,9 @@ def _objectives(notebook: NotebookNode, name: str) -> Iterator[str]:
     if len(will) not in (3, 4):
         yield f"'You will' has {len(will)} bullets, not 3 or 4"
     if len(will) != len(have):
-        yield f"'You will' has {len(will)} bullets and 'You have' {len(have)}: they mirror each other"
+        yield (
+            f"'You will' has {len(will)} bullets and 'You have' {len(have)}: they mirror each other"
+        )
     for one, other in zip(will, have, strict=False):
         words = [set(re.findall(r"[^\W\d_]{4,}", bullet.lower())) for bullet in (one, other)]
         if len(words[0] & words[1]) < min(2, len(words[0])):
@@ -120,7 +139,9 @@ def _sections(notebook: NotebookNode, name: str) -> Iterator[str]:
         if not _section(text, title):
             yield f"no section '## {title}' with something in it"
     changes = _bullets(_section(text, "Try next") or "")
-    names = re.compile("|".join(rf"\b{re.escape(parameter)}\b" for parameter in _parameter_names(notebook)) or "$^")
+    names = re.compile(
+        "|".join(rf"\b{re.escape(parameter)}\b" for parameter in _parameter_names(notebook)) or "$^"
+    )
     if len(changes) not in (2, 3) or not all(names.search(change) for change in changes):
         yield "'Try next' is not two or three bullets that each name a parameter and its new value"
 
@@ -136,20 +157,33 @@ def _parameter_names(notebook: NotebookNode) -> list[str]:
 
 
 def _parameters(notebook: NotebookNode, name: str) -> Iterator[str]:
-    tagged = [(number, cell, tree) for number, cell, tree in _trees(notebook) if "parameters" in cell_tags(cell)]
+    tagged = [
+        (number, cell, tree)
+        for number, cell, tree in _trees(notebook)
+        if "parameters" in cell_tags(cell)
+    ]
     if len(tagged) != 1:
         yield f"{len(tagged)} cells tagged 'parameters', not one"
     for number, cell, tree in tagged:
         if number != 1:
-            yield f"the parameters are in code cell {number}: they come first, so that an injected value reaches all"
+            yield (
+                f"the parameters are in code cell {number}: they come first, so that an injected"
+                " value reaches all"
+            )
         if len(tree.body) > PARAMETERS:
             yield f"{len(tree.body)} parameters, limit {PARAMETERS}"
         for line in tree.body:
             code = cell.source.splitlines()[line.lineno - 1]
             if not (isinstance(line, ast.AnnAssign) and _is_scalar(line.value)):
-                yield f"parameter line {code!r} is not 'NAME: type = value  # comment' with a plain value"
+                yield (
+                    f"parameter line {code!r} is not 'NAME: type = value  # comment' with a plain"
+                    " value"
+                )
             elif not re.fullmatch(r"[A-Z][A-Z0-9_]*: .*\S  # \S.*", code):
-                yield f"parameter line {code!r} has no comment (papermill shows it as help) or no upper-case name"
+                yield (
+                    f"parameter line {code!r} has no comment (papermill shows it as help) or no"
+                    " upper-case name"
+                )
 
 
 def _is_scalar(value: ast.expr | None) -> bool:
@@ -165,16 +199,26 @@ def _is_scalar(value: ast.expr | None) -> bool:
 def _budget(notebook: NotebookNode, name: str) -> Iterator[str]:
     total = 0
     for number, cell in _code(notebook):
-        lines = sum(bool(line.strip()) and not line.strip().startswith("#") for line in cell.source.splitlines())
+        lines = sum(
+            bool(line.strip()) and not line.strip().startswith("#")
+            for line in cell.source.splitlines()
+        )
         total += lines
         if lines > CELL_LINES:
-            yield f"code cell {number} has {lines} lines, limit {CELL_LINES}: move logic into signlib or split it"
+            yield (
+                f"code cell {number} has {lines} lines, limit {CELL_LINES}: move logic into signlib"
+                " or split it"
+            )
     if total > CODE_LINES:
         yield f"{total} lines of code, limit {CODE_LINES}: move logic into signlib"
     nodes = [node for _, _, tree in _trees(notebook) for node in ast.walk(tree)]
-    functions = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [
+        node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     if len(functions) > 1:
-        yield f"functions {', '.join(functions)}: at most one def, logic used twice goes into signlib"
+        yield (
+            f"functions {', '.join(functions)}: at most one def, logic used twice goes into signlib"
+        )
     for node in nodes:
         if isinstance(node, ast.ClassDef):
             yield f"class {node.name}: classes live in signlib"
@@ -184,9 +228,22 @@ def _one_code_path(notebook: NotebookNode, name: str) -> Iterator[str]:
     for number, _, tree in _trees(notebook):
         for node in ast.walk(tree):
             test = node.subject if isinstance(node, ast.Match) else getattr(node, "test", None)
-            tests = [test] if isinstance(test, ast.expr) else [node] if isinstance(node, ast.Compare) else []
-            if any(isinstance(part, ast.Name) and part.id == "MODE" for t in tests for part in ast.walk(t)):
-                yield f"code cell {number} decides by MODE: presets have a smoke and a full form, notebooks one path"
+            tests = (
+                [test]
+                if isinstance(test, ast.expr)
+                else [node]
+                if isinstance(node, ast.Compare)
+                else []
+            )
+            if any(
+                isinstance(part, ast.Name) and part.id == "MODE"
+                for t in tests
+                for part in ast.walk(t)
+            ):
+                yield (
+                    f"code cell {number} decides by MODE: presets have a smoke and a full form,"
+                    " notebooks one path"
+                )
                 break
 
 
@@ -194,7 +251,10 @@ def _plain_python(notebook: NotebookNode, name: str) -> Iterator[str]:
     for number, cell in _code(notebook):
         magic = re.search(r"^\s*(%{1,2}\w.*|!.*|[\w, ]+=\s*[!%]\w.*)$", cell.source, re.MULTILINE)
         if magic:
-            yield f"code cell {number}: {magic.group().strip()!r} is no Python: leave magics and shell out"
+            yield (
+                f"code cell {number}: {magic.group().strip()!r} is no Python: leave magics and"
+                " shell out"
+            )
             continue
         try:
             ast.parse(cell.source)
@@ -212,7 +272,12 @@ def _places(notebook: NotebookNode, name: str) -> Iterator[str]:
                 yield f"cell {index} names a place of one machine ({place!r}...): use signlib.paths"
                 break
     for number, _, tree in _trees(notebook):
-        inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values[1:]}
+        inner = {
+            id(part)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.JoinedStr)
+            for part in node.values[1:]
+        }
         for node in ast.walk(tree):
             text = node.value if isinstance(node, ast.Constant) and id(node) not in inner else None
             if isinstance(text, str) and re.match(r"/\w|~/|[A-Za-z]:[\\/]\w", text):
@@ -234,14 +299,26 @@ def _outputs(notebook: NotebookNode, name: str) -> Iterator[str]:
         if "error" in kinds:
             yield f"code cell {number} has a stored error: mend it and run `make notebooks`"
         if cell.execution_count != number:
-            what = "outputs but no execution count" if cell.outputs and not cell.execution_count else (
-                f"execution count {cell.execution_count}")  # fmt: skip
-            yield f"code cell {number} has {what}: it was not run from top to bottom; run `make notebooks`"
+            what = (
+                "outputs but no execution count"
+                if cell.outputs and not cell.execution_count
+                else (f"execution count {cell.execution_count}")
+            )
+            yield (
+                f"code cell {number} has {what}: it was not run from top to bottom; run `make"
+                " notebooks`"
+            )
         checked = "nbval-check-output" in cell_tags(cell) or CHECK.search(cell.source)
         if checked and not cell.outputs:
-            yield f"code cell {number} is to be checked by nbval but has no stored output: it would pass whatever comes"
+            yield (
+                f"code cell {number} is to be checked by nbval but has no stored output: it would"
+                " pass whatever comes"
+            )
         if any(ADDRESS.search(text) for text in _stored_texts(cell)):
-            yield f"code cell {number} shows a memory address, another one each run: end its last line with ';'"
+            yield (
+                f"code cell {number} shows a memory address, another one each run: end its last"
+                " line with ';'"
+            )
 
 
 def _shown(notebook: NotebookNode, name: str) -> Iterator[str]:
@@ -264,5 +341,14 @@ def _shows(output: NotebookNode, tag: str) -> bool:
 
 Rule = Callable[[NotebookNode, str], Iterator[str]]
 RULES: tuple[Rule, ...] = (
-    _title, _objectives, _sections, _parameters, _budget, _one_code_path, _plain_python, _places, _outputs, _shown,
-)  # fmt: skip
+    _title,
+    _objectives,
+    _sections,
+    _parameters,
+    _budget,
+    _one_code_path,
+    _plain_python,
+    _places,
+    _outputs,
+    _shown,
+)

@@ -31,9 +31,13 @@ def course_notebooks(folder: Path, only: Sequence[str] = (), template: bool = Fa
     Raises:
         SettingsError: when there is none, or none that `only` names.
     """
-    notebooks = [path for path in sorted(folder.glob("*.ipynb")) if template or not path.name.startswith("_")]
+    notebooks = [
+        path for path in sorted(folder.glob("*.ipynb")) if template or not path.name.startswith("_")
+    ]
     if not notebooks:
-        raise SettingsError(f"{folder} holds no notebook: run this from a whole checkout of the project")
+        raise SettingsError(
+            f"{folder} holds no notebook: run this from a whole checkout of the project"
+        )
     for wanted in only:
         if not any(_is(path, wanted) for path in notebooks):
             names = ", ".join(path.stem for path in notebooks)
@@ -52,10 +56,12 @@ def run_course(
     only: Sequence[str] = (),
     timeout: float = TIMEOUT,
 ) -> list[NotebookResult]:
-    """The results of the course, after writing `results/course.html`; one line a notebook is printed.
+    """The results of the course, after writing `results/course.html`; one line a notebook is
+    printed.
 
-    Executed notebooks go to `results/course/`, runs to `results/course/runs/`, which begins empty: a run
-    left by yesterday's code would be loaded and prove nothing. A failing notebook does not stop the others.
+    Executed notebooks go to `results/course/`, runs to `results/course/runs/`, which begins empty:
+    a run left by yesterday's code would be loaded and prove nothing. A failing notebook does not
+    stop the others.
 
     Args:
         notebooks: folder of the course; default `notebooks/` of this checkout.
@@ -97,8 +103,8 @@ def update_notebooks(
 ) -> list[NotebookResult]:
     """The results of executing the course and its template, whose outputs are renewed in place.
 
-    A notebook is written in the normal form of `signlib.course.stored`, only when it changed, and only
-    when every cell ran. Arguments and errors as in `run_course`.
+    A notebook is written in the normal form of `signlib.course.stored`, only when it changed, and
+    only when every cell ran. Arguments and errors as in `run_course`.
     """
     from signlib.course.stored import stored_form
 
@@ -125,7 +131,9 @@ def _run(path: Path, output: Path, runs: Path, timeout: float) -> NotebookResult
     runs.mkdir(parents=True, exist_ok=True)
     if sys.stdout.isatty():
         print(f"{path.stem:<32} running", end="\r", flush=True)
-    return run_notebook(path, output=output, timeout=timeout, environment={"SIGNLIB_RUNS": str(runs.resolve())})
+    return run_notebook(
+        path, output=output, timeout=timeout, environment={"SIGNLIB_RUNS": str(runs.resolve())}
+    )
 
 
 def _complain(result: NotebookResult) -> None:
@@ -146,12 +154,21 @@ def _report_problems(only: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 when every notebook ran, 1 when one failed (or breaks a rule), 2 for bad input."""
     parser = argparse.ArgumentParser(
-        prog="python -m signlib.course", description="Run the notebooks of the course in smoke mode."
+        prog="python -m signlib.course",
+        description="Run the notebooks of the course in smoke mode.",
     )
-    parser.add_argument("--update", action="store_true", help="renew the outputs stored in notebooks/")
-    parser.add_argument("--check", action="store_true", help="run nothing: say what breaks the rules of the course")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NN", help="numbers or names, as in --only 00 12")
-    parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a notebook may take")
+    parser.add_argument(
+        "--update", action="store_true", help="renew the outputs stored in notebooks/"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="run nothing: say what breaks the rules of the course"
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NN", help="numbers or names, as in --only 00 12"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a notebook may take"
+    )
     chosen = parser.parse_args(arguments)
     work = update_notebooks if chosen.update else run_course
     try:

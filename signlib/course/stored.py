@@ -14,7 +14,8 @@ VOLATILE = "volatile"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[\d\d:\d\d")
 EXTRA_KEYS = (
-    "metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill cell.metadata.execution"
+    "metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill"
+    " cell.metadata.execution"
 ).split()
 
 
@@ -32,9 +33,17 @@ def stored_form(notebook: NotebookNode) -> str:
     from nbstripout import strip_output  # a tool of authors: taking the course does not need it
 
     notebook = strip_output(
-        nbformat.from_dict(notebook), keep_output=True, keep_count=True, keep_id=True, extra_keys=EXTRA_KEYS
+        nbformat.from_dict(notebook),
+        keep_output=True,
+        keep_count=True,
+        keep_id=True,
+        extra_keys=EXTRA_KEYS,
     )
-    notebook.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata.kernelspec = {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [] if VOLATILE in cell_tags(cell) else _stored_outputs(cell.outputs)
@@ -63,13 +72,17 @@ def _stored_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _without_progress(text: str) -> str:
-    """What a screen ends up showing (a carriage return begins the line again), less the progress bars."""
+    """What a screen ends up showing (a carriage return begins the line again), less the progress
+    bars.
+    """
     shown = re.sub(r"[^\n]*\r(?!\n)", "", text.replace("\r\n", "\n"))
     return "".join(line for line in shown.splitlines(keepends=True) if not PROGRESS.search(line))
 
 
 def _steady_style_ids(table: str) -> str:
     """A styled pandas table in which its random ids (`T_1a2b3`) are constants."""
-    for number, name in enumerate(dict.fromkeys(re.findall(r'<table id="(T_[0-9a-f]{5,})"', table))):
+    for number, name in enumerate(
+        dict.fromkeys(re.findall(r'<table id="(T_[0-9a-f]{5,})"', table))
+    ):
         table = table.replace(name, f"T_{number}")
     return table

@@ -1,4 +1,5 @@
-"""A corpus before anybody trains on it: who signs what, how unevenly, and what leaks between the splits.
+"""A corpus before anybody trains on it: who signs what, how unevenly, and what leaks between the
+splits.
 
 Everything reads a complete manifest; sentences (column `glosses`) are counted sign by sign.
 """
@@ -30,7 +31,8 @@ def imbalance(counts: Sequence[int] | pd.Series) -> dict[str, float]:
     """How unevenly signs occur.
 
     Returns:
-        `ratio` largest / smallest; `gini` 0 = even .. 1; `effective` = exp(entropy), the number of equally
+        `ratio` largest / smallest; `gini` 0 = even .. 1; `effective` = exp(entropy), the number of
+            equally
         frequent glosses that would be as varied.
 
     >>> found = imbalance([30, 10])
@@ -51,7 +53,9 @@ def imbalance(counts: Sequence[int] | pd.Series) -> dict[str, float]:
 
 
 def overview(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a split (and one for clips without one): clips, signers, signs, glosses, clips a gloss, imbalance."""
+    """One row a split (and one for clips without one): clips, signers, signs, glosses, clips a
+    gloss, imbalance.
+    """
     rows = {}
     for split in (*SPLITS, ""):
         part = table[table["split"] == split]
@@ -73,19 +77,22 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None) -> pd.DataFrame:
-    """What stands in training and in the test: one row a check with the number of test clips it concerns.
+    """What stands in training and in the test: one row a check with the number of test clips it
+    concerns.
 
-    `of` is how many could be judged: a clip whose signer is unknown says nothing about signers, and no clip does
-    where no training signer is known.
+    `of` is how many could be judged: a clip whose signer is unknown says nothing about signers, and
+    no clip does where no training signer is known.
 
     Args:
         table: a manifest with splits.
-        read: clip -> its features; with it, clips whose features are the same bytes are looked for (reads
-            every clip once).
+        read: clip -> its features; with it, clips whose features are the same bytes are looked for
+            (reads every clip once).
     """
     train, test = (table[table["split"] == split] for split in ("train", "test"))
     known = set(train["signer"]) - {""}
-    checks = {"signer also trains": test.loc[(test["signer"] != "") & bool(known), "signer"].isin(known)}
+    checks = {
+        "signer also trains": test.loc[(test["signer"] != "") & bool(known), "signer"].isin(known)
+    }
     if (table["file"] != "").any():
         checks["cut from a training file"] = test["file"].isin(set(train["file"]) - {""})
     signs = signs_of(table)
@@ -93,11 +100,15 @@ def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None
     if (signs.map(len) > 1).any():
         checks["sentence also trains"] = said[test.index].isin(set(said[train.index]))
     trained = set(gloss_counts(train).index)
-    checks["has a sign that never trains"] = signs[test.index].map(lambda own: bool(set(own) - trained))
+    checks["has a sign that never trains"] = signs[test.index].map(
+        lambda own: bool(set(own) - trained)
+    )
     if read is not None:
         digests = {clip: _digest(read(clip)) for clip in [*train["clip"], *test["clip"]]}
         learnt = {digests[clip] for clip in train["clip"]}
-        checks["same features as a training clip"] = test["clip"].map(lambda clip: digests[clip] in learnt)
+        checks["same features as a training clip"] = test["clip"].map(
+            lambda clip: digests[clip] in learnt
+        )
     rows = [
         {
             "check": name,
@@ -111,4 +122,6 @@ def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None
 
 
 def _digest(points: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(points).tobytes() + str(points.shape).encode()).hexdigest()
+    return hashlib.sha256(
+        np.ascontiguousarray(points).tobytes() + str(points.shape).encode()
+    ).hexdigest()

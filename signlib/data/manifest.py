@@ -14,26 +14,41 @@ from signlib import paths
 from signlib.errors import InputError, ManifestError
 
 SPLITS = ("train", "val", "test")
-DEFAULTS = {"file": "", "gloss": "", "signer": "", "split": "", "start": 0, "end": -1, "fps": np.nan}
+DEFAULTS = {
+    "file": "",
+    "gloss": "",
+    "signer": "",
+    "split": "",
+    "start": 0,
+    "end": -1,
+    "fps": np.nan,
+}
 COLUMNS = ("clip", *DEFAULTS)
 SLOWEST, FASTEST = 0.01, 1000
-"""Frames a second that a clip may be resampled to: beyond, a slip of the keyboard would run for days."""
+"""Frames a second that a clip may be resampled to: beyond, a slip of the keyboard would run for
+days.
+"""
 
 
 def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
-    """The table with every contract column, checked types, and clip ids that are unique plain names.
+    """The table with every contract column, checked types, and clip ids that are unique plain
+    names.
 
     Args:
         table: at least a column `clip`; missing columns take their defaults
-            (unknown signer and split are `""`, `start` 0, `end` -1 = to the end, `fps` NaN = the file's own).
+            (unknown signer and split are `""`, `start` 0, `end` -1 = to the end, `fps` NaN = the
+            file's own).
         source: how errors call the table.
 
     Raises:
-        ManifestError: for no `clip` column, no rows, a duplicate or unsafe clip id, an unknown split,
-            a start or end that is not a frame number, or an fps outside `SLOWEST`..`FASTEST`.
+        ManifestError: for no `clip` column, no rows, a duplicate or unsafe clip id, an unknown
+            split, a start or end that is not a frame number, or an fps outside
+            `SLOWEST`..`FASTEST`.
     """
     if "clip" not in table.columns:
-        raise ManifestError(f"{source} has no column 'clip' (it has {', '.join(table.columns)}): add one id a row")
+        raise ManifestError(
+            f"{source} has no column 'clip' (it has {', '.join(table.columns)}): add one id a row"
+        )
     if table.empty:
         raise ManifestError(f"{source} has no rows: list at least one clip")
     table = table.reset_index(drop=True).copy()
@@ -51,10 +66,14 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
             raise ManifestError(f"{source}: {error}") from None
     doubled = table["clip"][table["clip"].duplicated()]
     if len(doubled):
-        raise ManifestError(f"{source}: clip {doubled.iloc[0]!r} stands in it twice; every clip id must be unique")
+        raise ManifestError(
+            f"{source}: clip {doubled.iloc[0]!r} stands in it twice; every clip id must be unique"
+        )
     unknown = sorted(set(table["split"]) - {*SPLITS, ""})
     if unknown:
-        raise ManifestError(f"{source}: split {unknown[0]!r} is unknown; use {', '.join(SPLITS)} or leave it empty")
+        raise ManifestError(
+            f"{source}: split {unknown[0]!r} is unknown; use {', '.join(SPLITS)} or leave it empty"
+        )
     early = table[(table["end"] != -1) & (table["end"] <= table["start"]) | (table["start"] < 0)]
     if len(early):
         row = early.iloc[0]
@@ -71,16 +90,22 @@ def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
     values = column.map(_number).astype(float)
     wrong = values.isna() & column.notna()
     if wrong.any():
-        raise ManifestError(f"{source}: {name}={column[wrong].iloc[0]!r} is not a number; give one or leave it empty")
+        raise ManifestError(
+            f"{source}: {name}={column[wrong].iloc[0]!r} is not a number; give one or leave it"
+            " empty"
+        )
     if name == "fps":
         wrong = (values < SLOWEST) | (values > FASTEST)
         if wrong.any():
             raise ManifestError(
-                f"{source}: fps={values[wrong].iloc[0]} must lie within {SLOWEST}..{FASTEST}, or be empty (the file's)"
+                f"{source}: fps={values[wrong].iloc[0]} must lie within {SLOWEST}..{FASTEST}, or be"
+                " empty (the file's)"
             )
         return values.astype(float)
     if (values % 1 != 0).any():
-        raise ManifestError(f"{source}: {name}={values[values % 1 != 0].iloc[0]} is not a whole frame number")
+        raise ManifestError(
+            f"{source}: {name}={values[values % 1 != 0].iloc[0]} is not a whole frame number"
+        )
     return values.astype(int)
 
 
@@ -95,31 +120,45 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
     """The manifest in a csv file, complete and checked.
 
     Args:
-        path: a csv with a header; only `clip` must be there, and blanks around names do not count. All values are
-            read as text first, so a gloss `NULL` or `007` stays what it is.
+        path: a csv with a header; only `clip` must be there, and blanks around names do not count.
+            All values are read as text first, so a gloss `NULL` or `007` stays what it is.
 
     Raises:
-        ManifestError: for a file that is missing, empty or no csv in UTF-8, and for all that `complete` refuses.
+        ManifestError: for a file that is missing, empty or no csv in UTF-8, and for all that
+            `complete` refuses.
     """
     path = Path(path)
     if not path.is_file():
-        raise ManifestError(f"manifest {path} does not exist: write a csv with the columns {', '.join(COLUMNS)}")
+        raise ManifestError(
+            f"manifest {path} does not exist: write a csv with the columns {', '.join(COLUMNS)}"
+        )
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
-        raise ManifestError(f"manifest {path} is empty: write a csv with the columns {', '.join(COLUMNS)}") from None
+        raise ManifestError(
+            f"manifest {path} is empty: write a csv with the columns {', '.join(COLUMNS)}"
+        ) from None
     except pd.errors.ParserError as error:
         fault = str(error).strip().rpartition("C error: ")[2]
-        todo = "close the quote" if "inside string" in fault else 'quote values with commas ("a, b")'
+        todo = (
+            "close the quote" if "inside string" in fault else 'quote values with commas ("a, b")'
+        )
         raise ManifestError(f"manifest {path} is not a readable csv: {fault}; {todo}") from None
     except UnicodeDecodeError as error:
-        raise ManifestError(f"manifest {path} is not in UTF-8 ({error}): save it as UTF-8") from None
+        raise ManifestError(
+            f"manifest {path} is not in UTF-8 ({error}): save it as UTF-8"
+        ) from None
     table.columns = table.columns.str.strip()
     doubled = table.columns[table.columns.duplicated()]
     if len(doubled):
-        raise ManifestError(f"manifest {path}: column {doubled[0]!r} stands in its header twice; rename or delete one")
+        raise ManifestError(
+            f"manifest {path}: column {doubled[0]!r} stands in its header twice; rename or"
+            " delete one"
+        )
     if not isinstance(table.index, pd.RangeIndex):
-        raise ManifestError(f"manifest {path}: its rows have more fields than its header; quote values with commas")
+        raise ManifestError(
+            f"manifest {path}: its rows have more fields than its header; quote values with commas"
+        )
     for column in ("start", "end", "fps"):
         if column in table.columns:
             table[column] = table[column].replace("", np.nan)
@@ -134,7 +173,8 @@ class ManifestReport:
         clips, signers, glosses: how many of each; unknown signers are not counted as one.
         missing_files: clips whose file (or folder of pictures) is not there.
         shared_files: groups of clips that claim the same frames of one file.
-        unknown_glosses: glosses that are empty, stand in val or test but not in train, or are not in the vocabulary.
+        unknown_glosses: glosses that are empty, stand in val or test but not in train, or are not
+            in the vocabulary.
         signers_in_two_splits: known signers that stand in more than one split.
         empty_classes: glosses of the vocabulary without a training clip.
         unknown_signers: number of clips without a signer.
@@ -154,14 +194,20 @@ class ManifestReport:
     def faults(self) -> dict[str, list]:
         """The non-empty lists by name."""
         names = (
-            "missing_files", "shared_files", "unknown_glosses", "signers_in_two_splits", "empty_classes",
-        )  # fmt: skip
+            "missing_files",
+            "shared_files",
+            "unknown_glosses",
+            "signers_in_two_splits",
+            "empty_classes",
+        )
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
     def __str__(self) -> str:
         lines = [f"{self.clips} clips, {self.glosses} glosses, {self.signers} known signers"]
         if self.unknown_signers:
-            lines.append(f"unknown signer: {self.unknown_signers} clips (the split may leak signers)")
+            lines.append(
+                f"unknown signer: {self.unknown_signers} clips (the split may leak signers)"
+            )
         for name, found in self.faults.items():
             more = f" and {len(found) - 5} more" if len(found) > 5 else ""
             lines.append(f"{name.replace('_', ' ')}: {', '.join(map(str, found[:5]))}{more}")

@@ -17,16 +17,22 @@ from signlib.data.skeletons import NTU_JOINTS
 from signlib.errors import ClipError, ManifestError, SettingsError
 
 ACTIONS = tuple(
-    "drink water|eat meal|brush teeth|brush hair|drop|pick up|throw|sit down|stand up|clapping|reading|writing|"
-    "tear up paper|put on jacket|take off jacket|put on a shoe|take off a shoe|put on glasses|take off glasses|"
-    "put on a hat|take off a hat|cheer up|hand waving|kicking something|reach into pocket|hopping|jump up|phone call|"
-    "play with phone|type on a keyboard|point to something|taking a selfie|check time|rub two hands|nod head|"
-    "shake head|wipe face|salute|put palms together|cross hands in front|sneeze or cough|staggering|falling down|"
-    "headache|chest pain|back pain|neck pain|nausea or vomiting|fan self|punch or slap|kicking|pushing|pat on back|"
-    "point finger|hugging|giving object|touch pocket|shaking hands|walking towards|walking apart".split("|")
+    "drink water|eat meal|brush teeth|brush hair|drop|pick up|throw|sit down|stand"
+    " up|clapping|reading|writing|tear up paper|put on jacket|take off jacket|put on a shoe|take"
+    " off a shoe|put on glasses|take off glasses|put on a hat|take off a hat|cheer up|hand"
+    " waving|kicking something|reach into pocket|hopping|jump up|phone call|play with phone|type on"
+    " a keyboard|point to something|taking a selfie|check time|rub two hands|nod head|shake"
+    " head|wipe face|salute|put palms together|cross hands in front|sneeze or"
+    " cough|staggering|falling down|headache|chest pain|back pain|neck pain|nausea or vomiting|fan"
+    " self|punch or slap|kicking|pushing|pat on back|point finger|hugging|giving object|touch"
+    " pocket|shaking hands|walking towards|walking apart".split("|")
 )
-"""Names of A001 to A060; the last eleven take two persons. Source: the corpus's own table, shortened."""
-TRAIN_PERFORMERS = frozenset({1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38})
+"""Names of A001 to A060; the last eleven take two persons. Source: the corpus's own table,
+shortened.
+"""
+TRAIN_PERFORMERS = frozenset(
+    {1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38}
+)
 """Cross-subject training. Source: Shahroudy et al. 2016, section 3.2."""
 TRAIN_CAMERAS = frozenset({2, 3})
 FPS = 30.0
@@ -38,11 +44,14 @@ _JOINT_VALUES = 12
 """Numbers of a joint: x y z, two pairs of picture coordinates, a quaternion, the tracking state."""
 
 
-def read_manifest(root: str | Path, setting: str = "xsub", names: str | Path | None = None) -> pd.DataFrame:
-    """The manifest, with columns setup, camera, performer, replication and action (1-based) beside the usual ones.
+def read_manifest(
+    root: str | Path, setting: str = "xsub", names: str | Path | None = None
+) -> pd.DataFrame:
+    """The manifest, with columns setup, camera, performer, replication and action (1-based) beside
+    the usual ones.
 
-    There is no official validation split: it is taken from the training performers later. The 302 clips whose
-    skeletons the corpus's page calls missing (`missing_clips`) are left out.
+    There is no official validation split: it is taken from the training performers later. The 302
+    clips whose skeletons the corpus's page calls missing (`missing_clips`) are left out.
 
     Args:
         root: the folder with the `.skeleton` files, or the one above `nturgb+d_skeletons/`.
@@ -54,22 +63,36 @@ def read_manifest(root: str | Path, setting: str = "xsub", names: str | Path | N
         SettingsError: for another setting.
     """
     if setting not in SETTINGS:
-        raise SettingsError(f"setting={setting!r}: the official ones are xsub (performers) and xview (cameras)")
+        raise SettingsError(
+            f"setting={setting!r}: the official ones are xsub (performers) and xview (cameras)"
+        )
     root = Path(root)
     folder = f"{FOLDER}/" if (root / FOLDER).is_dir() else ""
     if names is None:
-        files = sorted(path.stem for path in (root / folder).glob("*.skeleton") if not path.name.startswith("."))
+        files = sorted(
+            path.stem
+            for path in (root / folder).glob("*.skeleton")
+            if not path.name.startswith(".")
+        )
         listed, source = list(enumerate(files, 1)), f"NTU RGB+D in {root / folder}"
     else:
         listed, source = _listed(Path(names)), str(names)
     rows = []
     for line, clip in listed:
-        about = dict(zip(FIELDS, parse_name(clip, f"{source}, line {line}" if names else source), strict=True))
+        about = dict(
+            zip(
+                FIELDS, parse_name(clip, f"{source}, line {line}" if names else source), strict=True
+            )
+        )
         if clip not in missing_clips():
             split = split_of(about["performer"], about["camera"], setting)
-            rows.append({"clip": clip, "file": f"{folder}{clip}.skeleton", "split": split, **labels(about)})
+            rows.append(
+                {"clip": clip, "file": f"{folder}{clip}.skeleton", "split": split, **labels(about)}
+            )
     if not rows:
-        raise ManifestError(f"{source} holds no .skeleton files; give their folder, or a list of clip names")
+        raise ManifestError(
+            f"{source} holds no .skeleton files; give their folder, or a list of clip names"
+        )
     return manifest.complete(pd.DataFrame(rows), source=source)
 
 
@@ -81,13 +104,20 @@ def split_of(performer: int, camera: int, setting: str) -> str:
 
 def labels(about: dict[str, int]) -> dict[str, str | int | float]:
     """What the manifest says of a clip besides file and split, from the numbers of its name."""
-    return {"gloss": ACTIONS[about["action"] - 1], "signer": f"P{about['performer']:03d}", "fps": FPS, **about}
+    return {
+        "gloss": ACTIONS[about["action"] - 1],
+        "signer": f"P{about['performer']:03d}",
+        "fps": FPS,
+        **about,
+    }
 
 
 @lru_cache
 def missing_clips() -> frozenset[str]:
     """The 302 clips without a usable skeleton. Source: the list on the corpus's page."""
-    return frozenset(Path(__file__).with_name("ntu60_missing.txt").read_text(encoding="ascii").split())
+    return frozenset(
+        Path(__file__).with_name("ntu60_missing.txt").read_text(encoding="ascii").split()
+    )
 
 
 def parse_name(clip: str, source: str = "clip") -> tuple[int, int, int, int, int]:
@@ -103,7 +133,8 @@ def parse_name(clip: str, source: str = "clip") -> tuple[int, int, int, int, int
     values = tuple(map(int, match.groups())) if match else (0,)
     if min(values) < 1 or values[-1] > len(ACTIONS):
         raise ManifestError(
-            f"{source}: {clip[:60]!r} is not a clip of NTU RGB+D 60 (S001C001P001R001A001 to A060); remove it"
+            f"{source}: {clip[:60]!r} is not a clip of NTU RGB+D 60 (S001C001P001R001A001 to A060);"
+            " remove it"
         )
     return values
 
@@ -112,8 +143,14 @@ def _listed(path: Path) -> list[tuple[int, str]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} is no readable list of clip names ({error}); give one name a line") from None
-    return [(k, line.strip().removesuffix(".skeleton")) for k, line in enumerate(lines, 1) if line.strip()]
+        raise ManifestError(
+            f"{path} is no readable list of clip names ({error}); give one name a line"
+        ) from None
+    return [
+        (k, line.strip().removesuffix(".skeleton"))
+        for k, line in enumerate(lines, 1)
+        if line.strip()
+    ]
 
 
 @dataclass(frozen=True)
@@ -121,9 +158,9 @@ class SkeletonClip:
     """What a `.skeleton` file holds.
 
     Attributes:
-        joints: (T, M, 25, 3) float32, metres in the camera's axes: x to the right of the (mirrored) picture,
-            which is the right of a person who faces the camera; y up; z away from the camera. NaN where the
-            sensor had no such body.
+        joints: (T, M, 25, 3) float32, metres in the camera's axes: x to the right of the (mirrored)
+            picture, which is the right of a person who faces the camera; y up; z away from the
+            camera. NaN where the sensor had no such body.
         tracking: (T, M, 25) int8: 2 tracked, 1 inferred, 0 not tracked (or no body).
         bodies: M ids, in the order in which they first appear.
     """
@@ -137,13 +174,16 @@ def read_skeleton(path: str | Path) -> SkeletonClip:
     """The bodies of a `.skeleton` file; a body keeps its place in the M axis over all frames.
 
     Raises:
-        ClipError: for a file that is missing, cut off or damaged (file and line are named), or without any body.
+        ClipError: for a file that is missing, cut off or damaged (file and line are named), or
+            without any body.
     """
     path = Path(path)
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ClipError(f"{path} cannot be read as a skeleton file ({error}); fetch it again") from None
+        raise ClipError(
+            f"{path} cannot be read as a skeleton file ({error}); fetch it again"
+        ) from None
     frames, found = _walk(lines, path)
     if not found:
         raise ClipError(f"{path} has no body in any of its {frames} frames; leave the clip out")
@@ -166,7 +206,9 @@ def _walk(lines: list[str], path: Path) -> tuple[int, list[tuple[int, str, int]]
         text = lines[place].strip() if place < len(lines) else "the end of the file"
         place += 1
         if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= most):
-            raise ClipError(f"{path}, line {place}: {text[:40]!r} is not {what} (0 to {most}); fetch it again")
+            raise ClipError(
+                f"{path}, line {place}: {text[:40]!r} is not {what} (0 to {most}); fetch it again"
+            )
         return int(text)
 
     found = []
@@ -176,14 +218,21 @@ def _walk(lines: list[str], path: Path) -> tuple[int, list[tuple[int, str, int]]
             head = lines[place].split() if place < len(lines) else []
             place += 1
             if len(head) != 10:
-                raise ClipError(f"{path}, line {place}: the ten values of a body must stand there; fetch it again")
+                raise ClipError(
+                    f"{path}, line {place}: the ten values of a body must stand there; fetch it"
+                    " again"
+                )
             joints = count("the number of joints", len(NTU_JOINTS))
             if joints != len(NTU_JOINTS) or place + joints > len(lines):
-                raise ClipError(f"{path}, line {place}: a body needs {len(NTU_JOINTS)} joints; fetch it again")
+                raise ClipError(
+                    f"{path}, line {place}: a body needs {len(NTU_JOINTS)} joints; fetch it again"
+                )
             found.append((frame, head[0], place))
             place += joints
     if not frames or any(map(str.strip, lines[place:])):
-        raise ClipError(f"{path} announces {frames} frames, but its data do not end with them; fetch it again")
+        raise ClipError(
+            f"{path} announces {frames} frames, but its data do not end with them; fetch it again"
+        )
     return frames, found
 
 
@@ -213,5 +262,11 @@ def _check_joint(line: str, where: str) -> None:
         numbers = [float(field) for field in (*fields[:3], fields[-1])]
     except (ValueError, IndexError):
         numbers = [np.nan]
-    if len(fields) != _JOINT_VALUES or not np.isfinite(numbers).all() or numbers[-1] not in (0, 1, 2):
-        raise ClipError(f"{where}: {line[:60]!r} is not a joint (x y z, 8 values, state 0 to 2); fetch it again")
+    if (
+        len(fields) != _JOINT_VALUES
+        or not np.isfinite(numbers).all()
+        or numbers[-1] not in (0, 1, 2)
+    ):
+        raise ClipError(
+            f"{where}: {line[:60]!r} is not a joint (x y z, 8 values, state 0 to 2); fetch it again"
+        )

@@ -1,4 +1,5 @@
-"""NTU RGB+D 60 as others pass it on: one `.npz` of all clips, or `.npy` arrays with a file of labels.
+"""NTU RGB+D 60 as others pass it on: one `.npz` of all clips, or `.npy` arrays with a file of
+labels.
 
 Clips are read one by one, since the whole is larger than many memories; nothing is ever unpickled.
 """
@@ -32,8 +33,10 @@ class ArrayClips:
     """Clips of such files.
 
     Attributes:
-        manifest: with names where the labels have them; else clips are numbered and their performers unknown.
-        read: pairs (clip, joints (T, 2, 25, 3) float32, NaN = no such body), in the order of the manifest.
+        manifest: with names where the labels have them; else clips are numbered and their
+            performers unknown.
+        read: pairs (clip, joints (T, 2, 25, 3) float32, NaN = no such body), in the order of the
+            manifest.
     """
 
     manifest: pd.DataFrame
@@ -43,18 +46,24 @@ class ArrayClips:
 def is_arrays(root: str | Path, setting: str) -> bool:
     """True when the file or folder holds one of these forms, or the pickle of one."""
     root = Path(root)
-    return root.suffix in (".npz", ".pkl") or (root / NPZ[setting]).is_file() or bool(_joint_files(root))
+    return (
+        root.suffix in (".npz", ".pkl")
+        or (root / NPZ[setting]).is_file()
+        or bool(_joint_files(root))
+    )
 
 
 def read_arrays(root: str | Path, setting: str = "xsub") -> ArrayClips:
-    """The clips of `NTU60_CS.npz` or `NTU60_CV.npz`, or of `train_data_joint.npy` and `val_data_joint.npy`.
+    """The clips of `NTU60_CS.npz` or `NTU60_CV.npz`, or of `train_data_joint.npy` and
+    `val_data_joint.npy`.
 
     Args:
         root: the file, or the folder that holds the files.
         setting: which of the two `.npz` files; the file itself decides who trains.
 
     Raises:
-        InputError: for a pickle (with the way to convert it), or files that are missing or do not fit together.
+        InputError: for a pickle (with the way to convert it), or files that are missing or do not
+            fit together.
     """
     root = Path(root)
     if root.suffix == ".pkl":
@@ -67,8 +76,9 @@ def read_arrays(root: str | Path, setting: str = "xsub") -> ArrayClips:
 
 def _refusal(path: Path) -> str:
     return (
-        f"{path} is a pickle, and reading one runs whatever code is in it. If you trust whoever made it, convert its "
-        f"labels once: {CONVERT.format(path.with_suffix(''))}; joints belong into .npy (N, 3, T, 25, 2)"
+        f"{path} is a pickle, and reading one runs whatever code is in it. If you trust whoever"
+        f" made it, convert its labels once: {CONVERT.format(path.with_suffix(''))}; joints belong"
+        " into .npy (N, 3, T, 25, 2)"
     )
 
 
@@ -76,9 +86,13 @@ def _from_npz(path: Path) -> ArrayClips:
     with _reading(path), zipfile.ZipFile(path) as archive:
         inside = {name.removesuffix(".npy") for name in archive.namelist()}
         parts = [part for part in PARTS if f"x_{part}" in inside]
-        lost = [f"y_{part}" for part in parts if f"y_{part}" not in inside] + ([] if parts else ["x_train"])
+        lost = [f"y_{part}" for part in parts if f"y_{part}" not in inside] + (
+            [] if parts else ["x_train"]
+        )
         if lost:
-            raise ManifestError(f"{path} has no array {lost[0]!r}; it has {', '.join(sorted(inside))}")
+            raise ManifestError(
+                f"{path} has no array {lost[0]!r}; it has {', '.join(sorted(inside))}"
+            )
         tables = []
         for part in parts:
             labels = np.stack(list(_rows(archive, f"y_{part}")))
@@ -91,7 +105,9 @@ def _from_npz(path: Path) -> ArrayClips:
                 names = iter(table["clip"])
                 for row in _rows(archive, f"x_{part}"):
                     if row.size % (BODIES * JOINTS * 3):
-                        raise ManifestError(f"{path}: a clip of x_{part} has shape {row.shape}, not (T, 150)")
+                        raise ManifestError(
+                            f"{path}: a clip of x_{part} has shape {row.shape}, not (T, 150)"
+                        )
                     yield next(names), bodies(row.reshape(-1, BODIES, JOINTS, 3))
 
     return ArrayClips(manifest.complete(pd.concat(tables, ignore_index=True), str(path)), clips())
@@ -104,7 +120,8 @@ def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
         shape, fortran, dtype = header[np.lib.format.read_magic(file)[0]](file)
         if dtype.hasobject or fortran or not shape:
             raise ManifestError(
-                f"{archive.filename}: {name} is {dtype} of shape {shape}; it must hold plain numbers in C order"
+                f"{archive.filename}: {name} is {dtype} of shape {shape}; it must hold plain"
+                " numbers in C order"
             )
         size = int(np.prod(shape[1:])) * dtype.itemsize
         for _ in range(shape[0]):
@@ -121,8 +138,12 @@ class _reading:
         return None
 
     def __exit__(self, kind: object, error: object, _: object) -> None:
-        if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError | OSError | ValueError | KeyError):
-            raise ManifestError(f"{self.path} is no readable .npz file ({error}); fetch it again") from None
+        if isinstance(
+            error, zipfile.BadZipFile | zlib.error | EOFError | OSError | ValueError | KeyError
+        ):
+            raise ManifestError(
+                f"{self.path} is no readable .npz file ({error}); fetch it again"
+            ) from None
 
 
 def _joint_files(root: Path) -> dict[str, Path]:
@@ -136,12 +157,18 @@ def _from_npy(files: dict[str, Path]) -> ArrayClips:
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise ManifestError(f"{path} is no readable .npy file ({error}); fetch it again") from None
+            raise ManifestError(
+                f"{path} is no readable .npy file ({error}); fetch it again"
+            ) from None
         if array.ndim != 5 or array.shape[1:2] + array.shape[3:] != (3, JOINTS, BODIES):
-            raise ManifestError(f"{path} has shape {array.shape}, not (N, 3, T, {JOINTS}, {BODIES})")
+            raise ManifestError(
+                f"{path} has shape {array.shape}, not (N, 3, T, {JOINTS}, {BODIES})"
+            )
         arrays.append(array)
         tables.append(_labelled(path.with_name(f"{part}_label"), part, len(array)))
-    table = manifest.complete(pd.concat(tables, ignore_index=True), str(next(iter(files.values())).parent))
+    table = manifest.complete(
+        pd.concat(tables, ignore_index=True), str(next(iter(files.values())).parent)
+    )
     names = iter([clip for part in tables for clip in part["clip"]])
     clips = ((next(names), bodies(row.transpose(1, 3, 2, 0))) for array in arrays for row in array)
     # Named clips without a skeleton are left out.
@@ -155,7 +182,11 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
     plain, named = stem.with_suffix(".npy"), stem.with_suffix(".npz")
     if not plain.is_file() and not named.is_file():
         pickled = stem.with_suffix(".pkl")
-        raise InputError(_refusal(pickled) if pickled.is_file() else f"{named} does not exist; put the labels there")
+        raise InputError(
+            _refusal(pickled)
+            if pickled.is_file()
+            else f"{named} does not exist; put the labels there"
+        )
     path = named if named.is_file() else plain
     with _reading(path):
         loaded = np.load(path, allow_pickle=False)
@@ -167,29 +198,45 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
     if names is None:
         return table
     clips = [name.removesuffix(".skeleton") for name in names]
-    about = [dict(zip(ntu60.FIELDS, ntu60.parse_name(clip, str(path)), strict=True)) for clip in clips]
-    wrong = [clip for clip, own, number in zip(clips, about, numbers, strict=True) if own["action"] != number + 1]
+    about = [
+        dict(zip(ntu60.FIELDS, ntu60.parse_name(clip, str(path)), strict=True)) for clip in clips
+    ]
+    wrong = [
+        clip
+        for clip, own, number in zip(clips, about, numbers, strict=True)
+        if own["action"] != number + 1
+    ]
     if wrong:
-        raise ManifestError(f"{path}: the label of {wrong[0]} is not its action minus one; make the labels anew")
+        raise ManifestError(
+            f"{path}: the label of {wrong[0]} is not its action minus one; make the labels anew"
+        )
     return pd.DataFrame(
-        [{"clip": clip, "split": PARTS[part], **ntu60.labels(own)} for clip, own in zip(clips, about, strict=True)]
+        [
+            {"clip": clip, "split": PARTS[part], **ntu60.labels(own)}
+            for clip, own in zip(clips, about, strict=True)
+        ]
     )
 
 
 def _numbered(numbers: np.ndarray, part: str, path: Path) -> pd.DataFrame:
     if numbers.ndim != 1 or not np.isin(numbers, np.arange(len(ntu60.ACTIONS))).all():
-        raise ManifestError(f"{path}: labels of {part} must be numbers from 0 to {len(ntu60.ACTIONS) - 1}")
+        raise ManifestError(
+            f"{path}: labels of {part} must be numbers from 0 to {len(ntu60.ACTIONS) - 1}"
+        )
     actions = numbers.astype(int) + 1
     clips = [f"{part}-{number:05d}" for number in range(len(numbers))]
     glosses = [ntu60.ACTIONS[action - 1] for action in actions]
-    return pd.DataFrame({"clip": clips, "gloss": glosses, "split": PARTS[part], "fps": ntu60.FPS, "action": actions})
+    return pd.DataFrame(
+        {"clip": clips, "gloss": glosses, "split": PARTS[part], "fps": ntu60.FPS, "action": actions}
+    )
 
 
 def bodies(joints: np.ndarray) -> np.ndarray:
-    """(T', 2, 25, 3) float32 of a padded clip (T, 2, 25, 3): NaN where all joints are zero, padding cut off.
+    """(T', 2, 25, 3) float32 of a padded clip (T, 2, 25, 3): NaN where all joints are zero, padding
+    cut off.
 
-    Padding is zeros, the clip over again, or its last frame over again. A clip of nothing but zeros is one frame
-    of NaN.
+    Padding is zeros, the clip over again, or its last frame over again. A clip of nothing but zeros
+    is one frame of NaN.
     """
     joints = joints.astype(np.float32)
     filled = np.flatnonzero(joints.any(axis=(1, 2, 3)))

@@ -1,7 +1,8 @@
 """RWTH-PHOENIX-Weather 2014: German weather sentences as folders of pictures, in two editions.
 
-Its csv files keep the glosses of a sentence in one text with `|` between columns; `data.transcripts`
-reads the stm files that hold the same sentences. Hypotheses are simplified before they are scored.
+Its csv files keep the glosses of a sentence in one text with `|` between columns;
+`data.transcripts` reads the stm files that hold the same sentences. Hypotheses are simplified
+before they are scored.
 """
 
 import re
@@ -19,7 +20,9 @@ SPLITS = {"train": "train", "dev": "val", "test": "test"}
 """The corpus's name of a split -> ours."""
 MULTISIGNER, SI5 = "multisigner", "si5"
 EDITIONS = {MULTISIGNER: "", SI5: ".SI5"}
-"""Edition -> what its csv names have after the split. In SI5 nobody but Signer05 is validated and tested on."""
+"""Edition -> what its csv names have after the split. In SI5 nobody but Signer05 is validated and
+tested on.
+"""
 HELD_OUT = "Signer05"
 FOLDERS = {MULTISIGNER: "phoenix-2014-multisigner", SI5: "phoenix-2014-signerindependent-SI5"}
 ANNOTATIONS = ("", "annotations/manual")
@@ -29,14 +32,16 @@ FPS = 25.0
 
 
 def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
-    """The manifest, with a column `glosses` (single spaces between them); `gloss` is empty, dev is `val`.
+    """The manifest, with a column `glosses` (single spaces between them); `gloss` is empty, dev is
+    `val`.
 
-    `file` is the folder of a sentence's pictures, whether it is there or not. Where SI5 has no csv of its own it
-    is made from the multisigner csv: the same sentences, Signer05 taken out of training and the only one left in
-    dev and test (4,376 / 111 / 180).
+    `file` is the folder of a sentence's pictures, whether it is there or not. Where SI5 has no csv
+    of its own it is made from the multisigner csv: the same sentences, Signer05 taken out of
+    training and the only one left in dev and test (4,376 / 111 / 180).
 
     Args:
-        root: the unpacked release, one of its two folders, or a folder with `train.corpus.csv` and the like.
+        root: the unpacked release, one of its two folders, or a folder with `train.corpus.csv` and
+            the like.
         edition: `multisigner` or `si5`.
 
     Raises:
@@ -45,7 +50,9 @@ def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
         SettingsError: for another edition.
     """
     if edition not in EDITIONS:
-        raise SettingsError(f"PHOENIX-2014 edition {edition!r} is unknown; choose from {', '.join(EDITIONS)}")
+        raise SettingsError(
+            f"PHOENIX-2014 edition {edition!r} is unknown; choose from {', '.join(EDITIONS)}"
+        )
     root = Path(root)
     table = _read_edition(root, edition)
     if table is None and edition == SI5:
@@ -53,7 +60,8 @@ def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
         table = None if table is None else table[_in_si5(table)].reset_index(drop=True)
     if table is None:
         raise ManifestError(
-            f"{root} holds no train.corpus.csv (nor dev, test), neither there nor in annotations/manual"
+            f"{root} holds no train.corpus.csv (nor dev, test), neither there nor in"
+            " annotations/manual"
         )
     return manifest.complete(table, source=f"PHOENIX-2014 ({edition}) in {root}")
 
@@ -88,16 +96,28 @@ def _sentences(path: Path, root: Path, features: PurePosixPath) -> list[dict]:
     for number, line in lines[1:]:
         fields = line.split("|")
         if len(fields) != 4 or not all(map(str.strip, fields)):
-            raise ManifestError(f"{path}, line {number}: {line[:80]!r} has not the four fields {'|'.join(HEADER)}")
+            raise ManifestError(
+                f"{path}, line {number}: {line[:80]!r} has not the four fields {'|'.join(HEADER)}"
+            )
         clip, folder, signer, annotation = fields
         # The folder is a glob of pictures: `<id>/1/*.png`.
-        pictures = folder.rpartition("/")[0] if "*" in folder.rpartition("/")[2] else folder.rstrip("/")
+        pictures = (
+            folder.rpartition("/")[0] if "*" in folder.rpartition("/")[2] else folder.rstrip("/")
+        )
         try:
             paths.inside(root / features, pictures)
         except InputError as error:
             raise InputError(f"{path}, line {number}: {error}") from None
-        rows.append({"clip": clip, "file": (features / pictures).as_posix(), "gloss": "", "signer": signer,
-                     "fps": FPS, "glosses": " ".join(annotation.split())})  # fmt: skip
+        rows.append(
+            {
+                "clip": clip,
+                "file": (features / pictures).as_posix(),
+                "gloss": "",
+                "signer": signer,
+                "fps": FPS,
+                "glosses": " ".join(annotation.split()),
+            }
+        )
     return rows
 
 
@@ -109,14 +129,15 @@ _SPELLED = re.compile(r"[A-Z](?:\+[A-Z])*")
 
 
 def simplify(glosses: Iterable[str], mode: str = SIMPLIFICATIONS[0]) -> list[str]:
-    """A hypothesis as the corpus's official scoring changes it; references stay as they are published.
+    """A hypothesis as the corpus's official scoring changes it; references stay as they are
+    published.
 
     Args:
         glosses: of one hypothesis.
-        mode: `phoenix-2014` has the rules that look at one gloss: they are all that acts on a ctm, which has one
-            gloss a line. `phoenix-2014-spanning` adds those that look at neighbours: `WIE AUSSEHEN` becomes
-            `WIE-AUSSEHEN`, spelled letters are joined (`K R` becomes `K+R`), and a gloss that is repeated at once
-            counts once.
+        mode: `phoenix-2014` has the rules that look at one gloss: they are all that acts on a ctm,
+            which has one gloss a line. `phoenix-2014-spanning` adds those that look at neighbours:
+            `WIE AUSSEHEN` becomes `WIE-AUSSEHEN`, spelled letters are joined (`K R` becomes `K+R`),
+            and a gloss that is repeated at once counts once.
 
     Source: the evaluation rules published with the corpus.
 
@@ -127,7 +148,9 @@ def simplify(glosses: Iterable[str], mode: str = SIMPLIFICATIONS[0]) -> list[str
     ['SUED', 'TRAUM', '__ON__', 'REGEN', 'ZEIGEN-BILDSCHIRM']
     """
     if mode not in SIMPLIFICATIONS:
-        raise SettingsError(f"simplification {mode!r} is unknown; choose from {', '.join(SIMPLIFICATIONS)}")
+        raise SettingsError(
+            f"simplification {mode!r} is unknown; choose from {', '.join(SIMPLIFICATIONS)}"
+        )
     kept = [_simplified(gloss) for gloss in glosses if gloss not in _DROPPED]
     kept = [gloss for gloss in kept if gloss]
     return kept if mode == SIMPLIFICATIONS[0] else _spanning(kept)

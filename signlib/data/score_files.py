@@ -1,4 +1,5 @@
-"""Class scores of several streams on the same test clips: from a published file, from runs, or made up.
+"""Class scores of several streams on the same test clips: from a published file, from runs, or made
+up.
 
 Late fusion needs nothing else. A file is read as plain arrays, never unpickled. What is made up
 says so, and its accuracy and its correlation are known, so a method can be held against them.
@@ -17,7 +18,7 @@ from scipy import optimize, special
 
 from signlib import paths
 from signlib.errors import InputError, SettingsError
-from signlib.runs import Run
+from signlib.runs.run import Run
 
 CLEAN, TUNED, FINAL = "clean", "fine-tuned", "final"
 _NAME = re.compile(r"(signer\d+)_sample\d+")
@@ -63,13 +64,17 @@ AUTSL = {
     "test_hha_w_val_finetune": Stream("depth (HHA)", FINAL, "depth", True),
     "test_flow_depth_w_val_finetune": Stream("depth flow", FINAL, "depth", True),
 }
-"""Array of the published file -> its stream. Source: SAM-SLR (Jiang et al. 2021), the file names of its ensemble."""
+"""Array of the published file -> its stream. Source: SAM-SLR (Jiang et al. 2021), the file names of
+its ensemble.
+"""
 
 AUTSL_WEIGHTS = {"without depth": (1.0, 0.9, 0.4), "with depth": (1.0, 1.4, 0.5, 0.5, 0.4)}
-"""Weights that were published for the raw scores of the streams of group `final`, in their order here.
+"""Weights that were published for the raw scores of the streams of group `final`, in their order
+here.
 
-`Differs:` a sixth stream (skeleton features, weight 0.4) is not in the file. Colour and its flow weigh more in the set
-with depth, so the two published results differ by more than depth. Source: SAM-SLR's released ensembles.
+`Differs:` a sixth stream (skeleton features, weight 0.4) is not in the file. Colour and its flow
+weigh more in the set with depth, so the two published results differ by more than depth. Source:
+SAM-SLR's released ensembles.
 """
 
 
@@ -87,7 +92,8 @@ class StreamScores:
         made_up: nobody signed and nothing was trained.
 
     Raises:
-        InputError: when sizes disagree, a score is no number, a target is no class or a clip comes twice.
+        InputError: when sizes disagree, a score is no number, a target is no class or a clip comes
+            twice.
     """
 
     scores: np.ndarray
@@ -102,32 +108,53 @@ class StreamScores:
         shape = np.shape(self.scores)
         wanted = (len(self.streams), len(self.clips))
         if len(shape) != 3 or shape[:2] != wanted or 0 in shape or shape[2] < 2:
-            raise InputError(f"{self.origin}: scores of shape {shape} do not fit {wanted} streams and clips")
+            raise InputError(
+                f"{self.origin}: scores of shape {shape} do not fit {wanted} streams and clips"
+            )
         if np.shape(self.targets) != (shape[1],) or np.shape(self.signers) != (shape[1],):
             raise InputError(f"{self.origin}: {shape[1]} clips need one target and one signer each")
-        if self.targets.dtype.kind not in "iu" or self.targets.min() < 0 or self.targets.max() >= shape[2]:
+        if (
+            self.targets.dtype.kind not in "iu"
+            or self.targets.min() < 0
+            or self.targets.max() >= shape[2]
+        ):
             raise InputError(f"{self.origin}: a target is not a class number of 0..{shape[2] - 1}")
         if len(set(self.clips)) < len(self.clips):
             raise InputError(f"{self.origin}: a clip comes twice; the file is damaged")
-        broken = [str(s) for s, own in zip(self.streams, self.scores, strict=True) if not np.isfinite(own).all()]
+        broken = [
+            str(s)
+            for s, own in zip(self.streams, self.scores, strict=True)
+            if not np.isfinite(own).all()
+        ]
         if broken:
-            raise InputError(f"{self.origin}: {', '.join(broken)} hold scores that are not finite; leave them out")
+            raise InputError(
+                f"{self.origin}: {', '.join(broken)} hold scores that are not finite; leave"
+                " them out"
+            )
 
     def where(self, **facts: str | bool) -> list[int]:
-        """Numbers of the streams whose attributes are all as asked: `where(group="final", depth=False)`."""
-        return [i for i, s in enumerate(self.streams) if all(getattr(s, key) == value for key, value in facts.items())]
+        """Numbers of the streams whose attributes are all as asked: `where(group="final",
+        depth=False)`.
+        """
+        return [
+            i
+            for i, s in enumerate(self.streams)
+            if all(getattr(s, key) == value for key, value in facts.items())
+        ]
 
     def pick(self, numbers: Sequence[int]) -> "StreamScores":
         """The same clips with these streams only."""
-        return replace(self, scores=self.scores[list(numbers)], streams=tuple(self.streams[i] for i in numbers))
+        return replace(
+            self, scores=self.scores[list(numbers)], streams=tuple(self.streams[i] for i in numbers)
+        )
 
 
 def load_scores(source: str, root: str | Path = "", seed: int = 0) -> StreamScores:
     """Scores by name.
 
     Args:
-        source: `generated` (made up from the seed), `autsl` (the published `test_scores.npz`), or an .npz file of
-            the same form.
+        source: `generated` (made up from the seed), `autsl` (the published `test_scores.npz`), or
+            an .npz file of the same form.
         root: AUTSL's folder; empty = `autsl` where `SIGNLIB_DATA` says.
         seed: of what is made up.
 
@@ -138,14 +165,19 @@ def load_scores(source: str, root: str | Path = "", seed: int = 0) -> StreamScor
     if source == "generated":
         return made_up_scores(seed=seed)
     if source == "autsl":
-        return read_scores((Path(root) if root else paths.data_root() / "autsl") / "test_scores.npz")
+        return read_scores(
+            (Path(root) if root else paths.data_root() / "autsl") / "test_scores.npz"
+        )
     if source.endswith(".npz"):
         return read_scores(source)
-    raise SettingsError(f"scores {source!r} are unknown; use generated, autsl or the name of an .npz file")
+    raise SettingsError(
+        f"scores {source!r} are unknown; use generated, autsl or the name of an .npz file"
+    )
 
 
 def read_scores(path: str | Path) -> StreamScores:
-    """The streams of an .npz file: `names` (N,) such as `signer1_sample2`, `label` (N,), and (N, K) arrays.
+    """The streams of an .npz file: `names` (N,) such as `signer1_sample2`, `label` (N,), and (N, K)
+    arrays.
 
     Arrays that `AUTSL` knows carry its facts; any other is a stream of no group.
 
@@ -157,13 +189,24 @@ def read_scores(path: str | Path) -> StreamScores:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read as plain arrays ({error}); copy the file again") from None
+        raise InputError(
+            f"{path}: cannot be read as plain arrays ({error}); copy the file again"
+        ) from None
     names, targets = arrays.pop("names", None), arrays.pop("label", None)
-    if names is None or targets is None or not arrays or len({array.shape for array in arrays.values()}) != 1:
-        raise InputError(f"{path}: needs `names`, `label` and score arrays of one shape (clips, classes)")
+    if (
+        names is None
+        or targets is None
+        or not arrays
+        or len({array.shape for array in arrays.values()}) != 1
+    ):
+        raise InputError(
+            f"{path}: needs `names`, `label` and score arrays of one shape (clips, classes)"
+        )
     signers = [_NAME.fullmatch(str(name)) for name in names]
     if None in signers:
-        raise InputError(f"{path}: clip {names[signers.index(None)]!r} is not 'signerX_sampleY'; rename it")
+        raise InputError(
+            f"{path}: clip {names[signers.index(None)]!r} is not 'signerX_sampleY'; rename it"
+        )
     known = [name for name in AUTSL if name in arrays]
     order = known + sorted(arrays.keys() - known)
     return StreamScores(
@@ -176,7 +219,9 @@ def read_scores(path: str | Path) -> StreamScores:
     )
 
 
-def scores_of_runs(found: Mapping[str, Run], streams: Mapping[str, Stream] | None = None) -> StreamScores:
+def scores_of_runs(
+    found: Mapping[str, Run], streams: Mapping[str, Stream] | None = None
+) -> StreamScores:
     """The scores of several finished runs on the test clips that all of them could use.
 
     Args:
@@ -191,12 +236,23 @@ def scores_of_runs(found: Mapping[str, Run], streams: Mapping[str, Stream] | Non
     tables = {name: run.predictions.set_index("clip") for name, run in found.items()}
     classes = next(iter(opened.values()))[2]
     target = pd.DataFrame({name: table["target"] for name, table in tables.items()}).dropna()
-    if any(own != classes for _, _, own in opened.values()) or target.empty or target.nunique(axis=1).max() > 1:
-        raise InputError(f"runs {', '.join(found)} share no test clips with the same glosses; fuse runs of one split")
-    rows = {name: pd.Index(clips).get_indexer(target.index) for name, (_, clips, _) in opened.items()}
+    if (
+        any(own != classes for _, _, own in opened.values())
+        or target.empty
+        or target.nunique(axis=1).max() > 1
+    ):
+        raise InputError(
+            f"runs {', '.join(found)} share no test clips with the same glosses; fuse runs of one"
+            " split"
+        )
+    rows = {
+        name: pd.Index(clips).get_indexer(target.index) for name, (_, clips, _) in opened.items()
+    }
     lost = [name for name, own in rows.items() if (own < 0).any()]
     if lost:
-        raise InputError(f"runs {', '.join(lost)}: predictions and scores are of other clips; train them again")
+        raise InputError(
+            f"runs {', '.join(lost)}: predictions and scores are of other clips; train them again"
+        )
     first = next(iter(found))
     return StreamScores(
         np.stack([scores[rows[name]] for name, (scores, _, _) in opened.items()]),
@@ -226,27 +282,35 @@ def made_up_scores(
 ) -> StreamScores:
     """Scores that nobody's model gave, whose truth is known: for exercises and tests.
 
-    Before `loudness`, stream m gives class k of a clip the score d_m [k is the target] + z, where z is standard
-    normal, correlates with the same score of another stream by `alike` or `across`, and the target's d_m moves by a
-    normal shift of this signer and stream. d_m is chosen so that the stream's expected accuracy is what was asked.
+    Before `loudness`, stream m gives class k of a clip the score d_m [k is the target] + z, where z
+    is standard normal, correlates with the same score of another stream by `alike` or `across`, and
+    the target's d_m moves by a normal shift of this signer and stream. d_m is chosen so that the
+    stream's expected accuracy is what was asked.
 
     Args:
         streams: M of them.
         accuracy: (M,) expected share of clips whose target is on top.
         loudness: (M,) factor of all scores of a stream, which changes no ranking of its own.
-        alike, across: correlation between streams of one sensor, and of two; 0 <= across <= alike <= 1.
-        signer_spread: standard deviation of the signers' shifts; half of its variance is common to all streams.
+        alike, across: correlation between streams of one sensor, and of two; 0 <= across <= alike
+            <= 1.
+        signer_spread: standard deviation of the signers' shifts; half of its variance is common to
+            all streams.
         clips, classes, signers: sizes; targets and signers are dealt evenly.
         seed: of every random choice.
 
     Raises:
-        SettingsError: for lengths that differ, an accuracy outside chance..1 or impossible correlations.
+        SettingsError: for lengths that differ, an accuracy outside chance..1 or impossible
+            correlations.
     """
     count = len(streams)
     if not len(accuracy) == len(loudness) == count:
-        raise SettingsError(f"{len(accuracy)} accuracies and {len(loudness)} loudnesses do not fit {count} streams")
+        raise SettingsError(
+            f"{len(accuracy)} accuracies and {len(loudness)} loudnesses do not fit {count} streams"
+        )
     if not all(1 / classes < share < 1 for share in accuracy) or not 0 <= across <= alike <= 1:
-        raise SettingsError(f"needs accuracies between {1 / classes:.3f} and 1, and 0 <= across <= alike <= 1")
+        raise SettingsError(
+            f"needs accuracies between {1 / classes:.3f} and 1, and 0 <= across <= alike <= 1"
+        )
     rng = np.random.default_rng(seed)
     sensors = {stream.sensor: rng.standard_normal((clips, classes)) for stream in streams}
     z = np.sqrt(1 - alike) * rng.standard_normal((count, clips, classes))
@@ -268,11 +332,16 @@ def made_up_scores(
 
 
 def _lead(accuracy: float, classes: int, spread: float) -> float:
-    """How far the target's mean must lie above the others' for it to be on top in this share of clips."""
+    """How far the target's mean must lie above the others' for it to be on top in this share of
+    clips.
+    """
     nodes, weights = special.roots_hermitenorm(61)
     weights = weights / weights.sum()
 
     def excess(lead: float) -> float:
-        return weights @ special.ndtr(lead + np.sqrt(1 + spread**2) * nodes) ** (classes - 1) - accuracy
+        return (
+            weights @ special.ndtr(lead + np.sqrt(1 + spread**2) * nodes) ** (classes - 1)
+            - accuracy
+        )
 
     return float(optimize.brentq(excess, -20, 20))

@@ -62,7 +62,8 @@ class Skeleton:
             return self.joints.index(joint)
         except ValueError:
             raise SettingsError(
-                f"skeleton {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints[:8])}, ..."
+                f"skeleton {self.name!r} has no joint {joint!r}; it has"
+                f" {', '.join(self.joints[:8])}, ..."
             ) from None
 
     def has(self, *joints: str) -> bool:
@@ -74,11 +75,11 @@ class Skeleton:
 
         Args:
             name: `all`, a part (`pose`, `left_hand`, ...), several joined by `+`
-                (`pose+left_hand`), or a named set: `hands` (both hands), `body` (all but a face mesh),
-                `upper` (shoulders to wrists, hips and hands: 50 of MediaPipe's points),
-                `signing` (nose, mouth, shoulders to wrists and hands: 51),
-                `118` (lips, eyes, four nose points and hands), `54` (shoulders to finger bases of the pose, and
-                hands: what seed 004 keeps).
+                (`pose+left_hand`), or a named set: `hands` (both hands), `body` (all but a face
+                mesh), `upper` (shoulders to wrists, hips and hands: 50 of MediaPipe's points),
+                `signing` (nose, mouth, shoulders to wrists and hands: 51), `118` (lips, eyes, four
+                nose points and hands), `54` (shoulders to finger bases of the pose, and hands: what
+                seed 004 keeps).
 
         Raises:
             SettingsError: for a name this skeleton does not know.
@@ -101,8 +102,8 @@ class Skeleton:
         lost = [self.joints[i] for i in kept if self.mirror[i] not in place]
         if lost:
             raise SettingsError(
-                f"joints={name!r} keeps {lost[0]!r} without its mirror image: a mirrored clip would lose "
-                "it; keep both sides"
+                f"joints={name!r} keeps {lost[0]!r} without its mirror image: a mirrored clip would"
+                " lose it; keep both sides"
             )
         parts = {
             part: tuple(place[i] for i in joints if i in place)
@@ -128,8 +129,14 @@ def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
     face_mesh = set(parts["face"]) if len(parts.get("face", ())) > 1 else set()
     sets["body"] = [i for i in range(len(skeleton)) if i not in face_mesh]
     if hands and "pose" in parts:
-        arms = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip") for side in ("left", "right")]
-        ends = [f"{side}_{joint}" for joint in ("pinky", "index", "thumb") for side in ("left", "right")]
+        arms = [
+            f"{side}_{joint}"
+            for joint in ("shoulder", "elbow", "wrist", "hip")
+            for side in ("left", "right")
+        ]
+        ends = [
+            f"{side}_{joint}" for joint in ("pinky", "index", "thumb") for side in ("left", "right")
+        ]
         if skeleton.has(*ends):
             sets["54"] = [*(skeleton.index(name) for name in [*arms[:6], *ends]), *hands]
         signing = ["nose", "mouth_left", "mouth_right", *arms[:6]]
@@ -139,7 +146,13 @@ def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
             sets["upper"] = [*(skeleton.index(name) for name in arms), *hands]
     if hands and len(parts.get("face", ())) == 468:
         regions = face_regions()
-        sets["118"] = [*regions["lips"], *regions["left_eye"], *regions["right_eye"], *NOSE_POINTS, *hands]
+        sets["118"] = [
+            *regions["lips"],
+            *regions["left_eye"],
+            *regions["right_eye"],
+            *NOSE_POINTS,
+            *hands,
+        ]
     return sets
 
 
@@ -165,19 +178,57 @@ HAND_BONES: tuple[Bone, ...] = tuple(
 ) + ((5, 9), (9, 13), (13, 17))
 
 POSE_JOINTS = (
-    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear "
-    "mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
-    "left_pinky right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee "
-    "right_knee left_ankle right_ankle left_heel right_heel left_foot_index right_foot_index"
+    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear"
+    " right_ear mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow"
+    " left_wrist right_wrist left_pinky right_pinky left_index right_index left_thumb right_thumb"
+    " left_hip right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel"
+    " left_foot_index right_foot_index"
 ).split()
 
 POSE_BONES: tuple[Bone, ...] = (
-    (0, 1), (1, 2), (2, 3), (3, 7), (0, 4), (4, 5), (5, 6), (6, 8), (9, 10), (0, 9), (0, 10),
-    (11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (15, 17), (15, 19), (15, 21), (17, 19),
-    (16, 18), (16, 20), (16, 22), (18, 20), (11, 23), (12, 24), (23, 24), (0, 11), (0, 12),
-    (23, 25), (25, 27), (27, 29), (29, 31), (27, 31), (24, 26), (26, 28), (28, 30), (30, 32), (28, 32),
-)  # fmt: skip
-"""MediaPipe's pose connections; mouth and shoulders are tied to the nose so that the graph is connected."""
+    (0, 1),
+    (1, 2),
+    (2, 3),
+    (3, 7),
+    (0, 4),
+    (4, 5),
+    (5, 6),
+    (6, 8),
+    (9, 10),
+    (0, 9),
+    (0, 10),
+    (11, 12),
+    (11, 13),
+    (13, 15),
+    (12, 14),
+    (14, 16),
+    (15, 17),
+    (15, 19),
+    (15, 21),
+    (17, 19),
+    (16, 18),
+    (16, 20),
+    (16, 22),
+    (18, 20),
+    (11, 23),
+    (12, 24),
+    (23, 24),
+    (0, 11),
+    (0, 12),
+    (23, 25),
+    (25, 27),
+    (27, 29),
+    (29, 31),
+    (27, 31),
+    (24, 26),
+    (26, 28),
+    (28, 30),
+    (30, 32),
+    (28, 32),
+)
+"""MediaPipe's pose connections; mouth and shoulders are tied to the nose so that the graph is
+connected.
+"""
 
 
 def _mirror_by_name(joints: Sequence[str]) -> tuple[int, ...]:
@@ -185,7 +236,9 @@ def _mirror_by_name(joints: Sequence[str]) -> tuple[int, ...]:
     place = {name: i for i, name in enumerate(joints)}
 
     def swapped(name: str) -> str:
-        return "_".join({"left": "right", "right": "left"}.get(word, word) for word in name.split("_"))
+        return "_".join(
+            {"left": "right", "right": "left"}.get(word, word) for word in name.split("_")
+        )
 
     return tuple(place[swapped(name)] for name in joints)
 
@@ -194,7 +247,11 @@ def _shift(bones: Iterable[Bone], offset: int) -> tuple[Bone, ...]:
     return tuple((a + offset, b + offset) for a, b in bones)
 
 
-def _join(name: str, parts: dict[str, tuple[Sequence[str], Sequence[Bone]]], links: Iterable[tuple[str, str]] = ()):
+def _join(
+    name: str,
+    parts: dict[str, tuple[Sequence[str], Sequence[Bone]]],
+    links: Iterable[tuple[str, str]] = (),
+):
     """A skeleton from parts of (joint names, bones) and links between parts by joint name."""
     joints: list[str] = []
     bones: list[Bone] = []
@@ -209,7 +266,8 @@ def _join(name: str, parts: dict[str, tuple[Sequence[str], Sequence[Bone]]], lin
 
 def _hands() -> dict[str, tuple[Sequence[str], Sequence[Bone]]]:
     return {
-        f"{side}_hand": ([f"{side}_hand_{joint}" for joint in HAND_JOINTS], HAND_BONES) for side in ("left", "right")
+        f"{side}_hand": ([f"{side}_hand_{joint}" for joint in HAND_JOINTS], HAND_BONES)
+        for side in ("left", "right")
     }
 
 
@@ -224,7 +282,9 @@ def _face_table() -> list[dict[str, str]]:
 
 @lru_cache
 def face_regions() -> dict[str, tuple[int, ...]]:
-    """Face-mesh points by region: lips, left_eye, right_eye, left_brow, right_brow, oval, nose, skin."""
+    """Face-mesh points by region: lips, left_eye, right_eye, left_brow, right_brow, oval, nose,
+    skin.
+    """
     regions: dict[str, list[int]] = {}
     for row in _face_table():
         regions.setdefault(row["region"], []).append(int(row["point"]))
@@ -233,7 +293,9 @@ def face_regions() -> dict[str, tuple[int, ...]]:
 
 def _mediapipe_543() -> Skeleton:
     face = [f"face_{i}" for i in range(468)]
-    face_bones = [(int(row["point"]), int(n)) for row in _face_table() for n in row["neighbours"].split()]
+    face_bones = [
+        (int(row["point"]), int(n)) for row in _face_table() for n in row["neighbours"].split()
+    ]
     body = _join("body", {"pose": (POSE_JOINTS, POSE_BONES), **_hands()}, _WRISTS)
     offset = len(face)
     return Skeleton(
@@ -241,32 +303,76 @@ def _mediapipe_543() -> Skeleton:
         tuple(face) + body.joints,
         tuple(face_bones) + _shift(body.bones, offset) + ((1, offset),),
         tuple(int(row["mirror"]) for row in _face_table()) + tuple(i + offset for i in body.mirror),
-        {"face": tuple(range(468)), **{p: tuple(i + offset for i in ids) for p, ids in body.parts.items()}},
+        {
+            "face": tuple(range(468)),
+            **{p: tuple(i + offset for i in ids) for p, ids in body.parts.items()},
+        },
     )
 
 
 NTU_JOINTS = (
-    "spine_base spine_middle neck head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
-    "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot "
-    "spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb"
+    "spine_base spine_middle neck head left_shoulder left_elbow left_wrist left_hand right_shoulder"
+    " right_elbow right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip"
+    " right_knee right_ankle right_foot spine_shoulder left_hand_tip left_thumb right_hand_tip"
+    " right_thumb"
 ).split()
 
 NTU_BONES: tuple[Bone, ...] = (
-    (0, 1), (1, 20), (2, 20), (3, 2), (4, 20), (5, 4), (6, 5), (7, 6), (8, 20), (9, 8), (10, 9), (11, 10),
-    (12, 0), (13, 12), (14, 13), (15, 14), (16, 0), (17, 16), (18, 17), (19, 18), (21, 22), (22, 7), (23, 24), (24, 11),
-)  # fmt: skip
-"""Shahroudy et al. 2016, figure 1: 24 bones over 25 joints, as ST-GCN (Yan et al. 2018) lists them."""
+    (0, 1),
+    (1, 20),
+    (2, 20),
+    (3, 2),
+    (4, 20),
+    (5, 4),
+    (6, 5),
+    (7, 6),
+    (8, 20),
+    (9, 8),
+    (10, 9),
+    (11, 10),
+    (12, 0),
+    (13, 12),
+    (14, 13),
+    (15, 14),
+    (16, 0),
+    (17, 16),
+    (18, 17),
+    (19, 18),
+    (21, 22),
+    (22, 7),
+    (23, 24),
+    (24, 11),
+)
+"""Shahroudy et al. 2016, figure 1: 24 bones over 25 joints, as ST-GCN (Yan et al. 2018) lists them.
+"""
 
 KINECT_20_JOINTS = (
-    "hip_centre spine shoulder_centre head left_shoulder left_elbow left_wrist left_hand right_shoulder "
-    "right_elbow right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee "
-    "right_ankle right_foot"
+    "hip_centre spine shoulder_centre head left_shoulder left_elbow left_wrist left_hand"
+    " right_shoulder right_elbow right_wrist right_hand left_hip left_knee left_ankle left_foot"
+    " right_hip right_knee right_ankle right_foot"
 ).split()
 
 KINECT_20_BONES: tuple[Bone, ...] = (
-    (0, 1), (1, 2), (2, 3), (2, 4), (4, 5), (5, 6), (6, 7), (2, 8), (8, 9), (9, 10), (10, 11),
-    (0, 12), (12, 13), (13, 14), (14, 15), (0, 16), (16, 17), (17, 18), (18, 19),
-)  # fmt: skip
+    (0, 1),
+    (1, 2),
+    (2, 3),
+    (2, 4),
+    (4, 5),
+    (5, 6),
+    (6, 7),
+    (2, 8),
+    (8, 9),
+    (9, 10),
+    (10, 11),
+    (0, 12),
+    (12, 13),
+    (13, 14),
+    (14, 15),
+    (0, 16),
+    (16, 17),
+    (17, 18),
+    (18, 19),
+)
 
 
 MEDIAPIPE_543 = _mediapipe_543()
@@ -274,9 +380,26 @@ MEDIAPIPE_75 = _join("mediapipe-75", {"pose": (POSE_JOINTS, POSE_BONES), **_hand
 HANDS_42 = _join("hands-42", _hands())
 _UPPER_11 = [
     "nose",
-    *(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee") for side in ("left", "right")),
+    *(
+        f"{side}_{joint}"
+        for joint in ("shoulder", "elbow", "wrist", "hip", "knee")
+        for side in ("left", "right")
+    ),
 ]
-_UPPER_11_BONES = ((0, 1), (0, 2), (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (8, 10))
+_UPPER_11_BONES = (
+    (0, 1),
+    (0, 2),
+    (1, 2),
+    (1, 3),
+    (3, 5),
+    (2, 4),
+    (4, 6),
+    (1, 7),
+    (2, 8),
+    (7, 8),
+    (7, 9),
+    (8, 10),
+)
 UPPER_53 = _join("upper-53", {"pose": (_UPPER_11, _UPPER_11_BONES), **_hands()}, _WRISTS)
 FACE_HANDS_43 = _join("face-hands-43", {"face": (["face"], ()), **_hands()})
 NTU_25 = _join("ntu-25", {"body": (NTU_JOINTS, NTU_BONES)})
@@ -284,7 +407,15 @@ KINECT_20 = _join("kinect-20", {"body": (KINECT_20_JOINTS, KINECT_20_BONES)})
 
 SKELETONS = {
     skeleton.name: skeleton
-    for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, UPPER_53, HANDS_42, FACE_HANDS_43, NTU_25, KINECT_20)
+    for skeleton in (
+        MEDIAPIPE_543,
+        MEDIAPIPE_75,
+        UPPER_53,
+        HANDS_42,
+        FACE_HANDS_43,
+        NTU_25,
+        KINECT_20,
+    )
 }
 
 
@@ -308,11 +439,13 @@ def shared_points(points: np.ndarray, source: Skeleton, target: Skeleton) -> np.
     Raises:
         SettingsError: when `source` lacks a joint of `target`.
     """
-    names = ["nose" if name == "face" and not source.has("face") else name for name in target.joints]
+    names = [
+        "nose" if name == "face" and not source.has("face") else name for name in target.joints
+    ]
     lost = [name for name in names if not source.has(name)]
     if lost:
         raise SettingsError(
-            f"skeleton {source.name!r} cannot be given as {target.name!r}: it has no {lost[0]!r}; choose one whose "
-            "joints it has"
+            f"skeleton {source.name!r} cannot be given as {target.name!r}: it has no {lost[0]!r};"
+            " choose one whose joints it has"
         )
     return points[..., [source.index(name) for name in names], :]

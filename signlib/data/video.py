@@ -25,7 +25,9 @@ FETCH_AGAIN = "fetch or copy the file again"
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself: size in pixels as shown (phone rotation applied), rate, frames."""
+    """What a video file says of itself: size in pixels as shown (phone rotation applied), rate,
+    frames.
+    """
 
     width: int
     height: int
@@ -34,7 +36,8 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Size, rate and number of frames; frames are decoded to count them only where the file does not say.
+    """Size, rate and number of frames; frames are decoded to count them only where the file does
+    not say.
 
     Raises:
         VideoError: for a file that is missing, empty, cut off, without video or without a frame.
@@ -46,9 +49,13 @@ def probe(path: str | Path) -> VideoInfo:
         try:
             first = next(container.decode(stream), None)
         except (av.error.FFmpegError, OSError) as error:
-            raise VideoError(f"{path}: its first frame cannot be decoded ({_reason(error)}); {FETCH_AGAIN}") from None
+            raise VideoError(
+                f"{path}: its first frame cannot be decoded ({_reason(error)}); {FETCH_AGAIN}"
+            ) from None
         if first is None:
-            raise VideoError(f"{path} holds no frame; {FETCH_AGAIN}, or leave the clip out of the manifest")
+            raise VideoError(
+                f"{path} holds no frame; {FETCH_AGAIN}, or leave the clip out of the manifest"
+            )
         turned = first.rotation % 180 == 90
         width, height = (first.height, first.width) if turned else (first.width, first.height)
     if not frames:
@@ -70,15 +77,17 @@ def sample_indices(
     """Which source frames make a clip: (T,) int64, ascending.
 
     The segment is cut first, then resampled to `fps` (frame k shows the source at k / fps seconds),
-    then sampled. A segment shorter than `count` repeats frames: evenly (linspace) or its last (contiguous).
+    then sampled. A segment shorter than `count` repeats frames: evenly (linspace) or its last
+    (contiguous).
 
     Args:
         frames: of the source, >= 1.
         rate: of the source, frames a second; needed with `fps`.
         start, end: the segment, `end` exclusive and -1 = to the last frame.
         fps: resample to that rate; None or NaN keeps the source's.
-        sampling: `all`; `linspace` (`count` evenly spaced frames, both ends included); or `contiguous`
-            (`count` successive frames: the middle ones, or a random window with a `seed`).
+        sampling: `all`; `linspace` (`count` evenly spaced frames, both ends included); or
+            `contiguous` (`count` successive frames: the middle ones, or a random window with a
+            `seed`).
 
     Raises:
         VideoError: when the segment does not lie within the source.
@@ -94,18 +103,21 @@ def sample_indices(
     if sampling != "all" and (count is None or count < 1):
         raise SettingsError(f"sampling={sampling!r} needs a count of at least 1 frame, not {count}")
     if start < 0 or start >= frames:
-        raise VideoError(f"start={start} lies outside the video's {frames} frames; use 0..{frames - 1}")
+        raise VideoError(
+            f"start={start} lies outside the video's {frames} frames; use 0..{frames - 1}"
+        )
     stop = frames if end == -1 else end
     if stop <= start or stop > frames:
         raise VideoError(
-            f"end={end} must be above start={start} and at most the video's {frames} frames; -1 = to the end"
+            f"end={end} must be above start={start} and at most the video's {frames} frames; -1 ="
+            " to the end"
         )
     chosen = np.arange(start, stop)
     if fps is not None and not np.isnan(fps):
         if not SLOWEST <= fps <= FASTEST or rate is None or not rate > 0:
             raise SettingsError(
-                f"fps={fps} from a source of {rate} frames a second: fps must lie within {SLOWEST}..{FASTEST}, and the "
-                "source's rate be known"
+                f"fps={fps} from a source of {rate} frames a second: fps must lie within"
+                f" {SLOWEST}..{FASTEST}, and the source's rate be known"
             )
         # Fractions, because 24.999... frames must not floor to one frame earlier.
         step = _fraction(rate) / _fraction(fps)
@@ -124,12 +136,14 @@ def sample_indices(
 def iter_frames(
     path: str | Path, start: int = 0, end: int = -1, fps: float | None = None, size: Size = None
 ) -> Iterator[np.ndarray]:
-    """The frames of a segment one after the other: (H, W, 3) uint8 RGB, only one in memory at a time.
+    """The frames of a segment one after the other: (H, W, 3) uint8 RGB, only one in memory at a
+    time.
 
     Args:
         start, end: the segment in source frames, `end` exclusive and -1 = to the end.
         fps: resample to that rate; None or NaN keeps the file's own.
-        size: (width, height), or the longest side in pixels (never enlarged); None keeps the file's own.
+        size: (width, height), or the longest side in pixels (never enlarged); None keeps the file's
+            own.
 
     Raises:
         VideoError: as for `probe`, and when a frame that was announced cannot be decoded.
@@ -150,14 +164,17 @@ def read_frames(
     size: Size = None,
     seed: int | None = None,
 ) -> np.ndarray:
-    """The chosen frames of a video: (T, H, W, 3) uint8 RGB. Arguments as in `sample_indices` and `iter_frames`.
+    """The chosen frames of a video: (T, H, W, 3) uint8 RGB. Arguments as in `sample_indices` and
+    `iter_frames`.
 
     Raises:
         VideoError: as for `iter_frames`.
         SettingsError: for an unknown sampling, a missing count, an impossible size or rate.
     """
     info = probe(path)
-    indices = _indices(path, info, start=start, end=end, fps=fps, sampling=sampling, count=count, seed=seed)
+    indices = _indices(
+        path, info, start=start, end=end, fps=fps, sampling=sampling, count=count, seed=seed
+    )
     return np.stack(list(_chosen(Path(path), indices, _target(info, size))))
 
 
@@ -193,7 +210,8 @@ def _encode(container, frames: Iterable[np.ndarray], fps: float, path: Path) -> 
             shape = frame.shape
             if frame.ndim != 3 or shape[2] != 3 or shape[0] % 2 or shape[1] % 2:
                 raise VideoError(
-                    f"{path}: frames of shape {shape}; H.264 wants (H, W, 3) with even H and W: crop one row"
+                    f"{path}: frames of shape {shape}; H.264 wants (H, W, 3) with even H and W:"
+                    " crop one row"
                 )
             stream = container.add_stream("libx264", rate=_fraction(fps))
             stream.height, stream.width = shape[:2]
@@ -202,8 +220,13 @@ def _encode(container, frames: Iterable[np.ndarray], fps: float, path: Path) -> 
             stream.options = {"crf": "18", "preset": "fast", "x264-params": "cpu-independent=1"}
             stream.codec_context.thread_count = 1
         if frame.shape != shape or frame.dtype != np.uint8:
-            raise VideoError(f"{path}: frame {number} is {frame.dtype} {frame.shape}, the first one was uint8 {shape}")
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            raise VideoError(
+                f"{path}: frame {number} is {frame.dtype} {frame.shape}, the first one was uint8"
+                f" {shape}"
+            )
+        container.mux(
+            stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+        )
     if stream is None:
         raise VideoError(f"{path}: no frames were given; write at least one")
     container.mux(stream.encode())
@@ -231,7 +254,9 @@ def _target(info: VideoInfo, size: Size) -> tuple[int, int]:
 
 
 def _chosen(path: Path, indices: np.ndarray, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """The frames at ascending `indices`, which may repeat. Frames before them are decoded but not converted."""
+    """The frames at ascending `indices`, which may repeat. Frames before them are decoded but not
+    converted.
+    """
     wanted = iter(indices.tolist())
     index = next(wanted)
     for number, frame in enumerate(_decoded(path)):
@@ -243,18 +268,24 @@ def _chosen(path: Path, indices: np.ndarray, size: tuple[int, int]) -> Iterator[
             index = next(wanted, None)
         if index is None:
             return
-    raise VideoError(f"{path}: frame {index} is missing although the file announces it; {FETCH_AGAIN}")
+    raise VideoError(
+        f"{path}: frame {index} is missing although the file announces it; {FETCH_AGAIN}"
+    )
 
 
 def _picture(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
     turns = round(frame.rotation / 90) % 4
     width, height = size[::-1] if turns % 2 else size
-    rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA", threads=1).to_ndarray()
+    rgb = frame.reformat(
+        width=width, height=height, format="rgb24", interpolation="AREA", threads=1
+    ).to_ndarray()
     return np.ascontiguousarray(np.rot90(rgb, turns) if turns else rgb)
 
 
 def _decoded(path: Path) -> Iterator[av.VideoFrame]:
-    """Every frame in the order shown; errors and losses are raised, also those a decoder would paper over."""
+    """Every frame in the order shown; errors and losses are raised, also those a decoder would
+    paper over.
+    """
     with _opened(path) as container:
         stream = container.streams.video[0]
         announced, length = _announced(stream), _seconds(container, stream)
@@ -262,23 +293,28 @@ def _decoded(path: Path) -> Iterator[av.VideoFrame]:
         try:
             for frame in container.decode(stream):
                 if frame.is_corrupt:
-                    raise VideoError(f"{path}: frame {number} is damaged; {FETCH_AGAIN}, or end the clip before it")
+                    raise VideoError(
+                        f"{path}: frame {number} is damaged; {FETCH_AGAIN}, or end the clip"
+                        " before it"
+                    )
                 yield frame
                 number += 1
                 if frame.time is not None:
                     shown, gap = frame.time, max(gap, frame.time - shown)
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(
-                f"{path}: frame {number} of {announced or 'unknown'} cannot be decoded ({_reason(error)}); "
-                f"{FETCH_AGAIN}, or end the clip before it"
+                f"{path}: frame {number} of {announced or 'unknown'} cannot be decoded"
+                f" ({_reason(error)}); {FETCH_AGAIN}, or end the clip before it"
             ) from None
     lost = announced and number < announced
-    # Without a frame count the length in seconds must do: the last frame is shown for about as long as others.
+    # Without a frame count the length in seconds must do: the last frame is shown for about as long
+    # as others.
     short = not announced and number > 1 and shown + 1.5 * gap < length
     if lost or short:
         said = f"{announced} frames" if announced else f"{length:.2f} s"
         raise VideoError(
-            f"{path} is cut off: it announces {said}, frame {number} at {shown:.2f} s is the last; {FETCH_AGAIN}"
+            f"{path} is cut off: it announces {said}, frame {number} at {shown:.2f} s is the last;"
+            f" {FETCH_AGAIN}"
         )
 
 
@@ -297,15 +333,25 @@ def _opened(path: Path):
         ) from None
     with container:
         if not container.streams.video:
-            raise VideoError(f"{path} has no video stream; {FETCH_AGAIN}, or leave the clip out of the manifest")
-        needed = max((entry.pos + entry.size for entry in container.streams.video[0].index_entries), default=0)
+            raise VideoError(
+                f"{path} has no video stream; {FETCH_AGAIN}, or leave the clip out of the manifest"
+            )
+        needed = max(
+            (entry.pos + entry.size for entry in container.streams.video[0].index_entries),
+            default=0,
+        )
         if needed > path.stat().st_size:
-            raise VideoError(f"{path} is cut off: {path.stat().st_size} bytes, its index needs {needed}; {FETCH_AGAIN}")
+            raise VideoError(
+                f"{path} is cut off: {path.stat().st_size} bytes, its index needs {needed};"
+                f" {FETCH_AGAIN}"
+            )
         yield container
 
 
 def _announced(stream) -> int:
-    """Frames the file promises to show, 0 where it does not say; an edit list may hide some of those stored."""
+    """Frames the file promises to show, 0 where it does not say; an edit list may hide some of
+    those stored.
+    """
     entries = stream.index_entries
     if stream.frames and len(entries) == stream.frames:
         return sum(not entry.is_discard for entry in entries)
@@ -315,7 +361,10 @@ def _announced(stream) -> int:
 def _rate(stream, path: Path) -> Fraction:
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate
     if not rate:
-        raise VideoError(f"{path} does not say its frame rate; write it again with one, e.g. at 25 frames a second")
+        raise VideoError(
+            f"{path} does not say its frame rate; write it again with one, e.g. at 25 frames a"
+            " second"
+        )
     return rate
 
 

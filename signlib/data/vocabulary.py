@@ -23,7 +23,9 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if len(set(self.glosses)) != len(self.glosses):
             doubled = next(g for g in self.glosses if self.glosses.count(g) > 1)
-            raise ManifestError(f"gloss {doubled!r} stands twice in the vocabulary; list every gloss once")
+            raise ManifestError(
+                f"gloss {doubled!r} stands twice in the vocabulary; list every gloss once"
+            )
 
     def __len__(self) -> int:
         return len(self.glosses)
@@ -49,8 +51,8 @@ class Vocabulary:
         unknown = sorted({gloss for gloss in glosses if gloss not in self._place})
         if unknown:
             raise ManifestError(
-                f"gloss {unknown[0]!r} ({len(unknown)} such) is not among the {len(self)} glosses of the training "
-                "clips; drop its clips or add training clips for it"
+                f"gloss {unknown[0]!r} ({len(unknown)} such) is not among the {len(self)} glosses"
+                " of the training clips; drop its clips or add training clips for it"
             )
         return np.array([self._place[gloss] for gloss in glosses], dtype=np.int64)
 

@@ -23,13 +23,16 @@ MISSING = "missing.txt"
 def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) -> pd.DataFrame:
     """The manifest of one WLASL subset; a video that `missing.txt` lists is left out.
 
-    With an `nslt` file the signers come from `WLASL_v0.3.json` where it stands beside it, else they are unknown.
+    With an `nslt` file the signers come from `WLASL_v0.3.json` where it stands beside it, else they
+    are unknown.
 
     Args:
         root: the folder with the json files and `videos/<id>.mp4`.
-        annotations: name of the json file; empty: `nslt_100.json`, else the only `nslt` file, else the list by gloss.
-        cut: True where the videos were cut to their sign already, as the release's own preprocessing does
-            with long ones: then each clip is its whole file, whatever frames the annotation names.
+        annotations: name of the json file; empty: `nslt_100.json`, else the only `nslt` file, else
+            the list by gloss.
+        cut: True where the videos were cut to their sign already, as the release's own
+            preprocessing does with long ones: then each clip is its whole file, whatever frames the
+            annotation names.
 
     Raises:
         ManifestError: for a missing or broken file, an unknown class or impossible frames.
@@ -41,12 +44,21 @@ def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) ->
     if isinstance(content, dict):
         rows = list(_by_video(content, read_classes(root / CLASSES), path))
         if (root / INSTANCES).is_file():
-            known = {row["clip"]: row["signer"] for row in _by_gloss(_json(root / INSTANCES), root / INSTANCES)}
+            known = {
+                row["clip"]: row["signer"]
+                for row in _by_gloss(_json(root / INSTANCES), root / INSTANCES)
+            }
             rows = [row | {"signer": known.get(row["clip"], "")} for row in rows]
     else:
         rows = list(_by_gloss(content, path))
-    missing = set((root / MISSING).read_text(encoding="utf-8").split()) if (root / MISSING).is_file() else set()
-    table = pd.DataFrame([row for row in rows if row["clip"] not in missing], columns=["clip", *manifest.DEFAULTS])
+    missing = (
+        set((root / MISSING).read_text(encoding="utf-8").split())
+        if (root / MISSING).is_file()
+        else set()
+    )
+    table = pd.DataFrame(
+        [row for row in rows if row["clip"] not in missing], columns=["clip", *manifest.DEFAULTS]
+    )
     table["file"] = "videos/" + table["clip"] + ".mp4"
     if cut:
         table["start"], table["end"] = 0, -1
@@ -71,7 +83,9 @@ def read_classes(path: str | Path) -> list[str]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} cannot be read ({error}): it names the glosses; fetch it") from None
+        raise ManifestError(
+            f"{path} cannot be read ({error}): it names the glosses; fetch it"
+        ) from None
     glosses = []
     for number, line in enumerate(filter(str.strip, lines)):
         index, _, gloss = line.partition("\t")
@@ -87,7 +101,9 @@ def _json(path: Path) -> dict | list:
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is no readable json file ({error}); fetch it again") from None
     if not isinstance(content, dict | list):
-        raise ManifestError(f"{path} is neither a table by video id (nslt) nor a list by gloss (WLASL_v0.3)")
+        raise ManifestError(
+            f"{path} is neither a table by video id (nslt) nor a list by gloss (WLASL_v0.3)"
+        )
     return content
 
 
@@ -97,11 +113,22 @@ def _by_video(content: dict, glosses: list[str], path: Path) -> Iterator[dict[st
             label, first, last = map(_whole, entry["action"])
             split = _text(entry["subset"])
         except (TypeError, KeyError, ValueError):
-            raise ManifestError(f"{path}: video {clip!r} has no subset and action [class, start, end]") from None
+            raise ManifestError(
+                f"{path}: video {clip!r} has no subset and action [class, start, end]"
+            ) from None
         if not 0 <= label < len(glosses):
-            raise ManifestError(f"{path}: video {clip!r} has class {label}; {CLASSES} lists 0..{len(glosses) - 1}")
+            raise ManifestError(
+                f"{path}: video {clip!r} has class {label}; {CLASSES} lists 0..{len(glosses) - 1}"
+            )
         start, end = _segment(first, last, clip, path)
-        yield {"clip": clip, "gloss": glosses[label], "signer": "", "split": split, "start": start, "end": end}
+        yield {
+            "clip": clip,
+            "gloss": glosses[label],
+            "signer": "",
+            "split": split,
+            "start": start,
+            "end": end,
+        }
 
 
 def _by_gloss(content: dict | list, path: Path) -> Iterator[dict[str, Any]]:
@@ -111,15 +138,24 @@ def _by_gloss(content: dict | list, path: Path) -> Iterator[dict[str, Any]]:
         try:
             gloss = _text(entry["gloss"])
             found = [
-                (*(_text(one[key]) for key in ("video_id", "split")),
-                 *(_whole(one[key]) for key in ("signer_id", "frame_start", "frame_end")))
+                (
+                    *(_text(one[key]) for key in ("video_id", "split")),
+                    *(_whole(one[key]) for key in ("signer_id", "frame_start", "frame_end")),
+                )
                 for one in entry["instances"]
-            ]  # fmt: skip
+            ]
         except (TypeError, KeyError, ValueError) as error:
-            raise ManifestError(f"{path}: entry {place} is not a gloss with complete instances ({error!r})") from None
+            raise ManifestError(
+                f"{path}: entry {place} is not a gloss with complete instances ({error!r})"
+            ) from None
         for clip, split, signer, first, last in found:
             start, end = _segment(first, last, clip, path)
-            row = {"clip": clip, "gloss": gloss, "signer": str(signer) if signer >= 0 else "", "split": split}
+            row = {
+                "clip": clip,
+                "gloss": gloss,
+                "signer": str(signer) if signer >= 0 else "",
+                "split": split,
+            }
             yield row | {"start": start, "end": end}
 
 
@@ -136,9 +172,12 @@ def _text(value: object) -> str:
 
 
 def _segment(first: int, last: int, clip: object, path: Path) -> tuple[int, int]:
-    """Frames first..last, counted from 1 and both included -> start and exclusive end, counted from 0."""
+    """Frames first..last, counted from 1 and both included -> start and exclusive end, counted from
+    0.
+    """
     if first < 1 or (last != -1 and last < first):
         raise ManifestError(
-            f"{path}: video {clip!r} runs from frame {first} to {last}; frames count from 1, -1 is the end of the file"
+            f"{path}: video {clip!r} runs from frame {first} to {last}; frames count from 1, -1 is"
+            " the end of the file"
         )
     return first - 1, last

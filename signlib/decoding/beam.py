@@ -1,7 +1,8 @@
-"""The prefix search of `decoding.ctc`, fast: all prefixes and glosses of a frame at once, or through flashlight-text.
+"""The prefix search of `decoding.ctc`, fast: all prefixes and glosses of a frame at once, or
+through flashlight-text.
 
-Both engines search the same readings with the same scores; tests hold them against the plain search and against
-every alignment there is.
+Both engines search the same readings with the same scores; tests hold them against the plain search
+and against every alignment there is.
 """
 
 from collections.abc import Sequence
@@ -27,24 +28,33 @@ class BeamSearch:
         glosses: name of class k + 1; V = 1 + their number.
         beam: prefixes that are kept after each frame.
         model: of the glosses, or None.
-        alpha, beta: a reading's score is log P(frames) + alpha log P(glosses) + beta times its glosses.
-        engine: `own`, or `flashlight`, whose beam holds a prefix once for each of its two endings and so reaches
-            less far.
+        alpha, beta: a reading's score is log P(frames) + alpha log P(glosses) + beta times its
+            glosses.
+        engine: `own`, or `flashlight`, whose beam holds a prefix once for each of its two endings
+            and so reaches less far.
 
     Raises:
-        SettingsError: for a beam below 1, a negative alpha, an alpha without a model, or another engine.
+        SettingsError: for a beam below 1, a negative alpha, an alpha without a model, or another
+            engine.
     """
 
     def __init__(
-        self, glosses: Sequence[str], beam: int = 10, model: NGramModel | None = None, alpha: float = 0.0,
-        beta: float = 0.0, engine: str = "own",
-    ) -> None:  # fmt: skip
+        self,
+        glosses: Sequence[str],
+        beam: int = 10,
+        model: NGramModel | None = None,
+        alpha: float = 0.0,
+        beta: float = 0.0,
+        engine: str = "own",
+    ) -> None:
         if beam < 1:
             raise SettingsError(f"beam={beam}: at least one prefix must be kept")
         if engine not in ENGINES:
             raise SettingsError(f"engine {engine!r} is unknown; choose from {', '.join(ENGINES)}")
         if alpha < 0 or (alpha and model is None):
-            raise SettingsError(f"alpha={alpha}: it weighs a language model and is 0 where there is none")
+            raise SettingsError(
+                f"alpha={alpha}: it weighs a language model and is 0 where there is none"
+            )
         self.glosses, self.beam, self.alpha, self.beta = tuple(glosses), beam, alpha, beta
         self.model = model if alpha else None
         self.rows = _GlossRows(self.model, self.glosses) if self.model else None
@@ -65,11 +75,13 @@ class BeamSearch:
         frames = np.asarray(log_probabilities)
         if frames.ndim != 2 or frames.shape[1] != len(self.glosses) + 1:
             raise SettingsError(
-                f"log probabilities of shape {frames.shape} are not (T, {len(self.glosses) + 1}): {len(self.glosses)} "
-                "glosses and the blank"
+                f"log probabilities of shape {frames.shape} are not (T, {len(self.glosses) + 1}):"
+                f" {len(self.glosses)} glosses and the blank"
             )
         if not np.isfinite(frames.max(axis=1)).all():
-            raise ValueError("log probabilities are NaN or all -inf in a frame: the model or its input is broken")
+            raise ValueError(
+                "log probabilities are NaN or all -inf in a frame: the model or its input is broken"
+            )
         if self.flashlight is not None:
             return self.flashlight(frames)
         return self._search(frames.astype(float))
@@ -81,8 +93,13 @@ class BeamSearch:
             last, bonus = tree.last[node], tree.bonus[node]
             either = np.logaddexp(after_blank, after_gloss)
             blank, same = either + frame[BLANK], after_gloss + np.where(last, frame[last], -np.inf)
-            tokens = self._worth_trying(frame, last, either + bonus, np.logaddexp(blank, same) + bonus)
-            longer = np.where(tokens == last[:, None], after_blank[:, None], either[:, None]) + frame[tokens]
+            tokens = self._worth_trying(
+                frame, last, either + bonus, np.logaddexp(blank, same) + bonus
+            )
+            longer = (
+                np.where(tokens == last[:, None], after_blank[:, None], either[:, None])
+                + frame[tokens]
+            )
             # A longer prefix that is in the beam already takes what comes from its parent.
             child, parent = np.nonzero(tree.parent[node][:, None] == node)
             column = np.searchsorted(tokens, last[child])
@@ -93,20 +110,29 @@ class BeamSearch:
             best = np.flatnonzero(ranked > -np.inf)
             if len(best) > self.beam:
                 best = best[np.argpartition(-ranked[best], self.beam - 1)[: self.beam]]
-            old, new = best[best < len(node)], np.divmod(best[best >= len(node)] - len(node), max(1, len(tokens)))
+            old, new = (
+                best[best < len(node)],
+                np.divmod(best[best >= len(node)] - len(node), max(1, len(tokens))),
+            )
             born = tree.grow(node[new[0]], tokens[new[1]], added[new])
             node = np.concatenate([node[old], born])
             after_blank = np.concatenate([blank[old], np.full(len(born), -np.inf)])
             after_gloss = np.concatenate([same[old], longer[new]])
         totals = np.logaddexp(after_blank, after_gloss) + tree.bonus[node]
-        readings = {tree.prefix(n): total for n, total in zip(node.tolist(), totals.tolist(), strict=True)}
+        readings = {
+            tree.prefix(n): total for n, total in zip(node.tolist(), totals.tolist(), strict=True)
+        }
         return finish(readings, self.glosses, self.model, self.alpha)
 
-    def _worth_trying(self, frame: np.ndarray, last: np.ndarray, sources: np.ndarray, stays: np.ndarray) -> np.ndarray:
-        """Sorted classes that can enter the beam; the others could not, whatever the language model said of them.
+    def _worth_trying(
+        self, frame: np.ndarray, last: np.ndarray, sources: np.ndarray, stays: np.ndarray
+    ) -> np.ndarray:
+        """Sorted classes that can enter the beam; the others could not, whatever the language model
+        said of them.
 
-        Nothing is lost: a gloss gains at most beta, and while the beam is full what is worse than all that stays is
-        dropped anyway. Last glosses of the beam may add to a prefix that is there, so they always stay in view.
+        Nothing is lost: a gloss gains at most beta, and while the beam is full what is worse than
+        all that stays is dropped anyway. Last glosses of the beam may add to a prefix that is
+        there, so they always stay in view.
         """
         enough = np.ones(len(frame), bool)
         if len(stays) >= self.beam:
@@ -126,7 +152,11 @@ class _Prefixes:
 
     def __init__(self, rows: "_GlossRows | None", alpha: float, beta: float) -> None:
         self.rows, self.alpha, self.beta = rows, alpha, beta
-        self.parent, self.last, self.bonus = np.full(256, -1), np.zeros(256, np.int64), np.zeros(256)
+        self.parent, self.last, self.bonus = (
+            np.full(256, -1),
+            np.zeros(256, np.int64),
+            np.zeros(256),
+        )
         self.row = np.zeros(256, np.int64)
         self.known: dict[tuple[int, int], int] = {}
         self.size = 1
@@ -140,7 +170,9 @@ class _Prefixes:
         return self.beta + self.alpha * self.rows.table[self.row[node][:, None], tokens]
 
     def grow(self, parents: np.ndarray, tokens: np.ndarray, bonus: np.ndarray) -> np.ndarray:
-        """The nodes of prefixes with one more gloss; one that was dropped and comes again is the same node."""
+        """The nodes of prefixes with one more gloss; one that was dropped and comes again is the
+        same node.
+        """
         out = np.empty(len(parents), np.int64)
         for place, key in enumerate(zip(parents.tolist(), tokens.tolist(), strict=True)):
             found = self.known.get(key)
@@ -171,7 +203,9 @@ class _Prefixes:
 
 
 class _GlossRows:
-    """Log probabilities of every class after a context, one row of a table each, made when first asked for."""
+    """Log probabilities of every class after a context, one row of a table each, made when first
+    asked for.
+    """
 
     def __init__(self, model: NGramModel, glosses: tuple[str, ...]) -> None:
         self.model, self.names = model, np.array(["", *glosses], dtype=object)
@@ -180,7 +214,9 @@ class _GlossRows:
         self.place: dict[tuple[str, ...], int] = {}
 
     def start(self) -> int:
-        """The row of the start of a sentence. Too full a table is emptied first, since no prefix points to it now."""
+        """The row of the start of a sentence. Too full a table is emptied first, since no prefix
+        points to it now.
+        """
         if len(self.contexts) > _MOST_ROWS:
             self.contexts.clear()
             self.place.clear()

@@ -1,7 +1,7 @@
 """Scores of every frame to glosses: the best path, and a search over prefixes in its plainest form.
 
-Class 0 is the blank; class k > 0 is gloss k - 1 of the vocabulary. A gloss that is signed twice needs a blank
-between: `A blank A` is `A A`, and `A A` alone is `A`.
+Class 0 is the blank; class k > 0 is gloss k - 1 of the vocabulary. A gloss that is signed twice
+needs a blank between: `A blank A` is `A A`, and `A A` alone is `A`.
 """
 
 import math
@@ -24,7 +24,8 @@ class Hypothesis:
 
     Attributes:
         classes: its glosses as class numbers, without blanks.
-        score: natural logarithm of its probability over all alignments, with the language model's part.
+        score: natural logarithm of its probability over all alignments, with the language model's
+            part.
     """
 
     classes: tuple[int, ...]
@@ -63,7 +64,9 @@ def needed_frames(target: Sequence[int]) -> int:
     return len(target) + int((target[1:] == target[:-1]).sum())
 
 
-def check_lengths(frames: Sequence[int], targets: Sequence[Sequence[int]], clips: Sequence[str]) -> None:
+def check_lengths(
+    frames: Sequence[int], targets: Sequence[Sequence[int]], clips: Sequence[str]
+) -> None:
     """Refuse targets that no path can say, before training: their loss would be infinite.
 
     Args:
@@ -82,8 +85,8 @@ def check_lengths(frames: Sequence[int], targets: Sequence[Sequence[int]], clips
     if short:
         clip, have, need = short[0]
         raise ClipError(
-            f"clip {clip!r} has {have} frames after down-sampling, its glosses need {need} ({len(short)} such clips): "
-            "lower the stride, or leave these clips out"
+            f"clip {clip!r} has {have} frames after down-sampling, its glosses need {need}"
+            f" ({len(short)} such clips): lower the stride, or leave these clips out"
         )
 
 
@@ -97,14 +100,15 @@ def prefix_search(
 ) -> list[Hypothesis]:
     """Beam search over prefixes, written to be read; `BeamSearch` does the same fast.
 
-    A prefix keeps two probabilities: of all its alignments that end in a blank, and of those that end in its last
-    gloss. Only from the first can the same gloss be signed again.
+    A prefix keeps two probabilities: of all its alignments that end in a blank, and of those that
+    end in its last gloss. Only from the first can the same gloss be signed again.
 
     Args:
         log_probabilities: (T, V), natural logarithms.
         beam: prefixes that are kept after each frame.
         glosses: name of class k + 1, for the language model.
-        model, alpha, beta: a reading's score is log P(frames) + alpha log P(glosses) + beta times its glosses.
+        model, alpha, beta: a reading's score is log P(frames) + alpha log P(glosses) + beta times
+            its glosses.
 
     Returns:
         At most `beam` readings, the best first.
@@ -132,19 +136,33 @@ def prefix_search(
                     bonuses[longer] = bonuses[prefix] + bonus(longer)
                 source = after_blank if prefix and prefix[-1] == k else either
                 grown[longer][1] = np.logaddexp(grown[longer][1], source + frame[k])
-        possible = [(prefix, tuple(scores)) for prefix, scores in grown.items() if max(scores) > _NEVER]
-        beams = dict(sorted(possible, key=lambda item: -(np.logaddexp(*item[1]) + bonuses[item[0]]))[:beam])
+        possible = [
+            (prefix, tuple(scores)) for prefix, scores in grown.items() if max(scores) > _NEVER
+        ]
+        beams = dict(
+            sorted(possible, key=lambda item: -(np.logaddexp(*item[1]) + bonuses[item[0]]))[:beam]
+        )
     totals = {prefix: np.logaddexp(*scores) + bonuses[prefix] for prefix, scores in beams.items()}
     return finish(totals, glosses, model, alpha)
 
 
 def finish(
-    scores: dict[tuple[int, ...], float], glosses: Sequence[str], model: NGramModel | None, alpha: float
+    scores: dict[tuple[int, ...], float],
+    glosses: Sequence[str],
+    model: NGramModel | None,
+    alpha: float,
 ) -> list[Hypothesis]:
     """Readings with the end of the sentence taken into account, the best first."""
 
     def end(prefix: tuple[int, ...]) -> float:
-        return alpha * model.log_probability(END, [START, *(glosses[k - 1] for k in prefix)]) if model else 0.0
+        return (
+            alpha * model.log_probability(END, [START, *(glosses[k - 1] for k in prefix)])
+            if model
+            else 0.0
+        )
 
     ended = {prefix: score + end(prefix) for prefix, score in scores.items()}
-    return [Hypothesis(prefix, float(score)) for prefix, score in sorted(ended.items(), key=lambda item: -item[1])]
+    return [
+        Hypothesis(prefix, float(score))
+        for prefix, score in sorted(ended.items(), key=lambda item: -item[1])
+    ]

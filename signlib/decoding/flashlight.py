@@ -1,8 +1,9 @@
-"""flashlight-text behind the interface of `BeamSearch`: a beam search in C++ that others wrote and use.
+"""flashlight-text behind the interface of `BeamSearch`: a beam search in C++ that others wrote and
+use.
 
-Its decoder without a lexicon sums over alignments exactly, but has no bonus a word. The one with a lexicon has,
-and forgets that a gloss of one unit may last: here every gloss has two spellings, `A` and `A A`, and the
-blank passes as silence, so that each alignment has exactly one path.
+Its decoder without a lexicon sums over alignments exactly, but has no bonus a word. The one with a
+lexicon has, and forgets that a gloss of one unit may last: here every gloss has two spellings, `A`
+and `A A`, and the blank passes as silence, so that each alignment has exactly one path.
 """
 
 import math
@@ -15,7 +16,7 @@ import numpy as np
 from signlib.decoding.ctc import BLANK, Hypothesis, collapse
 from signlib.decoding.language_model import NGramModel, write_arpa
 from signlib.errors import SettingsError
-from signlib.quiet import silenced
+from signlib.native_output import silenced
 
 _EVERYTHING = 1e9
 """A threshold that no hypothesis falls below."""
@@ -32,17 +33,29 @@ class FlashlightSearch:
     """
 
     def __init__(
-        self, glosses: Sequence[str], beam: int, model: NGramModel | None = None, alpha: float = 0.0,
-        beta: float = 0.0, tokens: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        glosses: Sequence[str],
+        beam: int,
+        model: NGramModel | None = None,
+        alpha: float = 0.0,
+        beta: float = 0.0,
+        tokens: int = 0,
+    ) -> None:
         # Loads a C++ library that the other engine does not need.
         from flashlight.lib.text import decoder
 
         self.classes, self.spelled = len(glosses) + 1, bool(beta)
         lm = _kenlm(model, glosses) if model else decoder.ZeroLM()
-        sizes = (beam, min(tokens or self.classes + 1, self.classes + 1), _EVERYTHING, alpha * math.log(10))
+        sizes = (
+            beam,
+            min(tokens or self.classes + 1, self.classes + 1),
+            _EVERYTHING,
+            alpha * math.log(10),
+        )
         if not self.spelled:
-            options = decoder.LexiconFreeDecoderOptions(*sizes, 0.0, True, decoder.CriterionType.CTC)
+            options = decoder.LexiconFreeDecoderOptions(
+                *sizes, 0.0, True, decoder.CriterionType.CTC
+            )
             self.decoder = decoder.LexiconFreeDecoder(options, lm, BLANK, BLANK, [])
             return
         trie, start = decoder.Trie(self.classes + 1, -1), lm.start(False)
@@ -51,7 +64,9 @@ class FlashlightSearch:
             trie.insert([k], k, likely)
             trie.insert([k, k], k, likely)
         trie.smear(decoder.SmearingMode.MAX)
-        options = decoder.LexiconDecoderOptions(*sizes, beta, -math.inf, 0.0, True, decoder.CriterionType.CTC)
+        options = decoder.LexiconDecoderOptions(
+            *sizes, beta, -math.inf, 0.0, True, decoder.CriterionType.CTC
+        )
         # The blank is silence here, and the decoder's own blank a class that never occurs.
         self.decoder = decoder.LexiconDecoder(options, trie, lm, BLANK, self.classes, -1, [], False)
 
@@ -67,7 +82,11 @@ class FlashlightSearch:
         found = self.decoder.decode(frames.ctypes.data, *frames.shape)
         readings: dict[tuple[int, ...], float] = {}
         for result in found:
-            said = [word for word in result.words if word >= 0] if self.spelled else collapse(result.tokens)
+            said = (
+                [word for word in result.words if word >= 0]
+                if self.spelled
+                else collapse(result.tokens)
+            )
             readings.setdefault(tuple(said), float(result.score))
         return [Hypothesis(classes, score) for classes, score in readings.items()]
 
@@ -78,7 +97,10 @@ def _kenlm(model: NGramModel, glosses: Sequence[str]):
     from flashlight.lib.text.dictionary import Dictionary
 
     if model.order < 2:
-        raise SettingsError("engine=flashlight reads language models of order 2 or more; take engine=own, or train one")
+        raise SettingsError(
+            "engine=flashlight reads language models of order 2 or more; take engine=own, or"
+            " train one"
+        )
     names = Dictionary()
     for name in ("<blank>", *glosses):
         names.add_entry(name)

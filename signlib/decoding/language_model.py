@@ -1,6 +1,8 @@
-"""N-grams over glosses: interpolated modified Kneser-Ney, trained on the sentences of the training split only.
+"""N-grams over glosses: interpolated modified Kneser-Ney, trained on the sentences of the training
+split only.
 
-A model is kept in the form of an ARPA file (log probabilities and back-off weights), which other tools read.
+A model is kept in the form of an ARPA file (log probabilities and back-off weights), which other
+tools read.
 """
 
 import math
@@ -26,7 +28,8 @@ class NGramModel:
 
     Attributes:
         probabilities: for each order 1..n a table n-gram -> log10 probability of its last word.
-        backoffs: for each order 1..n-1 a table context -> log10 back-off weight (0 where it is not listed).
+        backoffs: for each order 1..n-1 a table context -> log10 back-off weight (0 where it is not
+            listed).
     """
 
     probabilities: tuple[dict[tuple[str, ...], float], ...]
@@ -92,9 +95,11 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
         SettingsError: for an order below 1.
         InputError: for no sentence, or a gloss that is one of the model's own marks.
 
-    Source: Chen and Goodman 1998, section 3; discounts from the counts of counts, lower orders from the number of
+    Source: Chen and Goodman 1998, section 3; discounts from the counts of counts, lower orders from
+    the number of
         different words before an n-gram, unigrams interpolated with the uniform distribution.
-    Differs: where no n-gram occurs once, twice, three or four times (tiny corpora), the discounts cannot be told and
+    Differs: where no n-gram occurs once, twice, three or four times (tiny corpora), the discounts
+    cannot be told and
         0.5, 1 and 1.5 are taken.
     """
     if order < 1:
@@ -102,7 +107,10 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
     texts = [tuple(sentence) for sentence in sentences]
     words = sorted({word for text in texts for word in text})
     if not texts or {START, END, UNKNOWN} & set(words):
-        raise InputError(f"{len(texts)} sentences cannot train a model: give some, without {START}, {END} or {UNKNOWN}")
+        raise InputError(
+            f"{len(texts)} sentences cannot train a model: give some, without {START}, {END} or"
+            f" {UNKNOWN}"
+        )
     names = [UNKNOWN, START, END, *words]
     grams = _counted(texts, {word: k for k, word in enumerate(names)}, order)
     # The start is never predicted, the unknown word never seen.
@@ -119,27 +127,37 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
             values, above = lower, rows
         else:
             # The shorter n-gram without its first word is always one that was counted.
-            values = own + weight[context] * values[_places(above, rows[:, 1:]) if n > 2 else rows[:, 1]]
+            values = (
+                own + weight[context] * values[_places(above, rows[:, 1:]) if n > 2 else rows[:, 1]]
+            )
             above = rows
             found = dict(zip(_named(rows, names), np.log10(values).tolist(), strict=True))
             starts = rows[np.unique(context, return_index=True)[1], :-1]
-            backoffs.append(dict(zip(_named(starts, names), np.log10(weight).tolist(), strict=True)))
+            backoffs.append(
+                dict(zip(_named(starts, names), np.log10(weight).tolist(), strict=True))
+            )
         probabilities.append(found)
     return NGramModel(tuple(probabilities), tuple(backoffs))
 
 
-def _counted(texts: list[tuple[str, ...]], place: dict[str, int], order: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _counted(
+    texts: list[tuple[str, ...]], place: dict[str, int], order: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each order the different n-grams (N, n), sorted, and their counts (N,).
 
-    The highest order counts occurrences; the others count different words before the n-gram, except where it begins
-    a sentence: nothing can stand before that.
+    The highest order counts occurrences; the others count different words before the n-gram, except
+    where it begins a sentence: nothing can stand before that.
     """
     start, end = place[START], place[END]
     lengths = np.array([len(text) + 2 for text in texts])
     flat = np.array([k for text in texts for k in (start, *(place[w] for w in text), end)])
-    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(flat))  # words to the sentence's end, own included
+    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(
+        len(flat)
+    )  # words to the sentence's end, own included
     seen = [
-        np.unique(flat[np.flatnonzero(left >= n)[:, None] + np.arange(n)], axis=0, return_counts=True)
+        np.unique(
+            flat[np.flatnonzero(left >= n)[:, None] + np.arange(n)], axis=0, return_counts=True
+        )
         for n in range(1, order + 1)
     ]
     grams = []
@@ -171,8 +189,12 @@ def _discounts(counts: np.ndarray) -> np.ndarray:
     return taken if (taken[1:] > 0).all() and (taken <= np.arange(4)).all() else usual
 
 
-def _contexts(rows: np.ndarray, counts: np.ndarray, discount: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of sorted n-grams: which context (N,) each has, the contexts' totals, and the share left to shorter ones."""
+def _contexts(
+    rows: np.ndarray, counts: np.ndarray, discount: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of sorted n-grams: which context (N,) each has, the contexts' totals, and the share left to
+    shorter ones.
+    """
     if rows.shape[1] == 1:
         context = np.zeros(len(rows), np.int64)
     else:
@@ -191,12 +213,17 @@ def write_arpa(path: str | Path, model: NGramModel) -> None:
     Raises:
         DiskError: when it cannot be written.
     """
-    lines = ["\\data\\", *(f"ngram {n}={len(table)}" for n, table in enumerate(model.probabilities, 1))]
+    lines = [
+        "\\data\\",
+        *(f"ngram {n}={len(table)}" for n, table in enumerate(model.probabilities, 1)),
+    ]
     for n, table in enumerate(model.probabilities, 1):
         weights = model.backoffs[n - 1] if n < model.order else {}
         lines += ["", f"\\{n}-grams:"]
         for gram, value in table.items():
-            weight = f"\t{weights.get(gram, 0.0):.9g}" if n < model.order and gram[-1] != END else ""
+            weight = (
+                f"\t{weights.get(gram, 0.0):.9g}" if n < model.order and gram[-1] != END else ""
+            )
             lines.append(f"{min(value, 0.0):.9g}\t{' '.join(gram)}{weight}")
     write_text(Path(path), "\n".join([*lines, "", "\\end\\", ""]))
 
@@ -210,7 +237,9 @@ def read_arpa(path: str | Path) -> NGramModel:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as an ARPA file ({error}); write it again") from None
+        raise InputError(
+            f"{path} cannot be read as an ARPA file ({error}); write it again"
+        ) from None
     probabilities: list[dict] = []
     backoffs: list[dict] = []
     for number, line in enumerate(lines, 1):
@@ -229,7 +258,11 @@ def read_arpa(path: str | Path) -> NGramModel:
             except ValueError:
                 complete = False
             if not complete:
-                raise InputError(f"{path}, line {number}: {line[:80]!r} is not 'log10 {n} words [back-off]'")
+                raise InputError(
+                    f"{path}, line {number}: {line[:80]!r} is not 'log10 {n} words [back-off]'"
+                )
     if not probabilities or (UNKNOWN,) not in probabilities[0] or lines[-1].strip() != "\\end\\":
-        raise InputError(f"{path} is no whole ARPA file with {UNKNOWN} among its unigrams; write it again")
+        raise InputError(
+            f"{path} is no whole ARPA file with {UNKNOWN} among its unigrams; write it again"
+        )
     return NGramModel(tuple(probabilities), tuple(backoffs[:-1]))

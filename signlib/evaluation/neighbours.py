@@ -1,7 +1,7 @@
 """What recognition costs nothing: the gloss of the most similar training clip.
 
-A corpus on which this does well has little to teach; the gap between raw and normalised landmarks says
-how much of a corpus's variety is camera and body.
+A corpus on which this does well has little to teach; the gap between raw and normalised landmarks
+says how much of a corpus's variety is camera and body.
 """
 
 import numpy as np
@@ -12,7 +12,8 @@ MOMENTS = 16
 def flatten(points: np.ndarray, moments: int = MOMENTS) -> np.ndarray:
     """(moments x J x D,) of a clip (T, J, D): interpolated in time at evenly spaced moments.
 
-    A point that is missing is interpolated between the frames around it, and 0 where it never was seen.
+    A point that is missing is interpolated between the frames around it, and 0 where it never was
+    seen.
     """
     time = np.linspace(0, len(points) - 1, moments)
     flat = points.reshape(len(points), -1).astype(float)
@@ -30,8 +31,11 @@ def flatten(points: np.ndarray, moments: int = MOMENTS) -> np.ndarray:
     return out.ravel()
 
 
-def class_distances(train: np.ndarray, classes: np.ndarray, test: np.ndarray, count: int) -> np.ndarray:
-    """(M, count) Euclidean distance of each test row to the nearest training row of each class; inf without one.
+def class_distances(
+    train: np.ndarray, classes: np.ndarray, test: np.ndarray, count: int
+) -> np.ndarray:
+    """(M, count) Euclidean distance of each test row to the nearest training row of each class; inf
+    without one.
 
     Args:
         train: (N, D); classes: (N,) class numbers below `count`; test: (M, D).

@@ -1,4 +1,6 @@
-"""How long a model takes: latency of one clip, throughput of a batch. Best of several, since machines are shared."""
+"""How long a model takes: latency of one clip, throughput of a batch. Best of several, since
+machines are shared.
+"""
 
 import time
 from collections.abc import Callable
@@ -22,7 +24,9 @@ class Timing:
     calls: int
 
 
-def time_calls(call: Callable[[], object], seconds: float = 1.0, least: int = 5, clock=time.perf_counter) -> Timing:
+def time_calls(
+    call: Callable[[], object], seconds: float = 1.0, least: int = 5, clock=time.perf_counter
+) -> Timing:
     """Call again and again for so long, after one call that does not count.
 
     Args:

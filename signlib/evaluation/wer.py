@@ -1,7 +1,8 @@
 """Word error rate of sentences: summed errors over summed words, and which words they are.
 
-Every alignment is one dynamic programme over all sentences at once. The rate is the same under the weights of
-Levenshtein and of sclite on most sentences; how it splits into substitutions, deletions and insertions is not.
+Every alignment is one dynamic programme over all sentences at once. The rate is the same under the
+weights of Levenshtein and of sclite on most sentences; how it splits into substitutions, deletions
+and insertions is not.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,8 @@ class Edits:
 
     @property
     def rate(self) -> float:
-        """Errors in per cent of the reference words, over all sentences together; above 100 where it is so.
+        """Errors in per cent of the reference words, over all sentences together; above 100 where
+        it is so.
 
         Raises:
             InputError: when the references have no word at all.
@@ -47,9 +49,12 @@ class Edits:
         return error_rate(self.errors, self.words)
 
     def __str__(self) -> str:
-        s, d, i = (int(part.sum()) for part in (self.substitutions, self.deletions, self.insertions))
+        s, d, i = (
+            int(part.sum()) for part in (self.substitutions, self.deletions, self.insertions)
+        )
         return (
-            f"{self.rate:.2f} % ({s + d + i:,} errors of {self.words.sum():,} words: {s:,} sub, {d:,} del, {i:,} ins)"
+            f"{self.rate:.2f} % ({s + d + i:,} errors of {self.words.sum():,} words: {s:,} sub,"
+            f" {d:,} del, {i:,} ins)"
         )
 
 
@@ -60,12 +65,16 @@ def error_rate(errors: np.ndarray, words: np.ndarray) -> float:
         InputError: when there is no word at all.
     """
     if not np.sum(words) > 0:
-        raise InputError("the references hold no words, so there is no word error rate; check the stm or the manifest")
+        raise InputError(
+            "the references hold no words, so there is no word error rate; check the stm or the"
+            " manifest"
+        )
     return float(100 * np.sum(errors) / np.sum(words))
 
 
 def word_errors(references: Sentences, hypotheses: Sentences) -> np.ndarray:
-    """(N,) fewest edits that turn each hypothesis into its reference, all edits counting one. Words may be numbers.
+    """(N,) fewest edits that turn each hypothesis into its reference, all edits counting one. Words
+    may be numbers.
 
     >>> word_errors(["A B C D".split()], ["A X C".split()]).tolist()
     [2]
@@ -77,7 +86,8 @@ def word_errors(references: Sentences, hypotheses: Sentences) -> np.ndarray:
 def edits(references: Sentences, hypotheses: Sentences, weights: str = "sclite") -> Edits:
     """Edit counts of each sentence, from the alignment of least cost.
 
-    Of alignments that cost the same, the one is taken that, read from the end, pairs two words wherever it can.
+    Of alignments that cost the same, the one is taken that, read from the end, pairs two words
+    wherever it can.
 
     Args:
         references, hypotheses: N sentences of words each.
@@ -86,17 +96,22 @@ def edits(references: Sentences, hypotheses: Sentences, weights: str = "sclite")
     Raises:
         SettingsError: for other weights.
 
-    Source: NIST sclite; the totals on PHOENIX-2014's published dev hypotheses are its own (963, 685, 142).
+    Source: NIST sclite; the totals on PHOENIX-2014's published dev hypotheses are its own (963,
+    685, 142).
 
     >>> print(edits(["A B C D".split()], ["A X C".split()]))
     50.00 % (2 errors of 4 words: 1 sub, 1 del, 0 ins)
     """
     steps = _align(references, hypotheses, weights)
-    counts = np.bincount(steps.sentence * 4 + steps.kind, minlength=4 * len(references)).reshape(-1, 4)
+    counts = np.bincount(steps.sentence * 4 + steps.kind, minlength=4 * len(references)).reshape(
+        -1, 4
+    )
     return Edits(counts[:, :3].sum(1), counts[:, 1], counts[:, 2], counts[:, 3])
 
 
-def alignment(references: Sentences, hypotheses: Sentences, weights: str = "sclite") -> pd.DataFrame:
+def alignment(
+    references: Sentences, hypotheses: Sentences, weights: str = "sclite"
+) -> pd.DataFrame:
     """Which word stands for which: one row a step, in the order of the sentences.
 
     Returns:
@@ -105,21 +120,29 @@ def alignment(references: Sentences, hypotheses: Sentences, weights: str = "scli
     steps = _align(references, hypotheses, weights)
     words = np.array([*steps.words, ""], dtype=object)
     return pd.DataFrame(
-        {"sentence": steps.sentence, "reference": words[steps.reference], "hypothesis": words[steps.hypothesis],
-         "kind": pd.Categorical.from_codes(steps.kind, KINDS)}
-    )  # fmt: skip
+        {
+            "sentence": steps.sentence,
+            "reference": words[steps.reference],
+            "hypothesis": words[steps.hypothesis],
+            "kind": pd.Categorical.from_codes(steps.kind, KINDS),
+        }
+    )
 
 
 def by_signer(found: Edits, signers: Sequence[str]) -> pd.DataFrame:
-    """One row a signer, and one for all: sentences, words, substitutions, deletions, insertions, WER (%).
+    """One row a signer, and one for all: sentences, words, substitutions, deletions, insertions,
+    WER (%).
 
     Args:
         signers: (N,) who signs each sentence.
     """
     columns = {
-        "sentences": np.ones_like(found.words), "words": found.words, "substitutions": found.substitutions,
-        "deletions": found.deletions, "insertions": found.insertions,
-    }  # fmt: skip
+        "sentences": np.ones_like(found.words),
+        "words": found.words,
+        "substitutions": found.substitutions,
+        "deletions": found.deletions,
+        "insertions": found.insertions,
+    }
     table = pd.DataFrame(columns).groupby(np.asarray(signers)).sum()
     table.loc["all"] = table.sum()
     errors = table[["substitutions", "deletions", "insertions"]].sum(axis=1)
@@ -127,10 +150,11 @@ def by_signer(found: Edits, signers: Sequence[str]) -> pd.DataFrame:
 
 
 def by_gloss(aligned: pd.DataFrame) -> pd.DataFrame:
-    """One row a gloss: how often it was signed, found, taken for another, left out, and put in where it was not.
+    """One row a gloss: how often it was signed, found, taken for another, left out, and put in
+    where it was not.
 
-    `errors` counts substitutions and deletions, in per cent of its occurrences; an insertion belongs to no
-    occurrence and stands beside. The commonest glosses come first.
+    `errors` counts substitutions and deletions, in per cent of its occurrences; an insertion
+    belongs to no occurrence and stands beside. The commonest glosses come first.
 
     Args:
         aligned: from `alignment`.
@@ -144,24 +168,33 @@ def by_gloss(aligned: pd.DataFrame) -> pd.DataFrame:
     table.columns = ["found", "substituted", "deleted"]
     table.insert(0, "signed", table.sum(axis=1))
     table["inserted"] = put_in.reindex(table.index, fill_value=0)
-    table["errors"] = 100 * (table["substituted"] + table["deleted"]) / table["signed"].where(table["signed"] > 0)
-    return table.rename_axis("gloss").sort_values(["signed", "inserted"], ascending=False, kind="stable")
+    table["errors"] = (
+        100 * (table["substituted"] + table["deleted"]) / table["signed"].where(table["signed"] > 0)
+    )
+    return table.rename_axis("gloss").sort_values(
+        ["signed", "inserted"], ascending=False, kind="stable"
+    )
 
 
 def confusions(aligned: pd.DataFrame) -> pd.DataFrame:
-    """Which gloss is taken for which, and how often: columns reference, hypothesis, count; the commonest first.
+    """Which gloss is taken for which, and how often: columns reference, hypothesis, count; the
+    commonest first.
 
     Args:
         aligned: from `alignment`.
     """
     pairs = aligned.loc[aligned["kind"] == SUBSTITUTION, ["reference", "hypothesis"]]
-    counted = pairs.groupby(["reference", "hypothesis"], sort=True).size().rename("count").reset_index()
+    counted = (
+        pairs.groupby(["reference", "hypothesis"], sort=True).size().rename("count").reset_index()
+    )
     return counted.sort_values("count", ascending=False, kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True)
 class _Steps:
-    """Steps of all alignments (A,), in order: sentence, kind, and places of both words in `words` (-1 = none)."""
+    """Steps of all alignments (A,), in order: sentence, kind, and places of both words in `words`
+    (-1 = none).
+    """
 
     words: list[str]
     sentence: np.ndarray
@@ -174,18 +207,32 @@ def _align(references: Sentences, hypotheses: Sentences, weights: str) -> _Steps
     if weights not in WEIGHTS:
         raise SettingsError(f"weights {weights!r} are unknown; choose from {', '.join(WEIGHTS)}")
     if len(references) != len(hypotheses):
-        raise InputError(f"{len(references)} references but {len(hypotheses)} hypotheses; give one for each")
+        raise InputError(
+            f"{len(references)} references but {len(hypotheses)} hypotheses; give one for each"
+        )
     place: dict[str, int] = {}
-    coded = [[[place.setdefault(w, len(place)) for w in text] for text in texts] for texts in (references, hypotheses)]
+    coded = [
+        [[place.setdefault(w, len(place)) for w in text] for text in texts]
+        for texts in (references, hypotheses)
+    ]
     parts = [
-        _align_chunk(coded[0][start : start + _CHUNK], coded[1][start : start + _CHUNK], *WEIGHTS[weights], start)
+        _align_chunk(
+            coded[0][start : start + _CHUNK],
+            coded[1][start : start + _CHUNK],
+            *WEIGHTS[weights],
+            start,
+        )
         for start in range(0, len(references), _CHUNK)
     ]
     return _Steps(list(place), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _align_chunk(references: list, hypotheses: list, swap: int, gap: int, first: int) -> tuple[np.ndarray, ...]:
-    """Sentence, kind, reference and hypothesis of every step; the first sentence has number `first`."""
+def _align_chunk(
+    references: list, hypotheses: list, swap: int, gap: int, first: int
+) -> tuple[np.ndarray, ...]:
+    """Sentence, kind, reference and hypothesis of every step; the first sentence has number
+    `first`.
+    """
     ours, u = _padded(references)
     theirs, v = _padded(hypotheses)
     unequal = swap * (ours[:, :, None] != theirs[:, None, :])  # (N, U, V)
@@ -200,8 +247,14 @@ def _align_chunk(references: list, hypotheses: list, swap: int, gap: int, first:
         lost = ~paired & (i > 0)
         lost &= cost[i - 1, rows, j] + gap == here
         kind = np.where(paired, ours[rows, i - 1] != theirs[rows, j - 1], np.where(lost, 2, 3))
-        found.append((rows + first, kind, np.where(kind < 3, ours[rows, i - 1], -1),
-                      np.where(kind != 2, theirs[rows, j - 1], -1)))  # fmt: skip
+        found.append(
+            (
+                rows + first,
+                kind,
+                np.where(kind < 3, ours[rows, i - 1], -1),
+                np.where(kind != 2, theirs[rows, j - 1], -1),
+            )
+        )
         i, j = i - (kind < 3), j - (kind != 2)
     if not found:
         return tuple(np.empty(0, np.int64) for _ in range(4))
@@ -212,7 +265,9 @@ def _align_chunk(references: list, hypotheses: list, swap: int, gap: int, first:
 
 
 def _costs(unequal: np.ndarray, gap: int) -> np.ndarray:
-    """(U + 1, N, V + 1) least cost of turning the first j words of a hypothesis into the first i of its reference."""
+    """(U + 1, N, V + 1) least cost of turning the first j words of a hypothesis into the first i of
+    its reference.
+    """
     sentences, longest, width = unequal.shape
     gaps = gap * np.arange(width + 1)
     cost = np.empty((longest + 1, sentences, width + 1), np.int64)
@@ -221,7 +276,8 @@ def _costs(unequal: np.ndarray, gap: int) -> np.ndarray:
         row = cost[i]
         row[:, 0] = gap * i
         row[:, 1:] = np.minimum(cost[i - 1, :, :-1] + unequal[:, i - 1], cost[i - 1, :, 1:] + gap)
-        # Inserting from any earlier place in the row: a running minimum once the price of the way is taken off.
+        # Inserting from any earlier place in the row: a running minimum once the price of the way
+        # is taken off.
         row -= gaps
         np.minimum.accumulate(row, axis=1, out=row)
         row += gaps

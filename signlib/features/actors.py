@@ -1,6 +1,7 @@
 """Who acts in a clip of skeletons, and the axes they are seen in.
 
-A sensor reports every body that it believes in, in no order: a chair, a passer-by, one person under two ids.
+A sensor reports every body that it believes in, in no order: a chair, a passer-by, one person under
+two ids.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from signlib.errors import ClipError, SettingsError
 FEWEST_FRAMES = 11
 """A body seen in no more frames is noise. Source: the practice of CTR-GCN (Chen et al. 2021)."""
 WIDEST, MOST_WIDE = 0.8, 0.7
-"""A body wider than so many of its heights in so large a share of its frames is furniture. Source: as above."""
+"""A body wider than so many of its heights in so large a share of its frames is furniture. Source:
+as above.
+"""
 FIRST_FRAMES = 5
 """The way that somebody faces is the mean over so many frames: one alone is noisy."""
 
@@ -35,7 +38,11 @@ class Axes:
     top: int
 
 
-_MIDDLES, _BASES, _TOPS = ("spine_middle", "spine"), ("spine_base", "hip_centre"), ("neck", "shoulder_centre")
+_MIDDLES, _BASES, _TOPS = (
+    ("spine_middle", "spine"),
+    ("spine_base", "hip_centre"),
+    ("neck", "shoulder_centre"),
+)
 
 
 def axes_of(skeleton: Skeleton) -> Axes:
@@ -46,14 +53,17 @@ def axes_of(skeleton: Skeleton) -> Axes:
     """
     try:
         middle, base, top = (
-            next(skeleton.index(name) for name in names if skeleton.has(name)) for names in (_MIDDLES, _BASES, _TOPS)
+            next(skeleton.index(name) for name in names if skeleton.has(name))
+            for names in (_MIDDLES, _BASES, _TOPS)
         )
         left, right = (
-            tuple(skeleton.index(f"{side}_{name}") for name in ("shoulder", "hip")) for side in ("left", "right")
+            tuple(skeleton.index(f"{side}_{name}") for name in ("shoulder", "hip"))
+            for side in ("left", "right")
         )
     except (RuntimeError, StopIteration, SettingsError):
         raise SettingsError(
-            f"skeleton {skeleton.name!r} has no spine, shoulders and hips by name; graph networks on actions need them"
+            f"skeleton {skeleton.name!r} has no spine, shoulders and hips by name; graph networks"
+            " on actions need them"
         ) from None
     return Axes(middle, left, right, base, top)
 
@@ -61,8 +71,8 @@ def axes_of(skeleton: Skeleton) -> Axes:
 def main_actors(joints: np.ndarray, most: int = 2) -> np.ndarray:
     """The bodies that act, those who move most first, in the frames in which one of them is seen.
 
-    Short and flat bodies are dropped, unless nobody else is there. Bodies that are never there together are one
-    person whom the sensor lost and found again.
+    Short and flat bodies are dropped, unless nobody else is there. Bodies that are never there
+    together are one person whom the sensor lost and found again.
 
     Args:
         joints: (T, M, J, 3) with y up, NaN = no such body.
@@ -93,7 +103,9 @@ def main_actors(joints: np.ndarray, most: int = 2) -> np.ndarray:
 
 
 def motion(joints: np.ndarray) -> float:
-    """How much a body (T, J, 3) moves: the variance of each coordinate over time, summed, in square units."""
+    """How much a body (T, J, 3) moves: the variance of each coordinate over time, summed, in square
+    units.
+    """
     return float(joints.var(axis=0).sum())
 
 
@@ -103,19 +115,24 @@ def _is_noise(joints: np.ndarray) -> bool:
     return len(joints) <= FEWEST_FRAMES or wide.mean() > MOST_WIDE
 
 
-def in_own_axes(joints: np.ndarray, axes: Axes, align: bool = True, scale: bool = True) -> np.ndarray:
-    """The clip seen from its first actor: origin in the middle of the spine when first seen, who then faces us.
+def in_own_axes(
+    joints: np.ndarray, axes: Axes, align: bool = True, scale: bool = True
+) -> np.ndarray:
+    """The clip seen from its first actor: origin in the middle of the spine when first seen, who
+    then faces us.
 
     Args:
         joints: (T, M, J, 3), y up, x to the right of who faces the sensor, NaN = not seen.
-        align: turn everything about the vertical so that the first actor faces the sensor at the start.
+        align: turn everything about the vertical so that the first actor faces the sensor at the
+            start.
         scale: measure in the first actor's trunk, its mean length over the clip.
 
     Returns:
         (T, M, J, 3) float32; the distance between two actors is kept.
 
     Source: seed 003's preprocessing; Shahroudy et al. 2016, section 3.4.
-    Differs: the seed turns by the angle instead of against it, which doubles a turn; its origin is the lower end of
+    Differs: the seed turns by the angle instead of against it, which doubles a turn; its origin is
+    the lower end of
         the spine, and it looks at one frame.
     """
     first = joints[np.isfinite(joints[:, 0, 0, 0]), 0].astype(np.float64)
@@ -125,13 +142,16 @@ def in_own_axes(joints: np.ndarray, axes: Axes, align: bool = True, scale: bool 
     if scale:
         trunk = np.linalg.norm(first[:, axes.top] - first[:, axes.base], axis=-1).mean()
         if not trunk > 1e-3:
-            raise ClipError(f"the trunk of the first person is {trunk:.4f} m long; leave the clip out")
+            raise ClipError(
+                f"the trunk of the first person is {trunk:.4f} m long; leave the clip out"
+            )
         moved = moved / trunk
     return moved.astype(np.float32)
 
 
 def turn_back(first: np.ndarray, axes: Axes) -> np.ndarray:
-    """(3, 3) for row vectors: about the vertical, so that the line across shoulders and hips points along x.
+    """(3, 3) for row vectors: about the vertical, so that the line across shoulders and hips points
+    along x.
 
     Args:
         first: (T, J, 3) the first actor; its first frames count.
@@ -143,7 +163,8 @@ def turn_back(first: np.ndarray, axes: Axes) -> np.ndarray:
 
 
 def held(joints: np.ndarray) -> np.ndarray:
-    """(T, M, J, 3) without gaps: who is not seen stays where they were last, or will be first, seen.
+    """(T, M, J, 3) without gaps: who is not seen stays where they were last, or will be first,
+    seen.
 
     Differs: public code puts an unseen body into the origin, from where it jumps.
     """

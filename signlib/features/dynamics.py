@@ -1,6 +1,8 @@
-"""Every number of every landmark with its velocity and acceleration: 6,516 features a frame of 543 points.
+"""Every number of every landmark with its velocity and acceleration: 6,516 features a frame of 543
+points.
 
-Seed 001's input. Columns come in three blocks of J x C (position, velocity, acceleration), joints in storage order.
+Seed 001's input. Columns come in three blocks of J x C (position, velocity, acceleration), joints
+in storage order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,19 +16,23 @@ BLOCKS = ("position", "velocity", "acceleration")
 
 
 def dynamics(points: np.ndarray) -> np.ndarray:
-    """(T, 3 J C) float32: position, change since the frame before, change of that change; NaN = missing.
+    """(T, 3 J C) float32: position, change since the frame before, change of that change; NaN =
+    missing.
 
-    The first frame takes the change of the second, the first two its change of change: a clip does not begin at rest.
-    Clips of fewer than three frames have changes of 0 where there is nothing to take.
+    The first frame takes the change of the second, the first two its change of change: a clip does
+    not begin at rest. Clips of fewer than three frames have changes of 0 where there is nothing to
+    take.
 
     Args:
-        points: (T, J, C), NaN = missing. What is missing in one of two frames has no change between them.
+        points: (T, J, C), NaN = missing. What is missing in one of two frames has no change between
+            them.
 
     Raises:
         ClipError: for a clip without frames.
 
     Source: seed 001 and its origin's stored features, 543 x 4 x 3 = 6,516.
-    Differs: the only extractor left in the origin writes three coordinates and the position a second time.
+    Differs: the only extractor left in the origin writes three coordinates and the position a
+    second time.
 
     >>> dynamics(np.array([0.0, 1, 4, 9]).reshape(4, 1, 1))[:, 1:].T.tolist()
     [[1.0, 1.0, 3.0, 5.0], [2.0, 2.0, 2.0, 2.0]]
@@ -50,7 +56,10 @@ def _change(values: np.ndarray, first: int) -> np.ndarray:
 
 
 def part_columns(
-    skeleton: Skeleton, channels: int, blocks: int = len(BLOCKS), together: Mapping[str, Sequence[str]] | None = None
+    skeleton: Skeleton,
+    channels: int,
+    blocks: int = len(BLOCKS),
+    together: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, list[tuple[int, int]]]:
     """For each part of the body the first and past-last columns that are its own, in every block.
 
@@ -60,9 +69,14 @@ def part_columns(
         blocks: 3 for `dynamics`, 1 for positions alone.
         together: name -> parts that are one here; pose, hands and face where it is None.
 
-    Differs: the origin stores pose, face, hands and cuts pose, hands, face, so that its hand encoder reads the face.
+    Differs: the origin stores pose, face, hands and cuts pose, hands, face, so that its hand
+    encoder reads the face.
     """
-    together = together or {"pose": ["pose"], "hands": ["left_hand", "right_hand"], "face": ["face"]}
+    together = together or {
+        "pose": ["pose"],
+        "hands": ["left_hand", "right_hand"],
+        "face": ["face"],
+    }
     size = len(skeleton) * channels
     found = {}
     for name, parts in together.items():
@@ -70,7 +84,10 @@ def part_columns(
         if joints:
             runs = np.split(joints, np.flatnonzero(np.diff(joints) != 1) + 1)
             found[name] = [
-                (block * size + int(run[0]) * channels, block * size + (int(run[-1]) + 1) * channels)
+                (
+                    block * size + int(run[0]) * channels,
+                    block * size + (int(run[-1]) + 1) * channels,
+                )
                 for block in range(blocks)
                 for run in runs
             ]

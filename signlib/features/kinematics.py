@@ -8,7 +8,6 @@ import numpy as np
 
 from signlib.data.skeletons import Skeleton
 from signlib.features.normalise import seen, signer_frame, to_square_pixels
-from signlib.features.quality import gaps
 
 FINGERS = ("index", "middle", "ring", "pinky")
 
@@ -27,18 +26,22 @@ def bend(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 
 def finger_bends(hand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Degrees at knuckles and middle joints of the four fingers: two arrays (T, 4), NaN = hand not seen.
+    """Degrees at knuckles and middle joints of the four fingers: two arrays (T, 4), NaN = hand not
+    seen.
 
     Args:
         hand: (T, 21, 3) in the same unit along all axes, MediaPipe's order.
     """
     first = np.array([5, 9, 13, 17])
     wrist = hand[:, [0]]
-    return bend(wrist, hand[:, first], hand[:, first + 1]), bend(hand[:, first], hand[:, first + 1], hand[:, first + 2])
+    return bend(wrist, hand[:, first], hand[:, first + 1]), bend(
+        hand[:, first], hand[:, first + 1], hand[:, first + 2]
+    )
 
 
 def openness(hand: np.ndarray) -> np.ndarray:
-    """(T,) mean distance of the four fingertips from the wrist in palm lengths: about 2 open, about 1 a fist.
+    """(T,) mean distance of the four fingertips from the wrist in palm lengths: about 2 open, about
+    1 a fist.
 
     Args:
         hand: (T, 21, 3) as for `finger_bends`.
@@ -49,9 +52,11 @@ def openness(hand: np.ndarray) -> np.ndarray:
 
 
 def derivatives(path: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Speed and acceleration (absolute values) of a path (T, D) by central differences: (T - 2,) each, per second.
+    """Speed and acceleration (absolute values) of a path (T, D) by central differences: (T - 2,)
+    each, per second.
 
-    Source: central differences of second order; at 25 frames a second a stroke of 0.4 s has ten frames.
+    Source: central differences of second order; at 25 frames a second a stroke of 0.4 s has ten
+    frames.
     """
     velocity = (path[2:] - path[:-2]) * (fps / 2)
     acceleration = (path[2:] - 2 * path[1:-1] + path[:-2]) * fps**2
@@ -61,11 +66,13 @@ def derivatives(path: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
 def clip_measures(
     points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0, fps: float = np.nan
 ) -> dict[str, np.ndarray]:
-    """Measure -> its values in one clip (NaN left out; empty where the skeleton or the frame rate does not tell).
+    """Measure -> its values in one clip (NaN left out; empty where the skeleton or the frame rate
+    does not tell).
 
-    `seconds` (1,), and for both hands together: `speed` (sizes/s), `acceleration` (sizes/s^2), `openness` (palms),
-    `knuckle` and `middle joint` (degrees), `missing` (share of frames without that hand, one value a hand),
-    `gap` (frames of each run without it that starts and ends inside the clip).
+    `seconds` (1,), and for both hands together: `speed` (sizes/s), `acceleration` (sizes/s^2),
+    `openness` (palms), `knuckle` and `middle joint` (degrees), `missing` (share of frames without
+    that hand, one value a hand), `gap` (frames of each run without it that starts and ends inside
+    the clip).
 
     Args:
         points: (T, J, C) raw, NaN = missing.
@@ -87,11 +94,29 @@ def clip_measures(
         knuckles, middle = finger_bends(hand)
         first, last = (there.argmax(), len(there) - there[::-1].argmax()) if there.any() else (0, 0)
         measured = {
-            "speed": speed, "acceleration": acceleration, "openness": openness(hand), "knuckle": knuckles,
-            "middle joint": middle, "missing": np.array([1 - there.mean()]), "gap": gaps(there[first:last]),
-        }  # fmt: skip
+            "speed": speed,
+            "acceleration": acceleration,
+            "openness": openness(hand),
+            "knuckle": knuckles,
+            "middle joint": middle,
+            "missing": np.array([1 - there.mean()]),
+            "gap": gaps(there[first:last]),
+        }
         for name, values in measured.items():
             found.setdefault(name, []).append(np.ravel(values).astype(float))
     merged = {name: np.concatenate(values) for name, values in found.items()}
     merged["seconds"] = np.array([len(points) / fps])
     return {name: values[np.isfinite(values)] for name, values in merged.items()}
+
+
+def gaps(found: np.ndarray) -> np.ndarray:
+    """Lengths of the runs of frames in which a part is missing, in their order.
+
+    Args:
+        found: (T,) bool.
+
+    >>> gaps(np.array([True, False, False, True, False])).tolist()
+    [2, 1]
+    """
+    edges = np.diff(np.concatenate([[True], found, [True]]).astype(int))
+    return np.flatnonzero(edges == 1) - np.flatnonzero(edges == -1)

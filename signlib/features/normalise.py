@@ -67,9 +67,9 @@ def to_square_pixels(points: np.ndarray, aspect: float) -> np.ndarray:
 def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float, float]:
     """Origin, size and tilt of the signer, one of each for the whole clip.
 
-    With shoulders: their middle, their distance and the angle of their line (medians over the frames, so
-    that leaning and turning stay visible). With hands only: the face, or else the middle of the wrists, and
-    twice the palm (wrist to middle knuckle), no tilt.
+    With shoulders: their middle, their distance and the angle of their line (medians over the
+    frames, so that leaning and turning stay visible). With hands only: the face, or else the middle
+    of the wrists, and twice the palm (wrist to middle knuckle), no tilt.
 
     Args:
         points: (T, J, C) in square pixels.
@@ -89,10 +89,12 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
             across = (left - right)[both, :2]
             size = float(median(np.sqrt((across * across).sum(axis=1))))
             tilt = _tilt(across)
-            # Medians go axis by axis, so they are taken upright: then a rolled camera changes nothing.
+            # Medians go axis by axis, so they are taken upright: then a rolled camera changes
+            # nothing.
             origin = _turned(median(_turned((left + right)[both] / 2, -tilt)), tilt)
             if size < SMALLEST_SIZE and skeleton.has("nose"):
-                # Seen from the side the shoulders coincide: the neck is about half as long as they are wide.
+                # Seen from the side the shoulders coincide: the neck is about half as long as they
+                # are wide.
                 nose = xyz[both, skeleton.index("nose"), :2]
                 nose = nose[np.isfinite(nose).all(axis=1)]
                 if len(nose):
@@ -103,7 +105,9 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
 
 
 def _tilt(across: np.ndarray) -> float:
-    """The median angle of vectors (T, 2), counted from that of their mean, so that it turns with them."""
+    """The median angle of vectors (T, 2), counted from that of their mean, so that it turns with
+    them.
+    """
     x, y = across.sum(axis=0) / len(across)
     about = np.arctan2(y, x)
     angles = np.arctan2(across[:, 1], across[:, 0]) - about
@@ -111,8 +115,8 @@ def _tilt(across: np.ndarray) -> float:
 
 
 def median(values: np.ndarray) -> np.ndarray:
-    """The median along the first axis (T, ...); NaN where one value is, or there are none. What takes time in numpy's
-    own is not the sorting, and a clip is short.
+    """The median along the first axis (T, ...); NaN where one value is, or there are none. What
+    takes time in numpy's own is not the sorting, and a clip is short.
 
     >>> median(np.array([[3, 1], [1, np.nan], [2, 5.0]])).tolist()
     [2.0, nan]
@@ -134,7 +138,11 @@ def _turned(points: np.ndarray, angle: float) -> np.ndarray:
 
 
 def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float, float]:
-    sides = [side for side in ("left", "right") if skeleton.has(f"{side}_hand_wrist", f"{side}_hand_middle_mcp")]
+    sides = [
+        side
+        for side in ("left", "right")
+        if skeleton.has(f"{side}_hand_wrist", f"{side}_hand_middle_mcp")
+    ]
     wrists = [xyz[:, skeleton.index(f"{side}_hand_wrist")] for side in sides]
     palms = [
         np.linalg.norm(xyz[:, skeleton.index(f"{side}_hand_middle_mcp")] - wrist, axis=1)
@@ -144,8 +152,8 @@ def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float,
     lengths = lengths[np.isfinite(lengths)]
     if not len(lengths) or np.median(lengths) < SMALLEST_SIZE:
         raise ClipError(
-            f"no frame of this clip shows both shoulders or a hand of skeleton {skeleton.name!r}, so it has no scale; "
-            "leave the clip out or set features.normalise=false"
+            f"no frame of this clip shows both shoulders or a hand of skeleton {skeleton.name!r},"
+            " so it has no scale; leave the clip out or set features.normalise=false"
         )
     anchor = xyz[:, skeleton.index("face")] if skeleton.has("face") else np.concatenate(wrists)
     origin = np.nanmedian(anchor, axis=0)
@@ -153,7 +161,8 @@ def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float,
 
 
 def hands_at_wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """The clip with each hand's z, which counts from its own wrist, moved to the z of the body's wrist.
+    """The clip with each hand's z, which counts from its own wrist, moved to the z of the body's
+    wrist.
 
     Args:
         points: (T, J, C); without z, or without both a pose and hands, it is returned as it is.
@@ -167,16 +176,21 @@ def hands_at_wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def face_camera(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """The clip turned about the vertical so that both shoulders are equally far away, in shoulder widths.
+    """The clip turned about the vertical so that both shoulders are equally far away, in shoulder
+    widths.
 
-    The width is measured in three dimensions here: a signer seen obliquely has narrow shoulders in the picture.
+    The width is measured in three dimensions here: a signer seen obliquely has narrow shoulders in
+    the picture.
 
     Args:
         points: (T, J, C >= 3), upright, centred between the shoulders.
     """
     if points.shape[-1] < 3 or not skeleton.has("left_shoulder", "right_shoulder"):
         return points
-    across = points[:, skeleton.index("left_shoulder"), :3] - points[:, skeleton.index("right_shoulder"), :3]
+    across = (
+        points[:, skeleton.index("left_shoulder"), :3]
+        - points[:, skeleton.index("right_shoulder"), :3]
+    )
     across = across[np.isfinite(across).all(axis=1)]
     if not len(across):
         return points
@@ -184,15 +198,23 @@ def face_camera(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     width = np.hypot(x, z)
     cos, sin = x / width, z / width
     out = points.copy()
-    out[..., 0], out[..., 2] = cos * points[..., 0] + sin * points[..., 2], cos * points[..., 2] - sin * points[..., 0]
+    out[..., 0], out[..., 2] = (
+        cos * points[..., 0] + sin * points[..., 2],
+        cos * points[..., 2] - sin * points[..., 0],
+    )
     out[..., :3] /= width
     return out
 
 
 def normalise(
-    points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0, rotate: bool = True, longest_gap: int = 5
+    points: np.ndarray,
+    skeleton: Skeleton,
+    aspect: float = 1.0,
+    rotate: bool = True,
+    longest_gap: int = 5,
 ) -> np.ndarray:
-    """The clip in the signer's own frame: origin between the shoulders, unit = their distance, upright.
+    """The clip in the signer's own frame: origin between the shoulders, unit = their distance,
+    upright.
 
     Shifting, scaling or rolling the picture changes nothing (without shoulders a roll stays).
 

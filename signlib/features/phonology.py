@@ -1,7 +1,9 @@
-"""Thirty-six numbers a frame that a linguist can read: handshape, location, orientation, movement, face.
+"""Thirty-six numbers a frame that a linguist can read: handshape, location, orientation, movement,
+face.
 
-H10 | L6 | O6 | M9 | N5, as seed 002 orders them, in two forms. `seed` is what it specifies, placeholders and all;
-`corrected` keeps every name's promise: a gaze is a gaze, an aperture an aperture, and no column is dead.
+H10 | L6 | O6 | M9 | N5, as seed 002 orders them, in two forms. `seed` is what it specifies,
+placeholders and all; `corrected` keeps every name's promise: a gaze is a gaze, an aperture an
+aperture, and no column is dead.
 """
 
 from collections.abc import Callable
@@ -15,14 +17,20 @@ from signlib.errors import ClipError, SettingsError
 from signlib.features.normalise import median, signer_frame
 
 SIDES, FINGERS = ("left", "right"), ("thumb", "index", "middle", "ring", "pinky")
-GROUPS = {"H": slice(0, 10), "L": slice(10, 16), "O": slice(16, 22), "M": slice(22, 31), "N": slice(31, 36)}
+GROUPS = {
+    "H": slice(0, 10),
+    "L": slice(10, 16),
+    "O": slice(16, 22),
+    "M": slice(22, 31),
+    "N": slice(31, 36),
+}
 _MANUAL = (
     *(f"H.{side}_{finger}" for side in SIDES for finger in FINGERS),
     *(f"L.{side}_{axis}" for side in SIDES for axis in "xyz"),
     *(f"O.{side}_{axis}" for side in SIDES for axis in "xyz"),
     *(f"M.{side}_{axis}" for side in SIDES for axis in "xyz"),
     *(f"M.{side}_turn" for side in SIDES),
-)  # fmt: skip
+)
 _GAZE = tuple(f"N.gaze_{axis}" for axis in "xyz")
 NAMES = {
     "seed": (*_MANUAL, "M.placeholder", *_GAZE, "N.aperture", "N.placeholder"),
@@ -47,12 +55,19 @@ RATE = 25.0
 _SMALLEST = 1e-6
 _PALM, _TIPS, _KNUCKLES = (0, 5, 9, 13, 17), (4, 8, 12, 16, 20), (5, 5, 9, 13, 17)
 _READ = (*_PALM, *_TIPS, *_KNUCKLES)
-"""Points of a hand that are read, in the order in which they stand here; a finger's way starts in the palm."""
+"""Points of a hand that are read, in the order in which they stand here; a finger's way starts in
+the palm.
+"""
 _ARMS = ("nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
 _FACE = {
-    "left_eye": (263, 362), "right_eye": (33, 133), "left_brow": (334, 296), "right_brow": (105, 66),
-    "corners": (61, 291), "lips": (13, 14), "ends": (10, 152),
-}  # fmt: skip
+    "left_eye": (263, 362),
+    "right_eye": (33, 133),
+    "left_brow": (334, 296),
+    "right_brow": (105, 66),
+    "corners": (61, 291),
+    "lips": (13, 14),
+    "ends": (10, 152),
+}
 """Points of the face mesh, outer before inner; lips, ends of the face: upper before lower."""
 _EYES, _BROWS, _CORNERS, _LIPS, _ENDS = slice(0, 2), slice(2, 4), 4, 5, 6
 _IRISES = (468, 473)
@@ -62,25 +77,32 @@ _EYEBALL = 0.4
 
 
 def phonology(
-    points: np.ndarray, skeleton: Skeleton, form: str = "corrected", aspect: float = 1.0, fps: float = RATE
+    points: np.ndarray,
+    skeleton: Skeleton,
+    form: str = "corrected",
+    aspect: float = 1.0,
+    fps: float = RATE,
 ) -> np.ndarray:
-    """The 36 features of every frame of a clip, (T, 36) float32, in the order of `NAMES[form]`; NaN = not seen.
+    """The 36 features of every frame of a clip, (T, 36) float32, in the order of `NAMES[form]`; NaN
+    = not seen.
 
-    `seed`: each frame by itself moves the nose to the origin, levels the shoulders and divides by their distance in
-    space (a frame without shoulders stays as it is). Angles of fingers; palm centres; palm normals; differences to
-    the frame before (0 in the first); the line between the eyes under the name of gaze, the width of the mouth under
-    the name of aperture; two columns of zeros. Invariant to shifting, scaling and rolling the picture.
+    `seed`: each frame by itself moves the nose to the origin, levels the shoulders and divides by
+    their distance in space (a frame without shoulders stays as it is). Angles of fingers; palm
+    centres; palm normals; differences to the frame before (0 in the first); the line between the
+    eyes under the name of gaze, the width of the mouth under the name of aperture; two columns of
+    zeros. Invariant to shifting, scaling and rolling the picture.
 
-    `corrected`: the clip is normalised as everywhere here (between the shoulders, upright, turned to the camera), in
-    square pixels, with each hand's depth at its wrist. Palm normals point out of the palm on both hands; movement is
-    counted per 1/25 s whatever the frame rate; M.fingers is how fast the fingers' angles change; the gaze is where
-    the face points (and where the irises do, if the mesh has them), the aperture is between the lips, the brow above
-    the eye, both in heights of the face.
+    `corrected`: the clip is normalised as everywhere here (between the shoulders, upright, turned
+    to the camera), in square pixels, with each hand's depth at its wrist. Palm normals point out of
+    the palm on both hands; movement is counted per 1/25 s whatever the frame rate; M.fingers is how
+    fast the fingers' angles change; the gaze is where the face points (and where the irises do, if
+    the mesh has them), the aperture is between the lips, the brow above the eye, both in heights of
+    the face.
 
     Args:
         points: (T, J, C >= 3) raw landmarks, NaN = missing.
-        skeleton: of the points; needs hands. Without shoulders L, O and M stay missing in the corrected form,
-            without a face mesh N does.
+        skeleton: of the points; needs hands. Without shoulders L, O and M stay missing in the
+            corrected form, without a face mesh N does.
         form: `seed` or `corrected`.
         aspect: width / height of the picture; the seed's form takes fractions as they come.
         fps: frames a second; NaN = unknown, taken as 25.
@@ -89,13 +111,16 @@ def phonology(
         SettingsError: for another form, or a skeleton without hands.
         ClipError: for points without depth.
 
-    Source: Hernandez Juarez 2025, section 2, as seed 002 uses it. Differs (seed form): missing parts are NaN there
+    Source: Hernandez Juarez 2025, section 2, as seed 002 uses it. Differs (seed form): missing
+    parts are NaN there
         too, where the seed has zeros; `np.nan_to_num` gives the seed's.
     """
     if form not in FORMS:
         raise SettingsError(f"form {form!r} is unknown; choose from {', '.join(FORMS)}")
     if points.ndim != 3 or points.shape[-1] < 3:
-        raise ClipError(f"points of shape {points.shape} have no depth; phonology needs (T, J, 3) at least")
+        raise ClipError(
+            f"points of shape {points.shape} have no depth; phonology needs (T, J, 3) at least"
+        )
     layout = _layout(skeleton.joints, skeleton.name)
     out = np.full((len(points), 36), np.nan, np.float32)
     hands = _planes(points, layout.hands).reshape(3, -1, 2, len(_READ))
@@ -104,7 +129,9 @@ def phonology(
 
 
 def _planes(points: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """(3, T, K) float32, x, y and z apart: arithmetic on whole planes is several times faster than on triples."""
+    """(3, T, K) float32, x, y and z apart: arithmetic on whole planes is several times faster than
+    on triples.
+    """
     return np.ascontiguousarray(points.take(joints, 1)[:, :, :3].transpose(2, 0, 1), np.float32)
 
 
@@ -113,7 +140,8 @@ class _Layout:
     """Where the joints stand that phonology reads.
 
     Attributes:
-        hands: of what is read of both hands in the skeleton that is given; others: of the points of arms and face.
+        hands: of what is read of both hands in the skeleton that is given; others: of the points of
+            arms and face.
         frame: a skeleton of the others, which tells where the body is.
         face: the pairs of `_FACE` among the others; None without a face mesh.
         irises: right and left among the others; empty in the mesh of 468 points.
@@ -131,7 +159,9 @@ def _layout(joints: tuple[str, ...], name: str) -> _Layout:
     place = {joint: i for i, joint in enumerate(joints)}
     hands = [f"{side}_hand_{HAND_JOINTS[k]}" for side in SIDES for k in _READ]
     if not place.keys() >= {f"{side}_hand_{joint}" for side in SIDES for joint in HAND_JOINTS}:
-        raise SettingsError(f"skeleton {name!r} has no two hands of 21 points; phonology needs them")
+        raise SettingsError(
+            f"skeleton {name!r} has no two hands of 21 points; phonology needs them"
+        )
     mesh = [f"face_{i}" for pair in _FACE.values() for i in pair]
     wanted = [*_ARMS, *(mesh if place.keys() >= set(mesh) else ()), *(f"face_{i}" for i in _IRISES)]
     others = [joint for joint in wanted if joint in place]
@@ -141,12 +171,22 @@ def _layout(joints: tuple[str, ...], name: str) -> _Layout:
     irises = [at[f"face_{i}"] for i in _IRISES if f"face_{i}" in at]
     frame = Skeleton("phonology", tuple(others), (), tuple(range(len(others))), {})
     return _Layout(
-        np.array([place[joint] for joint in hands]), np.array([place[joint] for joint in others], int), frame, face,
+        np.array([place[joint] for joint in hands]),
+        np.array([place[joint] for joint in others], int),
+        frame,
+        face,
         irises if len(irises) == 2 else [],
-    )  # fmt: skip
+    )
 
 
-def _seed(out: np.ndarray, hands: np.ndarray, others: np.ndarray, layout: _Layout, aspect: float, fps: float) -> None:
+def _seed(
+    out: np.ndarray,
+    hands: np.ndarray,
+    others: np.ndarray,
+    layout: _Layout,
+    aspect: float,
+    fps: float,
+) -> None:
     _fingers(out, hands)
     palms = _palms(hands)
     if layout.frame.has("nose", "left_shoulder", "right_shoulder"):
@@ -162,9 +202,16 @@ def _seed(out: np.ndarray, hands: np.ndarray, others: np.ndarray, layout: _Layou
 
 
 def _corrected(
-    out: np.ndarray, hands: np.ndarray, others: np.ndarray, layout: _Layout, aspect: float, fps: float
+    out: np.ndarray,
+    hands: np.ndarray,
+    others: np.ndarray,
+    layout: _Layout,
+    aspect: float,
+    fps: float,
 ) -> None:
-    for points in (hands, others) if aspect != 1 else ():  # to heights of the picture, as everywhere here
+    for points in (
+        (hands, others) if aspect != 1 else ()
+    ):  # to heights of the picture, as everywhere here
         points[::2] *= aspect
     rate = (RATE if np.isnan(fps) else fps) / RATE
     left, right = _length(_steps(_fingers(out, hands).transpose(2, 0, 1))).T
@@ -187,12 +234,16 @@ def _corrected(
 
 
 FORMS: dict[str, Callable] = {"seed": _seed, "corrected": _corrected}
-"""Form -> fills the features (T, 36) from hands (3, T, 2, 21) and others (3, T, K), which it may overwrite."""
+"""Form -> fills the features (T, 36) from hands (3, T, 2, 21) and others (3, T, K), which it may
+overwrite.
+"""
 
 
 def _fingers(out: np.ndarray, hands: np.ndarray) -> np.ndarray:
-    """Write H: (T, 2, 5) radians in [0, pi], of the thumb against the palm's edge and of each finger between its
-    bone in the palm and the way from its knuckle to its tip. Moving, scaling and turning a hand changes none."""
+    """Write H: (T, 2, 5) radians in [0, pi], of the thumb against the palm's edge and of each
+    finger between its bone in the palm and the way from its knuckle to its tip. Moving, scaling and
+    turning a hand changes none.
+    """
     bones = hands[..., 10:] - hands[..., :1]
     ways = hands[..., 5:10] - hands[..., :5]
     angles = np.arctan2(_length(_cross(bones, ways)), (bones * ways).sum(0))
@@ -209,7 +260,9 @@ def _palms(hands: np.ndarray) -> np.ndarray:
 
 
 def _manual(out: np.ndarray, palms: np.ndarray, rate: float, left: float) -> None:
-    """Write L, O and M but its last: centres, normals (the left one's sign times `left`), and how both change."""
+    """Write L, O and M but its last: centres, normals (the left one's sign times `left`), and how
+    both change.
+    """
     centres = palms[..., 0]
     edges = palms[..., 2:] - palms[..., 1:2]
     normals = _unit(_cross(edges[..., 0], edges[..., 1]))
@@ -220,8 +273,12 @@ def _manual(out: np.ndarray, palms: np.ndarray, rate: float, left: float) -> Non
 
 
 def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
-    """The seed's normalisation: nose to the origin, shoulders level, their distance in space 1, in each frame."""
-    nose, left, right = (others[:, :, frame.index(name)] for name in ("nose", "left_shoulder", "right_shoulder"))
+    """The seed's normalisation: nose to the origin, shoulders level, their distance in space 1, in
+    each frame.
+    """
+    nose, left, right = (
+        others[:, :, frame.index(name)] for name in ("nose", "left_shoulder", "right_shoulder")
+    )
     across = left - right
     size = _length(across)
     placed = (size >= _SMALLEST) & np.isfinite(nose[2])
@@ -235,14 +292,18 @@ def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> N
 
 
 def _place_clip(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
-    """As `normalise.normalise`, then `normalise.face_camera`: one origin, size, roll and yaw for the whole clip."""
+    """As `normalise.normalise`, then `normalise.face_camera`: one origin, size, roll and yaw for
+    the whole clip.
+    """
     origin, size, tilt = signer_frame(others.transpose(1, 2, 0), frame)
     both = (others, palms.reshape(*palms.shape[:2], 8))
     for points in both:
         points -= origin[:, None, None].astype(np.float32)
         _turn(points, 0, 1, np.cos(tilt) / size, np.sin(tilt) / size)
         points[2] /= size
-    across = others[:, :, frame.index("left_shoulder")] - others[:, :, frame.index("right_shoulder")]
+    across = (
+        others[:, :, frame.index("left_shoulder")] - others[:, :, frame.index("right_shoulder")]
+    )
     x, _, z = median(across.T[np.isfinite(across).all(0)])
     width = x**2 + z**2  # turned by the angle, divided by the width
     for points in both:
@@ -250,8 +311,12 @@ def _place_clip(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
         points[1] /= np.sqrt(width)
 
 
-def _turn(points: np.ndarray, first: int, second: int, cos: np.ndarray | float, sin: np.ndarray | float) -> None:
-    """Turn planes back by an angle, from the second axis to the first; cosine and sine may hold a scale."""
+def _turn(
+    points: np.ndarray, first: int, second: int, cos: np.ndarray | float, sin: np.ndarray | float
+) -> None:
+    """Turn planes back by an angle, from the second axis to the first; cosine and sine may hold a
+    scale.
+    """
     turned = cos * points[first] + sin * points[second]
     points[second] = cos * points[second] - sin * points[first]
     points[first] = turned
@@ -264,9 +329,15 @@ def _pairs(others: np.ndarray, face: slice) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _face(out: np.ndarray, others: np.ndarray, layout: _Layout) -> None:
-    """Write N: where the face points and looks, between the lips and above the eyes in heights of the face."""
+    """Write N: where the face points and looks, between the lips and above the eyes in heights of
+    the face.
+    """
     first, second = _pairs(others, layout.face)
-    down, lengths, middles = second[..., _ENDS] - first[..., _ENDS], _length(second - first), first + second
+    down, lengths, middles = (
+        second[..., _ENDS] - first[..., _ENDS],
+        _length(second - first),
+        first + second,
+    )
     across = first[..., 0] - first[..., 1]
     forward = _unit(_cross(down, across))
     if layout.irises:
@@ -278,10 +349,16 @@ def _face(out: np.ndarray, others: np.ndarray, layout: _Layout) -> None:
 
 
 def _looking(
-    others: np.ndarray, layout: _Layout, middles: np.ndarray, lengths: np.ndarray, forward: np.ndarray,
+    others: np.ndarray,
+    layout: _Layout,
+    middles: np.ndarray,
+    lengths: np.ndarray,
+    forward: np.ndarray,
     across: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """The face's direction turned by how far the irises are off the middle of their eyes, mean of both."""
+) -> np.ndarray:
+    """The face's direction turned by how far the irises are off the middle of their eyes, mean of
+    both.
+    """
     down, aside = _cross(across, forward), 0
     for eye, iris in zip((1, 0), layout.irises, strict=True):
         off = others[:, :, iris] - middles[..., eye] / 2

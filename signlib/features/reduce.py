@@ -1,4 +1,6 @@
-"""Many features to fewer: principal components, fitted on frames of training clips and of nothing else."""
+"""Many features to fewer: principal components, fitted on frames of training clips and of nothing
+else.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,9 +25,10 @@ class Reduction:
         components: (K, F) orthonormal rows.
         spread: (K,) standard deviation of each component on the training frames.
         share: (K,) of the variance that each component holds.
-        whiten: divide each component by its spread, so that one that holds next to nothing is as large as the others.
-            Seed 001 whitens 1,024 components of which 500 hold 99.99 % of the variance; on generated landmarks, whose
-            variance is spread over more of them, whitening did no harm (notebook 31).
+        whiten: divide each component by its spread, so that one that holds next to nothing is as
+            large as the others. Seed 001 whitens 1,024 components of which 500 hold 99.99 % of the
+            variance; on generated landmarks, whose variance is spread over more of them, whitening
+            did no harm (notebook 31).
         clips: on whose frames it was fitted.
     """
 
@@ -55,7 +58,10 @@ class Reduction:
             DiskError: when it cannot be written.
         """
         path = Path(path)
-        arrays = {key: getattr(self, key) for key in ("mean", "scale", "components", "spread", "share", "whiten")}
+        arrays = {
+            key: getattr(self, key)
+            for key in ("mean", "scale", "components", "spread", "share", "whiten")
+        }
         temporary = path.with_name(f".{path.name}.tmp.npz")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,13 +81,19 @@ class Reduction:
         try:
             with np.load(path, allow_pickle=False) as found:
                 kept = {key: found[key] for key in found.files}
-            return cls(**{**kept, "whiten": bool(kept["whiten"]), "clips": tuple(map(str, kept["clips"]))})
+            return cls(
+                **{**kept, "whiten": bool(kept["whiten"]), "clips": tuple(map(str, kept["clips"]))}
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is no stored reduction ({error}); fit it again") from None
 
 
 def fit_reduction(
-    clips: Iterable[tuple[str, np.ndarray]], size: int, whiten: bool = False, frames: int = 10_000, seed: int = 0
+    clips: Iterable[tuple[str, np.ndarray]],
+    size: int,
+    whiten: bool = False,
+    frames: int = 10_000,
+    seed: int = 0,
 ) -> Reduction:
     """Principal components of the frames of training clips.
 
@@ -99,8 +111,8 @@ def fit_reduction(
     sample, names = _sampled(clips, frames, seed)
     if not 1 <= size <= min(sample.shape):
         raise SettingsError(
-            f"size={size}: {sample.shape[0]} frames of {sample.shape[1]} features have at most {min(sample.shape)} "
-            "components; ask for fewer, or give more training clips"
+            f"size={size}: {sample.shape[0]} frames of {sample.shape[1]} features have at most"
+            f" {min(sample.shape)} components; ask for fewer, or give more training clips"
         )
     with np.errstate(invalid="ignore"):
         there = np.isfinite(sample)
@@ -113,11 +125,17 @@ def fit_reduction(
     solver = "full" if min(standard.shape) <= 500 else "randomized"
     found = PCA(size, svd_solver=solver, random_state=seed).fit(standard)
     arrays = (mean, scale, found.components_, np.sqrt(found.explained_variance_).clip(NEVER))
-    return Reduction(*(a.astype(np.float32) for a in arrays), found.explained_variance_ratio_, whiten, names)
+    return Reduction(
+        *(a.astype(np.float32) for a in arrays), found.explained_variance_ratio_, whiten, names
+    )
 
 
-def _sampled(clips: Iterable[tuple[str, np.ndarray]], frames: int, seed: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """At most `frames` rows, each frame as likely as any other, whatever its clip's length (reservoir sampling)."""
+def _sampled(
+    clips: Iterable[tuple[str, np.ndarray]], frames: int, seed: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """At most `frames` rows, each frame as likely as any other, whatever its clip's length
+    (reservoir sampling).
+    """
     rng, names, seen = np.random.default_rng(seed), [], 0
     kept: np.ndarray | None = None
     for name, features in clips:

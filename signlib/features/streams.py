@@ -51,10 +51,11 @@ def steps(points: Array) -> Array:
 
 
 def parents_of(skeleton: Skeleton) -> tuple[int, ...]:
-    """For each joint its neighbour on the way to the middle of its body; the middle is its own parent.
+    """For each joint its neighbour on the way to the middle of its body; the middle is its own
+    parent.
 
-    The middle has the shortest longest way to any other joint, then the shortest ways in all, then the lowest
-    number. A skeleton in several pieces has a middle in each.
+    The middle has the shortest longest way to any other joint, then the shortest ways in all, then
+    the lowest number. A skeleton in several pieces has a middle in each.
     """
     return tree(skeleton.bones, len(skeleton))
 
@@ -74,7 +75,9 @@ def tree(bones: Sequence[Bone], joints: int) -> tuple[int, ...]:
         middle = min(range(len(piece)), key=lambda k: (inside[k].max(), inside[k].sum(), k))
         depth = dict(zip(piece, inside[middle], strict=True))
         for joint in piece:
-            nearer = [other for other in piece if away[joint, other] == 1 and depth[other] < depth[joint]]
+            nearer = [
+                other for other in piece if away[joint, other] == 1 and depth[other] < depth[joint]
+            ]
             parents[joint] = nearer[0] if nearer else joint
         left -= set(piece)
     return tuple(parents)

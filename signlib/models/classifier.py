@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from signlib.config import ModelSettings
 from signlib.models.landmarks import Batch, LandmarkEncoder, SeedLandmarkEncoder
+from signlib.settings.config import ModelSettings
 
 
 class LandmarkClassifier(nn.Module):
@@ -29,7 +29,11 @@ class LandmarkClassifier(nn.Module):
 
 
 def landmark_encoder(
-    settings: ModelSettings, joints: int, coordinates: int, hands: Sequence[Sequence[int]], frames: int
+    settings: ModelSettings,
+    joints: int,
+    coordinates: int,
+    hands: Sequence[Sequence[int]],
+    frames: int,
 ) -> LandmarkEncoder | SeedLandmarkEncoder:
     """The encoder that the settings describe.
 
@@ -43,9 +47,18 @@ def landmark_encoder(
     if settings.layout == "seed":
         return SeedLandmarkEncoder(joints, coordinates, *sizes, frames, settings.dropout)
     return LandmarkEncoder(
-        joints, coordinates, hands, settings.streams, *sizes, settings.max_positions, settings.dropout,
-        settings.stem_blocks, settings.stem_kernel, settings.stem_stride, settings.stem_dropout,
-    )  # fmt: skip
+        joints,
+        coordinates,
+        hands,
+        settings.streams,
+        *sizes,
+        settings.max_positions,
+        settings.dropout,
+        settings.stem_blocks,
+        settings.stem_kernel,
+        settings.stem_stride,
+        settings.stem_dropout,
+    )
 
 
 def landmark_classifier(
@@ -56,7 +69,9 @@ def landmark_classifier(
     frames: int,
     classes: int,
 ) -> LandmarkClassifier:
-    """The classifier that the settings describe; arguments as for `landmark_encoder`, and K classes."""
+    """The classifier that the settings describe; arguments as for `landmark_encoder`, and K
+    classes.
+    """
     encoder = landmark_encoder(settings, joints, coordinates, hands, frames)
     return LandmarkClassifier(encoder, classes, settings.head_dropout)
 

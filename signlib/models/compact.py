@@ -1,7 +1,9 @@
-"""A small network for sentences that can read them while they are signed: at most 8 million parameters.
+"""A small network for sentences that can read them while they are signed: at most 8 million
+parameters.
 
-Convolutions on frames, pooling, then blocks of attention and convolution (conformers). With a chunk, attention
-sees its own chunk of frames and everything before it and convolutions look back only, so what was read stays.
+Convolutions on frames, pooling, then blocks of attention and convolution (conformers). With a
+chunk, attention sees its own chunk of frames and everything before it and convolutions look back
+only, so what was read stays.
 """
 
 from torch import Tensor, nn
@@ -24,10 +26,18 @@ class Stem(nn.Module):
         ahead: frames that it looks ahead.
     """
 
-    def __init__(self, size: int, width: int, blocks: int = 2, kernel: int = 5, dropout: float = 0.1) -> None:
+    def __init__(
+        self, size: int, width: int, blocks: int = 2, kernel: int = 5, dropout: float = 0.1
+    ) -> None:
         super().__init__()
-        self.drop, self.project, self.norm = nn.Dropout(dropout), nn.Linear(size, width), nn.LayerNorm(width)
-        self.blocks = nn.ModuleList(Convolution(width, width, kernel, separable=True) for _ in range(blocks))
+        self.drop, self.project, self.norm = (
+            nn.Dropout(dropout),
+            nn.Linear(size, width),
+            nn.LayerNorm(width),
+        )
+        self.blocks = nn.ModuleList(
+            Convolution(width, width, kernel, separable=True) for _ in range(blocks)
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(blocks))
         self.ahead = blocks * (kernel // 2)
 
@@ -40,7 +50,8 @@ class Stem(nn.Module):
 
 
 class Conformer(nn.Module):
-    """Half a frame-wise network, attention, a gated convolution, the other half, a norm; each beside a short cut.
+    """Half a frame-wise network, attention, a gated convolution, the other half, a norm; each
+    beside a short cut.
 
     Args:
         width, heads: D and H.
@@ -49,27 +60,41 @@ class Conformer(nn.Module):
         chunk: frames that are read at a time, 0 = the whole clip.
         dropout, drop_path: of every branch.
 
-    Source: Gulati et al. 2020 (Conformer), with a layer norm in the convolution; chunks: Zhang et al. 2020 (U2).
+    Source: Gulati et al. 2020 (Conformer), with a layer norm in the convolution; chunks: Zhang et
+    al. 2020 (U2).
     """
 
     def __init__(
-        self, width: int, heads: int, kernel: int = 9, window: int = 16, chunk: int = 0, dropout: float = 0.1,
+        self,
+        width: int,
+        heads: int,
+        kernel: int = 9,
+        window: int = 16,
+        chunk: int = 0,
+        dropout: float = 0.1,
         drop_path: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.halves = nn.ModuleList(
             nn.Sequential(
-                nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.SiLU(), nn.Dropout(dropout),
-                nn.Linear(4 * width, width), nn.Dropout(dropout),
+                nn.LayerNorm(width),
+                nn.Linear(width, 4 * width),
+                nn.SiLU(),
+                nn.Dropout(dropout),
+                nn.Linear(4 * width, width),
+                nn.Dropout(dropout),
             )
             for _ in range(2)
-        )  # fmt: skip
+        )
         self.attention = RelativeAttention(width, heads, "full", window, chunk, dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(4))
         self.gate, self.mix = nn.Linear(width, 2 * width), nn.Linear(width, width)
         self.filters = nn.Conv1d(width, width, kernel, groups=width)
         reach = kernel - 1
-        self.reach, self.drop = (reach, 0) if chunk else (reach // 2, reach - reach // 2), nn.Dropout(dropout)
+        self.reach, self.drop = (
+            (reach, 0) if chunk else (reach // 2, reach - reach // 2),
+            nn.Dropout(dropout),
+        )
         self.path = DropPath(drop_path)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -84,9 +109,18 @@ class Conformer(nn.Module):
 
 
 def compact(
-    size: int, output: nn.Module, width: int = 256, layers: int = 4, heads: int = 4, kernel: int = 9, window: int = 16,
-    chunk: int = 0, dropout: float = 0.1, drop_path: float = 0.1, **options,
-) -> CtcNetwork:  # fmt: skip
+    size: int,
+    output: nn.Module,
+    width: int = 256,
+    layers: int = 4,
+    heads: int = 4,
+    kernel: int = 9,
+    window: int = 16,
+    chunk: int = 0,
+    dropout: float = 0.1,
+    drop_path: float = 0.1,
+    **options,
+) -> CtcNetwork:
     """The small network; the stem's convolutions run on frames, everything else after pooling.
 
     Args:

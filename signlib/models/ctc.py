@@ -1,7 +1,8 @@
-"""Seed 001's ladder of networks for sentences: features of every frame to log probabilities of glosses.
+"""Seed 001's ladder of networks for sentences: features of every frame to log probabilities of
+glosses.
 
-Sizes are arguments. `hierarchical` and `teacher` have the seed's parameter counts to the last one, the others
-are what its section 4 asks for; `compact` (in a file of its own) is ours.
+Sizes are arguments. `hierarchical` and `teacher` have the seed's parameter counts to the last one,
+the others are what its section 4 asks for; `compact` (in a file of its own) is ours.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,23 +33,29 @@ Ranges = Sequence[tuple[int, int]]
 
 
 class CtcNetwork(nn.Module):
-    """An encoder of frames, pooling, stages over time, an output: (B, T, F) to (B, T', V), T' = ceil(T / stride).
+    """An encoder of frames, pooling, stages over time, an output: (B, T, F) to (B, T', V), T' =
+    ceil(T / stride).
 
     Args:
         encoder: (features, mask, present) to (B, T, D).
         stages: each (x, mask) to (B, T', D').
         output: (B, T', D') to log probabilities (B, T', V).
         stride: frames that are averaged into one after the encoder.
-        checkpointing: compute what is inside the stages again in the backward pass instead of keeping it.
+        checkpointing: compute what is inside the stages again in the backward pass instead of
+            keeping it.
 
     Attributes:
         blank_bonus: added to the blank's score; the training schedule sets it below 0 at first.
     """
 
     def __init__(
-        self, encoder: nn.Module, stages: Sequence[nn.Module], output: PlainOutput | ClusteredOutput, stride: int = 1,
+        self,
+        encoder: nn.Module,
+        stages: Sequence[nn.Module],
+        output: PlainOutput | ClusteredOutput,
+        stride: int = 1,
         checkpointing: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.encoder, self.stages, self.output = encoder, nn.ModuleList(stages), output
         self.stride, self.checkpointing, self.blank_bonus = stride, checkpointing, 0.0
@@ -66,7 +73,8 @@ class CtcNetwork(nn.Module):
         """Log probabilities (B, T', V); those of padded frames mean nothing.
 
         Args:
-            batch: `features` (B, T, F), `lengths` (B,), and where parts may be missing `present` (B, T, P) bool.
+            batch: `features` (B, T, F), `lengths` (B,), and where parts may be missing `present`
+                (B, T, P) bool.
         """
         return self.output(self.encode(batch), self.blank_bonus)
 
@@ -76,12 +84,18 @@ class CtcNetwork(nn.Module):
         x = self.encoder(kept(batch["features"], mask), mask, batch.get("present"))
         x, mask = pool_frames(x, mask, self.stride)
         for stage in self.stages:
-            x = _computed_again(stage, x, mask) if self.checkpointing and self.training else stage(x, mask)
+            x = (
+                _computed_again(stage, x, mask)
+                if self.checkpointing and self.training
+                else stage(x, mask)
+            )
         return x
 
 
 def _computed_again(stage: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
-    """What the stage gives; the backward pass computes what is inside once more instead of finding it kept."""
+    """What the stage gives; the backward pass computes what is inside once more instead of finding
+    it kept.
+    """
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
         return nullcontext(), _unchanged(stage)
@@ -116,7 +130,8 @@ class PartEncoder(nn.Module):
     """One small convolution a part of the body, then attention over the parts of each frame.
 
     Args:
-        parts: name -> which columns of the features are its own; pose, hands, face or whatever there is.
+        parts: name -> which columns of the features are its own; pose, hands, face or whatever
+            there is.
         widths: D of each part, in the order of `parts`.
         width, heads: of the attention.
         kernel: of the convolutions, in frames.
@@ -127,35 +142,53 @@ class PartEncoder(nn.Module):
     """
 
     def __init__(
-        self, parts: Mapping[str, Ranges], widths: Sequence[int], width: int, heads: int, kernel: int = 3,
-        dropout: float = 0.1, drop_part: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        parts: Mapping[str, Ranges],
+        widths: Sequence[int],
+        width: int,
+        heads: int,
+        kernel: int = 3,
+        dropout: float = 0.1,
+        drop_part: float = 0.0,
+    ) -> None:
         super().__init__()
-        if len(parts) != len(widths) or any(not 0 <= a < b for ranges in parts.values() for a, b in ranges):
+        if len(parts) != len(widths) or any(
+            not 0 <= a < b for ranges in parts.values() for a, b in ranges
+        ):
             raise SettingsError(
-                f"parts {dict(parts)} with widths {list(widths)}: give each part a width and its columns"
+                f"parts {dict(parts)} with widths {list(widths)}: give each part a width and its"
+                " columns"
             )
         self.names, self.ranges = tuple(parts), [tuple(ranges) for ranges in parts.values()]
         sizes = [sum(b - a for a, b in ranges) for ranges in self.ranges]
         self.convolutions = nn.ModuleList(
-            Convolution(size, own, kernel, separable=True) for size, own in zip(sizes, widths, strict=True)
+            Convolution(size, own, kernel, separable=True)
+            for size, own in zip(sizes, widths, strict=True)
         )
         self.norms = nn.ModuleList(MaskedNorm(own) for own in widths)
         self.together = CrossModal(widths, width, heads, dropout, drop_part)
 
     def forward(self, x: Tensor, mask: Tensor, present: Tensor | None = None) -> Tensor:
-        """(B, T, width); a part counts where `present` (B, T, P) is True, everywhere when it is None."""
+        """(B, T, width); a part counts where `present` (B, T, P) is True, everywhere when it is
+        None.
+        """
         if present is None:
             present = mask[..., None].expand(-1, -1, len(self.names))
         found = []
-        for p, (ranges, convolution, norm) in enumerate(zip(self.ranges, self.convolutions, self.norms, strict=True)):
-            own = torch.cat([x[..., a:b] for a, b in ranges], dim=-1).masked_fill(~present[..., p, None], 0)
+        for p, (ranges, convolution, norm) in enumerate(
+            zip(self.ranges, self.convolutions, self.norms, strict=True)
+        ):
+            own = torch.cat([x[..., a:b] for a, b in ranges], dim=-1).masked_fill(
+                ~present[..., p, None], 0
+            )
             found.append(norm(convolution(own), mask).relu())
         return self.together(found, present, mask)
 
 
 class NormedConvolutions(nn.Module):
-    """Three convolutions of five frames, each with batch norm and ReLU. Source: seed 001, section 1.2."""
+    """Three convolutions of five frames, each with batch norm and ReLU. Source: seed 001, section
+    1.2.
+    """
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
@@ -185,14 +218,22 @@ class NormedAttention(nn.Module):
 
 
 def hierarchical(
-    size: int, output: nn.Module, width: int = 512, kernels: Sequence[int] = (3, 5, 7), dropout: float = 0.1,
-    residual: bool = False, separable: bool = False, multiscale: bool = False, encoder: nn.Module | None = None,
+    size: int,
+    output: nn.Module,
+    width: int = 512,
+    kernels: Sequence[int] = (3, 5, 7),
+    dropout: float = 0.1,
+    residual: bool = False,
+    separable: bool = False,
+    multiscale: bool = False,
+    encoder: nn.Module | None = None,
     **options,
-) -> CtcNetwork:  # fmt: skip
-    """Convolutions side by side, then two bidirectional LSTMs; and seed 001's additions to it, one by one.
+) -> CtcNetwork:
+    """Convolutions side by side, then two bidirectional LSTMs; and seed 001's additions to it, one
+    by one.
 
-    With 1,024 features and a plain output of 966 classes: 20,146,118 parameters. `width=768, kernels=(5, 9, 15),
-    residual=True` and a hidden layer of 1,536 in the output is phase 1.
+    With 1,024 features and a plain output of 966 classes: 20,146,118 parameters. `width=768,
+    kernels=(5, 9, 15), residual=True` and a hidden layer of 1,536 in the output is phase 1.
 
     Args:
         size, width: F and D; each LSTM has `width` units in each direction.
@@ -213,7 +254,9 @@ def hierarchical(
 
 
 def multiscale_blocks(width: int, dropout: float, separable: bool = False) -> list[nn.Module]:
-    """Blocks for short (3 to 7 frames) and for medium patterns (10 to 20). Source: seed 001, section 3.1."""
+    """Blocks for short (3 to 7 frames) and for medium patterns (10 to 20). Source: seed 001,
+    section 3.1.
+    """
     half = width // 2
     sizes = [(width, half, 3, 1), (half, half, 5, 1), (half, width, 7, 2), (width, width, 7, 4)]
     return [TemporalBlock(*block, dropout, separable) for block in sizes]
@@ -224,20 +267,30 @@ def teacher(
 ) -> CtcNetwork:
     """Three convolutions, three stacked bidirectional LSTMs, attention.
 
-    With 6,516 features and a plain output of 1,295 classes: 41,638,671 parameters, 40 % of them in the first layer.
+    With 6,516 features and a plain output of 1,295 classes: 41,638,671 parameters, 40 % of them in
+    the first layer.
 
     Args:
         size, width: F and D.
         output: reads 2 width numbers a frame.
     """
-    stages = [Recurrent(width, width, layers=3, dropout=dropout), NormedAttention(2 * width, heads, dropout)]
+    stages = [
+        Recurrent(width, width, layers=3, dropout=dropout),
+        NormedAttention(2 * width, heads, dropout),
+    ]
     return CtcNetwork(FlatEncoder(NormedConvolutions(size, width)), stages, output, **options)
 
 
 def cnn_lstm(
-    size: int, output: nn.Module, width: int = 768, kernels: Sequence[int] = (3, 5, 7), dropout: float = 0.1, **options
+    size: int,
+    output: nn.Module,
+    width: int = 768,
+    kernels: Sequence[int] = (3, 5, 7),
+    dropout: float = 0.1,
+    **options,
 ) -> CtcNetwork:
-    """Phase 2: separable convolutions, inverted residual blocks of growing reach, three residual LSTMs.
+    """Phase 2: separable convolutions, inverted residual blocks of growing reach, three residual
+    LSTMs.
 
     With 1,024 features and 1,295 classes, clustered: 26,533,441 parameters.
 
@@ -245,25 +298,39 @@ def cnn_lstm(
         size, width: F and D; each LSTM has width / 2 units in each direction.
         output: reads width numbers a frame; phase 2 clusters it.
     """
-    stages: list[nn.Module] = [InvertedResidual(width, *block, dropout) for block in ((2, 5), (3, 9), (4, 15))]
+    stages: list[nn.Module] = [
+        InvertedResidual(width, *block, dropout) for block in ((2, 5), (3, 9), (4, 15))
+    ]
     stages += [Recurrent(width, width // 2, dropout=dropout, residual=True) for _ in range(3)]
     return CtcNetwork(
-        FlatEncoder(ParallelConvolutions(size, width, kernels, separable=True)), stages, output, **options
+        FlatEncoder(ParallelConvolutions(size, width, kernels, separable=True)),
+        stages,
+        output,
+        **options,
     )
 
 
 def hybrid(
-    encoder: PartEncoder, output: nn.Module, width: int = 512, heads: int = 8, attention: str = "full",
-    window: int = 32, dropout: float = 0.1, drop_path: float = 0.1, **options,
-) -> CtcNetwork:  # fmt: skip
-    """Phase 3: encoders of the parts, cross-modal attention, blocks of growing reach, a transformer, residual LSTMs.
+    encoder: PartEncoder,
+    output: nn.Module,
+    width: int = 512,
+    heads: int = 8,
+    attention: str = "full",
+    window: int = 32,
+    dropout: float = 0.1,
+    drop_path: float = 0.1,
+    **options,
+) -> CtcNetwork:
+    """Phase 3: encoders of the parts, cross-modal attention, blocks of growing reach, a
+    transformer, residual LSTMs.
 
     Args:
         encoder: gives `width` numbers a frame.
         output: reads `width` numbers a frame; the seed's is clustered.
         attention, window: see `RelativeAttention`.
 
-    Source: seed 001, section 3.1. With its slices (258, 252 and 1,404 numbers), 1,295 glosses in 50 clusters:
+    Source: seed 001, section 3.1. With its slices (258, 252 and 1,404 numbers), 1,295 glosses in 50
+    clusters:
         33,199,793 parameters; the seed's own items do not sum to the 35 million that it states.
     """
     stages = multiscale_blocks(width, dropout)

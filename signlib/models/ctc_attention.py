@@ -1,4 +1,6 @@
-"""Attention for sentences: over time with relative positions, and over the parts of the body in one frame."""
+"""Attention for sentences: over time with relative positions, and over the parts of the body in one
+frame.
+"""
 
 from collections.abc import Sequence
 
@@ -17,13 +19,16 @@ class RelativeAttention(nn.Module):
 
     Args:
         width, heads: D and H; heads must divide the width.
-        kind: `full`; `window` (frames at most `window` apart, in time and memory proportional to T); `linear` (all
-            frames, in time proportional to T, with a convolution in place of the table of distances).
+        kind: `full`; `window` (frames at most `window` apart, in time and memory proportional to
+            T); `linear` (all frames, in time proportional to T, with a convolution in place of the
+            table of distances).
         window: reach to each side in frames; beyond it `full` knows only that a frame is far.
-        chunk: frames see their own chunk and everything before it (0 = everything), for `full` only.
+        chunk: frames see their own chunk and everything before it (0 = everything), for `full`
+            only.
         dropout: on the output.
 
-    Source: a learned number for each distance and head: Raffel et al. 2020 (T5), section 2.1, without buckets.
+    Source: a learned number for each distance and head: Raffel et al. 2020 (T5), section 2.1,
+    without buckets.
         Linear: Katharopoulos et al. 2020, with elu(x) + 1.
 
     Raises:
@@ -31,14 +36,24 @@ class RelativeAttention(nn.Module):
     """
 
     def __init__(
-        self, width: int, heads: int, kind: str = "full", window: int = 32, chunk: int = 0, dropout: float = 0.0
+        self,
+        width: int,
+        heads: int,
+        kind: str = "full",
+        window: int = 32,
+        chunk: int = 0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if width % heads:
-            raise SettingsError(f"ctc.width={width} cannot be shared by ctc.heads={heads}; heads must divide the width")
+            raise SettingsError(
+                f"ctc.width={width} cannot be shared by ctc.heads={heads}; heads must divide the"
+                " width"
+            )
         if kind not in KINDS or (chunk and kind != "full"):
             raise SettingsError(
-                f"ctc.attention={kind!r} with chunk={chunk}: choose from {', '.join(KINDS)}, chunks need full"
+                f"ctc.attention={kind!r} with chunk={chunk}: choose from {', '.join(KINDS)}, chunks"
+                " need full"
             )
         self.heads, self.kind, self.window, self.chunk = heads, kind, window, chunk
         self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
@@ -51,12 +66,15 @@ class RelativeAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D) for x (B, T, D) and mask (B, T)."""
         query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.inputs(x).chunk(3, dim=-1)
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.inputs(x).chunk(3, dim=-1)
         )
         if self.kind == "linear":
             found = self._linear(query, key, value, mask)
         else:
-            found = (self._windowed if self.kind == "window" else self._full)(query, key, value, mask)
+            found = (self._windowed if self.kind == "window" else self._full)(
+                query, key, value, mask
+            )
         found = found.transpose(1, 2).flatten(2)
         if self.kind == "linear":
             found = found + self.nearby(x)
@@ -79,21 +97,35 @@ class RelativeAttention(nn.Module):
         # Blocks of queries, each with its own block of keys and both neighbours.
         blocks = functional.pad(query, (0, 0, 0, extra)).unflatten(2, (-1, size))
         key, value = (
-            functional.pad(part, (0, 0, size, extra + size)).unfold(2, 3 * size, size) for part in (key, value)
+            functional.pad(part, (0, 0, size, extra + size)).unfold(2, 3 * size, size)
+            for part in (key, value)
         )
-        seen = functional.pad(mask, (size, extra + size)).unfold(1, 3 * size, size)  # (B, blocks, 3 W)
-        ours, theirs = torch.arange(size, device=mask.device), torch.arange(-size, 2 * size, device=mask.device)
+        seen = functional.pad(mask, (size, extra + size)).unfold(
+            1, 3 * size, size
+        )  # (B, blocks, 3 W)
+        ours, theirs = (
+            torch.arange(size, device=mask.device),
+            torch.arange(-size, 2 * size, device=mask.device),
+        )
         apart = theirs[None] - ours[:, None]
         allowed = seen[:, None, :, None] & (apart.abs() <= size)
         allowed = allowed | (apart == 0)
         bias = self._bias(apart)[:, None].to(query.dtype).masked_fill(~allowed, -torch.inf)
-        found = functional.scaled_dot_product_attention(blocks, key.transpose(-1, -2), value.transpose(-1, -2), bias)
+        found = functional.scaled_dot_product_attention(
+            blocks, key.transpose(-1, -2), value.transpose(-1, -2), bias
+        )
         return found.flatten(2, 3)[:, :, :frames]
 
     def _linear(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        query, key = functional.elu(query) + 1, (functional.elu(key) + 1) * mask[:, None, :, None].to(key.dtype)
+        query, key = (
+            functional.elu(query) + 1,
+            (functional.elu(key) + 1) * mask[:, None, :, None].to(key.dtype),
+        )
         total = torch.einsum("bhtd,bhd->bht", query, key.sum(2)).clamp(min=1e-6)
-        return torch.einsum("bhtd,bhde->bhte", query, torch.einsum("bhtd,bhte->bhde", key, value)) / total[..., None]
+        return (
+            torch.einsum("bhtd,bhde->bhte", query, torch.einsum("bhtd,bhte->bhde", key, value))
+            / total[..., None]
+        )
 
     def _bias(self, apart: Tensor) -> Tensor:
         """(H, queries, keys) for distances (queries, keys)."""
@@ -128,16 +160,25 @@ class TransformerBlock(nn.Module):
     """
 
     def __init__(
-        self, width: int, heads: int, intermediate: int, kind: str = "full", window: int = 32, dropout: float = 0.1,
+        self,
+        width: int,
+        heads: int,
+        intermediate: int,
+        kind: str = "full",
+        window: int = 32,
+        dropout: float = 0.1,
         drop_path: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.attention = RelativeAttention(width, heads, kind, window, dropout=dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.inside = nn.Sequential(
-            nn.Linear(width, intermediate), nn.GELU(), nn.Dropout(dropout), nn.Linear(intermediate, width),
+            nn.Linear(width, intermediate),
+            nn.GELU(),
             nn.Dropout(dropout),
-        )  # fmt: skip
+            nn.Linear(intermediate, width),
+            nn.Dropout(dropout),
+        )
         self.path = DropPath(drop_path)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -149,8 +190,8 @@ class TransformerBlock(nn.Module):
 class CrossModal(nn.Module):
     """Parts of the body in one frame look at one another, then are weighed and added up.
 
-    A part that is not seen in a frame is neither looked at nor added; one learned token is always there, so that a
-    frame may lack all parts.
+    A part that is not seen in a frame is neither looked at nor added; one learned token is always
+    there, so that a frame may lack all parts.
 
     Args:
         sizes: D of each part.
@@ -158,27 +199,40 @@ class CrossModal(nn.Module):
         dropout: of both branches.
         drop_part: chance of forgetting a part of a training clip.
 
-    Source: seed 001, section 3.2: relationships between parts, their importance in each frame, missing parts.
+    Source: seed 001, section 3.2: relationships between parts, their importance in each frame,
+    missing parts.
     """
 
     def __init__(
-        self, sizes: Sequence[int], width: int, heads: int, dropout: float = 0.1, drop_part: float = 0.0
+        self,
+        sizes: Sequence[int],
+        width: int,
+        heads: int,
+        dropout: float = 0.1,
+        drop_part: float = 0.0,
     ) -> None:
         super().__init__()
         if width % heads:
-            raise SettingsError(f"ctc.width={width} cannot be shared by {heads} heads; heads must divide the width")
+            raise SettingsError(
+                f"ctc.width={width} cannot be shared by {heads} heads; heads must divide the width"
+            )
         self.project = nn.ModuleList(nn.Linear(size, width) for size in sizes)
         self.nothing = nn.Parameter(torch.randn(width) * 0.02)
         self.heads, self.drop_part = heads, drop_part
         self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.inside = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.inside = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
         self.weigh, self.drop = nn.Linear(width, 1, bias=False), nn.Dropout(dropout)
 
     def forward(self, parts: Sequence[Tensor], present: Tensor, mask: Tensor) -> Tensor:
         """(B, T, width) for P tensors (B, T, D_p), present (B, T, P) and mask (B, T)."""
         if self.training and self.drop_part:
-            forgotten = torch.rand(len(present), 1, present.shape[-1], device=present.device) < self.drop_part
+            forgotten = (
+                torch.rand(len(present), 1, present.shape[-1], device=present.device)
+                < self.drop_part
+            )
             present = present & ~forgotten
         tokens = [layer(part) for layer, part in zip(self.project, parts, strict=True)]
         tokens = [token.masked_fill(~present[..., p, None], 0) for p, token in enumerate(tokens)]
@@ -191,7 +245,8 @@ class CrossModal(nn.Module):
 
     def _look(self, x: Tensor, there: Tensor) -> Tensor:
         query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(2, 3) for part in self.inputs(x).chunk(3, dim=-1)
+            part.unflatten(-1, (self.heads, -1)).transpose(2, 3)
+            for part in self.inputs(x).chunk(3, dim=-1)
         )
         found = functional.scaled_dot_product_attention(query, key, value, there[:, :, None, None])
         return self.drop(self.output(found.transpose(2, 3).flatten(3)))

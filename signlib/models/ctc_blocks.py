@@ -1,7 +1,8 @@
-"""Pieces of the networks for sentences: convolutions in time and recurrent layers that never see padding.
+"""Pieces of the networks for sentences: convolutions in time and recurrent layers that never see
+padding.
 
-Every piece takes (B, T, D) with zeros in padded frames and a mask (B, T), True where a frame is real, and gives
-zeros there again: so padding and the company in a batch change nothing.
+Every piece takes (B, T, D) with zeros in padded frames and a mask (B, T), True where a frame is
+real, and gives zeros there again: so padding and the company in a batch change nothing.
 """
 
 from collections.abc import Sequence
@@ -35,13 +36,23 @@ class Convolution(nn.Module):
     """
 
     def __init__(
-        self, size: int, width: int, kernel: int, dilation: int = 1, separable: bool = False, causal: bool = False
+        self,
+        size: int,
+        width: int,
+        kernel: int,
+        dilation: int = 1,
+        separable: bool = False,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         reach = dilation * (kernel - 1)
         self.reach = (reach, 0) if causal else (reach // 2, reach - reach // 2)
         self.filters = nn.Conv1d(
-            size, size if separable else width, kernel, dilation=dilation, groups=size if separable else 1
+            size,
+            size if separable else width,
+            kernel,
+            dilation=dilation,
+            groups=size if separable else 1,
         )
         self.mix = nn.Linear(size, width) if separable else nn.Identity()
 
@@ -61,9 +72,13 @@ class ParallelConvolutions(nn.Module):
     Source: seed 001, section 1.1; with 1024, 512 and (3, 5, 7): 8,653,824 parameters.
     """
 
-    def __init__(self, size: int, width: int, kernels: Sequence[int], separable: bool = False) -> None:
+    def __init__(
+        self, size: int, width: int, kernels: Sequence[int], separable: bool = False
+    ) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(Convolution(size, width, kernel, separable=separable) for kernel in kernels)
+        self.branches = nn.ModuleList(
+            Convolution(size, width, kernel, separable=separable) for kernel in kernels
+        )
         self.mix = nn.Linear(width * len(self.branches), width)
         self.norm = nn.LayerNorm(width)
 
@@ -83,12 +98,18 @@ class TemporalBlock(nn.Module):
         separable: depthwise-separable convolutions.
 
     Source: seed 001, section 3.1.
-    Norms look at all real frames of a batch: what is the same in every frame, which says nothing, goes, and CTC sooner
-    finds what changes. Once trained, a clip does not depend on its company.
+    Norms look at all real frames of a batch: what is the same in every frame, which says nothing,
+    goes, and CTC sooner finds what changes. Once trained, a clip does not depend on its company.
     """
 
     def __init__(
-        self, size: int, width: int, kernel: int, dilation: int = 1, dropout: float = 0.1, separable: bool = False
+        self,
+        size: int,
+        width: int,
+        kernel: int,
+        dilation: int = 1,
+        dropout: float = 0.1,
+        separable: bool = False,
     ) -> None:
         super().__init__()
         self.first = Convolution(size, width, kernel, dilation, separable)
@@ -137,17 +158,25 @@ class Recurrent(nn.Module):
         width: hidden units in each direction.
         layers: stacked inside.
         dropout: on the output, and between stacked layers.
-        residual: add the input; where it is half as wide it is taken twice, which costs no parameters.
+        residual: add the input; where it is half as wide it is taken twice, which costs no
+            parameters.
 
     The forget gates start open (bias 1), recurrent weights orthogonal.
     """
 
-    def __init__(self, size: int, width: int, layers: int = 1, dropout: float = 0.0, residual: bool = False) -> None:
+    def __init__(
+        self, size: int, width: int, layers: int = 1, dropout: float = 0.0, residual: bool = False
+    ) -> None:
         super().__init__()
         if residual and size not in (width, 2 * width):
             raise ValueError(f"a residual needs {width} or {2 * width} numbers a frame, not {size}")
         self.lstm = nn.LSTM(
-            size, width, layers, batch_first=True, bidirectional=True, dropout=dropout if layers > 1 else 0.0
+            size,
+            width,
+            layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=dropout if layers > 1 else 0.0,
         )
         self.drop, self.copies = nn.Dropout(dropout), 2 * width // size if residual else 0
         self.size = 2 * width
@@ -165,7 +194,9 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, 2 width)."""
         packed = pack_padded_sequence(x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
-        found, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
+        found, _ = pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=x.shape[1]
+        )
         found = self.drop(found)
         return found + x.repeat(1, 1, self.copies) if self.copies else found
 
@@ -189,10 +220,13 @@ class ResidualRecurrent(nn.Module):
             nn.Dropout(dropout),
         )
         self.short = nn.Linear(size, width) if size != width else nn.Identity()
-        # The network begins shallow: with three LSTMs in its way CTC says nothing but blanks for hundreds of steps.
+        # The network begins shallow: with three LSTMs in its way CTC says nothing but blanks for
+        # hundreds of steps.
         nn.init.zeros_(self.narrow.weight)
         nn.init.zeros_(self.narrow.bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, width)."""
-        return kept(self.norm(self.short(x) + self.drop(self.narrow(self.recurrent(x, mask)))), mask)
+        return kept(
+            self.norm(self.short(x) + self.drop(self.narrow(self.recurrent(x, mask)))), mask
+        )

@@ -14,7 +14,8 @@ HAND_STREAMS, OTHER_STREAMS = ("point", "local", "bone", "velocity"), ("point", 
 
 
 class PartStreams(nn.Module):
-    """What is fed in of each part: points (B, T, J, C) to features (B, T, F) and which parts are seen (B, T, P).
+    """What is fed in of each part: points (B, T, J, C) to features (B, T, F) and which parts are
+    seen (B, T, P).
 
     Args:
         parts: name -> its joints among the J; `hands` also gives shapes about the wrists.
@@ -26,25 +27,35 @@ class PartStreams(nn.Module):
         size: F.
     """
 
-    def __init__(self, parts: Mapping[str, Sequence[int]], coordinates: int, hands: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, parts: Mapping[str, Sequence[int]], coordinates: int, hands: Sequence[Sequence[int]]
+    ) -> None:
         super().__init__()
         self.joints, streams = [list(joints) for joints in parts.values()], []
         self.ranges: dict[str, list[tuple[int, int]]] = {}
         self.size = 0
         for name, joints in zip(parts, self.joints, strict=True):
             own = [[joints.index(j) for j in hand] for hand in hands if set(hand) <= set(joints)]
-            streams.append(LandmarkStreams(len(joints), coordinates, own, HAND_STREAMS if own else OTHER_STREAMS))
+            streams.append(
+                LandmarkStreams(
+                    len(joints), coordinates, own, HAND_STREAMS if own else OTHER_STREAMS
+                )
+            )
             self.ranges[name] = [(self.size, self.size + streams[-1].size)]
             self.size += streams[-1].size
         self.streams = nn.ModuleList(streams)
 
     def forward(self, points: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and parts of points (B, T, J, C) with mask (B, T, J), True where a point was seen."""
+        """Features and parts of points (B, T, J, C) with mask (B, T, J), True where a point was
+        seen.
+        """
         found = [
             streams(points[:, :, joints], mask[:, :, joints])
             for streams, joints in zip(self.streams, self.joints, strict=True)
         ]
-        return torch.cat(found, dim=-1), torch.stack([mask[:, :, j].any(-1) for j in self.joints], dim=-1)
+        return torch.cat(found, dim=-1), torch.stack(
+            [mask[:, :, j].any(-1) for j in self.joints], dim=-1
+        )
 
 
 class SentenceModel(nn.Module):
@@ -54,11 +65,16 @@ class SentenceModel(nn.Module):
         front: makes features of landmarks; None where batches hold `features`.
         network: reads them.
         noise: spread that is added to every feature in training.
-        standardised: F, to bring all features to one place and spread first; 0 = take them as they are.
+        standardised: F, to bring all features to one place and spread first; 0 = take them as they
+            are.
     """
 
     def __init__(
-        self, front: PartStreams | None, network: CtcNetwork, noise: float = 0.0, standardised: int = 0
+        self,
+        front: PartStreams | None,
+        network: CtcNetwork,
+        noise: float = 0.0,
+        standardised: int = 0,
     ) -> None:
         super().__init__()
         self.front, self.network, self.noise = front, network, noise
@@ -78,8 +94,8 @@ class SentenceModel(nn.Module):
         """Log probabilities (B, T', V); those of padded frames mean nothing.
 
         Args:
-            batch: `lengths` (B,), and `points` (B, T, J, C) with `mask` (B, T, J), or `features` (B, T, F) with
-                `present` (B, T, P).
+            batch: `lengths` (B,), and `points` (B, T, J, C) with `mask` (B, T, J), or `features`
+                (B, T, F) with `present` (B, T, P).
         """
         frames = (batch["points"] if self.front is not None else batch["features"]).shape[1]
         real = real_frames(batch["lengths"], frames)

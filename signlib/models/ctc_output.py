@@ -1,4 +1,6 @@
-"""From frames to log probabilities of all glosses and the blank: at once, or first a cluster and then its gloss."""
+"""From frames to log probabilities of all glosses and the blank: at once, or first a cluster and
+then its gloss.
+"""
 
 from collections.abc import Sequence
 
@@ -27,7 +29,9 @@ class PlainOutput(nn.Module):
         self.scores = nn.Linear(hidden or size, classes)
 
     def forward(self, x: Tensor, blank_bonus: float = 0.0) -> Tensor:
-        """(B, T, V) log probabilities; `blank_bonus` is added to the blank's score, below 0 makes it rarer."""
+        """(B, T, V) log probabilities; `blank_bonus` is added to the blank's score, below 0 makes
+        it rarer.
+        """
         return with_bonus(self.scores(self.drop(self.before(x))), blank_bonus).log_softmax(-1)
 
 
@@ -46,25 +50,36 @@ class ClusteredOutput(nn.Module):
     Raises:
         SettingsError: for an empty cluster.
 
-    Source: seed 001, "vocabulary-aware design"; Goodman 2001, classes for speeding up maximum entropy training.
+    Source: seed 001, "vocabulary-aware design"; Goodman 2001, classes for speeding up maximum
+    entropy training.
     """
 
     def __init__(
-        self, size: int, clusters: Sequence[int], hidden: int = 0, adapter: int = 0, dropout: float = 0.0
+        self,
+        size: int,
+        clusters: Sequence[int],
+        hidden: int = 0,
+        adapter: int = 0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         belongs = np.asarray(clusters, np.int64)
         counts = np.bincount(belongs)
         if not len(counts) or counts.min() == 0:
             raise SettingsError(
-                f"ctc.clusters: {len(counts)} clusters for {len(belongs)} glosses leave one empty; ask for fewer"
+                f"ctc.clusters: {len(counts)} clusters for {len(belongs)} glosses leave one empty;"
+                " ask for fewer"
             )
         members = np.full((len(counts), counts.max()), -1)
         places = np.empty(len(belongs), np.int64)
         for cluster, count in enumerate(counts):
             members[cluster, :count] = np.flatnonzero(belongs == cluster)
             places[members[cluster, :count]] = cluster * counts.max() + np.arange(count)
-        for name, table in {"belongs": belongs, "members": np.maximum(members, 0), "places": places}.items():
+        for name, table in {
+            "belongs": belongs,
+            "members": np.maximum(members, 0),
+            "places": places,
+        }.items():
             self.register_buffer(name, torch.from_numpy(table))
         self.register_buffer("empty", torch.from_numpy(members < 0))
         width = hidden or size
@@ -72,7 +87,9 @@ class ClusteredOutput(nn.Module):
         self.drop, self.classes = nn.Dropout(dropout), len(belongs) + 1
         self.cluster, self.gloss = nn.Linear(width, len(counts) + 1), nn.Linear(width, len(belongs))
         self.adapter = nn.Linear(width, len(counts) * adapter) if adapter else None
-        self.adapted = nn.Parameter(torch.randn(*members.shape, adapter) * adapter**-0.5) if adapter else None
+        self.adapted = (
+            nn.Parameter(torch.randn(*members.shape, adapter) * adapter**-0.5) if adapter else None
+        )
 
     def forward(self, x: Tensor, blank_bonus: float = 0.0) -> Tensor:
         """(B, T, V) log probabilities, as `PlainOutput` gives them."""
@@ -82,7 +99,9 @@ class ClusteredOutput(nn.Module):
         if self.adapter is not None:
             own = functional.gelu(self.adapter(x)).unflatten(-1, (len(self.members), -1))
             scores = scores + torch.einsum("btca,cma->btcm", own, self.adapted)
-        inside = scores.masked_fill(self.empty, -torch.inf).log_softmax(-1).flatten(2)[..., self.places]
+        inside = (
+            scores.masked_fill(self.empty, -torch.inf).log_softmax(-1).flatten(2)[..., self.places]
+        )
         return torch.cat([cluster[..., :1], cluster[..., 1 + self.belongs] + inside], dim=-1)
 
 
@@ -96,7 +115,8 @@ def with_bonus(scores: Tensor, blank_bonus: float) -> Tensor:
 
 
 def dealt_clusters(counts: Sequence[int], clusters: int) -> np.ndarray:
-    """(V - 1,) a cluster for each gloss: the commonest are dealt out one by one, to and fro, so that all weigh alike.
+    """(V - 1,) a cluster for each gloss: the commonest are dealt out one by one, to and fro, so
+    that all weigh alike.
 
     Args:
         counts: (V - 1,) how often each gloss occurs in training.
@@ -106,7 +126,9 @@ def dealt_clusters(counts: Sequence[int], clusters: int) -> np.ndarray:
     [0, 0, 1, 1]
     """
     if not 1 <= clusters <= len(counts):
-        raise SettingsError(f"ctc.clusters={clusters} for {len(counts)} glosses: give 1 to {len(counts)}")
+        raise SettingsError(
+            f"ctc.clusters={clusters} for {len(counts)} glosses: give 1 to {len(counts)}"
+        )
     order = np.argsort(-np.asarray(counts), kind="stable")
     deal = np.arange(len(order)) % (2 * clusters)
     out = np.empty(len(order), np.int64)

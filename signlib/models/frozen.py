@@ -1,6 +1,8 @@
-"""The classifier on frozen visual features: a projection of them, a small encoder of landmarks, a fusion, two layers.
+"""The classifier on frozen visual features: a projection of them, a small encoder of landmarks, a
+fusion, two layers.
 
-Seed 004's network to the last parameter. What a tower has seen does not change any more, so an epoch costs little.
+Seed 004's network to the last parameter. What a tower has seen does not change any more, so an
+epoch costs little.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,9 @@ Seen = tuple[Tensor, Tensor, Tensor]
 """Of a branch: vector (B, W), moments (B, T, W), which of them are real (B, T)."""
 INPUTS = ("visual", "landmarks")
 GEMMA_WIDTH = 1152
-"""Numbers a frame of Gemma 3's vision tower. The seed's 2,048 are its fallback: no released model has them."""
+"""Numbers a frame of Gemma 3's vision tower. The seed's 2,048 are its fallback: no released model
+has them.
+"""
 
 
 def layer(inputs: int, width: int, dropout: float = 0.0) -> nn.Sequential:
@@ -37,7 +41,9 @@ class VisualBranch(nn.Module):
     Source: seed 004: projection, learned places, self-attention without residual, mean.
     """
 
-    def __init__(self, size: int, width: int = 256, heads: int = 4, dropout: float = 0.3, positions: int = 64) -> None:
+    def __init__(
+        self, size: int, width: int = 256, heads: int = 4, dropout: float = 0.3, positions: int = 64
+    ) -> None:
         super().__init__()
         self.project = layer(size, width, dropout)
         self.places = nn.Parameter(torch.randn(positions, width) * 0.02)
@@ -64,20 +70,31 @@ class LandmarkBranch(nn.Module):
     """
 
     def __init__(
-        self, size: int, width: int = 256, layers: int = 2, heads: int = 4, intermediate: int = 1024,
-        dropout: float = 0.3, positions: int = 64,
-    ) -> None:  # fmt: skip
+        self,
+        size: int,
+        width: int = 256,
+        layers: int = 2,
+        heads: int = 4,
+        intermediate: int = 1024,
+        dropout: float = 0.3,
+        positions: int = 64,
+    ) -> None:
         super().__init__()
         self.project = layer(size, width, dropout)
         self.places = nn.Parameter(torch.randn(positions, width) * 0.02)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(width, heads, intermediate, dropout, batch_first=True) for _ in range(layers)
+            nn.TransformerEncoderLayer(width, heads, intermediate, dropout, batch_first=True)
+            for _ in range(layers)
         )
         self.out = layer(width, width)
 
     def forward(self, points: Tensor, mask: Tensor, real: Tensor) -> Seen:
-        """(B, W), (B, T, W) and `real` for points (B, T, J, C), mask (B, T, J) and which frames are real (B, T)."""
-        x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2)) + _places(self.places, points.shape[1])
+        """(B, W), (B, T, W) and `real` for points (B, T, J, C), mask (B, T, J) and which frames are
+        real (B, T).
+        """
+        x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2)) + _places(
+            self.places, points.shape[1]
+        )
         for encoder in self.layers:
             x = encoder(x, src_key_padding_mask=~real)
         return self.out(masked_mean(x, real)), self.out(x), real
@@ -90,8 +107,8 @@ class EncodedLandmarks(nn.Module):
         encoder: with `size` and `encode`.
         width: W.
 
-    Differs: hands about their own wrists, velocities, convolutions in time and a CLS token, where the seed's branch
-    has the points alone.
+    Differs: hands about their own wrists, velocities, convolutions in time and a CLS token, where
+    the seed's branch has the points alone.
     """
 
     def __init__(self, encoder: nn.Module, width: int) -> None:
@@ -100,14 +117,17 @@ class EncodedLandmarks(nn.Module):
 
     def forward(self, points: Tensor, mask: Tensor, real: Tensor) -> Seen:
         """As `LandmarkBranch`; moments may be fewer than frames."""
-        vector, moments, shown = self.encoder.encode({"points": points, "mask": mask, "lengths": real.sum(1)})
+        vector, moments, shown = self.encoder.encode(
+            {"points": points, "mask": mask, "lengths": real.sum(1)}
+        )
         return self.out(vector), self.out(moments), shown
 
 
 def _places(places: Tensor, frames: int) -> Tensor:
     if frames > len(places):
         raise ClipError(
-            f"{frames} frames are more than this model's {len(places)}; set features.frames, or frozen.positions"
+            f"{frames} frames are more than this model's {len(places)}; set features.frames, or"
+            " frozen.positions"
         )
     return places[:frames]
 
@@ -127,8 +147,9 @@ class Concat(nn.Module):
 class SingleKeyAttention(nn.Module):
     """Each vector attends to the other one. Source: seed 004, `attention`.
 
-    A softmax over one key is 1 whatever the query says, so this is a linear map of the other vector: half of the
-    attention's weights do nothing. Kept as the seed has it; `AttentionOverTime` is what it may have meant.
+    A softmax over one key is 1 whatever the query says, so this is a linear map of the other
+    vector: half of the attention's weights do nothing. Kept as the seed has it; `AttentionOverTime`
+    is what it may have meant.
     """
 
     over_time = False
@@ -140,26 +161,33 @@ class SingleKeyAttention(nn.Module):
 
     def forward(self, visual: Seen, landmarks: Seen) -> Tensor:
         """(B, W)."""
-        found = [self._attend(one, other) for one, other in ((visual, landmarks), (landmarks, visual))]
+        found = [
+            self._attend(one, other) for one, other in ((visual, landmarks), (landmarks, visual))
+        ]
         return self.mix(torch.cat(found, -1))
 
     def _attend(self, one: Seen, other: Seen) -> Tensor:
         keys, hidden = (other[1], ~other[2]) if self.over_time else (other[0][:, None], None)
-        return self.attention(one[0][:, None], keys, keys, key_padding_mask=hidden, need_weights=False)[0][:, 0]
+        return self.attention(
+            one[0][:, None], keys, keys, key_padding_mask=hidden, need_weights=False
+        )[0][:, 0]
 
 
 class AttentionOverTime(SingleKeyAttention):
-    """Each vector attends to the moments of the other stream, so that one says when to look at the other.
+    """Each vector attends to the moments of the other stream, so that one says when to look at the
+    other.
 
-    Differs: the seed attends to one key, its mean. Same parameters, same parts; neither has shown to be better
-    (docs/frozen.md).
+    Differs: the seed attends to one key, its mean. Same parameters, same parts; neither has shown
+    to be better (docs/frozen.md).
     """
 
     over_time = True
 
 
 class Gated(nn.Module):
-    """Each number is mixed from both streams by a gate that has seen both. Source: seed 004, `gated`."""
+    """Each number is mixed from both streams by a gate that has seen both. Source: seed 004,
+    `gated`.
+    """
 
     def __init__(self, width: int, heads: int = 4, dropout: float = 0.3) -> None:
         super().__init__()
@@ -172,8 +200,11 @@ class Gated(nn.Module):
 
 
 FROZEN_FUSIONS = {
-    "concat": Concat, "attention": SingleKeyAttention, "attention-over-time": AttentionOverTime, "gated": Gated,
-}  # fmt: skip
+    "concat": Concat,
+    "attention": SingleKeyAttention,
+    "attention-over-time": AttentionOverTime,
+    "gated": Gated,
+}
 
 
 class FrozenClassifier(nn.Module):
@@ -192,24 +223,33 @@ class FrozenClassifier(nn.Module):
     """
 
     def __init__(
-        self, visual: VisualBranch | None, landmarks: LandmarkBranch | EncodedLandmarks | None,
-        fusion: nn.Module | None, width: int, classes: int, dropout: float = 0.3,
-    ) -> None:  # fmt: skip
+        self,
+        visual: VisualBranch | None,
+        landmarks: LandmarkBranch | EncodedLandmarks | None,
+        fusion: nn.Module | None,
+        width: int,
+        classes: int,
+        dropout: float = 0.3,
+    ) -> None:
         super().__init__()
         branches = [branch for branch in (visual, landmarks) if branch is not None]
         if not branches or (len(branches) == 2 and fusion is None):
-            raise SettingsError(f"{len(branches)} branches and no fusion: give a branch, or two and a fusion")
+            raise SettingsError(
+                f"{len(branches)} branches and no fusion: give a branch, or two and a fusion"
+            )
         self.visual, self.landmarks = visual, landmarks
         self.fusion = fusion if len(branches) == 2 else None
-        self.head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, classes))
+        self.head = nn.Sequential(
+            nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, classes)
+        )
         self.classes = classes
 
     def forward(self, batch: Batch) -> Tensor:
         """Scores (B, K), not normalised.
 
         Args:
-            batch: `features` (B, T, D) and `shown` (B, T) bool for the visual branch; `points` (B, T', J, C), `mask`
-                (B, T', J) and `lengths` (B,) for landmarks.
+            batch: `features` (B, T, D) and `shown` (B, T) bool for the visual branch; `points` (B,
+                T', J, C), `mask` (B, T', J) and `lengths` (B,) for landmarks.
         """
         seen: list[Seen] = []
         if self.visual is not None:
@@ -221,17 +261,23 @@ class FrozenClassifier(nn.Module):
         return self.head(seen[0][0] if self.fusion is None else self.fusion(*seen))
 
     @torch.no_grad()
-    def predict(self, features: Tensor | None = None, landmarks: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Predictions (B,), confidence (B,) and probabilities (B, K) of whole clips, as seed 004's model gives them.
+    def predict(
+        self, features: Tensor | None = None, landmarks: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Predictions (B,), confidence (B,) and probabilities (B, K) of whole clips, as seed 004's
+        model gives them.
 
         Args:
             features: (B, T, D), for the visual branch.
-            landmarks: (B, T, J * C), zeros = not found, in the order in which the model was trained (see
-                `frozen_files.points_of` for files in the seed's order).
+            landmarks: (B, T, J * C), zeros = not found, in the order in which the model was trained
+                (see `frozen_files.points_of` for files in the seed's order).
         """
         batch = {}
         if features is not None:
-            batch |= {"features": features, "shown": features.new_ones(features.shape[:2], dtype=torch.bool)}
+            batch |= {
+                "features": features,
+                "shown": features.new_ones(features.shape[:2], dtype=torch.bool),
+            }
         if landmarks is not None:
             points = landmarks[:, :, None]
             batch |= {"points": points, "mask": torch.ones_like(points[..., 0], dtype=torch.bool)}
@@ -244,10 +290,19 @@ class FrozenClassifier(nn.Module):
 
 
 def frozen_model(
-    inputs: Sequence[str], fusion: str, size: int, points: int, classes: int, width: int = 256, layers: int = 2,
-    heads: int = 4, intermediate: int = 1024, dropout: float = 0.3, positions: int = 64,
+    inputs: Sequence[str],
+    fusion: str,
+    size: int,
+    points: int,
+    classes: int,
+    width: int = 256,
+    layers: int = 2,
+    heads: int = 4,
+    intermediate: int = 1024,
+    dropout: float = 0.3,
+    positions: int = 64,
     encoder: nn.Module | None = None,
-) -> FrozenClassifier:  # fmt: skip
+) -> FrozenClassifier:
     """The classifier of these sizes.
 
     Args:
@@ -269,4 +324,6 @@ def frozen_model(
         landmarks = EncodedLandmarks(encoder, width)
     elif "landmarks" in inputs:
         landmarks = LandmarkBranch(points, width, layers, heads, intermediate, dropout, positions)
-    return FrozenClassifier(visual, landmarks, FROZEN_FUSIONS[fusion](width, heads, dropout), width, classes, dropout)
+    return FrozenClassifier(
+        visual, landmarks, FROZEN_FUSIONS[fusion](width, heads, dropout), width, classes, dropout
+    )

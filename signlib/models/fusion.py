@@ -1,7 +1,7 @@
 """Several modalities to one vector: a list of tensors in, one tensor out.
 
-Every fusion knows which modalities a clip has (`present`), so that any subset works at test time; what a
-missing modality would have held changes nothing.
+Every fusion knows which modalities a clip has (`present`), so that any subset works at test time;
+what a missing modality would have held changes nothing.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from signlib.errors import SettingsError
 
 
 class WeightedFusion(nn.Module):
-    """Each modality projected, then their weighted mean; one learned weight each, softmax over those present.
+    """Each modality projected, then their weighted mean; one learned weight each, softmax over
+    those present.
 
     Args:
         sizes: D of each modality.
@@ -33,7 +34,9 @@ class WeightedFusion(nn.Module):
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool, at least one True a row."""
         share = self.shares(present)
-        projected = torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1)
+        projected = torch.stack(
+            [head(x) for head, x in zip(self.heads, features, strict=True)], dim=1
+        )
         return (share[..., None] * projected.masked_fill(~present[..., None], 0)).sum(1)
 
     def shares(self, present: Tensor) -> Tensor:
@@ -42,7 +45,8 @@ class WeightedFusion(nn.Module):
 
 
 class ConcatFusion(nn.Module):
-    """Projected modalities side by side through a linear layer; a learned vector stands for a missing one.
+    """Projected modalities side by side through a linear layer; a learned vector stands for a
+    missing one.
 
     Args:
         sizes: D of each modality; width: F.
@@ -59,8 +63,14 @@ class ConcatFusion(nn.Module):
 
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
-        projected = torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1)
-        return self.mix(torch.where(present[..., None], projected, self.absent.weight.to(projected.dtype)).flatten(1))
+        projected = torch.stack(
+            [head(x) for head, x in zip(self.heads, features, strict=True)], dim=1
+        )
+        return self.mix(
+            torch.where(
+                present[..., None], projected, self.absent.weight.to(projected.dtype)
+            ).flatten(1)
+        )
 
 
 class GatedFusion(nn.Module):
@@ -69,7 +79,8 @@ class GatedFusion(nn.Module):
     Args:
         sizes: D of each modality; width: F.
 
-    Source: Arevalo et al. 2017, gated multimodal units, with a softmax over the modalities that are there.
+    Source: Arevalo et al. 2017, gated multimodal units, with a softmax over the modalities that are
+    there.
     """
 
     over_time = False
@@ -82,7 +93,9 @@ class GatedFusion(nn.Module):
 
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
-        projected = torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1)
+        projected = torch.stack(
+            [head(x) for head, x in zip(self.heads, features, strict=True)], dim=1
+        )
         projected = projected.masked_fill(~present[..., None], 0)
         gate = self.gate(projected.flatten(1)).unflatten(1, (len(self.heads), -1))
         gate = gate.masked_fill(~present[..., None], -torch.inf).softmax(1)
@@ -97,25 +110,35 @@ class CrossAttentionFusion(nn.Module):
         heads: of the attention; must divide the width.
         dropout: on the attention.
 
-    Moments carry a learned mark of their modality and their place in time (sine and cosine of the share of
-    the clip that has passed), so that modalities with different rates meet.
+    Moments carry a learned mark of their modality and their place in time (sine and cosine of the
+    share of the clip that has passed), so that modalities with different rates meet.
     """
 
     over_time = True
 
-    def __init__(self, sizes: Sequence[int], width: int, heads: int = 6, dropout: float = 0.0) -> None:
+    def __init__(
+        self, sizes: Sequence[int], width: int, heads: int = 6, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         if width % heads:
-            raise SettingsError(f"fusion width {width} cannot be shared by {heads} heads; heads must divide the width")
+            raise SettingsError(
+                f"fusion width {width} cannot be shared by {heads} heads; heads must divide the"
+                " width"
+            )
         self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
-        self.mark = nn.Embedding.from_pretrained(torch.randn(len(sizes), width) * 0.02, freeze=False)
+        self.mark = nn.Embedding.from_pretrained(
+            torch.randn(len(sizes), width) * 0.02, freeze=False
+        )
         self.query = nn.Embedding.from_pretrained(torch.randn(1, width) * 0.02, freeze=False)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.norm = nn.LayerNorm(width)
         self.size = width
 
     def forward(
-        self, features: Sequence[Tensor], present: Tensor, masks: Sequence[Tensor | None] | None = None
+        self,
+        features: Sequence[Tensor],
+        present: Tensor,
+        masks: Sequence[Tensor | None] | None = None,
     ) -> Tensor:
         """(B, F).
 
@@ -137,7 +160,9 @@ class CrossAttentionFusion(nn.Module):
 
 
 def _time_code(real: Tensor, width: int) -> Tensor:
-    """(B, T, F) sine and cosine of each moment's place in its clip (0 .. 1); padding does not count."""
+    """(B, T, F) sine and cosine of each moment's place in its clip (0 .. 1); padding does not
+    count.
+    """
     place = (real.cumsum(1) - 0.5) / real.sum(1, keepdim=True).clamp(min=1)
     rate = torch.pi * 2.0 ** torch.arange((width + 1) // 2, device=real.device).clamp(max=6)
     angle = place[..., None] * rate
@@ -153,7 +178,8 @@ FUSIONS = {
 
 
 def drop_modalities(present: Tensor, chance: float) -> Tensor:
-    """Forget each modality of each clip with that chance; a clip that would lose all keeps one of its own.
+    """Forget each modality of each clip with that chance; a clip that would lose all keeps one of
+    its own.
 
     Args:
         present: (B, M) bool.

@@ -21,7 +21,8 @@ class GraphSizes:
 
     Attributes:
         stem: channels after fusion.
-        channels, blocks: of each stage; every stage but the first halves the frames in its first block.
+        channels, blocks: of each stage; every stage but the first halves the frames in its first
+            block.
         hops: bones that a layer reaches; the adjacency has one subset more.
         bands: gates of the last stage see powers of three frequency bands besides motion.
         attend: subsets of the adjacency are weighted clip by clip.
@@ -50,21 +51,34 @@ VARIANTS = {
     "nano": GraphSizes(24, (32, 48, 64), (1, 1, 1), hops=1, attend=False, dropout=0.2),
     "small": GraphSizes(32, (48, 64, 96), (1, 2, 2)),
     "base": GraphSizes(48, (64, 96, 128), (2, 2, 2), bottleneck=True, dropout=0.3, drop_path=0.05),
-    "large": GraphSizes(48, (80, 112, 160), (2, 2, 2), bands=True, bottleneck=True, dropout=0.3, drop_path=0.1),
+    "large": GraphSizes(
+        48, (80, 112, 160), (2, 2, 2), bands=True, bottleneck=True, dropout=0.3, drop_path=0.1
+    ),
 }
 """Source: seed 003, "Model Variant Configs"."""
 
 TOGETHER = 16
-"""Bodies that go through the blocks together on a CPU without gradients: more would leave its caches."""
+"""Bodies that go through the blocks together on a CPU without gradients: more would leave its
+caches.
+"""
 
 
 class Block(nn.Module):
-    """Gather over joints, filter over time, gate, attend; beside a shortcut, with no activation after the sum."""
+    """Gather over joints, filter over time, gate, attend; beside a shortcut, with no activation
+    after the sum.
+    """
 
     def __init__(
-        self, channels: int, out: int, stride: int, adjacency: Tensor, near: Neighbours, attend: bool, bands: bool,
+        self,
+        channels: int,
+        out: int,
+        stride: int,
+        adjacency: Tensor,
+        near: Neighbours,
+        attend: bool,
+        bands: bool,
         drop_path: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.graph = GraphMix(channels, out, adjacency, near, attend)
         self.time = Stretch(out, stride)
@@ -77,10 +91,13 @@ class Block(nn.Module):
         found = self.time(hardswish(self.graph(x)))
         motion, by_frame, by_joint = summaries(found)
         gate = self.gate(motion, found)
-        # Attention sees what the gate leaves: a factor a channel may as well be drawn into the means.
+        # Attention sees what the gate leaves: a factor a channel may as well be drawn into the
+        # means.
         c, u, w = self.attention(by_frame * gate, by_joint * gate)
         gate = self.drop_path(gate)
-        return rescale(found, gate * c, gate * u, w, x if self.shortcut is None else self.shortcut(x))
+        return rescale(
+            found, gate * c, gate * u, w, x if self.shortcut is None else self.shortcut(x)
+        )
 
 
 class GraphNetwork(nn.Module):
@@ -90,33 +107,44 @@ class GraphNetwork(nn.Module):
         variant: `nano`, `small`, `base`, `large`, or sizes of your own.
         adjacency: (hops + 1, J, J) of the skeleton, from `graph.adjacency`.
         classes: K.
-        streams, channels: S and C of the batch; the seed's streams are joint, velocity and bone, C = 3.
+        streams, channels: S and C of the batch; the seed's streams are joint, velocity and bone, C
+            = 3.
         head: `seed`, `plain`, or `infogcn` (see `gcn_heads`).
         bodies: how many bodies of a clip are looked at; 1 takes the first.
         dropout, drop_path: instead of the variant's.
 
-    Bodies that are there are folded into the batch; others are never computed and never enter a statistic. Their
-    pooled features are averaged, not their scores: so the head's batch norm, bottleneck and classifier see each clip
-    once, however many bodies it shows.
+    Bodies that are there are folded into the batch; others are never computed and never enter a
+    statistic. Their pooled features are averaged, not their scores: so the head's batch norm,
+    bottleneck and classifier see each clip once, however many bodies it shows.
 
     Raises:
-        SettingsError: for an unknown variant, head, or an adjacency whose subsets do not fit the variant's hops.
+        SettingsError: for an unknown variant, head, or an adjacency whose subsets do not fit the
+            variant's hops.
 
-    Source: seed 003 at the commit that has the stated counts: 75,596 / 284,461 / 600,912 / 911,376 parameters for
+    Source: seed 003 at the commit that has the stated counts: 75,596 / 284,461 / 600,912 / 911,376
+    parameters for
         25 joints, 60 classes and three streams.
     Differs: the seed looks at the first body only.
     """
 
     def __init__(
-        self, variant: str | GraphSizes, adjacency: Tensor, classes: int, streams: int = 3, channels: int = 3,
-        head: str = "seed", bodies: int = 2, dropout: float | None = None, drop_path: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        variant: str | GraphSizes,
+        adjacency: Tensor,
+        classes: int,
+        streams: int = 3,
+        channels: int = 3,
+        head: str = "seed",
+        bodies: int = 2,
+        dropout: float | None = None,
+        drop_path: float | None = None,
+    ) -> None:
         super().__init__()
         sizes = _sizes(variant)
         if len(adjacency) != sizes.hops + 1:
             raise SettingsError(
-                f"the adjacency has {len(adjacency)} subsets, this variant needs {sizes.hops + 1}: make it with "
-                f"hops={sizes.hops}"
+                f"the adjacency has {len(adjacency)} subsets, this variant needs {sizes.hops + 1}:"
+                f" make it with hops={sizes.hops}"
             )
         self.sizes, self.classes, self.bodies = sizes, classes, bodies
         self.streams, self.joints, self.channels = streams, adjacency.shape[1], channels
@@ -132,7 +160,9 @@ class GraphNetwork(nn.Module):
                     nn.init.zeros_(part.bias)
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Scores (B, K), not normalised, for streams (B, P, S, T, J, C) and bodies (B, P), True where one is."""
+        """Scores (B, K), not normalised, for streams (B, P, S, T, J, C) and bodies (B, P), True
+        where one is.
+        """
         streams, bodies = batch["streams"][:, : self.bodies], batch["bodies"][:, : self.bodies]
         self._check(streams)
         folded = streams.flatten(0, 1) if bodies.all() else streams[bodies]
@@ -155,18 +185,21 @@ class GraphNetwork(nn.Module):
         return x
 
     def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
-        """The head's own loss for the last forward in training mode; a scalar, 0 for a head without one.
+        """The head's own loss for the last forward in training mode; a scalar, 0 for a head without
+        one.
 
         Args:
             targets: (B,) or (B, K); only `infogcn` needs them.
 
-        It can be asked once after each such forward, in the thread that called it. The seed weighs its own by 0.01
-        (`training.ib_loss_weight`); `infogcn` has its weights inside.
+        It can be asked once after each such forward, in the thread that called it. The seed weighs
+        its own by 0.01 (`training.ib_loss_weight`); `infogcn` has its weights inside.
         """
         return self.head.auxiliary_loss(targets)
 
     def fused(self) -> "GraphNetwork":
-        """A copy for inference with every batch norm folded into the layer before it; the same scores."""
+        """A copy for inference with every batch norm folded into the layer before it; the same
+        scores.
+        """
         model = copy.deepcopy(self).eval().requires_grad_(False)
         for part in model.modules():
             if isinstance(part, Layer):
@@ -174,11 +207,14 @@ class GraphNetwork(nn.Module):
         return model
 
     def _check(self, streams: Tensor) -> None:
-        expected, found = (self.streams, self.joints, self.channels), (streams.shape[2], *streams.shape[4:])
+        expected, found = (
+            (self.streams, self.joints, self.channels),
+            (streams.shape[2], *streams.shape[4:]),
+        )
         if found != expected:
             raise SettingsError(
-                f"a batch with (streams, joints, channels)={tuple(found)} came to a model for {expected}; change "
-                "model.streams or the skeleton"
+                f"a batch with (streams, joints, channels)={tuple(found)} came to a model for"
+                f" {expected}; change model.streams or the skeleton"
             )
 
 

@@ -1,6 +1,8 @@
-"""What scales the features of a block: a gate for each channel, attention to frames and joints, dropped paths.
+"""What scales the features of a block: a gate for each channel, attention to frames and joints,
+dropped paths.
 
-Each gives small factors; the block's features are read once for their means and multiplied once by all factors.
+Each gives small factors; the block's features are read once for their means and multiplied once by
+all factors.
 """
 
 import math
@@ -20,10 +22,11 @@ def reduced(channels: int) -> int:
 
 
 class Gate(nn.Module):
-    """A factor for each channel from how much it moves: 1 + alpha (sigmoid(W2 relu(W1 d)) - 1), alpha from 0.
+    """A factor for each channel from how much it moves: 1 + alpha (sigmoid(W2 relu(W1 d)) - 1),
+    alpha from 0.
 
-    d (N, C) is the mean over frames and joints of |x[t + 1] - x[t]|; with `bands` also the mean power in the lower,
-    middle and upper third of the spectrum over time, (N, 4 C) in all.
+    d (N, C) is the mean over frames and joints of |x[t + 1] - x[t]|; with `bands` also the mean
+    power in the lower, middle and upper third of the spectrum over time, (N, 4 C) in all.
 
     Source: seed 003, MotionGate and HybridGate.
     """
@@ -45,9 +48,11 @@ class Gate(nn.Module):
 class Attention(nn.Module):
     """A factor for each frame, joint and channel: 1 + alpha (a_t a_j - 1), alpha from 0.
 
-    a_t (N, T, 1, C) sees the mean over joints, a_j (N, 1, J, C) the mean over frames, each through a narrow layer.
+    a_t (N, T, 1, C) sees the mean over joints, a_j (N, 1, J, C) the mean over frames, each through
+    a narrow layer.
 
-    Source: seed 003, ST_JointAtt. (EfficientGCN's own shares the first layer between frames and joints.)
+    Source: seed 003, ST_JointAtt. (EfficientGCN's own shares the first layer between frames and
+    joints.)
     """
 
     def __init__(self, channels: int) -> None:
@@ -58,8 +63,14 @@ class Attention(nn.Module):
         self.alpha = nn.Parameter(torch.zeros(channels))
 
     def forward(self, by_frame: Tensor, by_joint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """c (C,), u (N, T, 1, C) and w (N, 1, J, C) of the factor c + u w, from the means in the shapes of u and w."""
-        return 1 - self.alpha, self.alpha * self._branch(self.frames, by_frame), self._branch(self.joints, by_joint)
+        """c (C,), u (N, T, 1, C) and w (N, 1, J, C) of the factor c + u w, from the means in the
+        shapes of u and w.
+        """
+        return (
+            1 - self.alpha,
+            self.alpha * self._branch(self.frames, by_frame),
+            self._branch(self.joints, by_joint),
+        )
 
     @staticmethod
     def _branch(layers: nn.ModuleList, x: Tensor) -> Tensor:
@@ -68,7 +79,9 @@ class Attention(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Leaves a body's features out with probability `rate` while training, and scales up those that stay."""
+    """Leaves a body's features out with probability `rate` while training, and scales up those that
+    stay.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -83,7 +96,8 @@ class DropPath(nn.Module):
 
 
 def band_powers(x: Tensor) -> Tensor:
-    """(N, 3 C): mean of |rfft|^2 over time, over joints and over the lower, middle, upper third of T // 2 + 1 bins.
+    """(N, 3 C): mean of |rfft|^2 over time, over joints and over the lower, middle, upper third of
+    T // 2 + 1 bins.
 
     In at least 32 bits whatever autocast says: the power of a long clip is beyond half precision.
     """
@@ -95,13 +109,17 @@ def band_powers(x: Tensor) -> Tensor:
         bins = power.shape[1]
         third = max(bins // 3, 1)
         bands = power[:, :third], power[:, third : 2 * third], power[:, 2 * third :]
-        return torch.cat([band.mean(1) if band.shape[1] else torch.zeros_like(power[:, 0]) for band in bands], 1)
+        return torch.cat(
+            [band.mean(1) if band.shape[1] else torch.zeros_like(power[:, 0]) for band in bands], 1
+        )
 
 
 @lru_cache
 def fourier(frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(2 F, T): cosines, then sines, of the F = T // 2 + 1 bins of a real Fourier transform."""
-    bins, times = (torch.arange(count, dtype=dtype, device=device) for count in (frames // 2 + 1, frames))
+    bins, times = (
+        torch.arange(count, dtype=dtype, device=device) for count in (frames // 2 + 1, frames)
+    )
     turns = torch.outer(bins, times) / frames
     # Whole turns are dropped first: the sine of a large angle is less exact.
     angles = 2 * math.pi * (turns % 1)
@@ -109,17 +127,23 @@ def fourier(frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def summaries(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean absolute step from frame to frame (N, C), means over joints (N, T, 1, C) and over frames (N, 1, J, C)."""
+    """Mean absolute step from frame to frame (N, C), means over joints (N, T, 1, C) and over frames
+    (N, 1, J, C).
+    """
     return _Summaries.apply(x)
 
 
 def rescale(x: Tensor, c: Tensor, u: Tensor, w: Tensor, rest: Tensor) -> Tensor:
-    """rest + x (c + u w) for x and rest (N, T, J, C), c (N, 1, 1, C), u (N, T, 1, C) and w (N, 1, J, C)."""
+    """rest + x (c + u w) for x and rest (N, T, J, C), c (N, 1, 1, C), u (N, T, 1, C) and w (N, 1,
+    J, C).
+    """
     return _Rescale.apply(x, c, u, w, rest)
 
 
 class _Summaries(torch.autograd.Function):
-    """Written out because the three gradients meet in one tensor, which autograd would fill three times."""
+    """Written out because the three gradients meet in one tensor, which autograd would fill three
+    times.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

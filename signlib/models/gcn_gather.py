@@ -1,6 +1,8 @@
-"""Gathering over a graph's neighbours: as sums over short lists on a CPU, as one matrix product elsewhere.
+"""Gathering over a graph's neighbours: as sums over short lists on a CPU, as one matrix product
+elsewhere.
 
-A skeleton has few bones: of 3 x 25 x 25 shares all but 127 are zero, of 3 x 543 x 543 all but 1 in 100.
+A skeleton has few bones: of 3 x 25 x 25 shares all but 127 are zero, of 3 x 543 x 543 all but 1 in
+100.
 """
 
 import torch
@@ -25,10 +27,14 @@ class Neighbours:
         outputs = self.taker * subsets + self.subset
         self.order = self.giver.argsort(stable=True)
         self.to_outputs = _Lists(self.giver, joints, outputs, joints * subsets)
-        self.to_inputs = _Lists(outputs[self.order], joints * subsets, self.giver[self.order], joints)
+        self.to_inputs = _Lists(
+            outputs[self.order], joints * subsets, self.giver[self.order], joints
+        )
 
     def gather(self, x: Tensor, shares: Tensor) -> Tensor:
-        """(N, T, J, K C): for each joint w and subset k the sum over v of shares[k, v, w] x_v; x is (N, T, J, C)."""
+        """(N, T, J, K C): for each joint w and subset k the sum over v of shares[k, v, w] x_v; x is
+        (N, T, J, C).
+        """
         if x.device.type != "cpu":
             return gather_densely(x, shares)
         values = shares[self.subset, self.giver, self.taker]
@@ -47,7 +53,9 @@ def gather_densely(x: Tensor, shares: Tensor) -> Tensor:
 
 
 class _Lists:
-    """Which rows each bag adds up, for as many frames as were ever asked for: fewer frames are a part of it."""
+    """Which rows each bag adds up, for as many frames as were ever asked for: fewer frames are a
+    part of it.
+    """
 
     def __init__(self, rows: Tensor, rows_a_frame: int, bags: Tensor, bags_a_frame: int) -> None:
         starts = torch.bincount(bags, minlength=bags_a_frame).cumsum(0).roll(1)
@@ -61,7 +69,10 @@ class _Lists:
         if len(self.made[0]) < frames * len(self.one[0][0]):
             frame = torch.arange(frames)[:, None]
             self.made = tuple((frame * step + first).flatten().int() for first, step in self.one)
-        return [made[: frames * len(first)] for made, (first, _) in zip(self.made, self.one, strict=True)]
+        return [
+            made[: frames * len(first)]
+            for made, (first, _) in zip(self.made, self.one, strict=True)
+        ]
 
 
 class _Gather(torch.autograd.Function):
@@ -96,5 +107,7 @@ def _add_up(x: Tensor, values: Tensor, lists: _Lists) -> Tensor:
     """(M, bags, C): sums of rows of x (M, rows, C), weighted by values (E,)."""
     rows, starts, _ = lists(len(x))
     weights = values.to(x.dtype).repeat(len(x))
-    out = functional.embedding_bag(rows, x.flatten(0, 1), starts, mode="sum", per_sample_weights=weights)
+    out = functional.embedding_bag(
+        rows, x.flatten(0, 1), starts, mode="sum", per_sample_weights=weights
+    )
     return out.view(len(x), -1, x.shape[2])

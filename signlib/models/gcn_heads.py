@@ -14,7 +14,9 @@ LATENT = 128
 
 
 class Pool(nn.Module):
-    """Mean and maximum over frames and joints, in a learned share for each channel, from half and half."""
+    """Mean and maximum over frames and joints, in a learned share for each channel, from half and
+    half.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -28,7 +30,8 @@ class Pool(nn.Module):
 
 
 def mean_over_bodies(x: Tensor, bodies: Tensor) -> Tensor:
-    """(B, C): the mean over each clip's bodies of x (N, C), whose rows are the True places of bodies (B, P) in order.
+    """(B, C): the mean over each clip's bodies of x (N, C), whose rows are the True places of
+    bodies (B, P) in order.
 
     A clip without any body gives zeros.
     """
@@ -57,7 +60,9 @@ class PlainHead(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """What a head keeps of its last training forward until its own loss is asked for; a copy does not get it."""
+    """What a head keeps of its last training forward until its own loss is asked for; a copy does
+    not get it.
+    """
 
     _last: tuple[Tensor, ...] | None = None
 
@@ -69,7 +74,10 @@ class Bottleneck(nn.Module):
         """
         last, self._last = self._last, None
         if last is None:
-            raise SettingsError("auxiliary_loss comes once after each forward in training mode; call the model first")
+            raise SettingsError(
+                "auxiliary_loss comes once after each forward in training mode; call the model"
+                " first"
+            )
         return last
 
     def __getstate__(self) -> dict:
@@ -79,8 +87,8 @@ class Bottleneck(nn.Module):
 class SeedHead(Bottleneck, PlainHead):
     """The plain head beside an information bottleneck that its scores do not depend on.
 
-    Mean and log-variance (B, 128) come from the pooled features; their divergence from a standard normal is the
-    auxiliary loss. It pulls both maps to zero and tells the features nothing more.
+    Mean and log-variance (B, 128) come from the pooled features; their divergence from a standard
+    normal is the auxiliary loss. It pulls both maps to zero and tells the features nothing more.
 
     Source: seed 003, `use_ib_loss` of base and large.
     """
@@ -102,29 +110,38 @@ class SeedHead(Bottleneck, PlainHead):
 
 
 class InfoGcnHead(Bottleneck):
-    """An information bottleneck that scores go through: z = mean + noise is what the classifier sees.
+    """An information bottleneck that scores go through: z = mean + noise is what the classifier
+    sees.
 
     Args:
         channels, classes, dropout: C, K, and dropout on the normed features.
         noise: z = mean + eps min(exp(noise log_variance), 100) while training, z = mean else.
-        centre, prior: weights of the length of the batch's mean z, and of the distance between each class's
-            mean z and its own of K orthogonal directions of length `spread`.
+        centre, prior: weights of the length of the batch's mean z, and of the distance between each
+            class's mean z and its own of K orthogonal directions of length `spread`.
 
     Source: Chi et al. 2022 (InfoGCN), section 3.2; weights and noise of their released settings.
     Differs: z has min(128, C) numbers as the seed's, theirs 256; theirs has a layer more before it.
     """
 
     def __init__(
-        self, channels: int, classes: int, dropout: float, noise: float = 0.5, centre: float = 1e-4,
-        prior: float = 0.1, spread: float = 3.0,
-    ) -> None:  # fmt: skip
+        self,
+        channels: int,
+        classes: int,
+        dropout: float,
+        noise: float = 0.5,
+        centre: float = 1e-4,
+        prior: float = 0.1,
+        spread: float = 3.0,
+    ) -> None:
         super().__init__()
         latent = min(LATENT, channels)
         self.noise, self.centre, self.prior = noise, centre, prior
         self.norm, self.dropout = nn.BatchNorm1d(channels), nn.Dropout(dropout)
         self.mean, self.log_variance = nn.Linear(channels, latent), nn.Linear(channels, latent)
         self.classifier = nn.Linear(latent, classes)
-        self.register_buffer("directions", nn.init.orthogonal_(torch.empty(classes, latent), spread))
+        self.register_buffer(
+            "directions", nn.init.orthogonal_(torch.empty(classes, latent), spread)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (B, K)."""
@@ -139,12 +156,14 @@ class InfoGcnHead(Bottleneck):
         """centre |mean z| + prior (mean square of class means of z less their directions).
 
         Args:
-            targets: (B,) classes, or (B, K) shares of classes; a class's mean is weighted by them, and classes that
-                nobody has do not count.
+            targets: (B,) classes, or (B, K) shares of classes; a class's mean is weighted by them,
+                and classes that nobody has do not count.
         """
         (z,) = self.taken()
         if targets is None:
-            raise SettingsError("head=infogcn: auxiliary_loss needs the batch's targets; pass (B,) or (B, K)")
+            raise SettingsError(
+                "head=infogcn: auxiliary_loss needs the batch's targets; pass (B,) or (B, K)"
+            )
         shares = targets if targets.ndim == 2 else functional.one_hot(targets, len(self.directions))
         shares, z = shares.float(), z.float()
         weight = shares.sum(0)
@@ -153,8 +172,12 @@ class InfoGcnHead(Bottleneck):
         return self.centre * z.mean(0).norm() + self.prior * distance[weight > 0].mean()
 
 
-def build_head(kind: str, channels: int, classes: int, dropout: float, bottleneck: bool) -> nn.Module:
-    """The head called `kind`; `bottleneck` says whether the seed's has its own loss (base and large)."""
+def build_head(
+    kind: str, channels: int, classes: int, dropout: float, bottleneck: bool
+) -> nn.Module:
+    """The head called `kind`; `bottleneck` says whether the seed's has its own loss (base and
+    large).
+    """
     if kind not in HEADS:
         raise SettingsError(f"head={kind!r} is unknown; choose from {', '.join(HEADS)}")
     if kind == "infogcn":

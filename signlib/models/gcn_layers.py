@@ -1,6 +1,8 @@
-"""Pieces of the LAST-E graph network, each on (N, T, J, C): channels last, so that every product is one matrix product.
+"""Pieces of the LAST-E graph network, each on (N, T, J, C): channels last, so that every product is
+one matrix product.
 
-A layer is `Mix` (channels) or `Slide` (frames) with its batch norm inside; `fuse` folds the norm into the weights.
+A layer is `Mix` (channels) or `Slide` (frames) with its batch norm inside; `fuse` folds the norm
+into the weights.
 """
 
 import math
@@ -22,7 +24,8 @@ class Norm(nn.BatchNorm2d):
 
 
 class Layer(nn.Module):
-    """A convolution without bias and its batch norm; `fuse` makes it a convolution with bias and no norm.
+    """A convolution without bias and its batch norm; `fuse` makes it a convolution with bias and no
+    norm.
 
     Args:
         channels, out: Ci and Co.
@@ -32,9 +35,15 @@ class Layer(nn.Module):
     """
 
     def __init__(
-        self, channels: int, out: int, kernel: int = 1, stride: int = 1, groups: int = 1, normed: bool = True,
+        self,
+        channels: int,
+        out: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        normed: bool = True,
         fan_out: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         size, step, pad = (kernel, 1), (stride, 1), (kernel // 2, 0)
         self.conv = nn.Conv2d(channels, out, size, step, pad, groups=groups, bias=False)
@@ -66,7 +75,8 @@ class Mix(Layer):
 class Slide(Layer):
     """A filter over time for each channel by itself: (N, T, J, C) to (N, ceil(T / stride), J, C).
 
-    Its initial spread counts all channels' filters, as if each reached every channel: so the seed's.
+    Its initial spread counts all channels' filters, as if each reached every channel: so the
+    seed's.
     """
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
@@ -76,17 +86,22 @@ class Slide(Layer):
 class GraphMix(Layer):
     """Joints gather from their neighbours, then channels mix: (N, T, J, Ci) to (N, T, J, Co).
 
-    y_w = norm(sum_k a_k W_k sum_v A_k[v, w] E_k[v, w] x_v), with E learned from ones, and a_k = 1 or, with `attend`,
-    the softmax over k of a linear map L of all K means of W_k A_k x over frames and joints.
+    y_w = norm(sum_k a_k W_k sum_v A_k[v, w] E_k[v, w] x_v), with E learned from ones, and a_k = 1
+    or, with `attend`, the softmax over k of a linear map L of all K means of W_k A_k x over frames
+    and joints.
 
     Source: seed 003, SpatialGCN; Yan et al. 2018, section 3.5, for the learned importance of edges.
-    Differs: the seed mixes first and gathers K Co channels; gathering first is the same sum over K Ci of them. The
+    Differs: the seed mixes first and gathers K Co channels; gathering first is the same sum over K
+    Ci of them. The
         means are linear in x, so attention needs the mean of x alone.
 
-    `sparse = False` gathers by a matrix product everywhere, for exporters that know no sums over lists.
+    `sparse = False` gathers by a matrix product everywhere, for exporters that know no sums over
+    lists.
     """
 
-    def __init__(self, channels: int, out: int, adjacency: Tensor, near: Neighbours, attend: bool) -> None:
+    def __init__(
+        self, channels: int, out: int, adjacency: Tensor, near: Neighbours, attend: bool
+    ) -> None:
         subsets, joints = adjacency.shape[:2]
         super().__init__(subsets * channels, out, fan_out=subsets * out)
         self.register_buffer("adjacency", adjacency, persistent=False)
@@ -101,7 +116,10 @@ class GraphMix(Layer):
         gathered = self.near.gather(x, shares) if self.sparse else gather_densely(x, shares)
         if self.attention is None and self.attended is None:
             return super().forward(gathered)
-        weights = self.subset_weights(x, shares).repeat_interleave(x.shape[3], 1)[:, :, None] * self.flat.T
+        weights = (
+            self.subset_weights(x, shares).repeat_interleave(x.shape[3], 1)[:, :, None]
+            * self.flat.T
+        )
         mixed = torch.bmm(gathered.flatten(1, 2), weights).view(*x.shape[:3], -1)
         return self.normed(mixed if self.conv.bias is None else mixed + self.conv.bias)
 
@@ -119,7 +137,10 @@ class GraphMix(Layer):
     def attention_of_gathered(self) -> Tensor:
         """(K, K Ci): L and W in one, since nothing lies between them."""
         subsets = len(self.adjacency)
-        attention, weight = self.attention.weight.unflatten(1, (subsets, -1)), self.flat.unflatten(1, (subsets, -1))
+        attention, weight = (
+            self.attention.weight.unflatten(1, (subsets, -1)),
+            self.flat.unflatten(1, (subsets, -1)),
+        )
         return torch.einsum("jko,okc->jkc", attention, weight).flatten(1)
 
     @torch.no_grad()
@@ -133,7 +154,8 @@ class GraphMix(Layer):
 class Stretch(nn.Module):
     """The temporal unit: widen, filter over time, narrow, each with a norm, beside a shortcut.
 
-    Source: seed 003, EpSepTCN (depth 1); Song et al. 2022 (EfficientGCN), separable temporal layers.
+    Source: seed 003, EpSepTCN (depth 1); Song et al. 2022 (EfficientGCN), separable temporal
+    layers.
     """
 
     def __init__(self, channels: int, stride: int, expand: int = 2, kernel: int = 5) -> None:

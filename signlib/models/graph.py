@@ -14,43 +14,58 @@ PARTITIONS = ("distance", "spatial")
 
 
 def adjacency(
-    edges: Sequence[tuple[int, int]], joints: int, hops: int, partition: str = "distance", centre: int | None = None
+    edges: Sequence[tuple[int, int]],
+    joints: int,
+    hops: int,
+    partition: str = "distance",
+    centre: int | None = None,
 ) -> Tensor:
-    """(K, J, J) float32 with K = hops + 1: how much joint v (row) gives to joint w (column), by subset k.
+    """(K, J, J) float32 with K = hops + 1: how much joint v (row) gives to joint w (column), by
+    subset k.
 
     Args:
         edges: pairs of joint indices; the direction does not matter.
         joints: J.
         hops: bones that one layer reaches.
-        partition: `distance`: subset k holds the pairs exactly k bones apart, all weighted by 1 / sqrt(d_v d_w)
-            with d the number of joints within reach; `spatial`: the seed's, see `spatial_subsets`.
+        partition: `distance`: subset k holds the pairs exactly k bones apart, all weighted by 1 /
+            sqrt(d_v d_w) with d the number of joints within reach; `spatial`: the seed's, see
+            `spatial_subsets`.
         centre: joint that `spatial` measures from; without it the one nearest to all others.
 
     Raises:
         SettingsError: for an unknown partition, a joint outside the skeleton or fewer than one hop.
 
     Source: Yan et al. 2018 (ST-GCN), section 3.3, distance partition and normalisation.
-    Differs: the seed names a spatial partition, but keeps only its first K subsets: with two hops both subsets two
-        bones away are lost and its table of receptive fields is not true. The distance partition has as many
-        subsets, is symmetric and makes that table true.
+    Differs: the seed names a spatial partition, but keeps only its first K subsets: with two hops
+    both subsets two
+        bones away are lost and its table of receptive fields is not true. The distance partition
+        has as many subsets, is symmetric and makes that table true.
     """
     if partition not in PARTITIONS:
-        raise SettingsError(f"partition={partition!r} is unknown; choose from {', '.join(PARTITIONS)}")
+        raise SettingsError(
+            f"partition={partition!r} is unknown; choose from {', '.join(PARTITIONS)}"
+        )
     if hops < 1:
         raise SettingsError(f"hops={hops}: a layer must reach at least 1 bone")
     distance = hop_distances(edges, joints, hops)
     if partition == "spatial":
-        return spatial_subsets(distance, hops, most_central(edges, joints) if centre is None else centre)
+        return spatial_subsets(
+            distance, hops, most_central(edges, joints) if centre is None else centre
+        )
     subsets = torch.stack([(distance == hop).float() for hop in range(hops + 1)])
     degree = subsets.sum((0, 1))
     return subsets * (degree[:, None] * degree).rsqrt()
 
 
 def hop_distances(edges: Sequence[tuple[int, int]], joints: int, hops: int | None = None) -> Tensor:
-    """(J, J) bones on the shortest way between two joints; infinity where there is none of at most `hops` bones."""
+    """(J, J) bones on the shortest way between two joints; infinity where there is none of at most
+    `hops` bones.
+    """
     outside = [edge for edge in edges if not (min(edge) >= 0 and max(edge) < joints)]
     if outside:
-        raise SettingsError(f"edge {outside[0]} lies outside {joints} joints; number them from 0 to {joints - 1}")
+        raise SettingsError(
+            f"edge {outside[0]} lies outside {joints} joints; number them from 0 to {joints - 1}"
+        )
     neighbours = torch.zeros(joints, joints)
     if len(edges):
         rows, columns = torch.tensor(edges).T
@@ -75,12 +90,14 @@ def spatial_subsets(distance: Tensor, hops: int, centre: int) -> Tensor:
     """(K, J, J): the seed's partition, of which only the first K subsets are kept, faults included.
 
     Args:
-        distance: (J, J) from `hop_distances` with the same `hops`; beyond them it is infinite, to the centre too.
+        distance: (J, J) from `hop_distances` with the same `hops`; beyond them it is infinite, to
+            the centre too.
         hops: K - 1.
         centre: joint index.
 
-    Subset 0 is the joint itself. For each hop follow the pairs whose row lies as far from the centre as its column
-    or farther, then those whose row lies nearer. Each subset is normalised by its own column sums on both sides.
+    Subset 0 is the joint itself. For each hop follow the pairs whose row lies as far from the
+    centre as its column or farther, then those whose row lies nearer. Each subset is normalised by
+    its own column sums on both sides.
 
     Source: seed 003, graph at the commit that has its parameter counts.
     """

@@ -16,7 +16,15 @@ from signlib.models.layers import LandmarkStreams, TemporalStem, masked_mean
 Batch = Mapping[str, Tensor]
 
 
-def bert(width: int, layers: int, heads: int, intermediate: int, positions: int, dropout: float, pooler: bool):
+def bert(
+    width: int,
+    layers: int,
+    heads: int,
+    intermediate: int,
+    positions: int,
+    dropout: float,
+    pooler: bool,
+):
     """A BERT that is fed with embeddings and so has a vocabulary of one."""
     config = BertConfig(
         vocab_size=1,
@@ -43,13 +51,21 @@ class SeedLandmarkEncoder(nn.Module):
 
     Source: seed 000, "Skeleton Encoder": 10,802,304 parameters (unused pooler and vocabulary of one
         included) + 417,408 of the projection.
-    Differs: missing points are zeros, not 999; the projection is trained (the origin's optimiser forgot it).
+    Differs: missing points are zeros, not 999; the projection is trained (the origin's optimiser
+    forgot it).
     """
 
     def __init__(
-        self, joints: int, coordinates: int, width: int, layers: int, heads: int, intermediate: int,
-        frames: int = 16, dropout: float = 0.1,
-    ) -> None:  # fmt: skip
+        self,
+        joints: int,
+        coordinates: int,
+        width: int,
+        layers: int,
+        heads: int,
+        intermediate: int,
+        frames: int = 16,
+        dropout: float = 0.1,
+    ) -> None:
         super().__init__()
         self.frames, self.size = frames, width
         self.project = nn.Linear(joints * coordinates, width)
@@ -63,7 +79,10 @@ class SeedLandmarkEncoder(nn.Module):
         """The first frame's state (B, D), all states (B, T, D), and which frames are real (B, T)."""
         points, mask = batch["points"], batch["mask"]
         if points.shape[1] > self.frames:
-            raise ClipError(f"{points.shape[1]} frames are more than this encoder's {self.frames}; resample the clips")
+            raise ClipError(
+                f"{points.shape[1]} frames are more than this encoder's {self.frames}; resample the"
+                " clips"
+            )
         real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
         x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2))
         states = self.encoder(inputs_embeds=x, attention_mask=real.long()).last_hidden_state
@@ -71,7 +90,8 @@ class SeedLandmarkEncoder(nn.Module):
 
 
 class LandmarkEncoder(nn.Module):
-    """Streams, temporal stem, CLS token, BERT; the CLS state beside the mean of the others comes out.
+    """Streams, temporal stem, CLS token, BERT; the CLS state beside the mean of the others comes
+    out.
 
     Args:
         joints, coordinates: J and C.
@@ -82,14 +102,28 @@ class LandmarkEncoder(nn.Module):
     """
 
     def __init__(
-        self, joints: int, coordinates: int, hands: Sequence[Sequence[int]], streams: Sequence[str], width: int,
-        layers: int, heads: int, intermediate: int, positions: int = 256, dropout: float = 0.1,
-        stem_blocks: int = 2, stem_kernel: int = 5, stem_stride: int = 2, stem_dropout: float = 0.1,
-    ) -> None:  # fmt: skip
+        self,
+        joints: int,
+        coordinates: int,
+        hands: Sequence[Sequence[int]],
+        streams: Sequence[str],
+        width: int,
+        layers: int,
+        heads: int,
+        intermediate: int,
+        positions: int = 256,
+        dropout: float = 0.1,
+        stem_blocks: int = 2,
+        stem_kernel: int = 5,
+        stem_stride: int = 2,
+        stem_dropout: float = 0.1,
+    ) -> None:
         super().__init__()
         self.positions, self.size = positions, 2 * width
         self.streams = LandmarkStreams(joints, coordinates, hands, streams)
-        self.stem = TemporalStem(self.streams.size, width, stem_blocks, stem_kernel, stem_stride, stem_dropout)
+        self.stem = TemporalStem(
+            self.streams.size, width, stem_blocks, stem_kernel, stem_stride, stem_dropout
+        )
         self.cls = nn.Parameter(torch.randn(width) * 0.02)
         self.encoder = bert(width, layers, heads, intermediate, positions, dropout, pooler=False)
 
@@ -98,15 +132,16 @@ class LandmarkEncoder(nn.Module):
         return self.encode(batch)[0]
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """CLS state beside the mean of the others (B, 2 D); those others, each beside the CLS state (B, T', 2 D), and
-        which of them are real (B, T')."""
+        """CLS state beside the mean of the others (B, 2 D); those others, each beside the CLS state
+        (B, T', 2 D), and which of them are real (B, T')."""
         points, mask = batch["points"], batch["mask"]
         real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
         tokens, real = self.stem(self.streams(points, mask & real[..., None]), real)
         if tokens.shape[1] >= self.positions:
             raise ClipError(
-                f"{tokens.shape[1]} tokens are more than model.max_positions={self.positions} allows (one is the CLS "
-                "token): set features.frames, a larger stem_stride or more positions"
+                f"{tokens.shape[1]} tokens are more than model.max_positions={self.positions}"
+                " allows (one is the CLS token): set features.frames, a larger stem_stride or more"
+                " positions"
             )
         x = torch.cat([self.cls.expand(len(tokens), 1, -1), tokens], dim=1)
         attention = torch.cat([real.new_ones(len(real), 1), real], dim=1)

@@ -1,4 +1,6 @@
-"""Pieces that several models share: streams of a skeleton, masked temporal convolution, masked mean."""
+"""Pieces that several models share: streams of a skeleton, masked temporal convolution, masked
+mean.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -13,7 +15,9 @@ TIPS_AND_KNUCKLES = (0, 4, 8, 12, 16, 20, 5, 9, 13, 17)
 """Wrist, finger tips and knuckles of a 21-point hand: their distances say which shape it has."""
 
 FINGER_BONES = tuple(
-    bone for f in range(5) for bone in ((0, 4 * f + 1), *((4 * f + k, 4 * f + k + 1) for k in (1, 2, 3)))
+    bone
+    for f in range(5)
+    for bone in ((0, 4 * f + 1), *((4 * f + k, 4 * f + k + 1) for k in (1, 2, 3)))
 )
 
 
@@ -24,8 +28,9 @@ class LandmarkStreams(nn.Module):
         joints: J.
         coordinates: C, 2 or 3.
         hands: indices of the 21 joints of each hand among the J; empty when there are none.
-        streams: `point` (as they are), `local` (hands about their wrists, in palms), `bone` (directions of
-            the finger bones), `pair` (distances of tips and knuckles), `velocity` (of every point).
+        streams: `point` (as they are), `local` (hands about their wrists, in palms), `bone`
+            (directions of the finger bones), `pair` (distances of tips and knuckles), `velocity`
+            (of every point).
 
     Raises:
         SettingsError: when every stream needs hands and there are none.
@@ -33,16 +38,22 @@ class LandmarkStreams(nn.Module):
     Hands that are not seen give zeros and a 0 among the last features, one per hand.
     """
 
-    def __init__(self, joints: int, coordinates: int, hands: Sequence[Sequence[int]], streams: Sequence[str]) -> None:
+    def __init__(
+        self, joints: int, coordinates: int, hands: Sequence[Sequence[int]], streams: Sequence[str]
+    ) -> None:
         super().__init__()
         self.streams, self.hands = tuple(streams), len(hands)
         if not hands and set(streams) <= {"local", "bone", "pair"}:
             raise SettingsError(
-                f"model.streams={list(streams)} need hands, and these joints have none; add 'point' or change "
-                "features.joints"
+                f"model.streams={list(streams)} need hands, and these joints have none; add 'point'"
+                " or change features.joints"
             )
         pairs = torch.tensor(list(combinations(TIPS_AND_KNUCKLES, 2)))
-        self.register_buffer("hand_joints", torch.tensor([list(h) for h in hands], dtype=torch.long), persistent=False)
+        self.register_buffer(
+            "hand_joints",
+            torch.tensor([list(h) for h in hands], dtype=torch.long),
+            persistent=False,
+        )
         self.register_buffer("bones", torch.tensor(FINGER_BONES).T, persistent=False)
         self.register_buffer("pairs", pairs.T, persistent=False)
         sizes = {
@@ -81,7 +92,11 @@ class LandmarkStreams(nn.Module):
             bones = local[..., self.bones[1], :] - local[..., self.bones[0], :]
             out.append((bones / (bones.norm(dim=-1, keepdim=True) + 1e-3)).flatten(2))
         if "pair" in self.streams:
-            out.append((local[..., self.pairs[1], :] - local[..., self.pairs[0], :]).norm(dim=-1).flatten(2))
+            out.append(
+                (local[..., self.pairs[1], :] - local[..., self.pairs[0], :])
+                .norm(dim=-1)
+                .flatten(2)
+            )
         return [*out, shown[..., 0, 0]]
 
 
@@ -98,7 +113,8 @@ class MaskedNorm(nn.BatchNorm1d):
 
 
 class TemporalStem(nn.Module):
-    """Frames to tokens: normalise, project, residual depthwise-separable convolutions in time, pool.
+    """Frames to tokens: normalise, project, residual depthwise-separable convolutions in time,
+    pool.
 
     Args:
         size: F, features a frame.
@@ -108,28 +124,37 @@ class TemporalStem(nn.Module):
         dropout: on the input features and after each block.
     """
 
-    def __init__(self, size: int, width: int, blocks: int, kernel: int, stride: int, dropout: float) -> None:
+    def __init__(
+        self, size: int, width: int, blocks: int, kernel: int, stride: int, dropout: float
+    ) -> None:
         super().__init__()
         self.norm, self.drop, self.stride = MaskedNorm(size), nn.Dropout(dropout), stride
         self.project = nn.Linear(size, width)
         self.depthwise = nn.ModuleList(
-            nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width) for _ in range(blocks)
+            nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+            for _ in range(blocks)
         )
         self.norms = nn.ModuleList(MaskedNorm(width) for _ in range(blocks))
         self.pointwise = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, T, F) and mask (B, T) to tokens (B, T', D) and their mask (B, T'), T' = ceil(T / stride)."""
+        """x (B, T, F) and mask (B, T) to tokens (B, T', D) and their mask (B, T'), T' = ceil(T /
+        stride).
+        """
         keep = mask[..., None].to(x.dtype)
         x = self.project(self.drop(self.norm(x, mask))) * keep
-        for depthwise, norm, pointwise in zip(self.depthwise, self.norms, self.pointwise, strict=True):
+        for depthwise, norm, pointwise in zip(
+            self.depthwise, self.norms, self.pointwise, strict=True
+        ):
             mixed = norm(depthwise(x.transpose(1, 2)).transpose(1, 2), mask)
             x = (x + self.drop(functional.gelu(pointwise(mixed)))) * keep
         return pool_frames(x, mask, self.stride)
 
 
 def pool_frames(x: Tensor, mask: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-    """Means over `stride` frames, of real frames only: (B, T, D), (B, T) to (B, ceil(T / stride), D) and mask."""
+    """Means over `stride` frames, of real frames only: (B, T, D), (B, T) to (B, ceil(T / stride),
+    D) and mask.
+    """
     if stride == 1:
         return x, mask
     extra = -x.shape[1] % stride

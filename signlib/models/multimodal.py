@@ -1,6 +1,8 @@
-"""One encoder a modality, a fusion, a small classifier: any subset of colour, depth and landmarks to class scores.
+"""One encoder a modality, a fusion, a small classifier: any subset of colour, depth and landmarks
+to class scores.
 
-Which modalities a clip has stands in the batch (`present`); a clip that lacks one is scored from the others.
+Which modalities a clip has stands in the batch (`present`); a clip that lacks one is scored from
+the others.
 """
 
 from collections.abc import Mapping
@@ -18,15 +20,17 @@ MODALITIES = ("rgb", "depth", "skeleton")
 
 def mlp_head(width: int, classes: int, dropout: float) -> nn.Sequential:
     """Two linear layers with GELU and drop-out between them. Source: seed 000, "Classifier"."""
-    return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, classes))
+    return nn.Sequential(
+        nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, classes)
+    )
 
 
 class MultimodalClassifier(nn.Module):
     """Class scores (B, K) from whatever a batch holds.
 
     Args:
-        encoders: modality -> encoder with `size` and `encode` (vector, moments, and for landmarks their mask);
-            names from `MODALITIES`.
+        encoders: modality -> encoder with `size` and `encode` (vector, moments, and for landmarks
+            their mask); names from `MODALITIES`.
         fusion: from `models.fusion`, for the encoders' sizes in the order of `MODALITIES`.
         classes: K.
         dropout: in the classifier.
@@ -37,13 +41,19 @@ class MultimodalClassifier(nn.Module):
     """
 
     def __init__(
-        self, encoders: Mapping[str, nn.Module], fusion: nn.Module, classes: int, dropout: float = 0.1,
+        self,
+        encoders: Mapping[str, nn.Module],
+        fusion: nn.Module,
+        classes: int,
+        dropout: float = 0.1,
         drop_modality: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         unknown = set(encoders) - set(MODALITIES)
         if unknown or not encoders:
-            raise SettingsError(f"modalities {sorted(encoders)} must be some of {', '.join(MODALITIES)}")
+            raise SettingsError(
+                f"modalities {sorted(encoders)} must be some of {', '.join(MODALITIES)}"
+            )
         self.modalities = tuple(name for name in MODALITIES if name in encoders)
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.modalities})
         self.fusion, self.classes, self.drop_modality = fusion, classes, drop_modality
@@ -53,13 +63,16 @@ class MultimodalClassifier(nn.Module):
         """Scores (B, K), not normalised.
 
         Args:
-            batch: `present` (B, M) bool in the order of `modalities`, and for each of them its input: `colour`
-                (B, T, H, W, 3) or `depth` (B, T, H, W) uint8; `points`, `mask`, `lengths` for landmarks.
+            batch: `present` (B, M) bool in the order of `modalities`, and for each of them its
+                input: `colour` (B, T, H, W, 3) or `depth` (B, T, H, W) uint8; `points`, `mask`,
+                `lengths` for landmarks.
         """
         present = batch["present"]
         if self.training:
             present = drop_modalities(present, self.drop_modality)
-        vectors, moments, masks = zip(*(self._encoded(name, batch) for name in self.modalities), strict=True)
+        vectors, moments, masks = zip(
+            *(self._encoded(name, batch) for name in self.modalities), strict=True
+        )
         inputs = (moments, present, masks) if self.fusion.over_time else (vectors, present)
         return self.classifier(self.fusion(*inputs))
 

@@ -1,7 +1,7 @@
 """Seed 002's recogniser: a recurrent encoder of 36 numbers a frame, and glosses read with CTC.
 
-A clip says one gloss, so what is wanted of CTC is one number a gloss: the probability that the clip says this
-gloss and nothing else, over all alignments. It is computed for all glosses at once.
+A clip says one gloss, so what is wanted of CTC is one number a gloss: the probability that the clip
+says this gloss and nothing else, over all alignments. It is computed for all glosses at once.
 """
 
 from collections.abc import Mapping
@@ -46,8 +46,10 @@ class GlossReader(nn.Module):
         dropout: before the last layer.
 
     Source: seed 002, stage 2: with width 64, one layer and 20 glosses 71,893 parameters.
-    Differs: the seed answers with the first gloss of the best path, which may be none, or one that the whole reading
-        gives little; here the likeliest reading of one gloss is the answer. `first_gloss` gives the seed's.
+    Differs: the seed answers with the first gloss of the best path, which may be none, or one that
+    the whole reading
+        gives little; here the likeliest reading of one gloss is the answer. `first_gloss` gives the
+        seed's.
     """
 
     def __init__(self, encoder: PhonologyEncoder, glosses: int, dropout: float) -> None:
@@ -67,16 +69,20 @@ class GlossReader(nn.Module):
 
 
 def one_gloss(scores: Tensor, lengths: Tensor) -> Tensor:
-    """(B, K) log probability of each one-gloss reading: blanks, then frames of the gloss, then blanks.
+    """(B, K) log probability of each one-gloss reading: blanks, then frames of the gloss, then
+    blanks.
 
     Args:
         scores: (B, T, K + 1) log probabilities, class 0 the blank.
         lengths: (B,) real frames.
 
-    The gloss stands in frames s <= t < e. With B and G the sums of the blank's and the gloss's log probabilities
-    over the frames before, a reading has B_s + G_e - G_s + B_T - B_e; all s < e are summed by one running sum.
+    The gloss stands in frames s <= t < e. With B and G the sums of the blank's and the gloss's log
+    probabilities over the frames before, a reading has B_s + G_e - G_s + B_T - B_e; all s < e are
+    summed by one running sum.
     """
-    before = torch.nn.functional.pad(scores.double().cumsum(1), (0, 0, 1, 0))  # sums in float lose the small ones
+    before = torch.nn.functional.pad(
+        scores.double().cumsum(1), (0, 0, 1, 0)
+    )  # sums in float lose the small ones
     lead = before[..., :1] - before[..., 1:]  # B - G, (B, T + 1, K)
     started = torch.logcumsumexp(lead[:, :-1], dim=1)
     over = torch.arange(1, lead.shape[1], device=lengths.device) > lengths[:, None]
@@ -86,7 +92,9 @@ def one_gloss(scores: Tensor, lengths: Tensor) -> Tensor:
 
 
 def first_gloss(scores: Tensor, lengths: Tensor) -> Tensor:
-    """(B,) what the seed answers: the first gloss (from 0) of each best path, -1 where all frames are blank."""
+    """(B,) what the seed answers: the first gloss (from 0) of each best path, -1 where all frames
+    are blank.
+    """
     real = real_frames(lengths, scores.shape[1])
     best = scores.argmax(-1).masked_fill(~real, 0)
     place = (best > 0).int().argmax(1)
@@ -94,5 +102,7 @@ def first_gloss(scores: Tensor, lengths: Tensor) -> Tensor:
 
 
 def blank_share(scores: Tensor, lengths: Tensor) -> Tensor:
-    """Mean probability of the blank over all real frames; unlike a share of best classes it has a gradient."""
+    """Mean probability of the blank over all real frames; unlike a share of best classes it has a
+    gradient.
+    """
     return scores[..., 0].exp()[real_frames(lengths, scores.shape[1])].mean()

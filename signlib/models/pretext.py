@@ -1,7 +1,9 @@
-"""Learning from clips without glosses: views of one clip find each other, hidden frames are told by their codes.
+"""Learning from clips without glosses: views of one clip find each other, hidden frames are told by
+their codes.
 
-In seed 002's form the quantiser sits on the raw features, so its loss trains the codebooks and nothing else; the
-encoder learns from the contrast alone. In the form `codes` the same codebooks set the encoder a task.
+In seed 002's form the quantiser sits on the raw features, so its loss trains the codebooks and
+nothing else; the encoder learns from the contrast alone. In the form `codes` the same codebooks set
+the encoder a task.
 """
 
 import math
@@ -22,7 +24,8 @@ EMBEDDING = 128
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """How badly two views of each clip find each other among all views of a batch: at chance `chance_of(B)`.
+    """How badly two views of each clip find each other among all views of a batch: at chance
+    `chance_of(B)`.
 
     Args:
         first, second: (B, D) of the two views; lengths do not matter.
@@ -59,7 +62,9 @@ class ProductQuantiser(nn.Module):
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
         if len(sizes) != len(GROUPS) or min(sizes) < 2:
-            raise SettingsError(f"phonology.codebooks={list(sizes)}: give {len(GROUPS)} sizes from 2 on")
+            raise SettingsError(
+                f"phonology.codebooks={list(sizes)}: give {len(GROUPS)} sizes from 2 on"
+            )
         self.sizes, self.columns = tuple(sizes), tuple(GROUPS.values())
         self.books = nn.ParameterList(
             torch.empty(size, part.stop - part.start).uniform_(-1 / size, 1 / size)
@@ -84,7 +89,8 @@ class ProductQuantiser(nn.Module):
         return torch.cat([book[own] for book, own in zip(self.books, codes, strict=True)], -1)
 
     def margins(self, x: Tensor) -> Tensor:
-        """(..., 5) how far each part may move before its code can change: half the gap between its two nearest codes.
+        """(..., 5) how far each part may move before its code can change: half the gap between its
+        two nearest codes.
 
         By the triangle inequality a move shorter than that leaves the nearest code nearest.
         """
@@ -93,7 +99,8 @@ class ProductQuantiser(nn.Module):
 
 
 def seed_quantiser_loss(quantiser: ProductQuantiser, x: Tensor) -> Tensor:
-    """Seed 002's: mse(x, q) + mean over parts of mse(sg e, x) + 0.25 mse(e, sg x), for frames (N, 36).
+    """Seed 002's: mse(x, q) + mean over parts of mse(sg e, x) + 0.25 mse(e, sg x), for frames (N,
+    36).
 
     Only the last term has a gradient, and only for the codebooks: x depends on no parameter.
     """
@@ -101,14 +108,16 @@ def seed_quantiser_loss(quantiser: ProductQuantiser, x: Tensor) -> Tensor:
     # The straight-through value x + sg(e - x) is e as a number and x as a gradient.
     loss = functional.mse_loss(x + (found - x).detach(), x.detach())
     parts = [
-        functional.mse_loss(found[:, p].detach(), x[:, p]) + 0.25 * functional.mse_loss(found[:, p], x[:, p].detach())
+        functional.mse_loss(found[:, p].detach(), x[:, p])
+        + 0.25 * functional.mse_loss(found[:, p], x[:, p].detach())
         for p in quantiser.columns
     ]
     return loss + torch.stack(parts).mean()
 
 
 class PretextNetwork(nn.Module):
-    """An encoder with what it needs to learn without glosses; as a model it gives one vector a clip.
+    """An encoder with what it needs to learn without glosses; as a model it gives one vector a
+    clip.
 
     Args:
         encoder: of frames.
@@ -117,15 +126,22 @@ class PretextNetwork(nn.Module):
         readout: `last` or `mean`.
         projection: width before the contrast.
 
-    Source: seed 002, stage 1. At 128/2 with the origin's codebooks: 664,704 + 788,608 + 1,248 parameters.
-    Differs: `mean` reads all frames where the seed takes the last one, of which the backward LSTM has seen nothing
-        but itself; in `codes` codebooks are fitted once (k-means) and fixed, so that they cannot collapse.
+    Source: seed 002, stage 1. At 128/2 with the origin's codebooks: 664,704 + 788,608 + 1,248
+    parameters.
+    Differs: `mean` reads all frames where the seed takes the last one, of which the backward LSTM
+    has seen nothing
+        but itself; in `codes` codebooks are fitted once (k-means) and fixed, so that they cannot
+        collapse.
     """
 
     def __init__(
-        self, encoder: PhonologyEncoder, codebooks: Sequence[int], form: str = "codes", readout: str = "mean",
+        self,
+        encoder: PhonologyEncoder,
+        codebooks: Sequence[int],
+        form: str = "codes",
+        readout: str = "mean",
         projection: int = 2048,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.encoder, self.form, self.readout = encoder, form, readout
         self.projection = nn.Sequential(
@@ -162,7 +178,8 @@ class PretextNetwork(nn.Module):
         found = self.encoder(shown, mask)[hidden & mask]
         wanted = codes[hidden & mask]
         each = [
-            functional.cross_entropy(head(found), own, ignore_index=-1, reduction="sum") / (own >= 0).sum().clamp(min=1)
+            functional.cross_entropy(head(found), own, ignore_index=-1, reduction="sum")
+            / (own >= 0).sum().clamp(min=1)
             for head, own in zip(self.heads, wanted.unbind(-1), strict=True)
         ]
         seen = (wanted >= 0).any(0)
@@ -170,7 +187,9 @@ class PretextNetwork(nn.Module):
 
 
 def hide(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
-    """(B, T) which frames are hidden: stretches of `span` at random places until about that share of each clip."""
+    """(B, T) which frames are hidden: stretches of `span` at random places until about that share
+    of each clip.
+    """
     if not share:
         return torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
     starts = torch.rand(len(lengths), frames, device=lengths.device) < 1 - (1 - share) ** (1 / span)

@@ -1,7 +1,7 @@
 """VideoMAE on colour or depth: 16 frames to one vector, and to one vector for each pair of frames.
 
-Colour starts from weights that others trained; depth starts from nothing, or (a control) from the colour
-weights with the channels of the patch embedding added up.
+Colour starts from weights that others trained; depth starts from nothing, or (a control) from the
+colour weights with the channels of the patch embedding added up.
 """
 
 from pathlib import Path
@@ -18,10 +18,18 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def videomae(
-    width: int, layers: int, heads: int, intermediate: int, channels: int, size: int = 224, patch: int = 16,
-    frames: int = 16, tubelet: int = 2,
-) -> VideoMAEModel:  # fmt: skip
-    """A VideoMAE encoder with random weights, without the last norm (its output is meant to be averaged).
+    width: int,
+    layers: int,
+    heads: int,
+    intermediate: int,
+    channels: int,
+    size: int = 224,
+    patch: int = 16,
+    frames: int = 16,
+    tubelet: int = 2,
+) -> VideoMAEModel:
+    """A VideoMAE encoder with random weights, without the last norm (its output is meant to be
+    averaged).
 
     Args:
         width, layers, heads, intermediate: of the transformer.
@@ -30,26 +38,41 @@ def videomae(
         frames, tubelet: T, and how many frames one token spans.
 
     Raises:
-        SettingsError: when heads do not divide the width, patches the picture or tubelets the frames.
+        SettingsError: when heads do not divide the width, patches the picture or tubelets the
+            frames.
     """
-    pairs = {"width/heads": (width, heads), "size/patch": (size, patch), "frames/tubelet": (frames, tubelet)}
+    pairs = {
+        "width/heads": (width, heads),
+        "size/patch": (size, patch),
+        "frames/tubelet": (frames, tubelet),
+    }
     for names, (whole, part) in pairs.items():
         if whole % part:
-            raise SettingsError(f"video encoder: {names} = {whole}/{part} leaves a rest; choose numbers that divide")
+            raise SettingsError(
+                f"video encoder: {names} = {whole}/{part} leaves a rest; choose numbers that divide"
+            )
     return VideoMAEModel(
         VideoMAEConfig(
-            hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=intermediate,
-            num_channels=channels, image_size=size, patch_size=patch, num_frames=frames, tubelet_size=tubelet,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            intermediate_size=intermediate,
+            num_channels=channels,
+            image_size=size,
+            patch_size=patch,
+            num_frames=frames,
+            tubelet_size=tubelet,
             use_mean_pooling=True,
         )
-    )  # fmt: skip
+    )
 
 
 def pretrained_videomae(source: str = PRETRAINED) -> VideoMAEModel:
     """The weights at a local path, or of that name on the Hugging Face hub.
 
     Raises:
-        SettingsError: when there is neither such a folder nor a network (or cache) that knows the name.
+        SettingsError: when there is neither such a folder nor a network (or cache) that knows the
+            name.
     """
     try:
         return VideoMAEModel.from_pretrained(source, use_safetensors=True)
@@ -57,8 +80,9 @@ def pretrained_videomae(source: str = PRETRAINED) -> VideoMAEModel:
         kind = "folder" if Path(source).exists() else "name"
         first = str(error).splitlines()[0]
         raise SettingsError(
-            f"video weights {source!r}: this {kind} cannot be loaded ({first}); give the path of a downloaded copy "
-            f"of {PRETRAINED} (config.json and model.safetensors), or model.rgb.weights= for random weights"
+            f"video weights {source!r}: this {kind} cannot be loaded ({first}); give the path of a"
+            f" downloaded copy of {PRETRAINED} (config.json and model.safetensors), or"
+            " model.rgb.weights= for random weights"
         ) from None
 
 
@@ -73,7 +97,9 @@ class VideoEncoder(nn.Module):
     Source: seed 000; mean over all 1,568 tokens, there is no CLS token.
     """
 
-    def __init__(self, model: VideoMAEModel, checkpointing: bool = False, motion: bool = False) -> None:
+    def __init__(
+        self, model: VideoMAEModel, checkpointing: bool = False, motion: bool = False
+    ) -> None:
         super().__init__()
         self.model, self.size, self.motion = model, model.config.hidden_size, motion
         if checkpointing:
@@ -99,7 +125,8 @@ class VideoEncoder(nn.Module):
 
 
 def depth_from_colour(depth: VideoMAEModel, colour: VideoMAEModel) -> None:
-    """Start a one-channel encoder from a three-channel one: equal weights, patch embedding summed over channels.
+    """Start a one-channel encoder from a three-channel one: equal weights, patch embedding summed
+    over channels.
 
     A grey picture then gives the same tokens as the same picture in three channels.
 
@@ -113,16 +140,21 @@ def depth_from_colour(depth: VideoMAEModel, colour: VideoMAEModel) -> None:
     odd = [name for name in own if name not in state or own[name].shape != state[name].shape]
     if odd:
         raise SettingsError(
-            f"depth cannot start from the colour weights: {odd[0]} has shape {tuple(own[odd[0]].shape)}; give the "
-            "depth encoder the colour encoder's width, layers, heads, intermediate, size and patch"
+            f"depth cannot start from the colour weights: {odd[0]} has shape"
+            f" {tuple(own[odd[0]].shape)}; give the depth encoder the colour encoder's width,"
+            " layers, heads, intermediate, size and patch"
         )
     depth.load_state_dict(state)
 
 
 def colour_input(frames: Tensor) -> Tensor:
-    """(B, T, 3, H, W) float for uint8 pictures (B, T, H, W, 3), normalised as the pre-trained weights expect."""
+    """(B, T, 3, H, W) float for uint8 pictures (B, T, H, W, 3), normalised as the pre-trained
+    weights expect.
+    """
     scaled = frames.movedim(-1, 2).float() / 255
-    mean, deviation = (torch.tensor(v, device=frames.device).view(3, 1, 1) for v in (MEAN, DEVIATION))
+    mean, deviation = (
+        torch.tensor(v, device=frames.device).view(3, 1, 1) for v in (MEAN, DEVIATION)
+    )
     return (scaled - mean) / deviation
 
 

@@ -14,8 +14,14 @@ _LAYOUTS = {
         "isolated signs: colour and depth videos, label csv files",
         "smoke/autsl --glosses 5 --signers 4 --size 128",
     ),
-    "wlasl": ("isolated signs: json files and videos", "smoke/wlasl --glosses 5 --signers 4 --size 128"),
-    "phoenix-2014": ("sentences: corpus csv, stm, pictures", "smoke/phoenix --glosses 20 --signers 3 --sentences 4"),
+    "wlasl": (
+        "isolated signs: json files and videos",
+        "smoke/wlasl --glosses 5 --signers 4 --size 128",
+    ),
+    "phoenix-2014": (
+        "sentences: corpus csv, stm, pictures",
+        "smoke/phoenix --glosses 20 --signers 3 --sentences 4",
+    ),
     "ntu60": ("everyday actions: .skeleton files", "smoke/ntu60 --actions 10 --signers 5"),
 }
 
@@ -24,28 +30,57 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="python -m signlib.synthesis",
-        description="Write a generated corpus in an official layout; run it again to go on after a stop.",
-        epilog="example: python -m signlib.synthesis autsl smoke/autsl --glosses 5 --signers 4 --size 128",
+        description=(
+            "Write a generated corpus in an official layout; run it again to go on after a stop."
+        ),
+        epilog=(
+            "example: python -m signlib.synthesis autsl smoke/autsl --glosses 5 --signers 4"
+            " --size 128"
+        ),
     )
     kinds = top.add_subparsers(dest="layout", required=True, metavar="LAYOUT")
     for name, (text, example) in _LAYOUTS.items():
         made = kinds.add_parser(
-            name, help=text, description=text, epilog=f"example: python -m signlib.synthesis {name} {example}",
+            name,
+            help=text,
+            description=text,
+            epilog=f"example: python -m signlib.synthesis {name} {example}",
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        )  # fmt: skip
-        made.add_argument("out", metavar="OUT", help="an empty or new folder, or one that was begun here")
+        )
+        made.add_argument(
+            "out", metavar="OUT", help="an empty or new folder, or one that was begun here"
+        )
         if name == "ntu60":
-            made.add_argument("--actions", "--glosses", type=int, default=60, metavar="N", help="how many, up to 60")
+            made.add_argument(
+                "--actions",
+                "--glosses",
+                type=int,
+                default=60,
+                metavar="N",
+                help="how many, up to 60",
+            )
         else:
-            made.add_argument("--glosses", type=int, default=20, metavar="N", help="size of the lexicon")
-        made.add_argument("--signers", type=int, default=5, metavar="N", help="persons over all three splits")
+            made.add_argument(
+                "--glosses", type=int, default=20, metavar="N", help="size of the lexicon"
+            )
+        made.add_argument(
+            "--signers", type=int, default=5, metavar="N", help="persons over all three splits"
+        )
         repeats = ("--sentences", "--repetitions") if name == "phoenix-2014" else ("--repetitions",)
-        made.add_argument(*repeats, dest="repetitions", type=int, default=2, metavar="N", help="of each signer")
-        made.add_argument("--seed", type=int, default=0, metavar="N", help="another seed is another world")
-        made.add_argument("--hardness", type=float, default=1.0, metavar="H", help="0 all alike .. 3 hardest")
+        made.add_argument(
+            *repeats, dest="repetitions", type=int, default=2, metavar="N", help="of each signer"
+        )
+        made.add_argument(
+            "--seed", type=int, default=0, metavar="N", help="another seed is another world"
+        )
+        made.add_argument(
+            "--hardness", type=float, default=1.0, metavar="H", help="0 all alike .. 3 hardest"
+        )
         if name != "ntu60":
             size = {"autsl": 512, "wlasl": 256, "phoenix-2014": 210}[name]
-            made.add_argument("--size", type=int, default=size, metavar="PX", help="width of the pictures")
+            made.add_argument(
+                "--size", type=int, default=size, metavar="PX", help="width of the pictures"
+            )
         made.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     return top
 
@@ -70,11 +105,15 @@ def _write(options: argparse.Namespace):
 
     world = {"seed": options.seed, "hardness": options.hardness}
     if options.layout == "ntu60":
-        corpus = ActionCorpus(options.actions, options.signers, repetitions=options.repetitions, **world)
+        corpus = ActionCorpus(
+            options.actions, options.signers, repetitions=options.repetitions, **world
+        )
         return layouts.write_ntu60(corpus, options.out, workers=options.workers)
     if options.layout == "phoenix-2014":
         sentences = SentenceCorpus(options.glosses, options.signers, options.repetitions, **world)
-        return layouts.write_phoenix(sentences, options.out, size=options.size, workers=options.workers)
+        return layouts.write_phoenix(
+            sentences, options.out, size=options.size, workers=options.workers
+        )
     signs = GeneratedCorpus(options.glosses, options.signers, options.repetitions, **world)
     write = layouts.write_autsl if options.layout == "autsl" else layouts.write_wlasl
     return write(signs, options.out, size=options.size, workers=options.workers)

@@ -34,14 +34,14 @@ _OTHER_HAND = 0.12
 class ActionCorpus:
     """Every performer does every action a few times before all cameras at once.
 
-    A clip is called as in the official corpus (`S001C002P003R002A013`); it depends on seed, hardness and its
-    name only, and the cameras of one take see the same movement. A performer faces the second camera in odd
-    takes and the third one in even takes, as in the official recordings.
+    A clip is called as in the official corpus (`S001C002P003R002A013`); it depends on seed,
+    hardness and its name only, and the cameras of one take see the same movement. A performer faces
+    the second camera in odd takes and the third one in even takes, as in the official recordings.
 
     Attributes:
         actions: official numbers, 1 to 60; from 50 on two persons act.
-        performers: train and val performers have official training numbers, test performers official test
-            numbers, so that the reader's cross-subject split agrees with this one.
+        performers: train and val performers have official training numbers, test performers
+            official test numbers, so that the reader's cross-subject split agrees with this one.
         fps: 30.
     """
 
@@ -61,10 +61,12 @@ class ActionCorpus:
 
         Args:
             actions: how many (evenly spread over the official list), or which ones.
-            performers: 3 to 25; a fifth of them (at least one) for validation and as many for the test.
+            performers: 3 to 25; a fifth of them (at least one) for validation and as many for the
+                test.
             cameras: 1 to 3.
             repetitions: takes of each action by each performer, 1 to 100.
-            setups: different heights and distances of the cameras, 1 to 17; a performer keeps to one.
+            setups: different heights and distances of the cameras, 1 to 17; a performer keeps to
+                one.
             hardness: 0 to 3, see `bodies` and `kinect`.
 
         Raises:
@@ -85,18 +87,24 @@ class ActionCorpus:
         self.cameras, self.repetitions, self.setups = cameras, repetitions, setups
         self.seed, self.hardness = seed, float(hardness)
         held = max(1, performers // 5)
-        learn = [number for number in range(1, 41) if number in TRAIN_PERFORMERS][: performers - held]
+        learn = [number for number in range(1, 41) if number in TRAIN_PERFORMERS][
+            : performers - held
+        ]
         test = [number for number in range(1, 41) if number not in TRAIN_PERFORMERS][:held]
         splits = ["train"] * (len(learn) - held) + ["val"] * held + ["test"] * held
         self.splits = dict(zip([*learn, *test], splits, strict=True))
-        self.performers: dict[int, Performer] = {k: make_performer(k, seed, hardness) for k in self.splits}
+        self.performers: dict[int, Performer] = {
+            k: make_performer(k, seed, hardness) for k in self.splits
+        }
 
     def __len__(self) -> int:
         return len(self.actions) * len(self.performers) * self.cameras * self.repetitions
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
-        """One row a clip, with the columns of the official corpus; `file` is empty: ask `clip(name)`."""
+        """One row a clip, with the columns of the official corpus; `file` is empty: ask
+        `clip(name)`.
+        """
         rows = []
         for number, split in self.splits.items():
             setup = self._setup(number)
@@ -105,15 +113,26 @@ class ActionCorpus:
                     for camera in range(1, self.cameras + 1):
                         about = {"setup": setup, "camera": camera, "performer": number}
                         about |= {"replication": replication, "action": action}
-                        rows.append({
-                            "clip": f"S{setup:03d}C{camera:03d}P{number:03d}R{replication:03d}A{action:03d}",
-                            "file": "", "gloss": ACTIONS[action - 1], "signer": f"P{number:03d}", "split": split,
-                            "start": 0, "end": -1, "fps": self.fps, **about,
-                        })  # fmt: skip
+                        rows.append(
+                            {
+                                "clip": (
+                                    f"S{setup:03d}C{camera:03d}P{number:03d}R{replication:03d}A{action:03d}"
+                                ),
+                                "file": "",
+                                "gloss": ACTIONS[action - 1],
+                                "signer": f"P{number:03d}",
+                                "split": split,
+                                "start": 0,
+                                "end": -1,
+                                "fps": self.fps,
+                                **about,
+                            }
+                        )
         return pd.DataFrame(rows)
 
     def clip(self, name: str) -> np.ndarray:
-        """(T, 2, 25, 3) float32 metres in the camera's axes (`data.ntu60.SkeletonClip`); NaN = no such person.
+        """(T, 2, 25, 3) float32 metres in the camera's axes (`data.ntu60.SkeletonClip`); NaN = no
+        such person.
 
         Raises:
             SettingsError: for a name that is not in the manifest.
@@ -121,20 +140,28 @@ class ActionCorpus:
         return self.observed(name)[0]
 
     def observed(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The clip, and the (T, 2, 25) int8 tracking states: 2 tracked, 1 inferred, 0 no such person."""
+        """The clip, and the (T, 2, 25) int8 tracking states: 2 tracked, 1 inferred, 0 no such
+        person.
+        """
         setup, camera, *_ = self._find(name)
         rng = generator(self.seed, self.hardness, name, "sensor")
-        seen, states = observe(self.performance(name), self._sensor(setup, camera), rng, self.hardness, self.fps)
+        seen, states = observe(
+            self.performance(name), self._sensor(setup, camera), rng, self.hardness, self.fps
+        )
         missing = PERSONS - seen.shape[1]
         blank = np.full((len(seen), missing, *seen.shape[2:]), np.nan, np.float32)
         return np.concatenate([seen, blank], 1), np.pad(states, ((0, 0), (0, missing), (0, 0)))
 
     def performance(self, name: str) -> np.ndarray:
-        """(T, M, 25, 3) what happened: metres, x to the left of who faces camera 1, y down, origin on the floor."""
+        """(T, M, 25, 3) what happened: metres, x to the left of who faces camera 1, y down, origin
+        on the floor.
+        """
         return self._perform(name)[0]
 
     def truth(self, name: str) -> dict:
-        """Action, persons, performers, camera, take, frames at which movements ended, and how the camera stood."""
+        """Action, persons, performers, camera, take, frames at which movements ended, and how the
+        camera stood.
+        """
         setup, camera, number, replication, action = self._find(name)
         joints, script, people = self._perform(name)
         sensor = self._sensor(setup, camera)
@@ -160,7 +187,9 @@ class ActionCorpus:
     def _perform(self, name: str) -> tuple[np.ndarray, Script, list[Performer]]:
         setup, _, number, replication, action = self._find(name)
         take = generator(self.seed, self.hardness, "take", setup, number, replication, action)
-        people = [self.performers[number], self._partner(number)][: 2 if action in together.PROGRAMS else 1]
+        people = [self.performers[number], self._partner(number)][
+            : 2 if action in together.PROGRAMS else 1
+        ]
         # now and then somebody uses the other hand; two who act together use the same one
         other = take.random() < _OTHER_HAND * self.hardness
         people = [replace(who, left_handed=people[0].left_handed != other) for who in people]
@@ -170,9 +199,15 @@ class ActionCorpus:
         script.to(max(0.1, waits[0]))
         PROGRAMS[action](script)
         script.to(max(0.1, waits[1]))
-        return pose(script, people, self._places(action, replication, take), self.fps), script, people
+        return (
+            pose(script, people, self._places(action, replication, take), self.fps),
+            script,
+            people,
+        )
 
-    def _places(self, action: int, replication: int, take: np.random.Generator) -> list[tuple[float, float, float]]:
+    def _places(
+        self, action: int, replication: int, take: np.random.Generator
+    ) -> list[tuple[float, float, float]]:
         """x, z and heading of each person."""
         heading = _facing(replication) + self.hardness * take.normal(0, 0.2)
         x, z = self.hardness * take.normal(0, 0.10, 2)
@@ -197,7 +232,11 @@ class ActionCorpus:
         same = [other for other, split in self.splits.items() if split == self.splits[number]]
         partner = same[(same.index(number) + 1) % len(same)]
         # alone in a split: an extra person of whom no clip has the name
-        return self.performers[partner] if partner != number else make_performer(100 + number, self.seed, self.hardness)
+        return (
+            self.performers[partner]
+            if partner != number
+            else make_performer(100 + number, self.seed, self.hardness)
+        )
 
     def _find(self, name: str) -> tuple[int, int, int, int, int]:
         try:
@@ -206,12 +245,16 @@ class ActionCorpus:
             values = (0,) * 5
         setup, camera, number, replication, action = values
         if (
-            number not in self.performers or action not in self.actions or setup != self._setup(number)
-            or camera > self.cameras or replication > self.repetitions
-        ):  # fmt: skip
+            number not in self.performers
+            or action not in self.actions
+            or setup != self._setup(number)
+            or camera > self.cameras
+            or replication > self.repetitions
+        ):
             raise SettingsError(
-                f"clip {name!r} is not in this generated corpus of {len(self.actions)} actions, "
-                f"{len(self.performers)} performers, {self.cameras} cameras; take a name from its manifest"
+                f"clip {name!r} is not in this generated corpus of {len(self.actions)} actions,"
+                f" {len(self.performers)} performers, {self.cameras} cameras; take a name from its"
+                " manifest"
             )
         return values
 
@@ -219,11 +262,15 @@ class ActionCorpus:
 def _chosen(actions: int | Sequence[int]) -> tuple[int, ...]:
     if isinstance(actions, int):
         if not 1 <= actions <= len(ACTIONS):
-            raise SettingsError(f"actions={actions}: give 1 to {len(ACTIONS)}, or a list of official numbers")
+            raise SettingsError(
+                f"actions={actions}: give 1 to {len(ACTIONS)}, or a list of official numbers"
+            )
         return tuple(int(k) for k in np.linspace(1, len(ACTIONS), actions).round())
     wrong = [k for k in actions if k not in PROGRAMS]
     if wrong or not actions or len(set(actions)) != len(actions):
-        raise SettingsError(f"actions={list(actions)}: give different official numbers of 1 to {len(ACTIONS)}")
+        raise SettingsError(
+            f"actions={list(actions)}: give different official numbers of 1 to {len(ACTIONS)}"
+        )
     return tuple(sorted(actions))
 
 

@@ -16,21 +16,47 @@ from signlib.synthesis.signers import HARDEST
 Colour = tuple[float, float, float]
 
 SKINS: tuple[Colour, ...] = (
-    (238, 200, 178), (228, 184, 156), (214, 166, 134), (198, 148, 114), (176, 124, 92), (146, 98, 70), (112, 74, 54),
-)  # fmt: skip
+    (238, 200, 178),
+    (228, 184, 156),
+    (214, 166, 134),
+    (198, 148, 114),
+    (176, 124, 92),
+    (146, 98, 70),
+    (112, 74, 54),
+)
 HAIRS: tuple[Colour, ...] = (
-    (28, 24, 24), (48, 34, 28), (84, 56, 36), (126, 86, 50), (176, 136, 84), (122, 58, 34), (140, 138, 136),
-)  # fmt: skip
+    (28, 24, 24),
+    (48, 34, 28),
+    (84, 56, 36),
+    (126, 86, 50),
+    (176, 136, 84),
+    (122, 58, 34),
+    (140, 138, 136),
+)
 EYES: tuple[Colour, ...] = ((62, 40, 26), (84, 58, 36), (88, 110, 124), (90, 112, 80))
 DARK_SKIN = 350
 """Sum of the channels below which hair and eyes are dark too."""
 CLOTHES: tuple[Colour, ...] = (
-    (36, 38, 46), (52, 66, 102), (92, 32, 44), (34, 84, 76), (108, 108, 114), (206, 204, 198), (70, 58, 92),
-    (164, 116, 48), (62, 92, 128), (48, 76, 48),
-)  # fmt: skip
+    (36, 38, 46),
+    (52, 66, 102),
+    (92, 32, 44),
+    (34, 84, 76),
+    (108, 108, 114),
+    (206, 204, 198),
+    (70, 58, 92),
+    (164, 116, 48),
+    (62, 92, 128),
+    (48, 76, 48),
+)
 WALLS: tuple[Colour, ...] = (
-    (206, 202, 192), (178, 190, 198), (120, 134, 148), (196, 180, 158), (138, 154, 132), (88, 96, 110), (150, 118, 112),
-)  # fmt: skip
+    (206, 202, 192),
+    (178, 190, 198),
+    (120, 134, 148),
+    (196, 180, 158),
+    (138, 154, 132),
+    (88, 96, 110),
+    (150, 118, 112),
+)
 PATTERNS = ("plain", "stripes", "hoops", "checks")
 SLEEVES = ("short", "long", "none")
 HAIRCUTS = ("short", "fringe", "long", "bun", "bald")
@@ -87,19 +113,24 @@ def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
 
     Args:
         index: from 0, as for `signers.make_signer`.
-        hardness: 0 = a plain wall, light from the front and an exact depth camera; 1 = people and rooms as
-            they differ in a studio corpus; at most 3.
+        hardness: 0 = a plain wall, light from the front and an exact depth camera; 1 = people and
+            rooms as they differ in a studio corpus; at most 3.
 
     Raises:
         SettingsError: for a negative index or a hardness out of range.
     """
     if index < 0 or not 0 <= hardness <= HARDEST:
-        raise SettingsError(f"look {index} with hardness {hardness}: the index starts at 0, hardness in 0..{HARDEST:g}")
+        raise SettingsError(
+            f"look {index} with hardness {hardness}: the index starts at 0, hardness in"
+            f" 0..{HARDEST:g}"
+        )
     rng = generator(seed, "look", index)
 
     def colour(table: tuple[Colour, ...], spread: float) -> Colour:
         lighter, hue = rng.standard_normal(), rng.standard_normal(3)
-        drawn = np.array(table[rng.integers(len(table))]) * np.exp(spread * np.clip(lighter + 0.4 * hue, -2, 2))
+        drawn = np.array(table[rng.integers(len(table))]) * np.exp(
+            spread * np.clip(lighter + 0.4 * hue, -2, 2)
+        )
         return tuple(float(c) for c in np.clip(drawn, 8, 245))
 
     def choice(options: tuple[str, ...], weights: tuple[float, ...]) -> str:
@@ -107,14 +138,19 @@ def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
 
     skin = colour(SKINS, 0.03)
     dark = sum(skin) < DARK_SKIN
-    hair, eyes = colour(HAIRS[:2] if dark else HAIRS, 0.05), colour(EYES[:2] if dark else EYES, 0.05)
+    hair, eyes = (
+        colour(HAIRS[:2] if dark else HAIRS, 0.05),
+        colour(EYES[:2] if dark else EYES, 0.05),
+    )
     shirt, accent, trousers, wall = (
         colour(CLOTHES, 0.08),
         colour(CLOTHES, 0.08),
         colour(CLOTHES[:5], 0.08),
         colour(WALLS, 0.05),
     )
-    light = np.array([-0.25, -0.55, -0.8]) + min(hardness, 1.5) * rng.uniform((-0.3, -0.2, 0), (0.8, 0.2, 0))
+    light = np.array([-0.25, -0.55, -0.8]) + min(hardness, 1.5) * rng.uniform(
+        (-0.3, -0.2, 0), (0.8, 0.2, 0)
+    )
     tint = np.exp(hardness * 0.04 * rng.standard_normal(3))
     return Look(
         skin=skin,

@@ -20,7 +20,9 @@ def backdrop(look: Look, distance: float, width: int, height: int) -> tuple[np.n
     depth = np.full((height, width), distance + look.room, np.float32)
     if look.background == "gradient":
         angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.5)
-        picture *= (1 + strength * ((x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle)))[..., None]
+        picture *= (1 + strength * ((x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle)))[
+            ..., None
+        ]
     if look.background == "noise":
         picture *= (1 + _cloud(rng, width, height, 0.10))[..., None]
         picture *= 1 + 0.5 * np.stack([_cloud(rng, width, height, 0.06) for _ in range(3)], -1)
@@ -36,11 +38,15 @@ def _cloud(rng: np.random.Generator, width: int, height: int, strength: float) -
     total = np.zeros((height, width), np.float32)
     for cells in (4, 9, 24, 60):
         coarse = rng.standard_normal((cells, cells)).astype(np.float32)
-        total += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) / np.float32(cells**0.4)
+        total += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) / np.float32(
+            cells**0.4
+        )
     return np.float32(strength) * total
 
 
-def _furnish(picture: np.ndarray, depth: np.ndarray, look: Look, distance: float, rng: np.random.Generator) -> None:
+def _furnish(
+    picture: np.ndarray, depth: np.ndarray, look: Look, distance: float, rng: np.random.Generator
+) -> None:
     """Add a floor, a skirting board, pictures on the wall and boxes before it."""
     height, width = depth.shape
     wall = distance + look.room
@@ -52,7 +58,9 @@ def _furnish(picture: np.ndarray, depth: np.ndarray, look: Look, distance: float
     board = max(1, height // 48)
     picture[horizon - board : horizon] = np.array(look.wall) * 0.55
 
-    def box(left: float, top: float, right: float, bottom: float, before: float, colour: np.ndarray) -> None:
+    def box(
+        left: float, top: float, right: float, bottom: float, before: float, colour: np.ndarray
+    ) -> None:
         x0, x1 = sorted((round(left * width), round(right * width)))
         y0, y1 = round(top * height), round(bottom * height)
         place = np.s_[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
@@ -68,7 +76,9 @@ def _furnish(picture: np.ndarray, depth: np.ndarray, look: Look, distance: float
         box(x, y, x + w, y + h, 0.02, frame)
         inner = rng.uniform(60, 230, 3)
         box(x + 0.012, y + 0.012, x + w - 0.012, y + h - 0.012, 0.02, inner)
-        box(x + 0.2 * w, y + 0.4 * h, x + 0.7 * w, y + 0.75 * h, 0.02, inner * rng.uniform(0.5, 0.9))
+        box(
+            x + 0.2 * w, y + 0.4 * h, x + 0.7 * w, y + 0.75 * h, 0.02, inner * rng.uniform(0.5, 0.9)
+        )
     for side in (0, 1):
         if rng.random() < 0.7:
             w, top = rng.uniform(0.08, 0.26), rng.uniform(0.25, 0.7)

@@ -15,16 +15,18 @@ from signlib.synthesis import motion
 from signlib.synthesis.seeding import generator
 
 Target = tuple[str, float, float, float]
-"""Frame and (outwards to the limb's own side, up, forward). Frames: c chest (from the middle of the shoulders), h head,
-p pelvis, f floor where the person stood first, m floor midway between two persons, the other person's oc, oh, op."""
+"""Frame and (outwards to the limb's own side, up, forward). Frames: c chest (from the middle of the
+shoulders), h head, p pelvis, f floor where the person stood first, m floor midway between two
+persons, the other person's oc, oh, op."""
 Vector = tuple[float, float, float]
 
 HANGING: Target = ("c", 0.23, -0.60, 0.03)
 STANDING: Target = ("f", 0.09, 0.0, 0.0)
 ELBOW: Vector = (0.5, -1.0, -0.45)
 SCALARS = ("lean", "side", "twist", "nod", "shake", "tilt", "yaw", "up", "forward", "aside", "fall")
-"""lean forward, side and tilt to the main hand's side, twist and shake and yaw away from it; up, forward and aside in
-metres of an average body; fall turns the whole body backwards about its feet."""
+"""lean forward, side and tilt to the main hand's side, twist and shake and yaw away from it; up,
+forward and aside in metres of an average body; fall turns the whole body backwards about its feet.
+"""
 _MIRRORED = frozenset({"side", "twist", "shake", "tilt", "yaw", "aside"})
 _HANDS, _FEET = ("hand", "hand2"), ("foot", "foot2")
 _J = {name: k for k, name in enumerate(NTU_25.joints)}
@@ -57,14 +59,28 @@ class Performer:
 
 
 _BONES = {
-    "loin": 0.30, "breast": 0.225, "neck": 0.075, "head": 0.155, "shoulders": 0.32, "upper_arm": 0.26, "forearm": 0.245,
-    "hand": 0.07, "tip": 0.07, "thumb": 0.05, "hips": 0.13, "thigh": 0.39, "shin": 0.38, "foot": 0.11,
-}  # fmt: skip
+    "loin": 0.30,
+    "breast": 0.225,
+    "neck": 0.075,
+    "head": 0.155,
+    "shoulders": 0.32,
+    "upper_arm": 0.26,
+    "forearm": 0.245,
+    "hand": 0.07,
+    "tip": 0.07,
+    "thumb": 0.05,
+    "hips": 0.13,
+    "thigh": 0.39,
+    "shin": 0.38,
+    "foot": 0.11,
+}
 _HIP_DROP, _ANKLE, _SHOULDER_DROP = 0.03, 0.08, 0.03
 
 
 def make_performer(number: int, seed: int = 0, hardness: float = 1.0) -> Performer:
-    """Performer `number` of the world `seed`; hardness 0 makes all of them average and right-handed."""
+    """Performer `number` of the world `seed`; hardness 0 makes all of them average and
+    right-handed.
+    """
     rng = generator(seed, "performer", number)
 
     def ratio(spread: float) -> float:
@@ -108,7 +124,9 @@ class Script:
         self.moves = [{} for _ in range(self.persons)]
 
     def to(self, seconds: float, other: dict | None = None, **changes) -> None:
-        """Move to `changes` within `seconds`, then go on from there; `other` is what the second person does."""
+        """Move to `changes` within `seconds`, then go on from there; `other` is what the second
+        person does.
+        """
         seconds *= self.pace * float(np.exp(self.hardness * self.rng.normal(0, 0.18)))
         self._add(0, self.now, seconds, changes)
         self._add(1, self.now, seconds, other or {})
@@ -142,16 +160,23 @@ Frames = dict[str, tuple[np.ndarray, np.ndarray, float]]
 
 
 def pose(
-    script: Script, performers: Sequence[Performer], places: Sequence[tuple[float, float, float]], fps: float
+    script: Script,
+    performers: Sequence[Performer],
+    places: Sequence[tuple[float, float, float]],
+    fps: float,
 ) -> np.ndarray:
     """(T, M, 25, 3) joints in metres.
 
     Args:
-        places: for each person x, z on the floor and the heading (radians; 0 faces the camera, more is to the left).
+        places: for each person x, z on the floor and the heading (radians; 0 faces the camera, more
+            is to the left).
         fps: frames a second.
     """
     times = np.arange(max(2, round(script.now * fps))) / fps
-    posed = [_Body(script, k, *who, times, fps) for k, who in enumerate(zip(performers, places, strict=True))]
+    posed = [
+        _Body(script, k, *who, times, fps)
+        for k, who in enumerate(zip(performers, places, strict=True))
+    ]
     for k, body in enumerate(posed):
         other = posed[1 - k].frames if len(posed) > 1 else {}
         body.frames |= {f"o{name}": frame for name, frame in list(other.items()) if name in "chp"}
@@ -207,7 +232,14 @@ class _Body:
         chest = bent(s["twist"], lean, s["side"])
         head = chest @ motion.turns(np.stack([s["shake"], s["nod"], -s["tilt"]], 1))
         legs = 0.995 * (bones["thigh"] + bones["shin"]) + (_HIP_DROP + _ANKLE) * size
-        move = np.stack([s["aside"] * -size, -legs - s["up"] * size, (0.16 * np.sin(lean) - s["forward"]) * size], 1)
+        move = np.stack(
+            [
+                s["aside"] * -size,
+                -legs - s["up"] * size,
+                (0.16 * np.sin(lean) - s["forward"]) * size,
+            ],
+            1,
+        )
         base = self.floor + _turned(self.facing, move)
         out = self.out
         out[:, _J["spine_base"]] = base
@@ -215,11 +247,18 @@ class _Body:
         shoulders = middle + _turned(chest, (0, -bones["breast"], 0))
         neck = shoulders + _turned((chest + head) / 2, (0, -bones["neck"], 0), bones["neck"])
         top = neck + _turned(head, (0, -bones["head"], -0.02), bones["head"])
-        for name, points in (("spine_middle", middle), ("spine_shoulder", shoulders), ("neck", neck), ("head", top)):
+        for name, points in (
+            ("spine_middle", middle),
+            ("spine_shoulder", shoulders),
+            ("neck", neck),
+            ("head", top),
+        ):
             out[:, _J[name]] = points
         drop, hip = _SHOULDER_DROP * size, _HIP_DROP * size
         for side, sign in zip(_SIDES, (1, -1), strict=True):
-            out[:, _J[f"{side}_shoulder"]] = shoulders + _turned(chest, (sign * bones["shoulders"] / 2, drop, 0))
+            out[:, _J[f"{side}_shoulder"]] = shoulders + _turned(
+                chest, (sign * bones["shoulders"] / 2, drop, 0)
+            )
             out[:, _J[f"{side}_hip"]] = base + _turned(pelvis, (sign * bones["hips"] / 2, hip, 0))
         return {
             "c": (shoulders, chest, size),
@@ -231,7 +270,9 @@ class _Body:
     def joints(self) -> np.ndarray:
         """(T, 25, 3) with arms and legs."""
         main = 1 if self.flip > 0 else 0
-        for hand, foot, side, shift in zip(_HANDS, _FEET, (main, 1 - main), self.shift, strict=True):
+        for hand, foot, side, shift in zip(
+            _HANDS, _FEET, (main, 1 - main), self.shift, strict=True
+        ):
             self._arm(hand, side, shift)
             self._leg(foot, side)
         return self._fallen()
@@ -254,13 +295,23 @@ class _Body:
         shoulder = out[:, _J[f"{word}_shoulder"]]
         goal = self._track(name, HANGING, lambda target: self._place(target, side, shift))
         # a path through the shoulder would throw the elbow about: go around it
-        near = np.exp(-2 * ((goal - shoulder) ** 2).sum(-1, keepdims=True) / (0.18 * self.performer.stature) ** 2)
+        near = np.exp(
+            -2
+            * ((goal - shoulder) ** 2).sum(-1, keepdims=True)
+            / (0.18 * self.performer.stature) ** 2
+        )
         goal = goal + 0.16 * near * self._way((1.0, 0.0, 0.3), side)
         straight = motion.unit(goal - shoulder)
-        way = self._track(f"{name}_way", None, lambda v: straight if v is None else motion.unit(self._way(v, side)))
+        way = self._track(
+            f"{name}_way",
+            None,
+            lambda v: straight if v is None else motion.unit(self._way(v, side)),
+        )
         pole = self._track(f"{name}_elbow", ELBOW, lambda vector: self._way(vector, side))
         way = motion.unit(way + 1e-12)
-        elbow, wrist = motion.two_bone(shoulder, goal - bones["hand"] * way, bones["upper_arm"], bones["forearm"], pole)
+        elbow, wrist = motion.two_bone(
+            shoulder, goal - bones["hand"] * way, bones["upper_arm"], bones["forearm"], pole
+        )
         # no wrist bends further back than a right angle's four fifths
         fore = motion.unit(wrist - elbow)
         way = motion.unit(way + np.maximum(0.3 - (way * fore).sum(-1, keepdims=True), 0) * fore)
@@ -287,7 +338,11 @@ class _Body:
         knee, ankle = motion.two_bone(hip, goal, bones["thigh"], bones["shin"], ahead)
         shin = motion.unit(ankle - knee)
         toes = ahead - (ahead * shin).sum(-1, keepdims=True) * shin + 0.25 * shin
-        for joint, points in (("knee", knee), ("ankle", ankle), ("foot", ankle + bones["foot"] * motion.unit(toes))):
+        for joint, points in (
+            ("knee", knee),
+            ("ankle", ankle),
+            ("foot", ankle + bones["foot"] * motion.unit(toes)),
+        ):
             out[:, _J[f"{word}_{joint}"]] = points
 
     def _fallen(self) -> np.ndarray:
@@ -296,13 +351,21 @@ class _Body:
             return self.out
         # backwards about the heels; a lying body is as high as it is thick
         zero = np.zeros_like(fall)
-        turn = self.facing @ motion.turns(np.stack([zero, -fall, zero], 1)) @ self.facing.swapaxes(1, 2)
-        fallen = self.floor[:, None] + np.einsum("tij,tkj->tki", turn, self.out - self.floor[:, None])
+        turn = (
+            self.facing
+            @ motion.turns(np.stack([zero, -fall, zero], 1))
+            @ self.facing.swapaxes(1, 2)
+        )
+        fallen = self.floor[:, None] + np.einsum(
+            "tij,tkj->tki", turn, self.out - self.floor[:, None]
+        )
         fallen[:, :, 1] -= 0.1 * np.sin(fall)[:, None]
         return fallen
 
 
 def _turned(rotation: np.ndarray, vector, length: float | None = None) -> np.ndarray:
-    """(T, 3) vectors in the frame `rotation`; with a `length`, brought to it (a mean of rotations shortens)."""
+    """(T, 3) vectors in the frame `rotation`; with a `length`, brought to it (a mean of rotations
+    shortens).
+    """
     turned = np.einsum("tij,tj->ti", rotation, np.broadcast_to(vector, (len(rotation), 3)))
     return turned if length is None else length * motion.unit(turned)

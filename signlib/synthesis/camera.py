@@ -27,7 +27,9 @@ _HIDDEN = 0.15
 _GAP = 0.2
 """Seconds over which a tracker's luck holds: what is lost stays lost for a while."""
 _BANK = 256
-"""Ways in which a face mesh is uneven; noise that is drawn once is much cheaper than for each frame."""
+"""Ways in which a face mesh is uneven; noise that is drawn once is much cheaper than for each
+frame.
+"""
 
 
 def seated(signer: Signer, rng: np.random.Generator) -> Signer:
@@ -37,7 +39,12 @@ def seated(signer: Signer, rng: np.random.Generator) -> Signer:
 
 
 def film(
-    points: np.ndarray, signer: Signer, rng: np.random.Generator, width: int, height: int, fps: float
+    points: np.ndarray,
+    signer: Signer,
+    rng: np.random.Generator,
+    width: int,
+    height: int,
+    fps: float,
 ) -> np.ndarray:
     """(T, 543, 4) float32: x, y as fractions of the frame, z in MediaPipe's units, visibility.
 
@@ -97,8 +104,11 @@ def _planes(points: np.ndarray, signer: Signer, aspect: float) -> np.ndarray:
     return planes
 
 
-def _lost(points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.Generator, fps: float) -> np.ndarray:
-    """(2, T) True where a hand is not found, in runs: outside, fast, before the face, behind the other, by bad luck.
+def _lost(
+    points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.Generator, fps: float
+) -> np.ndarray:
+    """(2, T) True where a hand is not found, in runs: outside, fast, before the face, behind the
+    other, by bad luck.
 
     Args:
         seen: (3, T, 543) from `_planes`.
@@ -108,7 +118,12 @@ def _lost(points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.G
     centre = np.moveaxis(palms[:, :2], 1, -1)
     ends = seen[:2, :, _FACE_ENDS]
     middle = (ends[:, :, 0] + ends[:, :, 1]).T / 2
-    half = np.column_stack([np.abs(ends[0, :, 2] - ends[0, :, 3]), np.abs(ends[1, :, 1] - ends[1, :, 0])]) / 2
+    half = (
+        np.column_stack(
+            [np.abs(ends[0, :, 2] - ends[0, :, 3]), np.abs(ends[1, :, 1] - ends[1, :, 0])]
+        )
+        / 2
+    )
     step = np.diff(np.stack([points[:, palm].mean(1) for palm in _PALMS]), axis=1, prepend=np.nan)
     step[:, 0] = step[:, min(1, frames - 1)] if frames > 1 else 0
     fast = 1 / (1 + np.exp(-6 * (fps * np.sqrt((step**2).sum(2)) - 1.6)))
@@ -121,13 +136,17 @@ def _lost(points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.G
     kernel /= np.sqrt((kernel**2).sum())
     noise = rng.standard_normal((2, frames + length - 1))
     noise = np.stack([np.convolve(row, kernel, "valid") for row in noise])
-    uniform = 1 / (1 + np.exp(-1.702 * noise))  # the logistic curve is within 0.01 of the normal one
+    uniform = 1 / (
+        1 + np.exp(-1.702 * noise)
+    )  # the logistic curve is within 0.01 of the normal one
     return (uniform < chance) | ((centre < 0.0) | (centre > 1.0)).any(2)
 
 
 def _overlap(seen: np.ndarray) -> np.ndarray:
     """(T,) True where the boxes of the two hands share more than `_SHARED` of the smaller one."""
-    low, high = (np.stack([end(seen[:2, :, hand], axis=2) for hand in _HANDS]) for end in (np.min, np.max))
+    low, high = (
+        np.stack([end(seen[:2, :, hand], axis=2) for hand in _HANDS]) for end in (np.min, np.max)
+    )
     shared = np.maximum(high.min(0) - low.max(0), 0).prod(0)
     return shared > _SHARED * (high - low).prod(1).min(0)
 
@@ -136,11 +155,15 @@ def _visibility(pose: np.ndarray, signer: Signer, rng: np.random.Generator) -> n
     """(T, 33) of projected pose points (2, T, 33): lower outside the frame."""
     beyond = (np.abs(pose - np.float32(0.5)) - np.float32(0.5)).max(0)
     noise = np.float32(0.01 * signer.hardness) * rng.standard_normal(beyond.shape, dtype=np.float32)
-    return np.clip(_HIDDEN + (0.99 - _HIDDEN) / (1 + np.exp(60 * np.minimum(beyond, 1))) + noise, 0, 1)
+    return np.clip(
+        _HIDDEN + (0.99 - _HIDDEN) / (1 + np.exp(60 * np.minimum(beyond, 1))) + noise, 0, 1
+    )
 
 
 def _shake(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> None:
-    """Add tracking noise: the face is fitted as one mesh, so its points shake together and hardly by themselves."""
+    """Add tracking noise: the face is fitted as one mesh, so its points shake together and hardly
+    by themselves.
+    """
     if not signer.jitter:
         return
     size = signer.jitter * signer.zoom
@@ -158,7 +181,9 @@ def _shake(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> None:
 
 
 def _smooth(noise: np.ndarray) -> np.ndarray:
-    """(3, T, J) of white noise (3, T + 4, J): still of variance 1, but a tracker's errors last a few frames."""
+    """(3, T, J) of white noise (3, T + 4, J): still of variance 1, but a tracker's errors last a
+    few frames.
+    """
     weights = np.float32([1, 4, 6, 4, 1]) / np.float32(70**0.5)
     frames = noise.shape[1] - 4
     return sum(weight * noise[:, k : k + frames] for k, weight in enumerate(weights))

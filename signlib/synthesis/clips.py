@@ -28,12 +28,13 @@ _NAME = re.compile(r"signer(\d{2})_sign(\d{4})_take(\d{2})")
 
 
 class GeneratedCorpus:
-    """Every signer performs every sign a few times; a clip depends on seed, hardness and its name only.
+    """Every signer performs every sign a few times; a clip depends on seed, hardness and its name
+    only.
 
     Attributes:
         lexicon: the signs; class k of the corpus is `lexicon[k].gloss`.
-        signers: test signers are the last ones, validation signers stand before them, unless `splits` says
-            otherwise.
+        signers: test signers are the last ones, validation signers stand before them, unless
+            `splits` says otherwise.
         splits: number of each signer in the manifest -> its split.
         width, height, fps: of every clip.
         hardness: 0 = everyone signs alike before the same camera; 1 = default; at most 3.
@@ -56,16 +57,18 @@ class GeneratedCorpus:
 
         Args:
             glosses: 1 to 2000.
-            signers: 3 to 100; a fifth of them (at least one) for validation and as many for the test.
+            signers: 3 to 100; a fifth of them (at least one) for validation and as many for the
+                test.
             repetitions: of each sign by each signer, 1 to 100.
-            splits: numbers of the signers in `train`, `val` and `test`, instead; signers in none of them are
-                left out of the manifest.
+            splits: numbers of the signers in `train`, `val` and `test`, instead; signers in none of
+                them are left out of the manifest.
             inventory: the phonology that signs may use, see `signs.make_lexicon`.
-            fps: frames a second; width, height: of the picture in pixels, which only sets its shape.
+            fps: frames a second; width, height: of the picture in pixels, which only sets its
+                shape.
 
         Raises:
-            SettingsError: for a value out of range, more glosses than the inventory can tell apart, or splits
-                that share a signer, name an unknown one or are empty.
+            SettingsError: for a value out of range, more glosses than the inventory can tell apart,
+                or splits that share a signer, name an unknown one or are empty.
         """
         self.splits = split_signers(signers, splits)
         if not 1 <= repetitions <= MOST_REPETITIONS:
@@ -74,7 +77,9 @@ class GeneratedCorpus:
         self.seed, self.hardness, self.repetitions = seed, float(hardness), repetitions
         self.fps, self.width, self.height = float(fps), width, height
         self.lexicon: list[Sign] = make_lexicon(glosses, seed, inventory)
-        self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
+        self.signers: list[Signer] = [
+            make_signer(index, seed, hardness) for index in range(signers)
+        ]
         self._forms: dict[tuple[int, int], tuple[Sign, str]] = {}
 
     def __len__(self) -> int:
@@ -107,7 +112,9 @@ class GeneratedCorpus:
             SettingsError: for a name that is not in the manifest.
         """
         rng = generator(self.seed, self.hardness, name, "camera")
-        return film(self.performance(name).points, self.seated(name), rng, self.width, self.height, self.fps)
+        return film(
+            self.performance(name).points, self.seated(name), rng, self.width, self.height, self.fps
+        )
 
     def seated(self, name: str) -> Signer:
         """The signer of clip `name` with the camera of that take: what landmarks and video share."""
@@ -115,7 +122,9 @@ class GeneratedCorpus:
         return seated(signer, generator(self.seed, self.hardness, name, "seat"))
 
     def performance(self, name: str) -> Performance:
-        """What happens before the camera in clip `name`: 543 points in metres, and when the sign lasts."""
+        """What happens before the camera in clip `name`: 543 points in metres, and when the sign
+        lasts.
+        """
         i, k = self._find(name)
         form, _ = self._form(i, k)
         return perform([form], self.signers[i], generator(self.seed, self.hardness, name), self.fps)
@@ -123,8 +132,9 @@ class GeneratedCorpus:
     def truth(self, name: str) -> dict[str, str | int | float | bool]:
         """All that is known about clip `name`.
 
-        The phonology as it was performed; `variant`, how that differs from the lexicon's ("" = not at all);
-        the stroke's first and past-last frame; signer, handedness and camera, see `signers.Signer`.
+        The phonology as it was performed; `variant`, how that differs from the lexicon's ("" = not
+        at all); the stroke's first and past-last frame; signer, handedness and camera, see
+        `signers.Signer`.
         """
         i, k = self._find(name)
         form, how = self._form(i, k)
@@ -150,8 +160,9 @@ class GeneratedCorpus:
             if i in self.splits and k < len(self.lexicon) and take < self.repetitions:
                 return i, k
         raise SettingsError(
-            f"clip {name!r} is not in this generated corpus of {len(self.splits)} signers, "
-            f"{len(self.lexicon)} glosses and {self.repetitions} repetitions; take a name from its manifest"
+            f"clip {name!r} is not in this generated corpus of {len(self.splits)} signers,"
+            f" {len(self.lexicon)} glosses and {self.repetitions} repetitions; take a name from its"
+            " manifest"
         )
 
 
@@ -170,7 +181,8 @@ def check_filming(fps: float, width: int, height: int) -> None:
     """Refuse what no camera films.
 
     Raises:
-        SettingsError: for a frame rate that is not in (0, 240], or a side that is not in 1..4096 pixels.
+        SettingsError: for a frame rate that is not in (0, 240], or a side that is not in 1..4096
+            pixels.
     """
     if not (math.isfinite(fps) and 0 < fps <= FASTEST):
         raise SettingsError(f"fps={fps}: give frames a second, more than 0 and at most {FASTEST:g}")
@@ -179,34 +191,48 @@ def check_filming(fps: float, width: int, height: int) -> None:
             raise SettingsError(f"{name}={side}: give 1 to {LARGEST_PICTURE} pixels")
 
 
-def split_signers(signers: int, splits: Mapping[str, Sequence[int]] | None = None) -> dict[int, str]:
+def split_signers(
+    signers: int, splits: Mapping[str, Sequence[int]] | None = None
+) -> dict[int, str]:
     """Number of each signer -> its split, in the order of the numbers.
 
     Args:
         splits: as for `GeneratedCorpus`; None: the last fifth tests, the fifth before it validates.
 
     Raises:
-        SettingsError: for too few or too many signers, or splits that share one, name an unknown one, or are
-            empty or missing.
+        SettingsError: for too few or too many signers, or splits that share one, name an unknown
+            one, or are empty or missing.
     """
     if not FEWEST_SIGNERS <= signers <= MOST_SIGNERS:
         raise SettingsError(
-            f"signers={signers}: train, val and test need a signer each, so give {FEWEST_SIGNERS} to {MOST_SIGNERS}"
+            f"signers={signers}: train, val and test need a signer each, so give {FEWEST_SIGNERS}"
+            f" to {MOST_SIGNERS}"
         )
     if splits is None:
         held_out = max(1, signers // 5)
         learn = signers - 2 * held_out
-        return {i: "train" if i < learn else "val" if i < learn + held_out else "test" for i in range(signers)}
+        return {
+            i: "train" if i < learn else "val" if i < learn + held_out else "test"
+            for i in range(signers)
+        }
     if set(splits) != set(SPLITS):
-        raise SettingsError(f"splits of {', '.join(map(str, splits)) or 'nothing'}: name {', '.join(SPLITS)}")
+        raise SettingsError(
+            f"splits of {', '.join(map(str, splits)) or 'nothing'}: name {', '.join(SPLITS)}"
+        )
     found: dict[int, str] = {}
     for split in SPLITS:
         if not len(splits[split]):
-            raise SettingsError(f"splits: no signer in {split!r}; give at least one number of 0 to {signers - 1}")
+            raise SettingsError(
+                f"splits: no signer in {split!r}; give at least one number of 0 to {signers - 1}"
+            )
         for i in splits[split]:
             if not 0 <= i < signers:
-                raise SettingsError(f"splits: signer {i} in {split!r} is unknown; there are 0 to {signers - 1}")
+                raise SettingsError(
+                    f"splits: signer {i} in {split!r} is unknown; there are 0 to {signers - 1}"
+                )
             if i in found:
-                raise SettingsError(f"splits: signer {i} stands in {found[i]!r} and in {split!r}; leave one of them")
+                raise SettingsError(
+                    f"splits: signer {i} stands in {found[i]!r} and in {split!r}; leave one of them"
+                )
             found[int(i)] = split
     return dict(sorted(found.items()))

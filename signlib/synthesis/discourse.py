@@ -1,7 +1,7 @@
 """Who is where in signing space: pointing, agreement and handling in one sentence.
 
-A person who is pointed at gets a locus; later pointing and agreement verbs use it. A handling verb takes
-the handshape that holds its object.
+A person who is pointed at gets a locus; later pointing and agreement verbs use it. A handling verb
+takes the handshape that holds its object.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,8 @@ class Token:
         gloss, role: as in the grammar.
         source, goal: loci where it starts and ends, "" where it has none.
         handshape: of a handling verb, in place of its own.
-        about: gloss of the person pointed at, or of the object handled; "" for others, SIGNER and ADDRESSEE.
+        about: gloss of the person pointed at, or of the object handled; "" for others, SIGNER and
+            ADDRESSEE.
         subject, object: glosses (or SIGNER, ADDRESSEE) of an agreement verb.
     """
 
@@ -87,7 +88,9 @@ def interpret(said: Sequence[int], grammar: Grammar, rng: np.random.Generator) -
             subject = mentioned[-1] if mentioned else "SIGNER"
             others = [name for name in (*mentioned, "SIGNER", "ADDRESSEE") if name != subject]
             other = others[0] if mentioned[:-1] else others[rng.integers(len(others))]
-            tokens.append(Token(gloss, role, places[subject], places[other], subject=subject, object=other))
+            tokens.append(
+                Token(gloss, role, places[subject], places[other], subject=subject, object=other)
+            )
         elif role == "HANDLING" and thing >= 0:
             shape = HOLDS[object_kind(thing)]
             tokens.append(Token(gloss, role, handshape=shape, about=grammar.glosses[thing]))

@@ -32,7 +32,9 @@ def drink_water(s: Script) -> None:
 
 @PROGRAMS.action(2)
 def eat_meal(s: Script) -> None:
-    s.to(0.6, hand2=("c", 0.0, -0.25, 0.28), hand2_way=INWARD, hand=("c", 0.03, -0.20, 0.30), nod=0.3)
+    s.to(
+        0.6, hand2=("c", 0.0, -0.25, 0.28), hand2_way=INWARD, hand=("c", 0.03, -0.20, 0.30), nod=0.3
+    )
     for _ in s.repeat(2, 3):
         s.to(0.45, hand=("c", 0.02, -0.24, 0.30), hand_way=INWARD, nod=0.35)
         s.to(0.5, hand=MOUTH, hand_way=TO_FACE, nod=0.05)
@@ -43,7 +45,13 @@ def eat_meal(s: Script) -> None:
 @PROGRAMS.action(3)
 def brush_teeth(s: Script) -> None:
     s.to(0.7, hand=("h", 0.10, -0.13, 0.13), hand_way=TO_FACE, hand_elbow=(1.0, -0.1, 0.1))
-    swing(s, 0.14, s.repeat(7, 9), {"hand": ("h", 0.17, -0.13, 0.12)}, {"hand": ("h", 0.05, -0.13, 0.15)})
+    swing(
+        s,
+        0.14,
+        s.repeat(7, 9),
+        {"hand": ("h", 0.17, -0.13, 0.12)},
+        {"hand": ("h", 0.05, -0.13, 0.15)},
+    )
     rest(s)
 
 
@@ -68,7 +76,15 @@ def drop(s: Script) -> None:
 
 @PROGRAMS.action(6)
 def pick_up(s: Script) -> None:
-    s.to(0.8, lean=1.15, up=-0.30, forward=-0.12, nod=0.1, hand=("f", 0.12, 0.10, 0.38), hand2=("c", 0.16, -0.50, 0.20))
+    s.to(
+        0.8,
+        lean=1.15,
+        up=-0.30,
+        forward=-0.12,
+        nod=0.1,
+        hand=("f", 0.12, 0.10, 0.38),
+        hand2=("c", 0.16, -0.50, 0.20),
+    )
     s.to(0.2)
     s.to(0.7, lean=0.0, up=0.0, forward=0.0, hand=FRONT, hand2=HANGING, hand_way=AHEAD, nod=0.3)
     s.to(0.4)
@@ -92,7 +108,12 @@ def throw(s: Script) -> None:
 
 
 def _seat(s: Script, seconds: float, start: bool = False) -> None:
-    seat = {"up": -0.42, "forward": -0.42, "hand": ("p", 0.14, 0.10, 0.38), "hand2": ("p", 0.14, 0.10, 0.38)}
+    seat = {
+        "up": -0.42,
+        "forward": -0.42,
+        "hand": ("p", 0.14, 0.10, 0.38),
+        "hand2": ("p", 0.14, 0.10, 0.38),
+    }
     if start:
         s.start(**seat)
     else:
@@ -140,7 +161,14 @@ def reading(s: Script) -> None:
 
 @PROGRAMS.action(12)
 def writing(s: Script) -> None:
-    s.to(0.7, hand2=("c", 0.08, -0.30, 0.32), hand=("c", -0.02, -0.27, 0.32), hand2_way=INWARD, nod=0.5, lean=0.12)
+    s.to(
+        0.7,
+        hand2=("c", 0.08, -0.30, 0.32),
+        hand=("c", -0.02, -0.27, 0.32),
+        hand2_way=INWARD,
+        nod=0.5,
+        lean=0.12,
+    )
     for _ in s.repeat(2, 3):
         for k in range(5):
             s.to(0.13, hand=("c", -0.04 + 0.035 * k, -0.27 + 0.02 * (k % 2), 0.33))
@@ -172,7 +200,13 @@ def put_on_jacket(s: Script) -> None:
         hand=("c", 0.10, -0.05, 0.17),
     )
     s.to(0.5, hand2=("c", 0.34, -0.05, 0.30), twist=0.0, shake=0.0)
-    s.to(0.4, hand=("c", 0.07, -0.08, 0.17), hand2=("c", 0.07, -0.08, 0.17), hand_way=INWARD, hand2_way=INWARD)
+    s.to(
+        0.4,
+        hand=("c", 0.07, -0.08, 0.17),
+        hand2=("c", 0.07, -0.08, 0.17),
+        hand_way=INWARD,
+        hand2_way=INWARD,
+    )
     s.to(0.35, hand=("c", 0.08, -0.38, 0.17), hand2=("c", 0.08, -0.38, 0.17), nod=0.3)
     rest(s)
 
@@ -182,18 +216,37 @@ def take_off_jacket(s: Script) -> None:
     lapel = ("c", 0.10, -0.07, 0.16)
     s.to(0.5, hand=lapel, hand2=lapel, hand_way=INWARD, hand2_way=INWARD)
     s.to(
-        0.45, hand=("c", 0.30, -0.02, 0.08), hand2=("c", 0.30, -0.02, 0.08), hand_elbow=ELBOW_OUT, hand2_elbow=ELBOW_OUT
+        0.45,
+        hand=("c", 0.30, -0.02, 0.08),
+        hand2=("c", 0.30, -0.02, 0.08),
+        hand_elbow=ELBOW_OUT,
+        hand2_elbow=ELBOW_OUT,
     )
     behind = ("c", 0.12, -0.50, -0.24)
-    s.to(0.55, hand=behind, hand2=behind, hand_elbow=ELBOW_BACK, hand2_elbow=ELBOW_BACK, lean=0.15, **FREE)
+    s.to(
+        0.55,
+        hand=behind,
+        hand2=behind,
+        hand_elbow=ELBOW_BACK,
+        hand2_elbow=ELBOW_BACK,
+        lean=0.15,
+        **FREE,
+    )
     swing(s, 0.2, s.repeat(2, 2), {"twist": 0.25}, {"twist": -0.25})
     s.to(0.6, hand=FRONT, hand2=("c", 0.16, -0.30, 0.30), twist=0.0, lean=0.0)
     rest(s)
 
 
 def _to_shoe(s: Script) -> None:
-    s.to(0.9, lean=1.0, up=-0.12, nod=0.2, foot=("f", 0.12, 0.38, 0.30),
-         hand=("f", 0.20, 0.42, 0.36), hand2=("f", 0.0, 0.44, 0.36))  # fmt: skip
+    s.to(
+        0.9,
+        lean=1.0,
+        up=-0.12,
+        nod=0.2,
+        foot=("f", 0.12, 0.38, 0.30),
+        hand=("f", 0.20, 0.42, 0.36),
+        hand2=("f", 0.0, 0.44, 0.36),
+    )
 
 
 @PROGRAMS.action(16)
@@ -201,7 +254,12 @@ def put_on_a_shoe(s: Script) -> None:
     s.to(0.4, hand=FRONT, hand2=FRONT, nod=0.4)
     _to_shoe(s)
     for _ in s.repeat(2, 3):
-        s.to(0.25, hand=("f", 0.20, 0.52, 0.28), hand2=("f", 0.0, 0.54, 0.28), foot=("f", 0.12, 0.33, 0.34))
+        s.to(
+            0.25,
+            hand=("f", 0.20, 0.52, 0.28),
+            hand2=("f", 0.0, 0.54, 0.28),
+            foot=("f", 0.12, 0.33, 0.34),
+        )
         s.to(0.22, hand=("f", 0.20, 0.45, 0.34), hand2=("f", 0.0, 0.47, 0.34))
     s.at(0.0, 0.6, foot=STANDING, up=0.0)
     rest(s, 0.9)
@@ -223,7 +281,13 @@ def put_on_glasses(s: Script) -> None:
     low = ("c", 0.07, -0.14, 0.32)
     s.to(0.6, hand=low, hand2=low, hand_way=INWARD, hand2_way=INWARD, nod=0.25)
     s.to(0.3)
-    s.to(0.6, hand=("h", 0.11, -0.05, 0.20), hand2=("h", 0.11, -0.05, 0.20), hand_way=UPWARD, hand2_way=UPWARD)
+    s.to(
+        0.6,
+        hand=("h", 0.11, -0.05, 0.20),
+        hand2=("h", 0.11, -0.05, 0.20),
+        hand_way=UPWARD,
+        hand2_way=UPWARD,
+    )
     s.to(0.4, hand=("h", 0.13, -0.05, 0.07), hand2=("h", 0.13, -0.05, 0.07), nod=0.0)
     s.to(0.3)
     rest(s)
@@ -231,10 +295,23 @@ def put_on_glasses(s: Script) -> None:
 
 @PROGRAMS.action(19)
 def take_off_glasses(s: Script) -> None:
-    s.to(0.6, hand=("h", 0.13, -0.05, 0.07), hand2=("h", 0.13, -0.05, 0.07), hand_way=UPWARD, hand2_way=UPWARD)
+    s.to(
+        0.6,
+        hand=("h", 0.13, -0.05, 0.07),
+        hand2=("h", 0.13, -0.05, 0.07),
+        hand_way=UPWARD,
+        hand2_way=UPWARD,
+    )
     s.to(0.3)
     s.to(0.45, hand=("h", 0.11, -0.06, 0.28), hand2=("h", 0.11, -0.06, 0.28), nod=0.1)
-    s.to(0.5, hand=("c", 0.06, -0.22, 0.32), hand2=("c", 0.06, -0.22, 0.32), hand_way=INWARD, hand2_way=INWARD, nod=0.3)
+    s.to(
+        0.5,
+        hand=("c", 0.06, -0.22, 0.32),
+        hand2=("c", 0.06, -0.22, 0.32),
+        hand_way=INWARD,
+        hand2_way=INWARD,
+        nod=0.3,
+    )
     s.to(0.3)
     rest(s)
 

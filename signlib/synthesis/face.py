@@ -15,7 +15,27 @@ from signlib.data.skeletons import MEDIAPIPE_543
 
 POINTS = 468
 Place = tuple[float, float]
-_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)
+_OVAL = (
+    10,
+    338,
+    297,
+    332,
+    284,
+    251,
+    389,
+    356,
+    454,
+    323,
+    361,
+    288,
+    397,
+    365,
+    379,
+    378,
+    400,
+    377,
+    152,
+)
 _RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 _RIGHT_BROW = ((46, 53, 52, 65, 55), (70, 63, 105, 66, 107))
 _MOUTH = (
@@ -27,14 +47,26 @@ _MOUTH = (
 )
 """Rings from the skin around the mouth to the inner edge of the lips."""
 _MOUTH_SIZES = ((0.33, 0.175), (0.27, 0.12), (0.25, 0.085), (0.23, 0.05), (0.21, 0.014))
-_NOSE = {168: -0.22, 6: -0.12, 197: -0.03, 195: 0.05, 5: 0.12, 4: 0.18, 1: 0.23, 19: 0.27, 94: 0.295, 2: 0.32}
+_NOSE = {
+    168: -0.22,
+    6: -0.12,
+    197: -0.03,
+    195: 0.05,
+    5: 0.12,
+    4: 0.18,
+    1: 0.23,
+    19: 0.27,
+    94: 0.295,
+    2: 0.32,
+}
 _OPENING = 0.25
 _RAISE = 0.12
 
 
 @dataclass(frozen=True)
 class Face:
-    """Points in face half-heights around the centre of the head: x left, y down, z away from the camera.
+    """Points in face half-heights around the centre of the head: x left, y down, z away from the
+    camera.
 
     Attributes:
         rest: (468, 3) mouth closed, eyes open.
@@ -76,19 +108,28 @@ def average_face() -> Face:
 
 
 def harmonic(neighbours: np.ndarray, places: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(N, D) where `places` have `values` (P, D) and every other point is the mean of its neighbours."""
+    """(N, D) where `places` have `values` (P, D) and every other point is the mean of its
+    neighbours.
+    """
     free = np.setdiff1d(np.arange(len(neighbours)), places)
     laplacian = np.diag(neighbours.sum(1)) - neighbours
     result = np.zeros((len(neighbours), values.shape[1]))
     result[places] = values
-    result[free] = np.linalg.solve(laplacian[np.ix_(free, free)], neighbours[np.ix_(free, places)] @ values)
+    result[free] = np.linalg.solve(
+        laplacian[np.ix_(free, free)], neighbours[np.ix_(free, places)] @ values
+    )
     return result
 
 
-def _ring(points: tuple[int, ...], x: float, y: float, width: float, height: float) -> dict[int, Place]:
+def _ring(
+    points: tuple[int, ...], x: float, y: float, width: float, height: float
+) -> dict[int, Place]:
     """An ellipse that starts at its outer right corner and runs along the lower side first."""
     turn = 2 * np.pi * np.arange(len(points)) / len(points)
-    return {p: (x - width * np.cos(a), y + height * np.sin(a)) for p, a in zip(points, turn, strict=True)}
+    return {
+        p: (x - width * np.cos(a), y + height * np.sin(a))
+        for p, a in zip(points, turn, strict=True)
+    }
 
 
 def _drawn() -> dict[int, Place]:
@@ -98,7 +139,10 @@ def _drawn() -> dict[int, Place]:
     drawn |= _ring(_RIGHT_EYE, -0.33, -0.20, 0.135, 0.05)
     for row, base in zip(_RIGHT_BROW, (-0.37, -0.43), strict=True):
         x = np.linspace(-0.56, -0.12, len(row))
-        drawn |= {p: (a, base - 0.06 * (1 - ((a + 0.30) / 0.26) ** 2)) for p, a in zip(row, x, strict=True)}
+        drawn |= {
+            p: (a, base - 0.06 * (1 - ((a + 0.30) / 0.26) ** 2))
+            for p, a in zip(row, x, strict=True)
+        }
     drawn[98] = (-0.10, 0.29)
     mirror = MEDIAPIPE_543.mirror
     drawn |= {mirror[p]: (-x, y) for p, (x, y) in drawn.items()}

@@ -36,16 +36,31 @@ def cheer_up(s: Script) -> None:
 def hand_waving(s: Script) -> None:
     way = {"hand_elbow": (1.0, -0.8, 0.0)}
     s.to(0.6, hand=("c", 0.36, 0.26, 0.20), hand_way=UPWARD, **way)
-    swing(s, 0.25, s.repeat(3, 5), {"hand": ("c", 0.50, 0.22, 0.18), "hand_way": (0.6, 1.0, 0.1)},
-          {"hand": ("c", 0.20, 0.26, 0.22), "hand_way": (-0.7, 1.0, 0.1)})  # fmt: skip
+    swing(
+        s,
+        0.25,
+        s.repeat(3, 5),
+        {"hand": ("c", 0.50, 0.22, 0.18), "hand_way": (0.6, 1.0, 0.1)},
+        {"hand": ("c", 0.20, 0.26, 0.22), "hand_way": (-0.7, 1.0, 0.1)},
+    )
     rest(s)
 
 
 @PROGRAMS.action(24)
 def kicking_something(s: Script) -> None:
-    s.to(0.4, foot=("p", 0.08, -0.72, -0.32), lean=0.12, hand2=("c", 0.30, -0.45, 0.20), hand=("c", 0.30, -0.45, -0.15))
     s.to(
-        0.25, foot=("p", 0.05, -0.52, 0.62), lean=-0.15, hand=("c", 0.30, -0.45, 0.20), hand2=("c", 0.30, -0.45, -0.15)
+        0.4,
+        foot=("p", 0.08, -0.72, -0.32),
+        lean=0.12,
+        hand2=("c", 0.30, -0.45, 0.20),
+        hand=("c", 0.30, -0.45, -0.15),
+    )
+    s.to(
+        0.25,
+        foot=("p", 0.05, -0.52, 0.62),
+        lean=-0.15,
+        hand=("c", 0.30, -0.45, 0.20),
+        hand2=("c", 0.30, -0.45, -0.15),
     )
     s.to(0.35, foot=("p", 0.08, -0.75, 0.30), lean=0.0)
     s.at(0.0, 0.4, foot=STANDING)
@@ -54,9 +69,18 @@ def kicking_something(s: Script) -> None:
 
 @PROGRAMS.action(25)
 def reach_into_pocket(s: Script) -> None:
-    s.to(0.6, hand=("p", 0.22, 0.12, 0.04), hand_way=(-0.1, -1.0, 0.1), hand_elbow=ELBOW_BACK, nod=0.35, side=0.1)
+    s.to(
+        0.6,
+        hand=("p", 0.22, 0.12, 0.04),
+        hand_way=(-0.1, -1.0, 0.1),
+        hand_elbow=ELBOW_BACK,
+        nod=0.35,
+        side=0.1,
+    )
     s.to(0.35, hand=POCKET)
-    swing(s, 0.2, s.repeat(2, 3), {"hand": ("p", 0.19, -0.06, 0.06)}, {"hand": ("p", 0.20, 0.0, 0.03)})
+    swing(
+        s, 0.2, s.repeat(2, 3), {"hand": ("p", 0.19, -0.06, 0.06)}, {"hand": ("p", 0.20, 0.0, 0.03)}
+    )
     s.to(0.35, hand=("p", 0.22, 0.15, 0.08), side=0.0)
     s.to(0.4, hand=FRONT, hand_way=AHEAD)
     rest(s)
@@ -64,7 +88,13 @@ def reach_into_pocket(s: Script) -> None:
 
 @PROGRAMS.action(26)
 def hopping(s: Script) -> None:
-    s.to(0.5, foot2=("p", 0.08, -0.55, -0.30), side=0.08, hand=("c", 0.32, -0.40, 0.10), hand2=("c", 0.34, -0.36, 0.10))
+    s.to(
+        0.5,
+        foot2=("p", 0.08, -0.55, -0.30),
+        side=0.08,
+        hand=("c", 0.32, -0.40, 0.10),
+        hand2=("c", 0.34, -0.36, 0.10),
+    )
     for _ in s.repeat(3, 5):
         s.to(0.22, up=-0.10, lean=0.15)
         s.at(0.04, 0.16, foot=("f", 0.09, 0.14, 0.0))
@@ -100,8 +130,16 @@ def phone_call(s: Script) -> None:
 @PROGRAMS.action(29)
 def play_with_phone(s: Script) -> None:
     held = ("c", 0.06, -0.20, 0.30)
-    s.to(0.6, hand=held, hand2=held, hand_way=(-0.5, 0.5, 0.6), hand2_way=(-0.5, 0.5, 0.6), nod=0.55)
-    swing(s, 0.2, s.repeat(4, 6), {"hand": ("c", 0.04, -0.17, 0.31)}, {"hand": ("c", 0.07, -0.21, 0.30)})
+    s.to(
+        0.6, hand=held, hand2=held, hand_way=(-0.5, 0.5, 0.6), hand2_way=(-0.5, 0.5, 0.6), nod=0.55
+    )
+    swing(
+        s,
+        0.2,
+        s.repeat(4, 6),
+        {"hand": ("c", 0.04, -0.17, 0.31)},
+        {"hand": ("c", 0.07, -0.21, 0.30)},
+    )
     rest(s)
 
 
@@ -130,7 +168,14 @@ def taking_a_selfie(s: Script) -> None:
 
 @PROGRAMS.action(33)
 def check_time(s: Script) -> None:
-    s.to(0.6, hand2=("c", -0.02, -0.14, 0.29), hand2_way=INWARD, hand2_elbow=ELBOW_OUT, nod=0.45, shake=0.12)
+    s.to(
+        0.6,
+        hand2=("c", -0.02, -0.14, 0.29),
+        hand2_way=INWARD,
+        hand2_elbow=ELBOW_OUT,
+        nod=0.45,
+        shake=0.12,
+    )
     s.to(0.35, hand=("c", 0.04, -0.15, 0.30), hand_way=INWARD)
     s.to(0.3, hand=("c", 0.10, -0.16, 0.28))
     s.to(0.6)
@@ -168,7 +213,13 @@ def shake_head(s: Script) -> None:
 
 @PROGRAMS.action(37)
 def wipe_face(s: Script) -> None:
-    s.to(0.6, hand=("h", 0.10, -0.01, 0.14), hand_way=(-0.8, 0.5, 0.0), hand_elbow=ELBOW_OUT, nod=0.15)
+    s.to(
+        0.6,
+        hand=("h", 0.10, -0.01, 0.14),
+        hand_way=(-0.8, 0.5, 0.0),
+        hand_elbow=ELBOW_OUT,
+        nod=0.15,
+    )
     for _ in s.repeat(2, 3):
         s.to(0.3, hand=("h", -0.08, -0.04, 0.14))
         s.to(0.3, hand=("h", 0.10, -0.14, 0.13))
@@ -178,7 +229,13 @@ def wipe_face(s: Script) -> None:
 
 @PROGRAMS.action(38)
 def salute(s: Script) -> None:
-    s.to(0.5, hand=("h", 0.16, 0.03, 0.08), hand_way=(-0.8, 0.5, 0.1), hand_elbow=(1.0, -0.25, 0.1), lean=-0.05)
+    s.to(
+        0.5,
+        hand=("h", 0.16, 0.03, 0.08),
+        hand_way=(-0.8, 0.5, 0.1),
+        hand_elbow=(1.0, -0.25, 0.1),
+        lean=-0.05,
+    )
     s.to(1.0)
     rest(s, 0.5)
 
@@ -228,8 +285,17 @@ def staggering(s: Script) -> None:
         name = "foot" if k % 2 == 0 else "foot2"
         s.at(0.0, 0.28, **{name: ("f", 0.18, 0.10, place)})
         s.at(0.2, 0.3, **{name: ("f", 0.26, 0.0, place + 0.06)})
-        s.to(0.5, aside=out, side=1.3 * out, lean=s.vary(0.15, 0.1), forward=place, twist=-out, tilt=out,
-             hand=("c", 0.38, -0.32 + out, 0.12), hand2=("c", 0.38, -0.32 - out, 0.12))  # fmt: skip
+        s.to(
+            0.5,
+            aside=out,
+            side=1.3 * out,
+            lean=s.vary(0.15, 0.1),
+            forward=place,
+            twist=-out,
+            tilt=out,
+            hand=("c", 0.38, -0.32 + out, 0.12),
+            hand2=("c", 0.38, -0.32 - out, 0.12),
+        )
     rest(s, 0.6)
 
 
@@ -239,7 +305,14 @@ def falling_down(s: Script) -> None:
     wide = ("c", 0.38, -0.28, 0.15)
     s.at(0.0, 0.9, hand=wide, hand2=wide)
     s.to(0.55, fall=0.4, up=-0.25, lean=0.45)
-    s.to(0.45, fall=1.35, up=-0.30, lean=0.25, hand=("c", 0.34, -0.40, -0.05), hand2=("c", 0.34, -0.40, -0.05))
+    s.to(
+        0.45,
+        fall=1.35,
+        up=-0.30,
+        lean=0.25,
+        hand=("c", 0.34, -0.40, -0.05),
+        hand2=("c", 0.34, -0.40, -0.05),
+    )
     s.to(0.25, fall=1.45, up=-0.22, lean=0.10)
     s.to(0.7)
 
@@ -279,7 +352,14 @@ def neck_pain(s: Script) -> None:
 def nausea(s: Script) -> None:
     s.to(0.6, hand=BELLY, hand_way=INWARD, lean=0.5, nod=0.2)
     for _ in s.repeat(2, 3):
-        s.to(0.22, lean=0.95, nod=0.5, hand2=("h", 0.04, -0.10, 0.16), hand2_way=(-0.8, 0.4, 0.0), up=-0.08)
+        s.to(
+            0.22,
+            lean=0.95,
+            nod=0.5,
+            hand2=("h", 0.04, -0.10, 0.16),
+            hand2_way=(-0.8, 0.4, 0.0),
+            up=-0.08,
+        )
         s.to(0.4, lean=0.7, nod=0.25)
     s.at(0.0, 0.6, up=0.0)
     rest(s, 0.9)
@@ -288,6 +368,11 @@ def nausea(s: Script) -> None:
 @PROGRAMS.action(49)
 def fan_self(s: Script) -> None:
     s.to(0.6, hand=("h", 0.14, -0.16, 0.22), hand_way=UPWARD, nod=-0.1)
-    swing(s, 0.17, s.repeat(6, 8), {"hand": ("h", 0.18, -0.14, 0.28), "hand_way": (0.1, 0.8, 0.7)},
-          {"hand": ("h", 0.08, -0.15, 0.17), "hand_way": (-0.6, 0.9, -0.3)})  # fmt: skip
+    swing(
+        s,
+        0.17,
+        s.repeat(6, 8),
+        {"hand": ("h", 0.18, -0.14, 0.28), "hand_way": (0.1, 0.8, 0.7)},
+        {"hand": ("h", 0.08, -0.15, 0.17), "hand_way": (-0.6, 0.9, -0.3)},
+    )
     rest(s)

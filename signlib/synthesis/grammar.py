@@ -1,7 +1,8 @@
 """What is said: sentences from an n-gram grammar whose probabilities are known exactly.
 
-Signs have roles (persons, objects, verbs, ...), roles follow one another as in a plain signed clause,
-and every context has a few favourite successors, so that a language model has something to learn.
+Signs have roles (persons, objects, verbs, ...), roles follow one another as in a plain signed
+clause, and every context has a few favourite successors, so that a language model has something to
+learn.
 """
 
 from collections.abc import Sequence
@@ -41,9 +42,11 @@ _ZIPF = 0.6
 
 
 def role_of(sign: Sign, index: int) -> str:
-    """The role that sign number `index` of a lexicon plays; verbs that use loci need room to move in.
+    """The role that sign number `index` of a lexicon plays; verbs that use loci need room to move
+    in.
 
-    A sign whose movement is a line or an arc in the space before the signer can start and end at loci.
+    A sign whose movement is a line or an arc in the space before the signer can start and end at
+    loci.
     """
     if sign.movement in ("LINE", "ARC") and sign.location in _NEUTRAL:
         return ("AGREEMENT", "HANDLING")[index % 2]
@@ -53,8 +56,8 @@ def role_of(sign: Sign, index: int) -> str:
 class Grammar:
     """An n-gram over a lexicon and pointing, with exact probabilities.
 
-    P(sentence) = P(length) x product of P(gloss | the n - 1 glosses before it); lengths are uniform between
-    the shortest and the longest.
+    P(sentence) = P(length) x product of P(gloss | the n - 1 glosses before it); lengths are uniform
+    between the shortest and the longest.
 
     Attributes:
         glosses: the lexicon's, in its order, then `POINT`.
@@ -62,7 +65,11 @@ class Grammar:
     """
 
     def __init__(
-        self, lexicon: Sequence[Sign], order: int = 2, lengths: tuple[int, int] = (1, LONGEST), seed: int = 0
+        self,
+        lexicon: Sequence[Sign],
+        order: int = 2,
+        lengths: tuple[int, int] = (1, LONGEST),
+        seed: int = 0,
     ) -> None:
         """A grammar for these signs; the same for everybody with the same arguments.
 
@@ -77,14 +84,18 @@ class Grammar:
         shortest, longest = lengths
         if not 1 <= shortest <= longest <= LONGEST:
             raise SettingsError(
-                f"lengths={tuple(lengths)}: give fewest and most signs of a sentence within 1..{LONGEST}"
+                f"lengths={tuple(lengths)}: give fewest and most signs of a sentence within"
+                f" 1..{LONGEST}"
             )
         if not 1 <= order <= MOST_ORDER:
             raise SettingsError(
-                f"order={order}: a grammar looks back 0 to {MOST_ORDER - 1} signs, so give 1..{MOST_ORDER}"
+                f"order={order}: a grammar looks back 0 to {MOST_ORDER - 1} signs, so give"
+                f" 1..{MOST_ORDER}"
             )
         if len(lexicon) < 2:
-            raise SettingsError(f"a grammar over {len(lexicon)} signs says nothing; give a lexicon of at least 2")
+            raise SettingsError(
+                f"a grammar over {len(lexicon)} signs says nothing; give a lexicon of at least 2"
+            )
         self.order, self.lengths, self.seed = order, (shortest, longest), seed
         self.glosses = [*(sign.gloss for sign in lexicon), POINT]
         self.roles = [*(role_of(sign, k) for k, sign in enumerate(lexicon)), "POINT"]
@@ -94,7 +105,9 @@ class Grammar:
         self._next = lru_cache(maxsize=4096)(self._row)
 
     def probabilities(self, before: Sequence[int]) -> np.ndarray:
-        """(V,) of each gloss after the numbers `before` (all that was said so far in this sentence)."""
+        """(V,) of each gloss after the numbers `before` (all that was said so far in this
+        sentence).
+        """
         kept = tuple(before[len(before) - self.order + 1 :]) if self.order > 1 else ()
         return self._next(kept)
 
@@ -121,7 +134,9 @@ class Grammar:
         return said
 
     def log_probability(self, said: Sequence[int]) -> float:
-        """Natural logarithm of the probability of a sentence; minus infinity for a length that never occurs."""
+        """Natural logarithm of the probability of a sentence; minus infinity for a length that
+        never occurs.
+        """
         shortest, longest = self.lengths
         if not shortest <= len(said) <= longest:
             return -np.inf

@@ -1,7 +1,7 @@
 """A head for the renderer: the face mesh as a dense relief, with features painted from its points.
 
-The relief follows `face.average_face`, so the tip of the nose in the picture lies where the landmark
-lies; eyes, brows and lips are polygons through the projected points themselves.
+The relief follows `face.average_face`, so the tip of the nose in the picture lies where the
+landmark lies; eyes, brows and lips are polygons through the projected points themselves.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,33 @@ import numpy as np
 from signlib.synthesis.face import average_face
 from signlib.synthesis.surfaces import Canvas, Lens, draw_ellipsoid
 
-STILL = (10, 338, 297, 332, 284, 251, 389, 356, 109, 67, 103, 54, 21, 162, 127, 168, 6, 197, 195, 5, 4, 1, 94, 454, 234)
+STILL = (
+    10,
+    338,
+    297,
+    332,
+    284,
+    251,
+    389,
+    356,
+    109,
+    67,
+    103,
+    54,
+    21,
+    162,
+    127,
+    168,
+    6,
+    197,
+    195,
+    5,
+    4,
+    1,
+    94,
+    454,
+    234,
+)
 """Face points that no expression moves: they tell where the head is."""
 RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
@@ -43,7 +69,8 @@ class Relief:
 
     Attributes:
         z: (H, W) float32.
-        shape: (H, W, 3) float32: the normal's x and y, and how much light reaches hollows (about 1).
+        shape: (H, W, 3) float32: the normal's x and y, and how much light reaches hollows (about
+            1).
     """
 
     z: np.ndarray
@@ -63,9 +90,13 @@ def relief() -> Relief:
     inside = (x / 0.70) ** 2 + (y / 0.94) ** 2 < 1
     z = cv2.GaussianBlur(np.where(inside, z, skull).astype(np.float32), (0, 0), 2.2)
     for side in (-1, 1):
-        z += 0.07 * np.exp(-(((x - side * 0.31) / 0.15) ** 2) - ((y + 0.21) / 0.075) ** 2)  # eye sockets
+        z += 0.07 * np.exp(
+            -(((x - side * 0.31) / 0.15) ** 2) - ((y + 0.21) / 0.075) ** 2
+        )  # eye sockets
         z -= 0.03 * np.exp(-(((x - side * 0.42) / 0.16) ** 2) - ((y - 0.12) / 0.13) ** 2)  # cheeks
-        z += 0.02 * np.exp(-(((x - side * 0.24) / 0.05) ** 2) - ((y - 0.38) / 0.10) ** 2)  # folds beside the mouth
+        z += 0.02 * np.exp(
+            -(((x - side * 0.24) / 0.05) ** 2) - ((y - 0.38) / 0.10) ** 2
+        )  # folds beside the mouth
     z -= 0.03 * np.exp(-((x / 0.16) ** 2) - ((y - 0.86) / 0.10) ** 2)  # chin
     z += 0.03 * np.exp(-((x / 0.16) ** 2) - ((y - 0.69) / 0.05) ** 2)
     z = z.astype(np.float32)
@@ -81,7 +112,8 @@ class Pose:
     """Where a head is in one frame.
 
     Attributes:
-        axes: (3, 3) metres of camera space for a face half-height along the head's x, y and z (columns).
+        axes: (3, 3) metres of camera space for a face half-height along the head's x, y and z
+            (columns).
         centre: (3,) metres of camera space.
         mouth: 0 closed .. 1 open.
     """
@@ -137,11 +169,13 @@ def draw_skull(canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, hai
 def draw_face(
     canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, hairline: float | None
 ) -> tuple[tuple[slice, slice], np.ndarray] | None:
-    """Draw the relief of the face; returns its box and (h, w) how much light reaches each pixel's hollow.
+    """Draw the relief of the face; returns its box and (h, w) how much light reaches each pixel's
+    hollow.
 
     Args:
         head, hair: materials.
-        hairline: hair covers the forehead above this height (in face half-heights, negative); None = nowhere.
+        hairline: hair covers the forehead above this height (in face half-heights, negative); None
+            = nowhere.
     """
     table = relief()
     front = lens.place(pose.centre + pose.axes @ _FRONT)
@@ -153,7 +187,9 @@ def draw_face(
         return None
     inverse = np.linalg.inv(axes).astype(np.float32)
     u = np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5 - front[0])
-    v = (np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - front[1]))[:, None]
+    v = (np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - front[1]))[
+        :, None
+    ]
     x0, y0, z0 = (u * inverse[k, 0] + v * inverse[k, 1] + np.float32(_FRONT[k]) for k in range(3))
     deeper, drop = inverse[:, 2], np.float32(_OPENING * pose.mouth)
     far = np.zeros_like(x0)
@@ -183,15 +219,20 @@ def _cells(x: np.ndarray, y: np.ndarray, drop: np.float32) -> tuple[np.ndarray, 
     if drop > 1e-3:
         low = np.maximum(y, 0)
         y = y - low + (np.sqrt(1 + 4 * drop * low) - 1) / (2 * drop)
-    return (x + np.float32(_SIDE)) * np.float32(_CELLS), (y + np.float32(_HIGH)) * np.float32(_CELLS)
+    return (x + np.float32(_SIDE)) * np.float32(_CELLS), (y + np.float32(_HIGH)) * np.float32(
+        _CELLS
+    )
 
 
-def paint_features(face: np.ndarray, gaze: np.ndarray, pose: Pose, lens: Lens, box: tuple[slice, slice]) -> np.ndarray:
+def paint_features(
+    face: np.ndarray, gaze: np.ndarray, pose: Pose, lens: Lens, box: tuple[slice, slice]
+) -> np.ndarray:
     """(h, w) uint8 what is painted on the face within `box`: 0 = skin, or WHITE, IRIS, ...
 
     Args:
         face: (468, 2) pixels.
-        gaze: (2,) radians that both eyes look to the signer's left and upwards, relative to the head.
+        gaze: (2,) radians that both eyes look to the signer's left and upwards, relative to the
+            head.
         box: rows and columns of the picture.
     """
     shape = box[0].stop - box[0].start, box[1].stop - box[1].start
@@ -204,7 +245,14 @@ def paint_features(face: np.ndarray, gaze: np.ndarray, pose: Pose, lens: Lens, b
         cv2.fillPoly(picture, [_fixed(points[list(ring)])], label, shift=4)
 
     def line(ring: tuple[int, ...], label: int, width: float) -> None:
-        cv2.polylines(labels, [_fixed(points[list(ring)])], False, label, max(1, round(width * scale)), shift=4)
+        cv2.polylines(
+            labels,
+            [_fixed(points[list(ring)])],
+            False,
+            label,
+            max(1, round(width * scale)),
+            shift=4,
+        )
 
     for brow in (RIGHT_BROW, LEFT_BROW):
         polygon(labels, brow, BROW)
@@ -213,7 +261,9 @@ def paint_features(face: np.ndarray, gaze: np.ndarray, pose: Pose, lens: Lens, b
     inside = points[list(MOUTH)]
     opening = inside[5, 1] - inside[15, 1]
     if opening > 0.06 * scale:
-        teeth = np.concatenate([inside[11:20], inside[19:10:-1] + (0, min(0.3 * opening, 0.07 * scale))])
+        teeth = np.concatenate(
+            [inside[11:20], inside[19:10:-1] + (0, min(0.3 * opening, 0.07 * scale))]
+        )
         part = np.zeros_like(labels)
         cv2.fillPoly(part, [_fixed(teeth)], 1, shift=4)
         labels[(part > 0) & (labels == CAVITY)] = TEETH
@@ -227,7 +277,9 @@ def paint_features(face: np.ndarray, gaze: np.ndarray, pose: Pose, lens: Lens, b
     return labels
 
 
-def _paint_eye(labels: np.ndarray, points: np.ndarray, eye: tuple[int, ...], gaze, pose: Pose, scale: float) -> None:
+def _paint_eye(
+    labels: np.ndarray, points: np.ndarray, eye: tuple[int, ...], gaze, pose: Pose, scale: float
+) -> None:
     ring = points[list(eye)]
     middle = (ring[0] + ring[8]) / 2
     if np.hypot(*(ring[4] - ring[12])) > 0.025 * scale:
@@ -235,13 +287,22 @@ def _paint_eye(labels: np.ndarray, points: np.ndarray, eye: tuple[int, ...], gaz
         cv2.fillPoly(ball, [_fixed(ring)], 1, shift=4)
         labels[ball > 0] = WHITE
         look = np.array([np.sin(gaze[0]), -np.sin(gaze[1])]) * _EYE
-        centre = _fixed(middle + scale * (pose.axes[:2, :2] / np.linalg.norm(pose.axes[:, 1])) @ look).tolist()
+        centre = _fixed(
+            middle + scale * (pose.axes[:2, :2] / np.linalg.norm(pose.axes[:, 1])) @ look
+        ).tolist()
         for label, radius in ((IRIS, _IRIS), (PUPIL, 0.45 * _IRIS)):
             disc = np.zeros_like(labels)
             cv2.circle(disc, centre, int(radius * scale * 16), 1, -1, shift=4)
             labels[(disc & ball) > 0] = label
     cv2.polylines(labels, [_fixed(ring[8:])], False, LASH, max(1, round(0.022 * scale)), shift=4)
-    cv2.line(labels, _fixed(ring[15]).tolist(), _fixed(ring[0]).tolist(), LASH, max(1, round(0.022 * scale)), shift=4)
+    cv2.line(
+        labels,
+        _fixed(ring[15]).tolist(),
+        _fixed(ring[0]).tolist(),
+        LASH,
+        max(1, round(0.022 * scale)),
+        shift=4,
+    )
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:

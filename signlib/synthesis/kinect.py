@@ -16,20 +16,42 @@ TRACKED, INFERRED, ABSENT = 2, 1, 0
 _J = {name: k for k, name in enumerate(NTU_25.joints)}
 _POSE = 468
 _DIRECT = {
-    "shoulder": (11, 12), "elbow": (13, 14), "wrist": (15, 16), "hip": (23, 24), "knee": (25, 26),
-    "ankle": (27, 28), "foot": (31, 32),
-}  # fmt: skip
+    "shoulder": (11, 12),
+    "elbow": (13, 14),
+    "wrist": (15, 16),
+    "hip": (23, 24),
+    "knee": (25, 26),
+    "ankle": (27, 28),
+    "foot": (31, 32),
+}
 _PALM = [0, 5, 9, 13, 17]
-_ARMS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in ("elbow", "wrist", "hand", "hand_tip", "thumb")]
+_ARMS = [
+    _J[f"{side}_{name}"]
+    for side in ("left", "right")
+    for name in ("elbow", "wrist", "hand", "hand_tip", "thumb")
+]
 _QUICK = np.full(len(NTU_25), 0.0006)
 _SLOW = np.full(len(NTU_25), 0.005)
-"""Noise of each joint in metres: from frame to frame, and drifting. Fitted to one real recording."""
+"""Noise of each joint in metres: from frame to frame, and drifting. Fitted to one real recording.
+"""
 for _side in ("left", "right"):
-    _QUICK[[_J[f"{_side}_{name}"] for name in ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")]] = [
-        0.001, 0.0015, 0.003, 0.005, 0.007, 0.008,
-    ]  # fmt: skip
+    _QUICK[
+        [
+            _J[f"{_side}_{name}"]
+            for name in ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")
+        ]
+    ] = [
+        0.001,
+        0.0015,
+        0.003,
+        0.005,
+        0.007,
+        0.008,
+    ]
     _QUICK[[_J[f"{_side}_{name}"] for name in ("ankle", "foot")]] = 0.0015, 0.003
-    _SLOW[[_J[f"{_side}_{name}"] for name in ("hand", "hand_tip", "thumb", "ankle", "foot")]] = 0.010
+    _SLOW[[_J[f"{_side}_{name}"] for name in ("hand", "hand_tip", "thumb", "ankle", "foot")]] = (
+        0.010
+    )
 _TRUNK_RADIUS = 0.13
 _BEHIND = 0.10
 """How far behind another body part a joint must lie to be hidden by it, metres."""
@@ -40,7 +62,8 @@ class Sensor:
     """Where the sensor stands. It looks level at the vertical axis through the origin.
 
     Attributes:
-        angle: radians around that axis; 0 = before a person who faces forward, more = to the person's left.
+        angle: radians around that axis; 0 = before a person who faces forward, more = to the
+            person's left.
         distance: metres from the axis.
         height: metres above the origin.
     """
@@ -76,11 +99,17 @@ def to_sensor(points: np.ndarray, sensor: Sensor) -> np.ndarray:
     """(..., 3) metres in the sensor's axes: x to the right of who faces it, y up, z away from it."""
     turn = motion.turns(np.array([[-sensor.angle, 0.0, 0.0]]))[0]
     seen = points @ turn.T
-    return np.stack([-seen[..., 0], -seen[..., 1] - sensor.height, seen[..., 2] + sensor.distance], -1)
+    return np.stack(
+        [-seen[..., 0], -seen[..., 1] - sensor.height, seen[..., 2] + sensor.distance], -1
+    )
 
 
 def observe(
-    joints: np.ndarray, sensor: Sensor, rng: np.random.Generator, hardness: float = 1.0, fps: float = 30.0
+    joints: np.ndarray,
+    sensor: Sensor,
+    rng: np.random.Generator,
+    hardness: float = 1.0,
+    fps: float = 30.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the sensor reports.
 
@@ -89,7 +118,8 @@ def observe(
         hardness: scales the noise; 0 reports the truth (tracking states stay).
 
     Returns:
-        (T, M, 25, 3) float32 metres in the sensor's axes, and (T, M, 25) int8 tracking states: a joint that
+        (T, M, 25, 3) float32 metres in the sensor's axes, and (T, M, 25) int8 tracking states: a
+            joint that
         a trunk hides is inferred, and strays.
     """
     seen = to_sensor(joints, sensor)
@@ -126,7 +156,9 @@ def _drift(noise: np.ndarray, fps: float) -> np.ndarray:
 
 
 def _hidden(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(T, M, 25) where a joint lies behind a trunk (anybody's) or the other leg; where an arm's joint is before one."""
+    """(T, M, 25) where a joint lies behind a trunk (anybody's) or the other leg; where an arm's
+    joint is before one.
+    """
     hidden, crossing = np.zeros(seen.shape[:3], bool), np.zeros(seen.shape[:3], bool)
     flat = seen[..., :2] / seen[..., 2:]
     for person in range(seen.shape[1]):
@@ -138,7 +170,9 @@ def _hidden(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for side, other in (("left", "right"), ("right", "left")):
             shin = [seen[:, person, None, _J[f"{other}_{name}"]] for name in ("ankle", "hip")]
             leg = [_J[f"{side}_{name}"] for name in ("knee", "ankle", "foot")]
-            hidden[:, person, leg] |= _behind(seen[:, person, leg], flat[:, person, leg], *shin, radius=0.06)
+            hidden[:, person, leg] |= _behind(
+                seen[:, person, leg], flat[:, person, leg], *shin, radius=0.06
+            )
     return hidden, crossing
 
 
@@ -149,7 +183,9 @@ def _behind(points, flat, low, high, radius: float = _TRUNK_RADIUS) -> np.ndarra
 
 
 def _covered(flat, low, high) -> tuple[np.ndarray, np.ndarray]:
-    """(T, K) how far beside the limb, in metres at its distance, `flat` points are seen; and that distance."""
+    """(T, K) how far beside the limb, in metres at its distance, `flat` points are seen; and that
+    distance.
+    """
     a, b = low[..., :2] / low[..., 2:], high[..., :2] / high[..., 2:]
     way = b - a
     along = ((flat - a) * way).sum(-1) / np.maximum((way * way).sum(-1), 1e-9)
@@ -179,10 +215,13 @@ def skeleton_text(joints: np.ndarray, states: np.ndarray) -> str:
 
 
 _FIRST_BODY = 72057594037900000
-"""Ids of bodies are as large as the real ones, so that no reader may take them for small integers."""
+"""Ids of bodies are as large as the real ones, so that no reader may take them for small integers.
+"""
 
 
 def _pictures(points: np.ndarray) -> np.ndarray:
     """(25, 4): x, y in the depth picture (512 x 424) and in the colour picture (1920 x 1080)."""
     across, up = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
-    return np.stack([256.4 + 365 * across, 208.5 - 365 * up, 975 + 1060 * across, 567 - 1060 * up], 1)
+    return np.stack(
+        [256.4 + 365 * across, 208.5 - 365 * up, 975 + 1060 * across, 567 - 1060 * up], 1
+    )

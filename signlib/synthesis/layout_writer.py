@@ -40,7 +40,8 @@ class Layout:
         name: what `generated.json` calls the layout.
         options: settings of the pictures, part of what must not change on resuming.
         files: (folder, row, options) -> the clip's files or folders.
-        make: (corpus, row, those paths, options) writes those that are missing; returns the number of frames.
+        make: (corpus, row, those paths, options) writes those that are missing; returns the number
+            of frames.
     """
 
     name: str
@@ -53,27 +54,38 @@ def checked_table(corpus, clips: Sequence[str] | None, target: str = "gloss") ->
     """A copy of the corpus's manifest, once it is sure that `clips` of it can be written.
 
     Raises:
-        SettingsError: for a corpus without `target`, no clips, an unknown one, or a signer in two splits.
+        SettingsError: for a corpus without `target`, no clips, an unknown one, or a signer in two
+            splits.
     """
     table = corpus.manifest.copy()
     if target not in table.columns or not table[target].all():
         raise SettingsError(
-            f"this layout needs a corpus whose clips have {target!r}: signs for AUTSL and WLASL, sentences for "
-            "PHOENIX-2014, actions for NTU60"
+            f"this layout needs a corpus whose clips have {target!r}: signs for AUTSL and WLASL,"
+            " sentences for PHOENIX-2014, actions for NTU60"
         )
     unknown = sorted({*(() if clips is None else clips)} - set(table["clip"]))
     if unknown:
-        raise SettingsError(f"clip {unknown[0]!r} is not in the corpus; take names from its manifest")
+        raise SettingsError(
+            f"clip {unknown[0]!r} is not in the corpus; take names from its manifest"
+        )
     if len(table) == 0 or (clips is not None and len(clips) == 0):
         raise SettingsError("there are no clips to write; give at least one name, or None for all")
     splits = table.groupby("signer")["split"].nunique()
     if (splits > 1).any():
-        raise SettingsError(f"signer {splits.index[splits > 1][0]!r} stands in two splits; keep signers apart")
+        raise SettingsError(
+            f"signer {splits.index[splits > 1][0]!r} stands in two splits; keep signers apart"
+        )
     return table
 
 
 def write_clips(
-    layout: Layout, corpus, out: Path, table: pd.DataFrame, clips: Sequence[str] | None, workers: int, progress: bool
+    layout: Layout,
+    corpus,
+    out: Path,
+    table: pd.DataFrame,
+    clips: Sequence[str] | None,
+    workers: int,
+    progress: bool,
 ) -> list[Row]:
     """Write the chosen clips that are not finished; rows of all that are, with their true values.
 
@@ -90,7 +102,9 @@ def write_clips(
     lean.__dict__.pop("manifest", None)  # every task carries the corpus along
     tasks = (joblib.delayed(_write_clip)(layout, lean, row, out) for row in todo)
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    for _ in tqdm(parallel(tasks), total=len(todo), desc=layout.name, unit="clip", disable=not progress):
+    for _ in tqdm(
+        parallel(tasks), total=len(todo), desc=layout.name, unit="clip", disable=not progress
+    ):
         pass
     done = (row for row in table.to_dict("records") if _finished(layout, out, row))
     return [{**json.loads(_truth(out, row).read_text(encoding="utf-8")), **row} for row in done]
@@ -100,11 +114,16 @@ def _write_clip(layout: Layout, corpus, row: Row, out: Path) -> None:
     cv2.setNumThreads(1)  # the processes share the cores already
     frames = layout.make(corpus, row, layout.files(out, row, layout.options), layout.options)
     about = {key: row[key] for key in ("clip", "name", "split", "signer")}
-    write_json(_truth(out, row), {**about, **corpus.truth(row["clip"]), "frames": frames, "fps": corpus.fps})
+    write_json(
+        _truth(out, row),
+        {**about, **corpus.truth(row["clip"]), "frames": frames, "fps": corpus.fps},
+    )
 
 
 def _finished(layout: Layout, out: Path, row: Row) -> bool:
-    return _truth(out, row).is_file() and all(path.exists() for path in layout.files(out, row, layout.options))
+    return _truth(out, row).is_file() and all(
+        path.exists() for path in layout.files(out, row, layout.options)
+    )
 
 
 def _truth(out: Path, row: Row) -> Path:
@@ -113,8 +132,14 @@ def _truth(out: Path, row: Row) -> Path:
 
 def describe(corpus) -> dict[str, Any]:
     """The settings that decide a generated corpus's clips and who is in which split."""
-    facts = {key: value for key, value in vars(corpus).items() if isinstance(value, int | float | str)}
-    facts |= {key: len(value) for key, value in vars(corpus).items() if key in ("lexicon", "signers", "performers")}
+    facts = {
+        key: value for key, value in vars(corpus).items() if isinstance(value, int | float | str)
+    }
+    facts |= {
+        key: len(value)
+        for key, value in vars(corpus).items()
+        if key in ("lexicon", "signers", "performers")
+    }
     # other signs or splits can have the same sizes
     for key, value in (("splits", corpus.splits), ("signs", getattr(corpus, "lexicon", ""))):
         facts[key] = hashlib.sha256(repr(value).encode()).hexdigest()[:12]
@@ -139,12 +164,19 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
             found = "something unreadable"
         if found != settings:
             raise SettingsError(
-                f"{out} was begun with {_difference(found, settings)}; take the same settings or another folder"
+                f"{out} was begun with {_difference(found, settings)}; take the same settings or"
+                " another folder"
             )
         for left in [path for path in out.rglob(".*") if _LEFT.fullmatch(path.name)]:
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+            (
+                shutil.rmtree(left, ignore_errors=True)
+                if left.is_dir()
+                else left.unlink(missing_ok=True)
+            )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SettingsError(f"{out} is not empty and was not begun here; take an empty or new folder")
+        raise SettingsError(
+            f"{out} is not empty and was not begun here; take an empty or new folder"
+        )
     else:
         write_json(marker, settings)
 
@@ -153,8 +185,11 @@ def _difference(found: Any, wanted: dict[str, Any]) -> str:
     if not isinstance(found, dict):
         return f"{found} in its {MARKER}"
     flat = [{**part, **(part.get("corpus") or {}), "corpus": ""} for part in (found, wanted)]
-    return ", ".join(f"{key}={flat[0].get(key)!r} (now {flat[1].get(key)!r})" for key in flat[0] | flat[1]
-                     if flat[0].get(key) != flat[1].get(key))  # fmt: skip
+    return ", ".join(
+        f"{key}={flat[0].get(key)!r} (now {flat[1].get(key)!r})"
+        for key in flat[0] | flat[1]
+        if flat[0].get(key) != flat[1].get(key)
+    )
 
 
 @contextmanager

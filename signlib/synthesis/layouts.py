@@ -1,4 +1,5 @@
-"""Generated corpora on disk in the official layouts, so that a smoke run goes through the same readers as a real one.
+"""Generated corpora on disk in the official layouts, so that a smoke run goes through the same
+readers as a real one.
 
 Lists of clips are written last and hold finished clips only, so a layout can be made
 in parts (`clips`) and in any order: it ends the same.
@@ -33,30 +34,39 @@ def write_autsl(
     workers: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Isolated signs as AUTSL: colour and depth videos in `train/ val/ test/`, label csv files and the class csv.
+    """Isolated signs as AUTSL: colour and depth videos in `train/ val/ test/`, label csv files and
+    the class csv.
 
     Args:
         corpus: as `clips.GeneratedCorpus`.
         out: an empty or new folder, or one that this function began with the same settings.
-        clips: names of the corpus's manifest; None for all. Clips that lie there already stay listed.
+        clips: names of the corpus's manifest; None for all. Clips that lie there already stay
+            listed.
         size: width and height in pixels, even.
         workers: processes.
         progress: show a bar.
 
     Raises:
-        SettingsError: for no clips, an unknown clip, a signer in two splits, or a folder of something else.
+        SettingsError: for no clips, an unknown clip, a signer in two splits, or a folder of
+            something else.
         DiskError: when a file cannot be written; what is finished stays.
     """
     table, out = checked_table(corpus, clips), Path(out)
     take = table.groupby("signer").cumcount() + 1
-    table["name"] = [f"signer{_number(s)}_sample{k}" for s, k in zip(table["signer"], take, strict=True)]
+    table["name"] = [
+        f"signer{_number(s)}_sample{k}" for s, k in zip(table["signer"], take, strict=True)
+    ]
     layout = Layout("autsl", (_even(size),), _autsl_files, _autsl_clip)
     rows = write_clips(layout, corpus, out, table, clips, workers, progress)
     glosses = list(dict.fromkeys(table["gloss"]))
     listed = "".join(f"{k},{gloss},{gloss}\r\n" for k, gloss in enumerate(glosses))
     write_text(out / autsl.CLASSES, "ClassId,TR,EN\r\n" + listed)
     for split, places in autsl.LABELS.items():
-        labels = [f"{row['name']},{glosses.index(row['gloss'])}\r\n" for row in rows if row["split"] == split]
+        labels = [
+            f"{row['name']},{glosses.index(row['gloss'])}\r\n"
+            for row in rows
+            if row["split"] == split
+        ]
         if labels:
             write_text(out / places[0 if split == "train" else -1], "".join(labels))
     return out
@@ -67,18 +77,26 @@ def _autsl_files(out: Path, row: Row, options: tuple) -> list[Path]:
 
 
 def _autsl_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
-    performance, signer, (size,) = corpus.performance(row["clip"]), corpus.seated(row["clip"]), options
+    performance, signer, (size,) = (
+        corpus.performance(row["clip"]),
+        corpus.seated(row["clip"]),
+        options,
+    )
     if not all(path.is_file() for path in paths):
         measured: list[np.ndarray] = []
 
         def pictures() -> Iterator[np.ndarray]:
             # one pass for both videos: the depth of one clip waits, two bytes a pixel
-            for rgb, millimetres in render(performance, signer, look_of(corpus, row["signer"]), size, size):
+            for rgb, millimetres in render(
+                performance, signer, look_of(corpus, row["signer"]), size, size
+            ):
                 measured.append(millimetres)
                 yield rgb
 
         write_video(paths[0], pictures(), corpus.fps)
-        write_video(paths[1], (depth_picture(one, 1000 * signer.distance) for one in measured), corpus.fps)
+        write_video(
+            paths[1], (depth_picture(one, 1000 * signer.distance) for one in measured), corpus.fps
+        )
     return len(performance.points)
 
 
@@ -90,10 +108,11 @@ def write_wlasl(
     workers: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Isolated signs as WLASL: `nslt_<glosses>.json`, `WLASL_v0.3.json`, the class list and `videos/`.
+    """Isolated signs as WLASL: `nslt_<glosses>.json`, `WLASL_v0.3.json`, the class list and
+    `videos/`.
 
-    Every other clip is a segment of its video; the rest are whole files (frame_end -1). Arguments and errors
-    as for `write_autsl`.
+    Every other clip is a segment of its video; the rest are whole files (frame_end -1). Arguments
+    and errors as for `write_autsl`.
     """
     table, out = checked_table(corpus, clips), Path(out)
     table["name"] = [f"{k:05d}" for k in range(1, len(table) + 1)]
@@ -105,16 +124,30 @@ def write_wlasl(
     for row in rows:
         first, last = _segment(row)
         found = instances[row["gloss"]]
-        by_video[row["name"]] = {"subset": row["split"], "action": [glosses.index(row["gloss"]), first, last]}
-        found.append({
-            "bbox": [0, 0, size, size], "fps": corpus.fps, "frame_end": -1 if first == 1 else last,
-            "frame_start": first, "instance_id": len(found), "signer_id": _number(row["signer"]),
-            "source": "generated", "split": row["split"], "url": "", "variation_id": 0, "video_id": row["name"],
-        })  # fmt: skip
+        by_video[row["name"]] = {
+            "subset": row["split"],
+            "action": [glosses.index(row["gloss"]), first, last],
+        }
+        found.append(
+            {
+                "bbox": [0, 0, size, size],
+                "fps": corpus.fps,
+                "frame_end": -1 if first == 1 else last,
+                "frame_start": first,
+                "instance_id": len(found),
+                "signer_id": _number(row["signer"]),
+                "source": "generated",
+                "split": row["split"],
+                "url": "",
+                "variation_id": 0,
+                "video_id": row["name"],
+            }
+        )
     write_text(out / wlasl.CLASSES, "".join(f"{k}\t{gloss}\n" for k, gloss in enumerate(glosses)))
     write_json(out / f"nslt_{len(glosses)}.json", by_video)
     write_json(
-        out / wlasl.INSTANCES, [{"gloss": gloss, "instances": found} for gloss, found in instances.items() if found]
+        out / wlasl.INSTANCES,
+        [{"gloss": gloss, "instances": found} for gloss, found in instances.items() if found],
     )
     return out
 
@@ -134,16 +167,24 @@ def _wlasl_files(out: Path, row: Row, options: tuple) -> list[Path]:
 def _wlasl_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
     performance, (size,) = corpus.performance(row["clip"]), options
     if not paths[0].is_file():
-        frames = render(performance, corpus.seated(row["clip"]), look_of(corpus, row["signer"]), size, size)
+        frames = render(
+            performance, corpus.seated(row["clip"]), look_of(corpus, row["signer"]), size, size
+        )
         write_video(paths[0], (rgb for rgb, _ in frames), corpus.fps)
     return len(performance.points)
 
 
 def write_phoenix(
-    corpus, out: str | Path, clips: Sequence[str] | None = None, size: int = 210, features: bool = False,
-    workers: int = 1, progress: bool = True,
-) -> Path:  # fmt: skip
-    """Sentences as PHOENIX-2014 (multisigner): corpus csv and stm files, and a folder of pictures a sentence.
+    corpus,
+    out: str | Path,
+    clips: Sequence[str] | None = None,
+    size: int = 210,
+    features: bool = False,
+    workers: int = 1,
+    progress: bool = True,
+) -> Path:
+    """Sentences as PHOENIX-2014 (multisigner): corpus csv and stm files, and a folder of pictures a
+    sentence.
 
     Args:
         corpus: as `sentences.SentenceCorpus`.
@@ -158,15 +199,28 @@ def write_phoenix(
     layout = Layout("phoenix-2014", options, _phoenix_files, _phoenix_clip)
     rows = write_clips(layout, corpus, out, table, clips, workers, progress)
     for split, name in _DEV.items():
-        chosen = [(row["name"], f"Signer{_number(row['signer']) + 1:02d}", row["glosses"]) for row in rows
-                  if row["split"] == split]  # fmt: skip
+        chosen = [
+            (row["name"], f"Signer{_number(row['signer']) + 1:02d}", row["glosses"])
+            for row in rows
+            if row["split"] == split
+        ]
         if chosen:
             kind = "npy" if features else "png"
-            listed = [f"{clip}|{clip}/1/*.{kind}|{signer}|{glosses}\n" for clip, signer, glosses in chosen]
-            spoken = [f"{clip} 1 {signer} 0.0 1.79769e+308 {glosses}\n" for clip, signer, glosses in chosen]
+            listed = [
+                f"{clip}|{clip}/1/*.{kind}|{signer}|{glosses}\n" for clip, signer, glosses in chosen
+            ]
+            spoken = [
+                f"{clip} 1 {signer} 0.0 1.79769e+308 {glosses}\n"
+                for clip, signer, glosses in chosen
+            ]
             header = "|".join(phoenix.HEADER) + "\n"
-            write_text(out / _BASE / "annotations" / "manual" / f"{name}.corpus.csv", header + "".join(listed))
-            write_text(out / _BASE / "evaluation" / f"phoenix2014-groundtruth-{name}.stm", "".join(spoken))
+            write_text(
+                out / _BASE / "annotations" / "manual" / f"{name}.corpus.csv",
+                header + "".join(listed),
+            )
+            write_text(
+                out / _BASE / "evaluation" / f"phoenix2014-groundtruth-{name}.stm", "".join(spoken)
+            )
     return out
 
 
@@ -183,7 +237,13 @@ def _phoenix_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
             if features:
                 np.save(pictures / "landmarks.npy", corpus.clip(row["clip"]))
             else:
-                frames = render(performance, corpus.seated(row["clip"]), look_of(corpus, row["signer"]), width, height)
+                frames = render(
+                    performance,
+                    corpus.seated(row["clip"]),
+                    look_of(corpus, row["signer"]),
+                    width,
+                    height,
+                )
                 for number, (rgb, _) in enumerate(frames):
                     path = pictures / f"{row['name']}_fn{number:06d}-0.png"
                     path.write_bytes(cv2.imencode(".png", rgb[:, :, ::-1])[1].tobytes())
@@ -191,7 +251,11 @@ def _phoenix_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
 
 
 def write_ntu60(
-    corpus, out: str | Path, clips: Sequence[str] | None = None, workers: int = 1, progress: bool = True
+    corpus,
+    out: str | Path,
+    clips: Sequence[str] | None = None,
+    workers: int = 1,
+    progress: bool = True,
 ) -> Path:
     """Everyday actions as NTU RGB+D 60: a `.skeleton` file a clip in `nturgb+d_skeletons/`.
 
@@ -204,7 +268,9 @@ def write_ntu60(
     if "action" not in table.columns:
         raise SettingsError("the layout ntu60 needs a corpus of actions: make an ActionCorpus")
     table["name"] = table["clip"]
-    write_clips(Layout("ntu60", (), _ntu60_files, _ntu60_clip), corpus, out, table, clips, workers, progress)
+    write_clips(
+        Layout("ntu60", (), _ntu60_files, _ntu60_clip), corpus, out, table, clips, workers, progress
+    )
     return out
 
 
@@ -220,7 +286,9 @@ def _ntu60_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
 
 def _even(size: int, largest: int = LARGEST) -> int:
     if size % 2 or not SMALLEST <= size <= largest:
-        raise SettingsError(f"size={size}: give an even number of pixels from {SMALLEST} to {largest}")
+        raise SettingsError(
+            f"size={size}: give an even number of pixels from {SMALLEST} to {largest}"
+        )
     return size
 
 

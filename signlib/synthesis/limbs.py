@@ -62,7 +62,9 @@ def limbs(points: np.ndarray, signer: Signer, sleeves: str) -> Limbs:
     for side, material in enumerate((LEFT_HAND, RIGHT_HAND)):
         hand = points[:, _HANDS[material] :][:, :21]
         parts += _arm(points, signer, side, sleeves) + _hand(hand, signer.hand, material)
-        plates += [(corners, thickness, material) for corners, thickness in _palm(hand, signer.hand)]
+        plates += [
+            (corners, thickness, material) for corners, thickness in _palm(hand, signer.hand)
+        ]
     start, end, thick, thin, material = zip(*parts, strict=True)
     corners, thickness, plate_material = zip(*plates, strict=True)
     return Limbs(
@@ -98,14 +100,19 @@ def _arm(points: np.ndarray, signer: Signer, side: int, sleeves: str) -> list[Ca
     for low, high in pairwise(cuts):
         worn = high <= reach
         thick, thin = np.interp((low, high), along, radius) + (0.005 * size if worn else 0.0)
-        capsules.append((place(low), place(high), float(thick), float(thin), SLEEVE if worn else ARM))
+        capsules.append(
+            (place(low), place(high), float(thick), float(thin), SLEEVE if worn else ARM)
+        )
     return capsules
 
 
 def _heels(hand: np.ndarray) -> dict[int, np.ndarray]:
     """Knuckle -> where its ray of the palm begins, beside the wrist."""
     root = _between(hand[:, 0], hand[:, 9], 0.12)
-    return {knuckle: _between(root, _between(hand[:, 0], hand[:, knuckle], 0.25), 0.8) for knuckle in _FINGERS}
+    return {
+        knuckle: _between(root, _between(hand[:, 0], hand[:, knuckle], 0.25), 0.8)
+        for knuckle in _FINGERS
+    }
 
 
 def _hand(hand: np.ndarray, size: float, material: int) -> list[Capsule]:
@@ -119,9 +126,20 @@ def _hand(hand: np.ndarray, size: float, material: int) -> list[Capsule]:
         out.append((heels[knuckle], hand[:, knuckle], _HEEL, _KNUCKLE))
     for one, other in pairwise(_FINGERS):
         out.append((hand[:, one], hand[:, other], _KNUCKLE, _KNUCKLE))
-    for k, (thick, thin) in enumerate(((0.20, 0.17), (0.165, 0.125), (0.125, 0.112), (0.112, 0.085))):
-        out.append((_between(hand[:, 0], hand[:, 1], 0.5) if k == 0 else hand[:, k], hand[:, k + 1], thick, thin))
-    out.append((_between(hand[:, 1], hand[:, 2], 0.55), _between(hand[:, 5], hand[:, 0], 0.22), _WEB, _WEB))
+    for k, (thick, thin) in enumerate(
+        ((0.20, 0.17), (0.165, 0.125), (0.125, 0.112), (0.112, 0.085))
+    ):
+        out.append(
+            (
+                _between(hand[:, 0], hand[:, 1], 0.5) if k == 0 else hand[:, k],
+                hand[:, k + 1],
+                thick,
+                thin,
+            )
+        )
+    out.append(
+        (_between(hand[:, 1], hand[:, 2], 0.55), _between(hand[:, 5], hand[:, 0], 0.22), _WEB, _WEB)
+    )
     out.append((hand[:, 0], _between(hand[:, 0], hand[:, 9], 0.15), 0.235, 0.20))
     return [(a, b, thick * size, thin * size, material) for a, b, thick, thin in out]
 
@@ -146,7 +164,13 @@ def _neck_and_shoulders(points: np.ndarray, signer: Signer) -> list[Capsule]:
     nape = _between(points[:, 1], ears, 1.2)
     neck = [(chest, _between(chest, nape, 0.75), 0.055 * size, 0.049 * size, NECK)]
     shoulders = [
-        (_between(chest, points[:, _POSE + joint], 0.45), points[:, _POSE + joint], 0.060 * size, 0.062 * size, TRUNK)
+        (
+            _between(chest, points[:, _POSE + joint], 0.45),
+            points[:, _POSE + joint],
+            0.060 * size,
+            0.062 * size,
+            TRUNK,
+        )
         for joint in (11, 12)
     ]
     return neck + shoulders
@@ -159,8 +183,12 @@ def _legs(points: np.ndarray, signer: Signer) -> list[Capsule]:
         hip, knee, ankle, toe = (points[:, _POSE + joint + side] for joint in (23, 25, 27, 31))
         for cut in (0, 1 / 3, 2 / 3):
             thick, thin = np.interp((cut, cut + 1 / 3), (0, 1 / 3, 1), (_HIP, 0.069, 0.062)) * size
-            capsules.append((_between(hip, knee, cut), _between(hip, knee, cut + 1 / 3), thick, thin, LEGS))
+            capsules.append(
+                (_between(hip, knee, cut), _between(hip, knee, cut + 1 / 3), thick, thin, LEGS)
+            )
             thick, thin = np.interp((cut, cut + 1 / 3), (0, 1), (0.062, 0.042)) * size
-            capsules.append((_between(knee, ankle, cut), _between(knee, ankle, cut + 1 / 3), thick, thin, LEGS))
+            capsules.append(
+                (_between(knee, ankle, cut), _between(knee, ankle, cut + 1 / 3), thick, thin, LEGS)
+            )
         capsules.append((ankle, toe, 0.042 * size, 0.03 * size, LEGS))
     return capsules

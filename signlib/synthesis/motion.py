@@ -11,9 +11,13 @@ ANGLES = (
     *(f"{finger}_mcp" for finger in ("index", "middle", "ring", "pinky")),
     *(f"{finger}_pip" for finger in ("index", "middle", "ring", "pinky")),
     *(f"{finger}_spread" for finger in ("index", "middle", "ring", "pinky")),
-    "thumb_out", "thumb_forward", "thumb_flex",
-)  # fmt: skip
-LIMITS = np.radians([(-15, 95)] * 4 + [(0, 110)] * 4 + [(-28, 28)] * 4 + [(5, 80), (-5, 65), (0, 70)])
+    "thumb_out",
+    "thumb_forward",
+    "thumb_flex",
+)
+LIMITS = np.radians(
+    [(-15, 95)] * 4 + [(0, 110)] * 4 + [(-28, 28)] * 4 + [(5, 80), (-5, 65), (0, 70)]
+)
 """(15, 2) least and greatest of each of `ANGLES`, radians."""
 WRIST_LIMIT = np.radians(70)
 TWIST_LIMITS = np.radians([-90, 95])
@@ -22,7 +26,9 @@ PALM = 0.55
 """The palm's centre between wrist (0) and middle knuckle (1)."""
 
 _KNUCKLES = np.array([[0.27, 0.96, 0.0], [0.06, 1.0, 0.0], [-0.14, 0.94, 0.0], [-0.33, 0.84, 0.0]])
-_PHALANGES = np.array([[0.46, 0.28, 0.22], [0.51, 0.32, 0.23], [0.47, 0.30, 0.23], [0.36, 0.22, 0.20]])
+_PHALANGES = np.array(
+    [[0.46, 0.28, 0.22], [0.51, 0.32, 0.23], [0.47, 0.30, 0.23], [0.36, 0.22, 0.20]]
+)
 _THUMB_ROOT = np.array([0.28, 0.26, 0.05])
 _THUMB = np.array([0.44, 0.36, 0.28])
 _CURL = np.array([0.0, 1.0, 1 + 2 / 3])
@@ -60,7 +66,8 @@ def two_bone(
         root: (..., 3) shoulder; target: (..., 3) wanted wrist.
         upper: length of the first bone; lower: of the second.
         pole: (..., 3) the side to which the middle joint bends; not parallel to target - root.
-        swivel: (...) radians by which a right elbow is lifted outwards about the line to the target.
+        swivel: (...) radians by which a right elbow is lifted outwards about the line to the
+            target.
     """
     reach = target - root
     distance = np.sqrt((reach * reach).sum(-1, keepdims=True))
@@ -76,7 +83,9 @@ def two_bone(
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(..., 3) cross product over the last axis; several times faster than `np.cross` on short arrays."""
+    """(..., 3) cross product over the last axis; several times faster than `np.cross` on short
+    arrays.
+    """
     ax, ay, az, bx, by, bz = a[..., 0], a[..., 1], a[..., 2], b[..., 0], b[..., 1], b[..., 2]
     x = ay * bz - az * by
     out = np.empty((*x.shape, 3))
@@ -103,7 +112,9 @@ def quaternion(palm: np.ndarray, fingers: np.ndarray) -> np.ndarray:
 
 
 def frames_of(quaternions: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) rotations whose columns are thumb side, fingers and palm normal of (T, 4) quaternions."""
+    """(T, 3, 3) rotations whose columns are thumb side, fingers and palm normal of (T, 4)
+    quaternions.
+    """
     w, x, y, z = unit(quaternions).T
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -114,9 +125,11 @@ def frames_of(quaternions: np.ndarray) -> np.ndarray:
 
 
 def wrist_joints(frames: np.ndarray, upper: np.ndarray, forearm: np.ndarray) -> np.ndarray:
-    """(T, 3) radians that hold a right hand at the end of an arm: flexion, deviation to the thumb, twist.
+    """(T, 3) radians that hold a right hand at the end of an arm: flexion, deviation to the thumb,
+    twist.
 
-    The twist is the forearm's: 0 where the thumb is up when a bent arm points forward, positive towards palm up.
+    The twist is the forearm's: 0 where the thumb is up when a bent arm points forward, positive
+    towards palm up.
 
     Args:
         frames: (T, 3, 3) from `frames_of`.
@@ -135,7 +148,9 @@ def wrist_joints(frames: np.ndarray, upper: np.ndarray, forearm: np.ndarray) -> 
 
 
 def within_limits(joints: np.ndarray) -> np.ndarray:
-    """(T, 3) of `wrist_joints`, no further than a body can: `WRIST_LIMIT` for the bend, `TWIST_LIMITS`."""
+    """(T, 3) of `wrist_joints`, no further than a body can: `WRIST_LIMIT` for the bend,
+    `TWIST_LIMITS`.
+    """
     bend = np.sqrt((joints[:, :2] ** 2).sum(1))
     held = joints * np.minimum(1, WRIST_LIMIT / np.maximum(bend, 1e-9))[:, None]
     held[:, 2] = np.clip(joints[:, 2], *TWIST_LIMITS)
@@ -157,7 +172,9 @@ def _forearm_frames(upper: np.ndarray, forearm: np.ndarray) -> np.ndarray:
 
 
 def _swing(flex: np.ndarray, aside: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) rotations that bend fingers by `flex` to the palm and `aside` to the thumb; no twist."""
+    """(T, 3, 3) rotations that bend fingers by `flex` to the palm and `aside` to the thumb; no
+    twist.
+    """
     bend = np.sqrt(flex * flex + aside * aside)
     scale = 1 / np.maximum(bend, 1e-9)
     z, x = flex * scale, aside * scale
@@ -171,7 +188,9 @@ def _swing(flex: np.ndarray, aside: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.array(rows), -1, 0)
 
 
-def hand_points(wrist: np.ndarray, frames: np.ndarray, angles: np.ndarray, size: float) -> np.ndarray:
+def hand_points(
+    wrist: np.ndarray, frames: np.ndarray, angles: np.ndarray, size: float
+) -> np.ndarray:
     """(T, 21, 3) points of a right hand in MediaPipe's order.
 
     Args:
@@ -183,7 +202,8 @@ def hand_points(wrist: np.ndarray, frames: np.ndarray, angles: np.ndarray, size:
 
 
 def hand_shape(angles: np.ndarray) -> np.ndarray:
-    """(T, 21, 3) points of a right hand of size 1 in its own frame: thumb side, fingers, palm normal.
+    """(T, 21, 3) points of a right hand of size 1 in its own frame: thumb side, fingers, palm
+    normal.
 
     Args:
         angles: (T, 15) radians in the order of `ANGLES`; held within `LIMITS`.
@@ -195,7 +215,11 @@ def hand_shape(angles: np.ndarray) -> np.ndarray:
     turned = np.concatenate([across, rise], 1)
     sin, cos = np.sin(turned), np.cos(turned)
     steps = np.empty((len(angles), 3, 3))
-    steps[:, :, 0], steps[:, :, 1], steps[:, :, 2] = sin[:, :3] * cos[:, 3:], cos[:, :3] * cos[:, 3:], sin[:, 3:]
+    steps[:, :, 0], steps[:, :, 1], steps[:, :, 2] = (
+        sin[:, :3] * cos[:, 3:],
+        cos[:, :3] * cos[:, 3:],
+        sin[:, 3:],
+    )
     local[:, 1] = _THUMB_ROOT
     local[:, 2:5] = _THUMB_ROOT + np.cumsum(steps * _THUMB[:, None], axis=1)
     fan = angles[:, 8:12, None]
@@ -211,7 +235,9 @@ def hand_shape(angles: np.ndarray) -> np.ndarray:
 
 
 def sway(rng: np.random.Generator, frames: int, channels: int, fps: float) -> np.ndarray:
-    """(frames, channels) of slow, smooth wandering (0.2 to 0.8 Hz) with a standard deviation of about 1."""
+    """(frames, channels) of slow, smooth wandering (0.2 to 0.8 Hz) with a standard deviation of
+    about 1.
+    """
     t = np.arange(frames)[:, None, None] / fps
     rate, phase = rng.uniform(0.2, 0.8, (channels, 3)), rng.uniform(0, 2 * np.pi, (channels, 3))
     return np.sin(2 * np.pi * rate * t + phase).sum(-1) * np.sqrt(2 / 3)

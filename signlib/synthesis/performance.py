@@ -28,7 +28,13 @@ _POSE_HAND = [0, 17, 5, 2]
 _OUTLINE = [0, 4, 5, 6, 8, 10, 12, 16, 18, 20]
 """Hand points that could go through head or trunk."""
 _RIGHT_LEG = np.array(
-    [[-0.10, 0, 0], [-0.11, 0.42, -0.02], [-0.11, 0.82, 0.03], [-0.11, 0.87, 0.07], [-0.13, 0.87, -0.13]]
+    [
+        [-0.10, 0, 0],
+        [-0.11, 0.42, -0.02],
+        [-0.11, 0.82, 0.03],
+        [-0.11, 0.87, 0.07],
+        [-0.13, 0.87, -0.13],
+    ]
 )
 _LEGS = np.stack([_RIGHT_LEG * (-1, 1, 1), _RIGHT_LEG], axis=1).reshape(10, 3)
 """Hips, knees, ankles, heels and toes of a person with shoulders of 0.36 m."""
@@ -43,11 +49,13 @@ class Performance:
     """What happened, exactly.
 
     Attributes:
-        points: (T, 543, 3) float32 metres around the middle of the hips: x to the signer's left, y down,
-            z away from the camera; MediaPipe's order.
+        points: (T, 543, 3) float32 metres around the middle of the hips: x to the signer's left, y
+            down, z away from the camera; MediaPipe's order.
         spans: (first, past last) frame of each sign's stroke.
-        gaze: (T, 2) radians that both eyes look to the signer's left and upwards, relative to the head.
-        expression: (T, 3) mouth (1 = open), brows (1 = raised, -0.5 = furrowed) and lids (1 = closed).
+        gaze: (T, 2) radians that both eyes look to the signer's left and upwards, relative to the
+            head.
+        expression: (T, 3) mouth (1 = open), brows (1 = raised, -0.5 = furrowed) and lids (1 =
+            closed).
     """
 
     points: np.ndarray
@@ -57,10 +65,17 @@ class Performance:
 
     def at(self, frames: Sequence[int]) -> "Performance":
         """The same performance at these frames only; `spans` still count in all of them."""
-        return replace(self, points=self.points[frames], gaze=self.gaze[frames], expression=self.expression[frames])
+        return replace(
+            self,
+            points=self.points[frames],
+            gaze=self.gaze[frames],
+            expression=self.expression[frames],
+        )
 
 
-def perform(signs: Sequence[Sign | Use], signer: Signer, rng: np.random.Generator, fps: float = 25.0) -> Performance:
+def perform(
+    signs: Sequence[Sign | Use], signer: Signer, rng: np.random.Generator, fps: float = 25.0
+) -> Performance:
     """One way in which `signer` might sign `signs`, from rest to rest.
 
     Args:
@@ -70,7 +85,9 @@ def perform(signs: Sequence[Sign | Use], signer: Signer, rng: np.random.Generato
     tempo = signer.tempo * float(np.exp(rng.normal(0, 0.08) * signer.hardness))
 
     def frames(seconds: float) -> int:
-        return max(2, round(seconds * fps / tempo * float(np.exp(rng.normal(0, 0.14) * signer.hardness))))
+        return max(
+            2, round(seconds * fps / tempo * float(np.exp(rng.normal(0, 0.14) * signer.hardness)))
+        )
 
     uses = [use if isinstance(use, Use) else Use(use) for use in signs]
     waits = [frames(0.20 + signer.hardness * wait) for wait in rng.uniform(-0.15, 0.35, 2)]
@@ -89,7 +106,11 @@ def perform(signs: Sequence[Sign | Use], signer: Signer, rng: np.random.Generato
 
 
 def _expression(
-    signs: Sequence[Sign], spans: Sequence[tuple[int, int]], frames: int, rng: np.random.Generator, fps: float
+    signs: Sequence[Sign],
+    spans: Sequence[tuple[int, int]],
+    frames: int,
+    rng: np.random.Generator,
+    fps: float,
 ) -> np.ndarray:
     """(T, 3) mouth, brow and lids: mouthing during the signs and a blink or two."""
     shape = np.zeros((frames, 3))
@@ -136,7 +157,9 @@ def _arms(track: Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
     elbow, wrist, hands = arm(wrist, joints, swivel, signer)
     for allowed in (0.0, 0.01):
         # the second time is for hands that an outstretched or bent arm could not bring out at once
-        push = _inside(wrist[:, None] + shape[:, _OUTLINE] @ hands.swapaxes(1, 2), track.apart, signer)
+        push = _inside(
+            wrist[:, None] + shape[:, _OUTLINE] @ hands.swapaxes(1, 2), track.apart, signer
+        )
         if np.abs(push).max() <= allowed:
             break
         wrist = wrist + _smooth(push.reshape(2, frames, 3)).reshape(-1, 3)
@@ -146,7 +169,9 @@ def _arms(track: Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _inside(outline: np.ndarray, apart: np.ndarray, signer: Signer) -> np.ndarray:
-    """(2T, 3) metres that bring hands (2T, P, 3) out of head and trunk, and to their own side where that is asked."""
+    """(2T, 3) metres that bring hands (2T, P, 3) out of head and trunk, and to their own side where
+    that is asked.
+    """
     push = push_out(outline, signer)
     deepest = (push * push).sum(-1).argmax(1)
     push = push[np.arange(len(push)), deepest]
@@ -163,7 +188,9 @@ def _smooth(push: np.ndarray) -> np.ndarray:
     return np.where(np.abs(mean) > np.abs(push), mean, push)
 
 
-def _body(track: Track, expression: np.ndarray, look: np.ndarray, signer: Signer, wander: np.ndarray) -> np.ndarray:
+def _body(
+    track: Track, expression: np.ndarray, look: np.ndarray, signer: Signer, wander: np.ndarray
+) -> np.ndarray:
     """(T, 543, 3) float32 of a right-handed person.
 
     Args:
@@ -186,14 +213,28 @@ def _body(track: Track, expression: np.ndarray, look: np.ndarray, signer: Signer
     pose[:, :11], pose[:, 23:] = 0, 0
     rest[:] = rest @ lean.swapaxes(1, 2).astype(np.float32)
     pose[:, 23:] = _LEGS * (signer.shoulders / 0.36)
-    _head(face, pose[:, :11], expression, signer, lean @ motion.turns(turn), lean @ head_centre(signer))
+    _head(
+        face,
+        pose[:, :11],
+        expression,
+        signer,
+        lean @ motion.turns(turn),
+        lean @ head_centre(signer),
+    )
     return points
 
 
 def _head(
-    face: np.ndarray, pose: np.ndarray, expression: np.ndarray, signer: Signer, turn: np.ndarray, centre: np.ndarray
+    face: np.ndarray,
+    pose: np.ndarray,
+    expression: np.ndarray,
+    signer: Signer,
+    turn: np.ndarray,
+    centre: np.ndarray,
 ) -> None:
-    """Write (T, 468, 3) face points and the pose's eleven head points, turned by (T, 3, 3) around (T, 3)."""
+    """Write (T, 468, 3) face points and the pose's eleven head points, turned by (T, 3, 3) around
+    (T, 3).
+    """
     turn = signer.head * turn.swapaxes(1, 2)
     weights = np.empty((len(turn), 7, 3), np.float32)
     weights[:, :3], weights[:, 6] = turn, centre

@@ -19,7 +19,8 @@ class Handshape:
     Attributes:
         mcp, pip: flexion of the four fingers at knuckle and middle joint, 0 = straight.
         spread: of each finger towards the thumb, or one number between neighbouring fingers.
-        thumb: out of the hand's axis in the palm plane, out of the palm plane, flexion of its joints.
+        thumb: out of the hand's axis in the palm plane, out of the palm plane, flexion of its
+            joints.
     """
 
     mcp: Four
@@ -30,7 +31,11 @@ class Handshape:
     @property
     def angles(self) -> np.ndarray:
         """(15,) radians in the order of `motion.ANGLES`."""
-        fan = self.spread if isinstance(self.spread, tuple) else self.spread * np.array([1.0, 0.0, -0.9, -1.7])
+        fan = (
+            self.spread
+            if isinstance(self.spread, tuple)
+            else self.spread * np.array([1.0, 0.0, -0.9, -1.7])
+        )
         return np.radians([*self.mcp, *self.pip, *fan, *self.thumb])
 
 
@@ -71,15 +76,29 @@ HANDSHAPES = {
 }
 
 CHANGES = {
-    "FIST": "OPEN", "OPEN": "FLAT-OH", "FLAT-OH": "OPEN", "OH": "FOUR", "CLAW": "FIST", "FLAT": "BENT", "BENT": "FLAT",
-    "POINT": "HOOK", "VEE": "HOOKED-VEE", "HOOKED-VEE": "VEE", "ELL": "BEAK", "BEAK": "ELL", "PINCH": "OPEN",
-    "HOOK": "POINT", "THUMB": "FIST",
-}  # fmt: skip
+    "FIST": "OPEN",
+    "OPEN": "FLAT-OH",
+    "FLAT-OH": "OPEN",
+    "OH": "FOUR",
+    "CLAW": "FIST",
+    "FLAT": "BENT",
+    "BENT": "FLAT",
+    "POINT": "HOOK",
+    "VEE": "HOOKED-VEE",
+    "HOOKED-VEE": "VEE",
+    "ELL": "BEAK",
+    "BEAK": "ELL",
+    "PINCH": "OPEN",
+    "HOOK": "POINT",
+    "THUMB": "FIST",
+}
 """Handshape -> what it becomes when it opens or closes in a sign."""
 WIGGLING = ("OPEN", "FOUR", "CLAW", "VEE", "THREE", "MIDDLE")
 """Handshapes whose fingers may flutter."""
 UNMARKED = ("FLAT", "OPEN", "FIST", "POINT", "ROUND", "OH")
-"""What a hand that is acted on may be. Source: Battison 1978, the dominance condition: B, 5, A/S, G, C, O."""
+"""What a hand that is acted on may be. Source: Battison 1978, the dominance condition: B, 5, A/S,
+G, C, O.
+"""
 
 
 @dataclass(frozen=True)
@@ -87,11 +106,11 @@ class Location:
     """A place for the right hand.
 
     Attributes:
-        anchor: `head` (in face half-heights from its centre), `chest` (in shoulder widths from the middle of
-            the shoulders), `hand` or `forearm` (on the other arm, whose palm's centre is at `offset` as `chest`
-            and as if it were a right one).
-        offset: x to the signer's left, y down, z away from the camera; of the skin's point where there is
-            one, else of the palm's centre.
+        anchor: `head` (in face half-heights from its centre), `chest` (in shoulder widths from the
+            middle of the shoulders), `hand` or `forearm` (on the other arm, whose palm's centre is
+            at `offset` as `chest` and as if it were a right one).
+        offset: x to the signer's left, y down, z away from the camera; of the skin's point where
+            there is one, else of the palm's centre.
         skin: where the skin looks to, for places that can be touched.
         twin: has a mirror image for the other hand.
         palm: for places on the other hand: where its palm looks to.
@@ -139,7 +158,8 @@ DIRECTIONS: dict[str, Vector] = {
     "ASIDE": (-1, 0, 0),
     "ACROSS": (1, 0, 0),
 }
-"""OUT is away from the signer; ASIDE to the side of the hand that moves, ACROSS to the other one."""
+"""OUT is away from the signer; ASIDE to the side of the hand that moves, ACROSS to the other one.
+"""
 
 MOVEMENTS = {
     "HOLD": ("NONE",),
@@ -149,7 +169,9 @@ MOVEMENTS = {
     "ZIGZAG": ("DOWN", "ASIDE", "OUT"),
     "TAP": ("DOWN", "OUT", "ASIDE", "IN"),
 }
-"""Kind -> the directions it is used with. A circle's direction is where it sets out to; OUT lies flat."""
+"""Kind -> the directions it is used with. A circle's direction is where it sets out to; OUT lies
+flat.
+"""
 
 ORIENTATIONS: dict[str, Vector] = {
     "OUT": (0, 0, -1),
@@ -162,7 +184,9 @@ ORIENTATIONS: dict[str, Vector] = {
 """Where the palm of the right hand looks; the fingers go where the arm finds it easiest."""
 
 INTERNALS = ("NONE", "CHANGE", "TWIST", "NOD", "WIGGLE")
-"""What happens in the hand: opening or closing, turning of the forearm, nodding of the wrist, fluttering."""
+"""What happens in the hand: opening or closing, turning of the forearm, nodding of the wrist,
+fluttering.
+"""
 HANDS = ("ONE", "SYMMETRIC", "ALTERNATING", "BASE")
 """BASE: the other hand is still and acted on."""
 GAZES: dict[str, tuple[float, float] | None] = {
@@ -184,8 +208,10 @@ LOCI: dict[str, Vector] = {
     "UP_LEFT": (0.65, -0.35, -0.75),
     "UP_RIGHT": (-0.65, -0.35, -0.75),
 }
-"""Places in signing space, in shoulder widths from the middle of the shoulders; left is the signer's own,
-whichever hand they sign with."""
+"""Places in signing space, in shoulder widths from the middle of the shoulders; left is the
+signer's own, whichever hand they sign with."""
 
-IMPOSSIBLE = frozenset({("NOSE", "ASIDE"), ("MOUTH", "ASIDE"), ("CHIN", "ASIDE"), ("BELLY", "OUT"), ("HIGH", "UP")})
+IMPOSSIBLE = frozenset(
+    {("NOSE", "ASIDE"), ("MOUTH", "ASIDE"), ("CHIN", "ASIDE"), ("BELLY", "OUT"), ("HIGH", "UP")}
+)
 """Locations at which a palm cannot look there, as `posture` finds out."""

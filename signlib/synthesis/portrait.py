@@ -1,8 +1,8 @@
 """A film that may be shipped, on which a landmark extractor finds a body, a face and both hands.
 
-Scikit-image's portrait of an astronaut (NASA, public domain) gets two forearms and open hands, drawn as
-shaded tapered capsules, which MediaPipe takes for hands. One of them leaves the picture for a while, so
-that drop-outs can be seen.
+Scikit-image's portrait of an astronaut (NASA, public domain) gets two forearms and open hands,
+drawn as shaded tapered capsules, which MediaPipe takes for hands. One of them leaves the picture
+for a while, so that drop-outs can be seen.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ RIGHT, LEFT = (64.0, 256.0), (430.0, 360.0)
 """Wrists at rest, x and y in pixels; the signer's right hand is on the left of the picture."""
 
 FINGERS = {
-    # side (towards the thumb, in palm lengths), up, direction in degrees from straight up, three bones, radius
+    # side (towards the thumb, in palm lengths), up, direction in degrees from straight up, three
+    # bones, radius
     "thumb": (0.30, 0.28, 48.0, (0.36, 0.32, 0.26), 0.145),
     "index": (0.33, 0.98, 11.0, (0.44, 0.27, 0.22), 0.125),
     "middle": (0.10, 1.03, 2.0, (0.48, 0.31, 0.23), 0.130),
@@ -37,8 +38,8 @@ Capsule = tuple[tuple[float, float], tuple[float, float], float, float]
 def portrait_clip(frames: int = 48, seed: int = 0) -> np.ndarray:
     """The film: (frames, 512, 512, 3) uint8 RGB at 25 frames a second.
 
-    The first frame is the same for every seed and shows all 543 points; then both hands sway and the left
-    one is out of the picture from about 45 to 70 % of the film.
+    The first frame is the same for every seed and shows all 543 points; then both hands sway and
+    the left one is out of the picture from about 45 to 70 % of the film.
 
     Raises:
         SettingsError: for fewer than one frame.
@@ -63,7 +64,12 @@ def _frame(background: np.ndarray, number: int, frames: int, phase: np.ndarray) 
     gone = _bump((number / max(frames - 1, 1) - 0.575) / 0.2)
     picture = background.copy()
     _draw_arm(picture, (RIGHT[0] + 9 * sway[0], RIGHT[1] + 8 * sway[1]), -6 + 5 * sway[0], thumb=1)
-    _draw_arm(picture, (LEFT[0] + 9 * sway[2], LEFT[1] + 8 * sway[3] + 330 * gone), 6 + 5 * sway[2], thumb=-1)
+    _draw_arm(
+        picture,
+        (LEFT[0] + 9 * sway[2], LEFT[1] + 8 * sway[3] + 330 * gone),
+        6 + 5 * sway[2],
+        thumb=-1,
+    )
     return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -92,7 +98,10 @@ def _hand(wrist: tuple[float, float], tilt: float, thumb: int) -> list[Capsule]:
     def place(side: float, up: float) -> tuple[float, float]:
         angle = np.deg2rad(tilt)
         x, y = thumb * side * HAND, -up * HAND
-        return wrist[0] + np.cos(angle) * x - np.sin(angle) * y, wrist[1] + np.sin(angle) * x + np.cos(angle) * y
+        return (
+            wrist[0] + np.cos(angle) * x - np.sin(angle) * y,
+            wrist[1] + np.sin(angle) * x + np.cos(angle) * y,
+        )
 
     capsules = [(place(0, -0.35), place(0, 0.15), 0.27 * HAND, 0.29 * HAND)]
     for side, up, direction, bones, radius in FINGERS.values():
@@ -101,18 +110,31 @@ def _hand(wrist: tuple[float, float], tilt: float, thumb: int) -> list[Capsule]:
         for bone in bones:
             tip_side = side + bone * np.sin(np.deg2rad(direction))
             tip_up = up + bone * np.cos(np.deg2rad(direction))
-            capsules.append((place(side, up), place(tip_side, tip_up), radius * HAND, 0.9 * radius * HAND))
+            capsules.append(
+                (place(side, up), place(tip_side, tip_up), radius * HAND, 0.9 * radius * HAND)
+            )
             side, up, radius = tip_side, tip_up, 0.9 * radius
     return capsules
 
 
 def _draw(picture: np.ndarray, capsules: Sequence[Capsule], colour: np.ndarray) -> None:
-    """Paint capsules as if they were round and lit from the upper left, with a soft edge of one pixel."""
+    """Paint capsules as if they were round and lit from the upper left, with a soft edge of one
+    pixel.
+    """
     ends = np.array(
-        [(*end, radius + 1) for a, b, *radii in capsules for end, radius in zip((a, b), radii, strict=True)]
+        [
+            (*end, radius + 1)
+            for a, b, *radii in capsules
+            for end, radius in zip((a, b), radii, strict=True)
+        ]
     )
-    (left, top), (right, bottom) = (ends[:, :2] - ends[:, 2:]).min(axis=0), (ends[:, :2] + ends[:, 2:]).max(axis=0)
-    box = np.s_[max(int(top), 0) : max(int(bottom) + 1, 0), max(int(left), 0) : max(int(right) + 1, 0)]
+    (left, top), (right, bottom) = (
+        (ends[:, :2] - ends[:, 2:]).min(axis=0),
+        (ends[:, :2] + ends[:, 2:]).max(axis=0),
+    )
+    box = np.s_[
+        max(int(top), 0) : max(int(bottom) + 1, 0), max(int(left), 0) : max(int(right) + 1, 0)
+    ]
     canvas = picture[box]
     if min(canvas.shape) < 3:
         return
@@ -121,7 +143,9 @@ def _draw(picture: np.ndarray, capsules: Sequence[Capsule], colour: np.ndarray) 
     columns = np.arange(box[1].start, box[1].start + canvas.shape[1])
     for start, end, r0, r1 in capsules:
         dx, dy = end[0] - start[0], end[1] - start[1]
-        along = np.clip(((columns - start[0]) * dx + (rows - start[1]) * dy) / (dx * dx + dy * dy), 0, 1)
+        along = np.clip(
+            ((columns - start[0]) * dx + (rows - start[1]) * dy) / (dx * dx + dy * dy), 0, 1
+        )
         away = np.hypot(columns - start[0] - along * dx, rows - start[1] - along * dy)
         radius = r0 + along * (r1 - r0)
         height = np.maximum(height, np.sqrt(np.maximum(radius**2 - away**2, 0)))

@@ -1,7 +1,8 @@
-"""How an arm takes a hand to a place: a finger direction and an elbow that joints allow and people like.
+"""How an arm takes a hand to a place: a finger direction and an elbow that joints allow and people
+like.
 
-A sign says where the palm looks; where its fingers go is left to the arm. Candidates are tried on an
-average body, once for each combination of values.
+A sign says where the palm looks; where its fingers go is left to the arm. Candidates are tried on
+an average body, once for each combination of values.
 """
 
 from functools import cache
@@ -23,7 +24,8 @@ _LIKED = {"head": (0.25, -1.0, 0.0), "chest": (0.40, -0.45, -0.75), "hand": (0.5
 _APART = 0.30
 """Least distance of a two-handed sign's palms from the midline, in shoulder widths."""
 _ASIDE = {"head": 0.30, "chest": 0.22}
-"""Least distance of a two-handed sign's places on the skin from the midline, in the anchor's units."""
+"""Least distance of a two-handed sign's places on the skin from the midline, in the anchor's units.
+"""
 _INDEX = np.array([0.27, 0.96, 0.0])
 """The knuckle of the index in a hand of size 1."""
 _OTHER = np.array([-1.0, 1.0, 1.0])
@@ -34,7 +36,8 @@ _FOREARM = 0.035
 def reach(
     wrist: np.ndarray, frames: np.ndarray, swivel: np.ndarray, signer: Signer
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Elbow (T, 3), wrist (T, 3) and wanted wrist joints (T, 3), see `motion.wrist_joints`, of a right arm.
+    """Elbow (T, 3), wrist (T, 3) and wanted wrist joints (T, 3), see `motion.wrist_joints`, of a
+    right arm.
 
     Args:
         wrist: (T, 3) wanted, met as far as the arm is long; frames: (T, 3, 3) wanted.
@@ -49,22 +52,32 @@ def bones(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Elbow and wrist (T, 3) of a right arm, and unit vectors (T, 3) along upper arm and forearm."""
     shoulder = np.array([-signer.shoulders / 2, -signer.torso, 0.0])
-    elbow, wrist = motion.two_bone(shoulder, wrist, signer.upper_arm, signer.forearm, _ELBOW_SIDE, swivel)
+    elbow, wrist = motion.two_bone(
+        shoulder, wrist, signer.upper_arm, signer.forearm, _ELBOW_SIDE, swivel
+    )
     return elbow, wrist, (elbow - shoulder) / signer.upper_arm, (wrist - elbow) / signer.forearm
 
 
 def arm(
     wrist: np.ndarray, joints: np.ndarray, swivel: np.ndarray, signer: Signer
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Elbow (T, 3), wrist (T, 3) and hand frames (T, 3, 3) of a right arm with given wrist joints (T, 3)."""
+    """Elbow (T, 3), wrist (T, 3) and hand frames (T, 3, 3) of a right arm with given wrist joints
+    (T, 3).
+    """
     elbow, wrist, upper, forearm = bones(wrist, swivel, signer)
     return elbow, wrist, motion.hand_frames(joints, upper, forearm)
 
 
 def touching(
-    hand: np.ndarray, frames: np.ndarray, skin: np.ndarray, out: np.ndarray, gap: float, depth: float = 0.006
+    hand: np.ndarray,
+    frames: np.ndarray,
+    skin: np.ndarray,
+    out: np.ndarray,
+    gap: float,
+    depth: float = 0.006,
 ) -> np.ndarray:
-    """(T, 3) wrists that bring the hand's nearest part in front of `skin`, `gap` metres away from it.
+    """(T, 3) wrists that bring the hand's nearest part in front of `skin`, `gap` metres away from
+    it.
 
     Args:
         hand: (21, 3) metres in the hand's own frame; frames: (T, 3, 3).
@@ -81,12 +94,23 @@ def touching(
 
 
 def closeness(sign: Sign) -> tuple[float, float]:
-    """Gap and depth of `touching` for a sign: fingertips and edges are met with a point of the hand."""
-    return FLESH if sign.contact else NEAR, 0.001 if sign.location in ("FINGERTIPS", "EDGE") else 0.006
+    """Gap and depth of `touching` for a sign: fingertips and edges are met with a point of the
+    hand.
+    """
+    return FLESH if sign.contact else NEAR, (
+        0.001
+        if sign.location
+        in (
+            "FINGERTIPS",
+            "EDGE",
+        )
+        else 0.006
+    )
 
 
 def place_of(sign: Sign, signer: Signer, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Where the dominant hand goes: a point of skin (3,) and the way out (3,), or its palm's centre and None.
+    """Where the dominant hand goes: a point of skin (3,) and the way out (3,), or its palm's centre
+    and None.
 
     Args:
         shift: (3,) metres beside where the lexicon says.
@@ -110,7 +134,9 @@ def place_of(sign: Sign, signer: Signer, shift: np.ndarray) -> tuple[np.ndarray,
 
 
 def base_posture(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray, float]:
-    """Palm centre (3,), quaternion (4,) and swivel of the other hand that is acted on, as if a right one."""
+    """Palm centre (3,), quaternion (4,) and swivel of the other hand that is acted on, as if a
+    right one.
+    """
     place = LOCATIONS[sign.location]
     origin, scale = anchor(sign.location, signer)
     quaternion, swivel = _base(sign.location)
@@ -153,16 +179,22 @@ def _other_skin(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
 
 def posture(sign: Sign) -> tuple[np.ndarray, float]:
     """Quaternion (4,) and elbow swivel with which the dominant arm makes `sign`."""
-    return _posture(sign.handshape, sign.location, sign.orientation, sign.hands, sign.base, sign.contact)[:2]
+    return _posture(
+        sign.handshape, sign.location, sign.orientation, sign.hands, sign.base, sign.contact
+    )[:2]
 
 
 @cache
 def _posture(handshape: str, location: str, orientation: str, hands: str, base: str, contact: bool):
     signer = make_signer(0, hardness=0)
-    sign = Sign("", handshape, location, "HOLD", "NONE", 1, orientation, hands, base, contact=contact)
+    sign = Sign(
+        "", handshape, location, "HOLD", "NONE", 1, orientation, hands, base, contact=contact
+    )
     point, out = place_of(sign, signer, np.zeros(3))
     place = LOCATIONS[location]
-    frames, cost = _candidates(ORIENTATIONS[orientation], _LIKED["hand" if place.palm else place.anchor])
+    frames, cost = _candidates(
+        ORIENTATIONS[orientation], _LIKED["hand" if place.palm else place.anchor]
+    )
     if out is None:
         wrist = point - motion.PALM * signer.hand * frames[:, :, 1]
     else:
@@ -171,8 +203,12 @@ def _posture(handshape: str, location: str, orientation: str, hands: str, base: 
     return _most_comfortable(frames, cost, wrist, signer)
 
 
-def aimed(point: np.ndarray, aim: np.ndarray, signer: Signer) -> tuple[np.ndarray, np.ndarray, float, None]:
-    """Wrist (3,), quaternion (4,) and swivel of an index finger that points at `aim` (3,) from about `point` (3,)."""
+def aimed(
+    point: np.ndarray, aim: np.ndarray, signer: Signer
+) -> tuple[np.ndarray, np.ndarray, float, None]:
+    """Wrist (3,), quaternion (4,) and swivel of an index finger that points at `aim` (3,) from
+    about `point` (3,).
+    """
     along = motion.unit(aim - point)
     first = motion.unit(np.cross(along, [1.0, 0.1, 0.0]))
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)[:, None]
@@ -180,7 +216,9 @@ def aimed(point: np.ndarray, aim: np.ndarray, signer: Signer) -> tuple[np.ndarra
     fingers = np.broadcast_to(along, palms.shape)
     frames = np.stack([motion.cross(fingers, palms), fingers, palms], 2)
     wrist = point - motion.PALM * signer.hand * fingers
-    quaternion, swivel, _ = _most_comfortable(frames, 0.5 * (1 - palms[:, 1]), wrist, signer, straight=1.0)
+    quaternion, swivel, _ = _most_comfortable(
+        frames, 0.5 * (1 - palms[:, 1]), wrist, signer, straight=1.0
+    )
     frame = motion.frames_of(quaternion[None])[0]
     for _ in range(2):
         # the index stands beside the hand's axis: turn until the finger itself aims
@@ -191,7 +229,9 @@ def aimed(point: np.ndarray, aim: np.ndarray, signer: Signer) -> tuple[np.ndarra
 
 
 def _turned(frame: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(3, 3) turned by the shortest rotation that takes unit vector `start` to `end`. Source: Rodrigues."""
+    """(3, 3) turned by the shortest rotation that takes unit vector `start` to `end`. Source:
+    Rodrigues.
+    """
     x, y, z = np.cross(start, end)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return frame + cross @ frame + cross @ cross @ frame / (1 + start @ end)
@@ -204,13 +244,17 @@ def _candidates(palm, liked) -> tuple[np.ndarray, np.ndarray]:
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)[:, None]
     fingers = np.cos(angle) * first + np.sin(angle) * np.cross(palm, first)
     palms = np.broadcast_to(palm, fingers.shape)
-    return np.stack([motion.cross(fingers, palms), fingers, palms], 2), 1 - fingers @ motion.unit(np.array(liked))
+    return np.stack([motion.cross(fingers, palms), fingers, palms], 2), 1 - fingers @ motion.unit(
+        np.array(liked)
+    )
 
 
 def _most_comfortable(
     frames: np.ndarray, cost: np.ndarray, wrist: np.ndarray, signer: Signer, straight: float = 0.0
 ) -> tuple[np.ndarray, float, float]:
-    """Quaternion (4,), swivel and how far the palm looks aside (radians) of the best of N hands with any swivel."""
+    """Quaternion (4,), swivel and how far the palm looks aside (radians) of the best of N hands
+    with any swivel.
+    """
     n, k = len(frames), len(_SWIVELS)
     frames, wrist = np.repeat(frames, k, 0), np.repeat(wrist, k, 0)
     swivel = np.tile(_SWIVELS, n)
@@ -222,7 +266,9 @@ def _most_comfortable(
     strain = np.maximum(np.abs(twist - middle) - spare, 0) / 0.2
     strain = strain**2 + (np.maximum(bend - np.radians(40), 0) / 0.35) ** 2
     hand = at[:, None] + signer.hand * held[:, :, 1][:, None] * np.array([0.5, 1.0, 1.8])[:, None]
-    inside = np.sqrt((push_out(np.concatenate([hand, elbow[:, None]], 1), signer) ** 2).sum(-1)).max(1)
+    inside = np.sqrt(
+        (push_out(np.concatenate([hand, elbow[:, None]], 1), signer) ** 2).sum(-1)
+    ).max(1)
     missed = np.sqrt(((at - wrist) ** 2).sum(1))
     off = np.arccos(np.clip((held[:, :, 2] * frames[:, :, 2]).sum(1), -1, 1))
     cost = np.repeat(cost, k) + strain + 0.5 * (swivel / 0.8) ** 2
@@ -230,4 +276,8 @@ def _most_comfortable(
     if straight:
         cost += straight * (1 - (held[:, :, 1] * frames[:, :, 1]).sum(1)) / 0.01
     best = int(np.argmin(np.round(cost, 6)))
-    return motion.quaternion(held[best, :, 2], held[best, :, 1]), float(swivel[best]), float(off[best])
+    return (
+        motion.quaternion(held[best, :, 2], held[best, :, 1]),
+        float(swivel[best]),
+        float(off[best]),
+    )

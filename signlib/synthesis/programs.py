@@ -1,4 +1,5 @@
-"""What programs of everyday actions share: a table of them, places on a body, and rest, swing and walk.
+"""What programs of everyday actions share: a table of them, places on a body, and rest, swing and
+walk.
 
 A program is a short script of keys for a right-handed average body: `hand` is the
 main hand, `hand2` the other one. Places are (frame, outwards, up, forward).
@@ -37,7 +38,18 @@ FREE = {"hand_way": None, "hand2_way": None}
 
 def rest(s: Script, seconds: float = 0.7) -> None:
     """Arms down, trunk and head straight."""
-    s.to(seconds, hand=HANGING, hand2=HANGING, **FREE, lean=0.0, side=0.0, twist=0.0, nod=0.0, shake=0.0, tilt=0.0)
+    s.to(
+        seconds,
+        hand=HANGING,
+        hand2=HANGING,
+        **FREE,
+        lean=0.0,
+        side=0.0,
+        twist=0.0,
+        nod=0.0,
+        shake=0.0,
+        tilt=0.0,
+    )
 
 
 def swing(s: Script, seconds: float, times: range, *ways: dict) -> None:
@@ -46,7 +58,9 @@ def swing(s: Script, seconds: float, times: range, *ways: dict) -> None:
         s.to(seconds, **way)
 
 
-def walk(s: Script, distance: float, steps: int, step: float = 0.5, who: int = 0, start: float = 0.0) -> None:
+def walk(
+    s: Script, distance: float, steps: int, step: float = 0.5, who: int = 0, start: float = 0.0
+) -> None:
     """Step forward from `start` metres by `distance`, beside the clock; the feet stop side by side."""
     s.at(0.05, steps * step, who, forward=start + distance)
     for k in range(steps):
@@ -56,9 +70,21 @@ def walk(s: Script, distance: float, steps: int, step: float = 0.5, who: int = 0
         lifted = ("f", 0.09, 0.10, (was + ahead) / 2)
         s.at(k * step, 0.7 * step, who, **{name: lifted})
         s.at((k + 0.35) * step, 0.75 * step, who, **{name: ("f", 0.09, 0.0, ahead)})
-        s.at(k * step, step, who, **{swinging: ("c", 0.21, -0.56, 0.20), _partner(swinging): ("c", 0.22, -0.56, -0.16)})
+        s.at(
+            k * step,
+            step,
+            who,
+            **{swinging: ("c", 0.21, -0.56, 0.20), _partner(swinging): ("c", 0.22, -0.56, -0.16)},
+        )
     last = "foot2" if steps % 2 == 1 else "foot"
-    s.at(steps * step, 0.6 * step, who, **{last: ("f", 0.09, 0.0, start + distance)}, hand=HANGING, hand2=HANGING)
+    s.at(
+        steps * step,
+        0.6 * step,
+        who,
+        **{last: ("f", 0.09, 0.0, start + distance)},
+        hand=HANGING,
+        hand2=HANGING,
+    )
 
 
 def _partner(name: str) -> str:

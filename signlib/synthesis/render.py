@@ -14,7 +14,19 @@ from signlib.synthesis import motion
 from signlib.synthesis.appearance import Look
 from signlib.synthesis.backdrop import backdrop
 from signlib.synthesis.heads import draw_face, draw_skull, head_poses, paint_features
-from signlib.synthesis.limbs import ARM, HAIR, HEAD, LEFT_HAND, LEGS, NECK, RIGHT_HAND, SLEEVE, TRUNK, Limbs, limbs
+from signlib.synthesis.limbs import (
+    ARM,
+    HAIR,
+    HEAD,
+    LEFT_HAND,
+    LEGS,
+    NECK,
+    RIGHT_HAND,
+    SLEEVE,
+    TRUNK,
+    Limbs,
+    limbs,
+)
 from signlib.synthesis.performance import Performance
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer
@@ -28,11 +40,20 @@ _BLOCK = 3
 
 _TRUNK = np.array(
     [
-        (-0.185, 0.15, 0.155), (-0.15, 0.205, 0.17), (-0.118, 0.31, 0.19), (-0.08, 0.44, 0.21), (-0.025, 0.53, 0.235),
-        (0.06, 0.555, 0.27), (0.16, 0.53, 0.30), (0.30, 0.49, 0.315), (0.55, 0.45, 0.30), (0.75, 0.44, 0.295),
-        (0.95, 0.475, 0.31), (1.12, 0.50, 0.325),
+        (-0.185, 0.15, 0.155),
+        (-0.15, 0.205, 0.17),
+        (-0.118, 0.31, 0.19),
+        (-0.08, 0.44, 0.21),
+        (-0.025, 0.53, 0.235),
+        (0.06, 0.555, 0.27),
+        (0.16, 0.53, 0.30),
+        (0.30, 0.49, 0.315),
+        (0.55, 0.45, 0.30),
+        (0.75, 0.44, 0.295),
+        (0.95, 0.475, 0.31),
+        (1.12, 0.50, 0.325),
     ]
-)  # fmt: skip
+)
 """Place between shoulders (0) and hips (1), half width and half depth in shoulder widths."""
 _HAIRLINE = {"short": -0.74, "long": -0.72, "bun": -0.80, "fringe": -0.56, "bald": None}
 _STEP = 0.06
@@ -44,7 +65,8 @@ _NEAREST, _FARTHEST = 500, 8000
 def render(
     performance: Performance, seated: Signer, look: Look, width: int = 256, height: int = 256
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pictures of every frame: (H, W, 3) uint8 RGB, and (H, W) uint16 millimetres with 0 = nothing measured.
+    """Pictures of every frame: (H, W, 3) uint8 RGB, and (H, W) uint16 millimetres with 0 = nothing
+    measured.
 
     Args:
         performance: of one clip; at least one frame.
@@ -59,21 +81,28 @@ def render(
         raise SettingsError("a performance of 0 frames cannot be filmed: give at least 1")
     if any(side % 2 or not SMALLEST <= side <= LARGEST for side in (width, height)):
         raise SettingsError(
-            f"pictures of {width} x {height} pixels: give even numbers from {SMALLEST} to {LARGEST} for both sides"
+            f"pictures of {width} x {height} pixels: give even numbers from {SMALLEST} to {LARGEST}"
+            " for both sides"
         )
     return Studio(performance, seated, look, width, height).frames()
 
 
 class Studio:
-    """Everything about a clip that is the same in all its frames, and the buffers the frames are drawn in."""
+    """Everything about a clip that is the same in all its frames, and the buffers the frames are
+    drawn in.
+    """
 
-    def __init__(self, performance: Performance, seated: Signer, look: Look, width: int, height: int) -> None:
+    def __init__(
+        self, performance: Performance, seated: Signer, look: Look, width: int, height: int
+    ) -> None:
         self.look, self.size = look, (width, height)
         turn = motion.turns(np.array([[seated.yaw, seated.tilt, seated.roll]]))[0].T
         self.points = performance.points @ turn
         self.gaze = performance.gaze
         x, y = seated.centre
-        self.lens = Lens((FINE * width * x, FINE * height * y), seated.distance, FINE * width * seated.zoom)
+        self.lens = Lens(
+            (FINE * width * x, FINE * height * y), seated.distance, FINE * width * seated.zoom
+        )
         self.shoulders = seated.shoulders
         self.limbs: Limbs = limbs(self.points, seated, look.sleeves)
         self.poses = head_poses(self.points[:, :468])
@@ -106,7 +135,9 @@ class Studio:
         if face is None:
             return None
         box, light = face
-        labels = paint_features(lens.place(self.points[t, :468])[:, :2], self.gaze[t], pose, lens, box)
+        labels = paint_features(
+            lens.place(self.points[t, :468])[:, :2], self.gaze[t], pose, lens, box
+        )
         return box, labels, light
 
     def _draw_limbs(self, t: int) -> None:
@@ -128,7 +159,9 @@ class Studio:
         scale = float(self.lens.scale(top[2] - self.lens.distance - 0.05))
         profile = _TRUNK * (1, scale * self.shoulders, scale * self.shoulders)
         across = left - right
-        draw_trunk(self.canvas, top, bottom, float(np.arctan2(across[2], across[0])), scale, profile, TRUNK)
+        draw_trunk(
+            self.canvas, top, bottom, float(np.arctan2(across[2], across[0])), scale, profile, TRUNK
+        )
         self.axis = top, bottom, scale
 
     def colour(self, t: int, z: np.ndarray, paint: tuple | None) -> np.ndarray:
@@ -144,7 +177,8 @@ class Studio:
             return out
         seen = np.flatnonzero(canvas.material[box])
         material, nx, ny, near = (
-            part[box].ravel()[seen] for part in (canvas.material, canvas.nx, canvas.ny, self._nearness(z))
+            part[box].ravel()[seen]
+            for part in (canvas.material, canvas.nx, canvas.ny, self._nearness(z))
         )
         nz = -np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
         lamp = np.float32(look.light)
@@ -164,27 +198,37 @@ class Studio:
         for plane, channel in zip(picture, colours.astype(np.uint8), strict=True):
             plane.ravel()[seen] = channel
         rows, columns = (slice(int(part.start / FINE), int(part.stop / FINE)) for part in box)
-        out[rows, columns] = self._shrunk(picture, (columns.stop - columns.start, rows.stop - rows.start))
+        out[rows, columns] = self._shrunk(
+            picture, (columns.stop - columns.start, rows.stop - rows.start)
+        )
         return out
 
     def _bounds(self) -> tuple[slice, slice] | None:
-        """Rows and columns of all that is on the canvas, whole pixels of the picture; None when it is empty."""
+        """Rows and columns of all that is on the canvas, whole pixels of the picture; None when it
+        is empty.
+        """
         there = self.canvas.material > 0
         bounds = []
         for axis in (1, 0):
             lines = np.flatnonzero(there.any(axis))
             if len(lines) == 0:
                 return None
-            bounds.append(slice(int(lines[0]) // _BLOCK * _BLOCK, -(-(int(lines[-1]) + 1) // _BLOCK) * _BLOCK))
+            bounds.append(
+                slice(int(lines[0]) // _BLOCK * _BLOCK, -(-(int(lines[-1]) + 1) // _BLOCK) * _BLOCK)
+            )
         return bounds[0], bounds[1]
 
     @staticmethod
     def _shrunk(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 3) pixels of three planes of samples."""
-        return cv2.merge([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes])
+        return cv2.merge(
+            [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
+        )
 
     def _nearness(self, z: np.ndarray) -> np.ndarray:
-        """Samples below 1 where something nearer stands close by: it keeps light off. Source: Luft et al. 2006."""
+        """Samples below 1 where something nearer stands close by: it keeps light off. Source: Luft
+        et al. 2006.
+        """
         z = np.minimum(z, np.float32(self.lens.distance + 0.25))
         side = max(3, int(0.035 * self.lens.zoom / FINE) | 1)
         behind = z - cv2.blur(z, (side, side))
@@ -194,7 +238,13 @@ class Studio:
         np.maximum(behind, np.float32(0.55), out=behind)
         return cv2.resize(behind, self.canvas.z.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
-    def _dress(self, colours: np.ndarray, material: np.ndarray, seen: np.ndarray, bounds: tuple[slice, slice]) -> None:
+    def _dress(
+        self,
+        colours: np.ndarray,
+        material: np.ndarray,
+        seen: np.ndarray,
+        bounds: tuple[slice, slice],
+    ) -> None:
         """Put the pattern on the shirt, in place."""
         if self.look.pattern == "plain":
             return
@@ -202,7 +252,9 @@ class Studio:
         rows, columns = np.divmod(seen[shirt], bounds[1].stop - bounds[1].start)
         rows, columns = rows + bounds[0].start, columns + bounds[1].start
         top, bottom, scale = self.axis
-        across = (columns - (top[0] + (rows - top[1]) / (bottom[1] - top[1]) * (bottom[0] - top[0]))) / scale
+        across = (
+            columns - (top[0] + (rows - top[1]) / (bottom[1] - top[1]) * (bottom[0] - top[0]))
+        ) / scale
         down = (rows - top[1]) / scale
         stripes, hoops = np.mod(across / 0.06, 1) < 0.4, np.mod(down / 0.07, 1) < 0.4
         chosen = {"stripes": stripes, "hoops": hoops, "checks": stripes ^ hoops}[self.look.pattern]
@@ -215,14 +267,19 @@ class Studio:
             wrist, index, middle, pinky = self.points[t, [first, first + 5, first + 9, first + 17]]
             inner = sign * np.cross(index - pinky, middle - wrist)
             inner = np.float32(inner / np.linalg.norm(inner))
-            facing = np.clip(1.6 * (nx[of] * inner[0] + ny[of] * inner[1] + nz[of] * inner[2]), 0, 1)
+            facing = np.clip(
+                1.6 * (nx[of] * inner[0] + ny[of] * inner[1] + nz[of] * inner[2]), 0, 1
+            )
             colours[:, of] += facing * (self.colours[:, :1] - self.colours[:, hand, None])
 
-    def _make_up(self, colours: np.ndarray, shade: np.ndarray, seen: np.ndarray, bounds, paint: tuple) -> None:
+    def _make_up(
+        self, colours: np.ndarray, shade: np.ndarray, seen: np.ndarray, bounds, paint: tuple
+    ) -> None:
         """Put eyes, brows, lips and hollows on the face where it is in sight, in place."""
         box, labels, light = paint
         rows, columns = (
-            np.arange(part.start, part.stop) - within.start for part, within in zip(box, bounds, strict=True)
+            np.arange(part.start, part.stop) - within.start
+            for part, within in zip(box, bounds, strict=True)
         )
         place = rows[:, None] * (bounds[1].stop - bounds[1].start) + columns
         bare = self.canvas.material[box] == HEAD
@@ -238,12 +295,24 @@ class Studio:
         look = self.look
         skin, hair = np.array(look.skin), np.array(look.hair)
         lips = 0.62 * skin + 0.30 * np.array([170, 60, 70])
-        rows = [skin, (232, 230, 226), look.eyes, (14, 12, 12), 0.25 * hair + 8, 0.75 * hair + 0.12 * skin, lips,
-                (54, 22, 24), (226, 222, 212), 0.42 * skin]  # fmt: skip
+        rows = [
+            skin,
+            (232, 230, 226),
+            look.eyes,
+            (14, 12, 12),
+            0.25 * hair + 8,
+            0.75 * hair + 0.12 * skin,
+            lips,
+            (54, 22, 24),
+            (226, 222, 212),
+            0.42 * skin,
+        ]
         return (np.array(rows, np.float32) * np.float32(look.tint)).T
 
     def depth(self, t: int, z: np.ndarray) -> np.ndarray:
-        """(H, W) uint16 millimetres of what is on the canvas, or of the room where there is nothing."""
+        """(H, W) uint16 millimetres of what is on the canvas, or of the room where there is
+        nothing.
+        """
         return self.noise.measured(np.where(np.isfinite(z), z, self.wall), t)
 
 
@@ -259,7 +328,8 @@ def _colours(look: Look) -> np.ndarray:
 
 
 class DepthNoise:
-    """A time-of-flight camera: whole millimetres, errors that grow with distance squared, and shadows at edges.
+    """A time-of-flight camera: whole millimetres, errors that grow with distance squared, and
+    shadows at edges.
 
     Source: Wasenmuller & Stricker 2016 describe such errors of the Kinect v2.
     Differs: their sizes are chosen (1.5 mm at 2 m for hardness 1), not fitted to a camera.
@@ -294,11 +364,14 @@ def depth_picture(depth: np.ndarray, hips: float | None = None) -> np.ndarray:
 
     Args:
         depth: (H, W) millimetres, 0 = nothing measured.
-        hips: millimetres from camera to hips (1000 times `Signer.distance`): levels run from 700 before to 260
-            behind them, farther away is cut off as in AUTSL. None: from 800 to 4000 mm, nothing is cut off.
+        hips: millimetres from camera to hips (1000 times `Signer.distance`): levels run from 700
+            before to 260 behind them, farther away is cut off as in AUTSL. None: from 800 to 4000
+            mm, nothing is cut off.
     """
     near, far = (800.0, 4000.0) if hips is None else (hips - 700, hips + 260)
-    level = (depth.astype(np.float32) - np.float32(near)) * np.float32(254 / (far - near)) + np.float32(1.5)
+    level = (depth.astype(np.float32) - np.float32(near)) * np.float32(
+        254 / (far - near)
+    ) + np.float32(1.5)
     np.clip(level, 1, 255, out=level)
     level[(depth == 0) | (depth > far)] = 0
     return np.repeat(level.astype(np.uint8)[..., None], 3, -1)

@@ -1,4 +1,5 @@
-"""A corpus of continuous signing: sentences with the frames of every sign, their loci and their objects.
+"""A corpus of continuous signing: sentences with the frames of every sign, their loci and their
+objects.
 
 It has a manifest like every corpus, and instead of files a function from clip name to landmarks.
 """
@@ -28,7 +29,8 @@ _NAME = re.compile(r"signer(\d{2})_sentence(\d{4})")
 
 
 class SentenceCorpus:
-    """Every signer says their own sentences; a clip depends on seed, hardness, grammar and its name only.
+    """Every signer says their own sentences; a clip depends on seed, hardness, grammar and its name
+    only.
 
     Attributes:
         lexicon: the signs; `grammar.glosses` has pointing as one more gloss.
@@ -54,7 +56,8 @@ class SentenceCorpus:
 
         Args:
             glosses: 2 to 2000.
-            signers: 3 to 100; a fifth of them (at least one) for validation and as many for the test.
+            signers: 3 to 100; a fifth of them (at least one) for validation and as many for the
+                test.
             sentences: of each signer, 1 to 10000.
             lengths: fewest and most signs of a sentence, within 1..15.
             order: of the grammar, 1 to 3.
@@ -64,11 +67,15 @@ class SentenceCorpus:
         """
         self.splits = split_signers(signers)
         if not 1 <= sentences <= MOST_SENTENCES:
-            raise SettingsError(f"sentences={sentences}: give 1 to {MOST_SENTENCES} for each signer")
+            raise SettingsError(
+                f"sentences={sentences}: give 1 to {MOST_SENTENCES} for each signer"
+            )
         self.seed, self.hardness, self.sentences = seed, float(hardness), sentences
         self.lexicon: list[Sign] = make_lexicon(glosses, seed)
         self.grammar = Grammar(self.lexicon, order, lengths, seed)
-        self.signers: list[Signer] = [make_signer(index, seed, hardness) for index in range(signers)]
+        self.signers: list[Signer] = [
+            make_signer(index, seed, hardness) for index in range(signers)
+        ]
         self._signs = {sign.gloss: sign for sign in self.lexicon}
 
     def __len__(self) -> int:
@@ -76,7 +83,9 @@ class SentenceCorpus:
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
-        """One row a clip; `glosses` holds the sentence, `gloss` and `file` are empty: ask `clip(name)`."""
+        """One row a clip; `glosses` holds the sentence, `gloss` and `file` are empty: ask
+        `clip(name)`.
+        """
         rows = [
             {
                 "clip": (name := f"{signer.name}_sentence{k:04d}"),
@@ -102,20 +111,26 @@ class SentenceCorpus:
         """
         self._find(name)
         grammar = self.grammar
-        rng = generator(self.seed, "sentence", len(self.lexicon), grammar.order, *grammar.lengths, name)
+        rng = generator(
+            self.seed, "sentence", len(self.lexicon), grammar.order, *grammar.lengths, name
+        )
         return interpret(grammar.sentence(rng), grammar, rng)
 
     def clip(self, name: str) -> np.ndarray:
         """(T, 543, 4) float32: x, y, z, visibility in mediapipe-543; a hand not found is all NaN."""
         rng = generator(self.seed, self.hardness, name, "camera")
-        return film(self.performance(name).points, self.seated(name), rng, self.width, self.height, self.fps)
+        return film(
+            self.performance(name).points, self.seated(name), rng, self.width, self.height, self.fps
+        )
 
     def seated(self, name: str) -> Signer:
         """The signer of clip `name` with the camera of that take: what landmarks and video share."""
         return seated(self._find(name), generator(self.seed, self.hardness, name, "seat"))
 
     def performance(self, name: str) -> Performance:
-        """What happens before the camera in clip `name`: 543 points in metres, and when each sign lasts."""
+        """What happens before the camera in clip `name`: 543 points in metres, and when each sign
+        lasts.
+        """
         signer, tokens = self._find(name), self.tokens(name)
         forms = {gloss: form for gloss, (form, _) in self._forms(tokens, signer).items()}
         uses = [token.use(forms) for token in tokens]
@@ -127,23 +142,35 @@ class SentenceCorpus:
         return np.array(self.performance(name).spans)
 
     def truth(self, name: str) -> dict[str, Any]:
-        """Signer and camera, and for each sign its gloss, role, loci, objects and first and past-last frame.
+        """Signer and camera, and for each sign its gloss, role, loci, objects and first and
+        past-last frame.
 
-        `phonology` is the form that this signer has of it before loci and objects change it, and `variant` how
-        that differs from the lexicon's.
+        `phonology` is the form that this signer has of it before loci and objects change it, and
+        `variant` how that differs from the lexicon's.
         """
         spans, tokens = self.performance(name).spans, self.tokens(name)
         forms = self._forms(tokens, self._find(name))
         signs = []
         for token, (start, end) in zip(tokens, spans, strict=True):
             form, how = forms.get(token.gloss, (POINTING, ""))
-            signs.append({**token.truth(), "variant": how, "phonology": phonology(form), "start": start, "end": end})
+            signs.append(
+                {
+                    **token.truth(),
+                    "variant": how,
+                    "phonology": phonology(form),
+                    "start": start,
+                    "end": end,
+                }
+            )
         return {**about_signer(self.seated(name)), "signs": signs}
 
     def _forms(self, tokens: list[Token], signer: Signer) -> dict[str, tuple[Sign, str]]:
         """Gloss -> the form in which this signer makes it, and what is different."""
         glosses = {token.gloss for token in tokens} & self._signs.keys()
-        return {gloss: variant(self._signs[gloss], signer, self.seed, self.lexicon) for gloss in sorted(glosses)}
+        return {
+            gloss: variant(self._signs[gloss], signer, self.seed, self.lexicon)
+            for gloss in sorted(glosses)
+        }
 
     def _find(self, name: str) -> Signer:
         match = _NAME.fullmatch(name)
@@ -152,6 +179,6 @@ class SentenceCorpus:
             if i < len(self.signers) and k < self.sentences:
                 return self.signers[i]
         raise SettingsError(
-            f"clip {name!r} is not in this generated corpus of {len(self.signers)} signers with {self.sentences} "
-            "sentences each; take a name from its manifest"
+            f"clip {name!r} is not in this generated corpus of {len(self.signers)} signers with"
+            f" {self.sentences} sentences each; take a name from its manifest"
         )

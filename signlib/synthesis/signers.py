@@ -38,7 +38,8 @@ class Signer:
         zoom: frame widths per metre at that distance.
         centre: (x, y) of the hips in the frame, in fractions.
         jitter: of reported points, in metres.
-        lost: chance of losing a hand that is still, that moves fast, that crosses the face or the other hand.
+        lost: chance of losing a hand that is still, that moves fast, that crosses the face or the
+            other hand.
         hardness: spread of one performance around the signer's own way.
     """
 
@@ -80,7 +81,8 @@ def make_signer(index: int, seed: int = 0, hardness: float = 1.0) -> Signer:
     """
     if index < 0 or not 0 <= hardness <= HARDEST:
         raise SettingsError(
-            f"signer {index} with hardness {hardness}: the index starts at 0, hardness lies in 0..{HARDEST:g}"
+            f"signer {index} with hardness {hardness}: the index starts at 0, hardness lies in"
+            f" 0..{HARDEST:g}"
         )
     rng = generator(seed, "signer", index)
 

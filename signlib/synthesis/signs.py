@@ -33,15 +33,42 @@ from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer
 
 __all__ = [
-    "CHANGES", "DIRECTIONS", "GAZES", "HANDS", "HANDSHAPES", "INTERNALS", "LOCATIONS", "LOCI", "MANUAL", "MOVEMENTS",
-    "ORIENTATIONS", "POINTING", "RELAXED", "Handshape", "Location", "Sign", "Use", "capacity", "make_lexicon",
-    "minimal_pairs", "phonology", "variant",
-]  # fmt: skip
+    "CHANGES",
+    "DIRECTIONS",
+    "GAZES",
+    "HANDS",
+    "HANDSHAPES",
+    "INTERNALS",
+    "LOCATIONS",
+    "LOCI",
+    "MANUAL",
+    "MOVEMENTS",
+    "ORIENTATIONS",
+    "POINTING",
+    "RELAXED",
+    "Handshape",
+    "Location",
+    "Sign",
+    "Use",
+    "capacity",
+    "make_lexicon",
+    "minimal_pairs",
+    "phonology",
+    "variant",
+]
 
 MANUAL = (
-    "handshape", "location", "movement", "direction", "repetitions", "orientation", "hands", "base", "internal",
+    "handshape",
+    "location",
+    "movement",
+    "direction",
+    "repetitions",
+    "orientation",
+    "hands",
+    "base",
+    "internal",
     "contact",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -52,11 +79,11 @@ class Sign:
         gloss: its made-up name.
         repetitions: strokes of the movement, 1 or 2 in a lexicon.
         orientation: where the palm looks.
-        hands: ONE; both as mirror images (SYMMETRIC) or in turns (ALTERNATING); BASE: the other hand is still,
-            has the handshape `base`, and the dominant hand acts on it.
+        hands: ONE; both as mirror images (SYMMETRIC) or in turns (ALTERNATING); BASE: the other
+            hand is still, has the handshape `base`, and the dominant hand acts on it.
         internal: what happens in the hand.
-        contact: True when the hand touches the skin of the location; of a symmetric sign in neutral space,
-            the other hand.
+        contact: True when the hand touches the skin of the location; of a symmetric sign in neutral
+            space, the other hand.
         mouth: 0 closed .. 1 open; brow: -0.5 furrowed, 0 at rest, 1 raised.
         gaze: a name of `GAZES`.
     """
@@ -114,11 +141,15 @@ def _hands_fit(location: str, hands: str, base: str) -> bool:
 
 
 def _handshape_fits(handshape: str, internal: str) -> bool:
-    return (internal != "CHANGE" or handshape in CHANGES) and (internal != "WIGGLE" or handshape in WIGGLING)
+    return (internal != "CHANGE" or handshape in CHANGES) and (
+        internal != "WIGGLE" or handshape in WIGGLING
+    )
 
 
 def _movement_fits(sign: Sign) -> bool:
-    """Whether movement, direction, repetitions, internal movement and contact go together at this place."""
+    """Whether movement, direction, repetitions, internal movement and contact go together at this
+    place.
+    """
     kind, direction = sign.movement, sign.direction
     skin = LOCATIONS[sign.location].skin
     if direction not in MOVEMENTS[kind] or (sign.contact and skin is None and not sign.joined):
@@ -127,7 +158,11 @@ def _movement_fits(sign: Sign) -> bool:
         return False
     if sign.internal != "NONE":
         still = sign.internal == "TWIST" and kind == "HOLD"
-        if kind not in ("HOLD", "LINE", "ARC") or sign.hands == "ALTERNATING" or (sign.contact and not still):
+        if (
+            kind not in ("HOLD", "LINE", "ARC")
+            or sign.hands == "ALTERNATING"
+            or (sign.contact and not still)
+        ):
             return False
     if sign.hands in ("SYMMETRIC", "ALTERNATING") and direction == "ACROSS":
         return False
@@ -136,7 +171,11 @@ def _movement_fits(sign: Sign) -> bool:
         if not in_turns or direction == "ASIDE" or (sign.contact and kind != "TAP"):
             return False
     if sign.joined:
-        return kind == "HOLD" or direction == "IN" or (kind in ("LINE", "ARC") and direction in ("UP", "DOWN", "OUT"))
+        return (
+            kind == "HOLD"
+            or direction == "IN"
+            or (kind in ("LINE", "ARC") and direction in ("UP", "DOWN", "OUT"))
+        )
     return _skin_allows(kind, direction, skin, sign.contact)
 
 
@@ -168,7 +207,9 @@ _WEIGHTS = {
     "internal": (0.6, 0.13, 0.09, 0.09, 0.09),
     "location": tuple(_FREQUENT.get(name, 1.0) for name in LOCATIONS),
 }
-"""How often each choice is tried. Source: ASL-LEX 2.0 (Sehyr et al. 2021), sign types and major locations, rounded."""
+"""How often each choice is tried. Source: ASL-LEX 2.0 (Sehyr et al. 2021), sign types and major
+locations, rounded.
+"""
 LARGEST = 2000
 PAIR_EVERY = 4
 _TRIES = 40
@@ -176,26 +217,32 @@ _PATIENCE = 3000
 """Draws without a new sign after which the remaining forms are listed instead."""
 
 
-def make_lexicon(size: int, seed: int = 0, inventory: Mapping[str, Sequence] | None = None) -> list[Sign]:
-    """`size` signs that all differ; a smaller lexicon of the same seed is the beginning of a larger one.
+def make_lexicon(
+    size: int, seed: int = 0, inventory: Mapping[str, Sequence] | None = None
+) -> list[Sign]:
+    """`size` signs that all differ; a smaller lexicon of the same seed is the beginning of a larger
+    one.
 
     Every fourth sign is a minimal pair of an earlier one: it differs in one manual value.
 
     Args:
-        inventory: name of a manual value -> the values that may be used, to make a smaller phonology:
-            `{"handshape": ["FLAT", "FIST"], "hands": ["ONE"]}`.
+        inventory: name of a manual value -> the values that may be used, to make a smaller
+            phonology: `{"handshape": ["FLAT", "FIST"], "hands": ["ONE"]}`.
 
     Raises:
-        SettingsError: for a size that is not in 1..2000, an unknown value, or more signs than the inventory
-            can tell apart.
+        SettingsError: for a size that is not in 1..2000, an unknown value, or more signs than the
+            inventory can tell apart.
     """
     if not 1 <= size <= LARGEST:
-        raise SettingsError(f"a lexicon of {size} signs: ask for 1 to {LARGEST}; more would stand too close together")
+        raise SettingsError(
+            f"a lexicon of {size} signs: ask for 1 to {LARGEST}; more would stand too close"
+            " together"
+        )
     choices = _restricted(inventory)
     if inventory and size > (most := capacity(inventory)):
         raise SettingsError(
-            f"a lexicon of {size} signs: this inventory can tell {most} apart; ask for at most {most}, or allow more "
-            f"values of {', '.join(inventory)}"
+            f"a lexicon of {size} signs: this inventory can tell {most} apart; ask for at most"
+            f" {most}, or allow more values of {', '.join(inventory)}"
         )
     rng = generator(seed, "lexicon")
     signs: list[Sign] = []
@@ -208,7 +255,11 @@ def make_lexicon(size: int, seed: int = 0, inventory: Mapping[str, Sequence] | N
             left = [sign for sign in _forms(choices) if sign.manual not in taken]
             sign = left[rng.integers(len(left))]
         else:
-            sign = _neighbour(signs[rng.integers(len(signs))], choices, rng) if pair else _draw(choices, rng)
+            sign = (
+                _neighbour(signs[rng.integers(len(signs))], choices, rng)
+                if pair
+                else _draw(choices, rng)
+            )
         if not sign.possible or sign.manual in taken:
             misses += 1
             continue
@@ -221,10 +272,18 @@ def make_lexicon(size: int, seed: int = 0, inventory: Mapping[str, Sequence] | N
 
 
 def capacity(inventory: Mapping[str, Sequence] | None = None) -> int:
-    """How many signs with different manual values a body can make of an inventory (default: of everything)."""
+    """How many signs with different manual values a body can make of an inventory (default: of
+    everything).
+    """
     choices = _restricted(inventory)
-    shapes = {i: sum(_handshape_fits(shape, i) for shape in choices["handshape"]) for i in choices["internal"]}
-    palms = {at: sum((at, palm) not in IMPOSSIBLE for palm in choices["orientation"]) for at in choices["location"]}
+    shapes = {
+        i: sum(_handshape_fits(shape, i) for shape in choices["handshape"])
+        for i in choices["internal"]
+    }
+    palms = {
+        at: sum((at, palm) not in IMPOSSIBLE for palm in choices["orientation"])
+        for at in choices["location"]
+    }
     return sum(shapes[sign.internal] * palms[sign.location] for sign in _frames(choices))
 
 
@@ -243,13 +302,31 @@ def _restricted(inventory: Mapping[str, Sequence] | None) -> dict[str, tuple]:
 
 def _frames(choices: Mapping[str, tuple]) -> Iterator[Sign]:
     """Every possible combination of the values other than handshape and orientation."""
-    where = [key for key in product(*(choices[n] for n in ("location", "hands", "base"))) if _hands_fit(*key)]
-    how = list(product(*(choices[n] for n in ("movement", "direction", "repetitions", "internal", "contact"))))
+    where = [
+        key
+        for key in product(*(choices[n] for n in ("location", "hands", "base")))
+        if _hands_fit(*key)
+    ]
+    how = list(
+        product(
+            *(choices[n] for n in ("movement", "direction", "repetitions", "internal", "contact"))
+        )
+    )
     for location, hands, base in where:
         for movement, direction, repetitions, internal, contact in how:
             sign = Sign(
-                "", "FLAT", location, movement, direction, repetitions, "IN", hands, base, internal, contact
-            )  # fmt: skip
+                "",
+                "FLAT",
+                location,
+                movement,
+                direction,
+                repetitions,
+                "IN",
+                hands,
+                base,
+                internal,
+                contact,
+            )
             if _movement_fits(sign):
                 yield sign
 
@@ -263,13 +340,17 @@ def _forms(choices: Mapping[str, tuple]) -> Iterator[Sign]:
 
 
 def _draw(choices: Mapping[str, tuple], rng: np.random.Generator) -> Sign:
-    """A sign whose number of hands and internal movement come as often as in a language; perhaps impossible."""
+    """A sign whose number of hands and internal movement come as often as in a language; perhaps
+    impossible.
+    """
 
     def one_of(options: Sequence):
         return options[rng.integers(len(options))]
 
     def weighted(name: str):
-        chance = np.cumsum([_WEIGHTS[name][_CHOICES[name].index(option)] for option in choices[name]])
+        chance = np.cumsum(
+            [_WEIGHTS[name][_CHOICES[name].index(option)] for option in choices[name]]
+        )
         return choices[name][np.searchsorted(chance, rng.random() * chance[-1], "right")]
 
     brow, gaze = rng.random(2)
@@ -278,14 +359,20 @@ def _draw(choices: Mapping[str, tuple], rng: np.random.Generator) -> Sign:
         "brow": 1.0 if brow < 0.2 else -0.5 if brow < 0.35 else 0.0,
         "gaze": "ADDRESSEE" if gaze < 0.6 else list(GAZES)[1 + int((gaze - 0.6) * 10)],
     }
-    kept = {"hands": weighted("hands"), "internal": weighted("internal"), "handshape": one_of(choices["handshape"])}
+    kept = {
+        "hands": weighted("hands"),
+        "internal": weighted("internal"),
+        "handshape": one_of(choices["handshape"]),
+    }
     for _ in range(_TRIES):
         values = {name: one_of(options) for name, options in choices.items()} | kept
         values["location"] = weighted("location")
         values["base"] = one_of(choices["base"]) if kept["hands"] == "BASE" else choices["base"][0]
         if kept["hands"] == "BASE" and values["location"] not in _BASES:
             values["location"] = one_of(list(_BASES))
-        directions = [name for name in MOVEMENTS[values["movement"]] if name in choices["direction"]]
+        directions = [
+            name for name in MOVEMENTS[values["movement"]] if name in choices["direction"]
+        ]
         values["direction"] = one_of(directions or choices["direction"])
         sign = Sign("", **values, **face)
         if sign.possible:
@@ -302,7 +389,9 @@ def _neighbour(sign: Sign, choices: Mapping[str, tuple], rng: np.random.Generato
 def minimal_pairs(lexicon: Sequence[Sign]) -> Iterator[tuple[Sign, Sign, str]]:
     """Pairs of signs that differ in one manual value, with that value's name."""
     for one, other in combinations(lexicon, 2):
-        different = [name for name, a, b in zip(MANUAL, one.manual, other.manual, strict=True) if a != b]
+        different = [
+            name for name, a, b in zip(MANUAL, one.manual, other.manual, strict=True) if a != b
+        ]
         if len(different) == 1:
             yield one, other, different[0]
 
@@ -314,14 +403,23 @@ def phonology(sign: Sign) -> dict[str, str | int | float]:
 
 VARIANTS = 0.08
 """Chance that a signer has another form of a sign, at hardness 1."""
-_LOWERED = {"FOREHEAD": "CHEEK", "TEMPLE": "CHEEK", "EYE": "CHEEK", "NOSE": "CHIN", "MOUTH": "CHIN", "HIGH": "SIDE"}
+_LOWERED = {
+    "FOREHEAD": "CHEEK",
+    "TEMPLE": "CHEEK",
+    "EYE": "CHEEK",
+    "NOSE": "CHIN",
+    "MOUTH": "CHIN",
+    "HIGH": "SIDE",
+}
 
 
-def variant(sign: Sign, signer: Signer, seed: int = 0, lexicon: Sequence[Sign] = ()) -> tuple[Sign, str]:
+def variant(
+    sign: Sign, signer: Signer, seed: int = 0, lexicon: Sequence[Sign] = ()
+) -> tuple[Sign, str]:
     """The form in which `signer` always makes `sign`, and what is different ("" for most).
 
-    One stroke more, one hand instead of two (weak drop), or a lower place, as signers of one language vary;
-    never the form of another sign of `lexicon`.
+    One stroke more, one hand instead of two (weak drop), or a lower place, as signers of one
+    language vary; never the form of another sign of `lexicon`.
     """
     rng = generator(seed, "variant", signer.name, *map(str, sign.manual))
     if rng.random() >= VARIANTS * signer.hardness:
@@ -332,7 +430,9 @@ def variant(sign: Sign, signer: Signer, seed: int = 0, lexicon: Sequence[Sign] =
         "lower": replace(sign, location=_LOWERED.get(sign.location, sign.location)),
     }
     taken = {other.manual for other in lexicon} | {sign.manual}
-    open_to = [(form, name) for name, form in forms.items() if form.possible and form.manual not in taken]
+    open_to = [
+        (form, name) for name, form in forms.items() if form.possible and form.manual not in taken
+    ]
     if sign.hands in ("ONE", "BASE"):
         open_to = [pair for pair in open_to if pair[1] != "one hand"]
     return open_to[rng.integers(len(open_to))] if open_to else (sign, "")
@@ -348,8 +448,8 @@ class Use:
 
     Attributes:
         sign: what is said.
-        source, goal: names of `LOCI`. With both, the movement goes from one to the other (agreement); with
-            `goal` alone the sign is made there, and a pointing sign points there.
+        source, goal: names of `LOCI`. With both, the movement goes from one to the other
+            (agreement); with `goal` alone the sign is made there, and a pointing sign points there.
         handshape: replaces the sign's own, as in verbs that show how an object is held.
 
     Raises:
@@ -366,6 +466,10 @@ class Use:
             if locus not in LOCI:
                 raise SettingsError(f"locus {locus!r} is unknown; choose from {', '.join(LOCI)}")
         if self.source and not self.goal:
-            raise SettingsError(f"source={self.source!r} without a goal: say where the movement ends, too")
+            raise SettingsError(
+                f"source={self.source!r} without a goal: say where the movement ends, too"
+            )
         if self.handshape and self.handshape not in HANDSHAPES:
-            raise SettingsError(f"handshape {self.handshape!r} is unknown; choose from {', '.join(HANDSHAPES)}")
+            raise SettingsError(
+                f"handshape {self.handshape!r} is unknown; choose from {', '.join(HANDSHAPES)}"
+            )

@@ -1,7 +1,7 @@
 """Where the skin of a signer is: what a hand can touch and must not go through.
 
-Head and trunk are upright elliptic columns; the face mesh lies on the head's. Everything is in metres
-around the middle of the hips, for a right hand.
+Head and trunk are upright elliptic columns; the face mesh lies on the head's. Everything is in
+metres around the middle of the hips, for a right hand.
 """
 
 import numpy as np
@@ -10,7 +10,9 @@ from signlib.synthesis.phonology import LOCATIONS, LOCI
 from signlib.synthesis.signers import Signer
 
 HEAD_WIDTH, HEAD_DEPTH, HEAD_TAPER = 0.82, 0.88, 0.22
-"""Half axes of the head in face half-heights; its depth shrinks by the taper towards crown and chin."""
+"""Half axes of the head in face half-heights; its depth shrinks by the taper towards crown and
+chin.
+"""
 TRUNK_WIDTH, TRUNK_DEPTH = 0.47, 0.30
 """Half axes of the trunk in shoulder widths."""
 _CROWN, _CHIN, _COLLAR = (-1.45, 0.15), (1.12, 0.12), (-0.02, 0.12)
@@ -53,7 +55,9 @@ def skin_at(name: str, signer: Signer, shift: np.ndarray) -> tuple[np.ndarray, n
 
 
 def push_out(points: np.ndarray, signer: Signer) -> np.ndarray:
-    """(..., 3) metres by which points inside head or trunk stand away from the skin; 0 for all others."""
+    """(..., 3) metres by which points inside head or trunk stand away from the skin; 0 for all
+    others.
+    """
     push = np.zeros_like(points)
     for origin, scale, axes, top, bottom in (
         (head_centre(signer), signer.head, _head_axes, _CROWN, _CHIN),

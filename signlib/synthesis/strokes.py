@@ -1,7 +1,7 @@
 """The part of a sign that carries its meaning: from where, along which path, with which hands.
 
-Both hands are described as if they were right ones. What is said here in space, `tracks` turns into the joint
-angles that move from sign to sign.
+Both hands are described as if they were right ones. What is said here in space, `tracks` turns into
+the joint angles that move from sign to sign.
 """
 
 from collections.abc import Callable
@@ -58,16 +58,31 @@ class Stroke:
         return len(self.spin)
 
 
-def make_stroke(use: Use, signer: Signer, rng: np.random.Generator, frames: Frames, fps: float) -> Stroke:
+def make_stroke(
+    use: Use, signer: Signer, rng: np.random.Generator, frames: Frames, fps: float
+) -> Stroke:
     """How `signer` makes one use of a sign this time."""
     sign = replace(use.sign, handshape=use.handshape) if use.handshape else use.sign
-    angles = HANDSHAPES[sign.handshape].angles + signer.posture + rng.normal(0, 0.13, 15) * signer.hardness
+    angles = (
+        HANDSHAPES[sign.handshape].angles
+        + signer.posture
+        + rng.normal(0, 0.13, 15) * signer.hardness
+    )
     shift = np.array(signer.accent) + rng.normal(0, 0.027, 3) * signer.hardness
-    turn, aside = rng.normal(0, 0.10, 4) * signer.hardness, rng.normal(0, 0.008, 3) * signer.hardness
-    travel = _TRAVEL[sign.movement] * signer.size * float(np.exp(rng.normal(0, 0.15) * signer.hardness))
+    turn, aside = (
+        rng.normal(0, 0.10, 4) * signer.hardness,
+        rng.normal(0, 0.008, 3) * signer.hardness,
+    )
+    travel = (
+        _TRAVEL[sign.movement] * signer.size * float(np.exp(rng.normal(0, 0.15) * signer.hardness))
+    )
     travel *= _ON_SKIN if sign.contact else 1.0
     pointing = use.sign == POINTING and use.goal
-    start = _pointing(use.goal, signer, shift) if pointing else _dominant(sign, angles, signer, shift, turn)
+    start = (
+        _pointing(use.goal, signer, shift)
+        if pointing
+        else _dominant(sign, angles, signer, shift, turn)
+    )
     wrist, quaternion, swivel, out = start
     phase, path = _path(sign, frames, travel, out)
     if use.goal and not pointing:
@@ -112,7 +127,9 @@ Start = tuple[np.ndarray, np.ndarray, float, np.ndarray | None]
 """Wrist (3,), quaternion (4,), swivel, and the way out of the skin there (3,) or None."""
 
 
-def _dominant(sign: Sign, angles: np.ndarray, signer: Signer, shift: np.ndarray, turn: np.ndarray) -> Start:
+def _dominant(
+    sign: Sign, angles: np.ndarray, signer: Signer, shift: np.ndarray, turn: np.ndarray
+) -> Start:
     """The hand at the sign's location."""
     quaternion, swivel = posture(sign)
     quaternion = motion.unit(quaternion + turn)
@@ -129,7 +146,9 @@ def _pointing(goal: str, signer: Signer, shift: np.ndarray) -> Start:
     place = _as_right(locus(goal, signer), signer)
     chest = np.array([0, -signer.torso, 0]) + signer.shoulders * np.array([0, 0.38, 0])
     if goal == "SIGNER":
-        return aimed(place + signer.shoulders * np.array([-0.30, 0.06, -0.28]) + 0.4 * shift, place, signer)
+        return aimed(
+            place + signer.shoulders * np.array([-0.30, 0.06, -0.28]) + 0.4 * shift, place, signer
+        )
     near = chest + signer.shoulders * np.array([-0.35, 0.04, -0.55])
     return aimed(near + 0.4 * (place - near) + 0.4 * shift, chest + 2 * (place - chest), signer)
 
@@ -151,9 +170,14 @@ def _as_right(point: np.ndarray, signer: Signer) -> np.ndarray:
 
 
 def _path(
-    sign: Sign, frames: Frames | None, travel: float, out: np.ndarray | None, phase: np.ndarray | None = None
+    sign: Sign,
+    frames: Frames | None,
+    travel: float,
+    out: np.ndarray | None,
+    phase: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Phase (T,) of the strokes, 0 at the location and 1 at the far end, and the path (T, 3) in metres.
+    """Phase (T,) of the strokes, 0 at the location and 1 at the far end, and the path (T, 3) in
+    metres.
 
     Args:
         out: the way out of the skin (3,) where there is some: paths do not go into it.
@@ -201,7 +225,10 @@ def _phase(sign: Sign, frames: Frames) -> np.ndarray:
         return motion.minimum_jerk(frames(_IN_HAND * (1 + sign.repetitions)))
     pieces = [motion.minimum_jerk(frames(seconds))]
     for _ in range(sign.repetitions - 1 + (sign.movement == "TAP")):
-        pieces += [1 - motion.minimum_jerk(frames(0.8 * seconds)), motion.minimum_jerk(frames(seconds))]
+        pieces += [
+            1 - motion.minimum_jerk(frames(0.8 * seconds)),
+            motion.minimum_jerk(frames(seconds)),
+        ]
     return np.concatenate(pieces)
 
 

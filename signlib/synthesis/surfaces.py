@@ -35,7 +35,9 @@ class Lens:
     def place(self, points: np.ndarray) -> np.ndarray:
         """(..., 3) x, y in pixels and z in metres from the camera, of camera space around the hips."""
         scale = self.scale(points[..., 2:])
-        return np.concatenate([self.origin + scale * points[..., :2], self.distance + points[..., 2:]], -1)
+        return np.concatenate(
+            [self.origin + scale * points[..., :2], self.distance + points[..., 2:]], -1
+        )
 
 
 @dataclass
@@ -58,23 +60,29 @@ class Canvas:
         """A canvas with nothing on it."""
         shape = (height, width)
         return cls(
-            np.full(shape, np.inf, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32),
+            np.full(shape, np.inf, np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
             np.zeros(shape, np.uint8),
-        )  # fmt: skip
+        )
 
     def clear(self) -> None:
         """Take everything off."""
         self.z.fill(np.inf)
         self.material.fill(0)
 
-    def box(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice] | None:
+    def box(
+        self, left: float, top: float, right: float, bottom: float
+    ) -> tuple[slice, slice] | None:
         """Rows and columns of a rectangle within the picture; None when it lies outside."""
         height, width = self.z.shape
         rows = slice(max(int(top), 0), min(int(np.ceil(bottom)), height))
         columns = slice(max(int(left), 0), min(int(np.ceil(right)), width))
         return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
-    def put(self, box: tuple[slice, slice], z: np.ndarray, nx: np.ndarray, ny: np.ndarray, material: int) -> None:
+    def put(
+        self, box: tuple[slice, slice], z: np.ndarray, nx: np.ndarray, ny: np.ndarray, material: int
+    ) -> None:
         """Keep a surface where it is nearer than what is there; inf or NaN = no surface."""
         here = self.z[box]
         nearer = z < here
@@ -84,7 +92,9 @@ class Canvas:
         np.copyto(self.material[box], material, where=nearer)
 
 
-def draw_capsules(canvas: Canvas, start: np.ndarray, end: np.ndarray, scale: np.ndarray, material: np.ndarray) -> None:
+def draw_capsules(
+    canvas: Canvas, start: np.ndarray, end: np.ndarray, scale: np.ndarray, material: np.ndarray
+) -> None:
     """Draw spheres that slide along a line while their radius changes.
 
     Args:
@@ -95,7 +105,12 @@ def draw_capsules(canvas: Canvas, start: np.ndarray, end: np.ndarray, scale: np.
     low = np.floor(np.minimum(start[:, :2] - start[:, 3:], end[:, :2] - end[:, 3:]))
     high = np.maximum(start[:, :2] + start[:, 3:], end[:, :2] + end[:, 3:])
     height, width = canvas.z.shape
-    seen = (high > 0).all(1) & (low[:, 0] < width) & (low[:, 1] < height) & ((high - low).max(1) < TILES[-1])
+    seen = (
+        (high > 0).all(1)
+        & (low[:, 0] < width)
+        & (low[:, 1] < height)
+        & ((high - low).max(1) < TILES[-1])
+    )
     tile = np.searchsorted(TILES, (high - low).max(1) + 1)
     for size in np.unique(tile[seen]):
         group = np.flatnonzero(seen & (tile == size))
@@ -105,11 +120,15 @@ def draw_capsules(canvas: Canvas, start: np.ndarray, end: np.ndarray, scale: np.
             rows = slice(max(-y, 0), min(z.shape[1], height - y))
             columns = slice(max(-x, 0), min(z.shape[2], width - x))
             box = slice(rows.start + y, rows.stop + y), slice(columns.start + x, columns.stop + x)
-            canvas.put(box, z[k, rows, columns], nx[k, rows, columns], ny[k, rows, columns], material[one])
+            canvas.put(
+                box, z[k, rows, columns], nx[k, rows, columns], ny[k, rows, columns], material[one]
+            )
 
 
 def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """z, nx, ny (K, h, w) of capsules in boxes of one size that begin at `low`; z is inf beside them."""
+    """z, nx, ny (K, h, w) of capsules in boxes of one size that begin at `low`; z is inf beside
+    them.
+    """
 
     def column(values: np.ndarray) -> np.ndarray:
         return values.astype(np.float32)[:, None, None]
@@ -121,14 +140,18 @@ def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.
     length = np.hypot(step[:, 0], step[:, 1])
     # Seen along its axis the thicker end hides the taper.
     end_on = length < 1.05 * np.abs(step[:, 3]) + 1e-3
-    first, widening = np.where(end_on, np.maximum(start[:, 3], end[:, 3]), start[:, 3]), np.where(end_on, 0, step[:, 3])
+    first, widening = (
+        np.where(end_on, np.maximum(start[:, 3], end[:, 3]), start[:, 3]),
+        np.where(end_on, 0, step[:, 3]),
+    )
     right, down = np.where(length > 1e-6, step[:, :2].T / np.maximum(length, 1e-6), [[1], [0]])
     length = np.maximum(length, 1e-3)
     slant = step[:, 2] * scale
     along = x * column(right) + y * column(down)
     aside = y * column(right) - x * column(down)
     aside *= aside
-    # The nearest of all spheres at a pixel: z(t) - sqrt(r(t)^2 - distance(t)^2) is least, a quadratic equation in t.
+    # The nearest of all spheres at a pixel: z(t) - sqrt(r(t)^2 - distance(t)^2) is least, a
+    # quadratic equation in t.
     span = length**2 - widening**2
     t = column(length * first) + along * column(widening)
     t *= t
@@ -146,13 +169,21 @@ def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.
     rise -= aside
     hit = rise > 0
     np.sqrt(np.maximum(rise, 0, out=rise), out=rise)
-    z = np.where(hit, column(start[:, 2]) + t * column(step[:, 2]) - rise * column(1 / scale), np.float32(np.inf))
+    z = np.where(
+        hit,
+        column(start[:, 2]) + t * column(step[:, 2]) - rise * column(1 / scale),
+        np.float32(np.inf),
+    )
     over = 1 / r
     return z, (x - t * column(step[:, 0])) * over, (y - t * column(step[:, 1])) * over
 
 
 def draw_plates(
-    canvas: Canvas, corners: np.ndarray, thickness: np.ndarray, scale: np.ndarray, material: np.ndarray
+    canvas: Canvas,
+    corners: np.ndarray,
+    thickness: np.ndarray,
+    scale: np.ndarray,
+    material: np.ndarray,
 ) -> None:
     """Draw the flat sides of triangles with rounded edges; the edges themselves are capsules.
 
@@ -172,12 +203,16 @@ def draw_plates(
             continue
         corner = np.array([box[1].start, box[0].start])
         inside = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), np.uint8)
-        cv2.fillConvexPoly(inside, np.round((points[k, :, :2] - corner - 0.5) * 16).astype(np.int32), 1, shift=4)
+        cv2.fillConvexPoly(
+            inside, np.round((points[k, :, :2] - corner - 0.5) * 16).astype(np.int32), 1, shift=4
+        )
         nx, ny, nz = normals[k]
         x = np.arange(box[1].start, box[1].stop) + (0.5 - points[k, 0, 0])
         y = np.arange(box[0].start, box[0].stop)[:, None] + (0.5 - points[k, 0, 1])
         z = (points[k, 0, 2] - (nx * x + ny * y) / nz) / scale[k]
-        canvas.put(box, np.where(inside, z.astype(np.float32), np.float32(np.inf)), nx, ny, material[k])
+        canvas.put(
+            box, np.where(inside, z.astype(np.float32), np.float32(np.inf)), nx, ny, material[k]
+        )
 
 
 def _facing(points: np.ndarray) -> np.ndarray:
@@ -187,7 +222,9 @@ def _facing(points: np.ndarray) -> np.ndarray:
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
 
 
-def draw_ellipsoid(canvas: Canvas, centre: np.ndarray, axes: np.ndarray, scale: float, material: int) -> None:
+def draw_ellipsoid(
+    canvas: Canvas, centre: np.ndarray, axes: np.ndarray, scale: float, material: int
+) -> None:
     """Draw an ellipsoid.
 
     Args:
@@ -197,27 +234,45 @@ def draw_ellipsoid(canvas: Canvas, centre: np.ndarray, axes: np.ndarray, scale: 
         material: 1..255.
     """
     reach = np.sqrt((axes**2).sum(1))
-    box = canvas.box(centre[0] - reach[0], centre[1] - reach[1], centre[0] + reach[0], centre[1] + reach[1])
+    box = canvas.box(
+        centre[0] - reach[0], centre[1] - reach[1], centre[0] + reach[0], centre[1] + reach[1]
+    )
     if box is None:
         return
     inverse = np.linalg.inv(axes)
     (a, b, c), (_, d, e), (_, _, f) = (inverse.T @ inverse).tolist()
     x = np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5 - centre[0])
-    y = (np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - centre[1]))[:, None]
+    y = (np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - centre[1]))[
+        :, None
+    ]
     half = x * np.float32(c) + y * np.float32(e)
     # f z^2 + 2 half z + rest = 0
     root = half * half - np.float32(f) * (
         x * x * np.float32(a) + (y * np.float32(2 * b)) * x + (y * y * np.float32(d) - 1)
     )
-    z = np.where(root > 0, -half - np.sqrt(np.maximum(root, 0)), np.float32(np.inf)) * np.float32(1 / f)
+    z = np.where(root > 0, -half - np.sqrt(np.maximum(root, 0)), np.float32(np.inf)) * np.float32(
+        1 / f
+    )
     near = np.where(root > 0, z, 0)
     normal = [x * g + y * h + near * i for g, h, i in np.float32([(a, b, c), (b, d, e), (c, e, f)])]
     over = 1 / np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
-    canvas.put(box, np.float32(centre[2]) + z * np.float32(1 / scale), normal[0] * over, normal[1] * over, material)
+    canvas.put(
+        box,
+        np.float32(centre[2]) + z * np.float32(1 / scale),
+        normal[0] * over,
+        normal[1] * over,
+        material,
+    )
 
 
 def draw_trunk(
-    canvas: Canvas, top: np.ndarray, bottom: np.ndarray, turn: float, scale: float, profile: np.ndarray, material: int
+    canvas: Canvas,
+    top: np.ndarray,
+    bottom: np.ndarray,
+    turn: float,
+    scale: float,
+    profile: np.ndarray,
+    material: int,
 ) -> None:
     """Draw a stack of upright ellipses: a trunk that may lean and turn.
 
@@ -237,13 +292,19 @@ def draw_trunk(
     rows = np.arange(box[0].start, box[0].stop) + 0.5
     place = (rows - top[1]) / down
     wide, deep = (np.interp(place, profile[:, 0], profile[:, k]) for k in (1, 2))
-    up = -(np.gradient(wide) / wide + np.gradient(deep) / deep)[:, None] / 2 if len(rows) > 1 else np.zeros((1, 1))
+    up = (
+        -(np.gradient(wide) / wide + np.gradient(deep) / deep)[:, None] / 2
+        if len(rows) > 1
+        else np.zeros((1, 1))
+    )
     sin, cos = np.sin(turn), np.cos(turn)
     # In a row: f z^2 + 2 g x z + h x^2 = 1
     f = (sin / wide) ** 2 + (cos / deep) ** 2
     g = cos * sin * (1 / wide**2 - 1 / deep**2)
     h = (cos / wide) ** 2 + (sin / deep) ** 2
-    f, g, h, flat, up = (v.astype(np.float32).reshape(-1, 1) for v in (f, g, h, (wide * deep) ** -2, up))
+    f, g, h, flat, up = (
+        v.astype(np.float32).reshape(-1, 1) for v in (f, g, h, (wide * deep) ** -2, up)
+    )
     axis = (top + place[:, None] * (bottom - top)).astype(np.float32)
     x = (np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5)) - axis[:, :1]
     root = f - flat * (x * x)

@@ -9,7 +9,19 @@ import math
 from signlib.synthesis.bodies import HANGING, Script
 from signlib.synthesis.programs import FREE, FRONT, INWARD, Programs, rest, swing, walk
 
-STAGE = {50: 0.80, 51: 1.0, 52: 0.75, 53: 0.55, 54: 1.1, 55: 0.85, 56: 0.95, 57: 0.62, 58: 0.85, 59: 2.6, 60: 0.8}
+STAGE = {
+    50: 0.80,
+    51: 1.0,
+    52: 0.75,
+    53: 0.55,
+    54: 1.1,
+    55: 0.85,
+    56: 0.95,
+    57: 0.62,
+    58: 0.85,
+    59: 2.6,
+    60: 0.8,
+}
 """Metres between the two persons at the beginning."""
 BEHIND = frozenset({53, 57})
 """Actions in which the first person stands behind the second one; else they face each other."""
@@ -17,7 +29,19 @@ PROGRAMS = Programs()
 
 
 def _rest(s: Script, seconds: float = 0.7) -> None:
-    s.at(0.0, seconds, 1, hand=HANGING, hand2=HANGING, **FREE, lean=0.0, side=0.0, twist=0.0, nod=0.0, shake=0.0)
+    s.at(
+        0.0,
+        seconds,
+        1,
+        hand=HANGING,
+        hand2=HANGING,
+        **FREE,
+        lean=0.0,
+        side=0.0,
+        twist=0.0,
+        nod=0.0,
+        shake=0.0,
+    )
     rest(s, seconds)
 
 
@@ -34,7 +58,15 @@ def punch_or_slap(s: Script) -> None:
 @PROGRAMS.action(51)
 def kicking(s: Script) -> None:
     s.to(0.35, foot=("p", 0.08, -0.70, -0.30), lean=0.1, hand2=("c", 0.30, -0.40, 0.20))
-    s.at(0.18, 0.25, 1, lean=0.40, forward=-0.10, hand=("c", 0.10, -0.40, 0.22), hand2=("c", 0.10, -0.40, 0.22))
+    s.at(
+        0.18,
+        0.25,
+        1,
+        lean=0.40,
+        forward=-0.10,
+        hand=("c", 0.10, -0.40, 0.22),
+        hand2=("c", 0.10, -0.40, 0.22),
+    )
     s.to(0.28, foot=("op", 0.0, -0.15, 0.20), lean=-0.25)
     s.to(0.35, foot=("p", 0.08, -0.78, 0.20), lean=0.0)
     s.at(0.0, 0.35, foot=("f", 0.09, 0, 0))
@@ -46,7 +78,15 @@ def kicking(s: Script) -> None:
 def pushing(s: Script) -> None:
     drawn, way = ("c", 0.16, -0.15, 0.16), {"hand_way": (0, 0.8, 0.6), "hand2_way": (0, 0.8, 0.6)}
     s.to(0.45, hand=drawn, hand2=drawn, **way)
-    s.at(0.22, 0.45, 1, forward=-0.30, lean=-0.15, hand=("c", 0.32, -0.36, 0.18), hand2=("c", 0.32, -0.36, 0.18))
+    s.at(
+        0.22,
+        0.45,
+        1,
+        forward=-0.30,
+        lean=-0.15,
+        hand=("c", 0.32, -0.36, 0.18),
+        hand2=("c", 0.32, -0.36, 0.18),
+    )
     s.at(0.28, 0.3, 1, foot=("f", 0.1, 0.06, -0.22))
     s.at(0.5, 0.2, 1, foot=("f", 0.1, 0.0, -0.34))
     s.at(0.7, 0.25, 1, foot2=("f", 0.1, 0.0, -0.26))
@@ -73,7 +113,13 @@ def pat_on_back(s: Script) -> None:
 def point_finger(s: Script) -> None:
     s.to(0.5, hand=("c", 0.10, 0.0, 0.52), lean=0.08)
     s.at(0.2, 0.4, 1, lean=-0.1)
-    swing(s, 0.24, s.repeat(2, 3), {"hand": ("c", 0.10, -0.10, 0.48)}, {"hand": ("c", 0.10, 0.05, 0.50)})
+    swing(
+        s,
+        0.24,
+        s.repeat(2, 3),
+        {"hand": ("c", 0.10, -0.10, 0.48)},
+        {"hand": ("c", 0.10, 0.05, 0.50)},
+    )
     _rest(s)
 
 
@@ -82,15 +128,35 @@ def hugging(s: Script) -> None:
     wide = ("c", 0.36, -0.12, 0.34)
     s.at(0.1, 0.5, 0, foot=("f", 0.1, 0.0, 0.26))
     s.at(0.1, 0.5, 1, foot=("f", 0.1, 0.0, 0.26))
-    s.to(0.6, hand=wide, hand2=wide, forward=0.10, other={"hand": wide, "hand2": wide, "forward": 0.10})
+    s.to(
+        0.6,
+        hand=wide,
+        hand2=wide,
+        forward=0.10,
+        other={"hand": wide, "hand2": wide, "forward": 0.10},
+    )
     s.at(0.1, 0.4, 0, foot2=("f", 0.1, 0.0, 0.22))
     s.at(0.1, 0.4, 1, foot2=("f", 0.1, 0.0, 0.22))
-    over = {"hand": ("oc", 0.04, -0.02, -0.12), "hand2": ("oc", 0.06, -0.22, -0.12), **FREE,
-            "hand_elbow": (1.0, -0.2, 0.2), "hand2_elbow": (1.0, -0.4, 0.2), "forward": 0.27, "lean": 0.12}  # fmt: skip
+    over = {
+        "hand": ("oc", 0.04, -0.02, -0.12),
+        "hand2": ("oc", 0.06, -0.22, -0.12),
+        **FREE,
+        "hand_elbow": (1.0, -0.2, 0.2),
+        "hand2_elbow": (1.0, -0.4, 0.2),
+        "forward": 0.27,
+        "lean": 0.12,
+    }
     s.to(0.6, **over, side=0.12, other={**over, "side": 0.12})
     s.to(0.9)
-    s.to(0.6, hand=wide, hand2=wide, forward=0.05, lean=0.0, side=0.0,
-         other={"hand": wide, "hand2": wide, "forward": 0.05, "lean": 0.0, "side": 0.0})  # fmt: skip
+    s.to(
+        0.6,
+        hand=wide,
+        hand2=wide,
+        forward=0.05,
+        lean=0.0,
+        side=0.0,
+        other={"hand": wide, "hand2": wide, "forward": 0.05, "lean": 0.0, "side": 0.0},
+    )
     back = {"foot": ("f", 0.09, 0.0, 0.0), "foot2": ("f", 0.09, 0.0, 0.0), "forward": 0.0}
     s.at(0.0, 0.6, 0, **back)
     s.at(0.0, 0.6, 1, **back)
@@ -160,5 +226,17 @@ def _walk_away(s: Script, who: int) -> None:
         ahead = distance * min(1.0, (k + 1.5) / steps if k < steps - 1 else 1.0)
         s.at(0.9 + k * step, 0.7 * step, who, **{name: ("f", -0.09, 0.10, -ahead * 0.7)})
         s.at(0.9 + (k + 0.35) * step, 0.75 * step, who, **{name: ("f", -0.09, 0.0, -ahead)})
-        s.at(0.9 + k * step, step, who, **{arm: ("c", 0.21, -0.56, 0.20), rear: ("c", 0.22, -0.56, -0.16)})
-    s.at(0.9 + steps * step, 0.3, who, foot2=("f", -0.09, 0.0, -distance), hand=HANGING, hand2=HANGING)
+        s.at(
+            0.9 + k * step,
+            step,
+            who,
+            **{arm: ("c", 0.21, -0.56, 0.20), rear: ("c", 0.22, -0.56, -0.16)},
+        )
+    s.at(
+        0.9 + steps * step,
+        0.3,
+        who,
+        foot2=("f", -0.09, 0.0, -distance),
+        hand=HANGING,
+        hand2=HANGING,
+    )

@@ -1,7 +1,7 @@
 """From stroke to stroke: how both hands get from rest through all signs and back.
 
-Everything between two strokes is interpolated as joint angles, so that no transition asks for what a joint
-cannot do.
+Everything between two strokes is interpolated as joint angles, so that no transition asks for what
+a joint cannot do.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,9 +16,13 @@ from signlib.synthesis.signers import Signer
 from signlib.synthesis.strokes import Stroke
 
 STATE = 22
-"""A hand's state: wrist (3 metres), wrist joints (3), finger angles (15), swivel of the elbow (1), radians."""
+"""A hand's state: wrist (3 metres), wrist joints (3), finger angles (15), swivel of the elbow (1),
+radians.
+"""
 _OVERLAP, _SOON = 0.12, 0.80
-"""Share of a transition that reaches into its neighbours; share after which handshape and palm are there."""
+"""Share of a transition that reaches into its neighbours; share after which handshape and palm are
+there.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ def lay_track(
 ) -> Track:
     """The strokes in order, joined by minimum-jerk steps.
 
-    A step begins before the last stroke has ended and ends after the next has begun, and all are added up, so
-    hands need not stop between signs; handshape and palm arrive before the wrist.
+    A step begins before the last stroke has ended and ends after the next has begun, and all are
+    added up, so hands need not stop between signs; handshape and palm arrive before the wrist.
     Source: Flash & Henis 1991, superposition of movement elements.
 
     Args:
@@ -56,7 +60,9 @@ def lay_track(
     states = np.empty((2, sum(waits), STATE))
     last = np.stack([rest, rest])
     plan, at = [], waits[0]
-    for stroke, course in zip([*strokes, None], [*courses, np.repeat(rest[None, None], 2, 0)], strict=True):
+    for stroke, course in zip(
+        [*strokes, None], [*courses, np.repeat(rest[None, None], 2, 0)], strict=True
+    ):
         move = frames(_seconds(last, course[:, 0]))
         plan.append((at, move, last, stroke, course))
         at, last = at + move + (len(stroke) if stroke else 0), course[:, -1]
@@ -71,17 +77,25 @@ def lay_track(
             states[:, begin:end] += course - course[:, :1]
             states[:, end:] += course[:, -1:] - course[:, :1]
             apart[begin - move // 2 : end + 3] |= stroke.apart
-    return Track(states, apart, tuple((first + move, first + move + len(s)) for first, move, _, s, _ in plan if s))
+    return Track(
+        states,
+        apart,
+        tuple((first + move, first + move + len(s)) for first, move, _, s, _ in plan if s),
+    )
 
 
-def _move(states: np.ndarray, time: np.ndarray, first: int, move: int, step: np.ndarray, exact: bool) -> None:
+def _move(
+    states: np.ndarray, time: np.ndarray, first: int, move: int, step: np.ndarray, exact: bool
+) -> None:
     """Add a step (2, 22) that lasts `move` frames from `first` on."""
     late = 0 if exact else round(_OVERLAP * move)
     way = _step(time, first - round(_OVERLAP * move), first + move + late)
     states[:, :, :3] += way[:, None] * step[:, None, :3]
     bow = 0.3 * np.sqrt((step[:, :3] ** 2).sum(1))
     states[:, :, 2] -= bow[:, None] * (way * (1 - way))
-    states[:, :, 3:] += _step(time, first, first + max(2, round(_SOON * move)))[:, None] * step[:, None, 3:]
+    states[:, :, 3:] += (
+        _step(time, first, first + max(2, round(_SOON * move)))[:, None] * step[:, None, 3:]
+    )
 
 
 def _step(time: np.ndarray, first: int, past: int) -> np.ndarray:
@@ -97,10 +111,17 @@ def _seconds(end: np.ndarray, start: np.ndarray) -> float:
     return 0.12 + 0.52 * way**0.7 + 0.04 * turn
 
 
-def _settle(strokes: Sequence[Stroke], signer: Signer, rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The state of a resting hand (22,), and the states (2, T, 22) of each stroke, within all joints' limits."""
+def _settle(
+    strokes: Sequence[Stroke], signer: Signer, rng: np.random.Generator
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The state of a resting hand (22,), and the states (2, T, 22) of each stroke, within all
+    joints' limits.
+    """
     forward = 0.16 + 0.7 * max(signer.rest, 0.0)
-    centre = np.array([-0.46 * signer.shoulders, -signer.rest, -forward]) + rng.normal(0, 0.01, 3) * signer.hardness
+    centre = (
+        np.array([-0.46 * signer.shoulders, -signer.rest, -forward])
+        + rng.normal(0, 0.01, 3) * signer.hardness
+    )
     hanging = motion.quaternion(np.array([1.0, 0.1, 0.3]), np.array([0.35, 1.0, -2.5 * forward]))
     fingers = motion.frames_of(hanging[None])[0, :, 1]
     sizes = [1] + [stroke.hands * len(stroke) for stroke in strokes]

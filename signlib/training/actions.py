@@ -1,6 +1,8 @@
-"""Clips of whole bodies to what a graph network reads: frames sampled, cameras varied, streams made, on whole batches.
+"""Clips of whole bodies to what a graph network reads: frames sampled, cameras varied, streams
+made, on whole batches.
 
-The network is wrapped with its test view, so that validation and test hand it clips like any other model.
+The network is wrapped with its test view, so that validation and test hand it clips like any other
+model.
 """
 
 from collections.abc import Sequence
@@ -10,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from signlib.config import ActionSettings, AugmentSettings
 from signlib.features.streams import streams_of
+from signlib.settings.config import ActionSettings, AugmentSettings
 from signlib.training.augment import mirror_joints, rotations
 from signlib.training.batches import Batch
 
@@ -27,9 +29,17 @@ class ActionDataset(Dataset):
     """
 
     def __init__(
-        self, clips: Sequence[np.ndarray], bodies: Sequence[np.ndarray], targets: Sequence[int], repeats: int = 1
+        self,
+        clips: Sequence[np.ndarray],
+        bodies: Sequence[np.ndarray],
+        targets: Sequence[int],
+        repeats: int = 1,
     ) -> None:
-        self.items, self.targets, self.repeats = list(zip(clips, bodies, strict=True)), np.asarray(targets), repeats
+        self.items, self.targets, self.repeats = (
+            list(zip(clips, bodies, strict=True)),
+            np.asarray(targets),
+            repeats,
+        )
 
     @staticmethod
     def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
@@ -47,7 +57,9 @@ class ActionDataset(Dataset):
 
 
 def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
-    """Items to one batch: clips (B, T, P, J, 3) padded with zeros, lengths (B,), bodies (B, P) bool, target (B,)."""
+    """Items to one batch: clips (B, T, P, J, 3) padded with zeros, lengths (B,), bodies (B, P)
+    bool, target (B,).
+    """
     lengths = torch.tensor([len(clip) for clip, _, _ in items])
     clips = torch.zeros(len(items), int(lengths.max()), *items[0][0].shape[1:])
     for row, (clip, _, _) in zip(clips, items, strict=True):
@@ -57,7 +69,9 @@ def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
     return {"clips": clips, "lengths": lengths, "bodies": bodies, "target": target}
 
 
-def sample_frames(clips: Tensor, lengths: Tensor, frames: int, start: Tensor, end: Tensor) -> Tensor:
+def sample_frames(
+    clips: Tensor, lengths: Tensor, frames: int, start: Tensor, end: Tensor
+) -> Tensor:
     """Evenly spaced frames between two moments, interpolated linearly: (B, frames, P, J, 3).
 
     Args:
@@ -82,7 +96,8 @@ def middle(lengths: Tensor, share: float) -> tuple[Tensor, Tensor]:
 
 
 def random_part(lengths: Tensor, least: float, frames: int) -> tuple[Tensor, Tensor]:
-    """First and last moment of a random part: a share of U(least, 1) of each clip, but no fewer frames than that.
+    """First and last moment of a random part: a share of U(least, 1) of each clip, but no fewer
+    frames than that.
 
     Source: the practice of CTR-GCN (Chen et al. 2021).
     """
@@ -102,7 +117,9 @@ class ActionInputs:
         parents: for each joint the one its bone comes from.
     """
 
-    def __init__(self, settings: ActionSettings, streams: Sequence[str], parents: Sequence[int]) -> None:
+    def __init__(
+        self, settings: ActionSettings, streams: Sequence[str], parents: Sequence[int]
+    ) -> None:
         self.settings, self.streams, self.parents = settings, tuple(streams), tuple(parents)
 
     def __call__(self, batch: Batch) -> Batch:
@@ -127,38 +144,55 @@ class ActionAugment(ActionInputs):
         mirror: for each joint, its mirror image.
 
     Source: seed 003's code (crop, yaw, scale, shear, noise a stream).
-    Differs: size and shear are normal instead of uniform, the shear is of all axes, and there is a mirror.
+    Differs: size and shear are normal instead of uniform, the shear is of all axes, and there is a
+    mirror.
     """
 
     def __init__(
-        self, settings: ActionSettings, streams: Sequence[str], parents: Sequence[int], augment: AugmentSettings,
+        self,
+        settings: ActionSettings,
+        streams: Sequence[str],
+        parents: Sequence[int],
+        augment: AugmentSettings,
         mirror: Sequence[int],
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(settings, streams, parents)
         self.augment, self.mirror = augment, list(mirror)
 
     def __call__(self, batch: Batch) -> Batch:
         """A random part of each clip."""
-        a, lengths, size, device = self.augment, batch["lengths"], len(batch["lengths"]), batch["clips"].device
+        a, lengths, size, device = (
+            self.augment,
+            batch["lengths"],
+            len(batch["lengths"]),
+            batch["clips"].device,
+        )
         span = random_part(lengths, self.settings.crop, self.settings.frames)
         clips = sample_frames(batch["clips"], lengths, self.settings.frames, *span)
         clips = mirror_joints(clips, torch.rand(size, device=device) < a.mirror, self.mirror)
-        large = torch.exp(torch.randn(size, 1, 1, device=device) * a.scale) * torch.eye(3, device=device)
+        large = torch.exp(torch.randn(size, 1, 1, device=device) * a.scale) * torch.eye(
+            3, device=device
+        )
         bent = large + torch.randn(size, 3, 3, device=device) * a.shear
         turn = rotations(size, a.yaw, a.pitch, a.roll, 3, device) @ bent
         made = self.made(batch, clips @ turn[:, None, None])
-        made["streams"] = self._noisy(made["streams"]) * batch["bodies"][:, :, None, None, None, None]
+        made["streams"] = (
+            self._noisy(made["streams"]) * batch["bodies"][:, :, None, None, None, None]
+        )
         return made
 
     def _noisy(self, streams: Tensor) -> Tensor:
-        spread = streams.new_tensor([getattr(self.settings, f"noise_{name}") for name in self.streams])
+        spread = streams.new_tensor(
+            [getattr(self.settings, f"noise_{name}") for name in self.streams]
+        )
         if not spread.any():
             return streams
         return torch.addcmul(streams, torch.randn_like(streams), spread[:, None, None, None])
 
 
 class ActionClassifier(nn.Module):
-    """A network that reads streams, for batches of clips: clips that come without streams get their test view.
+    """A network that reads streams, for batches of clips: clips that come without streams get their
+    test view.
 
     Args:
         network: batch with streams and bodies -> (B, K).

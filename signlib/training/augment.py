@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from signlib.config import AugmentSettings
 from signlib.data.skeletons import Skeleton
+from signlib.settings.config import AugmentSettings
 from signlib.training.batches import Batch
 
 
@@ -30,7 +30,11 @@ class Augment:
     """
 
     def __init__(
-        self, settings: AugmentSettings, mirror: Sequence[int], hands: Sequence[Sequence[int]], coordinates: int
+        self,
+        settings: AugmentSettings,
+        mirror: Sequence[int],
+        hands: Sequence[Sequence[int]],
+        coordinates: int,
     ) -> None:
         self.settings, self.mirror, self.coordinates = settings, list(mirror), coordinates
         self.hands = [list(hand) for hand in hands]
@@ -39,7 +43,9 @@ class Augment:
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with points and mask changed; lengths and targets stay."""
-        flip = torch.rand(len(batch["points"]), device=batch["points"].device) < self.settings.mirror
+        flip = (
+            torch.rand(len(batch["points"]), device=batch["points"].device) < self.settings.mirror
+        )
         points, mask = mirrored(batch["points"], batch["mask"], flip, self.mirror)
         points = points @ self._camera(len(points), points.device)[:, None]
         points = self._reshape_hands(self._move_body(points))
@@ -49,7 +55,9 @@ class Augment:
     def _camera(self, size: int, device: torch.device) -> Tensor:
         """(B, C, C): rotation, scale and shear about the signer."""
         s = self.settings
-        scale = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale) * torch.eye(self.coordinates, device=device)
+        scale = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale) * torch.eye(
+            self.coordinates, device=device
+        )
         if s.depth and self.coordinates == 3:
             scale[:, 2, 2] *= torch.exp(torch.randn(size, device=device) * s.depth)
         shear = torch.randn(size, self.coordinates, self.coordinates, device=device) * s.shear
@@ -71,7 +79,9 @@ class Augment:
             turn = rotations(size, s.hand_yaw, s.hand_pitch, s.hand_roll, self.coordinates, device)
             turn = turn * torch.exp(torch.randn(size, 1, 1, device=device) * s.hand_scale)
             local = (points[:, :, hand] - wrist) @ turn[:, None]
-            fingers = torch.exp(torch.randn(size, 1, 5, 1, device=device) * s.finger).repeat_interleave(4, dim=2)
+            fingers = torch.exp(
+                torch.randn(size, 1, 5, 1, device=device) * s.finger
+            ).repeat_interleave(4, dim=2)
             local = torch.cat([local[:, :, :1], local[:, :, 1:] * fingers], dim=2)
             palm = local[:, :, 9].norm(dim=-1).amax(1)[:, None, None, None]
             shape = torch.randn(size, 1, 21, self.coordinates, device=device) * s.joint
@@ -94,7 +104,9 @@ class Augment:
         return mask
 
 
-def mirrored(points: Tensor, mask: Tensor, flip: Tensor, joints: Sequence[int]) -> tuple[Tensor, Tensor]:
+def mirrored(
+    points: Tensor, mask: Tensor, flip: Tensor, joints: Sequence[int]
+) -> tuple[Tensor, Tensor]:
     """Points (B, T, J, C) and mask (B, T, J) with the clips of `flip` (B,) as a mirror shows them.
 
     Args:
@@ -118,10 +130,13 @@ def mirror_joints(points: Tensor, flip: Tensor, joints: Sequence[int]) -> Tensor
     return points
 
 
-def rotations(size: int, yaw: float, pitch: float, roll: float, coordinates: int, device: torch.device) -> Tensor:
+def rotations(
+    size: int, yaw: float, pitch: float, roll: float, coordinates: int, device: torch.device
+) -> Tensor:
     """Random rotations (B, C, C) for row vectors, each angle uniform within its limit in degrees.
 
-    With two coordinates only the roll turns; yaw narrows x and pitch narrows y, as a turned plane looks.
+    With two coordinates only the roll turns; yaw narrows x and pitch narrows y, as a turned plane
+    looks.
     """
     limits = torch.tensor([pitch, yaw, roll], device=device)
     angles = torch.deg2rad((torch.rand(size, 3, device=device) * 2 - 1) * limits)
@@ -136,7 +151,8 @@ def rotations(size: int, yaw: float, pitch: float, roll: float, coordinates: int
 def mixup(batch: Batch, targets: Tensor, alpha: float) -> tuple[Batch, Tensor]:
     """Each clip blended with another of the batch, and the targets (B, K) with it.
 
-    Source: Zhang et al. 2018, mixup, eq. 1; the share is at least one half, so the first clip leads.
+    Source: Zhang et al. 2018, mixup, eq. 1; the share is at least one half, so the first clip
+    leads.
     """
     share = torch.distributions.Beta(alpha, alpha).sample().item()
     share = max(share, 1 - share)

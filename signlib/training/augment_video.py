@@ -1,6 +1,7 @@
 """Changes of a multimodal training batch that leave its signs the same, on the whole batch at once.
 
-A clip is mirrored in all modalities or in none; pictures are cut out, and their light and levels change.
+A clip is mirrored in all modalities or in none; pictures are cut out, and their light and levels
+change.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from signlib.config import AugmentSettings, VideoAugmentSettings
-from signlib.features.filming import COLOUR, DEPTH
+from signlib.extraction.filming import COLOUR, DEPTH
+from signlib.settings.config import AugmentSettings, VideoAugmentSettings
 from signlib.training.augment import Augment, mirror_joints, mirrored
 from signlib.training.batches import Batch
 
@@ -21,12 +22,14 @@ _HOLE = 28
 
 
 class MultimodalAugment:
-    """A function from batch to batch, on whatever device it is; a clip is mirrored in all modalities or in none.
+    """A function from batch to batch, on whatever device it is; a clip is mirrored in all
+    modalities or in none.
 
     Args:
         settings: of the landmarks; its `mirror` is the chance for the whole clip.
         video: of the pictures.
-        mirror: for each joint, its mirror image; hands, coordinates: as for `Augment`. Not used without landmarks.
+        mirror: for each joint, its mirror image; hands, coordinates: as for `Augment`. Not used
+            without landmarks.
     """
 
     def __init__(
@@ -41,12 +44,18 @@ class MultimodalAugment:
         self.points = Augment(replace(settings, mirror=0.0), mirror, hands, coordinates)
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch with points, mask and pictures (still uint8) changed; a missing modality stays zero."""
+        """The batch with points, mask and pictures (still uint8) changed; a missing modality stays
+        zero.
+        """
         size, device = len(batch["present"]), batch["present"].device
         batch = mirror_batch(batch, torch.rand(size, device=device) < self.chance, self.joints)
         if "points" in batch:
             batch = self.points(batch)
-        box = boxes(size, self.video.crop, self.video.aspect, device) if self.video.crop or self.video.aspect else None
+        box = (
+            boxes(size, self.video.crop, self.video.aspect, device)
+            if self.video.crop or self.video.aspect
+            else None
+        )
         if COLOUR in batch:
             batch[COLOUR] = self._colour(batch[COLOUR], box)
         if DEPTH in batch:
@@ -65,23 +74,35 @@ class MultimodalAugment:
         return _levels(planes, 0).movedim(2, -1).contiguous()
 
     def _jittered(self, planes: Tensor) -> Tensor:
-        """Brightness, then contrast about the clip's mean grey, then saturation, as one matrix a clip."""
+        """Brightness, then contrast about the clip's mean grey, then saturation, as one matrix a
+        clip.
+        """
         v, device = self.video, planes.device
         strengths = torch.tensor([v.brightness, v.contrast, v.saturation], device=device)
         draws = 1 + (torch.rand(len(planes), 3, device=device) * 2 - 1) * strengths
         bright, contrast, colour = draws[:, :, None, None].unbind(1)
         grey = torch.tensor(_GREY, device=device)
-        turn = bright * contrast * (colour * torch.eye(3, device=device) + (1 - colour) * grey.expand(3, 3))
+        turn = (
+            bright
+            * contrast
+            * (colour * torch.eye(3, device=device) + (1 - colour) * grey.expand(3, 3))
+        )
         middle = bright * (1 - contrast) * (planes.mean((1, 3, 4)) @ grey)[:, None, None]
         return (turn[:, None] @ planes.flatten(3) + middle[:, None]).view_as(planes)
 
     def _depth(self, frames: Tensor, box: Tensor | None) -> Tensor:
         v, size, device = self.video, len(frames), frames.device
-        levels = frames.float() if box is None else cut(frames[:, :, None].float(), box, "nearest")[:, :, 0]
+        levels = (
+            frames.float()
+            if box is None
+            else cut(frames[:, :, None].float(), box, "nearest")[:, :, 0]
+        )
         measured = levels > 0
         if v.depth_shift or v.depth_scale:
             shift, scale = (torch.rand(2, size, 1, 1, 1, device=device) * 2 - 1).unbind()
-            levels = 128 + (1 + v.depth_scale * scale) * (levels - 128) + 255 * v.depth_shift * shift
+            levels = (
+                128 + (1 + v.depth_scale * scale) * (levels - 128) + 255 * v.depth_shift * shift
+            )
         if v.holes:
             side = max(1, frames.shape[-1] // _HOLE)
             shape = [-(-length // side) for length in frames.shape[-2:]]
@@ -94,7 +115,8 @@ class MultimodalAugment:
 
 
 def mirror_batch(batch: Batch, flip: Tensor, joints: Sequence[int]) -> Batch:
-    """The batch with the clips of `flip` (B,) as a mirror shows them, in every modality that is there.
+    """The batch with the clips of `flip` (B,) as a mirror shows them, in every modality that is
+    there.
 
     Args:
         joints: for each joint, its mirror image.
@@ -129,7 +151,9 @@ def cut(planes: Tensor, box: Tensor, mode: str) -> Tensor:
     """
     left, top, width, height = box.T
     zero = torch.zeros_like(left)
-    to_source = torch.stack([width, zero, 2 * left + width - 1, zero, height, 2 * top + height - 1], 1).view(-1, 2, 3)
+    to_source = torch.stack(
+        [width, zero, 2 * left + width - 1, zero, height, 2 * top + height - 1], 1
+    ).view(-1, 2, 3)
     flat = planes.flatten(1, 2)
     grid = functional.affine_grid(to_source, list(flat.shape), align_corners=False)
     return functional.grid_sample(flat, grid, mode, "border", align_corners=False).view_as(planes)

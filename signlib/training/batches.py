@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from signlib.config import FeatureSettings
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, SettingsError
 from signlib.features.normalise import (
@@ -25,12 +24,15 @@ from signlib.features.normalise import (
     seen,
     to_square_pixels,
 )
-from signlib.features.store import ClipSource
+from signlib.settings.config import FeatureSettings
+from signlib.stores.store import ClipSource
 
 Batch = dict[str, Tensor]
 
 
-def prepare(points: np.ndarray, skeleton: Skeleton, settings: FeatureSettings, aspect: float = 1.0) -> np.ndarray:
+def prepare(
+    points: np.ndarray, skeleton: Skeleton, settings: FeatureSettings, aspect: float = 1.0
+) -> np.ndarray:
     """One clip as the model's input: normalised, led by one hand, joints and coordinates chosen.
 
     Args:
@@ -38,7 +40,8 @@ def prepare(points: np.ndarray, skeleton: Skeleton, settings: FeatureSettings, a
         aspect: width / height of the picture; 0 or NaN counts as 1.
 
     Returns:
-        (T, J', coordinates) float32, NaN = missing; raw coordinates (`features.normalise` off) have their
+        (T, J', coordinates) float32, NaN = missing; raw coordinates (`features.normalise` off) have
+            their
         origin in the middle of the picture.
 
     Raises:
@@ -47,7 +50,8 @@ def prepare(points: np.ndarray, skeleton: Skeleton, settings: FeatureSettings, a
     """
     if points.shape[-1] < settings.coordinates:
         raise SettingsError(
-            f"features.coordinates={settings.coordinates}: these landmarks have {points.shape[-1]}; set it to 2"
+            f"features.coordinates={settings.coordinates}: these landmarks have {points.shape[-1]};"
+            " set it to 2"
         )
     if not seen(points).any():
         raise ClipError("no point of the clip was seen in any frame; leave the clip out")
@@ -61,7 +65,8 @@ def prepare(points: np.ndarray, skeleton: Skeleton, settings: FeatureSettings, a
             out = mirror(out, skeleton)
     else:
         out = np.array(points, np.float32)
-        # With its origin in the middle of the picture a raw clip is mirrored and turned like any other.
+        # With its origin in the middle of the picture a raw clip is mirrored and turned like any
+        # other.
         out[..., :2] -= 0.5
         if settings.dominant and left_leads(to_square_pixels(out, aspect), skeleton):
             out = mirror(out, skeleton)
@@ -69,7 +74,10 @@ def prepare(points: np.ndarray, skeleton: Skeleton, settings: FeatureSettings, a
     if settings.coordinates == 3:
         out[..., 2] *= settings.z_weight
     if not seen(out).any():
-        raise ClipError(f"no point of features.joints={settings.joints} was seen in any frame; leave the clip out")
+        raise ClipError(
+            f"no point of features.joints={settings.joints} was seen in any frame; leave the"
+            " clip out"
+        )
     return out
 
 
@@ -107,12 +115,16 @@ class Prepared:
     unusable: dict[str, str]
 
 
-def prepare_clips(source: ClipSource, clips: Sequence[str], settings: FeatureSettings, quiet: bool = False) -> Prepared:
+def prepare_clips(
+    source: ClipSource, clips: Sequence[str], settings: FeatureSettings, quiet: bool = False
+) -> Prepared:
     """The given clips of a source, prepared; a clip that cannot be used is named, not raised."""
     about = source.labelled.set_index("clip")
     aspects = (about["width"] / about["height"].where(about["height"] > 0)).to_dict()
     prepared = Prepared([], [], {})
-    for clip in tqdm(clips, desc="preparing clips", unit="clip", leave=False, disable=quiet or len(clips) < 500):
+    for clip in tqdm(
+        clips, desc="preparing clips", unit="clip", leave=False, disable=quiet or len(clips) < 500
+    ):
         try:
             points = prepare(source.read(clip), source.skeleton, settings, aspects[clip])
         except ClipError as error:
@@ -125,7 +137,9 @@ def prepare_clips(source: ClipSource, clips: Sequence[str], settings: FeatureSet
 
 @dataclass
 class Clips:
-    """Clips ready for batches: the dataset, their ids in its order, and clip -> why it was left out."""
+    """Clips ready for batches: the dataset, their ids in its order, and clip -> why it was left
+    out.
+    """
 
     data: Dataset
     clips: list[str]
@@ -141,7 +155,9 @@ class ClipDataset(Dataset):
         repeats: how often a pass goes through all of them.
     """
 
-    def __init__(self, points: Sequence[np.ndarray], targets: Sequence[int], repeats: int = 1) -> None:
+    def __init__(
+        self, points: Sequence[np.ndarray], targets: Sequence[int], repeats: int = 1
+    ) -> None:
         self.items = [masked(clip) for clip in points]
         self.targets = np.asarray(targets)
         self.repeats = repeats
@@ -187,7 +203,8 @@ def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) ->
         warp: strength of a random smooth time warp (training only).
         crop: largest share cut from each end at random (training only).
 
-    Where one of two neighbours is missing, the other one counts. A batch without landmarks stays as it is.
+    Where one of two neighbours is missing, the other one counts. A batch without landmarks stays as
+    it is.
     """
     if frames == 0 or "points" not in batch:
         return batch
@@ -197,7 +214,10 @@ def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) ->
     if warp:
         strength = (torch.rand(size, 1, device=points.device) * 2 - 1) * warp
         phase = torch.rand(size, 1, device=points.device) * 2 * torch.pi
-        time = time + strength * torch.sin(torch.pi * time) * torch.cos(torch.pi * time + phase) / torch.pi
+        time = (
+            time
+            + strength * torch.sin(torch.pi * time) * torch.cos(torch.pi * time + phase) / torch.pi
+        )
     if crop:
         start, end = torch.rand(2, size, 1, device=points.device) * crop
         time = start + (1 - end - start) * time
@@ -211,7 +231,9 @@ def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) ->
     weight = (place - before)[..., None].expand(first.shape)
     weight = torch.where(first & second, weight, (~first).to(weight.dtype))
     mixed = torch.lerp(
-        points[rows, before], points[rows, after], weight[..., None].expand(*weight.shape, points.shape[-1])
+        points[rows, before],
+        points[rows, after],
+        weight[..., None].expand(*weight.shape, points.shape[-1]),
     )
     present = first | second
     return {

@@ -35,21 +35,25 @@ def sentence_losses(scores: Tensor, frames: Tensor, targets: Tensor, sizes: Tens
         targets, sizes: (B, U) and (B,).
 
     Raises:
-        ClipError: for a target that so few frames cannot say; its loss would be infinite, and silently zero where
-            infinities are ignored.
+        ClipError: for a target that so few frames cannot say; its loss would be infinite, and
+            silently zero where infinities are ignored.
     """
     short = torch.nonzero(frames_needed(targets, sizes) > frames).ravel().tolist()
     if short:
         row = short[0]
         raise ClipError(
-            f"{len(short)} of {len(frames)} targets are longer than their clips: {int(frames[row])} frames for "
-            f"{int(sizes[row])} glosses; leave such clips out, lower ctc.stride or drop fewer frames"
+            f"{len(short)} of {len(frames)} targets are longer than their clips: {int(frames[row])}"
+            f" frames for {int(sizes[row])} glosses; leave such clips out, lower ctc.stride or drop"
+            " fewer frames"
         )
-    return functional.ctc_loss(scores.float().transpose(0, 1), targets, frames, sizes, BLANK, reduction="none")
+    return functional.ctc_loss(
+        scores.float().transpose(0, 1), targets, frames, sizes, BLANK, reduction="none"
+    )
 
 
 def focal(losses: Tensor, sizes: Tensor, power: float) -> Tensor:
-    """Mean loss a gloss, with sentences that are likely already counting less: (1 - p)^power, p = exp(-loss a gloss).
+    """Mean loss a gloss, with sentences that are likely already counting less: (1 - p)^power, p =
+    exp(-loss a gloss).
 
     Args:
         losses: (B,) negative log likelihoods.
@@ -57,9 +61,11 @@ def focal(losses: Tensor, sizes: Tensor, power: float) -> Tensor:
         power: 0 gives the plain mean.
 
     Source: Lin et al. 2017, applied to the likelihood of each sentence.
-    Differs: seed 001, section 5.1, weighs by `probs[targets]`. That takes rows of the first axis, which is time, by
-        class numbers: it is no probability of any target (or fails where a class number exceeds the frames). What
-        CTC gives for a target is one likelihood over all alignments, so that is what is weighed.
+    Differs: seed 001, section 5.1, weighs by `probs[targets]`. That takes rows of the first axis,
+    which is time, by
+        class numbers: it is no probability of any target (or fails where a class number exceeds the
+        frames). What CTC gives for a target is one likelihood over all alignments, so that is what
+        is weighed.
     """
     each = losses / sizes.clamp(min=1)
     return ((1 - torch.exp(-each)).pow(power) * each).mean()
@@ -94,40 +100,51 @@ class SentenceLoss:
     def __call__(self, scores: Tensor, frames: Tensor, targets: Tensor, sizes: Tensor) -> Tensor:
         """The loss; arguments as for `sentence_losses`.
 
-        Plain CTC is the mean over sentences of the loss a gloss, so that long ones count no more than short ones.
+        Plain CTC is the mean over sentences of the loss a gloss, so that long ones count no more
+        than short ones.
         """
         losses = sentence_losses(scores, frames, targets, sizes)
         loss = (losses / sizes.clamp(min=1)).mean()
         if self.focal_share:
-            loss = (1 - self.focal_share) * loss + self.focal_share * focal(losses, sizes, self.focal_power)
+            loss = (1 - self.focal_share) * loss + self.focal_share * focal(
+                losses, sizes, self.focal_power
+            )
         if self.smoothing:
-            loss = (1 - self.smoothing) * loss + self.smoothing * uniform_cross_entropy(scores, frames)
+            loss = (1 - self.smoothing) * loss + self.smoothing * uniform_cross_entropy(
+                scores, frames
+            )
         return loss
 
 
-def frame_distillation(scores: Tensor, teacher: Tensor, frames: Tensor, temperature: float) -> Tensor:
-    """How far each real frame is from the teacher's softened probabilities: T^2 KL(teacher || student), their mean.
+def frame_distillation(
+    scores: Tensor, teacher: Tensor, frames: Tensor, temperature: float
+) -> Tensor:
+    """How far each real frame is from the teacher's softened probabilities: T^2 KL(teacher ||
+    student), their mean.
 
     Args:
         scores, teacher: (B, T, V) log probabilities (or scores) of both for the same frames.
         frames: (B,) frames that are real; padding has no say.
         temperature: T.
 
-    Differs: the origin divides by the number of clips only, so that longer clips pull harder, and counts padding.
+    Differs: the origin divides by the number of clips only, so that longer clips pull harder, and
+    counts padding.
     """
     real = real_frames(frames, scores.shape[1])
     return distillation(scores[real], teacher[real], temperature)
 
 
 def blank_bonus(done: float, start: float, until: float) -> float:
-    """What is added to the blank's score after a share of the training: from `start` evenly to 0 at `until`, then 0.
+    """What is added to the blank's score after a share of the training: from `start` evenly to 0 at
+    `until`, then 0.
 
     A start below 0 makes the blank rarer while the network would otherwise learn to say nothing.
 
     Args:
         done, until: shares of the training, 0 to 1.
 
-    Differs: the origin takes max(end, start - rate epoch) with start < end, which is the end from the first epoch on.
+    Differs: the origin takes max(end, start - rate epoch) with start < end, which is the end from
+    the first epoch on.
 
     >>> [blank_bonus(done, -4.0, 0.5) for done in (0, 0.25, 0.5, 1)]
     [-4.0, -2.0, 0.0, 0.0]

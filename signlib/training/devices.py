@@ -1,7 +1,7 @@
 """What training runs on: accelerator, precision, how many devices; and one process a device.
 
-The processes are new ones, not copies of this one: it may have used a GPU already, as a notebook has. Large
-arrays reach them through a file that all of them map into memory, so they exist once.
+The processes are new ones, not copies of this one: it may have used a GPU already, as a notebook
+has. Large arrays reach them through a file that all of them map into memory, so they exist once.
 """
 
 import contextlib
@@ -19,36 +19,49 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from signlib.config import TrainingSettings
 from signlib.errors import InputError, RunError, SettingsError
 from signlib.files import disk_error
+from signlib.settings.config import TrainingSettings
 
 _ALIGNED = 64
 _LOGGING = "TORCH_CPP_LOG_LEVEL"
-_ARRAYS, _ARGUMENTS, _RESULT, _ERROR = "arrays.bin", "arguments.pickle", "result.pickle", "error-{}.pickle"
+_ARRAYS, _ARGUMENTS, _RESULT, _ERROR = (
+    "arrays.bin",
+    "arguments.pickle",
+    "result.pickle",
+    "error-{}.pickle",
+)
 
 
 def choose_device(settings: TrainingSettings) -> tuple[str, str]:
     """Accelerator and precision that will really be used: ("cpu", "32"), ("gpu", "16-mixed"), ...
 
     Raises:
-        SettingsError: for a device that is not there, one this build of torch has no kernels for, or a
-            precision that the device lacks (torch would silently take another).
+        SettingsError: for a device that is not there, one this build of torch has no kernels for,
+            or a precision that the device lacks (torch would silently take another).
     """
     cuda = torch.cuda.is_available()
     if settings.accelerator == "gpu" and not cuda:
         raise SettingsError("training.accelerator=gpu: torch sees no GPU; use cpu or auto")
     accelerator = "gpu" if cuda and settings.accelerator != "cpu" else "cpu"
     if accelerator == "cpu" and settings.precision == "16-mixed":
-        raise SettingsError("training.precision=16-mixed would silently become bf16 on a CPU; use 32 or bf16-mixed")
+        raise SettingsError(
+            "training.precision=16-mixed would silently become bf16 on a CPU; use 32 or bf16-mixed"
+        )
     if accelerator == "gpu":
         capability = torch.cuda.get_device_capability()
         name = torch.cuda.get_device_name()
-        built = {arch.split("_")[1] for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")}
+        built = {
+            arch.split("_")[1] for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")
+        }
         if built and all(int(arch.rstrip("a")) // 10 > capability[0] for arch in built):
-            raise SettingsError(f"{name} (compute {capability}) has no kernels in this torch; ask for a T4 or newer")
+            raise SettingsError(
+                f"{name} (compute {capability}) has no kernels in this torch; ask for a T4 or newer"
+            )
         if settings.precision == "bf16-mixed" and capability[0] < 8:
-            raise SettingsError(f"training.precision=bf16-mixed: {name} has no bf16; use 16-mixed or 32")
+            raise SettingsError(
+                f"training.precision=bf16-mixed: {name} has no bf16; use 16-mixed or 32"
+            )
         if settings.precision == "auto":
             return accelerator, "bf16-mixed" if capability[0] >= 8 else "16-mixed"
     return accelerator, "32" if settings.precision == "auto" else settings.precision
@@ -63,8 +76,15 @@ def device_count(settings: TrainingSettings) -> int:
     gpu = choose_device(settings)[0] == "gpu"
     there = torch.cuda.device_count() if gpu else _cores()
     if settings.devices > there:
-        what = f"torch sees {there} GPU{'s' if there > 1 else ''}" if gpu else f"this CPU has {there} cores"
-        raise SettingsError(f"training.devices={settings.devices}: {what}; set it to at most {there}, or to 0 for all")
+        what = (
+            f"torch sees {there} GPU{'s' if there > 1 else ''}"
+            if gpu
+            else f"this CPU has {there} cores"
+        )
+        raise SettingsError(
+            f"training.devices={settings.devices}: {what}; set it to at most {there}, or to 0"
+            " for all"
+        )
     # One process uses all cores already.
     return settings.devices or (there if gpu else 1)
 
@@ -84,8 +104,9 @@ def accumulation(settings: TrainingSettings, devices: int = 1) -> int:
     batches, rest = divmod(settings.effective_batch, settings.batch_size * devices)
     if rest:
         raise SettingsError(
-            f"training.effective_batch={settings.effective_batch} is no multiple of training.batch_size="
-            f"{settings.batch_size} times {devices} devices; change one of the three"
+            f"training.effective_batch={settings.effective_batch} is no multiple of"
+            f" training.batch_size={settings.batch_size} times {devices} devices; change one of the"
+            " three"
         )
     return batches
 
@@ -98,10 +119,12 @@ def threads_each(devices: int, wanted: int) -> int:
 def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu: bool) -> Any:
     """What `function(*arguments)` returns in the first of `count` processes that all call it.
 
-    Each finds in its environment what torch and Lightning ask for: LOCAL_RANK, NODE_RANK, MASTER_ADDR, MASTER_PORT.
+    Each finds in its environment what torch and Lightning ask for: LOCAL_RANK, NODE_RANK,
+    MASTER_ADDR, MASTER_PORT.
 
     Args:
-        function: of a module that can be imported; so are all classes among the arguments and results.
+        function: of a module that can be imported; so are all classes among the arguments and
+            results.
         arguments: go through a file; arrays in them are shared until somebody writes to them.
         gpu: whether the processes use GPUs.
 
@@ -109,23 +132,37 @@ def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu
         RunError: when a process was killed.
         InputError: the one that a process raised.
     """
-    # A fork server that has imported everything starts processes at once, but it must never have asked for a GPU.
-    method = "spawn" if gpu or "forkserver" not in multiprocessing.get_all_start_methods() else "forkserver"
+    # A fork server that has imported everything starts processes at once, but it must never have
+    # asked for a GPU.
+    method = (
+        "spawn"
+        if gpu or "forkserver" not in multiprocessing.get_all_start_methods()
+        else "forkserver"
+    )
     if method == "forkserver":
         ours = function.__module__.partition(".")[0] + "."
-        multiprocessing.set_forkserver_preload([name for name in sys.modules if name.startswith(ours)])
+        multiprocessing.set_forkserver_preload(
+            [name for name in sys.modules if name.startswith(ours)]
+        )
     with tempfile.TemporaryDirectory(prefix="signlib-") as name:
         folder = Path(name)
         _save(arguments, folder)
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "NODE_RANK": "0"}
         work = (function, folder, {**os.environ, **address})
         with _quiet_torch():
-            started = multiprocessing.start_processes(_work, work, count, join=False, start_method=method)
+            started = multiprocessing.start_processes(
+                _work, work, count, join=False, start_method=method
+            )
         try:
             while not started.join():
                 pass
-        except (multiprocessing.ProcessRaisedException, multiprocessing.ProcessExitedException) as error:
-            raise _reason(error, folder, [process.exitcode for process in started.processes]) from None
+        except (
+            multiprocessing.ProcessRaisedException,
+            multiprocessing.ProcessExitedException,
+        ) as error:
+            raise _reason(
+                error, folder, [process.exitcode for process in started.processes]
+            ) from None
         finally:
             for process in started.processes:
                 if process.is_alive():
@@ -145,7 +182,9 @@ def _quiet_torch() -> Iterator[None]:
             del os.environ[_LOGGING]
 
 
-def _work(rank: int, function: Callable[..., Any], folder: Path, environment: dict[str, str]) -> None:
+def _work(
+    rank: int, function: Callable[..., Any], folder: Path, environment: dict[str, str]
+) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(environment, LOCAL_RANK=str(rank))
     try:
@@ -158,7 +197,8 @@ def _work(rank: int, function: Callable[..., Any], folder: Path, environment: di
 
 
 def _end_with_parent() -> None:
-    # Without it the processes of a killed notebook would go on, or wait half an hour for one another.
+    # Without it the processes of a killed notebook would go on, or wait half an hour for one
+    # another.
     multiprocessing.parent_process().join()
     os._exit(1)
 
@@ -170,8 +210,9 @@ def _reason(error: Exception, folder: Path, codes: list[int | None]) -> Exceptio
         return pickle.loads(refused[0].read_bytes())
     if -9 in codes:
         return RunError(
-            f"training process {codes.index(-9)} of {len(codes)} was killed, most likely for want of memory; lower "
-            "training.batch_size or set pictures.checkpointing=true, and go on with --resume"
+            f"training process {codes.index(-9)} of {len(codes)} was killed, most likely for want"
+            " of memory; lower training.batch_size or set pictures.checkpointing=true, and go on"
+            " with --resume"
         )
     return error
 

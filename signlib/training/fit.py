@@ -21,13 +21,19 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from tqdm.auto import tqdm
 
-from signlib.config import Settings, TrainingSettings
 from signlib.errors import RunError
 from signlib.files import disk_error
-from signlib.training.devices import accumulation, choose_device, device_count, in_processes, threads_each
+from signlib.settings.config import Settings, TrainingSettings
+from signlib.training.classification import ClassificationTask
+from signlib.training.devices import (
+    accumulation,
+    choose_device,
+    device_count,
+    in_processes,
+    threads_each,
+)
 from signlib.training.optim import warmup_share, warmup_steps
 from signlib.training.order import DealtBatches, ShuffledByEpoch
-from signlib.training.tasks import ClassificationTask
 
 CHECKPOINT = "last.ckpt"
 
@@ -59,7 +65,9 @@ class StopLate(EarlyStopping):
     """Early stopping that cannot fire, nor count, while the learning rate still rises."""
 
     def __init__(self, patience: int, warmup: float) -> None:
-        super().__init__("validation_accuracy", patience=patience, mode="max", check_on_train_epoch_end=False)
+        super().__init__(
+            "validation_accuracy", patience=patience, mode="max", check_on_train_epoch_end=False
+        )
         self.warmup = warmup
 
     def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
@@ -102,9 +110,13 @@ class EpochEnd(Checkpoint):
         # A log file gets a line every ten seconds, a person a bar that moves.
         watched = sys.stderr.isatty() or "ipykernel" in sys.modules
         self.bar = tqdm(
-            total=steps, initial=trainer.global_step, desc="training", unit="step",
-            disable=self.quiet or not trainer.is_global_zero, mininterval=0.1 if watched else 10,
-        )  # fmt: skip
+            total=steps,
+            initial=trainer.global_step,
+            desc="training",
+            unit="step",
+            disable=self.quiet or not trainer.is_global_zero,
+            mininterval=0.1 if watched else 10,
+        )
 
     def on_train_epoch_start(self, *_: Any) -> None:
         self.epoch_start = time.monotonic()
@@ -115,10 +127,14 @@ class EpochEnd(Checkpoint):
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: ClassificationTask) -> None:
         _check_finite(task, self.path.parent)
         row = task.history[-1]
-        self.bar.set_postfix({k: f"{v:.3g}" for k, v in row.items() if k not in ("epoch", "step")}, refresh=False)
+        self.bar.set_postfix(
+            {k: f"{v:.3g}" for k, v in row.items() if k not in ("epoch", "step")}, refresh=False
+        )
         temporary = self.path.with_suffix(".tmp")
         try:
-            trainer.save_checkpoint(temporary)  # the first of several processes writes, all wait for it
+            trainer.save_checkpoint(
+                temporary
+            )  # the first of several processes writes, all wait for it
             if trainer.is_global_zero:
                 temporary.replace(self.path)
                 if self.interval and row["epoch"] % self.interval == 0:
@@ -129,11 +145,16 @@ class EpochEnd(Checkpoint):
             raise disk_error(error, self.path) from error
         now = time.monotonic()
         self.longest = max(self.longest, now - self.epoch_start)
-        ended = trainer.current_epoch + 1 >= trainer.max_epochs or 0 < trainer.max_steps <= trainer.global_step
+        ended = (
+            trainer.current_epoch + 1 >= trainer.max_epochs
+            or 0 < trainer.max_steps <= trainer.global_step
+        )
         if self.limit and not ended and not trainer.should_stop:
             late = now - self.start + 1.1 * self.longest > self.limit
             # Clocks of several processes differ a little; they must stop together.
-            self.out_of_time = trainer.should_stop = trainer.strategy.reduce_boolean_decision(late, all=False)
+            self.out_of_time = trainer.should_stop = trainer.strategy.reduce_boolean_decision(
+                late, all=False
+            )
 
     def on_train_end(self, *_: Any) -> None:
         self.bar.close()
@@ -162,7 +183,8 @@ def fit(
 
     Raises:
         RunError: when the loss is not finite, or one of several processes was killed.
-        SettingsError: for a device or precision that is not there, or an effective batch that devices cannot share.
+        SettingsError: for a device or precision that is not there, or an effective batch that
+            devices cannot share.
     """
     started, training = time.monotonic(), settings.training
     devices = device_count(training)
@@ -170,16 +192,27 @@ def fit(
     arguments = (task, train, validation, settings, folder, resume, quiet, devices, started)
     if devices == 1:
         return _fit(*arguments)[0]
-    fitted, state, task.history = in_processes(_fit, arguments, devices, choose_device(training)[0] == "gpu")
+    fitted, state, task.history = in_processes(
+        _fit, arguments, devices, choose_device(training)[0] == "gpu"
+    )
     task.model.load_state_dict(state)
     return fitted
 
 
 def _fit(
-    task: ClassificationTask, train: Dataset, validation: Dataset | None, settings: Settings, folder: Path,
-    resume: bool, quiet: bool, devices: int, started: float,
-) -> tuple[Fitted, dict[str, torch.Tensor], list[dict[str, float]]]:  # fmt: skip
-    """What happened, the chosen weights on the CPU, the history; in each of several processes where `devices` > 1."""
+    task: ClassificationTask,
+    train: Dataset,
+    validation: Dataset | None,
+    settings: Settings,
+    folder: Path,
+    resume: bool,
+    quiet: bool,
+    devices: int,
+    started: float,
+) -> tuple[Fitted, dict[str, torch.Tensor], list[dict[str, float]]]:
+    """What happened, the chosen weights on the CPU, the history; in each of several processes where
+    `devices` > 1.
+    """
     training = settings.training
     accelerator, precision = choose_device(training)
     save = EpochEnd(folder, training, quiet, started)
@@ -189,16 +222,27 @@ def _fit(
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     trainer = lightning.Trainer(
-        accelerator=accelerator, devices=devices, strategy=_strategy(devices), use_distributed_sampler=False,
+        accelerator=accelerator,
+        devices=devices,
+        strategy=_strategy(devices),
+        use_distributed_sampler=False,
         precision="32-true" if precision == "32" else precision,
-        max_epochs=training.epochs, max_steps=training.max_steps or -1,
-        accumulate_grad_batches=accumulation(training, devices), gradient_clip_val=training.clip_norm or None,
+        max_epochs=training.epochs,
+        max_steps=training.max_steps or -1,
+        accumulate_grad_batches=accumulation(training, devices),
+        gradient_clip_val=training.clip_norm or None,
         val_check_interval=1.0 / training.validate_every if training.validate_every > 1 else 1.0,
-        check_val_every_n_epoch=max(1, round(1 / training.validate_every)), num_sanity_val_steps=0,
-        deterministic="warn" if training.deterministic and accelerator == "gpu" else training.deterministic,
-        callbacks=callbacks, logger=False, enable_progress_bar=False,
-        enable_model_summary=False, default_root_dir=folder,
-    )  # fmt: skip
+        check_val_every_n_epoch=max(1, round(1 / training.validate_every)),
+        num_sanity_val_steps=0,
+        deterministic=(
+            "warn" if training.deterministic and accelerator == "gpu" else training.deterministic
+        ),
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
     checkpoint = folder / CHECKPOINT
     threads = training.threads if devices == 1 else threads_each(devices, training.threads)
     with warnings.catch_warnings(), _torch_settings(threads):
@@ -209,7 +253,11 @@ def _fit(
         trainer.fit(
             task,
             _loader(train, settings, trainer, shuffled=True),
-            _loader(validation, settings, trainer, shuffled=False) if validation is not None else None,
+            (
+                _loader(validation, settings, trainer, shuffled=False)
+                if validation is not None
+                else None
+            ),
             ckpt_path=_readable(checkpoint) if resume and checkpoint.exists() else None,
             weights_only=True,
         )
@@ -224,11 +272,17 @@ def _fit(
         precision=precision,
         history=task.history,
     )
-    return fitted, {key: value.cpu() for key, value in task.model.state_dict().items()}, task.history
+    return (
+        fitted,
+        {key: value.cpu() for key, value in task.model.state_dict().items()},
+        task.history,
+    )
 
 
 def _readable(checkpoint: Path) -> Path:
-    """The checkpoint, once it is sure that it can be loaded; objects in it are refused, never built."""
+    """The checkpoint, once it is sure that it can be loaded; objects in it are refused, never
+    built.
+    """
     try:
         content = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
         if not isinstance(content, dict) or "state_dict" not in content:
@@ -236,8 +290,8 @@ def _readable(checkpoint: Path) -> Path:
     except (UnpicklingError, RuntimeError, ValueError, LookupError, EOFError, OSError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise RunError(
-            f"{checkpoint} is damaged or no checkpoint of torch ({first}); delete it to start again, or "
-            "put an older one (epoch-*.ckpt) in its place"
+            f"{checkpoint} is damaged or no checkpoint of torch ({first}); delete it to start"
+            " again, or put an older one (epoch-*.ckpt) in its place"
         ) from None
     return checkpoint
 
@@ -247,13 +301,17 @@ def _strategy(devices: int) -> Strategy | str:
         return "auto"
     # Seed 000's BERT has a pooler that nothing reads.
     return DDPStrategy(
-        cluster_environment=LightningEnvironment(), find_unused_parameters=True, gradient_as_bucket_view=True
+        cluster_environment=LightningEnvironment(),
+        find_unused_parameters=True,
+        gradient_as_bucket_view=True,
     )
 
 
 @contextmanager
 def _torch_settings(threads: int) -> Iterator[None]:
-    """torch's number of threads for a while; that and the deterministic mode are put back at the end."""
+    """torch's number of threads for a while; that and the deterministic mode are put back at the
+    end.
+    """
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(threads or before[0])
@@ -264,23 +322,33 @@ def _torch_settings(threads: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[1], warn_only=warn_only)
 
 
-def _loader(dataset: Dataset, settings: Settings, trainer: lightning.Trainer, shuffled: bool) -> DataLoader:
+def _loader(
+    dataset: Dataset, settings: Settings, trainer: lightning.Trainer, shuffled: bool
+) -> DataLoader:
     size = settings.training.batch_size
-    sampler = ShuffledByEpoch(len(dataset), settings.seed) if shuffled else SequentialSampler(dataset)
+    sampler = (
+        ShuffledByEpoch(len(dataset), settings.seed) if shuffled else SequentialSampler(dataset)
+    )
     # Batch statistics of a single clip are useless: a last batch of one is left out.
     lonely = shuffled and len(dataset) > size and len(dataset) % size == 1
-    # Starting an epoch draws a number: from a generator of its own, since a resumed run starts one at another time.
+    # Starting an epoch draws a number: from a generator of its own, since a resumed run starts one
+    # at another time.
     return DataLoader(
-        dataset, batch_sampler=DealtBatches(sampler, size, lonely, trainer.global_rank, trainer.world_size),
-        collate_fn=dataset.collate, generator=torch.Generator(), num_workers=settings.training.workers,
-        persistent_workers=settings.training.workers > 0, pin_memory=torch.cuda.is_available(),
-    )  # fmt: skip
+        dataset,
+        batch_sampler=DealtBatches(sampler, size, lonely, trainer.global_rank, trainer.world_size),
+        collate_fn=dataset.collate,
+        generator=torch.Generator(),
+        num_workers=settings.training.workers,
+        persistent_workers=settings.training.workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
 
 
 def _check_finite(task: ClassificationTask, folder: Path) -> None:
     loss = task.history[-1]["loss"]
     if not math.isfinite(loss):
         raise RunError(
-            f"run {folder}: the loss became {loss} in epoch {len(task.history)}; lower training.learning_rate "
-            f"(now {task.settings.training.learning_rate}) or raise training.warmup"
+            f"run {folder}: the loss became {loss} in epoch {len(task.history)}; lower"
+            f" training.learning_rate (now {task.settings.training.learning_rate}) or raise"
+            " training.warmup"
         )

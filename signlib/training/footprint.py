@@ -1,6 +1,8 @@
-"""What one training step costs: memory and arithmetic counted without doing it, time measured by doing it.
+"""What one training step costs: memory and arithmetic counted without doing it, time measured by
+doing it.
 
-Counting runs the model on tensors that have shapes but no values, so the largest model takes seconds and no memory.
+Counting runs the model on tensors that have shapes but no values, so the largest model takes
+seconds and no memory.
 """
 
 import math
@@ -19,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from signlib.training.batches import Batch
-from signlib.training.tasks import soft_cross_entropy
+from signlib.training.classification import soft_cross_entropy
 
 Build = Callable[[], tuple[nn.Module, Batch]]
 """Makes a model in training mode and a batch with `target`; called where tensors have no values."""
@@ -33,7 +35,8 @@ class Memory:
     Attributes:
         weights: parameters and buffers, with their running average where there is one.
         gradients, optimizer: of what is learned.
-        activations: what the forward pass keeps for the backward pass, half-precision copies of weights included.
+        activations: what the forward pass keeps for the backward pass, half-precision copies of
+            weights included.
         update: what an optimiser step needs for a moment, when there are no activations.
     """
 
@@ -49,7 +52,9 @@ class Memory:
         return self.weights + self.gradients + self.optimizer + max(self.activations, self.update)
 
 
-def count_memory(build: Build, precision: str, gpu: bool, states: int = 2, average: bool = False) -> Memory:
+def count_memory(
+    build: Build, precision: str, gpu: bool, states: int = 2, average: bool = False
+) -> Memory:
     """The memory of one training step, counted tensor by tensor.
 
     With checkpointing the largest part that is computed again is added to what is kept.
@@ -73,10 +78,14 @@ def count_memory(build: Build, precision: str, gpu: bool, states: int = 2, avera
                 part.gradient_checkpointing = False
             kept += max(_kept(model, batch, precision, gpu, again)[1])
     # On a GPU all weights are updated at once.
-    return Memory(weights * (2 if average else 1), learned, states * learned, kept, learned if gpu else 0)
+    return Memory(
+        weights * (2 if average else 1), learned, states * learned, kept, learned if gpu else 0
+    )
 
 
-def _kept(model: nn.Module, batch: Batch, precision: str, gpu: bool, parts: list[nn.Module]) -> tuple[int, list[int]]:
+def _kept(
+    model: nn.Module, batch: Batch, precision: str, gpu: bool, parts: list[nn.Module]
+) -> tuple[int, list[int]]:
     """Bytes that the forward pass keeps, and how many of them each of the parts keeps."""
     own = {tensor.untyped_storage()._cdata for tensor in (*model.parameters(), *model.buffers())}
     found: dict[int, Tensor] = {}
@@ -95,7 +104,11 @@ def _kept(model: nn.Module, batch: Batch, precision: str, gpu: bool, parts: list
             part.register_forward_hook(lambda *_, s=span: s.append(_bytes(found))),
         )
     ]
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), half(precision, "cpu"), _Shapes(gpu):
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        half(precision, "cpu"),
+        _Shapes(gpu),
+    ):
         loss_of(model, batch)
     for hook in hooks:
         hook.remove()
@@ -107,12 +120,20 @@ def _bytes(found: dict[int, Tensor]) -> int:
 
 
 class _Shapes(TorchFunctionMode):
-    """For tensors without values: whatever is asked about them is true, such as that all frames of a mask are real.
+    """For tensors without values: whatever is asked about them is true, such as that all frames of
+    a mask are real.
 
-    With `gpu`, norms and softmax are in full precision, as a GPU's automatic half precision has them and a CPU's not.
+    With `gpu`, norms and softmax are in full precision, as a GPU's automatic half precision has
+    them and a CPU's not.
     """
 
-    FULL = (functional.layer_norm, functional.softmax, torch.softmax, Tensor.softmax, functional.log_softmax)
+    FULL = (
+        functional.layer_norm,
+        functional.softmax,
+        torch.softmax,
+        Tensor.softmax,
+        functional.log_softmax,
+    )
 
     def __init__(self, gpu: bool = False) -> None:
         super().__init__()
@@ -122,18 +143,24 @@ class _Shapes(TorchFunctionMode):
         if func is Tensor.__bool__:
             return True
         if self.gpu and func in self.FULL:
-            args = [a.float() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args]
+            args = [
+                a.float() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args
+            ]
         return func(*args, **(kwargs or {}))
 
 
 def half(precision: str, device: str) -> torch.autocast:
     """The context in which a forward pass runs with that precision."""
-    return torch.autocast(device, dtype=HALVES.get(precision, torch.bfloat16), enabled=precision in HALVES)
+    return torch.autocast(
+        device, dtype=HALVES.get(precision, torch.bfloat16), enabled=precision in HALVES
+    )
 
 
 def loss_of(model: nn.Module, batch: Batch) -> Tensor:
     """What training minimises."""
-    return soft_cross_entropy(model(batch), functional.one_hot(batch["target"], model.classes).float())
+    return soft_cross_entropy(
+        model(batch), functional.one_hot(batch["target"], model.classes).float()
+    )
 
 
 @dataclass(frozen=True)
@@ -141,8 +168,8 @@ class Operations:
     """What a batch asks for.
 
     Attributes:
-        forward, both: floating-point operations of matrix products, forward alone and forward with backward; what
-            checkpointing computes again is counted again.
+        forward, both: floating-point operations of matrix products, forward alone and forward with
+            backward; what checkpointing computes again is counted again.
         calls: of torch's functions, forward with backward.
     """
 
@@ -194,16 +221,24 @@ class Pace:
 
 
 def measure(
-    model: nn.Module, batch_of: Callable[[int], Batch], optimizer: torch.optim.Optimizer, clips: int,
-    precision: str, device: torch.device, seconds: float = 20.0, rounds: int = 3,
-) -> Pace:  # fmt: skip
-    """Least seconds of a few real steps; without loading and augmentation. Changes the model's weights.
+    model: nn.Module,
+    batch_of: Callable[[int], Batch],
+    optimizer: torch.optim.Optimizer,
+    clips: int,
+    precision: str,
+    device: torch.device,
+    seconds: float = 20.0,
+    rounds: int = 3,
+) -> Pace:
+    """Least seconds of a few real steps; without loading and augmentation. Changes the model's
+    weights.
 
     Args:
         model: on the device, in training mode.
         batch_of: a batch of so many clips, on the device.
         optimizer: of the model.
-        clips: wished in a batch; fewer are taken where even one round would last longer than `seconds`.
+        clips: wished in a batch; fewer are taken where even one round would last longer than
+            `seconds`.
         precision: as for `count_memory`.
         seconds: about how long to measure.
         rounds: at most.

@@ -24,9 +24,12 @@ class FrozenDataset(Dataset):
     """
 
     def __init__(
-        self, targets: Sequence[int], features: Sequence[np.ndarray] | None, points: Sequence[np.ndarray] | None,
+        self,
+        targets: Sequence[int],
+        features: Sequence[np.ndarray] | None,
+        points: Sequence[np.ndarray] | None,
         repeats: int = 1,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.targets, self.features, self.repeats = np.asarray(targets), features, repeats
         self.points = None if points is None else [masked(clip) for clip in points]
 
@@ -54,7 +57,8 @@ def collate(items: Sequence[dict[str, Any]]) -> Batch:
     """Items to one batch, padded with zeros that are masked out.
 
     Returns:
-        target (B,); features (B, T, D) and shown (B, T) bool, and points (B, T', J, C), mask (B, T', J) and lengths
+        target (B,); features (B, T, D) and shown (B, T) bool, and points (B, T', J, C), mask (B,
+            T', J) and lengths
         (B,), where the items have them.
     """
     batch: Batch = {}
@@ -62,7 +66,9 @@ def collate(items: Sequence[dict[str, Any]]) -> Batch:
         batch = batches.collate([(item["points"], item["mask"], item["target"]) for item in items])
     if "features" in items[0]:
         lengths = torch.tensor([len(item["features"]) for item in items])
-        features = np.zeros((len(items), int(lengths.max()), items[0]["features"].shape[1]), np.float32)
+        features = np.zeros(
+            (len(items), int(lengths.max()), items[0]["features"].shape[1]), np.float32
+        )
         for row, item in zip(features, items, strict=True):
             row[: len(item["features"])] = item["features"]
         batch["features"] = torch.from_numpy(features)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
-from signlib.config import TrainingSettings
 from signlib.errors import SettingsError
+from signlib.settings.config import TrainingSettings
 
 
 def parameter_groups(
@@ -19,7 +19,8 @@ def parameter_groups(
         module: the model.
         rate: learning rate of what `rates` does not name.
         decay: weight decay of what `decays`; everything else gets none.
-        rates: name prefix -> learning rate, such as `{"encoder": 5e-5}`; the longest matching prefix counts.
+        rates: name prefix -> learning rate, such as `{"encoder": 5e-5}`; the longest matching
+            prefix counts.
 
     Raises:
         SettingsError: for a prefix that no parameter has.
@@ -29,14 +30,18 @@ def parameter_groups(
     for prefix in rates:
         if not any(_has_prefix(name, prefix) for name, _ in learned):
             known = ", ".join(sorted({name.split(".")[0] for name, _ in learned}))
-            raise SettingsError(f"training.rates.{prefix}: no parameter has that prefix; the model has {known}")
+            raise SettingsError(
+                f"training.rates.{prefix}: no parameter has that prefix; the model has {known}"
+            )
     decaying = decays(module)
     groups: dict[tuple[float, float], dict] = {}
     for name, parameter in learned:
         prefixes = [prefix for prefix in rates if _has_prefix(name, prefix)]
         own_rate = rates[max(prefixes, key=len)] if prefixes else rate
         own_decay = decay if name in decaying else 0.0
-        group = groups.setdefault((own_rate, own_decay), {"lr": own_rate, "weight_decay": own_decay, "params": []})
+        group = groups.setdefault(
+            (own_rate, own_decay), {"lr": own_rate, "weight_decay": own_decay, "params": []}
+        )
         group["params"].append(parameter)
     return list(groups.values())
 
@@ -48,8 +53,8 @@ _SPARED = (nn.Embedding, nn.ParameterList, nn.ParameterDict)
 def decays(module: nn.Module) -> set[str]:
     """Names of the parameters that weight decay acts on: matrices inside layers of torch itself.
 
-    Biases, norms and embeddings are left out, and so is what a module of ours holds directly, whatever its shape:
-    gates, the weights of a graph's edges, learned tokens.
+    Biases, norms and embeddings are left out, and so is what a module of ours holds directly,
+    whatever its shape: gates, the weights of a graph's edges, learned tokens.
     """
     found = set()
     for prefix, part in module.named_modules():
@@ -63,7 +68,10 @@ def decay_lists(module: nn.Module) -> tuple[dict[str, int], dict[str, int]]:
     """Names of learned parameters with their sizes: those that decay, and those that do not."""
     decaying = decays(module)
     sizes = {name: p.numel() for name, p in module.named_parameters() if p.requires_grad}
-    lists = ({name: size for name, size in sizes.items() if (name in decaying) == yes} for yes in (True, False))
+    lists = (
+        {name: size for name, size in sizes.items() if (name in decaying) == yes}
+        for yes in (True, False)
+    )
     return next(lists), next(lists)
 
 
@@ -72,14 +80,19 @@ def make_optimizer(groups: list[dict], training: TrainingSettings) -> torch.opti
     if training.optimizer == "adamw":
         return torch.optim.AdamW(groups)
     return torch.optim.SGD(
-        groups, training.learning_rate, momentum=training.momentum, nesterov=training.nesterov and training.momentum > 0
+        groups,
+        training.learning_rate,
+        momentum=training.momentum,
+        nesterov=training.nesterov and training.momentum > 0,
     )
 
 
 def schedule_of(training: TrainingSettings, steps: int) -> Callable[[int], float]:
     """Step -> factor on the learning rate, as the settings say, over so many steps."""
     share = warmup_share(training)
-    start, floor = (rate / (training.learning_rate or 1) for rate in (training.warmup_start_lr, training.min_lr))
+    start, floor = (
+        rate / (training.learning_rate or 1) for rate in (training.warmup_start_lr, training.min_lr)
+    )
     stones = [epoch / training.epochs for epoch in training.milestones]
     return lambda step: rate_factor(step, steps, share, training.schedule, start, floor, stones)
 
@@ -102,7 +115,8 @@ def rate_factor(
     floor: float = 0.0,
     milestones: Sequence[float] = (),
 ) -> float:
-    """The factor on the learning rate at a step: linear rise, then cosine, linear, stepwise or no fall.
+    """The factor on the learning rate at a step: linear rise, then cosine, linear, stepwise or no
+    fall.
 
     Args:
         step: from 0.
@@ -126,7 +140,9 @@ def rate_factor(
     if schedule == "multistep":
         return 0.1 ** sum(step >= share * steps for share in milestones)
     done = min((step - rising) / max(steps - rising, 1), 1.0)
-    return floor + (1 - floor) * (0.5 * (1 + math.cos(math.pi * done)) if schedule == "cosine" else 1 - done)
+    return floor + (1 - floor) * (
+        0.5 * (1 + math.cos(math.pi * done)) if schedule == "cosine" else 1 - done
+    )
 
 
 def warmup_steps(steps: int, warmup: float) -> int:
@@ -153,6 +169,8 @@ class Average:
         keep = min(self.decay, self.updates / (self.updates + 9))
         present = module.state_dict()
         floats = [name for name, value in present.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.state[n] for n in floats], [present[n] for n in floats], 1 - keep)
+        torch._foreach_lerp_(
+            [self.state[n] for n in floats], [present[n] for n in floats], 1 - keep
+        )
         for name in present.keys() - set(floats):
             self.state[name].copy_(present[name])

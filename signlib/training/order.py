@@ -7,7 +7,9 @@ from torch.utils.data import BatchSampler, Sampler
 
 
 class ShuffledByEpoch(Sampler[int]):
-    """A permutation that depends on seed and epoch alone, so that a resumed run goes through the same one."""
+    """A permutation that depends on seed and epoch alone, so that a resumed run goes through the
+    same one.
+    """
 
     def __init__(self, size: int, seed: int) -> None:
         self.size, self.seed, self.epoch = size, seed, 0
@@ -27,9 +29,10 @@ class ShuffledByEpoch(Sampler[int]):
 class DealtBatches(Sampler[list[int]]):
     """One device's part of the batches: the first to device 0, the second to device 1, and so on.
 
-    The batches themselves do not depend on the number of devices, so with an effective batch neither does what an
-    optimiser step sees. All devices get equally many, as their gradients are averaged: where the last round is not
-    full, a device goes through an early batch again, and that one does not count.
+    The batches themselves do not depend on the number of devices, so with an effective batch
+    neither does what an optimiser step sees. All devices get equally many, as their gradients are
+    averaged: where the last round is not full, a device goes through an early batch again, and that
+    one does not count.
 
     Args:
         sampler: the order of all clips; the same on every device.
@@ -38,7 +41,14 @@ class DealtBatches(Sampler[list[int]]):
         rank, devices: which device this is, and of how many.
     """
 
-    def __init__(self, sampler: Sampler[int], size: int, drop_last: bool = False, rank: int = 0, devices: int = 1):
+    def __init__(
+        self,
+        sampler: Sampler[int],
+        size: int,
+        drop_last: bool = False,
+        rank: int = 0,
+        devices: int = 1,
+    ):
         self.sampler, self.rank, self.devices = sampler, rank, devices
         self.batches = BatchSampler(sampler, size, drop_last)
 

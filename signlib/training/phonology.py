@@ -1,4 +1,6 @@
-"""Clips of phonological features as batches, random views of them, and what one step of learning from them computes."""
+"""Clips of phonological features as batches, random views of them, and what one step of learning
+from them computes.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,20 +12,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from signlib.config import Settings
 from signlib.errors import ClipError
 from signlib.features.phonology import GROUPS
 from signlib.models.ctc_blocks import real_frames
 from signlib.models.phonology import FEATURES, blank_share, one_gloss
-from signlib.models.pretext import PretextNetwork, ProductQuantiser, chance_of, hide, nt_xent, seed_quantiser_loss
+from signlib.models.pretext import (
+    PretextNetwork,
+    ProductQuantiser,
+    chance_of,
+    hide,
+    nt_xent,
+    seed_quantiser_loss,
+)
+from signlib.settings.config import Settings
 from signlib.training.batches import Batch
-from signlib.training.tasks import ClassificationTask
+from signlib.training.classification import ClassificationTask
 
-SCALES = np.concatenate([
-    np.full(10, 1.0), np.full(6, 1.0), np.full(6, 1.0), np.full(6, 10.0), np.full(3, 3.0), np.full(3, 1.0),
-    np.full(2, 5.0),
-]).astype(np.float32)  # fmt: skip
-"""What brings the 36 features to about one size; constants, so that nothing has to be fitted or carried along."""
+SCALES = np.concatenate(
+    [
+        np.full(10, 1.0),
+        np.full(6, 1.0),
+        np.full(6, 1.0),
+        np.full(6, 10.0),
+        np.full(3, 3.0),
+        np.full(3, 1.0),
+        np.full(2, 5.0),
+    ]
+).astype(np.float32)
+"""What brings the 36 features to about one size; constants, so that nothing has to be fitted or
+carried along.
+"""
 SHORTEST_VIEW = 10
 """Frames that a view of a clip keeps at least, before it is played faster or slower."""
 FITTED_FRAMES, STARTS = 10_000, 4
@@ -39,7 +57,9 @@ class PhonologyDataset(Dataset):
         repeats: how often a pass goes through all of them.
     """
 
-    def __init__(self, tables: Sequence[np.ndarray], targets: Sequence[int], repeats: int = 1) -> None:
+    def __init__(
+        self, tables: Sequence[np.ndarray], targets: Sequence[int], repeats: int = 1
+    ) -> None:
         self.items, self.targets, self.repeats = list(tables), np.asarray(targets), repeats
 
     @staticmethod
@@ -58,15 +78,20 @@ class PhonologyDataset(Dataset):
 
 
 def collate(items: Sequence[tuple[np.ndarray, int]]) -> Batch:
-    """Items to one batch: features (B, T, 36) with zeros for what is missing or padding, present (B, T, 5) bool of
-    each part, lengths (B,), target (B,)."""
+    """Items to one batch: features (B, T, 36) with zeros for what is missing or padding, present
+    (B, T, 5) bool of each part, lengths (B,), target (B,)."""
     lengths = torch.tensor([len(table) for table, _ in items])
     features = torch.full((len(items), int(lengths.max()), FEATURES), math.nan)
     for row, (table, _) in zip(features, items, strict=True):
         row[: len(table)] = torch.from_numpy(table)
     present = torch.stack([features[..., part].isfinite().all(-1) for part in _PARTS], -1)
     target = torch.tensor([target for _, target in items])
-    return {"features": features.nan_to_num(0.0), "present": present, "lengths": lengths, "target": target}
+    return {
+        "features": features.nan_to_num(0.0),
+        "present": present,
+        "lengths": lengths,
+        "target": target,
+    }
 
 
 def view(batch: Batch, crop: float, speed: float, noise: float) -> Batch:
@@ -78,11 +103,14 @@ def view(batch: Batch, crop: float, speed: float, noise: float) -> Batch:
         speed: the cut is played U(1 - speed, 1 + speed) times as fast, interpolated linearly.
         noise: spread added to each number that is there.
 
-    Source: seed 002, stage 1 (0.7, 0.2, 0.05). Where one of two neighbours is missing, the other one counts.
+    Source: seed 002, stage 1 (0.7, 0.2, 0.05). Where one of two neighbours is missing, the other
+    one counts.
     """
     x, lengths, device = batch["features"], batch["lengths"], batch["features"].device
     share, place, rate = torch.rand(3, len(x), device=device)
-    kept = torch.maximum((lengths * (crop + (1 - crop) * share)).round(), lengths.clamp(max=SHORTEST_VIEW).float())
+    kept = torch.maximum(
+        (lengths * (crop + (1 - crop) * share)).round(), lengths.clamp(max=SHORTEST_VIEW).float()
+    )
     start = place * (lengths - kept)
     frames = (kept / (1 - speed + 2 * speed * rate)).round().clamp(min=1).long()
     share = torch.arange(int(frames.max()), device=device) / (frames[:, None] - 1).clamp(min=1)
@@ -118,9 +146,11 @@ class Views:
 
 
 class ReaderTask(ClassificationTask):
-    """Fits a `GlossReader`: the loss is CTC's of the one gloss, with what the blank costs beside it.
+    """Fits a `GlossReader`: the loss is CTC's of the one gloss, with what the blank costs beside
+    it.
 
-    Differs: seed 002 adds 0.1 times the share of frames whose best class is the blank, which has no gradient;
+    Differs: seed 002 adds 0.1 times the share of frames whose best class is the blank, which has no
+    gradient;
         `phonology.blank_weight` weighs the mean probability of the blank, which has one.
     """
 
@@ -129,7 +159,11 @@ class ReaderTask(ClassificationTask):
         batch = self.augment(batch)
         frames = self.model.frames(batch).float()
         each = -one_gloss(frames, batch["lengths"]).gather(1, batch["target"][:, None])[:, 0]
-        weights = torch.ones_like(each) if self.class_weights is None else self.class_weights[batch["target"]]
+        weights = (
+            torch.ones_like(each)
+            if self.class_weights is None
+            else self.class_weights[batch["target"]]
+        )
         loss = (each * weights).sum() / weights.sum()
         loss = loss + self.settings.phonology.blank_weight * blank_share(frames, batch["lengths"])
         if not self.trainer.train_dataloader.batch_sampler.counts(index):
@@ -139,17 +173,22 @@ class ReaderTask(ClassificationTask):
 
 
 class PretextTask(ClassificationTask):
-    """Fits a `PretextNetwork`; no gloss is looked at. Beside each loss stands what knowing nothing would cost.
+    """Fits a `PretextNetwork`; no gloss is looked at. Beside each loss stands what knowing nothing
+    would cost.
 
     Args:
         model, settings, augment: as of `ClassificationTask`.
-        code_chance: nats that the codes' frequencies alone leave open; None in seed 002's form, whose quantiser
-            predicts nothing.
+        code_chance: nats that the codes' frequencies alone leave open; None in seed 002's form,
+            whose quantiser predicts nothing.
     """
 
     def __init__(
-        self, model: PretextNetwork, settings: Settings, augment: Views, code_chance: float | None = None
-    ) -> None:  # fmt: skip
+        self,
+        model: PretextNetwork,
+        settings: Settings,
+        augment: Views,
+        code_chance: float | None = None,
+    ) -> None:
         super().__init__(model, settings, augment)
         self.code_chance = code_chance
         self._parts: dict[str, list[Tensor]] = {"contrast": [], "contrast_chance": [], "codes": []}
@@ -176,14 +215,22 @@ class PretextTask(ClassificationTask):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Which views are nearest to the other view of their clip, among all of the batch."""
         first, second = self.augment.one(batch), self.augment.one(batch)
-        ours, theirs = (functional.normalize(self.model.embed(v["features"], v["lengths"]), dim=1)
-                        for v in (first, second))  # fmt: skip
+        ours, theirs = (
+            functional.normalize(self.model.embed(v["features"], v["lengths"]), dim=1)
+            for v in (first, second)
+        )
         if self.trainer.val_dataloaders.batch_sampler.counts(index):
-            self._seen.append((ours @ theirs.T).argmax(1) == torch.arange(len(ours), device=ours.device))
+            self._seen.append(
+                (ours @ theirs.T).argmax(1) == torch.arange(len(ours), device=ours.device)
+            )
 
 
-def pretext_losses(model: PretextNetwork, first: Batch, second: Batch, settings: Settings) -> tuple[Tensor, Tensor]:
-    """The contrast of two views, and the quantiser's loss (`seed`) or that of hidden codes (`codes`)."""
+def pretext_losses(
+    model: PretextNetwork, first: Batch, second: Batch, settings: Settings
+) -> tuple[Tensor, Tensor]:
+    """The contrast of two views, and the quantiser's loss (`seed`) or that of hidden codes
+    (`codes`).
+    """
     p = settings.phonology
     ours, theirs = (model.embed(v["features"], v["lengths"]) for v in (first, second))
     contrast = nt_xent(ours, theirs, p.temperature)
@@ -197,19 +244,23 @@ def pretext_losses(model: PretextNetwork, first: Batch, second: Batch, settings:
 
 
 def fit_codebooks(quantiser: ProductQuantiser, tables: Sequence[np.ndarray], seed: int) -> float:
-    """Set the codes to the k means of each part's frames; returns the nats that their frequencies leave open.
+    """Set the codes to the k means of each part's frames; returns the nats that their frequencies
+    leave open.
 
     Args:
         tables: arrays (T, 36), NaN = not seen; at most 10,000 frames of them are used.
         seed: of the draw and of k-means.
 
-    A part that was never seen, or has fewer different frames than codes, keeps its first codes and tells nothing.
+    A part that was never seen, or has fewer different frames than codes, keeps its first codes and
+    tells nothing.
 
     Source: seed 002 fits by k-means with ten starts; four find the same within a per cent here.
     """
     frames = np.concatenate(tables)
     if len(frames) > FITTED_FRAMES:
-        frames = frames[np.random.default_rng(seed).choice(len(frames), FITTED_FRAMES, replace=False)]
+        frames = frames[
+            np.random.default_rng(seed).choice(len(frames), FITTED_FRAMES, replace=False)
+        ]
     open_nats, fitted = [], 0
     for part, book in zip(_PARTS, quantiser.books, strict=True):
         own = frames[:, part]
@@ -222,7 +273,10 @@ def fit_codebooks(quantiser: ProductQuantiser, tables: Sequence[np.ndarray], see
         open_nats.append(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
         fitted += 1
     if not fitted:
-        raise ClipError("no part of the clips has as many different frames as its codebook; set smaller codebooks")
+        raise ClipError(
+            "no part of the clips has as many different frames as its codebook; set smaller"
+            " codebooks"
+        )
     return float(np.mean(open_nats))
 
 
@@ -230,7 +284,9 @@ def fit_codebooks(quantiser: ProductQuantiser, tables: Sequence[np.ndarray], see
 def embeddings(
     model: nn.Module, data: Dataset, batch_size: int, change: Callable[[Batch], Batch] | None = None
 ) -> np.ndarray:
-    """(N, D) unit vectors of the clips of a dataset, each once, as they are or after a change of their batches."""
+    """(N, D) unit vectors of the clips of a dataset, each once, as they are or after a change of
+    their batches.
+    """
     model.eval()
     items = [data[i] for i in range(len(data.items))]
     parts = [collate(items[i : i + batch_size]) for i in range(0, len(items), batch_size)]
@@ -245,12 +301,15 @@ def embeddings(
 def nearest_glosses(
     queries: np.ndarray, known: np.ndarray, targets: np.ndarray, classes: int, temperature: float
 ) -> np.ndarray:
-    """(N, K) log-probabilities from the nearest known clip of each gloss: softmax of cosines / temperature.
+    """(N, K) log-probabilities from the nearest known clip of each gloss: softmax of cosines /
+    temperature.
 
     Args:
         queries: (N, D) unit vectors; known: (M, D) with targets (M,).
     """
     alike = queries @ known.T
-    best = np.stack([alike[:, targets == k].max(axis=1, initial=-1.0) for k in range(classes)], axis=1)
+    best = np.stack(
+        [alike[:, targets == k].max(axis=1, initial=-1.0) for k in range(classes)], axis=1
+    )
     scores = torch.from_numpy(best / temperature).log_softmax(1)
     return scores.numpy()

@@ -1,7 +1,8 @@
 """Sentences to padded batches, and changes of a training batch that leave its sentences true.
 
-A batch holds `points` with `mask`, or `features` with `present`; `lengths`; `targets` (B, U) padded with 0 and
-`sizes` (B,); and where the corpus tells when each sign begins and ends, `spans` (B, U, 2) in frames, else -1.
+A batch holds `points` with `mask`, or `features` with `present`; `lengths`; `targets` (B, U) padded
+with 0 and `sizes` (B,); and where the corpus tells when each sign begins and ends, `spans` (B, U,
+2) in frames, else -1.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from signlib.config import SentenceSettings
 from signlib.features.normalise import masked
 from signlib.models.ctc_blocks import real_frames
+from signlib.settings.config import SentenceSettings
 from signlib.training.batches import Batch
 from signlib.training.ctc_losses import frames_needed
 
@@ -40,7 +41,9 @@ class Sentence:
         return len(next(iter(self.frames.values())))
 
 
-def landmark_sentence(points: np.ndarray, target: Sequence[int], spans: np.ndarray | None = None) -> Sentence:
+def landmark_sentence(
+    points: np.ndarray, target: Sequence[int], spans: np.ndarray | None = None
+) -> Sentence:
     """A sentence of landmarks (T, J, C), NaN = missing."""
     seen, mask = masked(points)
     return Sentence({"points": seen, "mask": mask}, np.asarray(target, np.int64), spans)
@@ -56,7 +59,10 @@ class SentenceDataset(Dataset):
     """
 
     def __init__(
-        self, sentences: Sequence[Sentence], repeats: int = 1, late: Callable[[Sentence], Sentence] | None = None
+        self,
+        sentences: Sequence[Sentence],
+        repeats: int = 1,
+        late: Callable[[Sentence], Sentence] | None = None,
     ) -> None:
         self.sentences, self.repeats, self.late = list(sentences), repeats, late
 
@@ -90,21 +96,28 @@ def collate_sentences(items: Sequence[Sentence]) -> Batch:
     for row, item in enumerate(items):
         batch["targets"][row, : len(item.target)] = torch.from_numpy(item.target)
         if item.spans is not None:
-            batch["spans"][row, : len(item.target)] = torch.from_numpy(np.asarray(item.spans, np.int64))
+            batch["spans"][row, : len(item.target)] = torch.from_numpy(
+                np.asarray(item.spans, np.int64)
+            )
     return batch
 
 
 class SentenceAugment:
-    """A function from batch to batch: mixed signs, another speed, lost frames, another signer, hidden frames.
+    """A function from batch to batch: mixed signs, another speed, lost frames, another signer,
+    hidden frames.
 
     Args:
         settings: strengths; 0 switches one off.
-        stride: frames that the network makes one of: a sentence is never left too short for its signs.
+        stride: frames that the network makes one of: a sentence is never left too short for its
+            signs.
         geometry: a change of `points` and `mask`, such as `Augment`, or None.
     """
 
     def __init__(
-        self, settings: SentenceSettings, stride: int, geometry: Callable[[Batch], Batch] | None = None
+        self,
+        settings: SentenceSettings,
+        stride: int,
+        geometry: Callable[[Batch], Batch] | None = None,
     ) -> None:
         self.settings, self.stride, self.geometry = settings, stride, geometry
 
@@ -119,7 +132,8 @@ class SentenceAugment:
 
 
 def gather_time(batch: Batch, rows: Tensor, place: Tensor, lengths: Tensor) -> Batch:
-    """The batch whose frame t of clip b is frame `place[b, t]` of clip `rows[b, t]`; padding becomes zero.
+    """The batch whose frame t of clip b is frame `place[b, t]` of clip `rows[b, t]`; padding
+    becomes zero.
 
     Args:
         rows, place: (B, T') whole numbers; lengths: (B,) how many of the T' are real.
@@ -149,10 +163,14 @@ def change_time(batch: Batch, warp: float, drop: float, stride: int = 1) -> Batc
     lengths, size, device = batch["lengths"], len(batch["lengths"]), batch["lengths"].device
     need = stride * frames_needed(batch["targets"], batch["sizes"])
     speed = 1 + warp * (2 * torch.rand(size, device=device) - 1)
-    wanted = torch.maximum((lengths / speed).round().long(), torch.minimum(need, lengths)).clamp(min=1)
+    wanted = torch.maximum((lengths / speed).round().long(), torch.minimum(need, lengths)).clamp(
+        min=1
+    )
     time = torch.arange(int(wanted.max()), device=device) / (wanted[:, None] - 1).clamp(min=1)
     sway = warp * (2 * torch.rand(2, size, 1, device=device) - 1) * torch.pi**-1
-    time = time + 0.5 * (sway[0] * torch.sin(torch.pi * time) + 0.5 * sway[1] * torch.sin(2 * torch.pi * time))
+    time = time + 0.5 * (
+        sway[0] * torch.sin(torch.pi * time) + 0.5 * sway[1] * torch.sin(2 * torch.pi * time)
+    )
     place = (time.clamp(0, 1) * (lengths[:, None] - 1)).round().long()
     if drop:
         real = real_frames(wanted, place.shape[1])
@@ -173,23 +191,30 @@ def change_time(batch: Batch, warp: float, drop: float, stride: int = 1) -> Batc
 
 
 def mix_signs(batch: Batch, chance: float) -> Batch:
-    """Some clips become the beginning of one sentence and the end of another, with the glosses to match.
+    """Some clips become the beginning of one sentence and the end of another, with the glosses to
+    match.
 
-    Where the corpus tells when signs begin and end, both are cut between two signs and the lengths stay about the
-    same. Where it does not, the other sentence is put behind, if both together are no longer than the longest.
+    Where the corpus tells when signs begin and end, both are cut between two signs and the lengths
+    stay about the same. Where it does not, the other sentence is put behind, if both together are
+    no longer than the longest.
 
     Args:
         chance: of each clip.
 
     Source: seed 001, "sign_mixup".
-    Differs: two pictures cannot be blended under CTC, whose targets are sequences: the signs are strung together.
+    Differs: two pictures cannot be blended under CTC, whose targets are sequences: the signs are
+    strung together.
     """
     size, device = len(batch["lengths"]), batch["lengths"].device
     if not chance or size < 2:
         return batch
     other = torch.roll(torch.arange(size, device=device), int(torch.randint(1, size, ())))
     chosen = torch.rand(size, device=device) < chance
-    lengths, sizes, known = batch["lengths"], batch["sizes"], (batch["spans"] >= 0).flatten(1).any(1)
+    lengths, sizes, known = (
+        batch["lengths"],
+        batch["sizes"],
+        (batch["spans"] >= 0).flatten(1).any(1),
+    )
     longest, most = int(lengths.max()), int(sizes.max())
     # With spans: the first `head` signs of one, and what comes after `skip` signs of the other.
     known = known & known[other]
@@ -223,10 +248,11 @@ def mix_signs(batch: Batch, chance: float) -> Batch:
 
 
 def cut_signs(batch: Batch, most: int) -> Batch:
-    """At most `most` signs in a row of each clip, any of them; clips whose spans are unknown stay whole.
+    """At most `most` signs in a row of each clip, any of them; clips whose spans are unknown stay
+    whole.
 
-    A network with recurrent layers says nothing but blanks for long while sentences are long; on single signs it learns
-    at once what they look like.
+    A network with recurrent layers says nothing but blanks for long while sentences are long; on
+    single signs it learns at once what they look like.
 
     Args:
         most: signs that are kept, from 1 on.
@@ -256,7 +282,8 @@ def batch_frames(batch: Batch) -> int:
 
 
 def _boundary(batch: Batch, rows: Tensor, signs: Tensor) -> Tensor:
-    """(B,) the frame between sign number `signs` - 1 and the next one of clips `rows`: the middle of what lies between.
+    """(B,) the frame between sign number `signs` - 1 and the next one of clips `rows`: the middle
+    of what lies between.
 
     0 for no sign, the clip's length for all of them.
     """
@@ -288,5 +315,7 @@ def hide_frames(batch: Batch, longest: float, spans: int) -> Batch:
     for key in TIMED:
         if key in batch:
             unseen = hidden.view(*hidden.shape, *[1] * (batch[key].ndim - 2))
-            out[key] = batch[key] & ~unseen if batch[key].dtype == torch.bool else batch[key] * ~unseen
+            out[key] = (
+                batch[key] & ~unseen if batch[key].dtype == torch.bool else batch[key] * ~unseen
+            )
     return out

@@ -45,9 +45,14 @@ def test_glosses_in_turkish(tmp_path):
 
 
 def test_videos_may_lie_flat(tmp_path):
-    root = corpus(tmp_path, train_labels="signer0_sample1,1\n", test__ground_truth="signer2_sample1,0\n")
+    root = corpus(
+        tmp_path, train_labels="signer0_sample1,1\n", test__ground_truth="signer2_sample1,0\n"
+    )
     (root / "signer0_sample1_color.mp4").touch()
-    assert read_manifest(root)["file"].tolist() == ["signer0_sample1_color.mp4", "test/signer2_sample1_color.mp4"]
+    assert read_manifest(root)["file"].tolist() == [
+        "signer0_sample1_color.mp4",
+        "test/signer2_sample1_color.mp4",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,10 @@ def test_a_broken_row_is_named(tmp_path, row, message):
     [
         ("", "must start with the line 'ClassId,TR,EN'"),
         ("ClassId,EN\n0,a\n", "must start with the line 'ClassId,TR,EN'"),
-        ("ClassId,TR,EN\n0,abla,sister\n2,sen,you\n", r"line 3: \['2', 'sen', 'you'\] is not '1,TR,EN'"),
+        (
+            "ClassId,TR,EN\n0,abla,sister\n2,sen,you\n",
+            r"line 3: \['2', 'sen', 'you'\] is not '1,TR,EN'",
+        ),
         ("ClassId,TR,EN\n0,abla,\n", "line 2"),
     ],
 )
@@ -93,7 +101,11 @@ def test_the_official_split(real_data):
     root = real_data("autsl")
     table = read_manifest(root)
     assert table["split"].value_counts().to_dict() == {"train": 28142, "val": 4418, "test": 3742}
-    assert table.groupby("split")["signer"].nunique().to_dict() == {"train": 31, "val": 6, "test": 6}
+    assert table.groupby("split")["signer"].nunique().to_dict() == {
+        "train": 31,
+        "val": 6,
+        "test": 6,
+    }
     assert table["gloss"].nunique() == 226
     assert len(set(read_classes(root / "SignList_ClassId_TR_EN.csv", "TR"))) == 226
     report = check_manifest(table, root)

@@ -21,10 +21,16 @@ def words(**changes):
 
 
 def sentences():
-    return complete(pd.DataFrame({
-        "clip": ["a", "b", "c"], "glosses": ["YES NO YES", "NO", "NO"], "split": ["train", "train", "test"],
-        "signer": ["", "", "s1"],
-    }))  # fmt: skip
+    return complete(
+        pd.DataFrame(
+            {
+                "clip": ["a", "b", "c"],
+                "glosses": ["YES NO YES", "NO", "NO"],
+                "split": ["train", "train", "test"],
+                "signer": ["", "", "s1"],
+            }
+        )
+    )
 
 
 def test_signs_are_counted_in_words_and_in_sentences():
@@ -42,10 +48,16 @@ def test_even_counts_have_no_imbalance():
 
 def test_the_overview_by_hand():
     table = overview(words())
-    assert table.loc["train", ["clips", "signers", "signs", "glosses", "fewest", "most"]].tolist() == [3, 2, 3, 2, 1, 2]
+    assert table.loc[
+        "train", ["clips", "signers", "signs", "glosses", "fewest", "most"]
+    ].tolist() == [3, 2, 3, 2, 1, 2]
     assert table.loc["test", "clips"] == 2
     assert "val" not in table.index
-    assert overview(sentences()).loc["train", ["clips", "signs", "unknown signer"]].tolist() == [2, 4, 2]
+    assert overview(sentences()).loc["train", ["clips", "signs", "unknown signer"]].tolist() == [
+        2,
+        4,
+        2,
+    ]
 
 
 def test_every_leak_is_found():
@@ -63,14 +75,19 @@ def test_every_leak_is_found():
 def test_a_sentence_that_was_trained_is_found_and_unknown_signers_are_not_one_signer():
     found = leakage(sentences()).set_index("check")
     assert found.loc["sentence also trains", "test clips"] == 1
-    assert found.loc["signer also trains", ["test clips", "of"]].tolist() == [0, 0], "no training signer is known"
+    assert found.loc["signer also trains", ["test clips", "of"]].tolist() == [
+        0,
+        0,
+    ], "no training signer is known"
     found = leakage(words(signer=["s1", "", "s2", "", "s1"])).set_index("check")
     assert found.loc["signer also trains"].tolist() == [1, 1, 1.0]
     assert found.loc["cut from a training file", "of"] == 2
 
 
 def test_same_bytes_in_another_shape_are_not_the_same_clip():
-    features = dict(zip("abcde", (np.zeros(s) for s in ((4, 1), (5, 1), (6, 1), (2, 2), (7, 1))), strict=True))
+    features = dict(
+        zip("abcde", (np.zeros(s) for s in ((4, 1), (5, 1), (6, 1), (2, 2), (7, 1))), strict=True)
+    )
     found = leakage(words(), features.__getitem__).set_index("check")["test clips"]
     assert found["same features as a training clip"] == 0
 

@@ -20,9 +20,14 @@ def table(**columns):
 
 def test_a_column_clip_is_enough_and_defaults_say_unknown(tmp_path):
     found = load_manifest(write(tmp_path, "clip\na\nb\n"))
-    assert tuple(found.columns) == COLUMNS == ("clip", "file", "gloss", "signer", "split", "start", "end", "fps")
+    assert (
+        tuple(found.columns)
+        == COLUMNS
+        == ("clip", "file", "gloss", "signer", "split", "start", "end", "fps")
+    )
     assert found.drop(columns="fps").to_dict("records") == [
-        {"clip": clip, "file": "", "gloss": "", "signer": "", "split": "", "start": 0, "end": -1} for clip in "ab"
+        {"clip": clip, "file": "", "gloss": "", "signer": "", "split": "", "start": 0, "end": -1}
+        for clip in "ab"
     ]
     assert found["fps"].isna().all()
     assert found["start"].dtype.kind == found["end"].dtype.kind == "i"
@@ -40,7 +45,9 @@ def test_values_columns_and_their_order_are_kept(tmp_path):
     assert found["split"].tolist() == ["train", ""]
 
 
-@pytest.mark.parametrize("gloss", ["NULL", "NA", "nan", "None", "007", "1e5", "True", " x ", "ÄPFEL", "-", '"a, b"'])
+@pytest.mark.parametrize(
+    "gloss", ["NULL", "NA", "nan", "None", "007", "1e5", "True", " x ", "ÄPFEL", "-", '"a, b"']
+)
 def test_a_gloss_is_text_whatever_it_looks_like(tmp_path, gloss):
     found = load_manifest(write(tmp_path, f"clip,gloss,signer\n01,{gloss},02\n"))
     assert found.loc[0, ["clip", "gloss", "signer"]].tolist() == ["01", gloss.strip('"'), "02"]
@@ -54,7 +61,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
 def test_blanks_around_column_names_do_not_count(tmp_path):
     found = load_manifest(write(tmp_path, "clip, file,gloss ,\tsigner\na,a.mp4,HELLO,1\n"))
     assert list(found.columns) == list(COLUMNS)
-    assert found.loc[0, ["clip", "file", "gloss", "signer"]].tolist() == ["a", "a.mp4", "HELLO", "1"]
+    assert found.loc[0, ["clip", "file", "gloss", "signer"]].tolist() == [
+        "a",
+        "a.mp4",
+        "HELLO",
+        "1",
+    ]
 
 
 def test_every_frame_rate_is_read_back_exactly(tmp_path):
@@ -68,7 +80,13 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is empty: write a csv with the columns clip, file, gloss, signer, split, start, end, fps"),
+        (
+            "",
+            (
+                "is empty: write a csv with the columns clip, file, gloss, signer, split, start,"
+                " end, fps"
+            ),
+        ),
         ("\n\n", "is empty: write a csv with the columns clip, file"),
         ("clip,gloss\n", "has no rows: list at least one clip"),
         ("name,gloss\na,b\n", "has no column 'clip' (it has name, gloss)"),
@@ -99,13 +117,19 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
         ("clip,gloss\na,b,c\n", "its rows have more fields than its header"),
         (
             "clip,gloss\na,b\nc,d,e\n",
-            'is not a readable csv: Expected 2 fields in line 3, saw 3; quote values with commas ("a, b")',
+            (
+                "is not a readable csv: Expected 2 fields in line 3, saw 3; quote values with"
+                ' commas ("a, b")'
+            ),
         ),
         (
             'clip,gloss\na,b\nc,"d\ne,f\n',
             "is not a readable csv: EOF inside string starting at row 2; close the quote",
         ),
-        ("clip,gloss, gloss \na,b,c\n", "column 'gloss' stands in its header twice; rename or delete one"),
+        (
+            "clip,gloss, gloss \na,b,c\n",
+            "column 'gloss' stands in its header twice; rename or delete one",
+        ),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused_by_file_and_value(tmp_path, text, words):
@@ -118,18 +142,28 @@ def test_a_manifest_that_cannot_be_used_is_refused_by_file_and_value(tmp_path, t
 
 def test_a_missing_file_says_what_to_write(tmp_path):
     for path in (tmp_path / "no.csv", tmp_path):
-        with pytest.raises(ManifestError, match="does not exist: write a csv with the columns clip, file, gloss"):
+        with pytest.raises(
+            ManifestError, match="does not exist: write a csv with the columns clip, file, gloss"
+        ):
             load_manifest(path)
 
 
 def test_a_file_in_another_encoding_is_refused(tmp_path):
     for encoding in ("latin-1", "utf-16"):
-        with pytest.raises(ManifestError, match=r"manifest\.csv is not in UTF-8 .*: save it as UTF-8"):
+        with pytest.raises(
+            ManifestError, match=r"manifest\.csv is not in UTF-8 .*: save it as UTF-8"
+        ):
             load_manifest(write(tmp_path, "clip,gloss\na,GRÜßE\n", encoding))
 
 
 def test_missing_values_of_a_data_frame_become_unknown():
-    found = table(clip=["a", "b"], signer=[np.nan, np.nan], gloss=["x", None], start=[np.nan, 3.0], fps=[None, 25])
+    found = table(
+        clip=["a", "b"],
+        signer=[np.nan, np.nan],
+        gloss=["x", None],
+        start=[np.nan, 3.0],
+        fps=[None, 25],
+    )
     assert found["signer"].tolist() == ["", ""]
     assert found["gloss"].tolist() == ["x", ""]
     assert found["start"].tolist() == [0, 3]
@@ -148,7 +182,13 @@ def test_completing_twice_changes_nothing_and_the_table_given_is_left_alone():
 def test_a_sound_manifest_has_no_faults(tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.mp4").touch()
-    made = table(clip=["a", "b"], file=["a.mp4", "b.mp4"], gloss=["X", "X"], signer=["1", "2"], split=["train", "test"])
+    made = table(
+        clip=["a", "b"],
+        file=["a.mp4", "b.mp4"],
+        gloss=["X", "X"],
+        signer=["1", "2"],
+        split=["train", "test"],
+    )
     report = check_manifest(made, tmp_path, ["X"])
     assert (report.clips, report.signers, report.glosses, report.unknown_signers) == (2, 2, 1, 0)
     assert report.faults == {}
@@ -171,7 +211,9 @@ def test_missing_and_shared_files_are_reported(tmp_path):
 
 
 def test_glosses_that_training_lacks_are_reported():
-    made = table(clip=list("abcd"), gloss=["X", "Y", "Z", ""], split=["train", "test", "val", "train"])
+    made = table(
+        clip=list("abcd"), gloss=["X", "Y", "Z", ""], split=["train", "test", "val", "train"]
+    )
     report = check_manifest(made)
     assert report.unknown_glosses == ["", "Y", "Z"]
     assert report.empty_classes == ["Y", "Z"]
@@ -200,7 +242,9 @@ def test_signers_in_two_splits_and_unknown_ones_are_reported():
 
 
 def test_a_long_list_is_cut_in_the_text_and_whole_in_the_report(tmp_path):
-    made = table(clip=[f"c{i}" for i in range(9)], file=[f"{i}.mp4" for i in range(9)], gloss=["X"] * 9)
+    made = table(
+        clip=[f"c{i}" for i in range(9)], file=[f"{i}.mp4" for i in range(9)], gloss=["X"] * 9
+    )
     report = check_manifest(made, tmp_path)
     assert len(report.missing_files) == 9
     assert "c4 and 4 more" in str(report)

@@ -13,25 +13,53 @@ def test_names_make_the_manifest(tmp_path):
         (tmp_path / "nturgb+d_skeletons" / f"{name}.skeleton").touch()
     first, second = read_manifest(tmp_path).to_dict("records")
     assert first["file"] == "nturgb+d_skeletons/S001C001P001R001A060.skeleton"
-    assert [first[key] for key in ("gloss", "signer", "split", "fps")] == ["walking apart", "P001", "train", 30.0]
-    assert [second[key] for key in ("setup", "camera", "performer", "replication", "action")] == [1, 2, 3, 2, 13]
-    assert [second[key] for key in ("gloss", "signer", "split")] == ["tear up paper", "P003", "test"]
+    assert [first[key] for key in ("gloss", "signer", "split", "fps")] == [
+        "walking apart",
+        "P001",
+        "train",
+        30.0,
+    ]
+    assert [second[key] for key in ("setup", "camera", "performer", "replication", "action")] == [
+        1,
+        2,
+        3,
+        2,
+        13,
+    ]
+    assert [second[key] for key in ("gloss", "signer", "split")] == [
+        "tear up paper",
+        "P003",
+        "test",
+    ]
     assert read_manifest(tmp_path, "xview")["split"].tolist() == ["test", "train"]
 
 
 def test_sixty_actions_with_names_of_their_own():
     assert len(set(ACTIONS)) == 60
     assert [ACTIONS[a - 1] for a in (1, 8, 23, 43, 50, 58)] == [
-        "drink water", "sit down", "hand waving", "falling down", "punch or slap", "shaking hands",
-    ]  # fmt: skip
+        "drink water",
+        "sit down",
+        "hand waving",
+        "falling down",
+        "punch or slap",
+        "shaking hands",
+    ]
 
 
 @pytest.mark.parametrize(
-    "name", ["S001C001P001R001A061", "S001C001P000R001A001", "s001C001P001R001A001", "../S001C001P001R001A001"]
+    "name",
+    [
+        "S001C001P001R001A061",
+        "S001C001P000R001A001",
+        "s001C001P001R001A001",
+        "../S001C001P001R001A001",
+    ],
 )
 def test_other_names_are_refused(tmp_path, name):
     (tmp_path / "names.txt").write_text(f"S001C001P001R001A001\n{name}\n")
-    with pytest.raises(ManifestError, match=r"names\.txt, line 2: .* is not a clip of NTU RGB\+D 60"):
+    with pytest.raises(
+        ManifestError, match=r"names\.txt, line 2: .* is not a clip of NTU RGB\+D 60"
+    ):
         read_manifest(tmp_path, names=tmp_path / "names.txt")
 
 
@@ -60,19 +88,25 @@ def test_a_body_keeps_its_place(tmp_path):
     clip = read_skeleton(tmp_path / "a.skeleton")
     assert clip.bodies == ("9", "4")
     assert clip.joints.shape == (4, 2, 25, 3)
-    np.testing.assert_array_equal(clip.joints[:, :, 7, 0], [[1, np.nan], [3, 2], [np.nan, np.nan], [np.nan, 5]])
+    np.testing.assert_array_equal(
+        clip.joints[:, :, 7, 0], [[1, np.nan], [3, 2], [np.nan, np.nan], [np.nan, 5]]
+    )
     np.testing.assert_array_equal(clip.joints[0, 0, 7], [1, 7, 3.5])
     np.testing.assert_array_equal(clip.tracking[:, 0, 7], [2, 2, 0, 0])
     np.testing.assert_array_equal(clip.tracking[:, 1, 8], [0, 1, 0, 1])
 
 
 def test_a_turn_that_is_no_number_does_not_matter(tmp_path):
-    text = skeleton([("9", 1)]).replace("0 1 3.5 1 2 3 4 0", "0 1 3.5 1 2 3 4 -1.#IND").replace(
-        "1 1 3.5 1 2 3 4 0", "1 1 3.5 1 2 3 4 -1.#IND"
-    )  # fmt: skip
+    text = (
+        skeleton([("9", 1)])
+        .replace("0 1 3.5 1 2 3 4 0", "0 1 3.5 1 2 3 4 -1.#IND")
+        .replace("1 1 3.5 1 2 3 4 0", "1 1 3.5 1 2 3 4 -1.#IND")
+    )
     (tmp_path / "a.skeleton").write_text(text)
     assert "IND" in text
-    np.testing.assert_array_equal(read_skeleton(tmp_path / "a.skeleton").joints[0, 0, 1], [1, 1, 3.5])
+    np.testing.assert_array_equal(
+        read_skeleton(tmp_path / "a.skeleton").joints[0, 0, 1], [1, 1, 3.5]
+    )
 
 
 GOOD = skeleton([("9", 1)], [("9", 2)])
@@ -84,7 +118,10 @@ GOOD = skeleton([("9", 1)], [("9", 2)])
         ("", "line 1: 'the end of the file' is not the number of frames"),
         ("0\n", "announces 0 frames"),
         ("1\n0\n", "no body in any of its 1 frames"),
-        (GOOD.replace("2\n", "3\n", 1), "line 58: 'the end of the file' is not the number of bodies"),
+        (
+            GOOD.replace("2\n", "3\n", 1),
+            "line 58: 'the end of the file' is not the number of bodies",
+        ),
         (GOOD.replace("2\n", "1\n", 1), "announces 1 frames, but its data do not end with them"),
         (GOOD[:-300], "line 32: a body needs 25 joints"),
         (GOOD.replace("25\n", "24\n"), "line 4: a body needs 25 joints"),
@@ -111,7 +148,10 @@ def test_the_official_clips(real_data):
     assert table["gloss"].nunique() == 60
     assert table["signer"].nunique() == 40
     assert table["split"].value_counts().to_dict() == {"train": 40091, "test": 16487}
-    assert read_manifest(root, "xview", names)["split"].value_counts().to_dict() == {"train": 37646, "test": 18932}
+    assert read_manifest(root, "xview", names)["split"].value_counts().to_dict() == {
+        "train": 37646,
+        "test": 18932,
+    }
 
 
 def test_a_real_skeleton(real_data):
@@ -120,7 +160,9 @@ def test_a_real_skeleton(real_data):
     clip = read_skeleton(root / row["file"])
     assert row["gloss"] == "drink water"
     assert clip.joints.shape == (103, 1, 25, 3)
-    np.testing.assert_array_equal(clip.joints[0, 0, 0], np.float32([0.2181153, 0.1725972, 3.785547]))
+    np.testing.assert_array_equal(
+        clip.joints[0, 0, 0], np.float32([0.2181153, 0.1725972, 3.785547])
+    )
     assert set(np.unique(clip.tracking)) == {1, 2}
     # x grows to the right of a person who faces the camera, y grows upwards
     assert (clip.joints[:, 0, 8, 0] > clip.joints[:, 0, 4, 0]).all()

@@ -1,4 +1,6 @@
-"""NTU RGB+D 60 in other people's arrays: clips come out as they went in, padding and pickles stay out."""
+"""NTU RGB+D 60 in other people's arrays: clips come out as they went in, padding and pickles stay
+out.
+"""
 
 import pickle
 
@@ -24,7 +26,10 @@ def padded(clip, frames=40):
 
 
 def npz(path, clips, labels, part="train", save=np.savez):
-    arrays = {f"x_{part}": np.stack([padded(c).reshape(40, 150) for c in clips]), f"y_{part}": np.eye(60)[labels]}
+    arrays = {
+        f"x_{part}": np.stack([padded(c).reshape(40, 150) for c in clips]),
+        f"y_{part}": np.eye(60)[labels],
+    }
     save(path, **arrays)
     return path
 
@@ -57,7 +62,10 @@ def test_the_file_says_who_tests_and_labels_may_be_numbers(tmp_path):
 
 
 def agcn(folder, clips, part="train"):
-    np.save(folder / f"{part}_data_joint.npy", np.stack([padded(c).transpose(3, 0, 2, 1) for c in clips]))
+    np.save(
+        folder / f"{part}_data_joint.npy",
+        np.stack([padded(c).transpose(3, 0, 2, 1) for c in clips]),
+    )
 
 
 def test_the_npy_form_with_named_labels_knows_performers_and_leaves_the_missing_out(tmp_path):
@@ -67,7 +75,13 @@ def test_the_npy_form_with_named_labels_knows_performers_and_leaves_the_missing_
     np.savez(tmp_path / "val_label.npz", name=[good + ".skeleton", missing], label=[1, 7])
     found = read_arrays(tmp_path)
     (row,) = found.manifest.to_dict("records")
-    assert [row[key] for key in ("clip", "gloss", "signer", "split", "camera")] == [good, "eat meal", "P003", "test", 1]
+    assert [row[key] for key in ("clip", "gloss", "signer", "split", "camera")] == [
+        good,
+        "eat meal",
+        "P003",
+        "test",
+        1,
+    ]
     ((name, joints),) = found.read
     assert name == good
     np.testing.assert_array_equal(joints, clip)
@@ -85,7 +99,9 @@ def test_a_pickle_is_never_opened_and_the_way_around_it_works(tmp_path):
     with pytest.raises(InputError, match=r"pickle\.load"):
         read_arrays(tmp_path / "train_label.pkl")
     assert not (tmp_path / "sprung").exists()
-    (tmp_path / "train_label.pkl").write_bytes(pickle.dumps((["S001C001P001R001A003.skeleton"], [2])))
+    (tmp_path / "train_label.pkl").write_bytes(
+        pickle.dumps((["S001C001P001R001A003.skeleton"], [2]))
+    )
     code = str(refused.value).partition('python -c "')[2].partition('"')[0]
     exec(code)
     assert read_arrays(tmp_path).manifest["gloss"].tolist() == ["brush teeth"]
@@ -112,7 +128,10 @@ def test_padding_is_cut_off_however_it_was_made():
     [
         ({"y_train": np.eye(60)[:1]}, "has no array 'x_train'"),
         ({"x_train": np.ones((1, 4, 150))}, "has no array 'y_train'"),
-        ({"x_train": np.ones((1, 4, 150)), "y_train": [60]}, "labels of train must be numbers from 0 to 59"),
+        (
+            {"x_train": np.ones((1, 4, 150)), "y_train": [60]},
+            "labels of train must be numbers from 0 to 59",
+        ),
         ({"x_train": np.ones((1, 4, 149)), "y_train": [3]}, r"has shape \(4, 149\)"),
         ({"x_train": np.array([{}]), "y_train": [3]}, "must hold plain numbers"),
     ],
@@ -162,4 +181,6 @@ def test_missing_clips_are_left_out_of_a_folder_and_of_a_list(tmp_path):
         (tmp_path / f"{name}.skeleton").touch()
     (tmp_path / "names.txt").write_text("S001C002P005R002A008\nS001C001P001R001A001\n")
     assert ntu60.read_manifest(tmp_path)["clip"].tolist() == ["S001C001P001R001A001"]
-    assert ntu60.read_manifest(tmp_path, names=tmp_path / "names.txt")["clip"].tolist() == ["S001C001P001R001A001"]
+    assert ntu60.read_manifest(tmp_path, names=tmp_path / "names.txt")["clip"].tolist() == [
+        "S001C001P001R001A001"
+    ]

@@ -1,10 +1,11 @@
-"""Scores of several streams: read safely, checked, gathered from runs, and made up with a known truth."""
+"""Scores of several streams: read safely, checked, gathered from runs, and made up with a known
+truth.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from signlib import config, runs
 from signlib.data.score_files import (
     ACCURACY,
     AUTSL,
@@ -21,6 +22,8 @@ from signlib.data.score_files import (
 )
 from signlib.errors import InputError, SettingsError
 from signlib.evaluation.metrics import top_k
+from signlib.runs import run as runs
+from signlib.settings import config
 
 NAMES = np.array(["signer1_sample1", "signer1_sample2", "signer2_sample1"])
 LABEL = np.array([0, 1, 0])
@@ -28,8 +31,16 @@ JOINT = np.array([[2.0, 1], [0, 3], [1, 2]], np.float16)
 
 
 def save(path, **changes):
-    arrays = {"names": NAMES, "label": LABEL, "gcn_bone": -JOINT, "gcn_joint": JOINT, "other": 2 * JOINT}
-    np.savez(path, **{name: array for name, array in (arrays | changes).items() if array is not None})
+    arrays = {
+        "names": NAMES,
+        "label": LABEL,
+        "gcn_bone": -JOINT,
+        "gcn_joint": JOINT,
+        "other": 2 * JOINT,
+    }
+    np.savez(
+        path, **{name: array for name, array in (arrays | changes).items() if array is not None}
+    )
     return path
 
 
@@ -37,7 +48,11 @@ def test_a_file_is_read_with_what_is_known_of_its_streams(tmp_path):
     found = read_scores(save(tmp_path / "scores.npz"))
     assert found.scores.shape == (3, 3, 2)
     assert found.scores.dtype == np.float32
-    assert [str(stream) for stream in found.streams] == ["joint", "bone", "other"]  # in the order of `AUTSL`
+    assert [str(stream) for stream in found.streams] == [
+        "joint",
+        "bone",
+        "other",
+    ]  # in the order of `AUTSL`
     assert found.scores[0].tolist() == JOINT.tolist()
     assert (found.clips, found.targets.tolist()) == (tuple(NAMES), [0, 1, 0])
     assert found.signers.tolist() == ["signer1", "signer1", "signer2"]
@@ -51,7 +66,10 @@ def test_a_file_is_read_with_what_is_known_of_its_streams(tmp_path):
         ({"names": None}, "needs `names`, `label`"),
         ({"gcn_joint": JOINT[:, :1]}, "arrays of one shape"),
         ({"gcn_joint": JOINT.astype(object)}, "cannot be read as plain arrays"),
-        ({"names": np.array(["signer1_sample1", "clip2", "signer2_sample1"])}, "clip 'clip2' is not 'signerX_sampleY'"),
+        (
+            {"names": np.array(["signer1_sample1", "clip2", "signer2_sample1"])},
+            "clip 'clip2' is not 'signerX_sampleY'",
+        ),
         ({"names": NAMES[[0, 1, 1]]}, "a clip comes twice"),
         ({"label": np.array([0, 1, 2])}, r"a target is not a class number of 0\.\.1"),
         ({"label": np.array([0.0, 1, 0])}, "a target is not a class number"),
@@ -92,8 +110,14 @@ def test_streams_are_found_by_what_they_are():
     final = table.pick(table.where(group=FINAL, depth=True))
     assert [str(stream) for stream in final.streams] == ["depth (HHA)*", "depth flow*"]
     assert final.scores.shape == (2, 60, 60)
-    assert not any(stream.saw_validation for name, stream in AUTSL.items() if "val" not in name and "fine" not in name)
-    assert all(stream.saw_validation for name, stream in AUTSL.items() if "val" in name or "fine" in name)
+    assert not any(
+        stream.saw_validation
+        for name, stream in AUTSL.items()
+        if "val" not in name and "fine" not in name
+    )
+    assert all(
+        stream.saw_validation for name, stream in AUTSL.items() if "val" in name or "fine" in name
+    )
 
 
 def test_published_weights_fit_their_streams():
@@ -108,7 +132,9 @@ def run_of(root, name, order, scores, targets="XYX", classes=("X", "Y")):
     run.trained()
     run.open_test()
     target = dict(zip("abc", targets, strict=True))
-    table = pd.DataFrame({"clip": list(order), "signer": [f"s{clip}" for clip in order], "score": 1.0})
+    table = pd.DataFrame(
+        {"clip": list(order), "signer": [f"s{clip}" for clip in order], "score": 1.0}
+    )
     table["target"] = table["prediction"] = [target[clip] for clip in order]
     metric = runs.Metric("top-1", 100, len(order), "test", "%", (0.0, 100.0))
     return run.finish([metric], table, (np.array(scores, np.float32), list(order), list(classes)))
@@ -132,13 +158,18 @@ def test_runs_are_joined_by_clip(tmp_path, monkeypatch):
 def test_runs_of_other_truths_are_refused(tmp_path, monkeypatch, changes):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
     scores = [[1, 0], [2, 0], [3, 0]]
-    found = {"one": run_of(tmp_path, "1", "abc", scores), "two": run_of(tmp_path, "2", "abc", scores, **changes)}
+    found = {
+        "one": run_of(tmp_path, "1", "abc", scores),
+        "two": run_of(tmp_path, "2", "abc", scores, **changes),
+    }
     with pytest.raises(InputError, match="runs one, two share no test clips"):
         scores_of_runs(found)
 
 
 def test_made_up_streams_are_as_accurate_and_as_correlated_as_asked():
-    table = made_up_scores(clips=12_000, classes=20, signers=3_000, alike=0.6, across=0.3, signer_spread=0.5, seed=1)
+    table = made_up_scores(
+        clips=12_000, classes=20, signers=3_000, alike=0.6, across=0.3, signer_spread=0.5, seed=1
+    )
     right = np.array([top_k(own, table.targets, 1).mean() for own in table.scores])
     assert right == pytest.approx(ACCURACY, abs=0.02)
     others = np.arange(20) != table.targets[:, None]
@@ -168,7 +199,13 @@ def test_made_up_scores_are_the_same_again_and_loudness_changes_no_ranking():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"accuracy": [0.5]}, {"accuracy": [1.0] * 13}, {"accuracy": [0.01] * 13}, {"alike": 1.1}, {"across": 0.9}],
+    [
+        {"accuracy": [0.5]},
+        {"accuracy": [1.0] * 13},
+        {"accuracy": [0.01] * 13},
+        {"alike": 1.1},
+        {"across": 0.9},
+    ],
 )
 def test_made_up_scores_that_cannot_be_are_refused(wrong):
     with pytest.raises(SettingsError):
@@ -190,5 +227,10 @@ def test_the_published_file(real_data):
 def test_sizes_are_checked_before_use():
     with pytest.raises(InputError, match="do not fit"):
         StreamScores(
-            np.zeros((2, 3, 2)), (Stream("one"),), ("a", "b", "c"), np.zeros(3, int), np.array(list("xyz")), "t"
+            np.zeros((2, 3, 2)),
+            (Stream("one"),),
+            ("a", "b", "c"),
+            np.zeros(3, int),
+            np.array(list("xyz")),
+            "t",
         )

@@ -20,15 +20,23 @@ from signlib.data.skeletons import (
 from signlib.errors import SettingsError
 
 SELECTED = [
-    MEDIAPIPE_543.select(name) for name in ("118", "upper", "hands", "body", "face", "pose+left_hand+right_hand")
+    MEDIAPIPE_543.select(name)
+    for name in ("118", "upper", "hands", "body", "face", "pose+left_hand+right_hand")
 ]
-every_skeleton = pytest.mark.parametrize("layout", [*SKELETONS.values(), *SELECTED], ids=lambda s: s.name)
+every_skeleton = pytest.mark.parametrize(
+    "layout", [*SKELETONS.values(), *SELECTED], ids=lambda s: s.name
+)
 
 
 def square():
     """Four joints: 0-1, 1-2, 1-3; 2 and 3 are left and right."""
-    return Skeleton("square", ("hip", "neck", "left_arm", "right_arm"), ((0, 1), (1, 2), (3, 1)), (0, 1, 3, 2), {
-        "trunk": (0, 1), "arms": (2, 3)})  # fmt: skip
+    return Skeleton(
+        "square",
+        ("hip", "neck", "left_arm", "right_arm"),
+        ((0, 1), (1, 2), (3, 1)),
+        (0, 1, 3, 2),
+        {"trunk": (0, 1), "arms": (2, 3)},
+    )
 
 
 def test_adjacency_of_four_joints_by_hand():
@@ -59,11 +67,15 @@ def test_mediapipe_is_face_pose_and_two_hands():
 
 
 def test_the_names_of_mediapipes_own_pose_and_hand_are_ours():
-    solutions = pytest.importorskip("mediapipe.python.solutions", reason="needs the extra `extract`")
+    solutions = pytest.importorskip(
+        "mediapipe.python.solutions", reason="needs the extra `extract`"
+    )
     pose = [landmark.name.lower() for landmark in solutions.pose.PoseLandmark]
     assert list(MEDIAPIPE_75.joints[:33]) == pose
     # MediaPipe says INDEX_FINGER_MCP where we say index_mcp.
-    hand = [landmark.name.lower().replace("_finger", "") for landmark in solutions.hands.HandLandmark]
+    hand = [
+        landmark.name.lower().replace("_finger", "") for landmark in solutions.hands.HandLandmark
+    ]
     assert [name.removeprefix("left_hand_") for name in MEDIAPIPE_75.joints[33:54]] == hand
     bones = {frozenset(bone) for bone in MEDIAPIPE_75.bones}
     assert {frozenset(bone) for bone in solutions.pose.POSE_CONNECTIONS} <= bones
@@ -71,7 +83,9 @@ def test_the_names_of_mediapipes_own_pose_and_hand_are_ours():
     theirs = {frozenset(bone) for bone in solutions.face_mesh_connections.FACEMESH_TESSELATION}
     ours = {frozenset(bone) for bone in MEDIAPIPE_543.bones if max(bone) < 468}
     # Six of their 1,322 edges have no mirror image; the mesh here leaves them out.
-    lonely = {edge for edge in theirs if frozenset(MEDIAPIPE_543.mirror[i] for i in edge) not in theirs}
+    lonely = {
+        edge for edge in theirs if frozenset(MEDIAPIPE_543.mirror[i] for i in edge) not in theirs
+    }
     assert ours == theirs - lonely
     assert (len(theirs), len(lonely)) == (1322, 6)
 
@@ -111,7 +125,9 @@ def test_left_becomes_right_by_name(layout):
     swap = {"left": "right", "right": "left"}
     for name, image in zip(layout.joints, layout.mirror, strict=True):
         if not name.startswith("face"):
-            assert layout.joints[image] == "_".join(swap.get(word, word) for word in name.split("_"))
+            assert layout.joints[image] == "_".join(
+                swap.get(word, word) for word in name.split("_")
+            )
 
 
 def test_the_corners_of_the_mouth_swap():
@@ -126,7 +142,16 @@ def test_the_corners_of_the_mouth_swap():
 def test_face_regions_cover_the_mesh_and_mirror_onto_one_another():
     regions = face_regions()
     assert sorted(i for points in regions.values() for i in points) == list(range(468))
-    assert set(regions) == {"lips", "left_eye", "right_eye", "left_brow", "right_brow", "oval", "nose", "skin"}
+    assert set(regions) == {
+        "lips",
+        "left_eye",
+        "right_eye",
+        "left_brow",
+        "right_brow",
+        "oval",
+        "nose",
+        "skin",
+    }
     swap = {"left": "right", "right": "left"}
     for region, points in regions.items():
         image = "_".join(swap.get(word, word) for word in region.split("_"))
@@ -136,7 +161,9 @@ def test_face_regions_cover_the_mesh_and_mirror_onto_one_another():
     assert 33 in regions["right_eye"]
 
 
-@pytest.mark.parametrize("layout", [MEDIAPIPE_543, MEDIAPIPE_75, NTU_25, KINECT_20], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "layout", [MEDIAPIPE_543, MEDIAPIPE_75, NTU_25, KINECT_20], ids=lambda s: s.name
+)
 def test_the_graph_is_connected(layout):
     matrix = layout.adjacency > 0
     reached = np.zeros(len(layout), bool)
@@ -147,7 +174,9 @@ def test_the_graph_is_connected(layout):
 
 
 @pytest.mark.parametrize(
-    ("layout", "joints", "bones"), [(NTU_25, 25, 24), (KINECT_20, 20, 19), (HANDS_42, 42, 2 * 23)], ids=lambda s: str(s)
+    ("layout", "joints", "bones"),
+    [(NTU_25, 25, 24), (KINECT_20, 20, 19), (HANDS_42, 42, 2 * 23)],
+    ids=lambda s: str(s),
 )
 def test_sizes_of_the_small_layouts(layout, joints, bones):
     assert (len(layout), len(layout.bones)) == (joints, bones)
@@ -155,9 +184,21 @@ def test_sizes_of_the_small_layouts(layout, joints, bones):
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("all", 543), ("118", 118), ("body", 75), ("upper", 50), ("hands", 42), ("pose", 33), ("left_hand", 21),
-     ("face", 468), ("pose+hands", 75), ("left_hand+right_hand", 42), ("hands+hands", 42), ("upper+118", 126)],
-)  # fmt: skip
+    [
+        ("all", 543),
+        ("118", 118),
+        ("body", 75),
+        ("upper", 50),
+        ("hands", 42),
+        ("pose", 33),
+        ("left_hand", 21),
+        ("face", 468),
+        ("pose+hands", 75),
+        ("left_hand+right_hand", 42),
+        ("hands+hands", 42),
+        ("upper+118", 126),
+    ],
+)
 def test_sizes_of_selections(name, size):
     chosen = MEDIAPIPE_543.selection(name)
     assert len(chosen) == size
@@ -166,7 +207,9 @@ def test_sizes_of_selections(name, size):
 
 def test_selections_of_other_layouts():
     assert MEDIAPIPE_543.select("body").joints == MEDIAPIPE_75.joints
-    assert {frozenset(b) for b in MEDIAPIPE_543.select("body").bones} == {frozenset(b) for b in MEDIAPIPE_75.bones}
+    assert {frozenset(b) for b in MEDIAPIPE_543.select("body").bones} == {
+        frozenset(b) for b in MEDIAPIPE_75.bones
+    }
     assert MEDIAPIPE_543.select("hands").joints == HANDS_42.joints
     assert len(FACE_HANDS_43.selection("body")) == 43
     assert MEDIAPIPE_75.select("all") is MEDIAPIPE_75
@@ -200,7 +243,9 @@ def test_layouts_are_found_by_name_with_their_selection():
     assert skeleton("ntu-25") is NTU_25
     assert skeleton("mediapipe-543/hands").joints == HANDS_42.joints
     assert skeleton(MEDIAPIPE_543.select("118").name).joints == MEDIAPIPE_543.select("118").joints
-    with pytest.raises(SettingsError, match="skeleton 'openpose' is unknown; choose from mediapipe-543"):
+    with pytest.raises(
+        SettingsError, match="skeleton 'openpose' is unknown; choose from mediapipe-543"
+    ):
         skeleton("openpose/hands")
     with pytest.raises(SettingsError, match="no selection 'feet'"):
         skeleton("mediapipe-543/feet")

@@ -11,7 +11,8 @@ from signlib.errors import ManifestError
 
 def test_an_stm(tmp_path):
     (tmp_path / "a.stm").write_text(
-        ";; comment\na 1 S1 0.0 1.79769e+308 ICH  OSTERN\n\nb 1 S2 1.5 2.25 WARM\nc 1 S2 0 1.79769e+308\n"
+        ";; comment\na 1 S1 0.0 1.79769e+308 ICH  OSTERN\n\nb 1 S2 1.5 2.25 WARM\nc 1 S2 0"
+        " 1.79769e+308\n"
     )
     assert read_stm(tmp_path / "a.stm").to_numpy().tolist() == [
         ["a", "1", "S1", 0.0, math.inf, "ICH OSTERN"],
@@ -23,7 +24,10 @@ def test_an_stm(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a 1 S 0.0\n", r"a\.stm, line 1: 'a 1 S 0\.0' is not 'clip channel signer start end glosses'"),
+        (
+            "a 1 S 0.0\n",
+            r"a\.stm, line 1: 'a 1 S 0\.0' is not 'clip channel signer start end glosses'",
+        ),
         ("a 1 S 0 x A\n", "line 1"),
         ("\na 1 S 2 1 A\n", "line 2: a sentence from 2.0 s to 1.0 s"),
         ("a 1 S nan 1 A\n", "from nan s"),
@@ -44,14 +48,19 @@ def test_a_ctm_is_ordered_by_time_and_may_lack_a_clip(tmp_path):
     found = read_ctm(tmp_path / "a.ctm")
     assert found == {"b": ["EINS", "ZWEI", "DREI"], "a": ["ICH"]}
     assert hypotheses_of(["a", "c", "b"], found) == [["ICH"], [], ["EINS", "ZWEI", "DREI"]]
-    with pytest.raises(ManifestError, match=r"the ctm has 1 clips that the references lack \(first 'b'\)"):
+    with pytest.raises(
+        ManifestError, match=r"the ctm has 1 clips that the references lack \(first 'b'\)"
+    ):
         hypotheses_of(["a"], found)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a 1 0.0 0.1\n", r"a\.ctm, line 1: 'a 1 0\.0 0\.1' is not 'clip channel start length gloss'"),
+        (
+            "a 1 0.0 0.1\n",
+            r"a\.ctm, line 1: 'a 1 0\.0 0\.1' is not 'clip channel start length gloss'",
+        ),
         ("\na 1 x 0.1 A\n", "line 2"),
         ("a 1 nan 0.1 A\n", "a gloss that starts at nan s"),
     ],
@@ -71,7 +80,10 @@ def test_what_is_written_is_read_back(tmp_path):
     )
     write_stm(tmp_path / "a.stm", table)
     read = read_stm(tmp_path / "a.stm")
-    assert read[["clip", "signer", "glosses"]].to_numpy().tolist() == [["a", "S1", "ICH OSTERN"], ["b", "unknown", ""]]
+    assert read[["clip", "signer", "glosses"]].to_numpy().tolist() == [
+        ["a", "S1", "ICH OSTERN"],
+        ["b", "unknown", ""],
+    ]
     assert (read["end"] == math.inf).all()
 
 
@@ -79,4 +91,7 @@ def test_spaces_would_not_be_read_back(tmp_path):
     with pytest.raises(ManifestError, match="'ICH BIN' cannot stand"):
         write_ctm(tmp_path / "a.ctm", {"a": ["ICH BIN"]})
     with pytest.raises(ManifestError, match="'my clip' cannot stand"):
-        write_stm(tmp_path / "a.stm", pd.DataFrame({"clip": ["my clip"], "signer": ["S"], "glosses": ["A"]}))
+        write_stm(
+            tmp_path / "a.stm",
+            pd.DataFrame({"clip": ["my clip"], "signer": ["S"], "glosses": ["A"]}),
+        )

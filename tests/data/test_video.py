@@ -1,4 +1,6 @@
-"""Frames that can be told apart, so that every index is worked out by hand; and every way a file can be bad."""
+"""Frames that can be told apart, so that every index is worked out by hand; and every way a file
+can be bad.
+"""
 
 import av
 import numpy as np
@@ -6,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signlib.data.video import VideoInfo, iter_frames, probe, read_frames, sample_indices, write_video
+from signlib.data.video import (
+    VideoInfo,
+    iter_frames,
+    probe,
+    read_frames,
+    sample_indices,
+    write_video,
+)
 from signlib.errors import DiskError, SettingsError, VideoError
 
 STEP = 10  # grey levels between two frames, more than H.264 loses
@@ -88,7 +97,10 @@ def test_resampled_segments_keep_their_length_in_time(frames, rate, fps, seed):
 
 
 def test_a_random_window_moves_with_its_seed():
-    starts = {int(sample_indices(100, sampling="contiguous", count=10, seed=seed)[0]) for seed in range(20)}
+    starts = {
+        int(sample_indices(100, sampling="contiguous", count=10, seed=seed)[0])
+        for seed in range(20)
+    }
     assert len(starts) > 10
     assert max(starts) <= 90
 
@@ -145,7 +157,9 @@ def test_colours_stay_where_they_are(tmp_path):
     assert got[32, 56].max() < 12
 
 
-@pytest.mark.parametrize(("size", "shape"), [((24, 16), (16, 24)), (24, (16, 24)), (480, (32, 48)), (7, (5, 7))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [((24, 16), (16, 24)), (24, (16, 24)), (480, (32, 48)), (7, (5, 7))]
+)
 def test_frames_are_scaled_while_decoding(film, size, shape):
     frames = read_frames(film, end=3, size=size)
     assert frames.shape == (3, *shape, 3)
@@ -183,7 +197,11 @@ def test_containers_that_do_not_count_their_frames_are_counted(film, tmp_path, s
 def test_a_file_that_is_no_video_is_named(tmp_path):
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "text.mp4").write_text("clip,file\n")
-    for name, says in [("none.mp4", "does not exist"), ("empty.mp4", "0 bytes"), ("text.mp4", "no readable video")]:
+    for name, says in [
+        ("none.mp4", "does not exist"),
+        ("empty.mp4", "0 bytes"),
+        ("text.mp4", "no readable video"),
+    ]:
         for read in (probe, read_frames, lambda path: list(iter_frames(path))):
             with pytest.raises(VideoError, match=rf"{name}.*{says}"):
                 read(tmp_path / name)
@@ -192,7 +210,9 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
 def test_a_file_of_sound_only_is_refused(tmp_path):
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=8000)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
         container.mux(stream.encode())
@@ -212,7 +232,11 @@ def test_a_video_without_a_frame_is_refused(tmp_path):
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95, 0.999])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_file_that_is_cut_off_is_never_silently_shorter(noise, tmp_path, suffix, share):
-    whole = remuxed(noise, tmp_path / f"whole{suffix}", **({"movflags": "faststart"} if suffix == ".mp4" else {}))
+    whole = remuxed(
+        noise,
+        tmp_path / f"whole{suffix}",
+        **({"movflags": "faststart"} if suffix == ".mp4" else {}),
+    )
     data = whole.read_bytes()
     cut = tmp_path / f"cut{suffix}"
     cut.write_bytes(data[: int(len(data) * share)])
@@ -279,4 +303,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_a_real_file_says_what_it_holds(real_data):
-    assert probe(real_data("slovak") / "1_Ahoj.mp4") == VideoInfo(width=852, height=480, fps=25.0, frames=89)
+    assert probe(real_data("slovak") / "1_Ahoj.mp4") == VideoInfo(
+        width=852, height=480, fps=25.0, frames=89
+    )

@@ -13,7 +13,9 @@ from signlib.decoding.language_model import train_model
 from signlib.errors import ClipError, SettingsError
 
 GLOSSES = ["A", "B", "C"]
-MODEL = train_model([list("ABCAB"), list("AABC"), list("CCAB"), list("B"), list("ABABAC")] * 2 + [list("BACA")], 3)
+MODEL = train_model(
+    [list("ABCAB"), list("AABC"), list("CCAB"), list("B"), list("ABABAC")] * 2 + [list("BACA")], 3
+)
 WEIGHTS = [(0, 0), (0, 0.7), (0.8, 0), (0.5, 1.3), (0.5, -1.3)]
 SIZES = st.tuples(st.integers(0, 5), st.integers(2, 4), st.integers(0, 10**6))
 
@@ -58,9 +60,15 @@ def test_greedy_reads_only_real_frames():
 
 @given(st.lists(st.integers(1, 3), max_size=5))
 def test_needed_frames_is_the_shortest_path_that_says_it(target):
-    shortest = next(
-        size for size in range(12) if any(collapse(path) == target for path in product(range(4), repeat=size))
-    ) if len(target) < 4 else None  # fmt: skip
+    shortest = (
+        next(
+            size
+            for size in range(12)
+            if any(collapse(path) == target for path in product(range(4), repeat=size))
+        )
+        if len(target) < 4
+        else None
+    )
     if shortest is not None:
         assert needed_frames(target) == shortest
 
@@ -69,7 +77,8 @@ def test_clips_that_are_too_short_are_named():
     targets = [[1, 2], [1, 1, 2], [2]]
     check_lengths([2, 4, 1], targets, ["a", "b", "c"])
     with pytest.raises(
-        ClipError, match=r"clip 'b' has 3 frames after down-sampling, its glosses need 4 \(2 such clips\)"
+        ClipError,
+        match=r"clip 'b' has 3 frames after down-sampling, its glosses need 4 \(2 such clips\)",
     ):
         check_lengths([2, 3, 0], targets, ["a", "b", "c"])
 
@@ -80,9 +89,13 @@ def test_the_same_gloss_twice_needs_a_blank_between():
     assert prefix_search(certain, 10)[0].classes == (1, 1)
     certain[1] = [-20, 0]
     assert prefix_search(certain, 10)[0].classes == (1,)
-    # half blank, half A in both frames: A A A, A blank, blank A, A A read A; only blank blank reads nothing
+    # half blank, half A in both frames: A A A, A blank, blank A, A A read A; only blank blank reads
+    # nothing
     half = np.log(np.full((2, 2), 0.5))
-    assert [(h.classes, pytest.approx(np.exp(h.score))) for h in prefix_search(half, 10)] == [((1,), 0.75), ((), 0.25)]
+    assert [(h.classes, pytest.approx(np.exp(h.score))) for h in prefix_search(half, 10)] == [
+        ((1,), 0.75),
+        ((), 0.25),
+    ]
 
 
 def searches(alpha: float, beta: float, beam: int, glosses: list[str]):
@@ -99,9 +112,11 @@ def test_every_engine_finds_every_reading(sizes, weights):
     frames, (alpha, beta) = random_frames(*sizes), weights
     glosses = GLOSSES[: sizes[1] - 1]
     expected = {
-        reading: score
-        + beta * len(reading)
-        + (alpha * MODEL.sentence([glosses[k - 1] for k in reading]) if alpha else 0)
+        reading: (
+            score
+            + beta * len(reading)
+            + (alpha * MODEL.sentence([glosses[k - 1] for k in reading]) if alpha else 0)
+        )
         for reading, score in every_reading(frames).items()
     }
     for search in searches(alpha, beta, 1000, glosses):
@@ -122,7 +137,9 @@ def test_the_fast_search_is_the_plain_one(length, seed, beam, weights):
     glosses = [*GLOSSES, "D", "E", "F", "G"]
     frames = random_frames(length, 8, seed, spread=3)
     plain, fast, _ = searches(alpha, beta, beam, glosses)
-    assert [(h.classes, pytest.approx(h.score)) for h in plain(frames)] == [(h.classes, h.score) for h in fast(frames)]
+    assert [(h.classes, pytest.approx(h.score)) for h in plain(frames)] == [
+        (h.classes, h.score) for h in fast(frames)
+    ]
 
 
 def test_a_narrow_beam_of_ours_reaches_as_far_as_a_wider_one_of_flashlight():
@@ -184,7 +201,9 @@ def test_a_model_that_knows_other_glosses():
     frames = random_frames(4, 5, 3)
     plain = prefix_search(frames, 50, [*GLOSSES, "D"], MODEL, 0.8, 0.1)
     fast = BeamSearch([*GLOSSES, "D"], 50, MODEL, 0.8, 0.1)(frames)
-    assert [(h.classes, pytest.approx(h.score)) for h in plain] == [(h.classes, h.score) for h in fast]
+    assert [(h.classes, pytest.approx(h.score)) for h in plain] == [
+        (h.classes, h.score) for h in fast
+    ]
 
 
 @pytest.mark.parametrize(
@@ -202,5 +221,7 @@ def test_what_is_refused(arguments, message):
 
 
 def test_scores_of_another_vocabulary_are_refused():
-    with pytest.raises(SettingsError, match=r"shape \(5, 6\) are not \(T, 4\): 3 glosses and the blank"):
+    with pytest.raises(
+        SettingsError, match=r"shape \(5, 6\) are not \(T, 4\): 3 glosses and the blank"
+    ):
         BeamSearch(GLOSSES)(random_frames(5, 6, 0))

@@ -17,23 +17,31 @@ CORPORA = st.lists(st.text("ABC", max_size=6).map(list), min_size=1, max_size=25
 
 
 def test_unigrams_by_hand():
-    # A twice, B once, the end three times: 1, 0.5 and 1.5 of 6 are taken and spread over A, B, end and unknown
+    # A twice, B once, the end three times: 1, 0.5 and 1.5 of 6 are taken and spread over A, B, end
+    # and unknown
     model = train_model([["A"], ["A"], ["B"]], order=1)
     found = {word: math.exp(model.log_probability(word)) for word in ("A", "B", END, UNKNOWN)}
-    assert found == pytest.approx({"A": 1 / 6 + 1 / 8, "B": 0.5 / 6 + 1 / 8, END: 1.5 / 6 + 1 / 8, UNKNOWN: 1 / 8})
+    assert found == pytest.approx(
+        {"A": 1 / 6 + 1 / 8, "B": 0.5 / 6 + 1 / 8, END: 1.5 / 6 + 1 / 8, UNKNOWN: 1 / 8}
+    )
     assert math.exp(model.sentence(["A", "X"])) == pytest.approx((7 / 24) * (1 / 8) * (3 / 8))
-    assert model.perplexity([["A", "X"]]) == pytest.approx(((7 / 24) * (1 / 8) * (3 / 8)) ** (-1 / 3))
+    assert model.perplexity([["A", "X"]]) == pytest.approx(
+        ((7 / 24) * (1 / 8) * (3 / 8)) ** (-1 / 3)
+    )
 
 
 def test_bigrams_by_hand():
-    # "A B" twice and "C B" once. One word stands before A and before C, two before B, one before the end.
+    # "A B" twice and "C B" once. One word stands before A and before C, two before B, one before
+    # the end.
     model = train_model([["A", "B"], ["A", "B"], ["C", "B"]], order=2)
     unigram = {"A": 0.5 / 5, "C": 0.5 / 5, "B": 1 / 5, END: 0.5 / 5}
     left = (0.5 + 0.5 + 1 + 0.5) / 5 / 5  # spread over A, B, C, end and unknown
     # after the start: A twice (1 is taken), C once (0.5), of 3
     expected = (2 - 1) / 3 + (1.5 / 3) * (unigram["A"] + left)
     assert math.exp(model.log_probability("A", [START])) == pytest.approx(expected)
-    assert math.exp(model.log_probability("B", [START])) == pytest.approx((1.5 / 3) * (unigram["B"] + left))
+    assert math.exp(model.log_probability("B", [START])) == pytest.approx(
+        (1.5 / 3) * (unigram["B"] + left)
+    )
     assert math.exp(model.log_probability("X", [START])) == pytest.approx((1.5 / 3) * left)
 
 
@@ -44,7 +52,8 @@ class Plain:
         padded = [(START, *text, END) for text in texts]
         self.words = sorted({w for text in padded for w in text} - {START}) + [UNKNOWN]
         self.raw = [
-            Counter(text[i : i + n] for text in padded for i in range(len(text) - n + 1)) for n in range(1, order + 2)
+            Counter(text[i : i + n] for text in padded for i in range(len(text) - n + 1))
+            for n in range(1, order + 2)
         ]
         self.counts = []
         for n in range(1, order + 1):
@@ -52,7 +61,9 @@ class Plain:
                 counted = dict(self.raw[n - 1])
             else:
                 counted = Counter(gram[1:] for gram in self.raw[n])
-                counted |= {gram: self.raw[n - 1][gram] for gram in self.raw[n - 1] if gram[0] == START}
+                counted |= {
+                    gram: self.raw[n - 1][gram] for gram in self.raw[n - 1] if gram[0] == START
+                }
             counted.pop((START,), None)
             self.counts.append(counted)
 
@@ -166,5 +177,8 @@ def test_real_gloss_sentences(real_data):
     rng = np.random.default_rng(0)
     for text in rng.choice(np.array(train, dtype=object), 5):
         place = int(rng.integers(len(text)))
-        total = sum(math.exp(models[2].log_probability(word, [START, *text[:place]])) for word in models[2].words)
+        total = sum(
+            math.exp(models[2].log_probability(word, [START, *text[:place]]))
+            for word in models[2].words
+        )
         assert total == pytest.approx(1)

@@ -37,7 +37,9 @@ def test_top_k_is_that_of_scikit_learn_without_ties():
     rng = np.random.default_rng(0)
     scores, targets = rng.normal(size=(200, 9)), rng.integers(0, 9, 200)
     for k in (1, 2, 5):
-        assert top_k(scores, targets, k).mean() == top_k_accuracy_score(targets, scores, k=k, labels=range(9))
+        assert top_k(scores, targets, k).mean() == top_k_accuracy_score(
+            targets, scores, k=k, labels=range(9)
+        )
 
 
 def test_scores_that_are_no_numbers_are_no_hits():
@@ -48,7 +50,12 @@ def test_scores_that_are_no_numbers_are_no_hits():
 
 def test_wilson_has_the_known_values():
     # Newcombe 1998, table I, method 3: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
-    known = {(81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0, 0.1611), (1, 29): (0.0061, 0.1718)}
+    known = {
+        (81, 263): (0.2553, 0.3662),
+        (15, 148): (0.0624, 0.1605),
+        (0, 20): (0, 0.1611),
+        (1, 29): (0.0061, 0.1718),
+    }
     for (hits, n), (low, high) in known.items():
         found = wilson_interval(np.arange(n) < hits)
         assert found == pytest.approx((100 * low, 100 * high), abs=0.006)
@@ -70,7 +77,10 @@ def test_two_groups_are_resampled_as_worked_out_by_hand():
     correct, groups = np.array([1, 1, 1, 0, 0, 0], bool), list("aaabbb")
     assert cluster_interval(correct, groups) == (0, 100)
     # Groups of differing size: ab gives 3 of 4, not the mean of the groups' shares.
-    rng_free = {cluster_interval(np.array([1, 1, 1, 0], bool), list("aaab"), resamples=1, seed=s)[0] for s in range(40)}
+    rng_free = {
+        cluster_interval(np.array([1, 1, 1, 0], bool), list("aaab"), resamples=1, seed=s)[0]
+        for s in range(40)
+    }
     assert rng_free == {0.0, 75.0, 100.0}
 
 

@@ -28,6 +28,10 @@ def test_distances_by_hand():
 
 def test_scikit_learn_finds_the_same_neighbours():
     rng = np.random.default_rng(0)
-    train, test, glosses = rng.normal(size=(60, 5)), rng.normal(size=(40, 5)), rng.integers(7, size=60)
+    train, test, glosses = (
+        rng.normal(size=(60, 5)),
+        rng.normal(size=(40, 5)),
+        rng.integers(7, size=60),
+    )
     theirs = KNeighborsClassifier(1).fit(train, glosses).predict(test)
     np.testing.assert_array_equal(class_distances(train, glosses, test, 7).argmin(1), theirs)

@@ -1,4 +1,6 @@
-"""Word error rate worked out by hand, against every alignment there is, and against sclite's own report."""
+"""Word error rate worked out by hand, against every alignment there is, and against sclite's own
+report.
+"""
 
 from functools import cache
 
@@ -12,7 +14,9 @@ from signlib.data.transcripts import hypotheses_of, read_ctm, read_stm
 from signlib.errors import InputError, SettingsError
 from signlib.evaluation import wer
 
-SENTENCES = st.lists(st.tuples(st.text("ABC", max_size=6), st.text("ABC", max_size=6)), min_size=1, max_size=5)
+SENTENCES = st.lists(
+    st.tuples(st.text("ABC", max_size=6), st.text("ABC", max_size=6)), min_size=1, max_size=5
+)
 
 
 def counts(reference: str, hypothesis: str, weights: str) -> tuple[int, int, int]:
@@ -78,17 +82,24 @@ def test_an_alignment_reads_both_sentences(pairs):
         assert "".join(steps["hypothesis"]) == hypothesis
         for step in steps.itertuples():
             kind = (
-                wer.HIT if step.reference == step.hypothesis
-                else wer.DELETION if not step.hypothesis
-                else wer.INSERTION if not step.reference
-                else wer.SUBSTITUTION
-            )  # fmt: skip
+                wer.HIT
+                if step.reference == step.hypothesis
+                else (
+                    wer.DELETION
+                    if not step.hypothesis
+                    else wer.INSERTION
+                    if not step.reference
+                    else wer.SUBSTITUTION
+                )
+            )
             assert step.kind == kind
 
 
 def test_sentences_do_not_see_one_another(monkeypatch):
     rng = np.random.default_rng(0)
-    texts = [["".join(rng.choice(list("ABCD"), rng.integers(12))) for _ in range(50)] for _ in range(2)]
+    texts = [
+        ["".join(rng.choice(list("ABCD"), rng.integers(12))) for _ in range(50)] for _ in range(2)
+    ]
     whole = wer.alignment(*texts)
     monkeypatch.setattr(wer, "_CHUNK", 7)
     assert wer.alignment(*texts).equals(whole)
@@ -97,15 +108,22 @@ def test_sentences_do_not_see_one_another(monkeypatch):
 
 
 def test_the_rate_is_of_sums_and_is_not_capped():
-    references, hypotheses = [["A"], "A B C D E F G H I".split()], ["X Y Z".split(), "A B C D E F G H I".split()]
-    assert wer.edits(references, hypotheses).rate == pytest.approx(30)  # the mean of the sentences would be 150
+    references, hypotheses = (
+        [["A"], "A B C D E F G H I".split()],
+        ["X Y Z".split(), "A B C D E F G H I".split()],
+    )
+    assert wer.edits(references, hypotheses).rate == pytest.approx(
+        30
+    )  # the mean of the sentences would be 150
     assert wer.edits(references[:1], hypotheses[:1]).rate == 300
     with pytest.raises(InputError, match="hold no words"):
         _ = wer.edits([[]], [["A"]]).rate
 
 
 def test_what_is_refused():
-    with pytest.raises(SettingsError, match="weights 'nist' are unknown; choose from levenshtein, sclite"):
+    with pytest.raises(
+        SettingsError, match="weights 'nist' are unknown; choose from levenshtein, sclite"
+    ):
         wer.edits([["A"]], [["A"]], "nist")
     with pytest.raises(InputError, match="2 references but 1 hypotheses"):
         wer.edits([["A"], ["B"]], [["A"]])
@@ -143,11 +161,25 @@ def test_sclites_own_counts_on_real_hypotheses(real_data):
     heard = [simplify(glosses) for glosses in raw]
     found = wer.edits(references, heard)
     assert str(found) == "32.31 % (1,790 errors of 5,540 words: 963 sub, 685 del, 142 ins)"
-    assert wer.word_errors(references, heard).sum() == wer.edits(references, heard, "levenshtein").errors.sum() == 1790
+    assert (
+        wer.word_errors(references, heard).sum()
+        == wer.edits(references, heard, "levenshtein").errors.sum()
+        == 1790
+    )
     assert wer.edits(references, raw).errors.sum() > 1790
     # its report by signer, and its list of confusions
-    report = {"Signer01": 461, "Signer02": 25, "Signer03": 115, "Signer04": 211, "Signer05": 332, "Signer06": 30,
-              "Signer07": 376, "Signer08": 179, "Signer09": 61, "all": 1790}  # fmt: skip
+    report = {
+        "Signer01": 461,
+        "Signer02": 25,
+        "Signer03": 115,
+        "Signer04": 211,
+        "Signer05": 332,
+        "Signer06": 30,
+        "Signer07": 376,
+        "Signer08": 179,
+        "Signer09": 61,
+        "all": 1790,
+    }
     by_signer = wer.by_signer(found, table["signer"])
     assert by_signer[["substitutions", "deletions", "insertions"]].sum(axis=1).to_dict() == report
     confused = wer.confusions(wer.alignment(references, heard))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from signlib.corpora.nw_ucla import read_clips
 from signlib.data.ntu60 import read_skeleton
-from signlib.data.nw_ucla import read_clips
 from signlib.data.skeletons import HANDS_42, KINECT_20, NTU_25
 from signlib.errors import ClipError, SettingsError
 from signlib.features.actors import axes_of, held, in_own_axes, main_actors, motion, turn_back
@@ -19,7 +19,9 @@ ALONE, TOGETHER = (WORLD.clip(name) for name in (NAMES[0], NAMES[-1]))
 def turned(joints, degrees):
     """The same people after the whole room turned about the vertical through the origin."""
     angle = np.deg2rad(degrees)
-    turn = np.array([[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]])
+    turn = np.array(
+        [[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]]
+    )
     return (joints.astype(float) @ turn).astype(np.float32)
 
 
@@ -76,7 +78,9 @@ def test_the_sign_matters():
     facing_us = in_own_axes(ALONE, AXES)
     away = turned(facing_us, 30)
     assert abs(facing(away)) == pytest.approx(30, abs=1e-2)
-    right, wrong = (away[:, :1] @ turn for turn in (turn_back(away[:, 0], AXES), turn_back(away[:, 0], AXES).T))
+    right, wrong = (
+        away[:, :1] @ turn for turn in (turn_back(away[:, 0], AXES), turn_back(away[:, 0], AXES).T)
+    )
     assert facing(right) == pytest.approx(0, abs=1e-3)
     assert abs(facing(wrong)) == pytest.approx(60, abs=1e-2)
 
@@ -85,7 +89,9 @@ def test_two_cameras_agree_on_who_stands_where_only_when_aligned():
     exact = ActionCorpus([58], performers=3, cameras=2, repetitions=1, hardness=0)
     one, two = (exact.clip(f"S001C{camera:03d}P001R001A058") for camera in (1, 2))
     np.testing.assert_allclose(in_own_axes(one, AXES), in_own_axes(two, AXES), atol=1e-4)
-    apart = np.nanmax(np.abs(in_own_axes(one, AXES, align=False) - in_own_axes(two, AXES, align=False)))
+    apart = np.nanmax(
+        np.abs(in_own_axes(one, AXES, align=False) - in_own_axes(two, AXES, align=False))
+    )
     assert apart > 0.5
 
 
@@ -122,11 +128,15 @@ def test_the_real_ntu_clip_faces_us_afterwards(real_data):
     assert joints.shape == (103, 1, 25, 3)
     assert facing(in_own_axes(joints, AXES)) == pytest.approx(0, abs=1e-3)
     for degrees in (-40, 25):
-        np.testing.assert_allclose(in_own_axes(turned(joints, degrees), AXES), in_own_axes(joints, AXES), atol=1e-4)
+        np.testing.assert_allclose(
+            in_own_axes(turned(joints, degrees), AXES), in_own_axes(joints, AXES), atol=1e-4
+        )
 
 
 def test_alignment_brings_two_real_views_of_one_performance_together(real_data):
-    """The same take from two sensors: after turning, first poses lie nearer than before, in most takes."""
+    """The same take from two sensors: after turning, first poses lie nearer than before, in most
+    takes.
+    """
     file = read_clips(real_data("nw-ucla"))
     table, axes = file.manifest, axes_of(KINECT_20)
     takes = table.groupby(["action", "subject", "episode"])["clip"].agg(list)
@@ -134,10 +144,14 @@ def test_alignment_brings_two_real_views_of_one_performance_together(real_data):
     for one, two in (clips for clips in takes if len(clips) == 2):
         apart = []
         for align in (True, False):
-            first, second = (in_own_axes(file.points[clip][:, None], axes, align)[:5].mean(0) for clip in (one, two))
+            first, second = (
+                in_own_axes(file.points[clip][:, None], axes, align)[:5].mean(0)
+                for clip in (one, two)
+            )
             apart.append(np.linalg.norm(first - second, axis=-1).mean())
         gains.append(apart[1] - apart[0])
-    # A sensor guesses shoulders that it does not see, so the angle is rough: 64 % of the takes gain.
+    # A sensor guesses shoulders that it does not see, so the angle is rough: 64 % of the takes
+    # gain.
     assert len(gains) > 450
     assert np.mean(np.array(gains) > 0) > 0.6
     assert np.mean(gains) > 0

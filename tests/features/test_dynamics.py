@@ -1,4 +1,6 @@
-"""6,516 features and their reduction: by hand, against scikit-learn, and what whitening does to noise."""
+"""6,516 features and their reduction: by hand, against scikit-learn, and what whitening does to
+noise.
+"""
 
 import numpy as np
 import pytest
@@ -65,8 +67,13 @@ def test_each_part_reads_its_own_columns(skeleton):
         points[:, list(skeleton.parts.get(part, ()))] = value
     frame = dynamics(np.repeat(points, 3, axis=0) * np.arange(1, 4)[:, None, None])[2]
     columns = part_columns(skeleton, 4)
-    assert list(columns) == [part for part in ("pose", "hands", "face") if part != "face" or "face" in skeleton.parts]
-    own = {part: set(np.concatenate([frame[a:b] for a, b in ranges])) for part, ranges in columns.items()}
+    assert list(columns) == [
+        part for part in ("pose", "hands", "face") if part != "face" or "face" in skeleton.parts
+    ]
+    own = {
+        part: set(np.concatenate([frame[a:b] for a, b in ranges]))
+        for part, ranges in columns.items()
+    }
     assert own["pose"] == {3.0, 1.0, 0.0}  # three times the value, its change, no change of change
     assert own["hands"] == {6.0, 9.0, 2.0, 3.0, 0.0}
     covered = sorted(k for ranges in columns.values() for a, b in ranges for k in range(a, b))
@@ -77,7 +84,14 @@ def clips(count: int = 6, features: int = 8, rank: int = 3):
     basis = np.random.default_rng(1).normal(size=(rank, features))
     for k in range(count):
         rng = np.random.default_rng(k)
-        yield f"clip{k}", (rng.normal(size=(40 + k, rank)) @ basis + 1e-4 * rng.normal(size=(40 + k, features)) + 5)
+        yield (
+            f"clip{k}",
+            (
+                rng.normal(size=(40 + k, rank)) @ basis
+                + 1e-4 * rng.normal(size=(40 + k, features))
+                + 5
+            ),
+        )
 
 
 def test_it_is_scikit_learns_pca_of_standardised_frames():

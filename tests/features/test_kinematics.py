@@ -62,7 +62,10 @@ def test_the_measures_of_a_clip_by_hand():
 
 def test_scale_and_place_of_the_picture_change_nothing():
     points = moving_hands()
-    one, other = clip_measures(points, HANDS_42, fps=25), clip_measures(0.4 * points + 0.1, HANDS_42, fps=25)
+    one, other = (
+        clip_measures(points, HANDS_42, fps=25),
+        clip_measures(0.4 * points + 0.1, HANDS_42, fps=25),
+    )
     for name, values in one.items():
         np.testing.assert_allclose(other[name], values, rtol=1e-6, atol=1e-6)
 

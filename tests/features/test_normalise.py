@@ -47,7 +47,9 @@ def test_gaps_are_filled_by_run_length():
     points = np.stack([x, x], axis=-1)[:, None]
     filled = fill_gaps(points, 2)[:, 0, 0]
     np.testing.assert_array_equal(filled, [np.nan, 0, 1, 2, np.nan, np.nan, np.nan, 6, np.nan])
-    np.testing.assert_array_equal(fill_gaps(points, 3)[:, 0, 0], [np.nan, 0, 1, 2, 3, 4, 5, 6, np.nan])
+    np.testing.assert_array_equal(
+        fill_gaps(points, 3)[:, 0, 0], [np.nan, 0, 1, 2, 3, 4, 5, 6, np.nan]
+    )
     np.testing.assert_array_equal(fill_gaps(points, 0), points)
 
 
@@ -60,7 +62,9 @@ def test_gaps_are_filled_by_run_length():
 )
 def test_shift_scale_and_roll_of_the_picture_change_nothing(shift, scale, angle, aspect):
     points = clip()
-    points[:, [11, 12], :2] += np.random.default_rng(1).normal(0, 0.03, (12, 2, 2))  # a signer who moves
+    points[:, [11, 12], :2] += np.random.default_rng(1).normal(
+        0, 0.03, (12, 2, 2)
+    )  # a signer who moves
     points[3:9, 33:54] = np.nan
     square = to_square_pixels(points, aspect)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -68,21 +72,31 @@ def test_shift_scale_and_roll_of_the_picture_change_nothing(shift, scale, angle,
     moved[..., 0] = scale * (cos * square[..., 0] - sin * square[..., 1]) + shift[0]
     moved[..., 1] = scale * (sin * square[..., 0] + cos * square[..., 1]) + shift[1]
     moved[..., 2] = scale * square[..., 2]
-    np.testing.assert_allclose(normalise(moved, MEDIAPIPE_75, 1.0), normalise(points, MEDIAPIPE_75, aspect), atol=2e-4)
+    np.testing.assert_allclose(
+        normalise(moved, MEDIAPIPE_75, 1.0), normalise(points, MEDIAPIPE_75, aspect), atol=2e-4
+    )
 
 
 def test_unit_is_the_shoulder_width_and_the_shoulders_are_level():
     points = clip()
     out = normalise(points, MEDIAPIPE_75, aspect=2.0)
-    np.testing.assert_allclose(out[:, MEDIAPIPE_75.index("left_shoulder"), :2], [[0.5, 0]] * 12, atol=1e-6)
-    np.testing.assert_allclose(out[:, MEDIAPIPE_75.index("right_shoulder"), :2], [[-0.5, 0]] * 12, atol=1e-6)
+    np.testing.assert_allclose(
+        out[:, MEDIAPIPE_75.index("left_shoulder"), :2], [[0.5, 0]] * 12, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        out[:, MEDIAPIPE_75.index("right_shoulder"), :2], [[-0.5, 0]] * 12, atol=1e-6
+    )
     np.testing.assert_array_equal(out[..., 3], points[..., 3])
 
 
-@pytest.mark.parametrize("skeleton", [MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42, NTU_25], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "skeleton", [MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42, NTU_25], ids=lambda s: s.name
+)
 def test_mirroring_twice_is_the_clip_itself_and_once_is_not(skeleton):
     points = clip(skeleton)
-    np.testing.assert_allclose(mirror(mirror(points, skeleton, 0.5), skeleton, 0.5), points, atol=1e-6)
+    np.testing.assert_allclose(
+        mirror(mirror(points, skeleton, 0.5), skeleton, 0.5), points, atol=1e-6
+    )
     assert not np.allclose(mirror(points, skeleton, 0.5), points)
 
 
@@ -133,14 +147,20 @@ def test_masks_are_true_where_points_are_real():
 
 def test_a_turned_signer_faces_the_camera_again():
     points = clip(seed=5)
-    points[:, MEDIAPIPE_75.index("left_shoulder"), 2] = points[:, MEDIAPIPE_75.index("right_shoulder"), 2] = 0.1
+    points[:, MEDIAPIPE_75.index("left_shoulder"), 2] = points[
+        :, MEDIAPIPE_75.index("right_shoulder"), 2
+    ] = 0.1
     turned = points.copy()
     cos, sin = np.cos(0.9), np.sin(0.9)
     turned[..., 0] = cos * points[..., 0] - sin * points[..., 2]
     turned[..., 2] = sin * points[..., 0] + cos * points[..., 2]
-    front, oblique = (face_camera(normalise(p, MEDIAPIPE_75), MEDIAPIPE_75) for p in (points, turned))
+    front, oblique = (
+        face_camera(normalise(p, MEDIAPIPE_75), MEDIAPIPE_75) for p in (points, turned)
+    )
     np.testing.assert_allclose(oblique, front, atol=1e-4)
-    assert not np.allclose(normalise(turned, MEDIAPIPE_75), normalise(points, MEDIAPIPE_75), atol=0.1)
+    assert not np.allclose(
+        normalise(turned, MEDIAPIPE_75), normalise(points, MEDIAPIPE_75), atol=0.1
+    )
 
 
 def test_hands_are_moved_to_the_depth_of_their_wrist():

@@ -20,14 +20,19 @@ def test_the_four_streams_are_worked_out_by_hand():
     np.testing.assert_array_equal(found["joint"], POINTS[..., 0])
     np.testing.assert_array_equal(found["bone"], [[-1, 0, 2, 3], [-1, 0, 2, 4], [1, 0, 2, 4]])
     np.testing.assert_array_equal(found["velocity"], [[0, 0, 0, 1], [2, 0, 0, 0], [0, 0, 0, 0]])
-    np.testing.assert_array_equal(found["bone_velocity"], [[0, 0, 0, 1], [2, 0, 0, 0], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(
+        found["bone_velocity"], [[0, 0, 0, 1], [2, 0, 0, 0], [0, 0, 0, 0]]
+    )
 
 
 def test_arrays_and_tensors_give_the_same_in_the_order_asked_for():
     points = np.random.default_rng(0).normal(size=(2, 2, 5, 25, 3)).astype(np.float32)
     names = ("bone_velocity", "joint")
     parents = parents_of(NTU_25)
-    ours, theirs = streams_of(points, parents, names), streams_of(torch.from_numpy(points), parents, names)
+    ours, theirs = (
+        streams_of(points, parents, names),
+        streams_of(torch.from_numpy(points), parents, names),
+    )
     assert ours.shape == (2, 2, 2, 5, 25, 3)
     np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(ours[:, :, 1], points)
@@ -38,7 +43,9 @@ def test_bones_do_not_know_where_a_body_is_nor_velocities_where_it_stands_still(
     points = np.random.default_rng(0).normal(size=(5, 20, 3))
     parents = parents_of(KINECT_20)
     moved = streams_of(points + (3, -1, 2), parents, ("bone", "velocity", "bone_velocity"))
-    np.testing.assert_allclose(moved, streams_of(points, parents, ("bone", "velocity", "bone_velocity")), atol=1e-12)
+    np.testing.assert_allclose(
+        moved, streams_of(points, parents, ("bone", "velocity", "bone_velocity")), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", SKELETONS)
@@ -55,15 +62,20 @@ def test_every_joint_hangs_on_a_bone_and_every_way_ends_in_a_root(name):
 
 def test_middles_of_known_bodies():
     roots = {
-        s.name: [s.joints[i] for i, p in enumerate(parents_of(s)) if i == p] for s in (NTU_25, KINECT_20, HANDS_42)
+        s.name: [s.joints[i] for i, p in enumerate(parents_of(s)) if i == p]
+        for s in (NTU_25, KINECT_20, HANDS_42)
     }
     assert roots == {
-        "ntu-25": ["spine_shoulder"], "kinect-20": ["spine"], "hands-42": ["left_hand_wrist", "right_hand_wrist"],
-    }  # fmt: skip
+        "ntu-25": ["spine_shoulder"],
+        "kinect-20": ["spine"],
+        "hands-42": ["left_hand_wrist", "right_hand_wrist"],
+    }
     assert sum(i == p for i, p in enumerate(parents_of(MEDIAPIPE_543))) == 1
     for skeleton in (NTU_25, KINECT_20, HANDS_42):
         parents = parents_of(skeleton)
-        assert [parents[m] for m in skeleton.mirror] == [skeleton.mirror[p] for p in parents], "left is as right"
+        assert [parents[m] for m in skeleton.mirror] == [skeleton.mirror[p] for p in parents], (
+            "left is as right"
+        )
 
 
 @pytest.mark.parametrize("names", [("joint", "point"), ()])

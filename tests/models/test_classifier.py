@@ -6,11 +6,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from signlib import presets
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
+from signlib.experiments.sizes import count_macs, model_table, video_macs
 from signlib.models.classifier import LandmarkClassifier, parameter_count
-from signlib.recognition import build_model
-from signlib.sizes import count_macs, model_table, video_macs
+from signlib.settings import presets
+from signlib.tasks.recognition import build_model
 
 CORPORA = {"dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27)}
 STATED = {
@@ -43,13 +43,34 @@ def test_the_head_scores_what_the_encoder_says():
 def by_hand(settings, joints: int, classes: int) -> int:
     """The size of a classifier with two hands, added up from its settings."""
     model, axes = settings.model, settings.features.coordinates
-    sizes = {"point": joints * axes, "velocity": joints * axes, "local": 42 * axes, "bone": 40 * axes, "pair": 90}
+    sizes = {
+        "point": joints * axes,
+        "velocity": joints * axes,
+        "local": 42 * axes,
+        "bone": 40 * axes,
+        "pair": 90,
+    }
     features = sum(sizes[stream] for stream in model.streams) + (0 if model.layout == "seed" else 2)
     d, inner = model.width, model.intermediate
     layer = 4 * (d * d + d) + (d * inner + inner) + (inner * d + d) + 4 * d
     if model.layout == "seed":
-        return features * d + d + (1 + 1 + 16) * d + 2 * d + model.layers * layer + d * d + d + d * classes + classes
-    stem = 2 * features + features * d + d + model.stem_blocks * (d * model.stem_kernel + d + 2 * d + d * d + d)
+        return (
+            features * d
+            + d
+            + (1 + 1 + 16) * d
+            + 2 * d
+            + model.layers * layer
+            + d * d
+            + d
+            + d * classes
+            + classes
+        )
+    stem = (
+        2 * features
+        + features * d
+        + d
+        + model.stem_blocks * (d * model.stem_kernel + d + 2 * d + d * d + d)
+    )
     bert = (1 + 1 + model.max_positions) * d + 2 * d + model.layers * layer
     return stem + d + bert + 2 * d * classes + classes
 
@@ -63,7 +84,8 @@ def test_every_stated_size_is_that_of_a_preset():
     [
         name
         for name in presets.PRESETS
-        if name.startswith(("landmarks/", "dgs-30/", "wlasl-50/", "asl-letters/")) and "landmark-" not in name
+        if name.startswith(("landmarks/", "dgs-30/", "wlasl-50/", "asl-letters/"))
+        and "landmark-" not in name
     ],
 )
 def test_a_preset_builds_and_does_one_forward_and_backward(name):
@@ -72,7 +94,11 @@ def test_a_preset_builds_and_does_one_forward_and_backward(name):
     torch.manual_seed(0)
     model = build_model(settings, base, classes)
     frames, joints = settings.features.frames or 20, len(base.select(settings.features.joints))
-    assert parameter_count(model) == by_hand(settings, joints, classes) == STATED.get(name, parameter_count(model))
+    assert (
+        parameter_count(model)
+        == by_hand(settings, joints, classes)
+        == STATED.get(name, parameter_count(model))
+    )
     batch = {
         "points": torch.randn(2, frames, joints, settings.features.coordinates),
         "mask": torch.ones(2, frames, joints, dtype=torch.bool),
@@ -95,8 +121,13 @@ def test_the_table_of_models_names_every_preset_and_size():
     whole = table.loc["autsl/rgb+depth+skeleton"]
     assert whole["parameters"] == 123_797_989
     assert whole[["rgb", "depth", "encoder", "projection", "fusion", "classifier"]].tolist() == [
-        86_225_664, 25_477_632, 10_802_304, 417_408, 640_131, 234_850,
-    ]  # fmt: skip
+        86_225_664,
+        25_477_632,
+        10_802_304,
+        417_408,
+        640_131,
+        234_850,
+    ]
     assert table.loc["autsl/current", ["encoder", "projection"]].tolist() == [2_179_328, 278_272]
     assert table.loc["landmarks/small", "depth"] == ""
     assert table["classes"][["landmarks/seed", "dgs-30/small"]].tolist() == [226, 30]
@@ -106,12 +137,22 @@ def test_multiply_accumulates_of_the_seed_are_those_worked_out_by_hand():
     settings = presets.build("landmarks/seed")
     frames, d, inner = 16, 384, 1536
     layer = frames * (4 * d * d + 2 * d * inner) + 2 * frames * frames * d
-    assert count_macs(settings, MEDIAPIPE_543, 226) == frames * 1086 * d + 6 * layer + d * d + d * 226
+    assert (
+        count_macs(settings, MEDIAPIPE_543, 226) == frames * 1086 * d + 6 * layer + d * d + d * 226
+    )
 
 
 def test_multiply_accumulates_of_a_video_encoder_are_those_torch_counts():
-    sizes = ["rgb.width=32", "rgb.layers=2", "rgb.heads=2", "rgb.intermediate=48", "rgb.weights=", "pictures.size=32",
-             "pictures.patch=8", "pictures.frames=4"]  # fmt: skip
+    sizes = [
+        "rgb.width=32",
+        "rgb.layers=2",
+        "rgb.heads=2",
+        "rgb.intermediate=48",
+        "rgb.weights=",
+        "pictures.size=32",
+        "pictures.patch=8",
+        "pictures.frames=4",
+    ]
     settings = presets.build("autsl/rgb", overrides=sizes)
     encoder = build_model(settings, MEDIAPIPE_543, 5).encoders["rgb"]
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:

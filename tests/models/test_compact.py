@@ -1,4 +1,6 @@
-"""The small network for sentences: its size, what a chunk may see, and the front that makes features of landmarks."""
+"""The small network for sentences: its size, what a chunk may see, and the front that makes
+features of landmarks.
+"""
 
 import pytest
 import torch
@@ -20,7 +22,10 @@ def network(**options):
 def batch(lengths, seed: int = 0, frames: int = 0):
     torch.manual_seed(seed)
     lengths = torch.tensor(lengths)
-    return {"features": torch.randn(len(lengths), frames or int(lengths.max()), SIZE), "lengths": lengths}
+    return {
+        "features": torch.randn(len(lengths), frames or int(lengths.max()), SIZE),
+        "lengths": lengths,
+    }
 
 
 @pytest.mark.parametrize("chunk", [0, 4])
@@ -39,7 +44,9 @@ def test_padding_and_company_change_nothing(chunk):
             "lengths": made["lengths"][row, None],
         }
         torch.testing.assert_close(own(alone)[0], whole[row, :count], atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(own(padded)[row, :count], whole[row, :count], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            own(padded)[row, :count], whole[row, :count], atol=1e-5, rtol=1e-4
+        )
     torch.testing.assert_close(whole.exp().sum(-1), torch.ones(whole.shape[:2]))
 
 
@@ -67,7 +74,10 @@ def test_streams_of_parts_by_hand():
     front = PartStreams({"pose": pose, "hands": hand}, 3, [hand])
     # a point and a velocity of each; hands also have shapes about the wrist, and bones
     assert front.ranges["pose"][0][1] == front.ranges["hands"][0][0]
-    points, mask = torch.randn(1, 4, len(chosen), 3), torch.ones(1, 4, len(chosen), dtype=torch.bool)
+    points, mask = (
+        torch.randn(1, 4, len(chosen), 3),
+        torch.ones(1, 4, len(chosen), dtype=torch.bool),
+    )
     mask[:, 2, hand] = False
     features, present = front(points, mask)
     assert features.shape == (1, 4, front.size)

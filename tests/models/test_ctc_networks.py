@@ -1,4 +1,6 @@
-"""Seed 001's networks: their sizes, and that neither padding nor company nor a missing part changes a clip."""
+"""Seed 001's networks: their sizes, and that neither padding nor company nor a missing part changes
+a clip.
+"""
 
 import numpy as np
 import pytest
@@ -28,9 +30,18 @@ def parts(width: int = 8, **options) -> PartEncoder:
 
 SMALL = {
     "hierarchical": lambda **o: hierarchical(SIZE, PlainOutput(16, CLASSES), 8, **o),
-    "improved": lambda **o: hierarchical(SIZE, PlainOutput(16, CLASSES, 12), 8, (5, 9, 15), residual=True, **o),
+    "improved": lambda **o: hierarchical(
+        SIZE, PlainOutput(16, CLASSES, 12), 8, (5, 9, 15), residual=True, **o
+    ),
     "everything": lambda **o: hierarchical(
-        SIZE, ClusteredOutput(16, clusters()), 8, residual=True, separable=True, multiscale=True, encoder=parts(), **o
+        SIZE,
+        ClusteredOutput(16, clusters()),
+        8,
+        residual=True,
+        separable=True,
+        multiscale=True,
+        encoder=parts(),
+        **o,
     ),
     "separable": lambda **o: hierarchical(SIZE, PlainOutput(16, CLASSES), 8, separable=True, **o),
     "teacher": lambda **o: teacher(SIZE, PlainOutput(16, CLASSES), 8, 2, **o),
@@ -38,7 +49,7 @@ SMALL = {
     "hybrid": lambda **o: hybrid(parts(), ClusteredOutput(8, clusters(), 12, 4), 8, 2, **o),
     "hybrid, windows": lambda **o: hybrid(parts(), PlainOutput(8, CLASSES), 8, 2, "window", 3, **o),
     "hybrid, linear": lambda **o: hybrid(parts(), PlainOutput(8, CLASSES), 8, 2, "linear", **o),
-}  # fmt: skip
+}
 
 
 def without_chance(network: nn.Module) -> nn.Module:
@@ -53,7 +64,10 @@ def without_chance(network: nn.Module) -> nn.Module:
 def batch(lengths, seed: int = 0, frames: int = 0) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
     lengths = torch.tensor(lengths)
-    return {"features": torch.randn(len(lengths), frames or int(lengths.max()), SIZE), "lengths": lengths}
+    return {
+        "features": torch.randn(len(lengths), frames or int(lengths.max()), SIZE),
+        "lengths": lengths,
+    }
 
 
 def test_the_seeds_own_counts():
@@ -73,7 +87,8 @@ def test_sizes_of_phases_2_and_3():
         encoder = PartEncoder(SEED_PARTS, (128, 256, 128), 512, 16)
         made = hybrid(encoder, ClusteredOutput(512, dealt, 1024, 64))
     assert parameter_count(made) == 33_199_793
-    # the seed's own items by hand: two convolutions, two norms and a short cut each; a transformer block
+    # the seed's own items by hand: two convolutions, two norms and a short cut each; a transformer
+    # block
     by_hand = [
         (512 * 3 + 1) * 256 + (256 * 3 + 1) * 256 + 4 * 256 + (512 + 1) * 256,
         2 * (256 * 5 + 1) * 256 + 4 * 256,
@@ -98,9 +113,14 @@ def test_neither_padding_nor_company_changes_a_clip(name, stride):
     order = [2, 0, 3, 1]
     shuffled = network({key: value[order] for key, value in found.items()})
     for row, (length, out) in enumerate(zip(lengths, frames, strict=True)):
-        alone = {"features": found["features"][row : row + 1, :length], "lengths": found["lengths"][row : row + 1]}
+        alone = {
+            "features": found["features"][row : row + 1, :length],
+            "lengths": found["lengths"][row : row + 1],
+        }
         torch.testing.assert_close(together[row, :out], network(alone)[0], atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(together[row, :out], shuffled[order.index(row), :out], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            together[row, :out], shuffled[order.index(row), :out], atol=1e-5, rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("name", ["teacher", "hybrid", "cnn_lstm"])
@@ -128,8 +148,12 @@ def test_classes_sum_to_one_whatever_the_blank_is_given(name):
     rarer = network(batch([6, 3]))
     for scores in (plain, rarer):
         torch.testing.assert_close(scores.logsumexp(-1), torch.zeros(2, 6), atol=1e-5, rtol=0)
-    odds = (plain[..., 0].exp() / (1 - plain[..., 0].exp())) / (rarer[..., 0].exp() / (1 - rarer[..., 0].exp()))
-    torch.testing.assert_close(odds, torch.full((2, 6), np.exp(2.0), dtype=torch.float32), atol=1e-2, rtol=1e-3)
+    odds = (plain[..., 0].exp() / (1 - plain[..., 0].exp())) / (
+        rarer[..., 0].exp() / (1 - rarer[..., 0].exp())
+    )
+    torch.testing.assert_close(
+        odds, torch.full((2, 6), np.exp(2.0), dtype=torch.float32), atol=1e-2, rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("name", ["everything", "hybrid", "hybrid, linear"])
@@ -157,7 +181,9 @@ def test_every_parameter_learns(name):
         optimizer.zero_grad()
         network(batch([9, 7])).pow(2).mean().backward()
         optimizer.step()
-    dead = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    dead = [
+        key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     assert dead == []
 
 
@@ -171,7 +197,11 @@ def test_checkpointing_gives_the_same_gradients_and_statistics_bit_for_bit(name)
         network(batch([9, 7])).pow(2).sum().backward()
         gradients.append([p.grad for p in network.parameters()])
         buffers.append(list(network.buffers()))
-        normed = sum(not torch.equal(b, before[key]) for key, b in network.named_buffers() if key.startswith("stages."))
+        normed = sum(
+            not torch.equal(b, before[key])
+            for key, b in network.named_buffers()
+            if key.startswith("stages.")
+        )
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(*buffers, strict=True))
     # mean, variance and count of the two norms in each of four temporal blocks have moved
@@ -184,12 +214,18 @@ def test_each_learns_four_sentences_by_heart(name):
     network = without_chance(SMALL[name](dropout=0.0))
     found = batch([16, 14, 16, 12], seed=5)
     targets = [[1, 2, 3], [2, 2], [6, 5, 4, 1], [3]]
-    flat, sizes = torch.tensor([k for target in targets for k in target]), torch.tensor([len(t) for t in targets])
+    flat, sizes = (
+        torch.tensor([k for target in targets for k in target]),
+        torch.tensor([len(t) for t in targets]),
+    )
     optimiser = torch.optim.AdamW(network.parameters(), 1e-2)
     lengths = network.frames(found["lengths"])
     for step in range(300):
         scores = network.train()(found)
-        if step % 10 == 0 and greedy(network.eval()(found).detach().numpy(), lengths.tolist()) == targets:
+        if (
+            step % 10 == 0
+            and greedy(network.eval()(found).detach().numpy(), lengths.tolist()) == targets
+        ):
             return
         loss = nn.functional.ctc_loss(scores.transpose(0, 1), flat, lengths, sizes)
         optimiser.zero_grad()

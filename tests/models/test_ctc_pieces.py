@@ -18,19 +18,30 @@ def dense(attention: RelativeAttention, x, mask, reach: int | None = None):
     out = torch.zeros_like(x)
     for b in range(len(x)):
         for t in torch.nonzero(mask[b]).ravel().tolist():
-            others = [s for s in torch.nonzero(mask[b]).ravel().tolist() if reach is None or abs(s - t) <= reach]
+            others = [
+                s
+                for s in torch.nonzero(mask[b]).ravel().tolist()
+                if reach is None or abs(s - t) <= reach
+            ]
             for h in range(attention.heads):
                 own = slice(h * size, (h + 1) * size)
-                scores = torch.stack([
-                    query[b, t, own] @ key[b, s, own] / size**0.5
-                    + attention.distance[h, max(-attention.window, min(attention.window, s - t)) + attention.window]
-                    for s in others
-                ])  # fmt: skip
+                scores = torch.stack(
+                    [
+                        query[b, t, own] @ key[b, s, own] / size**0.5
+                        + attention.distance[
+                            h,
+                            max(-attention.window, min(attention.window, s - t)) + attention.window,
+                        ]
+                        for s in others
+                    ]
+                )
                 out[b, t, own] = scores.softmax(0) @ value[b, others, own]
     return attention.output(out) * mask[..., None]
 
 
-@pytest.mark.parametrize(("kind", "window", "reach"), [("full", 2, None), ("window", 3, 3), ("window", 20, 20)])
+@pytest.mark.parametrize(
+    ("kind", "window", "reach"), [("full", 2, None), ("window", 3, 3), ("window", 20, 20)]
+)
 def test_attention_is_its_definition(kind, window, reach):
     torch.manual_seed(0)
     attention = RelativeAttention(6, 2, kind, window)
@@ -43,7 +54,9 @@ def test_linear_attention_is_its_definition():
     torch.manual_seed(0)
     attention = RelativeAttention(6, 2, "linear")
     x, mask = torch.randn(2, 9, 6), torch.arange(9) < torch.tensor([[9], [5]])
-    query, key, value = (part.unflatten(-1, (2, 3)) for part in attention.inputs(x).chunk(3, dim=-1))
+    query, key, value = (
+        part.unflatten(-1, (2, 3)) for part in attention.inputs(x).chunk(3, dim=-1)
+    )
     query, key = functional.elu(query) + 1, functional.elu(key) + 1
     weight = torch.einsum("bthd,bshd->bhts", query, key) * mask[:, None, None]
     found = torch.einsum("bhts,bshd->bthd", weight / weight.sum(-1, keepdim=True), value).flatten(2)
@@ -106,11 +119,16 @@ def test_parts_that_are_there_share_the_weight():
 def test_forgetting_parts_happens_in_training_only():
     torch.manual_seed(0)
     cross = CrossModal([2, 3], 4, 2, dropout=0.0, drop_part=0.5)
-    parts, mask = [torch.randn(64, 2, 2), torch.randn(64, 2, 3)], torch.ones(64, 2, dtype=torch.bool)
+    parts, mask = (
+        [torch.randn(64, 2, 2), torch.randn(64, 2, 3)],
+        torch.ones(64, 2, dtype=torch.bool),
+    )
     present = torch.ones(64, 2, 2, dtype=torch.bool)
     whole = cross.eval()(parts, present, mask)
     assert torch.equal(whole, cross(parts, present, mask))
-    same = torch.isclose(cross.train()(parts, present, mask), whole).flatten(1).all(1).float().mean()
+    same = (
+        torch.isclose(cross.train()(parts, present, mask), whole).flatten(1).all(1).float().mean()
+    )
     assert same == pytest.approx(0.25, abs=0.15)
 
 
@@ -120,11 +138,17 @@ def test_clustered_probabilities_by_hand():
     x = torch.randn(1, 2, 5)
     cluster, gloss = output.cluster(x).softmax(-1), output.gloss(x).exp()
     first, second = gloss[..., [0, 3]].sum(-1), gloss[..., [1, 2, 4]].sum(-1)
-    expected = torch.stack([
-        cluster[..., 0], cluster[..., 1] * gloss[..., 0] / first, cluster[..., 2] * gloss[..., 1] / second,
-        cluster[..., 2] * gloss[..., 2] / second, cluster[..., 1] * gloss[..., 3] / first,
-        cluster[..., 2] * gloss[..., 4] / second,
-    ], dim=-1)  # fmt: skip
+    expected = torch.stack(
+        [
+            cluster[..., 0],
+            cluster[..., 1] * gloss[..., 0] / first,
+            cluster[..., 2] * gloss[..., 1] / second,
+            cluster[..., 2] * gloss[..., 2] / second,
+            cluster[..., 1] * gloss[..., 3] / first,
+            cluster[..., 2] * gloss[..., 4] / second,
+        ],
+        dim=-1,
+    )
     torch.testing.assert_close(output(x).exp(), expected)
 
 
@@ -173,5 +197,7 @@ def test_gates_start_open_once():
     lstm = Recurrent(4, 6).lstm
     for direction in ("", "_reverse"):
         bias = getattr(lstm, f"bias_ih_l0{direction}") + getattr(lstm, f"bias_hh_l0{direction}")
-        assert bias[6:12].tolist() == [1] * 6  # the forget gate; setting it in both biases would make it 2
+        assert (
+            bias[6:12].tolist() == [1] * 6
+        )  # the forget gate; setting it in both biases would make it 2
         assert bias[:6].abs().sum() == bias[12:].abs().sum() == 0

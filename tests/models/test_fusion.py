@@ -36,7 +36,9 @@ def test_weighted_fusion_by_hand():
 def test_weights_start_equal_and_the_seed_has_three_of_them():
     fusion = WeightedFusion([768, 512, 384], 384)
     assert sum(p.numel() for p in fusion.heads.parameters()) == 295_296 + 196_992 + 147_840
-    torch.testing.assert_close(fusion.shares(torch.ones(1, 3, dtype=torch.bool)), torch.full((1, 3), 1 / 3))
+    torch.testing.assert_close(
+        fusion.shares(torch.ones(1, 3, dtype=torch.bool)), torch.full((1, 3), 1 / 3)
+    )
 
 
 @every_fusion
@@ -49,7 +51,9 @@ def test_what_a_missing_modality_holds_changes_nothing(name):
     out = fusion(features, present)
     assert out.shape == (5, WIDTH)
     torch.testing.assert_close(fusion(other, present), out)
-    assert not torch.allclose(fusion(other, torch.ones_like(present)), fusion(features, torch.ones_like(present)))
+    assert not torch.allclose(
+        fusion(other, torch.ones_like(present)), fusion(features, torch.ones_like(present))
+    )
 
 
 @every_fusion
@@ -59,7 +63,9 @@ def test_clips_of_a_batch_do_not_see_each_other(name):
     present[:, 0] = True
     whole = fusion(features, present)
     for row in range(5):
-        torch.testing.assert_close(fusion([x[row : row + 1] for x in features], present[row : row + 1])[0], whole[row])
+        torch.testing.assert_close(
+            fusion([x[row : row + 1] for x in features], present[row : row + 1])[0], whole[row]
+        )
 
 
 @every_fusion

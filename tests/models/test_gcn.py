@@ -1,4 +1,6 @@
-"""The graph network: the seed's counts to each block, receptive field, bodies, order, folding of norms."""
+"""The graph network: the seed's counts to each block, receptive field, bodies, order, folding of
+norms.
+"""
 
 import copy
 
@@ -8,34 +10,58 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from signlib.data.skeletons import HANDS_42, KINECT_20, MEDIAPIPE_75, MEDIAPIPE_543, NTU_25
 from signlib.errors import SettingsError
+from signlib.experiments.sizes import graph_macs
 from signlib.models.classifier import parameter_count
 from signlib.models.gcn import TOGETHER, VARIANTS, GraphNetwork, GraphSizes
 from signlib.models.graph import adjacency
-from signlib.sizes import graph_macs
 from signlib.training.optim import parameter_groups
 
 TINY = GraphSizes(6, (8, 12), (1, 1), hops=1, dropout=0.0)
 BLOCKS = {
-    "nano": [(2850, 4736, 544, 1088, 832), (4418, 12576, 1200, 2400, 1632), (7522, 21888, 2112, 4224, 3200)],
+    "nano": [
+        (2850, 4736, 544, 1088, 832),
+        (4418, 12576, 1200, 2400, 1632),
+        (7522, 21888, 2112, 4224, 3200),
+    ],
     "small": [
-        (7011, 10176, 1200, 2400, 1632), (11795, 21888, 2112, 4224, 3200), (14867, 17664, 2112, 4224, 0),
-        (21363, 48192, 4704, 9408, 6336), (30579, 38784, 4704, 9408, 0),
+        (7011, 10176, 1200, 2400, 1632),
+        (11795, 21888, 2112, 4224, 3200),
+        (14867, 17664, 2112, 4224, 0),
+        (21363, 48192, 4704, 9408, 6336),
+        (30579, 38784, 4704, 9408, 0),
     ],
     "base": [
-        (11795, 17664, 2112, 4224, 3200), (14867, 17664, 2112, 4224, 0), (21363, 48192, 4704, 9408, 6336),
-        (30579, 38784, 4704, 9408, 0), (40147, 84736, 8320, 16640, 12544), (52435, 68096, 8320, 16640, 0),
+        (11795, 17664, 2112, 4224, 3200),
+        (14867, 17664, 2112, 4224, 0),
+        (21363, 48192, 4704, 9408, 6336),
+        (30579, 38784, 4704, 9408, 0),
+        (40147, 84736, 8320, 16640, 12544),
+        (52435, 68096, 8320, 16640, 0),
     ],
     "large": [
-        (14275, 27200, 3280, 6560, 4000), (21955, 27200, 3280, 6560, 0), (29987, 65184, 6384, 12768, 9184),
-        (40739, 52416, 6384, 12768, 0), (57395, 131520, 32160, 25920, 18240), (80435, 105600, 32160, 25920, 0),
+        (14275, 27200, 3280, 6560, 4000),
+        (21955, 27200, 3280, 6560, 0),
+        (29987, 65184, 6384, 12768, 9184),
+        (40739, 52416, 6384, 12768, 0),
+        (57395, 131520, 32160, 25920, 18240),
+        (80435, 105600, 32160, 25920, 0),
     ],
-}  # fmt: skip
-"""Graph, temporal unit, gate, attention and shortcut of each block at 25 joints, as the seed's code has them."""
-REST = {"nano": (282, 4092, 0), "small": (370, 6108, 0), "base": (546, 8124, 33_024), "large": (546, 10_140, 41_216)}
+}
+"""Graph, temporal unit, gate, attention and shortcut of each block at 25 joints, as the seed's code
+has them.
+"""
+REST = {
+    "nano": (282, 4092, 0),
+    "small": (370, 6108, 0),
+    "base": (546, 8124, 33_024),
+    "large": (546, 10_140, 41_216),
+}
 """Fusion, head, and the bottleneck's two linear maps."""
 TOTALS = {"nano": 75_596, "small": 284_461, "base": 600_912, "large": 911_376}
 MACS = {"nano": 0.0576, "small": 0.1861, "base": 0.4066, "large": 0.5839}
-"""10^9 multiply-accumulates of one body, 64 frames, channels mixed before joints gather (the seed's order)."""
+"""10^9 multiply-accumulates of one body, 64 frames, channels mixed before joints gather (the seed's
+order).
+"""
 
 
 def network(variant="nano", skeleton=NTU_25, classes=60, **more) -> GraphNetwork:
@@ -56,7 +82,9 @@ def lived_in(model: GraphNetwork) -> GraphNetwork:
     return model
 
 
-def clips(count: int, frames: int = 12, joints: int = 25, seed: int = 0, streams: int = 3) -> dict[str, torch.Tensor]:
+def clips(
+    count: int, frames: int = 12, joints: int = 25, seed: int = 0, streams: int = 3
+) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     batch = torch.randn(count, 2, streams, frames, joints, 3, generator=generator)
     return {"streams": batch, "bodies": torch.ones(count, 2, dtype=torch.bool)}
@@ -79,7 +107,9 @@ def test_every_part_has_as_many_parameters_as_the_seeds(variant):
     assert parameter_count(network(variant, head="plain")) == TOTALS[variant] - bottleneck
 
 
-@pytest.mark.parametrize("skeleton", [KINECT_20, NTU_25, HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "skeleton", [KINECT_20, NTU_25, HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543], ids=lambda s: s.name
+)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_another_skeleton_changes_only_the_weights_of_edges(variant, skeleton):
     sizes, joints = VARIANTS[variant], len(skeleton)
@@ -119,11 +149,15 @@ def test_multiply_accumulates_are_the_seeds_and_ours_are_fewer(variant):
 CHAIN = 40
 
 
-@pytest.mark.parametrize(("variant", "hops"), [("nano", 3), ("small", 10), ("base", 12), ("large", 12)])
+@pytest.mark.parametrize(
+    ("variant", "hops"), [("nano", 3), ("small", 10), ("base", 12), ("large", 12)]
+)
 def test_a_joint_sees_as_far_as_the_seeds_table_says(variant, hops):
     torch.manual_seed(0)
     edges = [(i, i + 1) for i in range(CHAIN - 1)]
-    model = GraphNetwork(variant, adjacency(edges, CHAIN, VARIANTS[variant].hops), 5).double().eval()
+    model = (
+        GraphNetwork(variant, adjacency(edges, CHAIN, VARIANTS[variant].hops), 5).double().eval()
+    )
     # Gates start closed; the attention to subsets is the only other way from joint to joint.
     for block in model.blocks:
         if block.graph.attention is not None:
@@ -206,7 +240,11 @@ def test_a_clip_without_anybody_gets_scores_and_spoils_none():
 def test_norms_folded_into_layers_give_the_same_scores(variant, head):
     model = lived_in(network(variant, head=head)).eval()
     batch, fused = clips(3, 16), model.fused()
-    assert not [part for part in fused.modules() if isinstance(part, torch.nn.BatchNorm2d) and part is not fused.norm]
+    assert not [
+        part
+        for part in fused.modules()
+        if isinstance(part, torch.nn.BatchNorm2d) and part is not fused.norm
+    ]
     with torch.no_grad():
         expected = model(batch)
         torch.testing.assert_close(fused(batch), expected, atol=1e-5, rtol=0)
@@ -221,7 +259,9 @@ def test_every_parameter_learns_unless_its_gate_is_closed():
     scores = model(clips(4))
     targets = torch.tensor([0, 1, 2, 3])
     (torch.nn.functional.cross_entropy(scores, targets) + model.auxiliary_loss(targets)).backward()
-    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    silent = [
+        name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     assert silent == []
 
 
@@ -254,11 +294,15 @@ UNDECAYED = {"nano": 6_740, "small": 16_061, "base": 21_728, "large": 23_968}
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_weight_decay_acts_on_matrices_only(variant):
     model = network(variant)
-    groups = {group["weight_decay"]: group["params"] for group in parameter_groups(model, 0.1, 4e-4)}
+    groups = {
+        group["weight_decay"]: group["params"] for group in parameter_groups(model, 0.1, 4e-4)
+    }
     counts = {decay: sum(p.numel() for p in found) for decay, found in groups.items()}
     assert counts == {0.0: UNDECAYED[variant], 4e-4: TOTALS[variant] - UNDECAYED[variant]}
     free = {id(p) for p in groups[0.0]}
-    assert free == {id(p) for name, p in model.named_parameters() if p.ndim == 1 or name.endswith(".edge")}
+    assert free == {
+        id(p) for name, p in model.named_parameters() if p.ndim == 1 or name.endswith(".edge")
+    }
     # The seed goes by names, and misses the norms of all layers that it wrote as a sequence.
     missed = ("fusion", "time", "attention", "shortcut")
     gone = sum(
@@ -276,7 +320,9 @@ def test_eight_clips_are_learned_by_heart(head):
     model = GraphNetwork(TINY, adjacency(NTU_25.bones, 25, 1), 8, head=head)
     optimiser = torch.optim.Adam(model.parameters(), 0.02)
     for _ in range(60):
-        loss = torch.nn.functional.cross_entropy(model(batch), targets) + model.auxiliary_loss(targets)
+        loss = torch.nn.functional.cross_entropy(model(batch), targets) + model.auxiliary_loss(
+            targets
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

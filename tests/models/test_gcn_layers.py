@@ -81,12 +81,16 @@ def slow_stretch(part: Stretch, x: torch.Tensor, stride: int) -> torch.Tensor:
                 total = total + part.slide.conv.weight[:, 0, tap] * wide[:, :, t + tap - 2]
         kept.append(total)
     slid = hardswish(normed(torch.stack(kept, 2), part.slide.norm, part.training))
-    return slow_layer(part.narrow, slid) + (x if part.shortcut is None else slow_layer(part.shortcut, x, stride))
+    return slow_layer(part.narrow, slid) + (
+        x if part.shortcut is None else slow_layer(part.shortcut, x, stride)
+    )
 
 
 def slow_gate(gate: Gate, x: torch.Tensor) -> torch.Tensor:
     frames = x.shape[2]
-    found = sum((x[:, :, t + 1] - x[:, :, t]).abs() for t in range(frames - 1)).mean(2) / (frames - 1)
+    found = sum((x[:, :, t + 1] - x[:, :, t]).abs() for t in range(frames - 1)).mean(2) / (
+        frames - 1
+    )
     if gate.bands:
         power = torch.fft.rfft(x, dim=2).abs().square()
         third = max(power.shape[2] // 3, 1)
@@ -101,7 +105,10 @@ def slow_attention(attention: nn.Module, x: torch.Tensor) -> torch.Tensor:
     def branch(layers: nn.ModuleList, mean: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(slow_layer(layers[1], torch.relu(slow_layer(layers[0], mean))))
 
-    by_frame, by_joint = branch(attention.frames, x.mean(3, True)), branch(attention.joints, x.mean(2, True))
+    by_frame, by_joint = (
+        branch(attention.frames, x.mean(3, True)),
+        branch(attention.joints, x.mean(2, True)),
+    )
     return x + attention.alpha[:, None, None] * (x * by_frame * by_joint - x)
 
 
@@ -111,15 +118,24 @@ def slow_block(block: Block, x: torch.Tensor, stride: int) -> torch.Tensor:
     return found + (x if block.shortcut is None else slow_layer(block.shortcut, x, stride))
 
 
-BLOCKS = [(5, 6, 1, False, False), (5, 6, 2, True, True), (6, 6, 1, True, False), (8, 8, 2, False, True)]
+BLOCKS = [
+    (5, 6, 1, False, False),
+    (5, 6, 2, True, True),
+    (6, 6, 1, True, False),
+    (8, 8, 2, False, True),
+]
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize(("channels", "out", "stride", "attend", "bands"), BLOCKS)
-def test_a_block_is_the_slow_one_forward_and_backward(channels, out, stride, attend, bands, training):
+def test_a_block_is_the_slow_one_forward_and_backward(
+    channels, out, stride, attend, bands, training
+):
     torch.manual_seed(1)
     block = (
-        randomised(Block(channels, out, stride, CHAIN, Neighbours(CHAIN), attend, bands, 0.0)).double().train(training)
+        randomised(Block(channels, out, stride, CHAIN, Neighbours(CHAIN), attend, bands, 0.0))
+        .double()
+        .train(training)
     )
     x = torch.randn(3, 9, 4, channels, dtype=torch.float64, requires_grad=True)
     torch.set_default_dtype(torch.float64)
@@ -131,7 +147,9 @@ def test_a_block_is_the_slow_one_forward_and_backward(channels, out, stride, att
         expected = torch.autograd.grad((slow * pull).sum(), learned)
         fast = block(x)
         torch.testing.assert_close(fast, slow, **close)
-        for ours, theirs in zip(torch.autograd.grad((fast * pull).sum(), learned), expected, strict=True):
+        for ours, theirs in zip(
+            torch.autograd.grad((fast * pull).sum(), learned), expected, strict=True
+        ):
             torch.testing.assert_close(ours, theirs, **close)
     finally:
         torch.set_default_dtype(torch.float32)
@@ -184,7 +202,9 @@ def test_gathering_over_lists_is_the_product_with_the_whole_matrix(skeleton, lim
     pull = torch.randn(2, 3, joints, 3 * 4, dtype=torch.float64)
     found = []
     for gather in (near.gather, gather_densely):
-        x = torch.randn(2, 3, joints, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        x = torch.randn(
+            2, 3, joints, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+        )
         edge = torch.ones_like(graph).requires_grad_()
         out = gather(x.requires_grad_(), graph * edge)
         found.append((out, *torch.autograd.grad((out * pull).sum(), (x, edge))))
@@ -265,7 +285,8 @@ def test_infogcns_own_loss_is_worked_out_by_hand():
     head = InfoGcnHead(2, 3, dropout=0.0, centre=10.0, prior=0.5)
     head.directions = torch.tensor([[3.0, 0], [0, 3], [7, 7]])
     head._last = (torch.tensor([[1.0, 0], [3, 0], [0, 5]]),)
-    # Means (2, 0) and (0, 5); their distances to the directions (3, 0) and (0, 3) squared, halved; nobody has class 2.
+    # Means (2, 0) and (0, 5); their distances to the directions (3, 0) and (0, 3) squared, halved;
+    # nobody has class 2.
     expected = 10 * ((4 / 3) ** 2 + (5 / 3) ** 2) ** 0.5 + 0.5 * ((1 / 2) + (4 / 2)) / 2
     loss = head.auxiliary_loss(torch.tensor([0, 0, 1]))
     assert loss.item() == pytest.approx(expected, rel=1e-6)
@@ -276,4 +297,6 @@ def test_infogcns_own_loss_is_worked_out_by_hand():
 
 def test_directions_of_infogcn_are_orthogonal_and_of_length_three():
     head = InfoGcnHead(128, 60, dropout=0.0)
-    torch.testing.assert_close(head.directions @ head.directions.T, 9 * torch.eye(60), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        head.directions @ head.directions.T, 9 * torch.eye(60), atol=1e-4, rtol=0
+    )

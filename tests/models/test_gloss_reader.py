@@ -1,4 +1,6 @@
-"""One gloss a clip with CTC: the seed's counts, all alignments by hand and against torch, the seed's answer."""
+"""One gloss a clip with CTC: the seed's counts, all alignments by hand and against torch, the
+seed's answer.
+"""
 
 from itertools import product
 
@@ -9,7 +11,13 @@ from torch.nn import functional
 
 from signlib.decoding.ctc import collapse
 from signlib.models.classifier import parameter_count
-from signlib.models.phonology import GlossReader, PhonologyEncoder, blank_share, first_gloss, one_gloss
+from signlib.models.phonology import (
+    GlossReader,
+    PhonologyEncoder,
+    blank_share,
+    first_gloss,
+    one_gloss,
+)
 
 
 def scores_of(clips, frames, glosses, seed=0):
@@ -19,9 +27,16 @@ def scores_of(clips, frames, glosses, seed=0):
 
 @pytest.mark.parametrize(
     ("width", "layers", "glosses", "parameters"),
-    [(64, 1, 20, 71_893), (128, 2, 20, 670_101), (128, 2, 100, 690_661), (128, 2, 2000, 1_178_961),
-     (128, 1, 100, 295_397), (256, 2, 500, 2_897_141), (512, 2, 2000, 12_574_161)],
-)  # fmt: skip
+    [
+        (64, 1, 20, 71_893),
+        (128, 2, 20, 670_101),
+        (128, 2, 100, 690_661),
+        (128, 2, 2000, 1_178_961),
+        (128, 1, 100, 295_397),
+        (256, 2, 500, 2_897_141),
+        (512, 2, 2000, 12_574_161),
+    ],
+)
 def test_the_seeds_sizes(width, layers, glosses, parameters):
     assert parameter_count(GlossReader(PhonologyEncoder(width, layers), glosses, 0.5)) == parameters
 
@@ -43,15 +58,25 @@ def test_all_alignments_of_one_gloss_by_hand():
 def test_the_same_as_torchs_ctc_loss_for_every_gloss_and_its_gradient():
     lengths, ours = torch.tensor([30, 17, 1]), scores_of(3, 30, 7).requires_grad_()
     theirs = ours.detach().clone().requires_grad_()
-    expected = torch.stack([
-        -functional.ctc_loss(theirs.transpose(0, 1), torch.full((3, 1), k), lengths, torch.ones(3, dtype=int),
-                             reduction="none") for k in range(1, 8)
-    ], dim=1)  # fmt: skip
+    expected = torch.stack(
+        [
+            -functional.ctc_loss(
+                theirs.transpose(0, 1),
+                torch.full((3, 1), k),
+                lengths,
+                torch.ones(3, dtype=int),
+                reduction="none",
+            )
+            for k in range(1, 8)
+        ],
+        dim=1,
+    )
     found = one_gloss(ours, lengths)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     found[0].sum().backward()
     expected[0].sum().backward()
-    # torch's gradient is of scores before their softmax: it differs by a multiple of the probabilities.
+    # torch's gradient is of scores before their softmax: it differs by a multiple of the
+    # probabilities.
     share = theirs.grad - theirs.detach().exp() * theirs.grad.sum(-1, keepdim=True)
     own = ours.grad - ours.detach().exp() * ours.grad.sum(-1, keepdim=True)
     torch.testing.assert_close(own, share, rtol=1e-3, atol=1e-4)
@@ -60,9 +85,15 @@ def test_the_same_as_torchs_ctc_loss_for_every_gloss_and_its_gradient():
 def test_long_clips_lose_nothing():
     scores = scores_of(1, 900, 3)
     expected = -functional.ctc_loss(
-        scores.transpose(0, 1), torch.tensor([[2]]), torch.tensor([900]), torch.tensor([1]), reduction="none"
+        scores.transpose(0, 1),
+        torch.tensor([[2]]),
+        torch.tensor([900]),
+        torch.tensor([1]),
+        reduction="none",
     )
-    assert float(one_gloss(scores, torch.tensor([900]))[0, 1]) == pytest.approx(float(expected), rel=1e-5)
+    assert float(one_gloss(scores, torch.tensor([900]))[0, 1]) == pytest.approx(
+        float(expected), rel=1e-5
+    )
 
 
 def test_padding_and_order_of_a_batch_change_nothing():

@@ -1,4 +1,6 @@
-"""Adjacency: a four-joint chain by hand, properties on every skeleton, the seed's own faults counted."""
+"""Adjacency: a four-joint chain by hand, properties on every skeleton, the seed's own faults
+counted.
+"""
 
 import pytest
 import torch
@@ -29,7 +31,9 @@ def test_two_hops_of_a_chain_are_worked_out_by_hand():
 
 
 @pytest.mark.parametrize("hops", [1, 2, 3])
-@pytest.mark.parametrize("skeleton", [KINECT_20, NTU_25, HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "skeleton", [KINECT_20, NTU_25, HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543], ids=lambda s: s.name
+)
 def test_distance_subsets_are_symmetric_disjoint_and_of_radius_one(skeleton, hops):
     subsets = adjacency(skeleton.bones, len(skeleton), hops)
     assert subsets.shape == (hops + 1, len(skeleton), len(skeleton))
@@ -55,8 +59,9 @@ def test_the_seeds_partition_loses_what_it_lost_there():
 
 
 def test_the_seeds_partition_of_a_chain_by_hand():
-    # Centre 1, one hop: joint 3 is out of its reach. 1 -> 0, 1 -> 2 and 2 -> 3 lead away from it and are dropped; the
-    # columns of 1 and 2 take in two joints and one, and a row weighs by its own joint's column: none for 0 and 3.
+    # Centre 1, one hop: joint 3 is out of its reach. 1 -> 0, 1 -> 2 and 2 -> 3 lead away from it
+    # and are dropped; the columns of 1 and 2 take in two joints and one, and a row weighs by its
+    # own joint's column: none for 0 and 3.
     _, pairs = adjacency(CHAIN, 4, 1, "spatial", centre=1)
     expected = torch.zeros(4, 4)
     expected[2, 1] = 0.5**0.5

@@ -1,20 +1,32 @@
-"""The two layouts of the landmark encoder: sizes to the last parameter, padding, missing points, learning."""
+"""The two layouts of the landmark encoder: sizes to the last parameter, padding, missing points,
+learning.
+"""
 
 import pytest
 import torch
 from torch.nn import functional
 
-from signlib import config
 from signlib.errors import ClipError
 from signlib.models.classifier import LandmarkClassifier, landmark_classifier, parameter_count
 from signlib.models.landmarks import SeedLandmarkEncoder, bert
+from signlib.settings import config
 
 JOINTS, FRAMES, CLASSES = 44, 8, 4
 HANDS = (tuple(range(2, 23)), tuple(range(23, 44)))
-TINY = {"model.width": 16, "model.layers": 1, "model.heads": 2, "model.intermediate": 32, "model.max_positions": 12}
+TINY = {
+    "model.width": 16,
+    "model.layers": 1,
+    "model.heads": 2,
+    "model.intermediate": 32,
+    "model.max_positions": 12,
+}
 LAYOUTS = {
     "cls": {"model.streams": list(config.STREAMS), "model.stem_stride": 2},
-    "cls, stride 3": {"model.streams": ["local", "velocity"], "model.stem_stride": 3, "model.stem_blocks": 1},
+    "cls, stride 3": {
+        "model.streams": ["local", "velocity"],
+        "model.stem_stride": 3,
+        "model.stem_blocks": 1,
+    },
     "seed": {"model.layout": "seed", "model.stem_stride": 1, "features.frames": FRAMES},
 }
 
@@ -49,7 +61,11 @@ def test_padding_changes_nothing(layout):
         for row in range(8):
             length = int(batch["lengths"][row])
             alone = {key: value[row : row + 1] for key, value in batch.items()}
-            alone = {**alone, "points": alone["points"][:, :length], "mask": alone["mask"][:, :length]}
+            alone = {
+                **alone,
+                "points": alone["points"][:, :length],
+                "mask": alone["mask"][:, :length],
+            }
             torch.testing.assert_close(model(alone)[0], together[row], atol=1e-5, rtol=1e-4)
     assert together.std(dim=0).min() > 1e-4
 
@@ -60,7 +76,10 @@ def test_the_order_of_the_batch_changes_nothing(layout):
     batch, order = clips(), torch.tensor([5, 2, 7, 0, 1, 6, 3, 4])
     with torch.no_grad():
         torch.testing.assert_close(
-            model({key: value[order] for key, value in batch.items()}), model(batch)[order], atol=1e-6, rtol=1e-5
+            model({key: value[order] for key, value in batch.items()}),
+            model(batch)[order],
+            atol=1e-6,
+            rtol=1e-5,
         )
 
 
@@ -74,7 +93,9 @@ def test_values_of_missing_points_do_not_matter_and_those_of_seen_ones_do(layout
     with torch.no_grad():
         scores = model(batch)
         for junk in (1e6, float("nan")):
-            torch.testing.assert_close(model({**batch, "points": batch["points"].masked_fill(missing, junk)}), scores)
+            torch.testing.assert_close(
+                model({**batch, "points": batch["points"].masked_fill(missing, junk)}), scores
+            )
         changed = batch["points"].clone()
         seen = batch["mask"][:, 1, HANDS[1][4]]
         assert seen.any()
@@ -87,12 +108,15 @@ def test_values_of_missing_points_do_not_matter_and_those_of_seen_ones_do(layout
 def test_gradients_reach_every_parameter_that_learns(layout):
     model = network(layout, **{"model.max_positions": 6 if layout != "seed" else 12}).train()
     functional.cross_entropy(model(clips()), clips()["target"]).backward()
-    silent = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
+    silent = {
+        n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    }
     # The vocabulary of one is never looked up, and nobody reads the seed's pooler.
     expected = {"encoder.encoder.embeddings.word_embeddings.weight"}
     if layout == "seed":
         expected |= {"encoder.encoder.pooler.dense.weight", "encoder.encoder.pooler.dense.bias"}
-    # A bias that a norm follows or that softmax cancels gets gradients of rounding size only; they are not silent.
+    # A bias that a norm follows or that softmax cancels gets gradients of rounding size only; they
+    # are not silent.
     assert silent - {n for n in silent if n.endswith("key.bias")} == expected
 
 
@@ -115,7 +139,9 @@ def test_each_layout_overfits_eight_clips(layout):
 
 
 def test_the_seed_has_its_stated_parameters():
-    encoder = SeedLandmarkEncoder(543, 2, width=384, layers=6, heads=6, intermediate=1536, frames=16)
+    encoder = SeedLandmarkEncoder(
+        543, 2, width=384, layers=6, heads=6, intermediate=1536, frames=16
+    )
     assert parameter_count(encoder.encoder) == 10_802_304
     assert parameter_count(encoder.project) == 417_408
     assert parameter_count(encoder) == 10_802_304 + 417_408
@@ -131,7 +157,12 @@ def test_the_current_origin_has_its_stated_parameters():
 
 def test_a_layer_of_bert_is_counted_by_hand():
     width, inner = 8, 20
-    layer = 4 * (width * width + width) + 2 * 2 * width + (width * inner + inner) + (inner * width + width)
+    layer = (
+        4 * (width * width + width)
+        + 2 * 2 * width
+        + (width * inner + inner)
+        + (inner * width + width)
+    )
     embeddings = width * (1 + 1 + 5) + 2 * width
     assert parameter_count(bert(width, 3, 2, inner, 5, 0.0, pooler=False)) == 3 * layer + embeddings
     assert parameter_count(bert(width, 3, 2, inner, 5, 0.0, pooler=True)) == (

@@ -23,13 +23,17 @@ KNUCKLES = (5, 9, 13, 17)
 
 
 def hand_clip(frames: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
-    """A flat hand at (10, 20): joint j lies j below the wrist, so that the palm is (5 + 9 + 13 + 17) / 4 = 11."""
+    """A flat hand at (10, 20): joint j lies j below the wrist, so that the palm is (5 + 9 + 13 +
+    17) / 4 = 11.
+    """
     points = torch.zeros(1, frames, 21, 2)
     points[..., 0], points[..., 1] = 10, 20 + torch.arange(21.0)
     return points, torch.ones(1, frames, 21, dtype=torch.bool)
 
 
-def streams(*names: str, joints: int = 21, coordinates: int = 2, hands=(range(21),)) -> LandmarkStreams:
+def streams(
+    *names: str, joints: int = 21, coordinates: int = 2, hands=(range(21),)
+) -> LandmarkStreams:
     return LandmarkStreams(joints, coordinates, hands, names)
 
 
@@ -59,7 +63,8 @@ def test_local_is_about_the_wrist_in_palms():
 def test_bones_are_directions_of_length_one():
     points, mask = hand_clip()
     bones = streams("bone")(points, mask)[..., :40].unflatten(-1, (20, 2))
-    # All of them point down; the shortest is one joint long, 1/11 of a palm, beside which 0.001 is little.
+    # All of them point down; the shortest is one joint long, 1/11 of a palm, beside which 0.001 is
+    # little.
     torch.testing.assert_close(bones[..., 1], torch.ones(1, 3, 20), atol=0.015, rtol=0)
     assert (bones[..., 0] == 0).all()
     turned = points.flip(-1)
@@ -70,7 +75,11 @@ def test_bones_are_directions_of_length_one():
 def test_pairs_are_distances_between_tips_and_knuckles():
     points, mask = hand_clip(1)
     pairs = streams("pair")(points, mask)[0, 0, :-1]
-    expected = [abs(a - b) / (11 + 1e-3) for i, a in enumerate(TIPS_AND_KNUCKLES) for b in TIPS_AND_KNUCKLES[i + 1 :]]
+    expected = [
+        abs(a - b) / (11 + 1e-3)
+        for i, a in enumerate(TIPS_AND_KNUCKLES)
+        for b in TIPS_AND_KNUCKLES[i + 1 :]
+    ]
     torch.testing.assert_close(pairs, torch.tensor(expected))
     assert len(expected) == 45
 
@@ -83,7 +92,9 @@ def test_velocity_is_the_step_times_four_and_zero_where_a_point_appears():
     out = streams("velocity", joints=2, hands=())(points, mask)[0].unflatten(-1, (2, 2))
     assert out[:, 0].tolist() == [[0, 0], [4, 0], [0, 0], [0, 0]]
     assert (out[:, 1] == 0).all()
-    whole = streams("velocity", joints=2, hands=())(points, torch.ones_like(mask))[0].unflatten(-1, (2, 2))
+    whole = streams("velocity", joints=2, hands=())(points, torch.ones_like(mask))[0].unflatten(
+        -1, (2, 2)
+    )
     assert whole[:, 0].tolist() == [[0, 0], [4, 0], [8, -4], [0, 20]]
 
 
@@ -93,7 +104,9 @@ def test_a_hand_that_is_not_seen_gives_zeros_whatever_its_values(junk):
     points, mask = points.repeat(1, 1, 2, 1), mask.repeat(1, 1, 2)
     mask[:, 1, :21] = False
     points[:, 1, :21] = junk
-    module = streams("point", "local", "bone", "pair", "velocity", joints=42, hands=(range(21), range(21, 42)))
+    module = streams(
+        "point", "local", "bone", "pair", "velocity", joints=42, hands=(range(21), range(21, 42))
+    )
     out = module(points, mask)
     assert out.shape[-1] == module.size == 84 + 84 + 80 + 90 + 84 + 2
     point, velocity, local, bone, pair, shown = out[0, 1].split([84, 84, 84, 80, 90, 2])

@@ -1,4 +1,6 @@
-"""The whole classifier: the seed's size, any subset of modalities, and batch order that changes nothing."""
+"""The whole classifier: the seed's size, any subset of modalities, and batch order that changes
+nothing.
+"""
 
 import pytest
 import torch
@@ -48,7 +50,17 @@ def test_the_seeds_whole_model_has_its_124_million_parameters():
             "skeleton": SeedLandmarkEncoder(543, 2, 384, 6, 6, 1536),
         }
         model = MultimodalClassifier(encoders, WeightedFusion([768, 512, 384], 384), 226)
-        parts = 86_225_664 + 25_477_632 + 10_802_304 + 417_408 + 295_296 + 196_992 + 147_840 + 3 + 234_850
+        parts = (
+            86_225_664
+            + 25_477_632
+            + 10_802_304
+            + 417_408
+            + 295_296
+            + 196_992
+            + 147_840
+            + 3
+            + 234_850
+        )
         assert parameter_count(model) == parts == 123_797_989
         assert parameter_count(mlp_head(384, 226, 0.1)) == 234_850
 
@@ -93,4 +105,6 @@ def test_dropped_modalities_are_a_matter_of_training():
 @pytest.mark.parametrize("names", [(), ("sound",)])
 def test_unknown_or_no_modalities_are_refused(names):
     with pytest.raises(SettingsError, match="rgb, depth, skeleton"):
-        MultimodalClassifier({name: torch.nn.Identity() for name in names}, WeightedFusion([1], 1), 2)
+        MultimodalClassifier(
+            {name: torch.nn.Identity() for name in names}, WeightedFusion([1], 1), 2
+        )

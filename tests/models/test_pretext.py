@@ -34,7 +34,9 @@ def test_views_that_know_nothing_cost_chance():
 def test_the_contrast_of_two_clips_by_hand():
     first, second = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0, 0.0], [0.0, 1.0]])
     # Each view has its other view at cosine 1, and two strangers at 0.
-    assert float(nt_xent(first, second, 0.5)) == pytest.approx(-math.log(math.e**2 / (math.e**2 + 2)))
+    assert float(nt_xent(first, second, 0.5)) == pytest.approx(
+        -math.log(math.e**2 / (math.e**2 + 2))
+    )
 
 
 def test_sizes_of_the_origin():
@@ -64,7 +66,9 @@ def test_a_move_within_the_margin_changes_no_code(seed, share):
     torch.manual_seed(seed)
     quantiser, x, way = ProductQuantiser(SMALL), torch.randn(30, 36) / 5, torch.randn(30, 36)
     for column, part in enumerate(quantiser.columns):
-        way[:, part] *= share * quantiser.margins(x)[:, [column]] / way[:, part].norm(dim=1, keepdim=True)
+        way[:, part] *= (
+            share * quantiser.margins(x)[:, [column]] / way[:, part].norm(dim=1, keepdim=True)
+        )
     assert (quantiser.codes(x + way) == quantiser.codes(x)).all()
 
 
@@ -73,7 +77,11 @@ def test_the_seeds_quantiser_trains_nothing_but_itself():
     network = PretextNetwork(PhonologyEncoder(4, 1), SMALL, "seed", "last", 8)
     loss = seed_quantiser_loss(network.quantiser, torch.randn(40, 36))
     loss.backward()
-    trained = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+    trained = {
+        name.split(".")[0]
+        for name, p in network.named_parameters()
+        if p.grad is not None and p.grad.any()
+    }
     assert trained == {"quantiser"}
 
 
@@ -85,7 +93,11 @@ def test_codes_of_hidden_frames_train_the_encoder():
     hidden = hide(lengths, 9, 0.4, 2)
     loss = network.code_loss(x, codes, lengths, hidden)
     loss.backward()
-    trained = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+    trained = {
+        name.split(".")[0]
+        for name, p in network.named_parameters()
+        if p.grad is not None and p.grad.any()
+    }
     assert trained == {"encoder", "heads", "hidden_frame"}
     # What stands in hidden frames cannot be seen.
     other = torch.where(hidden[..., None], torch.randn_like(x), x)
@@ -102,9 +114,13 @@ def test_parts_that_were_not_seen_do_not_count():
         own = codes.clone()
         own[..., [p for p in range(5) if p != part]] = -1
         alone.append(float(network.code_loss(x, own, lengths, hidden)))
-    assert float(network.code_loss(x, codes, lengths, hidden)) == pytest.approx(sum(alone) / 5, rel=1e-5)
+    assert float(network.code_loss(x, codes, lengths, hidden)) == pytest.approx(
+        sum(alone) / 5, rel=1e-5
+    )
     codes[..., 4] = -1
-    assert float(network.code_loss(x, codes, lengths, hidden)) == pytest.approx(sum(alone[:4]) / 4, rel=1e-5)
+    assert float(network.code_loss(x, codes, lengths, hidden)) == pytest.approx(
+        sum(alone[:4]) / 4, rel=1e-5
+    )
 
 
 def test_hidden_stretches():
@@ -123,4 +139,6 @@ def test_the_seed_reads_the_last_real_frame():
     network = PretextNetwork(PhonologyEncoder(4, 1), SMALL, "seed", "last", 8).eval()
     x = torch.randn(1, 9, 36)
     padded = torch.cat([x[:, :6], torch.full((1, 3, 36), 5.0)], dim=1)
-    torch.testing.assert_close(network.embed(padded, torch.tensor([6])), network.embed(x[:, :6], torch.tensor([6])))
+    torch.testing.assert_close(
+        network.embed(padded, torch.tensor([6])), network.embed(x[:, :6], torch.tensor([6]))
+    )

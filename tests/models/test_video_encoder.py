@@ -19,7 +19,11 @@ TINY = {"width": 24, "layers": 2, "heads": 2, "intermediate": 48, "size": 32, "f
 
 @pytest.mark.parametrize(
     ("sizes", "channels", "parameters"),
-    [((768, 12, 12, 3072), 3, 86_225_664), ((512, 8, 8, 2048), 1, 25_477_632), ((512, 8, 8, 2048), 3, 26_001_920)],
+    [
+        ((768, 12, 12, 3072), 3, 86_225_664),
+        ((512, 8, 8, 2048), 1, 25_477_632),
+        ((512, 8, 8, 2048), 3, 26_001_920),
+    ],
 )
 def test_the_seeds_encoders_have_the_seeds_size(sizes, channels, parameters):
     with torch.device("meta"):
@@ -78,7 +82,8 @@ def test_pictures_are_scaled_as_the_weights_expect():
     white = colour_input(torch.full((1, 2, 4, 4, 3), 255, dtype=torch.uint8))
     assert white.shape == (1, 2, 3, 4, 4)
     torch.testing.assert_close(
-        white[0, 0, :, 0, 0], torch.tensor([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
+        white[0, 0, :, 0, 0],
+        torch.tensor([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225]),
     )
     depth = depth_input(torch.tensor([0, 255], dtype=torch.uint8).view(1, 2, 1, 1))
     assert depth.flatten().tolist() == [-1, 1]
@@ -98,7 +103,11 @@ def test_saved_weights_are_loaded_by_path_and_a_missing_name_is_explained(tmp_pa
 
 @pytest.mark.parametrize(
     ("change", "names"),
-    [({"heads": 5}, "width/heads"), ({"size": 33}, "size/patch"), ({"frames": 5}, "frames/tubelet")],
+    [
+        ({"heads": 5}, "width/heads"),
+        ({"size": 33}, "size/patch"),
+        ({"frames": 5}, "frames/tubelet"),
+    ],
 )
 def test_sizes_that_leave_a_rest_are_refused(change, names):
     with pytest.raises(SettingsError, match=names):

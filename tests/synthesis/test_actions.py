@@ -1,4 +1,6 @@
-"""Everyday actions: bodies that stay whole, what the camera sees of them, and how hard they are to tell apart."""
+"""Everyday actions: bodies that stay whole, what the camera sees of them, and how hard they are to
+tell apart.
+"""
 
 import numpy as np
 import pytest
@@ -27,9 +29,18 @@ def test_the_manifest_says_the_same_as_the_names():
     table = SMALL.manifest
     assert len(table) == len(SMALL) == 60 * 3 * 3 * 2
     row = table.set_index("clip").loc["S002C003P002R001A043"]
-    assert [row[key] for key in ("gloss", "signer", "setup", "camera", "performer", "replication", "action")] == [
-        "falling down", "P002", 2, 3, 2, 1, 43,
-    ]  # fmt: skip
+    assert [
+        row[key]
+        for key in ("gloss", "signer", "setup", "camera", "performer", "replication", "action")
+    ] == [
+        "falling down",
+        "P002",
+        2,
+        3,
+        2,
+        1,
+        43,
+    ]
 
 
 def test_performers_keep_to_one_split_which_is_the_official_one_across_subjects():
@@ -39,17 +50,23 @@ def test_performers_keep_to_one_split_which_is_the_official_one_across_subjects(
     assert {number for number, (split,) in splits.items() if split == "test"} == {3, 6, 7, 10, 11}
     assert {number for number, (split,) in splits.items() if split != "test"} == TRAIN_PERFORMERS
     for number in SMALL.splits:
-        assert SMALL.truth(f"S{SMALL._setup(number):03d}C001P{number:03d}R001A058")["partner"] not in {
-            f"P{other:03d}" for other in SMALL.splits if other != number
-        }, "alone in a split: the partner must be nobody of another one"
+        assert SMALL.truth(f"S{SMALL._setup(number):03d}C001P{number:03d}R001A058")[
+            "partner"
+        ] not in {f"P{other:03d}" for other in SMALL.splits if other != number}, (
+            "alone in a split: the partner must be nobody of another one"
+        )
 
 
 def test_a_clip_depends_on_its_name_only():
     name = NAMES[400]
     np.testing.assert_array_equal(SMALL.clip(name), ActionCorpus(performers=3, setups=2).clip(name))
-    other = ActionCorpus([1, SMALL.truth(name)["action"]], performers=3, cameras=3, repetitions=9, setups=2)
+    other = ActionCorpus(
+        [1, SMALL.truth(name)["action"]], performers=3, cameras=3, repetitions=9, setups=2
+    )
     np.testing.assert_array_equal(SMALL.clip(name), other.clip(name))
-    assert not np.array_equal(SMALL.clip(name)[:40], ActionCorpus(performers=3, setups=2, seed=1).clip(name)[:40])
+    assert not np.array_equal(
+        SMALL.clip(name)[:40], ActionCorpus(performers=3, setups=2, seed=1).clip(name)[:40]
+    )
 
 
 @pytest.mark.parametrize("name", NAMES[::37])
@@ -72,13 +89,19 @@ def test_cameras_see_the_same_take():
         back = joints * (-1, -1, 1) - (0, truth["height"], truth["distance"])
         sin, cos = np.sin(truth["angle"]), np.cos(truth["angle"])
         takes[camera] = np.stack(
-            [cos * back[..., 0] - sin * back[..., 2], back[..., 1], sin * back[..., 0] + cos * back[..., 2]], -1
+            [
+                cos * back[..., 0] - sin * back[..., 2],
+                back[..., 1],
+                sin * back[..., 0] + cos * back[..., 2],
+            ],
+            -1,
         )
         np.testing.assert_allclose(takes[camera], exact.performance(name)[:, 0], atol=1e-5)
 
 
 def test_axes_are_those_of_a_real_recording():
-    # before the second camera in the first take: as in the real S001C001P001R001A001, x grows to the person's right
+    # before the second camera in the first take: as in the real S001C001P001R001A001, x grows to
+    # the person's right
     clip = ActionCorpus([1], performers=3, hardness=0).clip("S001C002P001R001A001")[0, 0]
     assert clip[J["right_shoulder"], 0] > clip[J["left_shoulder"], 0] + 0.2
     assert clip[J["head"], 1] > clip[J["spine_base"], 1] + 0.5
@@ -87,10 +110,15 @@ def test_axes_are_those_of_a_real_recording():
 
 
 def test_a_point_before_the_sensor_stands_where_it_must():
-    # one metre to the left of a person who faces the camera, two above the floor, half a metre nearer
-    np.testing.assert_allclose(to_sensor(np.array([1.0, -2.0, -0.5]), Sensor(0, 3, 0.9)), [-1.0, 1.1, 2.5])
+    # one metre to the left of a person who faces the camera, two above the floor, half a metre
+    # nearer
+    np.testing.assert_allclose(
+        to_sensor(np.array([1.0, -2.0, -0.5]), Sensor(0, 3, 0.9)), [-1.0, 1.1, 2.5]
+    )
     # from their left side, that point is a metre nearer
-    np.testing.assert_allclose(to_sensor(np.array([1.0, -2.0, -0.5]), Sensor(np.pi / 2, 3, 0.9)), [0.5, 1.1, 2.0])
+    np.testing.assert_allclose(
+        to_sensor(np.array([1.0, -2.0, -0.5]), Sensor(np.pi / 2, 3, 0.9)), [0.5, 1.1, 2.0]
+    )
 
 
 def test_an_arm_behind_the_trunk_is_inferred():
@@ -135,8 +163,12 @@ def test_truth_holds_what_was_done():
     name = "S001C002P001R002A058"
     truth = SMALL.truth(name)
     assert [truth[key] for key in ("gloss", "persons", "performer", "camera", "replication")] == [
-        "shaking hands", 2, 1, 2, 2,
-    ]  # fmt: skip
+        "shaking hands",
+        2,
+        1,
+        2,
+        2,
+    ]
     assert truth["frames"] == len(SMALL.clip(name))
     assert truth["keys"] == sorted(truth["keys"])
     assert 0 < truth["keys"][0] < truth["keys"][-1] < truth["frames"]
@@ -173,7 +205,9 @@ def test_settings_that_cannot_be_are_refused(settings, value):
         ActionCorpus(**settings)
 
 
-@pytest.mark.parametrize("name", ["", "S001C001P003R001A001x", "S001C004P001R001A001", "S001C001P009R001A001"])
+@pytest.mark.parametrize(
+    "name", ["", "S001C001P003R001A001x", "S001C004P001R001A001", "S001C001P009R001A001"]
+)
 def test_an_unknown_clip_is_refused(name):
     with pytest.raises(SettingsError, match="not in this generated corpus"):
         SMALL.clip(name)
@@ -185,8 +219,12 @@ def flat_features(clip):
     origin = clip[0, 0, J["spine_middle"]]
     across = clip[0, 0, J["right_shoulder"]] - clip[0, 0, J["left_shoulder"]]
     angle = np.arctan2(across[2], across[0])
-    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-    trunk = np.linalg.norm(clip[:, 0, J["spine_shoulder"]] - clip[:, 0, J["spine_base"]], axis=-1).mean()
+    turn = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
+    trunk = np.linalg.norm(
+        clip[:, 0, J["spine_shoulder"]] - clip[:, 0, J["spine_base"]], axis=-1
+    ).mean()
     body = (moments - origin) @ turn.T / trunk
     return np.nan_to_num(np.stack([moments.ravel(), body.ravel()]))
 

@@ -47,7 +47,9 @@ def test_another_process_makes_the_same_bytes():
         "import sys; from signlib.synthesis.clips import GeneratedCorpus; "
         "sys.stdout.buffer.write(GeneratedCorpus(6, 4, 2, seed=1).clip(sys.argv[1]).tobytes())"
     )
-    made = subprocess.run([sys.executable, "-c", code, NAMES[-1]], capture_output=True, check=True).stdout
+    made = subprocess.run(
+        [sys.executable, "-c", code, NAMES[-1]], capture_output=True, check=True
+    ).stdout
     assert made == SMALL.clip(NAMES[-1]).tobytes()
 
 
@@ -60,16 +62,20 @@ def test_a_pool_of_processes_makes_the_same_bytes_in_another_order():
 
 def test_bytes_do_not_depend_on_the_number_of_threads():
     code = (
-        "import hashlib; from signlib.synthesis.clips import GeneratedCorpus; c = GeneratedCorpus(6, 4, 2, seed=1); "
-        "print(hashlib.sha256(b''.join(c.clip(n).tobytes() for n in c.manifest['clip'][::6])).hexdigest())"
+        "import hashlib; from signlib.synthesis.clips import GeneratedCorpus; c ="
+        " GeneratedCorpus(6, 4, 2, seed=1); print(hashlib.sha256(b''.join(c.clip(n).tobytes() for n"
+        " in c.manifest['clip'][::6])).hexdigest())"
     )
     made = {
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, check=True, text=True,
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=True,
+            text=True,
             env=os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
         ).stdout
         for threads in ("1", "2")
-    }  # fmt: skip
+    }
     assert len(made) == 1
 
 
@@ -102,7 +108,9 @@ def test_a_clip_is_points_or_whole_hands_of_nan(name):
 
 
 def test_hands_are_lost_sometimes_and_never_without_hardness():
-    lost = [np.isnan(SMALL.clip(name)[:, hand, 0]).mean() for name in NAMES for hand in HANDS.values()]
+    lost = [
+        np.isnan(SMALL.clip(name)[:, hand, 0]).mean() for name in NAMES for hand in HANDS.values()
+    ]
     assert 0.005 < np.mean(lost) < 0.3
     calm = GeneratedCorpus(6, 4, 2, seed=1, hardness=0)
     assert not any(np.isnan(calm.clip(name)).any() for name in NAMES[::9])
@@ -223,7 +231,10 @@ def test_truth_says_what_was_signed_and_when():
         ({"fps": float("nan")}, "fps=nan"),
         ({"width": 0}, "width=0"),
         ({"height": -3}, "height=-3"),
-        ({"splits": {"train": [0, 1], "val": [1], "test": [2]}}, "signer 1 stands in 'train' and in 'val'"),
+        (
+            {"splits": {"train": [0, 1], "val": [1], "test": [2]}},
+            "signer 1 stands in 'train' and in 'val'",
+        ),
         ({"splits": {"train": [0], "val": [1], "test": [10]}}, "signer 10 in 'test' is unknown"),
         ({"splits": {"train": [0], "val": [], "test": [1]}}, "no signer in 'val'"),
         ({"splits": {"train": [0], "test": [1]}}, "splits of train, test"),
@@ -235,30 +246,39 @@ def test_settings_that_cannot_be_are_refused(settings, value):
         GeneratedCorpus(**settings)
 
 
-@pytest.mark.parametrize("name", ["", "signer99_sign0000_take00", "signer00_sign0006_take00", "../signer00"])
+@pytest.mark.parametrize(
+    "name", ["", "signer99_sign0000_take00", "signer00_sign0006_take00", "../signer00"]
+)
 def test_an_unknown_clip_is_refused(name):
     with pytest.raises(SettingsError, match="not in this generated corpus"):
         SMALL.clip(name)
 
 
 def flat_features(clip):
-    """(2, D) raw and body-normalised x, y of arms and hands at 16 moments; a lost hand stays where it was."""
+    """(2, D) raw and body-normalised x, y of arms and hands at 16 moments; a lost hand stays where
+    it was.
+    """
     where = MEDIAPIPE_543.selection("upper")
     shoulders = clip[:, [479, 480], :2].mean(0)
     xy = clip[:, where, :2].reshape(len(clip), -1)
     time = np.arange(len(clip))
     moments = np.linspace(0, len(clip) - 1, 16)
     raw = np.stack(
-        [np.interp(moments, time[ok], column[ok]) if ok.any() else np.zeros(16)
-         for column, ok in zip(xy.T, np.isfinite(xy.T), strict=True)], 1
-    ).reshape(16, -1, 2)  # fmt: skip
+        [
+            np.interp(moments, time[ok], column[ok]) if ok.any() else np.zeros(16)
+            for column, ok in zip(xy.T, np.isfinite(xy.T), strict=True)
+        ],
+        1,
+    ).reshape(16, -1, 2)
     body = (raw - shoulders.mean(0)) / np.linalg.norm(shoulders[0] - shoulders[1])
     return np.stack([raw.ravel(), body.ravel()])
 
 
 @pytest.fixture(scope="module")
 def nearest():
-    """(raw, normalised) share of validation clips whose nearest training clip has the same gloss, two worlds."""
+    """(raw, normalised) share of validation clips whose nearest training clip has the same gloss,
+    two worlds.
+    """
     right = []
     for seed in (1, 2):
         corpus = GeneratedCorpus(repetitions=2, seed=seed)
@@ -266,7 +286,9 @@ def nearest():
         features = np.stack([flat_features(corpus.clip(name)) for name in rows["clip"]])
         held, gloss = (rows["split"] == "val").to_numpy(), rows["gloss"].to_numpy()
         for kind in (0, 1):
-            distance = np.linalg.norm(features[held, kind][:, None] - features[~held, kind][None], axis=2)
+            distance = np.linalg.norm(
+                features[held, kind][:, None] - features[~held, kind][None], axis=2
+            )
             right.append((gloss[~held][distance.argmin(1)] == gloss[held]).mean())
     return np.reshape(right, (2, 2)).mean(0)
 
@@ -274,4 +296,6 @@ def nearest():
 def test_normalising_helps_a_nearest_neighbour_on_unseen_signers_and_leaves_work_to_do(nearest):
     raw, normalised = nearest
     assert 0.2 < raw < normalised - 0.10
-    assert 0.4 < normalised < 0.8, "one of the four signers is left-handed, which this reader does not undo"
+    assert 0.4 < normalised < 0.8, (
+        "one of the four signers is left-handed, which this reader does not undo"
+    )

@@ -60,7 +60,9 @@ def area(points, corners):
     return np.cross(b - a, c - a)
 
 
-@pytest.mark.parametrize(("mouth", "brow", "lids"), [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)])
+@pytest.mark.parametrize(
+    ("mouth", "brow", "lids"), [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)]
+)
 def test_no_triangle_is_folded(mouth, brow, lids):
     corners, reference = triangles()
     assert len(corners) > 800

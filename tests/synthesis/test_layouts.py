@@ -27,7 +27,11 @@ def truths(out):
 
 
 def bytes_of(out):
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +47,26 @@ def test_autsl_comes_back_from_its_reader(as_autsl):
     assert {truth[clip]["clip"] for clip in table["clip"]} == set(made.index)
     for row in table.itertuples():
         source = made.loc[truth[row.clip]["clip"]]
-        assert (row.gloss, row.split) == (source["gloss"], source["split"]) == (truth[row.clip]["gloss"], row.split)
+        assert (
+            (row.gloss, row.split)
+            == (source["gloss"], source["split"])
+            == (truth[row.clip]["gloss"], row.split)
+        )
         assert row.signer == f"signer{int(source['signer'][6:])}"
         for file in (row.file, row.depth_file):
             info = probe(as_autsl / file)
             assert (info.width, info.height, info.fps) == (SIZE, SIZE, 25.0)
-            assert info.frames == truth[row.clip]["frames"] == len(SIGNS.clip(truth[row.clip]["clip"]))
+            assert (
+                info.frames == truth[row.clip]["frames"] == len(SIGNS.clip(truth[row.clip]["clip"]))
+            )
     assert table.groupby("signer")["split"].first().tolist() == ["train", "val", "test"]
 
 
 def test_a_depth_video_is_grey_and_shows_another_picture_than_the_colour_video(as_autsl):
     row = autsl.read_manifest(as_autsl).iloc[0]
-    colour, depth = (read_frames(as_autsl / file).astype(int) for file in (row["file"], row["depth_file"]))
+    colour, depth = (
+        read_frames(as_autsl / file).astype(int) for file in (row["file"], row["depth_file"])
+    )
     assert np.ptp(depth, axis=-1).max() <= 8
     assert np.ptp(colour, axis=-1).max() > 30
     assert (depth == 0).mean() > 0.2, "the room is black"
@@ -63,7 +75,9 @@ def test_a_depth_video_is_grey_and_shows_another_picture_than_the_colour_video(a
 
 def test_wlasl_comes_back_from_its_reader(tmp_path):
     layouts.write_wlasl(SIGNS, tmp_path, size=SIZE, progress=False)
-    by_video, by_gloss = (wlasl.read_manifest(tmp_path, name) for name in ("nslt_2.json", "WLASL_v0.3.json"))
+    by_video, by_gloss = (
+        wlasl.read_manifest(tmp_path, name) for name in ("nslt_2.json", "WLASL_v0.3.json")
+    )
     both = by_video.merge(by_gloss, on="clip", suffixes=("", "_too"))
     truth = truths(tmp_path)
     made = SIGNS.manifest.set_index("clip")
@@ -72,14 +86,21 @@ def test_wlasl_comes_back_from_its_reader(tmp_path):
     for row in both.itertuples():
         source = made.loc[truth[row.clip]["clip"]]
         assert (row.gloss, row.split, row.signer) == (row.gloss_too, row.split_too, row.signer_too)
-        assert (row.gloss, row.split, row.signer) == (source["gloss"], source["split"], str(int(source["signer"][6:])))
+        assert (row.gloss, row.split, row.signer) == (
+            source["gloss"],
+            source["split"],
+            str(int(source["signer"][6:])),
+        )
         frames = truth[row.clip]["frames"]
         assert row.start == row.start_too
         assert row.end == (frames if row.end_too == -1 else row.end_too)
         # the part of the video that the manifest names holds the whole sign
         assert row.start <= truth[row.clip]["stroke_start"]
         assert truth[row.clip]["stroke_end"] <= row.end <= frames
-        assert len(read_frames(tmp_path / row.file, start=row.start, end=row.end_too)) == row.end - row.start
+        assert (
+            len(read_frames(tmp_path / row.file, start=row.start, end=row.end_too))
+            == row.end - row.start
+        )
     assert set(both["start"] > 0) == {False, True}
 
 
@@ -94,12 +115,17 @@ def test_phoenix_comes_back_from_its_reader(tmp_path):
     assert not check_manifest(table, tmp_path).missing_files
     for row in table.itertuples():
         pictures = sorted((tmp_path / row.file).glob("*.png"))
-        assert len(pictures) == truths(tmp_path)[row.clip]["frames"] == len(SENTENCES.clip(row.clip))
+        assert (
+            len(pictures) == truths(tmp_path)[row.clip]["frames"] == len(SENTENCES.clip(row.clip))
+        )
         assert probe(pictures[0]).width == 42
         assert probe(pictures[0]).height == 52
     for split, name in (("train", "train"), ("val", "dev"), ("test", "test")):
         spoken = transcripts.read_stm(
-            tmp_path / "phoenix-2014-multisigner" / "evaluation" / f"phoenix2014-groundtruth-{name}.stm"
+            tmp_path
+            / "phoenix-2014-multisigner"
+            / "evaluation"
+            / f"phoenix2014-groundtruth-{name}.stm"
         )
         assert spoken["glosses"].tolist() == table.loc[table["split"] == split, "glosses"].tolist()
 
@@ -115,13 +141,27 @@ def test_ntu60_comes_back_from_its_reader(tmp_path):
     layouts.write_ntu60(ACTIONS, tmp_path, progress=False)
     table = ntu60.read_manifest(tmp_path).sort_values("clip", ignore_index=True)
     made = ACTIONS.manifest.sort_values("clip", ignore_index=True)
-    columns = ["clip", "gloss", "signer", "fps", "setup", "camera", "performer", "replication", "action"]
+    columns = [
+        "clip",
+        "gloss",
+        "signer",
+        "fps",
+        "setup",
+        "camera",
+        "performer",
+        "replication",
+        "action",
+    ]
     pd.testing.assert_frame_equal(table[columns], made[columns])
     assert ((table["split"] == "test") == (made["split"] == "test")).all()
     for row in table.itertuples():
         clip = ntu60.read_skeleton(tmp_path / row.file)
         joints, states = ACTIONS.observed(row.clip)
-        assert len(clip.bodies) == (2 if row.action == 58 else 1) == truths(tmp_path)[row.clip]["persons"]
+        assert (
+            len(clip.bodies)
+            == (2 if row.action == 58 else 1)
+            == truths(tmp_path)[row.clip]["persons"]
+        )
         np.testing.assert_allclose(clip.joints, joints[:, : len(clip.bodies)], rtol=1e-6, atol=1e-7)
         np.testing.assert_array_equal(clip.tracking, states[:, : len(clip.bodies)])
 
@@ -132,11 +172,15 @@ def test_written_skeletons_look_like_a_real_one(real_data, tmp_path):
     ours = next((tmp_path / "nturgb+d_skeletons").iterdir()).read_text().splitlines()
     real = (real_data("ntu60") / "S001C001P001R001A001.skeleton").read_text().splitlines()
     assert [len(line.split()) for line in ours[:29]] == [len(line.split()) for line in real[:29]]
-    x, y, z, depth_x, depth_y, colour_x, colour_y = np.array([line.split()[:7] for line in real[4:29]], float).T
+    x, y, z, depth_x, depth_y, colour_x, colour_y = np.array(
+        [line.split()[:7] for line in real[4:29]], float
+    ).T
     from signlib.synthesis.kinect import _pictures
 
     np.testing.assert_allclose(
-        _pictures(np.stack([x, y, z], 1)), np.stack([depth_x, depth_y, colour_x, colour_y], 1), atol=4
+        _pictures(np.stack([x, y, z], 1)),
+        np.stack([depth_x, depth_y, colour_x, colour_y], 1),
+        atol=4,
     )
 
 
@@ -163,13 +207,18 @@ def test_a_stopped_run_leaves_nothing_half_and_goes_on(as_autsl, tmp_path, monke
         layouts.write_autsl(SIGNS, tmp_path, size=SIZE, progress=False)
     assert len(truths(tmp_path)) == 2
     assert len(list(tmp_path.rglob("*.mp4"))) == 4
-    # as a killed run would have left them; a hidden folder of somebody else's is none of our business
+    # as a killed run would have left them; a hidden folder of somebody else's is none of our
+    # business
     (tmp_path / "train" / ".signer0_sample9_color.77.mp4").write_bytes(b"half")
     (tmp_path / ".git").mkdir()
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.mp4")}
     layouts.write_autsl(SIGNS, tmp_path, size=SIZE, progress=False)
     assert len(calls) == 3 + 4, "finished clips are not rendered again"
-    assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items() if not path.name.startswith("."))
+    assert all(
+        path.stat().st_mtime_ns == stamp
+        for path, stamp in kept.items()
+        if not path.name.startswith(".")
+    )
     (tmp_path / ".git").rmdir()
     assert bytes_of(tmp_path) == bytes_of(as_autsl)
 
@@ -193,7 +242,9 @@ def test_what_cannot_be_written_is_refused(tmp_path):
         layouts.write_autsl(SIGNS, tmp_path, [])
     with pytest.raises(SettingsError, match="'nobody' is not in the corpus"):
         layouts.write_autsl(SIGNS, tmp_path, ["nobody"])
-    with pytest.raises(SettingsError, match="size=63: give an even number of pixels from 32 to 2048"):
+    with pytest.raises(
+        SettingsError, match="size=63: give an even number of pixels from 32 to 2048"
+    ):
         layouts.write_wlasl(SIGNS, tmp_path, size=63)
     with pytest.raises(SettingsError, match="workers=0"):
         layouts.write_ntu60(ACTIONS, tmp_path, workers=0)
@@ -219,7 +270,9 @@ def test_a_folder_of_something_else_is_refused(as_autsl, tmp_path):
     with pytest.raises(SettingsError, match=r"seed=0 \(now 3\)"):
         layouts.write_autsl(GeneratedCorpus(2, 3, 1, seed=3), as_autsl, size=SIZE)
     with pytest.raises(SettingsError, match=r"begun with signs='\w+' \(now '\w+'\);"):
-        layouts.write_autsl(GeneratedCorpus(2, 3, 1, inventory={"hands": ["ONE"]}), as_autsl, size=SIZE)
+        layouts.write_autsl(
+            GeneratedCorpus(2, 3, 1, inventory={"hands": ["ONE"]}), as_autsl, size=SIZE
+        )
     swapped = GeneratedCorpus(2, 3, 1, splits={"train": [2], "val": [1], "test": [0]})
     with pytest.raises(SettingsError, match=r"begun with splits='\w+' \(now '\w+'\);"):
         layouts.write_autsl(swapped, as_autsl, size=SIZE)
@@ -248,7 +301,10 @@ def test_the_command_line_writes_a_layout(tmp_path, capsys):
         (["autsl", "--signers", "2"], "autsl: signers=2: train, val and test need a signer each"),
         (["phoenix-2014", "--glosses", "1"], "phoenix-2014: "),
         (["wlasl", "--size", "31"], "wlasl: size=31: give an even number"),
-        (["phoenix-2014", "--size", "1656"], "phoenix-2014: size=1656: give an even number of pixels from 32 to 1654"),
+        (
+            ["phoenix-2014", "--size", "1656"],
+            "phoenix-2014: size=1656: give an even number of pixels from 32 to 1654",
+        ),
         (["ntu60", "--actions", "61"], "ntu60: actions=61: give 1 to 60"),
         (["ntu60", "--hardness", "9"], "ntu60: hardness=9"),
     ],

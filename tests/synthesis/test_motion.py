@@ -9,7 +9,9 @@ from signlib.synthesis.signs import HANDSHAPES, ORIENTATIONS
 
 
 def test_two_bones_of_a_3_4_5_triangle():
-    elbow, wrist = motion.two_bone(np.zeros(3), np.array([5.0, 0, 0]), 3.0, 4.0, np.array([1.0, 7.0, 0]))
+    elbow, wrist = motion.two_bone(
+        np.zeros(3), np.array([5.0, 0, 0]), 3.0, 4.0, np.array([1.0, 7.0, 0])
+    )
     np.testing.assert_allclose(elbow, [9 / 5, 12 / 5, 0])
     np.testing.assert_allclose(wrist, [5, 0, 0])
 
@@ -53,7 +55,9 @@ def test_the_right_thumb_is_on_the_left_of_a_palm_that_looks_at_the_camera():
     frame = motion.frames_of(motion.quaternion((0, 0, -1), (0, -1, 0))[None])
     hand = motion.hand_points(np.zeros((1, 3)), frame, HANDSHAPES["OPEN"].angles[None], 0.1)[0]
     tips = hand[[4, 8, 12, 16, 20]]
-    assert (np.diff(tips[:, 0]) < 0).all(), "thumb to pinky run from the signer's left to their right"
+    assert (np.diff(tips[:, 0]) < 0).all(), (
+        "thumb to pinky run from the signer's left to their right"
+    )
     assert (tips[1:, 1] < -0.13).all()
     assert np.abs(tips[1:, 2]).max() < 0.05
 
@@ -64,7 +68,9 @@ def test_fingers_curl_towards_the_palm_and_keep_their_lengths():
     flat, fist = motion.hand_points(np.zeros((2, 3)), frame, angles, 0.1)
     assert (fist[[6, 10, 14, 18], 2] < -0.03).all(), "the middle joints come towards the camera"
     assert (np.linalg.norm(fist[[8, 12, 16, 20]], axis=1) < 0.1).all()
-    lengths = [np.linalg.norm(np.diff(hand[np.array(HAND_BONES)], axis=1), axis=2) for hand in (flat, fist)]
+    lengths = [
+        np.linalg.norm(np.diff(hand[np.array(HAND_BONES)], axis=1), axis=2) for hand in (flat, fist)
+    ]
     np.testing.assert_allclose(*lengths, atol=1e-12)
 
 
@@ -73,7 +79,9 @@ def test_angles_beyond_a_joint_limit_stop_at_the_limit():
     low, high = motion.LIMITS.T
     for angles, limit in ((low - 1, low), (high + 1, high)):
         asked = motion.hand_points(np.zeros((1, 3)), frame, angles[None], 1.0)
-        np.testing.assert_array_equal(asked, motion.hand_points(np.zeros((1, 3)), frame, limit[None], 1.0))
+        np.testing.assert_array_equal(
+            asked, motion.hand_points(np.zeros((1, 3)), frame, limit[None], 1.0)
+        )
 
 
 @pytest.mark.parametrize("name", HANDSHAPES)
@@ -103,7 +111,9 @@ def test_wrist_and_forearm_turn_to_their_limits_and_no_further():
     bend, before = np.hypot(held[:, 0], held[:, 1]), np.hypot(joints[:, 0], joints[:, 1])
     np.testing.assert_allclose(bend, np.minimum(before, motion.WRIST_LIMIT))
     np.testing.assert_allclose(held[:, 2], np.clip(joints[:, 2], *motion.TWIST_LIMITS))
-    np.testing.assert_allclose(held[:, 0] * joints[:, 1], held[:, 1] * joints[:, 0], err_msg="the same way, less far")
+    np.testing.assert_allclose(
+        held[:, 0] * joints[:, 1], held[:, 1] * joints[:, 0], err_msg="the same way, less far"
+    )
     np.testing.assert_allclose(motion.within_limits(held), held, atol=1e-12)
 
 
@@ -111,19 +121,26 @@ ARM = (np.array([[0, 1.0, 0]]), np.array([[0, 0, -1.0]]))
 """Upper arm down, forearm forward."""
 
 
-@pytest.mark.parametrize(("palm", "degrees"), [((1, 0, 0), 0), ((0, -1, 0), 90), ((0, 1, 0), -90), ((1, -1, 0), 45)])
+@pytest.mark.parametrize(
+    ("palm", "degrees"), [((1, 0, 0), 0), ((0, -1, 0), 90), ((0, 1, 0), -90), ((1, -1, 0), 45)]
+)
 def test_the_twist_of_a_bent_arm_by_hand(palm, degrees):
     """Thumb up is 0, palm up 90, palm down -90 degrees."""
-    joints = motion.wrist_joints(motion.frames_of(motion.quaternion(palm, (0, 0, -1))[None]), *ARM)[0]
+    joints = motion.wrist_joints(motion.frames_of(motion.quaternion(palm, (0, 0, -1))[None]), *ARM)[
+        0
+    ]
     np.testing.assert_allclose(np.degrees(joints), [0, 0, degrees], atol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("fingers", "flex", "aside"), [((0.5, 0, -(0.75**0.5)), 30, 0), ((0, -0.5, -(0.75**0.5)), 0, 30)]
+    ("fingers", "flex", "aside"),
+    [((0.5, 0, -(0.75**0.5)), 30, 0), ((0, -0.5, -(0.75**0.5)), 0, 30)],
 )
 def test_flexion_and_deviation_of_a_hand_with_its_thumb_up(fingers, flex, aside):
     """Palm to the left: flexion brings the fingers to the left, deviation to the thumb up."""
-    joints = motion.wrist_joints(motion.frames_of(motion.quaternion((1, 0, 0.001), fingers)[None]), *ARM)[0]
+    joints = motion.wrist_joints(
+        motion.frames_of(motion.quaternion((1, 0, 0.001), fingers)[None]), *ARM
+    )[0]
     np.testing.assert_allclose(np.degrees(joints), [flex, aside, 0], atol=0.1)
 
 
@@ -141,8 +158,12 @@ def test_cross_is_the_cross_product():
 
 
 def test_turns_are_rotations_with_yaw_to_the_side():
-    turn = motion.turns(np.array([[np.pi / 2, 0, 0], [0, np.pi / 2, 0], [0, 0, np.pi / 2], [0.3, -0.8, 1.1]]))
-    np.testing.assert_allclose(turn @ turn.swapaxes(1, 2), np.broadcast_to(np.eye(3), (4, 3, 3)), atol=1e-12)
+    turn = motion.turns(
+        np.array([[np.pi / 2, 0, 0], [0, np.pi / 2, 0], [0, 0, np.pi / 2], [0.3, -0.8, 1.1]])
+    )
+    np.testing.assert_allclose(
+        turn @ turn.swapaxes(1, 2), np.broadcast_to(np.eye(3), (4, 3, 3)), atol=1e-12
+    )
     np.testing.assert_allclose(turn[0] @ [0, 0, -1], [1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(turn[1] @ [0, 1, 0], [0, 0, 1], atol=1e-12)
     np.testing.assert_allclose(turn[2] @ [1, 0, 0], [0, 1, 0], atol=1e-12)

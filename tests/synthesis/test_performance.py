@@ -102,8 +102,10 @@ def test_eyes_look_where_the_sign_says(left_handed):
     signer = replace(AVERAGE, left_handed=left_handed)
     side = -1 if left_handed else 1
     for name, look in GAZES.items():
-        performance = performed(replace(SPACE, location="LOW", movement="HOLD", direction="NONE", gaze=name),
-                                signer=signer)  # fmt: skip
+        performance = performed(
+            replace(SPACE, location="LOW", movement="HOLD", direction="NONE", gaze=name),
+            signer=signer,
+        )
         first, last = performance.spans[0]
         yaw, pitch = performance.gaze[(first + last) // 2]
         if name == "HAND":

@@ -1,4 +1,6 @@
-"""The film that is shipped instead of a person's: everything is found on it, and one hand goes missing."""
+"""The film that is shipped instead of a person's: everything is found on it, and one hand goes
+missing.
+"""
 
 import numpy as np
 import pytest
@@ -29,12 +31,14 @@ def test_the_left_hand_leaves_the_picture_and_comes_back():
     assert shows_arm[21:26] == [False] * 5
     assert shows_arm[-10:] == [True] * 10
     steps = np.abs(np.diff(film[:15].astype(int), axis=0)).mean(axis=(1, 2, 3))
-    assert 0 < steps.min() <= steps.max() < 3, "grey levels a frame: the motion is gentle, but there is some"
+    assert 0 < steps.min() <= steps.max() < 3, (
+        "grey levels a frame: the motion is gentle, but there is some"
+    )
 
 
 @pytest.mark.parametrize("tracking", [True, False])
 def test_all_543_points_are_found_on_the_first_frame(tracking):
-    holistic = pytest.importorskip("signlib.features.holistic")
+    holistic = pytest.importorskip("signlib.extraction.holistic")
     with holistic.Holistic(holistic.LandmarkSettings(tracking=tracking)) as engine:
         points = engine.points(portrait_clip(1))
     assert points.shape == (1, 543, 4)
@@ -59,6 +63,6 @@ def test_no_frame_is_refused():
 
 @pytest.fixture(scope="module")
 def portrait_points():
-    holistic = pytest.importorskip("signlib.features.holistic")
+    holistic = pytest.importorskip("signlib.extraction.holistic")
     with holistic.Holistic() as engine:
         return engine.points(portrait_clip(40))

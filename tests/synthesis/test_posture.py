@@ -33,19 +33,27 @@ def test_a_palm_looks_where_it_should_wherever_that_is_possible(location, orient
     worst = 0.0
     for handshape in ("FLAT", "POINT", "FIST"):
         for contact in (False, True)[: 1 + (place.skin is not None)]:
-            sign = Sign("", handshape, location, "HOLD", "NONE", 1, orientation, *hands, contact=contact)
+            sign = Sign(
+                "", handshape, location, "HOLD", "NONE", 1, orientation, *hands, contact=contact
+            )
             palm = motion.frames_of(posture(sign)[0][None])[0, :, 2]
-            worst = max(worst, np.degrees(np.arccos(np.clip(palm @ ORIENTATIONS[orientation], -1, 1))))
+            worst = max(
+                worst, np.degrees(np.arccos(np.clip(palm @ ORIENTATIONS[orientation], -1, 1)))
+            )
     assert (worst > 26) == ((location, orientation) in IMPOSSIBLE), f"{worst:.0f} degrees"
 
 
-@pytest.mark.parametrize("location", [name for name, place in LOCATIONS.items() if place.skin and not place.palm])
+@pytest.mark.parametrize(
+    "location", [name for name, place in LOCATIONS.items() if place.skin and not place.palm]
+)
 def test_skin_is_where_the_table_says_and_looks_away_from_the_body(location):
     point, out = skin_at(location, AVERAGE, np.zeros(3))
     origin, scale = (head_centre(AVERAGE), AVERAGE.head)
     if LOCATIONS[location].anchor == "chest":
         origin, scale = np.array([0, -AVERAGE.torso, 0]), AVERAGE.shoulders
-    np.testing.assert_allclose(point, origin + scale * np.array(LOCATIONS[location].offset), atol=1e-12)
+    np.testing.assert_allclose(
+        point, origin + scale * np.array(LOCATIONS[location].offset), atol=1e-12
+    )
     assert out @ motion.unit(np.array(LOCATIONS[location].skin)) > 0.7
     assert np.linalg.norm(push_out(point + 0.005 * out, AVERAGE)) == 0
     moved, _ = skin_at(location, AVERAGE, np.array([0.02, 0.01, 0.0]))
@@ -55,7 +63,9 @@ def test_skin_is_where_the_table_says_and_looks_away_from_the_body(location):
 def test_push_out_of_the_trunk_by_hand():
     """Two centimetres behind the skin at breast height: straight forward, two centimetres."""
     depth = 0.30 * AVERAGE.shoulders
-    inside = np.array([[0.0, -AVERAGE.torso + 0.15, -depth + 0.02], [0.0, -AVERAGE.torso + 0.15, -depth - 0.02]])
+    inside = np.array(
+        [[0.0, -AVERAGE.torso + 0.15, -depth + 0.02], [0.0, -AVERAGE.torso + 0.15, -depth - 0.02]]
+    )
     np.testing.assert_allclose(push_out(inside, AVERAGE), [[0, 0, -0.02], [0, 0, 0]], atol=1e-6)
 
 
@@ -71,7 +81,11 @@ def test_the_nearest_part_of_a_hand_stands_at_the_gap():
 
 
 def contacts():
-    return [sign for sign in LEXICON if sign.contact and not sign.joined and LOCATIONS[sign.location].skin]
+    return [
+        sign
+        for sign in LEXICON
+        if sign.contact and not sign.joined and LOCATIONS[sign.location].skin
+    ]
 
 
 @pytest.mark.parametrize("sign", contacts(), ids=lambda sign: sign.gloss)
@@ -83,15 +97,27 @@ def test_a_sign_with_contact_touches_and_one_without_does_not(sign):
 
 
 def nearest_to_skin(sign):
-    """Metres between the place's skin and the nearest point of the dominant hand, during the stroke."""
+    """Metres between the place's skin and the nearest point of the dominant hand, during the
+    stroke.
+    """
     points, (first, last) = signed(sign)
     hand = points[first:last, RIGHT]
     if LOCATIONS[sign.location].palm:
         if sign.location == "FOREARM":
             elbow, wrist = points[first:last, [481]], points[first:last, [483]]
-            along = np.clip(((hand - elbow) * (wrist - elbow)).sum(2) / ((wrist - elbow) ** 2).sum(2), 0, 1)
-            return np.linalg.norm(hand - elbow - along[:, :, None] * (wrist - elbow), axis=2).min() - 0.035
-        return np.linalg.norm(flesh(hand)[:, :, None] - flesh(points[first:last, LEFT])[:, None], axis=3).min() - 0.012
+            along = np.clip(
+                ((hand - elbow) * (wrist - elbow)).sum(2) / ((wrist - elbow) ** 2).sum(2), 0, 1
+            )
+            return (
+                np.linalg.norm(hand - elbow - along[:, :, None] * (wrist - elbow), axis=2).min()
+                - 0.035
+            )
+        return (
+            np.linalg.norm(
+                flesh(hand)[:, :, None] - flesh(points[first:last, LEFT])[:, None], axis=3
+            ).min()
+            - 0.012
+        )
     sides = [place_of(sign, AVERAGE, np.zeros(3))]
     return min(((hand - point) @ out).min() for point, out in sides)
 
@@ -128,7 +154,9 @@ def test_every_frame_keeps_wrist_and_forearm_within_their_limits():
         along = motion.unit(points[:, 531] - wrist)
         palm = motion.unit(np.cross(points[:, 527] - wrist, points[:, 539] - wrist))
         frames = np.stack([np.cross(along, palm), along, palm], 2)
-        joints = motion.wrist_joints(frames, motion.unit(elbow - shoulder), motion.unit(wrist - elbow))
+        joints = motion.wrist_joints(
+            frames, motion.unit(elbow - shoulder), motion.unit(wrist - elbow)
+        )
         assert np.degrees(np.hypot(joints[:, 0], joints[:, 1])).max() < 75
         low, high = np.degrees(motion.TWIST_LIMITS)
         assert (np.degrees(joints[:, 2]) > low - 8).all()
@@ -175,5 +203,8 @@ def test_a_handling_verb_takes_the_shape_of_its_object():
     sign = Sign("", "FLAT", "SPACE", "LINE", "OUT", 1, "UP", "ONE")
     points, (first, last) = signed(Use(sign, goal="ADDRESSEE", handshape="FIST"))
     flat, _ = signed(sign)
-    curl = [np.linalg.norm(p[(first + last) // 2, 534] - p[(first + last) // 2, 522]) for p in (points, flat)]
+    curl = [
+        np.linalg.norm(p[(first + last) // 2, 534] - p[(first + last) // 2, 522])
+        for p in (points, flat)
+    ]
     assert curl[0] < 0.6 * curl[1]

@@ -1,4 +1,6 @@
-"""Pictures agree with the landmarks: in place, in depth, in what hides what, and in which side is left."""
+"""Pictures agree with the landmarks: in place, in depth, in what hides what, and in which side is
+left.
+"""
 
 import tracemalloc
 from dataclasses import replace
@@ -29,8 +31,12 @@ def some(performance: Performance, frames: list[int] | slice) -> Performance:
     return replace(performance, **arrays)
 
 
-def take(name: str, count: int = 4, side: int = SIDE, **look) -> tuple[Performance, Studio, np.ndarray]:
-    """A few frames of a clip, the studio that films them, and (T, 543, 3) pixels and metres from the camera."""
+def take(
+    name: str, count: int = 4, side: int = SIDE, **look
+) -> tuple[Performance, Studio, np.ndarray]:
+    """A few frames of a clip, the studio that films them, and (T, 543, 3) pixels and metres from
+    the camera.
+    """
     performance, seated = CORPUS.performance(name), CORPUS.seated(name)
     frames = np.linspace(0, len(performance.points) - 1, count + 2).astype(int)[1:-1]
     performance = some(performance, frames)
@@ -48,13 +54,19 @@ def at(picture: np.ndarray, point: np.ndarray, fine: float = 1.0):
 
 
 def test_visible_landmarks_lie_on_their_part_of_the_picture():
-    """All but the wrists, which the arms cover; where two hands touch, one may show at the other's landmark."""
+    """All but the wrists, which the arms cover; where two hands touch, one may show at the other's
+    landmark.
+    """
     right, counted = 0, 0
     for name in NAMES:
         _, studio, seen = take(name, 6)
         for t, points in enumerate(seen):
             studio.draw(t)
-            for part, joints in ((HEAD, [NOSE]), (LEFT_HAND, range(502, 522)), (RIGHT_HAND, range(523, 543))):
+            for part, joints in (
+                (HEAD, [NOSE]),
+                (LEFT_HAND, range(502, 522)),
+                (RIGHT_HAND, range(523, 543)),
+            ):
                 for point in points[list(joints)]:
                     material = at(studio.canvas.material, point, FINE)
                     if material is None:
@@ -79,7 +91,11 @@ def test_depth_at_nose_and_knuckles_is_their_distance(name):
         for hand, first in ((LEFT_HAND, 501), (RIGHT_HAND, 522)):
             for joint in points[[first + 5, first + 9]]:
                 found = at(studio.canvas.z, joint, FINE)
-                if found is not None and at(materials, joint, FINE) == hand and found > joint[2] - 0.02:
+                if (
+                    found is not None
+                    and at(materials, joint, FINE) == hand
+                    and found > joint[2] - 0.02
+                ):
                     assert found == pytest.approx(joint[2], abs=0.03)
         assert t < len(performance.points)
     assert noses > 0
@@ -96,7 +112,10 @@ def test_a_hand_hides_the_face_from_the_front_and_the_face_hides_a_hand_behind(a
     ray = points[:, NOSE] - camera
     points[:, hand] += (camera + ray * (1 - ahead / seated.distance) - palm)[:, None]
     look = replace(make_look(0), noise=0.0)
-    studios = [Studio(replace(performance, points=p), seated, look, SIDE, SIDE) for p in (performance.points, points)]
+    studios = [
+        Studio(replace(performance, points=p), seated, look, SIDE, SIDE)
+        for p in (performance.points, points)
+    ]
     (bare, _), (rgb, depth) = (next(iter(studio.frames())) for studio in studios)
     pixel = project(points[:, [522, 527, 531, 539]].mean(1)[:, None], seated)[0, 0]
     place = pixel * SIDE
@@ -154,9 +173,14 @@ def test_left_is_left():
     """Signers face the camera: their left hand is on the right of the picture."""
     _, studio, _ = take("signer00_sign0000_take00", 1)
     studio.draw(0)
-    columns = [np.flatnonzero((studio.canvas.material == hand).any(0)).mean() for hand in (LEFT_HAND, RIGHT_HAND)]
+    columns = [
+        np.flatnonzero((studio.canvas.material == hand).any(0)).mean()
+        for hand in (LEFT_HAND, RIGHT_HAND)
+    ]
     assert columns[0] > columns[1] + 20
-    _, studio, seen = take("signer00_sign0000_take00", 1, skin=(250.0, 20.0, 20.0), shirt=(20.0, 20.0, 90.0))
+    _, studio, seen = take(
+        "signer00_sign0000_take00", 1, skin=(250.0, 20.0, 20.0), shirt=(20.0, 20.0, 90.0)
+    )
     rgb = next(iter(studio.frames()))[0].astype(int)
     for hand in (501, 522):
         r, g, b = at(rgb, seen[0, hand + 9])
@@ -175,11 +199,18 @@ def labels(performance: Performance, **changes) -> tuple[np.ndarray, Studio]:
 def test_gaze_moves_the_irises_to_the_side_they_look_at():
     performance, _, _ = take(NAMES[0], 1)
     places = {}
-    for name, gaze in {"ahead": (0, 0), "left": (0.4, 0), "right": (-0.4, 0), "up": (0, 0.3)}.items():
+    for name, gaze in {
+        "ahead": (0, 0),
+        "left": (0.4, 0),
+        "right": (-0.4, 0),
+        "up": (0, 0.3),
+    }.items():
         painted, _ = labels(performance, gaze=np.array([gaze]))
         iris = (painted == heads.IRIS) | (painted == heads.PUPIL)
         middle = iris.shape[1] // 2
-        places[name] = (np.argwhere(iris[:, :middle]).mean(0) + np.argwhere(iris[:, middle:]).mean(0)) / 2
+        places[name] = (
+            np.argwhere(iris[:, :middle]).mean(0) + np.argwhere(iris[:, middle:]).mean(0)
+        ) / 2
     assert places["right"][1] + 2 < places["ahead"][1] < places["left"][1] - 2
     assert places["up"][0] < places["ahead"][0] - 0.5
 
@@ -190,7 +221,9 @@ def test_mouth_and_lids_show():
     opened, _ = labels(some(performance, [int(mouth.argmax())]))
     shut, _ = labels(some(performance, [int(mouth.argmin())]))
     assert mouth.max() > mouth.min() + 0.3
-    assert (opened == heads.CAVITY).sum() + (opened == heads.TEETH).sum() > 3 * (shut == heads.CAVITY).sum()
+    assert (opened == heads.CAVITY).sum() + (opened == heads.TEETH).sum() > 3 * (
+        shut == heads.CAVITY
+    ).sum()
     awake = some(performance, [int(lids.argmin())])
     asleep = awake.points.copy()
     asleep[:, :468, 1] += CORPUS.signers[0].head * average_face().lids[:, 1]
@@ -212,7 +245,13 @@ def test_every_background_has_a_wall_with_a_depth(background):
 def test_the_depth_camera_errs_by_millimetres_and_loses_edges():
     performance, seated = CORPUS.performance(NAMES[0]), CORPUS.seated(NAMES[0])
     exact, noisy = (
-        next(iter(render(some(performance, [20]), seated, replace(make_look(0), noise=noise), SIDE, SIDE)))[1]
+        next(
+            iter(
+                render(
+                    some(performance, [20]), seated, replace(make_look(0), noise=noise), SIDE, SIDE
+                )
+            )
+        )[1]
         for noise in (0.0, 1.0)
     )
     error = (noisy.astype(int) - exact)[noisy > 0]
@@ -249,7 +288,9 @@ def test_pictures_survive_a_video_file(tmp_path):
 @pytest.mark.parametrize(("width", "height"), [(0, 256), (256, 30), (4096, 256), (255, 256)])
 def test_absurd_sizes_are_refused(width, height):
     performance, seated = CORPUS.performance(NAMES[0]), CORPUS.seated(NAMES[0])
-    with pytest.raises(SettingsError, match=f"{width} x {height} pixels: give even numbers from 32 to 2048"):
+    with pytest.raises(
+        SettingsError, match=f"{width} x {height} pixels: give even numbers from 32 to 2048"
+    ):
         render(performance, seated, make_look(0), width, height)
 
 
@@ -260,15 +301,22 @@ def test_no_frame_is_refused():
 
 
 def test_a_signer_outside_the_picture_leaves_the_room():
-    performance, seated = CORPUS.performance(NAMES[0]), replace(CORPUS.seated(NAMES[0]), centre=(5.0, 0.5))
-    rgb, depth = next(iter(render(some(performance, [0]), seated, replace(make_look(0), noise=0.0), 64, 64)))
+    performance, seated = (
+        CORPUS.performance(NAMES[0]),
+        replace(CORPUS.seated(NAMES[0]), centre=(5.0, 0.5)),
+    )
+    rgb, depth = next(
+        iter(render(some(performance, [0]), seated, replace(make_look(0), noise=0.0), 64, 64))
+    )
     assert rgb.std() < 80
     assert (depth > 1000 * seated.distance).all()
 
 
 def test_mediapipe_finds_body_face_and_hands():
-    """Two clips. Over 24 clips of 12 signers: body 100 %, face 99 %, hands 88 % of the frames that show them."""
-    holistic = pytest.importorskip("signlib.features.holistic")
+    """Two clips. Over 24 clips of 12 signers: body 100 %, face 99 %, hands 88 % of the frames that
+    show them.
+    """
+    holistic = pytest.importorskip("signlib.extraction.holistic")
     found, true = [], []
     for name in (NAMES[0], NAMES[3]):
         performance, seated = CORPUS.performance(name), CORPUS.seated(name)
@@ -278,7 +326,9 @@ def test_mediapipe_finds_body_face_and_hands():
             found.append(engine.points(film))
         true.append(project(performance.points, seated))
     found, true = np.concatenate(found), np.concatenate(true)
-    shown = ((true[:, 501:, :2] > 0) & (true[:, 501:, :2] < 1)).all(-1).reshape(-1, 2, 21).mean(2) > 0.8
+    shown = ((true[:, 501:, :2] > 0) & (true[:, 501:, :2] < 1)).all(-1).reshape(-1, 2, 21).mean(
+        2
+    ) > 0.8
     seen = np.isfinite(found[:, [468, 0, 501, 522], 0])
     assert seen[:, 0].mean() >= 0.95
     assert seen[:, 1].mean() >= 0.85

@@ -20,7 +20,9 @@ TOY = SimpleNamespace(
 
 
 def meant(text, seed=0):
-    return interpret([TOY.glosses.index(gloss) for gloss in text.split()], TOY, np.random.default_rng(seed))
+    return interpret(
+        [TOY.glosses.index(gloss) for gloss in text.split()], TOY, np.random.default_rng(seed)
+    )
 
 
 def test_a_person_keeps_the_locus_they_were_given():
@@ -74,7 +76,17 @@ def test_every_hold_and_every_locus_can_be_performed():
 
 def test_the_manifest_has_sentences_instead_of_glosses():
     manifest = SMALL.manifest
-    assert list(manifest) == ["clip", "file", "gloss", "signer", "split", "start", "end", "fps", "glosses"]
+    assert list(manifest) == [
+        "clip",
+        "file",
+        "gloss",
+        "signer",
+        "split",
+        "start",
+        "end",
+        "fps",
+        "glosses",
+    ]
     assert (manifest["gloss"] == "").all()
     lengths = manifest["glosses"].str.split().map(len)
     assert lengths.between(1, 15).all()
@@ -100,8 +112,12 @@ def test_truth_has_the_camera_and_the_form_of_every_sign():
     name = next(name for name in NAMES if POINT in [token.gloss for token in SMALL.tokens(name)])
     truth, seated = SMALL.truth(name), SMALL.seated(name)
     assert [truth[key] for key in ("signer", "left_handed", "yaw", "zoom", "hips_x")] == [
-        seated.name, seated.left_handed, seated.yaw, seated.zoom, seated.centre[0],
-    ]  # fmt: skip
+        seated.name,
+        seated.left_handed,
+        seated.yaw,
+        seated.zoom,
+        seated.centre[0],
+    ]
     lexicon = {sign.gloss: sign for sign in SMALL.lexicon} | {POINT: POINTING}
     assert any(sign["variant"] == "" for sign in truth["signs"])
     for sign in truth["signs"]:
@@ -111,7 +127,11 @@ def test_truth_has_the_camera_and_the_form_of_every_sign():
 
 def test_some_signers_have_a_form_of_their_own_and_the_truth_says_so():
     corpus = SentenceCorpus(glosses=30, signers=6, sentences=10, hardness=3)
-    found = [sign["variant"] for name in corpus.manifest["clip"][::4] for sign in corpus.truth(name)["signs"]]
+    found = [
+        sign["variant"]
+        for name in corpus.manifest["clip"][::4]
+        for sign in corpus.truth(name)["signs"]
+    ]
     assert 0 < sum(map(bool, found)) < len(found) / 2
 
 
@@ -123,7 +143,9 @@ def test_a_sentence_is_the_same_in_a_larger_corpus_and_in_any_order():
 
 
 def test_pointing_ends_at_the_locus():
-    """The finger of a pointing sign points further left for a locus further left (signer's left: larger x)."""
+    """The finger of a pointing sign points further left for a locus further left (signer's left:
+    larger x).
+    """
     from signlib.synthesis.performance import perform
     from signlib.synthesis.signers import make_signer
     from signlib.synthesis.signs import POINTING, Use
@@ -142,12 +164,18 @@ def test_an_agreement_verb_runs_from_source_to_goal():
     from signlib.synthesis.signers import make_signer
     from signlib.synthesis.signs import Use
 
-    sign = next(sign for sign, role in zip(SMALL.lexicon, SMALL.grammar.roles, strict=False) if role == "AGREEMENT")
+    sign = next(
+        sign
+        for sign, role in zip(SMALL.lexicon, SMALL.grammar.roles, strict=False)
+        if role == "AGREEMENT"
+    )
     signer = make_signer(0, hardness=0)
     for source, goal, way in (("LEFT", "RIGHT", -1), ("RIGHT", "LEFT", 1)):
         performance = perform([Use(sign, source, goal)], signer, np.random.default_rng(0))
         first, last = performance.spans[0]
-        moved = performance.points[last - 1, 522:543].mean(0) - performance.points[first, 522:543].mean(0)
+        moved = performance.points[last - 1, 522:543].mean(0) - performance.points[
+            first, 522:543
+        ].mean(0)
         assert way * moved[0] > 0.15, "metres to the signer's left"
 
 

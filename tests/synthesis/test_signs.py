@@ -56,9 +56,18 @@ def test_the_inventory_is_as_large_as_a_sign_language_needs():
 
 def test_a_large_lexicon_uses_every_value_and_the_hands_as_languages_do():
     lexicon = make_lexicon(600)
-    tables = {"handshape": HANDSHAPES, "location": LOCATIONS, "orientation": ORIENTATIONS, "internal": INTERNALS,
-              "contact": (True, False), "movement": MOVEMENTS, "direction": DIRECTIONS, "repetitions": (1, 2),
-              "base": ("", *UNMARKED), "gaze": GAZES}  # fmt: skip
+    tables = {
+        "handshape": HANDSHAPES,
+        "location": LOCATIONS,
+        "orientation": ORIENTATIONS,
+        "internal": INTERNALS,
+        "contact": (True, False),
+        "movement": MOVEMENTS,
+        "direction": DIRECTIONS,
+        "repetitions": (1, 2),
+        "base": ("", *UNMARKED),
+        "gaze": GAZES,
+    }
     for name, table in tables.items():
         assert {getattr(sign, name) for sign in lexicon} == set(table), name
     share = {hands: n / 600 for hands, n in Counter(sign.hands for sign in lexicon).items()}
@@ -125,20 +134,34 @@ def test_a_size_that_cannot_be_is_refused(size):
         make_lexicon(size)
 
 
-SMALL = {"handshape": ["FLAT", "FIST"], "location": ["CHIN", "SPACE"], "hands": ["ONE"], "internal": ["NONE"],
-         "movement": ["HOLD", "LINE"], "orientation": ["IN"]}  # fmt: skip
+SMALL = {
+    "handshape": ["FLAT", "FIST"],
+    "location": ["CHIN", "SPACE"],
+    "hands": ["ONE"],
+    "internal": ["NONE"],
+    "movement": ["HOLD", "LINE"],
+    "orientation": ["IN"],
+}
 
 
 def test_the_capacity_of_a_small_inventory_by_hand():
-    """CHIN: hold, and lines up, down, aside, across and out once or twice, with and without contact; no IN.
+    """CHIN: hold, and lines up, down, aside, across and out once or twice, with and without
+    contact; no IN.
 
     1 + 5 x 2 = 11, twice for contact = 22; SPACE: 1 + 6 x 2 = 13; two handshapes: 2 x 35.
     """
     assert capacity(SMALL) == 70
-    every = [Sign("", shape, place, kind, way, times, "IN", "ONE", contact=touch)
-             for shape, place, kind, way, times, touch in product(
-                 ("FLAT", "FIST"), ("CHIN", "SPACE"), ("HOLD", "LINE"),
-                 ("NONE", "UP", "DOWN", "OUT", "IN", "ASIDE", "ACROSS"), (1, 2), (False, True))]  # fmt: skip
+    every = [
+        Sign("", shape, place, kind, way, times, "IN", "ONE", contact=touch)
+        for shape, place, kind, way, times, touch in product(
+            ("FLAT", "FIST"),
+            ("CHIN", "SPACE"),
+            ("HOLD", "LINE"),
+            ("NONE", "UP", "DOWN", "OUT", "IN", "ASIDE", "ACROSS"),
+            (1, 2),
+            (False, True),
+        )
+    ]
     assert sum(sign.possible for sign in every) == 70
 
 
@@ -150,7 +173,9 @@ def test_a_lexicon_may_use_an_inventory_to_the_last_form_and_no_further():
         make_lexicon(71, inventory=SMALL)
 
 
-@pytest.mark.parametrize("inventory", [{"shape": ["FLAT"]}, {"handshape": ["PAW"]}, {"location": []}])
+@pytest.mark.parametrize(
+    "inventory", [{"shape": ["FLAT"]}, {"handshape": ["PAW"]}, {"location": []}]
+)
 def test_an_unknown_inventory_is_refused(inventory):
     with pytest.raises(SettingsError, match="inventory"):
         make_lexicon(3, inventory=inventory)
@@ -171,7 +196,9 @@ def test_variants_are_rare_possible_and_never_another_sign():
         assert form.manual not in taken
 
 
-@pytest.mark.parametrize("values", [{"goal": "MOON"}, {"source": "LEFT"}, {"goal": "LEFT", "handshape": "PAW"}])
+@pytest.mark.parametrize(
+    "values", [{"goal": "MOON"}, {"source": "LEFT"}, {"goal": "LEFT", "handshape": "PAW"}]
+)
 def test_a_use_that_cannot_be_is_refused(values):
     with pytest.raises(SettingsError):
         Use(POINTING, **values)

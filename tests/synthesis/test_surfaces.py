@@ -1,15 +1,30 @@
-"""The z-buffer's surfaces against hand-worked spheres and a brute-force search for the nearest point."""
+"""The z-buffer's surfaces against hand-worked spheres and a brute-force search for the nearest
+point.
+"""
 
 import numpy as np
 import pytest
 
-from signlib.synthesis.surfaces import Canvas, Lens, draw_capsules, draw_ellipsoid, draw_plates, draw_trunk
+from signlib.synthesis.surfaces import (
+    Canvas,
+    Lens,
+    draw_capsules,
+    draw_ellipsoid,
+    draw_plates,
+    draw_trunk,
+)
 
 SCALE = 100.0
 
 
 def capsule(canvas, start, end, material=1):
-    draw_capsules(canvas, np.array([start], float), np.array([end], float), np.array([SCALE]), np.array([material]))
+    draw_capsules(
+        canvas,
+        np.array([start], float),
+        np.array([end], float),
+        np.array([SCALE]),
+        np.array([material]),
+    )
 
 
 def brute_force(start, end, width, height):
@@ -52,7 +67,9 @@ def test_a_capsule_is_where_its_spheres_are(start, end):
     there, seen = np.isfinite(truth), canvas.material == 1
     assert (there != seen).sum() <= 2, "pixels of the outline"
     both = there & seen
-    np.testing.assert_allclose(canvas.z[both] * SCALE, truth[both] * SCALE, atol=0.02, err_msg="pixels")
+    np.testing.assert_allclose(
+        canvas.z[both] * SCALE, truth[both] * SCALE, atol=0.02, err_msg="pixels"
+    )
 
 
 def test_the_nearer_surface_wins_in_either_order():
@@ -79,7 +96,9 @@ def test_a_round_ellipsoid_is_a_sphere_and_a_turned_one_turns():
     assert (ball.material != ellipsoid.material).sum() <= 2
     seen = (ball.material == 1) & (ellipsoid.material == 1)
     for part in ("z", "nx", "ny"):
-        np.testing.assert_allclose(getattr(ball, part)[seen], getattr(ellipsoid, part)[seen], atol=2e-3)
+        np.testing.assert_allclose(
+            getattr(ball, part)[seen], getattr(ellipsoid, part)[seen], atol=2e-3
+        )
     turned = Canvas.blank(64, 64)
     slope = np.sqrt(0.5)
     turn = np.array([[slope, -slope, 0], [slope, slope, 0], [0, 0, 1]])
@@ -97,9 +116,12 @@ def test_a_plate_stands_before_its_corners_and_fills_its_triangle():
     assert canvas.material[45, 45] == 0
     edge_on = Canvas.blank(60, 60)
     draw_plates(
-        edge_on, np.array([[[10, 10, 2.0], [50, 10, 2.0], [30, 10, 2.4]]]), np.ones((1, 3)), np.array([SCALE]),
+        edge_on,
+        np.array([[[10, 10, 2.0], [50, 10, 2.0], [30, 10, 2.4]]]),
+        np.ones((1, 3)),
+        np.array([SCALE]),
         np.array([5]),
-    )  # fmt: skip
+    )
     assert (edge_on.material == 0).all()
 
 

@@ -1,12 +1,14 @@
-"""Batches of whole bodies: frames sampled as worked out by hand, mirror, cameras, mix-up, noise, absent bodies."""
+"""Batches of whole bodies: frames sampled as worked out by hand, mirror, cameras, mix-up, noise,
+absent bodies.
+"""
 
 import numpy as np
 import pytest
 import torch
 
-from signlib import config
 from signlib.data.skeletons import KINECT_20, NTU_25
 from signlib.features.streams import parents_of, streams_of
+from signlib.settings import config
 from signlib.training.actions import (
     ActionAugment,
     ActionClassifier,
@@ -28,7 +30,9 @@ STILL = {
 
 
 def settings(**more):
-    return config.build({"action.frames": 8, **{key.replace("__", "."): value for key, value in more.items()}})
+    return config.build(
+        {"action.frames": 8, **{key.replace("__", "."): value for key, value in more.items()}}
+    )
 
 
 def batch(persons=2, lengths=(30, 11), seed=0):
@@ -96,8 +100,14 @@ def test_the_test_view_is_the_streams_of_the_middle_and_draws_nothing():
 
 
 def test_without_strengths_training_sees_what_the_test_sees():
-    made = settings(action__crop=1.0, action__test_crop=1.0, **{k.replace(".", "__"): v for k, v in STILL.items()})
-    torch.testing.assert_close(augment(made)(batch())["streams"], inputs(made)(batch())["streams"], atol=1e-5, rtol=0)
+    made = settings(
+        action__crop=1.0,
+        action__test_crop=1.0,
+        **{k.replace(".", "__"): v for k, v in STILL.items()},
+    )
+    torch.testing.assert_close(
+        augment(made)(batch())["streams"], inputs(made)(batch())["streams"], atol=1e-5, rtol=0
+    )
 
 
 def test_padding_and_the_order_of_clips_change_nothing():
@@ -112,7 +122,9 @@ def test_padding_and_the_order_of_clips_change_nothing():
 )
 def test_turns_and_mirrors_keep_distances(strength, kept):
     torch.manual_seed(0)
-    made = settings(**{k.replace(".", "__"): v for k, v in (STILL | {f"augment.{strength}": kept}).items()})
+    made = settings(
+        **{k.replace(".", "__"): v for k, v in (STILL | {f"augment.{strength}": kept}).items()}
+    )
     found = augment(made, ("bone",))(batch())["streams"][:, :, 0]
     plain = settings(**{k.replace(".", "__"): v for k, v in STILL.items()})
     torch.manual_seed(0)

@@ -7,12 +7,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signlib.config import FeatureSettings
 from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543, NTU_25
 from signlib.errors import ClipError, SettingsError
 from signlib.features.normalise import mirror, normalise
-from signlib.features.store import Extraction, LoadedClips
-from signlib.training.batches import ClipDataset, collate, left_leads, prepare, prepare_clips, resample
+from signlib.settings.config import FeatureSettings
+from signlib.stores.store import Extraction, LoadedClips
+from signlib.training.batches import (
+    ClipDataset,
+    collate,
+    left_leads,
+    prepare,
+    prepare_clips,
+    resample,
+)
 
 LEFT, RIGHT = MEDIAPIPE_75.selection("left_hand"), MEDIAPIPE_75.selection("right_hand")
 
@@ -41,7 +48,8 @@ def test_a_clip_is_normalised_and_its_joints_and_coordinates_are_chosen():
 @pytest.mark.parametrize("aspect", [0.0, float("nan"), -1.0, float("inf")])
 def test_a_picture_of_unknown_shape_counts_as_square(aspect):
     np.testing.assert_array_equal(
-        prepare(clip(), MEDIAPIPE_75, FeatureSettings(), aspect), prepare(clip(), MEDIAPIPE_75, FeatureSettings(), 1.0)
+        prepare(clip(), MEDIAPIPE_75, FeatureSettings(), aspect),
+        prepare(clip(), MEDIAPIPE_75, FeatureSettings(), 1.0),
     )
 
 
@@ -50,7 +58,9 @@ def test_a_clip_led_by_the_left_hand_is_mirrored_and_one_led_by_the_right_is_not
     assert left_leads(left, MEDIAPIPE_75)
     assert not left_leads(right, MEDIAPIPE_75)
     out = prepare(left, MEDIAPIPE_75, FeatureSettings())
-    np.testing.assert_allclose(out, mirror(normalise(left, MEDIAPIPE_75), MEDIAPIPE_75)[..., :3], atol=1e-6)
+    np.testing.assert_allclose(
+        out, mirror(normalise(left, MEDIAPIPE_75), MEDIAPIPE_75)[..., :3], atol=1e-6
+    )
     kept = prepare(left, MEDIAPIPE_75, FeatureSettings(dominant=False))
     np.testing.assert_array_equal(kept, normalise(left, MEDIAPIPE_75)[..., :3])
     np.testing.assert_array_equal(
@@ -78,11 +88,15 @@ def test_the_hand_that_is_seen_leads():
 def test_raw_coordinates_are_those_of_the_picture_from_its_middle():
     raw = clip()
     settings = FeatureSettings(normalise=False, dominant=False, joints="all", coordinates=2)
-    np.testing.assert_allclose(prepare(raw, MEDIAPIPE_75, settings, 16 / 9), raw[..., :2] - 0.5, atol=1e-6)
+    np.testing.assert_allclose(
+        prepare(raw, MEDIAPIPE_75, settings, 16 / 9), raw[..., :2] - 0.5, atol=1e-6
+    )
     leading = FeatureSettings(normalise=False, joints="all", coordinates=2)
     left = clip("left")
     np.testing.assert_allclose(
-        prepare(left, MEDIAPIPE_75, leading), mirror(left, MEDIAPIPE_75, 0.5)[..., :2] - 0.5, atol=1e-6
+        prepare(left, MEDIAPIPE_75, leading),
+        mirror(left, MEDIAPIPE_75, 0.5)[..., :2] - 0.5,
+        atol=1e-6,
     )
 
 
@@ -98,7 +112,11 @@ def test_preparing_does_not_write_into_the_store():
 @pytest.mark.parametrize("normalised", [True, False])
 def test_a_clip_of_which_nothing_was_seen_is_refused(normalised):
     with pytest.raises(ClipError, match="no point of the clip was seen"):
-        prepare(np.full((4, 75, 4), np.nan, np.float32), MEDIAPIPE_75, FeatureSettings(normalise=normalised))
+        prepare(
+            np.full((4, 75, 4), np.nan, np.float32),
+            MEDIAPIPE_75,
+            FeatureSettings(normalise=normalised),
+        )
     handless = clip()
     handless[:, 33:] = np.nan
     with pytest.raises(ClipError, match=r"features\.joints=hands"):
@@ -108,19 +126,29 @@ def test_a_clip_of_which_nothing_was_seen_is_refused(normalised):
 def test_three_coordinates_of_flat_landmarks_are_refused():
     with pytest.raises(SettingsError, match=r"features\.coordinates=3.*have 2"):
         prepare(clip()[..., :2], MEDIAPIPE_75, FeatureSettings())
-    assert prepare(clip()[..., :2], MEDIAPIPE_75, FeatureSettings(coordinates=2)).shape == (10, 75, 2)
+    assert prepare(clip()[..., :2], MEDIAPIPE_75, FeatureSettings(coordinates=2)).shape == (
+        10,
+        75,
+        2,
+    )
 
 
 def test_clips_that_cannot_be_used_are_named_and_the_others_kept():
     clips = {"a": clip(), "b": np.full((4, 75, 4), np.nan, np.float32), "c": clip("left", 7)}
     table = pd.DataFrame({"clip": list(clips), "width": [1600, 0, 800], "height": [900, 0, 800]})
-    source = LoadedClips(table, clips.__getitem__, Extraction("imported", "", (75, 4), ("x", "y"), "mediapipe-75"))
+    source = LoadedClips(
+        table, clips.__getitem__, Extraction("imported", "", (75, 4), ("x", "y"), "mediapipe-75")
+    )
     prepared = prepare_clips(source, ["c", "b", "a"], FeatureSettings())
     assert prepared.clips == ["c", "a"]
     assert list(prepared.unusable) == ["b"]
     assert "no point" in prepared.unusable["b"]
-    np.testing.assert_array_equal(prepared.points[1], prepare(clips["a"], MEDIAPIPE_75, FeatureSettings(), 16 / 9))
-    np.testing.assert_array_equal(prepared.points[0], prepare(clips["c"], MEDIAPIPE_75, FeatureSettings(), 1.0))
+    np.testing.assert_array_equal(
+        prepared.points[1], prepare(clips["a"], MEDIAPIPE_75, FeatureSettings(), 16 / 9)
+    )
+    np.testing.assert_array_equal(
+        prepared.points[0], prepare(clips["c"], MEDIAPIPE_75, FeatureSettings(), 1.0)
+    )
 
 
 def test_a_batch_is_padded_with_zeros_that_are_masked_out():
@@ -140,9 +168,17 @@ def test_a_batch_is_padded_with_zeros_that_are_masked_out():
 
 def test_a_pass_can_show_each_clip_several_times():
     data = ClipDataset([np.full((1, 1, 2), x, np.float32) for x in (1, 2)], [4, 1], repeats=3)
-    assert [(float(points[0, 0, 0]), target) for points, _, target in (data[i] for i in range(len(data)))] == [
-        (1, 4), (2, 1), (1, 4), (2, 1), (1, 4), (2, 1),
-    ]  # fmt: skip
+    assert [
+        (float(points[0, 0, 0]), target)
+        for points, _, target in (data[i] for i in range(len(data)))
+    ] == [
+        (1, 4),
+        (2, 1),
+        (1, 4),
+        (2, 1),
+        (1, 4),
+        (2, 1),
+    ]
 
 
 def batch_of(*clips: list[float]) -> dict[str, torch.Tensor]:
@@ -154,7 +190,10 @@ def batch_of(*clips: list[float]) -> dict[str, torch.Tensor]:
 def xs(batch: dict[str, torch.Tensor], row: int = 0) -> list[float]:
     points, mask = batch["points"][row, :, 0, 0], batch["mask"][row, :, 0]
     assert (points[~mask] == 0).all()
-    return [round(x, 4) if seen else None for x, seen in zip(points.tolist(), mask.tolist(), strict=True)]
+    return [
+        round(x, 4) if seen else None
+        for x, seen in zip(points.tolist(), mask.tolist(), strict=True)
+    ]
 
 
 def test_resampling_interpolates_over_the_clips_own_length():
@@ -224,8 +263,8 @@ def test_warp_and_crop_keep_the_order_of_time_and_stay_inside_the_clip():
 
 @pytest.mark.real
 def test_real_clips_are_prepared(real_data):
-    from signlib.config import DataSettings
-    from signlib.corpora import load_corpus
+    from signlib.corpora.clips import load_corpus
+    from signlib.settings.config import DataSettings
 
     source = load_corpus(DataSettings(corpus="dgs-30", root=str(real_data("dgs-30"))))
     names = source.labelled["clip"].tolist()[::40]

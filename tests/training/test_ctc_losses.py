@@ -23,7 +23,9 @@ from signlib.training.ctc_losses import (
 
 
 def scores(frames: int, classes: int, seed: int = 0, clips: int = 1) -> torch.Tensor:
-    return torch.randn(clips, frames, classes, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
+    return torch.randn(
+        clips, frames, classes, generator=torch.Generator().manual_seed(seed)
+    ).log_softmax(-1)
 
 
 def test_one_gloss_by_hand():
@@ -45,7 +47,10 @@ def test_a_loss_is_the_sum_over_all_alignments(frames, target, seed):
         if collapse(path) == target
     )
     found = sentence_losses(
-        given_scores, torch.tensor([frames]), torch.tensor([target + [7, 7]]), torch.tensor([len(target)])
+        given_scores,
+        torch.tensor([frames]),
+        torch.tensor([target + [7, 7]]),
+        torch.tensor([len(target)]),
     )
     assert found.item() == pytest.approx(-math.log(total), rel=1e-4)
 
@@ -60,7 +65,9 @@ def test_needed_frames_of_a_batch(targets):
 def test_a_target_that_does_not_fit_is_an_error_not_an_infinity():
     targets, sizes = torch.tensor([[1, 2], [1, 1]]), torch.tensor([2, 2])
     sentence_losses(scores(3, 3, clips=2), torch.tensor([2, 3]), targets, sizes)
-    with pytest.raises(ClipError, match="1 of 2 targets are longer than their clips: 2 frames for 2 glosses"):
+    with pytest.raises(
+        ClipError, match="1 of 2 targets are longer than their clips: 2 frames for 2 glosses"
+    ):
         sentence_losses(scores(3, 3, clips=2), torch.tensor([2, 2]), targets, sizes)
 
 
@@ -73,7 +80,9 @@ def test_focal_by_hand():
 
 
 def test_the_seeds_formula_indexes_time():
-    """`probs[targets]` of (T, B, V) picks frames 1 and 2 for the glosses 1 and 2, of every clip and class."""
+    """`probs[targets]` of (T, B, V) picks frames 1 and 2 for the glosses 1 and 2, of every clip and
+    class.
+    """
     log_probs = scores(4, 5, clips=3).transpose(0, 1)
     targets = torch.tensor([1, 2])
     assert torch.equal(log_probs.exp()[targets], log_probs.exp()[1:3])
@@ -82,7 +91,9 @@ def test_the_seeds_formula_indexes_time():
 
 
 def test_smoothing_by_hand():
-    given_scores = torch.tensor([[[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3], [0.9, 0.05, 0.05]]]).log()
+    given_scores = torch.tensor(
+        [[[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3], [0.9, 0.05, 0.05]]]
+    ).log()
     expected = ((math.log(2) + 2 * math.log(4)) / 3 + math.log(3)) / 2  # the third frame is padding
     assert uniform_cross_entropy(given_scores, torch.tensor([2])).item() == pytest.approx(expected)
 
@@ -97,10 +108,16 @@ def test_the_mixture_is_its_parts():
         torch.nn.functional.ctc_loss(given_scores.transpose(0, 1), targets, frames, sizes).item()
     )
     both = 0.7 * plain + 0.3 * focal(losses, sizes, 2.0)
-    assert SentenceLoss(0.0, 2.0, 0.0)(given_scores, frames, targets, sizes).item() == pytest.approx(plain.item())
-    assert SentenceLoss(0.3, 2.0, 0.0)(given_scores, frames, targets, sizes).item() == pytest.approx(both.item())
+    assert SentenceLoss(0.0, 2.0, 0.0)(
+        given_scores, frames, targets, sizes
+    ).item() == pytest.approx(plain.item())
+    assert SentenceLoss(0.3, 2.0, 0.0)(
+        given_scores, frames, targets, sizes
+    ).item() == pytest.approx(both.item())
     smooth = 0.9 * both + 0.1 * uniform_cross_entropy(given_scores, frames)
-    assert SentenceLoss()(given_scores, frames, targets, sizes).item() == pytest.approx(smooth.item())
+    assert SentenceLoss()(given_scores, frames, targets, sizes).item() == pytest.approx(
+        smooth.item()
+    )
 
 
 def test_padding_costs_nothing():
@@ -127,19 +144,26 @@ def test_distillation_by_hand():
     teacher = torch.tensor([[[0.8, 0.2], [0.9, 0.1], [0.5, 0.5]]]).log()
     divergence = 0.8 * math.log(0.8 / 0.5) + 0.2 * math.log(0.2 / 0.5)
     # two real frames, of which the second agrees; the third is padding
-    assert frame_distillation(student, teacher, torch.tensor([2]), 1.0).item() == pytest.approx(divergence / 2)
+    assert frame_distillation(student, teacher, torch.tensor([2]), 1.0).item() == pytest.approx(
+        divergence / 2
+    )
     # at T = 2 probabilities become roots: 2/3 and 1/3 against 1/2
     soft = 4 * (2 / 3 * math.log(4 / 3) + 1 / 3 * math.log(2 / 3))
-    assert frame_distillation(student, teacher, torch.tensor([1]), 2.0).item() == pytest.approx(soft)
+    assert frame_distillation(student, teacher, torch.tensor([1]), 2.0).item() == pytest.approx(
+        soft
+    )
 
 
 def test_a_long_clip_pulls_no_harder_frame_by_frame():
     student, teacher = scores(8, 5, seed=1, clips=2), scores(8, 5, seed=2, clips=2)
     frames = torch.tensor([8, 2])
     alone = [
-        frame_distillation(student[k : k + 1], teacher[k : k + 1], frames[k : k + 1], 3.0).item() for k in range(2)
+        frame_distillation(student[k : k + 1], teacher[k : k + 1], frames[k : k + 1], 3.0).item()
+        for k in range(2)
     ]
-    assert frame_distillation(student, teacher, frames, 3.0).item() == pytest.approx(np.average(alone, weights=[8, 2]))
+    assert frame_distillation(student, teacher, frames, 3.0).item() == pytest.approx(
+        np.average(alone, weights=[8, 2])
+    )
 
 
 def test_the_blank_comes_back():

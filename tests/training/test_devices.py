@@ -1,4 +1,6 @@
-"""Several processes train what one process trains; they are resumed, end in time, and refuse what cannot be."""
+"""Several processes train what one process trains; they are resumed, end in time, and refuse what
+cannot be.
+"""
 
 import os
 import signal
@@ -12,22 +14,30 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import BatchSampler, SequentialSampler
 
-from signlib import config
 from signlib.errors import RunError, SettingsError
+from signlib.settings import config
 from signlib.training import devices
 from signlib.training.augment import Augment
 from signlib.training.batches import ClipDataset
+from signlib.training.classification import ClassificationTask
 from signlib.training.fit import CHECKPOINT, Fitted, fit
 from signlib.training.order import DealtBatches, ShuffledByEpoch
-from signlib.training.tasks import ClassificationTask
 
 JOINTS, CLASSES = 4, 3
 STILL = {
-    **{f"augment.{name}": 0.0 for name in vars(config.AugmentSettings())}, "features.frames": 6,
-    "features.coordinates": 2, "training.batch_size": 4, "training.effective_batch": 8, "training.epochs": 3,
-    "training.learning_rate": 0.2, "training.warmup": 0.0, "training.average": 0.8, "training.patience": 9,
-    "training.threads": 1, "training.accelerator": "cpu",
-}  # fmt: skip
+    **{f"augment.{name}": 0.0 for name in vars(config.AugmentSettings())},
+    "features.frames": 6,
+    "features.coordinates": 2,
+    "training.batch_size": 4,
+    "training.effective_batch": 8,
+    "training.epochs": 3,
+    "training.learning_rate": 0.2,
+    "training.warmup": 0.0,
+    "training.average": 0.8,
+    "training.patience": 9,
+    "training.threads": 1,
+    "training.accelerator": "cpu",
+}
 pytestmark = pytest.mark.xdist_group("devices")  # one server of processes for all of them
 
 
@@ -39,11 +49,15 @@ def _two_cores(monkeypatch):
 def dataset(size: int, seed: int = 0) -> ClipDataset:
     rng = np.random.default_rng(seed)
     targets = np.arange(size) % CLASSES
-    return ClipDataset([(rng.normal(size=(5, JOINTS, 2)) + t).astype(np.float32) for t in targets], targets)
+    return ClipDataset(
+        [(rng.normal(size=(5, JOINTS, 2)) + t).astype(np.float32) for t in targets], targets
+    )
 
 
 class Little(nn.Module):
-    """No dropout; a layer that nothing reads; in the second epoch, while the file stands, it does what `fate` says."""
+    """No dropout; a layer that nothing reads; in the second epoch, while the file stands, it does
+    what `fate` says.
+    """
 
     classes = CLASSES
 
@@ -57,7 +71,12 @@ class Little(nn.Module):
     def forward(self, batch):
         self.calls += self.training
         scores = self.head(torch.tanh(self.body(batch["points"].mean(dim=1).flatten(1))))
-        if self.fate and self.calls == 5 and self.file.is_file() and os.environ.get("LOCAL_RANK") == "1":
+        if (
+            self.fate
+            and self.calls == 5
+            and self.file.is_file()
+            and os.environ.get("LOCAL_RANK") == "1"
+        ):
             if self.fate == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             scores = scores * float("nan")
@@ -65,7 +84,9 @@ class Little(nn.Module):
 
 
 def run(folder: Path, count: int, model: nn.Module | None = None, resume: bool = False, **more):
-    """18 clips are five batches, so that two processes share them unevenly; 9 clips validate in three."""
+    """18 clips are five batches, so that two processes share them unevenly; 9 clips validate in
+    three.
+    """
     settings = config.build(STILL, {"training.devices": count}, more)
     augment = Augment(settings.augment, range(JOINTS), (), 2)
     task = ClassificationTask(model or Little(), settings, augment, torch.tensor([0.5, 1.0, 2.0]))
@@ -73,11 +94,17 @@ def run(folder: Path, count: int, model: nn.Module | None = None, resume: bool =
     return task, fit(task, dataset(18), dataset(9, seed=1), settings, folder, resume, quiet=True)
 
 
-def assert_same(one: tuple[ClassificationTask, Fitted], two: tuple[ClassificationTask, Fitted], **tolerance) -> None:
+def assert_same(
+    one: tuple[ClassificationTask, Fitted], two: tuple[ClassificationTask, Fitted], **tolerance
+) -> None:
     ours, theirs = one[0].model.state_dict(), two[0].model.state_dict()
     for name, value in theirs.items():
         torch.testing.assert_close(ours[name], value, **tolerance)
-    assert (one[1].chosen, one[1].epochs, one[1].steps) == (two[1].chosen, two[1].epochs, two[1].steps)
+    assert (one[1].chosen, one[1].epochs, one[1].steps) == (
+        two[1].chosen,
+        two[1].epochs,
+        two[1].steps,
+    )
     for a, b in zip(one[1].history, two[1].history, strict=True):
         assert a["validation_accuracy"] == b["validation_accuracy"]
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-6)
@@ -125,7 +152,9 @@ def test_all_processes_end_when_the_time_is_over_and_any_number_goes_on(tmp_path
 def test_what_a_process_refuses_is_raised_here(tmp_path):
     fate = tmp_path / "fate"
     fate.touch()
-    with pytest.raises(RunError, match=r"the loss became nan in epoch 2; lower training\.learning_rate"):
+    with pytest.raises(
+        RunError, match=r"the loss became nan in epoch 2; lower training\.learning_rate"
+    ):
         run(tmp_path / "run", 2, Little("no number", str(fate)))
 
 
@@ -149,13 +178,17 @@ def test_arrays_reach_the_processes_whole_and_nobody_else_sees_what_one_writes()
 
 def test_more_devices_than_there_are_is_refused(monkeypatch):
     on_cpu = config.build({"training.devices": 3, "training.accelerator": "cpu"}).training
-    with pytest.raises(SettingsError, match=r"training\.devices=3: this CPU has 2 cores; set it to at most 2"):
+    with pytest.raises(
+        SettingsError, match=r"training\.devices=3: this CPU has 2 cores; set it to at most 2"
+    ):
         devices.device_count(on_cpu)
     everything = config.build({"training.devices": 0, "training.accelerator": "cpu"}).training
     assert devices.device_count(everything) == 1, "one process uses all cores"
     monkeypatch.setattr(devices, "choose_device", lambda _: ("gpu", "16-mixed"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(SettingsError, match=r"training\.devices=3: torch sees 2 GPUs; set it to at most 2, or to 0"):
+    with pytest.raises(
+        SettingsError, match=r"training\.devices=3: torch sees 2 GPUs; set it to at most 2, or to 0"
+    ):
         devices.device_count(on_cpu)
     assert devices.device_count(everything) == 2
 
@@ -163,10 +196,16 @@ def test_more_devices_than_there_are_is_refused(monkeypatch):
 def test_the_effective_batch_is_kept_or_refused():
     training = config.build({"training.batch_size": 8, "training.effective_batch": 32}).training
     assert [devices.accumulation(training, count) for count in (1, 2, 4)] == [4, 2, 1]
-    with pytest.raises(SettingsError, match=r"effective_batch=32 is no multiple of training\.batch_size=8 times 3"):
+    with pytest.raises(
+        SettingsError, match=r"effective_batch=32 is no multiple of training\.batch_size=8 times 3"
+    ):
         devices.accumulation(training, 3)
-    with pytest.raises(SettingsError, match=r"no multiple of training\.batch_size=8 x training\.devices=3"):
-        config.build({"training.batch_size": 8, "training.effective_batch": 32, "training.devices": 3})
+    with pytest.raises(
+        SettingsError, match=r"no multiple of training\.batch_size=8 x training\.devices=3"
+    ):
+        config.build(
+            {"training.batch_size": 8, "training.effective_batch": 32, "training.devices": 3}
+        )
     assert devices.accumulation(config.build({"training.accumulate": 3}).training, 2) == 3
 
 
@@ -178,11 +217,17 @@ def test_processes_share_the_cores():
 @given(st.integers(1, 40), st.integers(1, 7), st.booleans(), st.integers(1, 4))
 def test_every_batch_counts_on_one_device_and_all_have_equally_many(clips, size, drop_last, count):
     expected = list(BatchSampler(SequentialSampler(range(clips)), size, drop_last))
-    dealt = [DealtBatches(SequentialSampler(range(clips)), size, drop_last, rank, count) for rank in range(count)]
+    dealt = [
+        DealtBatches(SequentialSampler(range(clips)), size, drop_last, rank, count)
+        for rank in range(count)
+    ]
     lists = [list(each) for each in dealt]
     assert {len(each) for each in lists} == {len(dealt[0])} == {-(-len(expected) // count)}
     rounds = [
-        lists[rank][place] for place in range(len(dealt[0])) for rank in range(count) if dealt[rank].counts(place)
+        lists[rank][place]
+        for place in range(len(dealt[0]))
+        for rank in range(count)
+        if dealt[rank].counts(place)
     ]
     assert rounds == expected
 
@@ -210,6 +255,8 @@ def test_a_notebook_trains_on_two_devices(tmp_path, monkeypatch):
     notebooks = pytest.importorskip("nbformat").v4
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
     made = notebooks.new_notebook(cells=[notebooks.new_code_cell(NOTEBOOK)])
-    pytest.importorskip("nbclient").NotebookClient(made, timeout=600, kernel_name="python3").execute()
+    pytest.importorskip("nbclient").NotebookClient(
+        made, timeout=600, kernel_name="python3"
+    ).execute()
     outputs = made.cells[0]["outputs"]
     assert "2 x cpu" in "".join(out["text"] for out in outputs if out.get("name") == "stdout")

@@ -10,23 +10,43 @@ import pytest
 import torch
 from torch import nn
 
-from signlib import config
 from signlib.errors import DiskError, RunError, SettingsError
 from signlib.models.classifier import landmark_classifier
+from signlib.settings import config
 from signlib.training import fit as fitting
 from signlib.training.augment import Augment
 from signlib.training.batches import ClipDataset, collate, resample
-from signlib.training.fit import CHECKPOINT, Fitted, ShuffledByEpoch, accumulation, choose_device, fit
-from signlib.training.tasks import ClassificationTask
+from signlib.training.classification import ClassificationTask
+from signlib.training.fit import (
+    CHECKPOINT,
+    Fitted,
+    ShuffledByEpoch,
+    accumulation,
+    choose_device,
+    fit,
+)
 
 JOINTS, CLASSES = 21, 3
 HANDS = (tuple(range(21)),)
 TINY = {
-    "features.frames": 6, "features.coordinates": 2, "model.width": 8, "model.layers": 1, "model.heads": 2,
-    "model.intermediate": 16, "model.max_positions": 8, "model.stem_blocks": 1, "model.stem_kernel": 3,
-    "training.epochs": 4, "training.batch_size": 4, "training.learning_rate": 1e-2, "training.warmup": 0.0,
-    "training.average": 0.0, "training.threads": 1, "training.accelerator": "cpu", "augment.drop_hand": 0.2,
-}  # fmt: skip
+    "features.frames": 6,
+    "features.coordinates": 2,
+    "model.width": 8,
+    "model.layers": 1,
+    "model.heads": 2,
+    "model.intermediate": 16,
+    "model.max_positions": 8,
+    "model.stem_blocks": 1,
+    "model.stem_kernel": 3,
+    "training.epochs": 4,
+    "training.batch_size": 4,
+    "training.learning_rate": 1e-2,
+    "training.warmup": 0.0,
+    "training.average": 0.0,
+    "training.threads": 1,
+    "training.accelerator": "cpu",
+    "augment.drop_hand": 0.2,
+}
 CPU = torch.device("cpu")
 
 
@@ -34,7 +54,8 @@ def dataset(size: int = 13, seed: int = 0) -> ClipDataset:
     rng = np.random.default_rng(seed)
     targets = np.arange(size) % CLASSES
     clips = [
-        (rng.normal(size=(4 + i % 4, JOINTS, 2)) * 0.3 + target).astype(np.float32) for i, target in enumerate(targets)
+        (rng.normal(size=(4 + i % 4, JOINTS, 2)) * 0.3 + target).astype(np.float32)
+        for i, target in enumerate(targets)
     ]
     return ClipDataset(clips, targets)
 
@@ -42,7 +63,9 @@ def dataset(size: int = 13, seed: int = 0) -> ClipDataset:
 def new_task(settings: config.Settings, model: nn.Module | None = None) -> ClassificationTask:
     torch.manual_seed(settings.seed)
     if model is None:
-        model = landmark_classifier(settings.model, JOINTS, 2, HANDS, settings.features.frames, CLASSES)
+        model = landmark_classifier(
+            settings.model, JOINTS, 2, HANDS, settings.features.frames, CLASSES
+        )
     augment = Augment(settings.augment, range(JOINTS), HANDS, settings.features.coordinates)
     return ClassificationTask(model, settings, augment)
 
@@ -51,16 +74,30 @@ def run(folder: Path, validated: bool = False, resume: bool = False, task=None, 
     settings = config.build(TINY, differences)
     task = task or new_task(settings)
     folder.mkdir(exist_ok=True)
-    fitted = fit(task, dataset(), dataset(7, seed=1) if validated else None, settings, folder, resume, quiet=True)
+    fitted = fit(
+        task,
+        dataset(),
+        dataset(7, seed=1) if validated else None,
+        settings,
+        folder,
+        resume,
+        quiet=True,
+    )
     return task, fitted
 
 
-def assert_same_result(one: tuple[ClassificationTask, Fitted], two: tuple[ClassificationTask, Fitted]) -> None:
+def assert_same_result(
+    one: tuple[ClassificationTask, Fitted], two: tuple[ClassificationTask, Fitted]
+) -> None:
     ours, theirs = one[0].model.state_dict(), two[0].model.state_dict()
     assert ours.keys() == theirs.keys()
     assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
     assert one[1].history == two[1].history
-    assert (one[1].chosen, one[1].epochs, one[1].steps) == (two[1].chosen, two[1].epochs, two[1].steps)
+    assert (one[1].chosen, one[1].epochs, one[1].steps) == (
+        two[1].chosen,
+        two[1].epochs,
+        two[1].steps,
+    )
 
 
 WAYS = {
@@ -68,11 +105,17 @@ WAYS = {
     "averaged": (False, {"training.average": 0.9}),
     "validated": (True, {}),
     "validated, averaged, accumulated, mixed up": (
-        True, {"training.average": 0.8, "training.accumulate": 2, "augment.mixup": 0.5, "training.patience": 9},
+        True,
+        {
+            "training.average": 0.8,
+            "training.accumulate": 2,
+            "augment.mixup": 0.5,
+            "training.patience": 9,
+        },
     ),
     "validated twice an epoch": (True, {"training.validate_every": 2.0, "training.average": 0.8}),
     "validated every second epoch": (True, {"training.validate_every": 0.5}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -84,7 +127,9 @@ def test_resumed_after_each_time_budget_is_uninterrupted_bit_for_bit(way, tmp_pa
     parts = 0
     for parts in range(1, 9):
         # A budget of microseconds lasts for one epoch.
-        part = run(tmp_path / "parts", validated, resume=True, **differences, **{"training.hours": 1e-9})
+        part = run(
+            tmp_path / "parts", validated, resume=True, **differences, **{"training.hours": 1e-9}
+        )
         if part[1].complete:
             break
         assert part[1].chosen == "unfinished"
@@ -129,11 +174,15 @@ def test_resuming_what_is_over_changes_nothing(tmp_path):
     assert_same_result(run(tmp_path, validated=True, resume=True), whole)
 
 
-@pytest.mark.parametrize("content", [b"", b"text", pickle.dumps({"state_dict": {}}), pickle.dumps(os.system), b"PK"])
+@pytest.mark.parametrize(
+    "content", [b"", b"text", pickle.dumps({"state_dict": {}}), pickle.dumps(os.system), b"PK"]
+)
 def test_a_checkpoint_that_is_none_is_named_and_never_run(tmp_path, content):
     run(tmp_path, **{"training.hours": 1e-9})
     (tmp_path / CHECKPOINT).write_bytes(content)
-    with pytest.raises(RunError, match=r"\.ckpt is damaged or no checkpoint of torch .*delete it to start again"):
+    with pytest.raises(
+        RunError, match=r"\.ckpt is damaged or no checkpoint of torch .*delete it to start again"
+    ):
         run(tmp_path, resume=True)
 
 
@@ -161,7 +210,12 @@ def test_the_checkpoint_holds_plain_tensors_and_numbers(tmp_path):
 def test_history_has_one_row_an_epoch(tmp_path):
     _, fitted = run(tmp_path, validated=True)
     # 13 clips in batches of 4 leave one alone: its batch is left out.
-    assert [(row["epoch"], row["step"]) for row in fitted.history] == [(1, 3), (2, 6), (3, 9), (4, 12)]
+    assert [(row["epoch"], row["step"]) for row in fitted.history] == [
+        (1, 3),
+        (2, 6),
+        (3, 9),
+        (4, 12),
+    ]
     assert all(0 <= row["validation_accuracy"] <= 100 and row["loss"] > 0 for row in fitted.history)
     assert (fitted.epochs, fitted.steps, fitted.device, fitted.precision) == (4, 12, "cpu", "32")
     _, seldom = run(tmp_path / "seldom", validated=True, **{"training.validate_every": 0.5})
@@ -196,7 +250,14 @@ def stopped(folder: Path, right: set[int], **differences) -> Fitted:
     """Thirteen clips, three steps an epoch; validation is one batch."""
     settings = config.build(TINY, {"training.epochs": 10, "training.batch_size": 4}, differences)
     folder.mkdir(exist_ok=True)
-    return fit(new_task(settings, Script(right)), dataset(), dataset(4, seed=1), settings, folder, quiet=True)
+    return fit(
+        new_task(settings, Script(right)),
+        dataset(),
+        dataset(4, seed=1),
+        settings,
+        folder,
+        quiet=True,
+    )
 
 
 def test_early_stopping_waits_for_its_patience(tmp_path):
@@ -221,7 +282,12 @@ def test_no_patience_never_stops(tmp_path):
 
 
 def test_a_run_that_had_stopped_early_does_not_go_on_when_resumed(tmp_path):
-    differences = {"training.patience": 2, "training.average": 0.5, "training.learning_rate": 0.0, "training.epochs": 9}
+    differences = {
+        "training.patience": 2,
+        "training.average": 0.5,
+        "training.learning_rate": 0.0,
+        "training.epochs": 9,
+    }
     whole = run(tmp_path, validated=True, **differences)
     assert whole[1].epochs < 9
     assert_same_result(run(tmp_path, validated=True, resume=True, **differences), whole)
@@ -257,10 +323,16 @@ def test_two_batches_of_four_make_the_step_of_one_batch_of_eight(tmp_path):
     weights = {}
     for name, size, accumulate in (("eight", 8, 1), ("four", 4, 2), ("four alone", 4, 1)):
         settings = config.build(
-            TINY, still,
-            {"training.batch_size": size, "training.accumulate": accumulate, "training.epochs": 3,
-             "training.clip_norm": 0.1, "training.label_smoothing": 0.1},
-        )  # fmt: skip
+            TINY,
+            still,
+            {
+                "training.batch_size": size,
+                "training.accumulate": accumulate,
+                "training.epochs": 3,
+                "training.clip_norm": 0.1,
+                "training.label_smoothing": 0.1,
+            },
+        )
         task = new_task(settings, Linear())
         (tmp_path / name).mkdir()
         fitted = fit(task, dataset(16), None, settings, tmp_path / name, quiet=True)
@@ -325,7 +397,9 @@ def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypa
         return loss
 
     monkeypatch.setattr(ClassificationTask, "training_step", note)
-    with pytest.raises(RunError, match=r"the loss became (nan|inf) in epoch 2; lower training\.learning_rate"):
+    with pytest.raises(
+        RunError, match=r"the loss became (nan|inf) in epoch 2; lower training\.learning_rate"
+    ):
         run(tmp_path)
     # The last good epoch stays.
     found = torch.load(tmp_path / CHECKPOINT, weights_only=True)
@@ -335,30 +409,48 @@ def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypa
 
 def test_a_real_divergence_is_an_error(tmp_path):
     with pytest.raises(RunError, match=r"the loss became"):
-        run(tmp_path, **{"training.learning_rate": 99.0, "training.weight_decay": 99.0, "training.epochs": 30})
+        run(
+            tmp_path,
+            **{
+                "training.learning_rate": 99.0,
+                "training.weight_decay": 99.0,
+                "training.epochs": 30,
+            },
+        )
 
 
 def test_what_the_device_lacks_is_refused(monkeypatch):
     half = config.build({"training.precision": "16-mixed", "training.accelerator": "cpu"}).training
-    with pytest.raises(SettingsError, match=r"training\.precision=16-mixed would silently become bf16 on a CPU"):
+    with pytest.raises(
+        SettingsError, match=r"training\.precision=16-mixed would silently become bf16 on a CPU"
+    ):
         choose_device(half)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SettingsError, match=r"training\.accelerator=gpu: torch sees no GPU"):
         choose_device(config.build({"training.accelerator": "gpu"}).training)
     assert choose_device(config.build().training) == ("cpu", "32")
-    assert choose_device(config.build({"training.precision": "bf16-mixed"}).training) == ("cpu", "bf16-mixed")
+    assert choose_device(config.build({"training.precision": "bf16-mixed"}).training) == (
+        "cpu",
+        "bf16-mixed",
+    )
 
 
 @pytest.mark.parametrize(
     ("capability", "precision", "refused"),
-    [((7, 5), "16-mixed", ""), ((7, 5), "bf16-mixed", "has no bf16"), ((6, 0), "32", "no kernels in this torch"),
-     ((8, 0), "bf16-mixed", "")],
-)  # fmt: skip
+    [
+        ((7, 5), "16-mixed", ""),
+        ((7, 5), "bf16-mixed", "has no bf16"),
+        ((6, 0), "32", "no kernels in this torch"),
+        ((8, 0), "bf16-mixed", ""),
+    ],
+)
 def test_a_gpu_is_asked_what_it_can(monkeypatch, capability, precision, refused):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla")
-    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_90a", "compute_120"])
+    monkeypatch.setattr(
+        torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_90a", "compute_120"]
+    )
     training = config.build({"training.precision": precision}).training
     if refused:
         with pytest.raises(SettingsError, match=refused):
@@ -368,7 +460,9 @@ def test_a_gpu_is_asked_what_it_can(monkeypatch, capability, precision, refused)
 
 
 def test_bf16_trains_on_a_cpu(tmp_path):
-    _, fitted = run(tmp_path, validated=True, **{"training.precision": "bf16-mixed", "training.epochs": 2})
+    _, fitted = run(
+        tmp_path, validated=True, **{"training.precision": "bf16-mixed", "training.epochs": 2}
+    )
     assert (fitted.precision, fitted.epochs) == ("bf16-mixed", 2)
 
 

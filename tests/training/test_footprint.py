@@ -1,4 +1,6 @@
-"""Memory and arithmetic of a training step: worked out by hand, and against what a process really takes."""
+"""Memory and arithmetic of a training step: worked out by hand, and against what a process really
+takes.
+"""
 
 import os
 import subprocess
@@ -36,8 +38,8 @@ def test_a_small_perceptron_is_counted_by_hand():
     memory = footprint.count_memory(perceptron, "32", gpu=False)
     assert memory.weights == memory.gradients == 4 * (10 * 20 + 20 + 20 * 5 + 5)
     assert memory.optimizer == 2 * memory.weights
-    # Kept: the input, the hidden layer after ReLU (once, though two layers want it), and in the loss the
-    # log-probabilities, the targets and the number that the sum is divided by.
+    # Kept: the input, the hidden layer after ReLU (once, though two layers want it), and in the
+    # loss the log-probabilities, the targets and the number that the sum is divided by.
     assert memory.activations == 4 * (B * 10 + B * 20 + B * 5 + B * 5 + 1)
     assert memory.total == memory.weights * 4 + memory.activations
 
@@ -47,7 +49,9 @@ def test_optimiser_average_and_the_gpu_change_what_is_held():
     sgd = footprint.count_memory(perceptron, "32", gpu=False, states=1, average=True)
     assert (sgd.weights, sgd.optimizer) == (2 * plain.weights, plain.optimizer // 2)
     gpu = footprint.count_memory(lambda: perceptron(1), "32", gpu=True)
-    assert gpu.total == 5 * plain.weights, "an optimiser step needs more than the activations of one clip"
+    assert gpu.total == 5 * plain.weights, (
+        "an optimiser step needs more than the activations of one clip"
+    )
 
 
 def test_half_precision_keeps_halves_and_copies_of_the_weights():
@@ -87,14 +91,25 @@ def test_a_gpu_normalises_in_full_precision():
         return Norm(), perceptron()[1]
 
     cpu, gpu = (footprint.count_memory(build, "16-mixed", gpu=gpu) for gpu in (False, True))
-    assert gpu.activations - cpu.activations == 2 * B * 20 + 2 * B * 2, "input, mean and spread in four bytes, not two"
+    assert gpu.activations - cpu.activations == 2 * B * 20 + 2 * B * 2, (
+        "input, mean and spread in four bytes, not two"
+    )
 
 
 def test_checkpointing_keeps_each_layers_input_and_one_layer_whole():
     tokens, width = 2 * 4 * 6 * 6, 64
-    one, two, three = (footprint.count_memory(lambda n=n: film(True, 2, layers=n), "32", False) for n in (1, 2, 3))
-    assert two.activations - one.activations == three.activations - two.activations == 4 * tokens * width
-    plain = [footprint.count_memory(lambda n=n: film(False, 2, layers=n), "32", False).activations for n in (1, 2)]
+    one, two, three = (
+        footprint.count_memory(lambda n=n: film(True, 2, layers=n), "32", False) for n in (1, 2, 3)
+    )
+    assert (
+        two.activations - one.activations
+        == three.activations - two.activations
+        == 4 * tokens * width
+    )
+    plain = [
+        footprint.count_memory(lambda n=n: film(False, 2, layers=n), "32", False).activations
+        for n in (1, 2)
+    ]
     layer = plain[1] - plain[0]
     rest = plain[0] - layer
     assert one.activations == pytest.approx(rest + layer + 4 * tokens * width, rel=0.02)
@@ -122,7 +137,9 @@ def test_the_count_is_what_a_process_takes():
     done = subprocess.run(call, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     for taken, (again, precision) in zip(map(int, done.stdout.split()), CASES, strict=True):
-        counted = footprint.count_memory(lambda a=again: film(a, 8, 256, 6), precision, gpu=False).total
+        counted = footprint.count_memory(
+            lambda a=again: film(a, 8, 256, 6), precision, gpu=False
+        ).total
         assert taken == pytest.approx(counted, rel=0.25), (again, precision)
 
 
@@ -142,5 +159,10 @@ def test_measuring_takes_as_many_clips_as_there_is_time_for():
     assert pace.peak == 0
     assert not torch.equal(model.net[0].weight, before)
     sizes.clear()
-    assert footprint.measure(model, batch_of, optimizer, 16, "32", torch.device("cpu"), seconds=1e-9).clips == 1
+    assert (
+        footprint.measure(
+            model, batch_of, optimizer, 16, "32", torch.device("cpu"), seconds=1e-9
+        ).clips
+        == 1
+    )
     assert sizes == [1]

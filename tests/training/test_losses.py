@@ -10,7 +10,8 @@ from signlib.training.losses import distillation, distilled
 
 
 def test_distillation_of_two_classes_is_worked_out_by_hand():
-    # At temperature 2 the teacher says 3/4 and 1/4, the student one half each; the second clip agrees.
+    # At temperature 2 the teacher says 3/4 and 1/4, the student one half each; the second clip
+    # agrees.
     teacher = torch.tensor([[2 * math.log(3), 0.0], [1.0, 1.0]])
     student = torch.tensor([[5.0, 5.0], [7.0, 7.0]])
     divergence = 3 / 4 * math.log(3 / 2) + 1 / 4 * math.log(1 / 2)

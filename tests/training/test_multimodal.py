@@ -1,4 +1,6 @@
-"""Clips with some of three modalities: order, padding, what is missing, and changes that keep the three together."""
+"""Clips with some of three modalities: order, padding, what is missing, and changes that keep the
+three together.
+"""
 
 from dataclasses import asdict, replace
 
@@ -8,17 +10,23 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from signlib.config import AugmentSettings, FeatureSettings
 from signlib.data.manifest import complete
 from signlib.data.skeletons import HANDS_42, MEDIAPIPE_543
 from signlib.errors import ClipError, SettingsError
-from signlib.features.filming import COLOUR, DEPTH, Filmed, PictureSettings
-from signlib.features.pictures import pictures_of, write_pictures
-from signlib.features.store import Extraction, LoadedClips
+from signlib.extraction.filming import COLOUR, DEPTH, Filmed, PictureSettings
+from signlib.extraction.pictures import pictures_of, write_pictures
 from signlib.models.multimodal import MODALITIES
+from signlib.settings.config import AugmentSettings, FeatureSettings
+from signlib.stores.store import Extraction, LoadedClips
 from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus
-from signlib.training.augment_video import MultimodalAugment, VideoAugmentSettings, boxes, cut, mirror_batch
+from signlib.training.augment_video import (
+    MultimodalAugment,
+    VideoAugmentSettings,
+    boxes,
+    cut,
+    mirror_batch,
+)
 from signlib.training.batches import Prepared, prepare_clips
 from signlib.training.multimodal import KEYS, MultimodalDataset, collate
 
@@ -31,7 +39,9 @@ DEPTH_STRENGTHS = {"crop": 0.5, "depth_shift": 0.3, "depth_scale": 0.3, "holes":
 
 
 class Drawn:
-    """Pictures of c0 .. c5 whose level says which clip and which frame; c1 has no depth, c4 nothing."""
+    """Pictures of c0 .. c5 whose level says which clip and which frame; c1 has no depth, c4
+    nothing.
+    """
 
     about = {"kind": "drawn"}  # noqa: RUF012
     manifest = complete(pd.DataFrame({"clip": CLIPS, "gloss": "G"}))
@@ -39,7 +49,10 @@ class Drawn:
     def film(self, row, kinds, settings):
         level = 10 * (int(row.clip[1:]) + 1) + np.arange(settings.frames)
         depth = (np.ones((1, settings.size, settings.size)) * level[:, None, None]).astype(np.uint8)
-        made = {COLOUR: Filmed(depth[..., None].repeat(3, -1), 9, 32, 24), DEPTH: Filmed(depth, 9, 32, 24)}
+        made = {
+            COLOUR: Filmed(depth[..., None].repeat(3, -1), 9, 32, 24),
+            DEPTH: Filmed(depth, 9, 32, 24),
+        }
         made |= {DEPTH: "lost"} if row.clip in ("c1", "c4") else {}
         return made | ({COLOUR: "cut off"} if row.clip == "c4" else {})
 
@@ -47,12 +60,16 @@ class Drawn:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     settings = PictureSettings(frames=2, size=16)
-    return write_pictures(Drawn(), tmp_path_factory.mktemp("pictures") / "store", settings, progress=False)
+    return write_pictures(
+        Drawn(), tmp_path_factory.mktemp("pictures") / "store", settings, progress=False
+    )
 
 
 @pytest.fixture
 def points():
-    """c2 and c4 have no landmarks; clip k has 3 + k frames whose coordinates are k; one point is never seen."""
+    """c2 and c4 have no landmarks; clip k has 3 + k frames whose coordinates are k; one point is
+    never seen.
+    """
     kept = [k for k in range(6) if k not in (2, 4)]
     arrays = [np.full((3 + k, 4, 2), k, np.float32) for k in kept]
     for array in arrays:
@@ -69,10 +86,12 @@ def same(first, second):
     for key in first:
         # The landmarks' own changes go through a matrix, even one that turns nothing.
         atol = 1e-5 if key == "points" else 0
-        np.testing.assert_allclose(np.asarray(first[key]), np.asarray(second[key]), atol=atol, rtol=0)
+        np.testing.assert_allclose(
+            np.asarray(first[key]), np.asarray(second[key]), atol=atol, rtol=0
+        )
 
 
-# --- the dataset ----------------------------------------------------------------------------------------------------
+# --- the dataset ----------------------------------------------------------------------------------
 
 
 def test_modalities_stand_in_the_models_order():
@@ -85,9 +104,19 @@ def test_a_missing_modality_is_zero_counted_and_named(pictures, points):
     assert data.clips == ["c0", "c1", "c2", "c3", "c5"]
     assert data.targets.tolist() == [5, 4, 3, 2, 0]
     assert data.present.tolist() == [[1, 1, 1], [1, 0, 1], [1, 1, 0], [1, 1, 1], [1, 1, 1]]
-    assert data.missing == {"rgb": {}, "depth": {"c1": "lost"}, "skeleton": {"c2": "nobody was seen"}}
+    assert data.missing == {
+        "rgb": {},
+        "depth": {"c1": "lost"},
+        "skeleton": {"c2": "nobody was seen"},
+    }
     assert data.left_out == {"c4": "rgb: cut off; depth: lost; skeleton: no scale"}
-    assert data.counts == {"rgb": (5, 6), "depth": (4, 6), "skeleton": (4, 6), "any": (5, 6), "all": (3, 6)}
+    assert data.counts == {
+        "rgb": (5, 6),
+        "depth": (4, 6),
+        "skeleton": (4, 6),
+        "any": (5, 6),
+        "all": (3, 6),
+    }
     assert "depth on 4 of 6 clips (missing: c1, c4)" in data.coverage().splitlines()
     no_depth, no_points = data[1], data[2]
     assert (no_depth["depth"].shape, no_depth["depth"].max()) == ((2, 16, 16), 0)
@@ -97,7 +126,8 @@ def test_a_missing_modality_is_zero_counted_and_named(pictures, points):
 
 
 @pytest.mark.parametrize(
-    ("modalities", "left"), [(("rgb",), 5), (("depth",), 4), (("skeleton",), 4), (("skeleton", "depth"), 5)]
+    ("modalities", "left"),
+    [(("rgb",), 5), (("depth",), 4), (("skeleton",), 4), (("skeleton", "depth"), 5)],
 )
 def test_only_the_modalities_asked_for_are_there(pictures, points, modalities, left):
     data = dataset(pictures, points, modalities)
@@ -131,7 +161,9 @@ def test_pictures_in_memory_and_workers_change_nothing(pictures, points):
     for index in range(10):
         same(kept[index], data[index % 5])
     same(data[3], data[3])
-    loaded = [list(DataLoader(data, 2, collate_fn=collate, num_workers=workers)) for workers in (0, 2)]
+    loaded = [
+        list(DataLoader(data, 2, collate_fn=collate, num_workers=workers)) for workers in (0, 2)
+    ]
     assert len(loaded[0]) == 3
     for one, other in zip(*loaded, strict=True):
         same(one, other)
@@ -151,7 +183,7 @@ def test_what_cannot_work_is_refused(pictures, points):
         MultimodalDataset(["c4"], [0], ["rgb"], pictures)
 
 
-# --- changes of a batch ---------------------------------------------------------------------------------------------
+# --- changes of a batch ---------------------------------------------------------------------------
 
 
 def random_batch(size=6, frames=3, side=32, **changes):
@@ -211,7 +243,9 @@ def test_a_clip_is_mirrored_in_all_modalities_or_in_none():
 
 
 def test_mirrored_pictures_show_at_the_mirrored_points_what_they_showed_at_the_points(tmp_path):
-    """Landmarks and pictures of one generated clip: each joint keeps its colour, the left one as the right one."""
+    """Landmarks and pictures of one generated clip: each joint keeps its colour, the left one as
+    the right one.
+    """
     world = GeneratedCorpus(2, 3, 1)
     clip = world.manifest["clip"][0]
     store = pictures_of(world, tmp_path, PictureSettings(frames=4, size=96), [clip], progress=False)
@@ -265,7 +299,11 @@ def test_cut_outs_lie_inside_and_keep_the_area_asked_for():
 
 def test_colour_and_depth_are_cut_alike_and_all_frames_of_a_clip_the_same():
     column = torch.arange(32, dtype=torch.uint8).mul(8).expand(6, 3, 32, 32)
-    out = changed(random_batch(colour=column[..., None].expand(-1, -1, -1, -1, 3), depth=column), crop=0.6, aspect=0.2)
+    out = changed(
+        random_batch(colour=column[..., None].expand(-1, -1, -1, -1, 3), depth=column),
+        crop=0.6,
+        aspect=0.2,
+    )
     assert torch.equal(out["colour"], out["colour"][:, :1].expand_as(out["colour"]))
     assert torch.equal(out["depth"], out["depth"][:, :1].expand_as(out["depth"]))
     assert (out["colour"][..., 0].int() - out["depth"].int()).abs().max() <= 8
@@ -273,17 +311,21 @@ def test_colour_and_depth_are_cut_alike_and_all_frames_of_a_clip_the_same():
 
 
 @pytest.mark.parametrize(
-    ("key", "strength"), [("colour", s) for s in STRENGTHS] + [("depth", s) for s in DEPTH_STRENGTHS]
+    ("key", "strength"),
+    [("colour", s) for s in STRENGTHS] + [("depth", s) for s in DEPTH_STRENGTHS],
 )
 def test_every_strength_changes_its_pictures_and_repeats_under_a_seed(key, strength):
     value = {**STRENGTHS, **DEPTH_STRENGTHS}[strength]
     out = changed(random_batch(), 5, **{strength: value})
-    assert (out[key] != random_batch()[key]).flatten(1).any(1).sum() >= 5, "a cut-out may be nearly the whole"
+    assert (out[key] != random_batch()[key]).flatten(1).any(1).sum() >= 5, (
+        "a cut-out may be nearly the whole"
+    )
     assert (out[key].dtype, out[key].shape) == (torch.uint8, random_batch()[key].shape)
     same(out, changed(random_batch(), 5, **{strength: value}))
     assert not torch.equal(out[key], changed(random_batch(), 6, **{strength: value})[key])
     same(
-        {k: out[k] for k in ("points", "mask", "target")}, {k: random_batch()[k] for k in ("points", "mask", "target")}
+        {k: out[k] for k in ("points", "mask", "target")},
+        {k: random_batch()[k] for k in ("points", "mask", "target")},
     )
 
 
@@ -301,7 +343,9 @@ def test_brightness_contrast_and_saturation_by_hand():
     same({"x": changed(seen("colour", steps), saturation=0.9)["colour"]}, {"x": steps})
     red = torch.tensor([200, 100, 100], dtype=torch.uint8).expand(1, 1, 2, 2, 3)
     out = changed(seen("colour", red), saturation=0.5)["colour"][0, 0, 0, 0].float()
-    torch.testing.assert_close((out * torch.tensor([0.299, 0.587, 0.114])).sum(), torch.tensor(129.9), atol=1, rtol=0)
+    torch.testing.assert_close(
+        (out * torch.tensor([0.299, 0.587, 0.114])).sum(), torch.tensor(129.9), atol=1, rtol=0
+    )
     assert out[0] - out[1] != 100
 
 
@@ -332,7 +376,9 @@ def test_depth_that_was_not_measured_stays_so_and_the_rest_stays_measured():
     shift, _ = (2 * torch.rand(2, 6) - 1).unbind()
     level = torch.full((6, 1, 8, 8), 100, dtype=torch.uint8)
     moved = changed(seen("depth", level), depth_shift=0.1)["depth"]
-    torch.testing.assert_close(moved[:, 0, 0, 0].float(), (100 + 25.5 * shift).round(), atol=1, rtol=0)
+    torch.testing.assert_close(
+        moved[:, 0, 0, 0].float(), (100 + 25.5 * shift).round(), atol=1, rtol=0
+    )
 
 
 def test_holes_are_squares_of_the_share_asked_for_and_differ_by_frame():
@@ -354,7 +400,11 @@ def test_a_missing_modality_stays_missing_through_every_change():
         given[key][2] = 0
     given["present"][2] = False
     strong = MultimodalAugment(
-        AugmentSettings(), VideoAugmentSettings(0.5, 0.3, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5), HANDS_42.mirror, (), 3
+        AugmentSettings(),
+        VideoAugmentSettings(0.5, 0.3, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5),
+        HANDS_42.mirror,
+        (),
+        3,
     )
     out = strong(given)
     assert all((out[key][2] == 0).all() for key in ("colour", "depth", "points", "mask"))

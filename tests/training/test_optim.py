@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from signlib import config, presets
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
 from signlib.errors import SettingsError
-from signlib.recognition import build_model
-from signlib.sizes import unweighted
+from signlib.experiments.sizes import unweighted
+from signlib.settings import config, presets
+from signlib.tasks.recognition import build_model
 from signlib.training.optim import (
     Average,
     decays,
@@ -46,8 +46,12 @@ def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
     kinds = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
     matrices = {f"{name}.weight" for name, part in model.named_modules() if isinstance(part, kinds)}
     recurrent = tuple(name for name, part in model.named_modules() if isinstance(part, nn.RNNBase))
-    matrices |= {name for name, p in model.named_parameters() if name.startswith(recurrent) and p.ndim > 1}
-    attention = [name for name, part in model.named_modules() if isinstance(part, nn.MultiheadAttention)]
+    matrices |= {
+        name for name, p in model.named_parameters() if name.startswith(recurrent) and p.ndim > 1
+    }
+    attention = [
+        name for name, part in model.named_modules() if isinstance(part, nn.MultiheadAttention)
+    ]
     matrices |= {f"{name}.in_proj_weight" for name in attention}
     assert matrices
     for name, (rate, decay) in found.items():
@@ -67,24 +71,53 @@ class Small(nn.Module):
 
 
 def test_rates_go_by_the_longest_prefix_of_whole_names():
-    found = groups_by_name(Small(), 1.0, 0.5, {"encoder": 0.1, "encoder.b": 0.01, "norm.weight": 0.2})
+    found = groups_by_name(
+        Small(), 1.0, 0.5, {"encoder": 0.1, "encoder.b": 0.01, "norm.weight": 0.2}
+    )
     assert found == {
-        "encoder.a.weight": (0.1, 0.5), "encoder.a.bias": (0.1, 0.0),
-        "encoder.b.weight": (0.01, 0.5), "encoder.b.bias": (0.01, 0.0),
-        "encoder_like.weight": (1.0, 0.5), "encoder_like.bias": (1.0, 0.0),
-        "words.weight": (1.0, 0.0), "norm.weight": (0.2, 0.0), "norm.bias": (1.0, 0.0),
-    }  # fmt: skip
+        "encoder.a.weight": (0.1, 0.5),
+        "encoder.a.bias": (0.1, 0.0),
+        "encoder.b.weight": (0.01, 0.5),
+        "encoder.b.bias": (0.01, 0.0),
+        "encoder_like.weight": (1.0, 0.5),
+        "encoder_like.bias": (1.0, 0.0),
+        "words.weight": (1.0, 0.0),
+        "norm.weight": (0.2, 0.0),
+        "norm.bias": (1.0, 0.0),
+    }
 
 
 @pytest.mark.parametrize("prefix", ["encode", "decoder", "frozen", "encoder.c"])
 def test_a_prefix_that_no_learned_parameter_has_is_refused(prefix):
-    with pytest.raises(SettingsError, match=rf"training\.rates\.{prefix}: .*the model has encoder, encoder_like, norm"):
+    with pytest.raises(
+        SettingsError,
+        match=rf"training\.rates\.{prefix}: .*the model has encoder, encoder_like, norm",
+    ):
         parameter_groups(Small(), 1.0, 0.5, {prefix: 0.1})
 
 
 def test_the_rate_rises_and_falls_as_worked_out_by_hand():
-    assert [rate_factor(s, 8, 0.5, "constant") for s in range(8)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
-    assert [rate_factor(s, 8, 0.5, "linear") for s in range(9)] == [0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25, 0]
+    assert [rate_factor(s, 8, 0.5, "constant") for s in range(8)] == [
+        0.25,
+        0.5,
+        0.75,
+        1,
+        1,
+        1,
+        1,
+        1,
+    ]
+    assert [rate_factor(s, 8, 0.5, "linear") for s in range(9)] == [
+        0.25,
+        0.5,
+        0.75,
+        1,
+        1,
+        0.75,
+        0.5,
+        0.25,
+        0,
+    ]
     cosine = [rate_factor(s, 8, 0.5, "cosine") for s in range(4, 9)]
     assert cosine == pytest.approx([1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2, 0])
     assert rate_factor(0, 4, 0.0, "linear") == 1
@@ -93,8 +126,14 @@ def test_the_rate_rises_and_falls_as_worked_out_by_hand():
 
 
 def test_seed_003s_rate_starts_at_a_hundredth_peaks_and_ends_at_its_floor():
-    given = ["training.learning_rate=0.1", "training.warmup_start_lr=0.01", "training.min_lr=0.0001"]
-    training = config.build(overrides=[*given, "training.epochs=120", "training.warmup_epochs=5"]).training
+    given = [
+        "training.learning_rate=0.1",
+        "training.warmup_start_lr=0.01",
+        "training.min_lr=0.0001",
+    ]
+    training = config.build(
+        overrides=[*given, "training.epochs=120", "training.warmup_epochs=5"]
+    ).training
     rate = [0.1 * schedule_of(training, 1200)(step) for step in range(1201)]
     assert rate[0] == pytest.approx(0.01)
     assert rate[25] == pytest.approx(0.055), "half of the way up"
@@ -106,7 +145,12 @@ def test_seed_003s_rate_starts_at_a_hundredth_peaks_and_ends_at_its_floor():
 
 
 def test_steps_take_a_tenth_after_each_milestone():
-    given = ["training.schedule=multistep", "training.milestones=[2,3]", "training.epochs=4", "training.warmup=0"]
+    given = [
+        "training.schedule=multistep",
+        "training.milestones=[2,3]",
+        "training.epochs=4",
+        "training.warmup=0",
+    ]
     factor = schedule_of(config.build(overrides=given).training, 8)
     assert [factor(step) for step in range(8)] == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
 
@@ -115,7 +159,11 @@ def test_the_optimiser_is_the_one_that_was_asked_for():
     model = Small()
     for given, kind, expected in [
         (["training.optimizer=sgd"], torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
-        (["training.optimizer=sgd", "training.nesterov=false"], torch.optim.SGD, {"nesterov": False}),
+        (
+            ["training.optimizer=sgd", "training.nesterov=false"],
+            torch.optim.SGD,
+            {"nesterov": False},
+        ),
         (
             ["training.optimizer=sgd", "training.nesterov=false", "training.momentum=0"],
             torch.optim.SGD,
@@ -134,7 +182,10 @@ def test_what_a_module_of_ours_holds_directly_does_not_decay():
     class Gated(nn.Module):
         def __init__(self):
             super().__init__()
-            self.edge, self.alpha = nn.Parameter(torch.ones(3, 4, 4)), nn.Parameter(torch.zeros(1, 5, 1, 1))
+            self.edge, self.alpha = (
+                nn.Parameter(torch.ones(3, 4, 4)),
+                nn.Parameter(torch.zeros(1, 5, 1, 1)),
+            )
             self.mix = nn.Sequential(nn.Conv2d(5, 5, 1, bias=False), nn.BatchNorm2d(5))
             self.recurrent = nn.LSTM(5, 5)
 

@@ -6,7 +6,13 @@ import torch
 
 from signlib.errors import ClipError
 from signlib.models.pretext import ProductQuantiser
-from signlib.training.phonology import PhonologyDataset, collate, fit_codebooks, nearest_glosses, view
+from signlib.training.phonology import (
+    PhonologyDataset,
+    collate,
+    fit_codebooks,
+    nearest_glosses,
+    view,
+)
 
 
 def table(frames, seed=0):
@@ -18,7 +24,12 @@ def test_a_batch_tells_what_is_missing():
     first[1, 3] = np.nan  # one finger: the handshape is not seen
     batch = collate([(first, 2), (table(2), 0)])
     assert batch["features"].shape == (2, 4, 36)
-    assert batch["present"][0].tolist() == [[True] * 5, [False, *[True] * 4], [True] * 5, [True] * 5]
+    assert batch["present"][0].tolist() == [
+        [True] * 5,
+        [False, *[True] * 4],
+        [True] * 5,
+        [True] * 5,
+    ]
     assert not batch["present"][1, 2:].any()
     assert (batch["features"][1, 2:] == 0).all()
     assert (batch["lengths"].tolist(), batch["target"].tolist()) == ([4, 2], [2, 0])
@@ -44,7 +55,9 @@ def test_views_are_cut_and_played_at_other_speeds():
         torch.testing.assert_close(steps, steps[:1].expand(len(steps)), atol=1e-3, rtol=0)
         assert 0.79 < steps[0] < 1.22
         assert (row[length:] == 0).all()
-    assert (view(collate([(table(8), 0)]), 0.1, 0.0, 0.0)["lengths"] == 8).all()  # ten frames, or all there are
+    assert (
+        view(collate([(table(8), 0)]), 0.1, 0.0, 0.0)["lengths"] == 8
+    ).all()  # ten frames, or all there are
 
 
 def test_noise_never_fills_what_is_missing():
@@ -76,7 +89,9 @@ def test_codebooks_are_the_means_of_what_was_seen():
 
 def test_the_nearest_clip_names_the_gloss():
     known, targets = np.eye(3, dtype=np.float32), np.array([1, 0, 1])
-    scores = nearest_glosses(np.array([[0.1, 0.9, 0], [0, 0, 1]], np.float32), known, targets, 2, 0.5)
+    scores = nearest_glosses(
+        np.array([[0.1, 0.9, 0], [0, 0, 1]], np.float32), known, targets, 2, 0.5
+    )
     assert scores.argmax(1).tolist() == [0, 1]
     assert np.exp(scores).sum(1) == pytest.approx(1)
     assert scores[0, 0] - scores[0, 1] == pytest.approx((0.9 - 0.1) / 0.5, rel=1e-5)

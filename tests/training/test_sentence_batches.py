@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signlib.config import SentenceSettings
+from signlib.settings.config import SentenceSettings
 from signlib.training.ctc_losses import frames_needed
 from signlib.training.sentences import (
     Sentence,
@@ -32,7 +32,11 @@ def spelled(target: list[int], rng: np.random.Generator, timed: bool = True) -> 
         frames += [float(gloss)] * length + [REST] * int(rng.integers(2, 5))
     values = np.array(frames, np.float32)[:, None]
     present = np.ones((len(frames), 1), bool)
-    return Sentence({"features": values, "present": present}, np.array(target), np.array(spans) if timed else None)
+    return Sentence(
+        {"features": values, "present": present},
+        np.array(target),
+        np.array(spans) if timed else None,
+    )
 
 
 def batch(seed: int = 0, clips: int = 6, timed: bool = True, most: int = 7):
@@ -62,7 +66,10 @@ def test_a_batch_by_hand():
     assert made["targets"].tolist() == [[4, 4], [2, 0]]
     assert made["sizes"].tolist() == [2, 1]
     assert made["spans"].tolist() == [[[0, 1], [1, 3]], [[-1, -1], [-1, -1]]]
-    assert made["mask"].tolist() == [[[False] * 2, [True] * 2, [False] * 2], [[True] * 2, [False] * 2, [False] * 2]]
+    assert made["mask"].tolist() == [
+        [[False] * 2, [True] * 2, [False] * 2],
+        [[True] * 2, [False] * 2, [False] * 2],
+    ]
     assert made["points"][0, 1].tolist() == [[1, 2], [3, 4]]
     assert made["points"][1, 1:].abs().sum() == 0
 
@@ -85,7 +92,9 @@ def test_another_speed_says_the_same(seed, warp, stride):
             assert said(after, row) == said(before, row)
         assert after["features"][row, after["lengths"][row] :].abs().sum() == 0
         assert not after["present"][row, after["lengths"][row] :].any()
-    need = torch.minimum(before["lengths"], stride * frames_needed(before["targets"], before["sizes"]))
+    need = torch.minimum(
+        before["lengths"], stride * frames_needed(before["targets"], before["sizes"])
+    )
     assert (after["lengths"] >= need).all()
     assert (after["lengths"] <= before["lengths"] / (1 - warp) + 1).all()
 
@@ -113,7 +122,9 @@ def test_spans_follow_their_frames(seed):
     torch.manual_seed(seed)
     after = mix_signs(change_time(batch(seed), 0.2, 0.1), 0.7)
     for row in range(6):
-        for gloss, (start, end) in zip(wanted(after, row), after["spans"][row].tolist(), strict=False):
+        for gloss, (start, end) in zip(
+            wanted(after, row), after["spans"][row].tolist(), strict=False
+        ):
             inside = set(after["features"][row, start:end, 0].tolist())
             assert inside <= {float(gloss)}
             assert 0 <= start <= end <= after["lengths"][row]
@@ -130,13 +141,17 @@ def test_mixed_sentences_say_their_targets(seed, timed):
         # two equal signs beside each other are told apart by the rest between them
         assert frames == target
         if timed and target != wanted(before, row):
-            assert any(target[-1:] == wanted(before, other)[-1:] for other in range(6) if other != row)
+            assert any(
+                target[-1:] == wanted(before, other)[-1:] for other in range(6) if other != row
+            )
 
 
 def test_without_spans_whole_sentences_are_put_behind_one_another():
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    before = collate_sentences([spelled([1, 2], rng, False), spelled([3], rng, False), spelled([4] * 20, rng, False)])
+    before = collate_sentences(
+        [spelled([1, 2], rng, False), spelled([3], rng, False), spelled([4] * 20, rng, False)]
+    )
     seen = set()
     for _ in range(60):
         after = mix_signs(before, 0.5)
@@ -174,17 +189,28 @@ def test_every_sign_of_a_sentence_is_cut_out_as_often_and_without_spans_nothing_
     assert (counts[1:] - 500).abs().max() < 70
     untimed = batch(timed=False)
     after = cut_signs(untimed, 1)
-    assert all(torch.equal(after[key], untimed[key]) for key in ("targets", "sizes", "lengths", "features", "spans"))
+    assert all(
+        torch.equal(after[key], untimed[key])
+        for key in ("targets", "sizes", "lengths", "features", "spans")
+    )
 
 
 def test_hidden_frames_leave_the_length():
     torch.manual_seed(0)
-    made = collate_sentences([spelled([k % 8 + 1 for k in range(40)], np.random.default_rng(k)) for k in range(50)])
+    made = collate_sentences(
+        [spelled([k % 8 + 1 for k in range(40)], np.random.default_rng(k)) for k in range(50)]
+    )
     hidden = hide_frames(made, 0.2, 2)
     assert torch.equal(hidden["lengths"], made["lengths"])
-    lost = ((hidden["features"] == 0) & (made["features"] != 0)).sum() / (made["features"] != 0).sum()
-    assert lost == pytest.approx(0.19, abs=0.04)  # two stretches of a tenth on average, which may overlap
-    assert torch.equal(hidden["present"][..., 0], made["present"][..., 0] & (hidden["features"][..., 0] != 0))
+    lost = ((hidden["features"] == 0) & (made["features"] != 0)).sum() / (
+        made["features"] != 0
+    ).sum()
+    assert lost == pytest.approx(
+        0.19, abs=0.04
+    )  # two stretches of a tenth on average, which may overlap
+    assert torch.equal(
+        hidden["present"][..., 0], made["present"][..., 0] & (hidden["features"][..., 0] != 0)
+    )
     assert hide_frames(made, 0.0, 2) is made
 
 
@@ -192,7 +218,9 @@ def test_all_together_on_landmarks():
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     clips = [
-        landmark_sentence(rng.normal(size=(30 + k, 4, 3)), [1, 2, 3], np.array([[0, 9], [9, 20], [20, 30]]))
+        landmark_sentence(
+            rng.normal(size=(30 + k, 4, 3)), [1, 2, 3], np.array([[0, 9], [9, 20], [20, 30]])
+        )
         for k in range(4)
     ]
     called = []
@@ -204,4 +232,6 @@ def test_all_together_on_landmarks():
     assert made["mask"].any()
     plain = SentenceSettings(sign_mixup=0, warp=0, frame_drop=0, time_mask=0)
     same = collate_sentences(clips)
-    assert all(torch.equal(value, same[key]) for key, value in SentenceAugment(plain, 2)(same).items())
+    assert all(
+        torch.equal(value, same[key]) for key, value in SentenceAugment(plain, 2)(same).items()
+    )

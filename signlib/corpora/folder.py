@@ -1,0 +1,67 @@
+"""Any folder of videos: how people bring a corpus of their own.
+
+Either a `manifest.csv` says what is where, or each sub-folder is a gloss and holds its clips.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from signlib import paths
+from signlib.data import manifest
+from signlib.errors import ManifestError
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg"})
+
+
+def read_folder(root: str | Path) -> pd.DataFrame:
+    """The manifest of a folder corpus.
+
+    Args:
+        root: a folder with a `manifest.csv`, or with videos in sub-folders named by gloss. Splits
+            may be a level above the glosses (`train/HELLO/a.mp4`).
+
+    Raises:
+        ManifestError: for a missing folder, one without videos, or a manifest that `load_manifest`
+            refuses.
+        InputError: for a file in the manifest that lies outside the folder.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ManifestError(
+            f"corpus folder {root} does not exist; give a folder with a manifest.csv or videos"
+        )
+    table_file = root / "manifest.csv"
+    table = manifest.load_manifest(table_file) if table_file.is_file() else _from_subfolders(root)
+    for clip, file in zip(table["clip"], table["file"], strict=True):
+        if not file:
+            raise ManifestError(
+                f"manifest {table_file}: clip {clip!r} has no file; fill the column 'file'"
+            )
+        paths.inside(root, file)
+    return table
+
+
+def _from_subfolders(root: Path) -> pd.DataFrame:
+    files = sorted(
+        path.relative_to(root)
+        for path in root.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and path.is_file()
+        and len(path.relative_to(root).parts) > 1
+        # Such as the `._clip.mp4` that a Mac puts beside each file.
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+    if not files:
+        raise ManifestError(
+            f"{root} holds neither a manifest.csv nor videos in sub-folders named by gloss "
+            f"(such as {root.resolve().name}/HELLO/clip1.mp4)"
+        )
+    rows = []
+    for file in files:
+        *folders, gloss = file.parent.parts
+        split = next((name for name in folders if name in manifest.SPLITS), "")
+        # The id must be unique over the folder, so it carries the folders the file lies in.
+        clip = "_".join(file.with_suffix("").parts)
+        rows.append({"clip": clip, "file": file.as_posix(), "gloss": gloss, "split": split})
+    return manifest.complete(pd.DataFrame(rows), source=f"folder {root}")

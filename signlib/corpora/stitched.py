@@ -1,0 +1,270 @@
+"""Sentences stitched from clips of single signs: real landmarks of continuous signing without such
+a corpus.
+
+Clips are brought to one place and size, cut to where the hands act, played at a changing pace, and
+joined by movements from where one sign ends to where the next begins. Nobody ever signed these
+sentences: they have coarticulation of a plain kind, and no grammar of a language.
+"""
+
+from dataclasses import replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+import pandas as pd
+
+from signlib.data import manifest
+from signlib.data.skeletons import Skeleton
+from signlib.errors import ManifestError, SettingsError
+from signlib.features.normalise import normalise, seen
+from signlib.stores.store import ClipSource, Extraction
+from signlib.synthesis.seeding import generator
+
+FPS = 25.0
+FEWEST = 8
+"""Clips that a gloss of a signer must have: some of them train, some validate, some test."""
+PACE = 0.9
+"""Shoulder widths a second at which hands move from sign to sign; people in `generated-sentences`
+are as fast.
+"""
+SHORTEST_WAY, LONGEST_WAY = 2, 8
+_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+_FAVOURITES, _FAVOURED = 4, 0.6
+
+
+class StitchedSentences:
+    """Sentences of each signer from that signer's own clips; no clip of training is in validation
+    or test.
+
+    Within a gloss of a signer the clips are divided in the order of their names, the last ones for
+    the test: clips that follow one another may come from one recording.
+
+    Attributes:
+        labelled: the manifest, `glosses` holds the sentence.
+        extraction: of the clips, in shoulder widths about the signer.
+
+    Args:
+        source: clips of single signs with known signers.
+        sentences: of training; validation and test have a fifth as many each.
+        lengths: fewest and most signs of a sentence.
+        seed: of the choice; a sentence depends on it and on its name alone.
+        leave_out: glosses that are no signs.
+
+    Raises:
+        ManifestError: when no signer has two glosses with enough clips.
+        SettingsError: for impossible lengths.
+    """
+
+    def __init__(
+        self,
+        source: ClipSource,
+        sentences: int = 600,
+        lengths: tuple[int, int] = (6, 12),
+        seed: int = 0,
+        leave_out: tuple[str, ...] = ("-",),
+    ) -> None:
+        if not 1 <= lengths[0] <= lengths[1]:
+            raise SettingsError(
+                f"lengths={lengths}: give fewest and most signs of a sentence, from 1 on"
+            )
+        self.source, self.sentences, self.lengths, self.seed = source, sentences, lengths, seed
+        made = source.extraction
+        about = {
+            "stitched": made.settings,
+            "sentences": sentences,
+            "lengths": list(lengths),
+            "seed": seed,
+        }
+        self.extraction: Extraction = replace(
+            made, extractor=f"stitched {made.extractor}", settings=about
+        )
+        table = source.labelled
+        table = table[~table["gloss"].isin(leave_out) & (table["signer"] != "")]
+        self.clips = {
+            signer: kept
+            for signer, own in table.groupby("signer")
+            if len(
+                kept := {
+                    g: sorted(part["clip"])
+                    for g, part in own.groupby("gloss")
+                    if len(part) >= FEWEST
+                }
+            )
+            > 1
+        }
+        if not self.clips:
+            raise ManifestError(
+                f"no signer has two glosses with {FEWEST} clips each, so no sentences can be"
+                " stitched; take a corpus of isolated signs with known signers"
+            )
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The points of the J axis."""
+        return self.source.skeleton
+
+    @cached_property
+    def labelled(self) -> pd.DataFrame:
+        """One row a sentence: the manifest's columns, width and height (1: shoulder widths along
+        both axes).
+        """
+        rows = []
+        counts = {
+            "train": self.sentences,
+            "val": -(-self.sentences // 5),
+            "test": -(-self.sentences // 5),
+        }
+        for split, count in counts.items():
+            for k in range(count):
+                name = f"{split}_sentence{k:05d}"
+                signer, chosen = self._chosen(name)
+                rows.append(
+                    {
+                        "clip": name,
+                        "gloss": "",
+                        "signer": signer,
+                        "split": split,
+                        "fps": FPS,
+                        "glosses": " ".join(gloss for gloss, _ in chosen),
+                    }
+                )
+        table = manifest.complete(pd.DataFrame(rows), source="stitched sentences")
+        return table.assign(width=1, height=1)
+
+    def read(self, clip: str) -> np.ndarray:
+        """A sentence's points (T, J, C), NaN = missing."""
+        return self._stitched(clip)[0]
+
+    def spans(self, clip: str) -> np.ndarray:
+        """(U, 2) first and past-last frame of each sign of a sentence."""
+        return self._stitched(clip)[1]
+
+    def used(self, clip: str) -> list[str]:
+        """The clips that a sentence is made of."""
+        return [name for _, name in self._chosen(clip)[1]]
+
+    def _chosen(self, name: str) -> tuple[str, list[tuple[str, str]]]:
+        """Signer, and gloss and clip of each sign."""
+        split = name.partition("_")[0]
+        rng = generator(self.seed, "stitched", name)
+        # Signers weigh as much as they have glosses.
+        signers = sorted(self.clips)
+        shares = np.array([len(self.clips[s]) for s in signers], float)
+        signer = signers[int(rng.choice(len(signers), p=shares / shares.sum()))]
+        glosses = sorted(self.clips[signer])
+        out, at = [], int(rng.integers(len(glosses)))
+        for _ in range(int(rng.integers(self.lengths[0], self.lengths[1] + 1))):
+            gloss = glosses[at]
+            clips = _part(self.clips[signer][gloss], split)
+            out.append((gloss, clips[int(rng.integers(len(clips)))]))
+            if rng.random() < _FAVOURED:
+                favourites = generator(self.seed, "favourites", signer, gloss).integers(
+                    len(glosses), size=_FAVOURITES
+                )
+                at = int(favourites[int(rng.integers(_FAVOURITES))])
+            else:
+                at = int(rng.integers(len(glosses)))
+        return signer, out
+
+    @lru_cache(maxsize=4)  # noqa: B019 - a corpus lives as long as its experiment
+    def _stitched(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        _, chosen = self._chosen(name)
+        rng = generator(self.seed, "pace", name)
+        pieces, spans, length = [], [], 0
+        for place, (_, clip) in enumerate(chosen):
+            sign = paced(
+                acting(self._clip(clip), self.skeleton), float(np.exp(0.15 * rng.normal()))
+            )
+            if place:
+                way = transition(pieces[-1][-1], sign[0], self.skeleton)
+                pieces.append(way)
+                length += len(way)
+            spans.append((length, length + len(sign)))
+            pieces.append(sign)
+            length += len(sign)
+        return np.concatenate(pieces), np.array(spans)
+
+    @lru_cache(maxsize=4096)  # noqa: B019
+    def _clip(self, name: str) -> np.ndarray:
+        about = self._about.loc[name]
+        aspect = about["width"] / about["height"] if about["height"] > 0 else 1.0
+        return normalise(self.source.read(name), self.skeleton, float(aspect))
+
+    @cached_property
+    def _about(self) -> pd.DataFrame:
+        return self.source.labelled.set_index("clip")
+
+
+def _part(clips: list[str], split: str) -> list[str]:
+    """The clips of a gloss that are of a split: the first ones train, the last ones test."""
+    test, val = (max(1, round(_SHARES[name] * len(clips))) for name in ("test", "val"))
+    return {
+        "train": clips[: -test - val],
+        "val": clips[-test - val : -test],
+        "test": clips[-test:],
+    }[split]
+
+
+def _wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """(T, hands, 2) of the body's wrists, or of the hands' where there is no body."""
+    for names in (("left_wrist", "right_wrist"), ("left_hand_wrist", "right_hand_wrist")):
+        if skeleton.has(*names):
+            return points[:, [skeleton.index(name) for name in names], :2]
+    raise SettingsError(
+        f"skeleton {skeleton.name!r} has no wrists, so signs cannot be joined; take another corpus"
+    )
+
+
+def acting(
+    points: np.ndarray, skeleton: Skeleton, share: float = 0.15, margin: int = 2
+) -> np.ndarray:
+    """The clip without the rest before and after: from the first to the last frame in which a wrist
+    moves.
+
+    Args:
+        points: (T, J, C), NaN = missing.
+        share: of the clip's fastest movement, below which a hand rests.
+        margin: frames that are kept on both sides; a quarter of the clip is kept in any case.
+    """
+    steps = np.linalg.norm(np.diff(_wrists(points, skeleton), axis=0), axis=-1)
+    speed = np.nan_to_num(steps).max(axis=1)
+    moving = np.flatnonzero(speed > share * speed.max(initial=0))
+    least = -(-len(points) // 4)
+    if not len(moving):
+        return points
+    start, end = max(0, moving[0] - margin), min(len(points), moving[-1] + 2 + margin)
+    spare = max(0, least - (end - start))
+    start = max(0, start - spare)
+    return points[start : max(end, min(len(points), start + least))]
+
+
+def paced(points: np.ndarray, factor: float) -> np.ndarray:
+    """The clip played `factor` times as long, points interpolated; a point missing in one of two
+    frames is missing.
+    """
+    frames = max(2, round(len(points) * factor))
+    place = np.linspace(0, len(points) - 1, frames)
+    before = np.floor(place).astype(int)
+    after, weight = np.minimum(before + 1, len(points) - 1), (place - before)[:, None, None]
+    mixed = (1 - weight) * points[before] + weight * points[after]
+    return np.where(weight == 0, points[before], mixed).astype(points.dtype)
+
+
+def transition(last: np.ndarray, first: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """(F, J, C): the way from the last frame of a sign to the first of the next, slow at both ends.
+
+    Its length follows from how far the wrists have to go. A point that is missing at one end takes
+    the place of the other for the nearer half of the way and is missing for the rest.
+
+    Source: minimum jerk between two points at rest, Flash and Hogan 1985.
+    """
+    far = np.linalg.norm(_wrists(last[None], skeleton) - _wrists(first[None], skeleton), axis=-1)
+    frames = int(
+        np.clip(round(float(np.nan_to_num(far).max()) / PACE * FPS / 2), SHORTEST_WAY, LONGEST_WAY)
+    )
+    share = np.arange(1, frames + 1) / (frames + 1)
+    done = (10 * share**3 - 15 * share**4 + 6 * share**5)[:, None, None]
+    way = (1 - done) * last + done * first
+    here, there = seen(last), seen(first)
+    way = np.where((here & ~there)[None, :, None] & (done < 0.5), last, way)
+    way = np.where((there & ~here)[None, :, None] & (done >= 0.5), first, way)
+    return way.astype(last.dtype)

@@ -1,0 +1,71 @@
+"""What recognition costs nothing, as a run like every other: the gloss of the most similar training
+clip.
+"""
+
+import numpy as np
+import pandas as pd
+
+from signlib.corpora.clips import load_corpus, split_clips
+from signlib.data.vocabulary import Vocabulary
+from signlib.errors import ManifestError
+from signlib.evaluation.neighbours import class_distances, flatten
+from signlib.experiments.experiment import prediction_table, test_metrics
+from signlib.runs import run as runs
+from signlib.settings.config import Settings
+from signlib.stores.store import ClipSource
+from signlib.training.batches import Prepared, prepare_clips
+
+
+def nearest_neighbour(
+    settings: Settings, run_name: str, resume: bool = False, quiet: bool = False
+) -> runs.Run:
+    """A finished run of the 1-nearest neighbour on the settings' features; nothing is fitted or
+    selected.
+
+    Validation clips are not used. Scores are negative distances to the nearest training clip of
+    each gloss.
+
+    Args:
+        settings: fully resolved; data, features and seed count, model and training do not.
+        run_name: name of the run's folder.
+        resume: a finished run of that name and these settings is returned as it is.
+        quiet: no progress bar.
+    """
+    run = runs.start(settings.preset.replace("/", "-"), run_name, settings, resume)
+    if run.finished:
+        return run
+    source = load_corpus(settings.data)
+    splits = split_clips(source.labelled, settings.data)
+    vocabulary = Vocabulary.from_glosses(splits.train["gloss"])
+    train, learnt = _flat(source, splits.train, settings, quiet)
+    if run.stage == "started":
+        run.note(
+            chosen="nothing was selected",
+            split=splits.notes,
+            parameters=0,
+            model="1-nearest neighbour",
+            clips={"train": len(train), "val": 0},
+        )
+        run.trained()
+    run.open_test(after_crash=resume)
+    test, prepared = _flat(source, splits.test, settings, quiet)
+    run.note(missing=len(prepared.unusable))
+    gloss = source.labelled.set_index("clip")["gloss"]
+    glosses = vocabulary.encode(gloss.loc[learnt.clips].tolist())
+    scores = -class_distances(train, np.asarray(glosses), test, len(vocabulary)).astype(np.float32)
+    rows = splits.test.set_index("clip").loc[prepared.clips]
+    targets = np.asarray(vocabulary.encode(rows["gloss"].tolist()))
+    found = test_metrics(scores, targets, rows, splits.notes, run)
+    table = prediction_table(rows, vocabulary.decode(scores.argmax(axis=1)), scores.max(axis=1))
+    return run.finish(found, table, (scores, prepared.clips, vocabulary.glosses), {})
+
+
+def _flat(
+    source: ClipSource, rows: pd.DataFrame, settings: Settings, quiet: bool
+) -> tuple[np.ndarray, Prepared]:
+    prepared = prepare_clips(source, rows["clip"], settings.features, quiet)
+    if not prepared.clips:
+        raise ManifestError(
+            f"no clip can be used; the first reason: {next(iter(prepared.unusable.values()))}"
+        )
+    return np.stack([flatten(points) for points in prepared.points]), prepared

@@ -1,0 +1,350 @@
+"""What a run will cost before it starts: memory counted, time measured on this machine, and both
+for a T4.
+
+Seed 000's runs take days on the GPU that most people can have, and a batch that does not fit fails
+after the data has been prepared; both are better known first.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import psutil
+import torch
+from torch import nn
+
+from signlib.corpora.clips import load_manifest, split_clips
+from signlib.data import autsl
+from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
+from signlib.errors import InputError, SettingsError
+from signlib.models.frozen import GEMMA_WIDTH
+from signlib.settings.config import Settings
+from signlib.tasks.recognition import build_model
+from signlib.training.batches import Batch
+from signlib.training.devices import accumulation, choose_device, device_count
+from signlib.training.footprint import (
+    Memory,
+    Operations,
+    Pace,
+    count_memory,
+    count_operations,
+    measure,
+)
+from signlib.training.optim import make_optimizer, parameter_groups
+
+GIB = 2**30
+T4_PEAK = 65e12
+"""Operations a second of a T4 in half precision, by its data sheet."""
+T4_SHARE = 0.25
+"""Of that peak, what a training step is assumed to reach: large matrix products alone sustain about
+24e12 (37 %), since the card may draw only 70 W, and norms, softmax and optimiser come on top."""
+T4_CALL = 10e-6
+"""Seconds that Python and the driver need to start one operation, however small."""
+T4_BANDWIDTH = 0.75 * 320e9
+"""Bytes a second: an optimiser step reads and writes weights and states once."""
+T4_MEMORY = 14.5 * GIB
+"""Of its 16 GB the driver offers 15 GiB, and CUDA's own libraries take half a GiB of that."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much there is to do.
+
+    Attributes:
+        clips, validation: of a training epoch (repeats included) and of one validation.
+        classes: K.
+        source: where these numbers come from.
+    """
+
+    clips: int
+    validation: int
+    classes: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cost of a run.
+
+    Attributes:
+        settings, work: of what.
+        here: the device, and its precision.
+        devices, accumulate: how many of them, and batches of each a step.
+        room: bytes of one device.
+        memory, memory_t4: counted for this device and for a T4.
+        pace: measured on this device; None = not asked for.
+        operations: of one batch.
+    """
+
+    settings: Settings
+    work: Work
+    here: tuple[str, str]
+    devices: int
+    accumulate: int
+    room: float
+    memory: Memory
+    memory_t4: Memory
+    pace: Pace | None
+    operations: Operations
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Optimiser steps an epoch, and at most in all."""
+        training = self.settings.training
+        epoch = math.ceil(self.work.clips / training.batch_size / self.devices / self.accumulate)
+        whole = epoch * training.epochs
+        return epoch, min(whole, training.max_steps or whole)
+
+    def seconds(self, t4: bool = False) -> tuple[float, float, float]:
+        """Of one step, one epoch with its validations, and at most of the whole run."""
+        size = self.settings.training.batch_size
+        if t4:
+            asked, launches = self.operations, self.operations.calls * T4_CALL
+            forward, batch = (flops / (T4_PEAK * T4_SHARE) for flops in (asked.forward, asked.both))
+            forward, batch = max(forward, launches / 3), max(batch, launches)
+            held = self.memory_t4
+            update = 2 * (held.weights + held.gradients + held.optimizer) / T4_BANDWIDTH
+        else:
+            scale = size / self.pace.clips
+            forward, batch, update = (
+                self.pace.forward * scale,
+                self.pace.batch * scale,
+                self.pace.update,
+            )
+        step = self.accumulate * batch + update
+        epoch, whole = self.steps
+        validations = (
+            self.settings.training.validate_every * self.work.validation / size / self.devices
+        )
+        length = epoch * step + validations * forward
+        return step, length, whole / epoch * length
+
+    @property
+    def advice(self) -> str:
+        """What to change where a device's memory is too small; "" where it fits."""
+        lines = []
+        for name, memory, room in (
+            (self.here[0], self.memory, self.room),
+            ("T4", self.memory_t4, T4_MEMORY),
+        ):
+            if memory.total > room:
+                lines.append(
+                    f"{name}: {_size(memory.total)} do not fit into {_size(room)}; {self._cure}"
+                )
+        return "\n".join(lines)
+
+    def check(self) -> None:
+        """Refuse what cannot fit into the device at hand.
+
+        Raises:
+            SettingsError: with the memory needed, the memory there is, and what to do.
+        """
+        if self.memory.total > self.room:
+            raise SettingsError(f"the run does not fit: {self.advice.splitlines()[0]}")
+
+    @property
+    def _cure(self) -> str:
+        if (
+            set(self.settings.fusion.modalities) - {"skeleton"}
+            and not self.settings.pictures.checkpointing
+        ):
+            return (
+                "set pictures.checkpointing=true (a quarter more time), or a smaller"
+                " training.batch_size"
+            )
+        return f"set a smaller training.batch_size (now {self.settings.training.batch_size})"
+
+    def report(self) -> str:
+        """All of it, line by line."""
+        training = self.settings.training
+        epoch, whole = self.steps
+        found = [
+            (
+                f"{self.work.clips:,} clips an epoch ({self.work.source}), batch"
+                f" {training.batch_size} x {self.accumulate} accumulated x {self.devices}"
+                f" device{'s' if self.devices > 1 else ''}: {epoch:,} steps an epoch, at most"
+                f" {whole:,}"
+            ),
+            (
+                f"memory a device, counted ({self.here[1]}): {_parts(self.memory)}; it has"
+                f" {_size(self.room)}"
+            ),
+        ]
+        if self.pace is not None:
+            peak = f", {_size(self.pace.peak)} at most" if self.pace.peak else ""
+            found.append(
+                f"{self.here[0]}, measured with batches of {self.pace.clips}{peak}:"
+                f" {_times(*self.seconds())}"
+            )
+        if "T4" not in self.here[0]:
+            found += [
+                f"T4, computed, not measured ({100 * T4_SHARE:.0f} % of {T4_PEAK / 1e12:.0f}"
+                " TFLOP/s): " + _times(*self.seconds(t4=True)),
+                (
+                    f"T4 memory, counted (16-mixed): {_parts(self.memory_t4)}; it has"
+                    f" {_size(T4_MEMORY)}"
+                ),
+            ]
+        if training.patience:
+            found.append("early stopping usually ends a run sooner")
+        return "\n".join(found + [f"does not fit: {line}" for line in self.advice.splitlines()])
+
+    def __str__(self) -> str:
+        """One line."""
+        measured = (
+            "" if self.pace is None else f"{_times(*self.seconds())} on {self.here[0]} (measured); "
+        )
+        t4 = (
+            "" if "T4" in self.here[0] else f"; on a T4 {_times(*self.seconds(t4=True))} (computed)"
+        )
+        return f"estimate: {measured}{_size(self.memory.total)} a device (counted){t4}"
+
+
+def _parts(memory: Memory) -> str:
+    parts = " + ".join(
+        f"{name} {_size(part)}" for name, part in vars(memory).items() if name != "update"
+    )
+    return f"{_size(memory.total)} ({parts})"
+
+
+def _size(count: float) -> str:
+    return f"{count / GIB:.2f} GiB" if count >= GIB / 10 else f"{count / 2**20:.1f} MiB"
+
+
+def _times(step: float, epoch: float, whole: float) -> str:
+    return f"{_span(step)} a step, {_span(epoch)} an epoch, {_span(whole)} in all"
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.2f} s"
+
+
+def work_of(settings: Settings) -> Work:
+    """How much a run on the settings' corpus has to do; AUTSL's is known without its files."""
+    _check_kind(settings)
+    try:
+        splits = split_clips(load_manifest(settings.data), settings.data)
+    except InputError as error:
+        if settings.data.corpus != "autsl" or settings.data.split != "official":
+            raise
+        train, val = autsl.OFFICIAL["train"], autsl.OFFICIAL["val"]
+        return Work(
+            train * settings.training.repeats,
+            val,
+            autsl.SIGNS,
+            f"official counts, as {error}".split(";")[0],
+        )
+    clips = len(splits.train) * settings.training.repeats
+    return Work(
+        clips, len(splits.val), splits.train["gloss"].nunique(), f"corpus {settings.data.corpus}"
+    )
+
+
+def _check_kind(settings: Settings) -> None:
+    for key, network in (
+        ("gcn.variant", settings.gcn.variant),
+        ("ctc.network", settings.ctc.network),
+    ):
+        if network:
+            raise SettingsError(
+                f"{key}={network}: no estimate for graph networks and sentences; see `make bench`"
+            )
+
+
+def estimate(
+    settings: Settings, work: Work, base: Skeleton = MEDIAPIPE_543, seconds: float = 20.0
+) -> Estimate:
+    """The cost of a run.
+
+    Args:
+        settings: of a run on landmarks or several modalities.
+        work: as `work_of` says, or as a run knows.
+        base: skeleton of the landmarks.
+        seconds: about how long to measure; 0 = do not measure.
+
+    Raises:
+        SettingsError: for graph networks, which are small, sentences, or settings that do not go
+            together.
+    """
+    _check_kind(settings)
+    # Values do not matter, and nothing is downloaded.
+    settings = replace(
+        settings, rgb=replace(settings.rgb, weights=""), depth=replace(settings.depth, weights="")
+    )
+    training = settings.training
+    accelerator, precision = choose_device(training)
+    devices = device_count(training)
+    gpu = accelerator == "gpu"
+    clips = training.batch_size
+
+    def batch_of(clips: int) -> Batch:
+        return random_batch(settings, base, work.classes, clips)
+
+    def model() -> nn.Module:
+        return build_model(settings, base, work.classes).train()
+
+    kept = {"states": 2 if training.optimizer == "adamw" else 1, "average": training.average > 0}
+    return Estimate(
+        settings,
+        work,
+        (torch.cuda.get_device_name() if gpu else "cpu", precision),
+        devices,
+        accumulation(training, devices),
+        device_memory(gpu) / (1 if gpu else devices),
+        count_memory(lambda: (model(), batch_of(clips)), precision, gpu, **kept),
+        count_memory(lambda: (model(), batch_of(clips)), "16-mixed", True, **kept),
+        _measured(settings, model, batch_of, precision, gpu, seconds) if seconds else None,
+        count_operations(lambda: (model(), batch_of(clips))),
+    )
+
+
+def _measured(
+    settings: Settings,
+    model: Callable[[], nn.Module],
+    batch_of: Callable[[int], Batch],
+    precision: str,
+    gpu: bool,
+    seconds: float,
+) -> Pace:
+    training, device = settings.training, torch.device("cuda" if gpu else "cpu")
+    made = model().to(device)
+    groups = parameter_groups(made, training.learning_rate, training.weight_decay, training.rates)
+    optimizer = make_optimizer(groups, training)
+
+    def there(clips: int) -> Batch:
+        return {key: value.to(device) for key, value in batch_of(clips).items()}
+
+    return measure(made, there, optimizer, training.batch_size, precision, device, seconds)
+
+
+def device_memory(gpu: bool) -> int:
+    """Bytes of the first GPU, or of this machine."""
+    return (
+        torch.cuda.get_device_properties(0).total_memory if gpu else psutil.virtual_memory().total
+    )
+
+
+def random_batch(settings: Settings, base: Skeleton, classes: int, clips: int) -> Batch:
+    """A batch of the shapes that the settings give, with random pictures, points and targets."""
+    pictures, frames = settings.pictures, settings.features.frames or 64
+    shape = (clips, pictures.frames, pictures.size, pictures.size)
+    joints = len(base.select(settings.features.joints))
+    batch = {
+        "target": torch.randint(classes, (clips,)),
+        "points": torch.randn(clips, frames, joints, settings.features.coordinates),
+        "mask": torch.ones(clips, frames, joints, dtype=torch.bool),
+        "lengths": torch.full((clips,), frames),
+    }
+    if settings.fusion.modalities:
+        batch["present"] = torch.ones(clips, len(settings.fusion.modalities), dtype=torch.bool)
+    if settings.frozen.fusion:
+        batch["features"] = torch.randn(clips, settings.frozen.frames, GEMMA_WIDTH)
+        batch["shown"] = torch.ones(batch["features"].shape[:2], dtype=torch.bool)
+    if "rgb" in settings.fusion.modalities:
+        batch["colour"] = torch.randint(256, (*shape, 3), dtype=torch.uint8)
+    if "depth" in settings.fusion.modalities:
+        batch["depth"] = torch.randint(256, shape, dtype=torch.uint8)
+    return batch

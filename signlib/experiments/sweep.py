@@ -1,0 +1,218 @@
+"""Several presets, each over several seeds, as one job that can be stopped and gone on with.
+
+Every run is an ordinary one; a sweep knows only their names, so that finished ones are found again.
+"""
+
+import gc
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from signlib import paths
+from signlib.errors import SettingsError
+from signlib.experiments import estimate, experiment
+from signlib.runs import run as runs
+from signlib.settings import config, presets
+from signlib.settings.config import Settings
+from signlib.tasks.recognition import open_recognition
+
+PLACES = ("SIGNLIB_RUNS", "SIGNLIB_DATA")
+
+
+@dataclass
+class Sweep:
+    """What was trained.
+
+    Attributes:
+        runs: preset -> its finished runs, in the order of the seeds.
+        open: names of runs that the time budget left unfinished or not begun.
+    """
+
+    runs: dict[str, list[runs.Run]]
+    open: list[str] = field(default_factory=list)
+
+
+def members(names: Iterable[str]) -> list[str]:
+    """Presets of a sweep: families of `presets.SWEEPS` opened, each preset once.
+
+    Raises:
+        SettingsError: for a name that is neither a family nor a preset, or none at all.
+    """
+    found: list[str] = []
+    for name in names:
+        if name not in presets.SWEEPS and name not in presets.PRESETS:
+            families = ", ".join(presets.SWEEPS)
+            raise SettingsError(
+                f"{name!r} is neither a family ({families}) nor a preset (`signlib models` lists"
+                " them)"
+            )
+        found += presets.SWEEPS.get(name, (name,))
+    if not found:
+        raise SettingsError("a sweep needs a family or some presets")
+    return list(dict.fromkeys(found))
+
+
+def plan(
+    names: Iterable[str],
+    seeds: Sequence[int] = (0, 1, 2),
+    mode: str = "full",
+    overrides: Sequence[str] = (),
+) -> list[tuple[str, str, Settings]]:
+    """Preset, run name and settings of each run: seed by seed, so that an early stop leaves whole
+    seeds.
+
+    Raises:
+        SettingsError: for unknown names, seeds named twice, or settings that cannot work.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise SettingsError(f"seeds={list(seeds)}: give one or more, each once")
+    jobs = []
+    chosen = members(names)
+    for seed in seeds:
+        for name in chosen:
+            settings = presets.build(name, mode, seed, overrides)
+            run_name = config.run_name(settings) if overrides else f"{mode}-seed{seed}"
+            jobs.append((name, run_name, settings))
+    return jobs
+
+
+def sweep(
+    names: Iterable[str],
+    seeds: Sequence[int] = (0, 1, 2),
+    mode: str = "full",
+    overrides: Sequence[str] = (),
+    hours: float = 0.0,
+    quiet: bool = False,
+    workers: int = 1,
+) -> Sweep:
+    """Train what is not trained yet, and give all runs.
+
+    Args:
+        names: presets, or families of `presets.SWEEPS`.
+        seeds: of each preset.
+        mode, overrides: as for `presets.build`, for every run.
+        hours: time budget of this call; a run that it ends is gone on with by the same call later.
+            0 = none.
+        quiet: no progress bars.
+        workers: so many runs at once, each in a process of its own; give each its share of cores by
+            `training.threads`. Runs come out as with one.
+
+    Raises:
+        SettingsError: for what cannot work, before anything is trained.
+        RunError: for a run whose name is taken by other settings.
+    """
+    jobs = plan(names, seeds, mode, overrides)
+    done = Sweep({name: [] for name, *_ in jobs})
+    end = time.time() + 3600 * hours if hours else None
+    for (name, run_name, _), run in zip(jobs, _trained(jobs, workers, quiet, end), strict=True):
+        if run is None:
+            done.open.append(f"{name} {run_name}")
+        else:
+            done.runs[name].append(run)
+    return done
+
+
+def train_all(
+    chosen: Mapping[str, Settings], workers: int = 1, quiet: bool = False
+) -> dict[str, runs.Run]:
+    """The run of each settings, under the same key; finished ones are found again.
+
+    Args:
+        chosen: any keys -> settings; a run's name comes from its settings.
+        workers, quiet: as for `sweep`.
+
+    Raises:
+        SettingsError: for fewer than one worker.
+    """
+    jobs = [(settings.preset, config.run_name(settings), settings) for settings in chosen.values()]
+    return dict(zip(chosen, _trained(jobs, workers, quiet, None), strict=True))
+
+
+Job = tuple[str, str, Settings]
+"""Preset, run name, settings."""
+
+
+def _trained(
+    jobs: Sequence[Job], workers: int, quiet: bool, end: float | None
+) -> Iterator[runs.Run | None]:
+    """The runs in their order, None for one that the end of the time left open."""
+    if workers < 1:
+        raise SettingsError(f"workers={workers}: give at least 1")
+    alone = min(workers, len(jobs)) == 1
+    if not alone:
+        _make_pictures(jobs)
+    places = {name: os.environ[name] for name in PLACES if name in os.environ}
+    # With one job everything happens here; the bars of several processes would overwrite each
+    # other.
+    found = Parallel(n_jobs=min(workers, len(jobs)), return_as="generator", batch_size=1)(
+        delayed(_train)(job, end, quiet or not alone, places) for job in jobs
+    )
+    yield from tqdm(found, desc="runs", total=len(jobs), unit="run", disable=quiet)
+
+
+def _train(job: Job, end: float | None, quiet: bool, places: Mapping[str, str]) -> runs.Run | None:
+    """The run if it is finished, None if the time was over."""
+    name, run_name, settings = job
+    os.environ.update(places)  # a process may be older than they are
+    if end is not None:
+        left = (end - time.time()) / 3600
+        if left <= 0 and not finished(name, run_name):
+            return None
+        settings = replace(settings, training=replace(settings.training, hours=max(left, 1e-6)))
+    run = experiment.train(settings, run_name, resume=True, quiet=quiet)
+    gc.collect()  # trainer and model know each other: without this their clips stay in memory
+    return run if run.finished else None
+
+
+def _make_pictures(jobs: Iterable[Job]) -> None:
+    """Stores that several runs share are made before them: a store has one writer."""
+    made = set()
+    for name, run_name, settings in jobs:
+        if set(settings.fusion.modalities) - {"skeleton"} and not finished(name, run_name):
+            wanted = (repr(settings.data), repr(settings.pictures))
+            if wanted not in made:
+                open_recognition(settings)
+            made.add(wanted)
+
+
+def cost(
+    names: Iterable[str],
+    seeds: Sequence[int] = (0, 1, 2),
+    mode: str = "full",
+    overrides: Sequence[str] = (),
+    seconds: float = 10.0,
+) -> pd.DataFrame:
+    """What the whole sweep would take; one row a preset, before anything is trained.
+
+    Args:
+        names, seeds, mode, overrides: as for `plan`.
+        seconds: about how long to measure each preset on this machine.
+
+    Returns:
+        Columns hours (all seeds, on this machine, measured), T4 (the same on a T4, computed),
+            memory and memory_t4
+        (GiB a device, counted), device.
+    """
+    rows = {}
+    jobs = plan(names, seeds, mode, overrides)
+    for name, _, settings in jobs[: len(jobs) // len(seeds)]:
+        found = estimate.estimate(settings, estimate.work_of(settings), seconds=seconds)
+        rows[name] = {
+            "hours": len(seeds) * found.seconds()[2] / 3600,
+            "T4": len(seeds) * found.seconds(t4=True)[2] / 3600,
+            "memory": found.memory.total / estimate.GIB,
+            "memory_t4": found.memory_t4.total / estimate.GIB,
+            "device": found.here[0],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def finished(preset: str, run_name: str) -> bool:
+    """Is that run there, with its results?"""
+    path = paths.runs_root() / preset.replace("/", "-") / run_name
+    return (path / runs.SETTINGS).is_file() and runs.Run(path).finished

@@ -1,0 +1,389 @@
+"""Landmarks of other tools, in and out: one `.npy` or `.pose` file a clip.
+
+In a `.pose` file (library pose-format) coordinates are pixels and a confidence of 0 means missing;
+here they are fractions of the picture and missing is NaN. Pickled arrays are never loaded.
+"""
+
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pose_format import Pose
+from pose_format.numpy import NumPyPoseBody
+from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
+from pose_format.utils.reader import BufferReader
+
+from signlib import paths
+from signlib.data import manifest as manifests
+from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543, Skeleton
+from signlib.data.video import iter_frames, probe
+from signlib.errors import ClipError, ManifestError, SettingsError
+from signlib.extraction.holistic import CHANNELS, Holistic, LandmarkSettings
+from signlib.extraction.quality import write_report
+from signlib.files import write_bytes
+from signlib.stores.store import Extraction, FeatureStore
+from signlib.stores.writer import StoreWriter
+
+LAYOUTS = {len(skeleton): skeleton for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42)}
+COMPONENTS = {
+    "face": "FACE_LANDMARKS",
+    "pose": "POSE_LANDMARKS",
+    "left_hand": "LEFT_HAND_LANDMARKS",
+    "right_hand": "RIGHT_HAND_LANDMARKS",
+}
+"""Our parts by the names that pose-format gives MediaPipe's; further components are left out."""
+
+SEEN_AT_LEAST = np.finfo(np.float32).tiny
+"""Exported confidence of a point that was found with visibility 0, because 0 would say that it was
+not.
+"""
+
+NPY_START = b"\x93NUMPY"
+PICKLE_START = b"\x80"
+
+Picture = tuple[np.ndarray, int, int, float]
+"""Points (T, J, 4), and the source's width, height (pixels) and frames a second; 0 = unknown."""
+
+
+def read_npy(path: str | Path) -> np.ndarray:
+    """The points of one `.npy` file: (T, J, 4) float32; a file of three channels gets visibility 1
+    where seen.
+
+    Args:
+        path: an array (T, J, 3) or (T, J, 4): x, y as fractions of width and height, z, visibility;
+            NaN = missing.
+
+    Raises:
+        ClipError: for a missing file, another format, pickled objects, another shape or type, no
+            frame, or only NaN.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(NPY_START))
+        if not NPY_START.startswith(start) and not start.startswith(PICKLE_START):
+            raise ClipError(
+                f"{path} is no .npy file (it begins with {start!r}); save a plain float array with"
+                " np.save"
+            )
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise ClipError(f"{path} does not exist; every clip needs a file <clip>.npy") from None
+    except (ValueError, EOFError, OSError) as error:
+        if "pickle" in str(error):
+            raise ClipError(
+                f"{path} holds pickled objects, which are never loaded because they can run code; "
+                "save a plain float array with np.save"
+            ) from None
+        raise ClipError(
+            f"{path} is no whole .npy file ({error}); save it again with np.save"
+        ) from None
+    if array.dtype.kind != "f" or array.ndim != 3 or array.shape[2] not in (3, 4):
+        raise ClipError(
+            f"{path} holds {array.dtype} {array.shape}; a clip is floats of shape (T, J, 3) or (T,"
+            " J, 4)"
+        )
+    if len(array) == 0:
+        raise ClipError(f"{path} has no frame; leave the clip out")
+    if np.isnan(array).all():
+        raise ClipError(
+            f"{path}: every value is NaN in all of its {len(array)} frames; leave the clip out"
+        )
+    array = array.astype(np.float32)
+    if array.shape[2] == 4:
+        return array
+    seen = np.isfinite(array[..., :2]).all(axis=-1, keepdims=True)
+    return np.concatenate([array, np.where(seen, np.float32(1), np.float32(np.nan))], axis=-1)
+
+
+def read_pose(path: str | Path) -> Picture:
+    """The points of one `.pose` file: (T, 543, 4), width, height and frames a second; parts it
+    lacks are NaN.
+
+    Of a face with irises (478 points) the first 468 are kept; of several people the first.
+
+    Raises:
+        ClipError: for a missing, cut off or unreadable file, another layout, or no point in any
+            frame.
+    """
+    path = Path(path)
+    pose = _parsed_pose(path)
+    data, confidence = np.asarray(pose.body.data.data), np.asarray(pose.body.confidence)
+    names = [component.name for component in pose.header.components]
+    if not set(names) & set(COMPONENTS.values()):
+        raise ClipError(
+            f"{path} has the components {', '.join(names)}; MediaPipe Holistic's are needed"
+        )
+    size = pose.header.dimensions
+    if not size.width or not size.height:
+        raise ClipError(
+            f"{path} does not say the picture's width and height, so its pixels mean nothing"
+        )
+    points = np.full((len(data), len(MEDIAPIPE_543), len(CHANNELS)), np.nan, np.float32)
+    starts = dict(
+        zip(names, np.cumsum([0] + [len(c.points) for c in pose.header.components]), strict=False)
+    )
+    lengths = {component.name: len(component.points) for component in pose.header.components}
+    for part, name in COMPONENTS.items():
+        joints = list(MEDIAPIPE_543.parts[part])
+        if name not in starts:
+            continue
+        if lengths[name] < len(joints):
+            raise ClipError(f"{path}: {name} has {lengths[name]} points, {len(joints)} are needed")
+        columns = slice(starts[name], starts[name] + len(joints))
+        points[:, joints, :3] = data[:, 0, columns, :3] / (size.width, size.height, 1)
+        points[:, joints, 3] = confidence[:, 0, columns]
+    points[~(points[..., 3] > 0)] = np.nan
+    if np.isnan(points).all():
+        raise ClipError(
+            f"{path}: no point is seen in any of its {len(points)} frames; leave the clip out"
+        )
+    return points, int(size.width), int(size.height), float(pose.body.fps)
+
+
+def write_npy(path: str | Path, points: np.ndarray) -> None:
+    """Write one clip's points whole or not at all.
+
+    Raises:
+        DiskError: when the disk is full or the folder cannot be written.
+    """
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(points), allow_pickle=False)
+    write_bytes(Path(path), buffer.getvalue())
+
+
+def write_pose(
+    path: str | Path, points: np.ndarray, skeleton: Skeleton, width: int, height: int, fps: float
+) -> None:
+    """Write one clip as a `.pose` file in pose-format's own layout of MediaPipe Holistic.
+
+    Args:
+        points: (T, J, 4) as in a store.
+        skeleton: what the J axis holds; parts it lacks are written as missing.
+        width, height: of the picture in pixels.
+        fps: frames a second.
+
+    Raises:
+        SettingsError: when width, height or fps are unknown (0), or the skeleton has no part of
+            MediaPipe's.
+        DiskError: when the disk is full or the folder cannot be written.
+    """
+    if not (width > 0 and height > 0 and fps > 0):
+        raise SettingsError(
+            f"{path}: a .pose file holds pixels, and width={width}, height={height}, fps={fps} are"
+            " not all known; export .npy instead"
+        )
+    from pose_format.utils.holistic import (
+        holistic_components,
+    )  # imports mediapipe's drawing code too
+
+    components = [c for c in holistic_components() if c.name in COMPONENTS.values()]
+    parts = {
+        COMPONENTS[part]: list(joints)
+        for part, joints in skeleton.parts.items()
+        if part in COMPONENTS
+    }
+    if not parts:
+        raise SettingsError(
+            f"{path}: skeleton {skeleton.name!r} has no part of MediaPipe Holistic; export .npy"
+            " instead"
+        )
+    blocks = []
+    for component in components:
+        block = np.full((len(points), len(component.points), len(CHANNELS)), np.nan, np.float32)
+        if component.name in parts:
+            if len(parts[component.name]) != len(component.points):
+                raise SettingsError(
+                    f"{path}: skeleton {skeleton.name!r} keeps {len(parts[component.name])} of the "
+                    f"{len(component.points)} points of {component.name}; export .npy instead"
+                )
+            block[:] = points[:, parts[component.name]]
+        blocks.append(block)
+    whole = np.concatenate(blocks, axis=1)
+    seen = np.isfinite(whole[..., :2]).all(axis=-1)
+    pixels = np.where(seen[..., None], whole[..., :3] * np.float32([width, height, 1]), 0)
+    confidence = np.where(seen, np.maximum(whole[..., 3], SEEN_AT_LEAST), 0)
+    pose = Pose(
+        PoseHeader(0.2, PoseHeaderDimensions(width, height, 0), components),
+        NumPyPoseBody(
+            fps, pixels[:, None].astype(np.float32), confidence[:, None].astype(np.float32)
+        ),
+    )
+    buffer = io.BytesIO()
+    pose.write(buffer)
+    write_bytes(Path(path), buffer.getvalue())
+
+
+def export_folder(store: FeatureStore, folder: str | Path, suffix: str = ".npy") -> list[Path]:
+    """Write every clip of a store to `<clip>.npy` or `<clip>.pose`; the files, in the store's
+    order.
+
+    Raises:
+        SettingsError: for another suffix, or a store that a `.pose` file cannot hold.
+        DiskError: when the disk is full or the folder cannot be written.
+    """
+    if suffix not in (".npy", ".pose"):
+        raise SettingsError(f"suffix={suffix!r} is unknown; choose .npy or .pose")
+    files = []
+    for row in store.index.itertuples():
+        file, points = Path(folder) / f"{row.clip}{suffix}", store.read(row.clip)
+        if suffix == ".npy":
+            write_npy(file, points)
+        else:
+            write_pose(file, points, store.skeleton, row.width, row.height, row.fps)
+        files.append(file)
+    return files
+
+
+def import_folder(
+    folder: str | Path, out: str | Path, manifest: pd.DataFrame | None = None
+) -> FeatureStore:
+    """A store of a folder's `.npy` or `.pose` files; a file that cannot be used becomes a row in
+    `failed`.
+
+    Args:
+        folder: `<clip>.npy` (T, J, 3 or 4; J = 543, 75 or 42) or `<clip>.pose`, one kind and one J.
+        out: the store's folder.
+        manifest: which clips, with their glosses; None takes every file, with no gloss.
+
+    Raises:
+        ManifestError: when there is no such file, or both kinds.
+        StoreError: when `out` holds another store.
+    """
+    folder = Path(folder)
+    suffix = _kind_of(folder)
+    if manifest is None:
+        names = sorted(path.stem for path in folder.glob(f"*{suffix}"))
+        manifest = pd.DataFrame({"clip": names, "file": [f"{name}{suffix}" for name in names]})
+    table = manifests.complete(manifest)
+    readers: dict[str, Callable[[Path], Picture]] = {
+        ".npy": lambda path: (read_npy(path), 0, 0, 0.0),
+        ".pose": read_pose,
+    }
+    skeleton = MEDIAPIPE_543 if suffix == ".pose" else _layout_of(folder, table["clip"])
+    shape = (len(skeleton), len(CHANNELS))
+    extraction = Extraction(
+        "imported",
+        shape=shape,
+        channels=CHANNELS,
+        skeleton=skeleton.name,
+        settings={"files": suffix},
+    )
+    with StoreWriter(out, extraction, table) as writer:
+        for clip in writer.pending:
+            try:
+                points, width, height, fps = readers[suffix](folder / f"{clip}{suffix}")
+                writer.add(clip, points, width=width, height=height, fps=fps)
+            except ClipError as error:
+                writer.fail(clip, str(error))
+        store = writer.finish()
+    write_report(store)
+    return store
+
+
+class ClipReader:
+    """Reads single clips (videos, `.npy`, `.pose`) as the points that `settings` describe. A
+    context manager.
+
+    Args:
+        settings: which parts come out, and how videos are read.
+    """
+
+    def __init__(self, settings: LandmarkSettings | None = None) -> None:
+        self.settings = settings or LandmarkSettings()
+        self._engine: Holistic | None = None
+
+    def __enter__(self) -> "ClipReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+    def read(self, path: str | Path) -> tuple[np.ndarray, int, int]:
+        """Points (T, J, 4) of a file, and the picture's width and height in pixels (0 = unknown).
+
+        Raises:
+            VideoError, ClipError: when the file cannot be read, shows nobody, or has other points.
+        """
+        path = Path(path)
+        if path.suffix == ".npy":
+            return self._selected(read_npy(path), path), 0, 0
+        if path.suffix == ".pose":
+            points, width, height, _ = read_pose(path)
+            return self._selected(points, path), width, height
+        info = probe(path)
+        self._engine = self._engine or Holistic(self.settings)
+        points = self._engine.points(iter_frames(path, size=self.settings.max_side))
+        if np.isnan(points).all():
+            raise ClipError(
+                f"{path}: nobody was found in any of its {len(points)} frames; show one person's"
+                " upper body"
+            )
+        return points, info.width, info.height
+
+    def _selected(self, points: np.ndarray, path: Path) -> np.ndarray:
+        if points.shape[1:] == self.settings.shape:
+            return points
+        if points.shape[1] != len(MEDIAPIPE_543):
+            needed = " or ".join(map(str, sorted({self.settings.shape[0], len(MEDIAPIPE_543)})))
+            raise ClipError(f"{path} has {points.shape[1]} points a frame; {needed} are needed")
+        return points[:, MEDIAPIPE_543.selection("+".join(self.settings.parts))]
+
+
+def _kind_of(folder: Path) -> str:
+    kinds = [suffix for suffix in (".npy", ".pose") if any(folder.glob(f"*{suffix}"))]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) if kinds else "neither .npy nor .pose files"
+        raise ManifestError(f"{folder} holds {found}; give a folder with one kind, a file a clip")
+    return kinds[0]
+
+
+def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
+    """The skeleton of the first file that can be read."""
+    unusable, other = "", ""  # the first reason of each sort
+    sizes = ", ".join(map(str, LAYOUTS))
+    for clip in clips:
+        file = folder / f"{paths.check_name(clip)}.npy"
+        try:
+            found = read_npy(file).shape[1]
+        except ClipError as error:
+            unusable = unusable or str(error)
+            continue  # becomes a row of the store's failures
+        if found in LAYOUTS:
+            return LAYOUTS[found]
+        other = other or f"{file} has {found} points a frame; J must be one of {sizes}"
+    raise ClipError(
+        f"{folder}: none of {len(clips)} .npy files can be used; the first: {other or unusable}"
+    )
+
+
+def _parsed_pose(path: Path) -> Pose:
+    """The file, once its length is what its header promises (the library would guess a frame count
+    instead).
+    """
+    try:
+        data = path.read_bytes()
+        reader = BufferReader(data)
+        header = PoseHeader.read(reader)
+        old = header.version < 0.15
+        form = struct.Struct("<HHH" if old else "<fIH")
+        _, frames, people = form.unpack_from(data, reader.read_offset)
+        joints = sum(len(component.points) for component in header.components)
+        per_frame = people * joints * (header.num_dims() + 1) * 4
+        body = len(data) - reader.read_offset - form.size
+        # Version 0.1 keeps 16 bits of the frame count.
+        whole = per_frame > 0 and body % per_frame == 0
+        if not whole or (body // per_frame) % (1 << 16 if old else 1 << 32) != frames or not body:
+            raise ClipError(
+                f"{path} is cut off or has no frame: its header promises {frames} frames; copy it"
+                " again"
+            )
+        return Pose.read(data)
+    except FileNotFoundError:
+        raise ClipError(f"{path} does not exist; every clip needs a file <clip>.pose") from None
+    except (struct.error, UnicodeDecodeError, OSError, OverflowError) as error:
+        raise ClipError(f"{path} is no readable .pose file ({error}); copy it again") from None

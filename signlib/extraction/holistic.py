@@ -1,0 +1,354 @@
+"""MediaPipe Holistic as a function from frames to points, with nothing kept from one clip to the
+next.
+
+The graph is wired here instead of by `mp.solutions` so that a part nobody asked for
+is not computed; the points are those of `mp.solutions.holistic`, bit for bit.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from signlib.data.skeletons import MEDIAPIPE_75, MEDIAPIPE_543
+from signlib.errors import SettingsError
+from signlib.native_output import silenced
+from signlib.stores.store import Extraction
+
+try:
+    import mediapipe
+    from google.protobuf import text_format
+    from mediapipe.calculators.core.constant_side_packet_calculator_pb2 import (
+        ConstantSidePacketCalculatorOptions,
+    )
+    from mediapipe.calculators.tensor.tensors_to_detections_calculator_pb2 import (
+        TensorsToDetectionsCalculatorOptions,
+    )
+    from mediapipe.calculators.util.thresholding_calculator_pb2 import ThresholdingCalculatorOptions
+    from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+    from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
+    from mediapipe.framework.thread_pool_executor_pb2 import ThreadPoolExecutorOptions
+    from mediapipe.python import packet_creator
+    from mediapipe.python._framework_bindings import (
+        _packet_getter,
+        calculator_graph,
+        image_frame,
+        resource_util,
+        validated_graph_config,
+    )
+
+    from signlib.extraction.holistic_models import (
+        HAND_MODEL,
+        HAND_MODELS,
+        MODULES,
+        models_hash,
+        pose_model,
+    )
+except ImportError as error:
+    raise SettingsError(
+        f"landmarks are made by mediapipe 0.10.21, which does not import here ({error}); install"
+        " the extra 'extract', in an environment of its own where numpy 2 is needed"
+    ) from error
+
+CHANNELS = ("x", "y", "z", "visibility")
+PARTS = tuple(MEDIAPIPE_543.parts)
+HANDS = ("left_hand", "right_hand")
+_FIELDS = [("tag", "u1"), ("tag_length", "u1")] + [
+    field for name in CHANNELS for field in ((f"tag_{name}", "u1"), (name, "<f4"))
+]
+RECORDS = {17: np.dtype(_FIELDS[:-2]), 27: np.dtype([*_FIELDS, ("presence", "V5")])}
+"""How one landmark of the face and hands (17 bytes) and of the pose (27 bytes) is serialised."""
+
+FRAME_MICROSECONDS = 33_333
+"""Time between frames that `mp.solutions` assumes whatever the video's rate; smoothing depends on
+it.
+"""
+
+
+@dataclass(frozen=True)
+class LandmarkSettings:
+    """What changes the points, and so stands in the store.
+
+    Attributes:
+        tracking: look for the pose near where it was (and smooth); False looks for it afresh in
+            each frame. Face and hands follow their own last place either way, as in `mp.solutions`.
+        parts: the pose, which is always needed, and what else to look for: face, left_hand and
+            right_hand.
+        min_detection_confidence, min_tracking_confidence: of the pose, 0..1.
+        max_side: decode larger frames at this longest side in pixels; None = as they are.
+        hand_model: `full` as in `mp.solutions`, or MediaPipe's `lite`, which takes half the time a
+            hand.
+        model_complexity: of the pose, 1 only; MediaPipe would download the models of 0 and 2.
+    """
+
+    tracking: bool = True
+    parts: tuple[str, ...] = PARTS
+    min_detection_confidence: float = 0.5
+    min_tracking_confidence: float = 0.5
+    max_side: int | None = 960
+    hand_model: str = "full"
+    model_complexity: int = 1
+
+    def __post_init__(self) -> None:
+        unknown = [part for part in self.parts if part not in PARTS]
+        if unknown:
+            raise SettingsError(f"parts: {unknown[0]!r} is unknown; choose from {', '.join(PARTS)}")
+        if "pose" not in self.parts:
+            raise SettingsError(
+                f"parts={tuple(self.parts)} lacks 'pose': face and hands are found from it; add it"
+            )
+        if len(set(HANDS) & set(self.parts)) == 1:
+            raise SettingsError(
+                f"parts={tuple(self.parts)} has one hand only: a mirrored clip needs both; add the"
+                " other"
+            )
+        if self.hand_model not in HAND_MODELS:
+            raise SettingsError(
+                f"hand_model={self.hand_model!r} is unknown; choose from {', '.join(HAND_MODELS)}"
+            )
+        if self.model_complexity != 1:
+            raise SettingsError(
+                f"model_complexity={self.model_complexity}: only 1 comes with mediapipe, 0 and 2"
+                " need a download; use 1"
+            )
+        for name in ("min_detection_confidence", "min_tracking_confidence"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name}={getattr(self, name)} must lie within 0..1")
+        if self.max_side is not None and self.max_side < 64:
+            raise SettingsError(
+                f"max_side={self.max_side} leaves too little to see; use at least 64 pixels, or"
+                " None"
+            )
+        object.__setattr__(self, "parts", tuple(part for part in PARTS if part in self.parts))
+
+    @property
+    def skeleton(self) -> str:
+        """Name of the skeleton whose points come out."""
+        if self.parts == PARTS:
+            return MEDIAPIPE_543.name
+        if self.parts == tuple(MEDIAPIPE_75.parts):
+            return MEDIAPIPE_75.name
+        return f"{MEDIAPIPE_543.name}/{'+'.join(self.parts)}"
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Points of each part, in storage order."""
+        return {part: len(MEDIAPIPE_543.parts[part]) for part in self.parts}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one frame's points: (J, 4)."""
+        return sum(self.sizes.values()), len(CHANNELS)
+
+    @property
+    def extraction(self) -> Extraction:
+        """What a store of these points says about itself: version, settings, and a hash of the
+        models.
+        """
+        return Extraction(
+            extractor="holistic",
+            version=mediapipe.__version__,
+            shape=self.shape,
+            channels=CHANNELS,
+            skeleton=self.skeleton,
+            settings=asdict(self) | {"parts": list(self.parts)},
+            model_hash=models_hash(self.parts, self.hand_model),
+        )
+
+
+class Holistic:
+    """MediaPipe Holistic, ready to read clips. Use it as a context manager.
+
+    Args:
+        settings: what to look for and how.
+        threads: of MediaPipe's graph; 0 = one a core, 1 = the thread that calls. The points do not
+            depend on it.
+    """
+
+    def __init__(self, settings: LandmarkSettings | None = None, threads: int = 0) -> None:
+        self.settings = settings or LandmarkSettings()
+        resource_util.set_resource_dir(str(MODULES.parent.parent))
+        self._graph = calculator_graph.CalculatorGraph(
+            graph_config=_graph_config(self.settings, threads)
+        )
+        self._pose_model = packet_creator.create_string(pose_model())
+        self._packets: dict[str, Any] = {}
+        for part in self.settings.parts:
+            self._graph.observe_output_stream(f"{part}_landmarks", self._packets.__setitem__)
+        self._running = False
+
+    def __enter__(self) -> "Holistic":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop a clip that was interrupted; the next one starts afresh."""
+        if self._running:
+            self._running = False
+            self._graph.close()
+
+    def points(self, frames: Iterable[np.ndarray]) -> np.ndarray:
+        """The points of one clip: (T, J, 4) float32; NaN = not found.
+
+        Channels are x and y (fractions of width and height), z (in x's scale) and visibility. The
+        graph starts anew for each clip, so no clip depends on the one before.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB each; with threads of its own the graph works while the next
+                one is fetched.
+        """
+        rows = self._rows(iter(frames))
+        try:
+            # Models are loaded until the first frame is through, perhaps by other threads, and talk
+            # about it.
+            with silenced():
+                self._start()
+                first = list(islice(rows, 1))
+            return (
+                np.stack([*first, *rows])
+                if first
+                else np.empty((0, *self.settings.shape), np.float32)
+            )
+        finally:
+            self.close()
+
+    def _start(self) -> None:
+        flags = {"tracking": self.settings.tracking, "segmentation": False}
+        if "face" in self.settings.parts:
+            flags["refine_face"] = False
+        side = {name: packet_creator.create_bool(value) for name, value in flags.items()}
+        side["model_complexity"] = packet_creator.create_int(self.settings.model_complexity)
+        side["pose_model"] = self._pose_model
+        self._graph.start_run(side)
+        self._running = True
+
+    def _rows(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        number, frame = 0, next(frames, None)
+        while frame is not None:
+            number += 1
+            self._packets.clear()
+            image = packet_creator.create_image_frame(
+                frame, image_format=image_frame.ImageFormat.SRGB
+            )
+            self._graph.add_packet_to_input_stream("image", image.at(number * FRAME_MICROSECONDS))
+            frame = next(frames, None)
+            self._graph.wait_until_idle()
+            parts = [
+                _values(self._packets.get(f"{p}_landmarks"), p, n)
+                for p, n in self.settings.sizes.items()
+            ]
+            yield np.concatenate(parts)
+
+
+def _values(packet: Any, part: str, size: int) -> np.ndarray:
+    """The points of one part in one frame: (size, 4), NaN throughout when it was not found."""
+    if packet is None or packet.is_empty():
+        return np.full((size, len(CHANNELS)), np.nan, np.float32)
+    values = _parsed(_packet_getter._get_serialized_proto(packet), size)
+    if part != "pose":
+        values[:, 3] = 1.0
+    return values
+
+
+def _parsed(data: bytes, size: int) -> np.ndarray:
+    """A serialised `NormalizedLandmarkList` as (size, 4): x, y, z, visibility.
+
+    Reading 543 messages attribute by attribute costs 1 % of a frame; numpy reads them at once when
+    every message has the length and the tags of a complete landmark.
+    """
+    record = RECORDS.get(len(data) // size)
+    if record is not None and len(data) == size * record.itemsize:
+        table = np.frombuffer(data, record)
+        tags = np.stack([table[name] for name in record.names if name.startswith("tag")], axis=1)
+        if (tags == [0x0A, record.itemsize - 2, 0x0D, 0x15, 0x1D, 0x25][: tags.shape[1]]).all():
+            values = [table[name] if name in record.names else np.zeros(size) for name in CHANNELS]
+            return np.stack(values, axis=1).astype(np.float32)
+    landmarks = NormalizedLandmarkList.FromString(data).landmark
+    return np.array([(p.x, p.y, p.z, p.visibility) for p in landmarks], np.float32)
+
+
+def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
+    """The graph for these parts, with its thresholds set."""
+    nodes = [POSE]
+    if set(HANDS) & set(settings.parts):
+        nodes.append(BOTH_HANDS)
+    if "face" in settings.parts:
+        nodes.append(FACE)
+    shaped = text_format.Parse('input_stream: "image"' + "".join(nodes), CalculatorGraphConfig())
+    if threads:
+        # One thread is the caller's own: nothing is handed over, and two workers do not get in each
+        # other's way.
+        executor = shaped.executor.add(
+            type="ThreadPoolExecutor" if threads > 1 else "ApplicationThreadExecutor"
+        )
+        if threads > 1:
+            executor.options.Extensions[ThreadPoolExecutorOptions.ext].num_threads = threads
+    # Subgraphs keep their thresholds to themselves until the graph is laid flat.
+    flat = validated_graph_config.ValidatedGraphConfig()
+    flat.initialize(graph_config=shaped)
+    config = CalculatorGraphConfig.FromString(flat.binary_config)
+    nodes_by_name = {node.name: node for node in config.node}
+    detection = nodes_by_name["poselandmarkcpu__posedetectioncpu__TensorsToDetectionsCalculator"]
+    detection.options.Extensions[
+        TensorsToDetectionsCalculatorOptions.ext
+    ].min_score_thresh = settings.min_detection_confidence
+    for side in (1, 2) if HANDS[0] in settings.parts else ():
+        loader = f"handlandmarksleftandrightcpu__handlandmarksfromposecpu_{side}__handlandmarkcpu__handlandmarkmodelloader"
+        model = nodes_by_name[f"{loader}__switchcontainer__ConstantSidePacketCalculator_2"]
+        file = f"mediapipe/modules/{HAND_MODEL.format(settings.hand_model)}"
+        model.options.Extensions[ConstantSidePacketCalculatorOptions.ext].packet[
+            0
+        ].string_value = file
+    presence = nodes_by_name[
+        "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator"
+    ]
+    presence.options.Extensions[
+        ThresholdingCalculatorOptions.ext
+    ].threshold = settings.min_tracking_confidence
+    loader = "poselandmarkcpu__poselandmarkbyroicpu__poselandmarkmodelloader__"
+    nodes_by_name[f"{loader}TfLiteModelCalculator"].input_side_packet[0] = "MODEL_BLOB:pose_model"
+    config.node.remove(nodes_by_name[f"{loader}ResourceProviderCalculator"])
+    return config
+
+
+POSE = """
+node {
+  calculator: "PoseLandmarkCpu"
+  input_stream: "IMAGE:image"
+  input_side_packet: "MODEL_COMPLEXITY:model_complexity"
+  input_side_packet: "SMOOTH_LANDMARKS:tracking"
+  input_side_packet: "USE_PREV_LANDMARKS:tracking"
+  input_side_packet: "ENABLE_SEGMENTATION:segmentation"
+  input_side_packet: "SMOOTH_SEGMENTATION:segmentation"
+  output_stream: "LANDMARKS:pose_landmarks"
+  output_stream: "ROI_FROM_LANDMARKS:pose_landmarks_roi"
+  output_stream: "DETECTION:pose_detection"
+}"""
+
+BOTH_HANDS = """
+node {
+  calculator: "HandLandmarksLeftAndRightCpu"
+  input_stream: "IMAGE:image"
+  input_stream: "POSE_LANDMARKS:pose_landmarks"
+  output_stream: "LEFT_HAND_LANDMARKS:left_hand_landmarks"
+  output_stream: "RIGHT_HAND_LANDMARKS:right_hand_landmarks"
+}"""
+
+FACE = """
+node {
+  calculator: "SplitNormalizedLandmarkListCalculator"
+  input_stream: "pose_landmarks"
+  output_stream: "face_from_pose"
+  options { [mediapipe.SplitVectorCalculatorOptions.ext] { ranges { begin: 0 end: 11 } } }
+}
+node {
+  calculator: "FaceLandmarksFromPoseCpu"
+  input_stream: "IMAGE:image"
+  input_stream: "FACE_LANDMARKS_FROM_POSE:face_from_pose"
+  input_side_packet: "REFINE_LANDMARKS:refine_face"
+  output_stream: "FACE_LANDMARKS:face_landmarks"
+}"""

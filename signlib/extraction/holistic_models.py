@@ -1,0 +1,97 @@
+"""MediaPipe's model files: which part needs which, and the pose model without the mask that nobody
+reads.
+
+The pose model draws a mask of the person at 256 x 256 pixels in every frame, whether or not the
+graph was told to keep it: 9 % of its multiplications, but a sixth of a frame's processor time. It
+is cut out in memory; no file changes.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import mediapipe
+import numpy as np
+from mediapipe.tasks.metadata import schema_py_generated as tflite
+
+MODULES = Path(mediapipe.__file__).parent / "modules"
+HAND_MODELS = ("full", "lite")
+HAND_MODEL = "hand_landmark/hand_landmark_{}.tflite"
+POSE_MODEL = "pose_landmark/pose_landmark_full.tflite"
+POSE_MASK = 2
+"""Which output of the pose model is the mask."""
+
+OPERATORS = 10
+"""Where a graph's table names its operators: field 3 of `SubGraph` in TensorFlow Lite's schema, at
+4 + 2 x 3.
+"""
+
+MODELS = {
+    "pose": ("pose_detection/pose_detection.tflite", POSE_MODEL),
+    "left_hand": ("holistic_landmark/hand_recrop.tflite", HAND_MODEL),
+    "face": (
+        "face_detection/face_detection_short_range.tflite",
+        "face_landmark/face_landmark.tflite",
+    ),
+}
+"""Model files that each part needs (both hands share theirs), below mediapipe's folder `modules`.
+"""
+
+
+@cache
+def models_hash(parts: tuple[str, ...], hand_model: str) -> str:
+    """sha256 over the model files that these parts use, in a fixed order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for name in (template.format(hand_model) for template in MODELS.get(part, ())):
+            digest.update(name.encode() + b"\0" + (MODULES / name).read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def pose_model() -> bytes:
+    """The model of the pose without its mask; its other outputs stay the same bits."""
+    return without_output((MODULES / POSE_MODEL).read_bytes(), POSE_MASK)
+
+
+def without_output(model: bytes, output: int) -> bytes:
+    """A TensorFlow Lite model that no longer computes one output.
+
+    Its first graph keeps as many outputs as before, another one stands in that place. What only the
+    lost one needed is no longer run; its weights stay behind, unread. Raises IndexError for an
+    output that is not there.
+    """
+    changed = bytearray(model)
+    graph = tflite.Model.GetRootAs(changed, 0).Subgraphs(0)
+    outputs = graph.OutputsAsNumpy()
+    if not 0 <= output < len(outputs):
+        raise IndexError(f"output {output} of a model with {len(outputs)}")
+    outputs[output] = outputs[output - 1]
+    operators = [graph.Operators(number) for number in range(graph.OperatorsLength())]
+    makes = {
+        int(tensor): number
+        for number, operator in enumerate(operators)
+        for tensor in operator.OutputsAsNumpy()
+    }
+    needed, tensors = set(), [int(tensor) for tensor in outputs]
+    while tensors:
+        number = makes.get(tensors.pop())
+        if number is not None and number not in needed:
+            needed.add(number)
+            tensors += [int(tensor) for tensor in operators[number].InputsAsNumpy()]
+    _keep_operators(changed, graph, sorted(needed))
+    return bytes(changed)
+
+
+def _keep_operators(model: bytearray, graph: tflite.SubGraph, kept: list[int]) -> None:
+    """Shorten the graph's list of operators in place.
+
+    FlatBuffers stores a list as its length and one 4-byte distance an entry, from where the
+    distance stands to where the entry lies; entries themselves stay where they are.
+    """
+    start = graph._tab.Vector(graph._tab.Offset(OPERATORS))
+    distances = np.frombuffer(model, "<u4", graph.OperatorsLength(), start)
+    places = 4 * np.arange(len(distances), dtype=np.uint32)
+    entries = distances + places
+    distances[: len(kept)] = entries[kept] - places[: len(kept)]
+    np.frombuffer(model, "<u4", 1, start - 4)[0] = len(kept)

@@ -1,0 +1,430 @@
+"""The vision tower of any model that transformers can load, and nothing else of it: pictures to one
+vector each.
+
+Of Gemma 3 only the files that hold its tower are fetched, and only the tower's weights are read.
+What the vectors depend on (weights, number type, pooling, how pictures are fitted) stands in
+`TowerFacts` and so in every store.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig
+from transformers.utils import cached_file, is_flash_attn_2_available
+
+from signlib.errors import SettingsError
+
+GEMMA_3 = tuple(
+    f"google/gemma-3-{size}-{kind}" for size in ("4b", "12b", "27b") for kind in ("it", "pt")
+)
+"""Gemma 3 models that see pictures; 270m and 1b read text only. Source: Hugging Face, "Welcome
+Gemma 3".
+"""
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+ATTENTION = {"sdpa": "sdpa", "eager": "eager", "flash": "flash_attention_2"}
+EMBEDDINGS = ("tower", "projected")
+_GEMMA_NAME = re.compile(r"(?:google/)?gemma-3-([^-/]+)-[^/]+")
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@dataclass(frozen=True)
+class TowerFacts:
+    """What a tower's vectors depend on.
+
+    Attributes:
+        model, revision: name or path; the commit that a name stood for, "" for a path.
+        kind: transformers' name of the tower's type, such as siglip_vision_model.
+        embedding: `tower`, or `projected`: what the language model would be given.
+        size: D of a vector.
+        window: pictures that are looked at together: 1, or those of a video model.
+        side, fit, mean, deviation: pictures are side x side, values 0..1 less mean, divided by
+            deviation.
+        dtype, attention: in which they are computed.
+        pooling: how tokens become a vector.
+        digest: sha256 of the weights.
+    """
+
+    model: str
+    revision: str
+    kind: str
+    embedding: str
+    size: int
+    window: int
+    side: int
+    fit: str
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    dtype: str
+    attention: str
+    pooling: str
+    digest: str
+
+
+class Tower(nn.Module):
+    """A frozen vision encoder.
+
+    Args:
+        model: transformers' encoder, frozen.
+        facts: what it is.
+        projector: of tokens, for `embedding="projected"`.
+    """
+
+    def __init__(
+        self, model: nn.Module, facts: TowerFacts, projector: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.model, self.projector, self.facts = model.eval(), projector, facts
+        for name in ("mean", "deviation"):
+            self.register_buffer(
+                name, torch.tensor(getattr(facts, name)).view(3, 1, 1), persistent=False
+            )
+        self.requires_grad_(False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.model.parameters()).device
+
+    @torch.inference_mode()
+    def encode(self, pictures: np.ndarray) -> np.ndarray:
+        """(N, D) float32, the mean of each picture's tokens, for pictures (N, side, side, 3) uint8.
+
+        A video model looks at `window` pictures together and has tokens that span several: those
+        get the same vector.
+
+        Raises:
+            SettingsError: when the device has not enough memory for so many pictures.
+        """
+        try:
+            return self._encode(torch.from_numpy(pictures)).float().cpu().numpy()
+        except torch.cuda.OutOfMemoryError:
+            raise SettingsError(
+                f"{len(pictures)} pictures at once do not fit into the GPU; set a smaller batch"
+            ) from None
+
+    def _encode(self, pictures: Tensor) -> Tensor:
+        pixels = pictures.to(self.device).permute(0, 3, 1, 2).float() / 255
+        pixels = ((pixels - self.mean) / self.deviation).to(next(self.model.parameters()).dtype)
+        window = self.facts.window
+        if window > 1:
+            tokens = self.model(pixels.unflatten(0, (-1, window))).last_hidden_state
+            moments = window // self.model.config.tubelet_size
+            vectors = tokens.unflatten(1, (moments, -1)).float().mean(2)
+            return vectors.repeat_interleave(self.model.config.tubelet_size, 1).flatten(0, 1)
+        tokens = self.model(pixels).last_hidden_state
+        return (tokens if self.projector is None else self.projector(tokens)).float().mean(1)
+
+
+def load_tower(
+    model: str,
+    revision: str = "main",
+    embedding: str = "tower",
+    dtype: str = "auto",
+    attention: str = "auto",
+    device: str = "auto",
+    fit: str = "",
+) -> Tower:
+    """The vision tower of a model, without the rest.
+
+    Args:
+        model: a name on the Hugging Face hub, or a folder that `save_pretrained` wrote.
+        revision: of a name.
+        embedding: `tower`: the encoder's own tokens; `projected`: Gemma 3's, as its language model
+            gets them.
+        dtype: `float32`, `bfloat16`, `float16`, or `auto`: bfloat16 on a GPU that has it, else
+            float32. Half precision is never chosen, because Gemma 3 overflows in it.
+        attention: `sdpa`, `eager`, `flash`, or `auto`: torch's own fused one where the model has
+            it.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        fit: how pictures become square (`stretch`, `crop`, `letterbox`); "" = as the model's own
+            processor does.
+
+    Raises:
+        SettingsError: for a model that does not exist, is not to be had, sees nothing, or is too
+            large for half precision; for a device, type or attention that is not there.
+    """
+    where = _device(device)
+    chosen, implementation = _dtype(dtype, where), _attention(attention, where)
+    _check_name(model)
+    try:
+        config = AutoConfig.from_pretrained(model, revision=revision)
+        seen = getattr(config, "vision_config", config)
+        if not hasattr(seen, "image_size"):
+            raise SettingsError(
+                f"model {model!r} ({config.model_type}) sees no pictures of one size; {_known()}"
+            )
+        if hasattr(seen, "num_frames") and not hasattr(seen, "tubelet_size"):
+            raise SettingsError(
+                f"model {model!r} ({config.model_type}) orders its tokens in a way that is not"
+                " known here; take VideoMAE, or an encoder of single pictures"
+            )
+        if embedding == "projected" and config.model_type != "gemma3":
+            raise SettingsError(
+                f"embedding=projected is of Gemma 3, and {model!r} is {config.model_type}; set"
+                " embedding=tower"
+            )
+        encoder, projector = _loaded(
+            model, revision, config, implementation, embedding == "projected"
+        )
+        side, own_fit, mean, deviation = _pictures(model, revision, seen)
+    except (OSError, ValueError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SettingsError(
+            f"model {model!r} cannot be loaded ({first}); give the folder of a copy, or go online"
+            f" and accept its licence; {_known()}"
+        ) from None
+    digest = _digest(encoder, projector)
+    encoder, projector = (
+        part if part is None else part.to(where, chosen) for part in (encoder, projector)
+    )
+    facts = TowerFacts(
+        model,
+        getattr(config, "_commit_hash", None) or "",
+        seen.model_type,
+        embedding,
+        config.text_config.hidden_size if projector is not None else seen.hidden_size,
+        getattr(seen, "num_frames", 1),
+        side,
+        fit or own_fit,
+        mean,
+        deviation,
+        str(chosen).removeprefix("torch."),
+        encoder.config._attn_implementation,
+        "mean over tokens",
+        digest,
+    )
+    return _in_range(Tower(encoder, facts, projector).to(where))
+
+
+def _known() -> str:
+    return f"models of Gemma 3 that see: {', '.join(GEMMA_3)}"
+
+
+def _check_name(model: str) -> None:
+    """Refuse what looks like a Gemma 3 and is none, before the network is asked."""
+    found = _GEMMA_NAME.fullmatch(model)
+    if (
+        found
+        and found[1] not in {name.split("-")[2] for name in GEMMA_3}
+        and not Path(model).exists()
+    ):
+        why = "reads text only" if found[1] in ("270m", "1b") else "does not exist"
+        raise SettingsError(f"model {model!r} {why}; {_known()}")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(name):
+        known = ", ".join(key for key, value in there.items() if value)
+        raise SettingsError(f"device={name!r} is not there; here are {known}")
+    return torch.device(name)
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        # torch says that a T4 knows bfloat16, because it can emulate it, slowly.
+        native = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+        return torch.bfloat16 if native else torch.float32
+    if name not in DTYPES:
+        raise SettingsError(f"dtype={name!r} is unknown; choose from auto, {', '.join(DTYPES)}")
+    return DTYPES[name]
+
+
+def _attention(name: str, device: torch.device) -> str | None:
+    if name == "auto":
+        return None
+    if name not in ATTENTION:
+        raise SettingsError(
+            f"attention={name!r} is unknown; choose from auto, {', '.join(ATTENTION)}"
+        )
+    if name == "flash" and not (device.type == "cuda" and is_flash_attn_2_available()):
+        raise SettingsError(
+            "attention=flash needs a GPU and the package flash-attn; leave it at auto"
+        )
+    return ATTENTION[name]
+
+
+def _loaded(
+    model: str, revision: str, config: PretrainedConfig, attention: str | None, projected: bool
+) -> tuple[nn.Module, nn.Module | None]:
+    """The encoder, and the projector where it is wanted, in float32 on the CPU."""
+    chosen = {} if attention is None else {"attn_implementation": attention}
+    if not hasattr(config, "vision_config"):
+        whole, told = AutoModel.from_pretrained(
+            model, revision=revision, use_safetensors=True, output_loading_info=True, **chosen
+        )
+        # What the files lack gets random weights; a pooler may, because nothing here reads it.
+        lost = [name for name in told["missing_keys"] if "pooler" not in name]
+        if lost:
+            raise OSError(f"its files lack {min(lost)}")
+        return whole.float(), None
+    # From_config on the seen part builds the tower alone: the language model is neither built nor
+    # read.
+    parts: list[nn.Module] = [AutoModel.from_config(config.vision_config, **chosen).float()]
+    if projected:
+        from transformers.models.gemma3.modeling_gemma3 import Gemma3MultiModalProjector
+
+        parts.append(Gemma3MultiModalProjector(config).float())
+    files = _weight_files(model, revision)
+    for part in parts:
+        part.load_state_dict(_weights(part, files, model, revision))
+    return parts[0], parts[1] if projected else None
+
+
+def _cached(model: str, revision: str, name: str) -> str | None:
+    """The path of one of a model's files, fetched when it is needed; None when the model has none
+    of that name.
+    """
+    if Path(model).is_dir():
+        return str(Path(model) / name) if (Path(model) / name).is_file() else None
+    return cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+
+
+def _weight_files(model: str, revision: str) -> dict[str, str]:
+    """Tensor -> the file that holds it; no file with weights is fetched where an index names them."""
+    index = _cached(model, revision, "model.safetensors.index.json")
+    if index is not None:
+        return json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"]
+    single = _cached(model, revision, "model.safetensors")
+    if single is None:
+        raise OSError("it has no model.safetensors")
+    with safe_open(single, "pt") as content:
+        return dict.fromkeys(content.keys(), "model.safetensors")
+
+
+def _weights(
+    part: nn.Module, files: dict[str, str], model: str, revision: str
+) -> dict[str, Tensor]:
+    """The tensors of one part of a model, whatever the part is called there."""
+    wanted = list(part.state_dict())
+    starts = {name.removesuffix(wanted[0]) for name in files if name.endswith(wanted[0])}
+    found = next(
+        (start for start in sorted(starts) if all(start + name in files for name in wanted)), None
+    )
+    if found is None:
+        raise OSError(f"its files lack {wanted[0]} and the rest of a {type(part).__name__}")
+    read: dict[str, Tensor] = {}
+    for file in dict.fromkeys(files[found + name] for name in wanted):
+        with safe_open(_cached(model, revision, file), "pt") as content:
+            read |= {
+                name: content.get_tensor(found + name)
+                for name in wanted
+                if files[found + name] == file
+            }
+    return read
+
+
+def _pictures(
+    model: str, revision: str, seen: Any
+) -> tuple[int, str, tuple[float, ...], tuple[float, ...]]:
+    """Side of the pictures, how they become square, mean and deviation, by the model's own
+    processor.
+    """
+    about: dict[str, Any] = {}
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        path = _cached(model, revision, name)
+        if path is not None:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            about = content.get("image_processor") or content
+            break
+    usual = _HALVES if "siglip" in seen.model_type else _IMAGENET
+    mean, deviation = (
+        tuple(about.get(f"image_{n}", v)) for n, v in zip(("mean", "std"), usual, strict=True)
+    )
+    size = about.get("size") or {}
+    fit = "stretch" if "height" in size or ("siglip" in seen.model_type and not size) else "crop"
+    return int(seen.image_size), fit, mean, deviation
+
+
+def _in_range(tower: Tower) -> Tower:
+    """The tower, unless half precision is too small for it: better now than clip by clip, hours
+    long.
+    """
+    facts = tower.facts
+    if facts.dtype == "float16":
+        noise = np.random.default_rng(0).integers(
+            0, 256, (facts.window, facts.side, facts.side, 3), np.uint8
+        )
+        if not np.isfinite(tower.encode(noise)).all():
+            raise SettingsError(
+                f"dtype=float16 is too small for {facts.model}: numbers above 65,504 come up in it;"
+                " leave it at auto"
+            )
+    return tower
+
+
+def _digest(*parts: nn.Module | None) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        for name, value in () if part is None else sorted(part.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def random_tower(
+    folder: str | Path, kind: str = "siglip", width: int = 32, side: int = 32, seed: int = 0
+) -> Path:
+    """A tiny model with random weights, saved as `save_pretrained` does: for trying things out
+    without a download.
+
+    Args:
+        folder: where it is written, unless it stands there already.
+        kind: `siglip` (a tower), `gemma3` (a whole model with its tower inside) or `videomae` (4
+            frames).
+        width: D.
+        side: of its pictures in pixels.
+        seed: of its weights.
+
+    Raises:
+        SettingsError: for another kind.
+    """
+    from transformers import (
+        Gemma3Config,
+        Gemma3ForConditionalGeneration,
+        SiglipVisionConfig,
+        SiglipVisionModel,
+        VideoMAEConfig,
+        VideoMAEModel,
+    )
+
+    folder = Path(folder)
+    sizes = {
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    seen = {**sizes, "image_size": side, "patch_size": 8, "vision_use_head": False}
+    text = {**sizes, "hidden_size": 48, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": 64}
+    kinds = {
+        "siglip": lambda: SiglipVisionModel(SiglipVisionConfig(**seen)),
+        "gemma3": lambda: Gemma3ForConditionalGeneration(
+            Gemma3Config(text_config=text, vision_config=seen, mm_tokens_per_image=4)
+        ),
+        "videomae": lambda: VideoMAEModel(
+            VideoMAEConfig(**sizes, image_size=side, patch_size=8, num_frames=4)
+        ),
+    }
+    if kind not in kinds:
+        raise SettingsError(f"kind={kind!r} is unknown; choose from {', '.join(kinds)}")
+    if not (folder / "model.safetensors").is_file():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            kinds[kind]().save_pretrained(folder)
+    return folder

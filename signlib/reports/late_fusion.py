@@ -1,0 +1,278 @@
+"""Streams that were trained apart, put together by their scores: sums, learned weights, selection.
+
+Whatever is learned here is learned on some signers and tested on another, since the only scores
+that are published are those of test clips. Adding raw scores and adding log-probabilities rank
+classes alike for any weights: the two differ by one number a clip.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special
+
+from signlib.data.score_files import StreamScores
+from signlib.errors import SettingsError
+from signlib.evaluation.metrics import top_k
+from signlib.statistics.paired import t_interval
+
+SCALES = ("raw", "log-softmax", "softmax", "standard")
+NESTED = "nested cross-validation on {}: learned on all signers but one, tested on that one"
+"""What to call a result of `leave_one_signer_out`; `.format(table.origin)` says on what."""
+RIDGE = 1e-6
+
+Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""(margins (M, N, K), targets (N,), signers (N,)) of the training signers -> weights (M,)."""
+
+
+def rescale(scores: np.ndarray, scale: str) -> np.ndarray:
+    """Scores (..., N, K) of each stream on another scale.
+
+    Args:
+        scale: raw; log-softmax (log-probabilities); softmax (probabilities); standard (mean 0 and
+            standard deviation 1 over the classes of each clip).
+
+    Raises:
+        SettingsError: for another scale.
+    """
+    if scale == "raw":
+        return scores
+    if scale == "log-softmax":
+        return special.log_softmax(scores, axis=-1)
+    if scale == "softmax":
+        return special.softmax(scores, axis=-1)
+    if scale == "standard":
+        centred = scores - scores.mean(axis=-1, keepdims=True)
+        return centred / centred.std(axis=-1, keepdims=True)
+    raise SettingsError(f"scale {scale!r} is unknown; use one of {', '.join(SCALES)}")
+
+
+def fuse(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(N, K): the weighted sum of scores (M, N, K) with weights (M,)."""
+    return np.tensordot(np.asarray(weights, scores.dtype), scores, 1)
+
+
+def margins(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(M, N, K): how far each class is above the target of its clip; all that a likelihood needs to
+    know.
+    """
+    return scores - np.take_along_axis(scores, targets[None, :, None], axis=2)
+
+
+def log_loss(weights: np.ndarray, ahead: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean -log p(target) of the weighted sum, p its softmax, and the gradient (M,). Convex in the
+    weights.
+
+    Args:
+        weights: (M,).
+        ahead: (M, N, K) from `margins`.
+    """
+    mixed = fuse(ahead, weights)
+    highest = mixed.max(axis=1, keepdims=True)
+    share = np.exp(mixed - highest)
+    total = share.sum(axis=1, keepdims=True)
+    share /= total
+    loss = float((np.log(total) + highest).mean(dtype=np.float64))
+    return loss, (ahead.reshape(len(ahead), -1) @ share.ravel()).astype(np.float64) / ahead.shape[1]
+
+
+def fit_weights(ahead: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
+    """(M,) weights >= 0 that make the targets most likely: one temperature a stream, all found
+    together.
+
+    Args:
+        ahead: (M, N, K) from `margins`.
+        ridge: keeps weights finite where every clip is right already; on streams scaled to the same
+            spread.
+    """
+    spread = np.sqrt((ahead.astype(np.float64) ** 2).mean(axis=(1, 2)))
+    spread[spread == 0] = 1
+
+    def objective(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        loss, slope = log_loss(scaled / spread, ahead)
+        return loss + ridge * scaled @ scaled, slope / spread + 2 * ridge * scaled
+
+    start = np.full(len(ahead), 1 / len(ahead))
+    found = optimize.minimize(
+        objective, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(ahead)
+    )
+    return found.x / spread
+
+
+def fit_temperature(scores: np.ndarray, targets: np.ndarray) -> float:
+    """The number to divide one stream's scores (N, K) by, so that their softmax is most likely
+    right.
+
+    Source: Guo et al. 2017, section 4.2 (temperature scaling).
+    """
+    weight = fit_weights(margins(scores[None], targets))[0]
+    return float(1 / weight) if weight > 0 else float("inf")
+
+
+def plain_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
+    """Every stream weighs 1, on the scale it came in. Learns nothing."""
+    return np.ones(len(ahead))
+
+
+def best_stream(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
+    """The stream that names most training clips, alone."""
+    right = [top_k(own, targets, 1).sum() for own in ahead]
+    return np.eye(len(ahead))[int(np.argmax(right))]
+
+
+def calibrated_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
+    """Each stream divided by its own temperature: loud streams are turned down, and all count
+    alike.
+    """
+    return np.concatenate([fit_weights(own[None]) for own in ahead])
+
+
+def fixed(weights: Sequence[float]) -> Learner:
+    """A learner that learns nothing and answers these weights (M,)."""
+    return lambda *_: np.asarray(weights, float)
+
+
+def learned_weights(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
+    """The weights that make the training clips most likely."""
+    return fit_weights(ahead)
+
+
+def selected_weights(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
+    """Greedy forward selection; how many streams is chosen by leaving out each of the training
+    signers in turn.
+    """
+    names = np.unique(signers)
+    losses = np.zeros(len(ahead))
+    for name in names:
+        inside = signers != name
+        path = forward_path(ahead[:, inside])
+        held = [log_loss(weights, ahead[:, ~inside])[0] * (~inside).sum() for weights in path]
+        losses += np.pad(held, (0, len(ahead) - len(held)), mode="edge")
+    path = forward_path(ahead, int(losses.argmin()) + 1)
+    return path[-1]
+
+
+def forward_path(ahead: np.ndarray, most: int | None = None) -> list[np.ndarray]:
+    """Weights (M,) with one stream, with two, ...: who promises most joins, and all inside are
+    weighed again.
+
+    What a stream promises is the slope of the loss in its weight, streams scaled to the same
+    spread; the path ends where nobody promises anything, or with `most` streams.
+    """
+    spread = np.sqrt((ahead.astype(np.float64) ** 2).mean(axis=(1, 2)))
+    spread[spread == 0] = 1
+    inside: list[int] = []
+    path: list[np.ndarray] = []
+    weights = np.zeros(len(ahead))
+    while len(inside) < (most or len(ahead)):
+        promise = -log_loss(weights, ahead)[1] / spread
+        promise[inside] = -np.inf
+        if promise.max() <= 0 and path:
+            break
+        inside.append(int(promise.argmax()))
+        weights = np.zeros(len(ahead))
+        weights[inside] = fit_weights(ahead[inside])
+        path.append(weights)
+    return path
+
+
+LEARNERS: dict[str, Learner] = {
+    "best stream": best_stream,
+    "plain sum": plain_sum,
+    "calibrated sum": calibrated_sum,
+    "learned weights": learned_weights,
+    "forward selection": selected_weights,
+}
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Every clip by weights that its own signer had no part in.
+
+    Attributes:
+        right: (N,) bool, is the target alone on top?
+        loss: (N,) -log p(target), p the softmax of the weighted sum.
+        weights: (G, M), one row a signer that was left out.
+        signers: G of them.
+    """
+
+    right: np.ndarray
+    loss: np.ndarray
+    weights: np.ndarray
+    signers: tuple[str, ...]
+
+
+def leave_one_signer_out(
+    scores: np.ndarray, targets: np.ndarray, signers: np.ndarray, learn: Learner
+) -> Fused:
+    """Learn on all signers but one, test on that one, in turn.
+
+    Args:
+        scores: (M, N, K) of M streams.
+        targets: (N,) class numbers.
+        signers: (N,).
+        learn: one of `LEARNERS`, or any other.
+
+    Raises:
+        SettingsError: with fewer than three signers: selection needs two of them to train on.
+    """
+    names = np.unique(signers)
+    if len(names) < 3:
+        raise SettingsError(
+            f"{len(names)} signers: leaving one out needs at least three; use scores of more"
+            " signers"
+        )
+    ahead = margins(scores, targets)
+    weights = np.empty((len(names), len(scores)))
+    mixed = np.empty(scores.shape[1:], scores.dtype)
+    for row, name in enumerate(names):
+        held = signers == name
+        weights[row] = learn(ahead[:, ~held], targets[~held], signers[~held])
+        mixed[held] = fuse(ahead[:, held], weights[row])
+    loss = special.logsumexp(mixed, axis=1)
+    return Fused(top_k(mixed, targets, 1), loss, weights, tuple(map(str, names)))
+
+
+def stream_table(table: StreamScores) -> pd.DataFrame:
+    """One row a stream: top-1 (%), its t interval over signers, the worst and the best signer's,
+    and what it saw.
+    """
+    rows = {}
+    for stream, own in zip(table.streams, table.scores, strict=True):
+        right = top_k(own, table.targets, 1)
+        each = 100 * pd.Series(right).groupby(table.signers).mean()
+        low, high = t_interval(each.to_numpy())
+        rows[str(stream)] = {
+            "top-1 %": round(100 * right.mean(), 2),
+            "t interval": f"[{low:.1f}, {high:.1f}]",
+            "signers, worst to best": f"{each.min():.1f} to {each.max():.1f}",
+            "group": stream.group,
+            "depth": "yes" if stream.depth else "",
+            "saw validation": "yes" if stream.saw_validation else "",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def fusion_table(found: Mapping[tuple[str, str], Fused], loss: bool = False) -> pd.DataFrame:
+    """Top-1 (%) of fusions by (group of streams, learner): one row a group, one column a learner.
+
+    Args:
+        found: (group, learner) -> what `leave_one_signer_out` found.
+        loss: mean -log p(target) in nats instead: lower is better, guessing among K classes has log
+            K.
+    """
+    means = {
+        key: fused.loss.mean() if loss else 100 * fused.right.mean() for key, fused in found.items()
+    }
+    return pd.Series(means).unstack(sort=False).round(3 if loss else 2)
+
+
+def correlation_of_errors(right: np.ndarray) -> np.ndarray:
+    """(M, M) correlation of which clips each stream gets wrong (right: (M, N) bool); NaN for one
+    without errors.
+
+    Streams that fail on the same clips cannot help each other.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.corrcoef(~np.asarray(right, bool))

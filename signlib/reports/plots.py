@@ -1,0 +1,266 @@
+"""The figures of the course: one look for all of them."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from signlib.data.skeletons import Skeleton
+
+INK, BLUE, ORANGE, GREY = "#22303c", "#2a6fbb", "#d9772b", "#b8c0c8"
+PART_COLOURS = {"face": GREY, "pose": INK, "left_hand": BLUE, "right_hand": ORANGE, "body": INK}
+
+
+def figure(width: float = 7.0, height: float = 3.2, columns: int = 1) -> tuple[Figure, np.ndarray]:
+    """A figure with a row of axes, drawn plainly; it does not show itself twice in a notebook."""
+    drawn, axes = plt.subplots(
+        1, columns, figsize=(width, height), layout="constrained", squeeze=False
+    )
+    for axis in axes[0]:
+        axis.spines[["top", "right"]].set_visible(False)
+    plt.close(drawn)
+    return drawn, axes[0]
+
+
+def draw_skeleton(
+    axis: Axes,
+    points: np.ndarray,
+    bones: Sequence[tuple[int, int]],
+    parts: dict[str, Sequence[int]],
+    aspect: float = 1,
+) -> None:
+    """One frame's points and bones; missing points are not drawn.
+
+    Args:
+        points: (J, C >= 2), y downwards.
+        bones: pairs of joints.
+        parts: part name -> joints, for the colours.
+        aspect: width / height of the picture the coordinates are fractions of.
+    """
+    x, y = points[:, 0] * aspect, points[:, 1]
+    for part, joints in parts.items():
+        inside = set(joints)
+        own = np.array([bone for bone in bones if bone[0] in inside and bone[1] in inside])
+        colour = PART_COLOURS.get(part, INK)
+        if len(own) and part != "face":
+            axis.plot(x[own].T, y[own].T, color=colour, linewidth=1.2, solid_capstyle="round")
+        axis.scatter(x[list(joints)], y[list(joints)], s=1 if part == "face" else 4, color=colour)
+    axis.set_aspect("equal")
+    axis.invert_yaxis()
+    axis.axis("off")
+
+
+def learning_curve(history: Sequence[dict[str, float]]) -> Figure:
+    """Loss over the epochs, and validation accuracy where there was a validation split."""
+    validated = [row for row in history if np.isfinite(row.get("validation_accuracy", np.nan))]
+    drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
+    epochs = [row["epoch"] for row in history]
+    axes[0].plot(epochs, [row["loss"] for row in history], color=BLUE)
+    axes[0].set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
+    if validated:
+        accuracy = [row["validation_accuracy"] for row in validated]
+        axes[1].plot([row["epoch"] for row in validated], accuracy, color=ORANGE, marker=".")
+        axes[1].set(xlabel="epoch", ylabel="validation accuracy (%)", ylim=(0, 100))
+    return drawn
+
+
+def sentence_curve(history: Sequence[dict[str, float]]) -> Figure:
+    """Loss over the epochs, and validation word error rate where there was a validation split."""
+    validated = [row for row in history if np.isfinite(row.get("validation_wer", np.nan))]
+    drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
+    axes[0].plot([row["epoch"] for row in history], [row["loss"] for row in history], color=BLUE)
+    axes[0].set(xlabel="epoch", ylabel="training loss")
+    if validated:
+        rates = [row["validation_wer"] for row in validated]
+        axes[1].plot([row["epoch"] for row in validated], rates, color=ORANGE, marker=".")
+        axes[1].set(
+            xlabel="epoch",
+            ylabel="validation WER, greedy (%)",
+            ylim=(0, max(100, 1.05 * max(rates))),
+        )
+    return drawn
+
+
+def frequent_confusions(confused: pd.DataFrame, shown: int = 15) -> Figure:
+    """Which sign was read as which, and how often.
+
+    Args:
+        confused: from `wer.confusions`.
+        shown: the commonest so many.
+    """
+    top = confused.head(shown).iloc[::-1]
+    drawn, (axis,) = figure(6.0, 0.25 * max(2, len(top)) + 0.8)
+    axis.barh(
+        [f"{row.reference} → {row.hypothesis}" for row in top.itertuples()],
+        top["count"],
+        color=BLUE,
+    )
+    axis.set(xlabel="times" if len(top) else "no sign was taken for another")
+    return drawn
+
+
+def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
+    """Share of each target's clips by prediction, as a picture.
+
+    Args:
+        counts: (K, K), row = target.
+        names: K class names.
+    """
+    size = float(np.clip(0.22 * len(names), 3.5, 11))
+    drawn, (axis,) = figure(size + 1.2, size)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    if len(names) <= 60:
+        axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.set(xlabel="prediction", ylabel="target")
+    drawn.colorbar(image, ax=axis, shrink=0.7, label="share of the target's clips")
+    return drawn
+
+
+def filmstrip(
+    points: np.ndarray,
+    bones: Sequence[tuple[int, int]],
+    parts: dict[str, Sequence[int]],
+    aspect: float = 1,
+    count: int = 6,
+) -> Figure:
+    """Evenly spaced frames of one clip, side by side, cut to where face and hands move.
+
+    Args:
+        points: (T, J, C >= 2), y downwards, NaN = missing.
+        bones, parts, aspect: as for `draw_skeleton`.
+        count: how many frames.
+    """
+    drawn, axes = figure(1.45 * count, 2.2, columns=count)
+    signing = [j for part, joints in parts.items() if part != "pose" for j in joints] or slice(None)
+    if not np.isfinite(points[:, signing]).any():
+        signing = slice(None)
+    x, y = points[:, signing, 0] * aspect, points[:, signing, 1]
+    middle = [(np.nanmin(v) + np.nanmax(v)) / 2 for v in (x, y)]
+    half = 0.6 * max(np.nanmax(x) - np.nanmin(x), np.nanmax(y) - np.nanmin(y))
+    for axis, number in zip(
+        axes, np.linspace(0, len(points) - 1, count).round().astype(int), strict=True
+    ):
+        draw_skeleton(axis, points[number], bones, parts, aspect)
+        axis.set(
+            xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half)
+        )
+        axis.set_title(f"frame {number}", fontsize=8)
+    return drawn
+
+
+def action_strip(joints: np.ndarray, skeleton: Skeleton, count: int = 6) -> Figure:
+    """Evenly spaced frames of whole bodies as the sensor sees them, side by side at one scale.
+
+    Args:
+        joints: (T, M, J, 3), y up, NaN = no such body.
+        skeleton: of the joints.
+        count: how many frames.
+    """
+    flat = joints[..., :2] * (1, -1)
+    low, high = np.nanmin(flat, axis=(0, 1, 2)), np.nanmax(flat, axis=(0, 1, 2))
+    middle, half = (low + high) / 2, 0.55 * np.maximum(high - low, 1e-6)
+    narrow = float(np.clip(half[0] / half[1], 0.3, 3))
+    drawn, axes = figure(1.5 * narrow**0.5 * count, 1.5 / narrow**0.5 + 0.3, columns=count)
+    for axis, number in zip(
+        axes, np.linspace(0, len(joints) - 1, count).round().astype(int), strict=True
+    ):
+        for person, colour in zip(flat[number], (INK, ORANGE, BLUE, GREY), strict=False):
+            if np.isfinite(person).any():
+                axis.plot(
+                    *person[np.array(skeleton.bones)].T,
+                    color=colour,
+                    linewidth=1.2,
+                    solid_capstyle="round",
+                )
+                axis.scatter(*person.T, s=3, color=colour)
+        axis.set(
+            xlim=(middle[0] - half[0], middle[0] + half[0]),
+            ylim=(middle[1] + half[1], middle[1] - half[1]),
+        )
+        axis.set_aspect("equal")
+        axis.axis("off")
+        axis.set_title(f"frame {number}", fontsize=8)
+    return drawn
+
+
+def contact_sheet(
+    rows: Mapping[str, Sequence[np.ndarray]],
+    titles: Sequence[str],
+    skeleton: Skeleton | None = None,
+    aspect: float = 1,
+) -> Figure:
+    """Pictures side by side, one row a kind; a page that says so where there are none.
+
+    Args:
+        rows: name -> pictures (H, W, 3) uint8, or points (J, C >= 2) as fractions of the picture,
+            NaN = missing.
+        titles: of the columns.
+        skeleton: of the points.
+        aspect: width / height of the picture.
+    """
+    if not rows:
+        drawn, (axis,) = figure(4, 0.6)
+        axis.axis("off")
+        axis.text(
+            0.5, 0.5, "no pictures: the files of these clips are not here", ha="center", va="center"
+        )
+        return drawn
+    columns = max(map(len, rows.values()))
+    size = (1.15 * columns * aspect**0.5, 1.2 * len(rows))
+    # pictures of rooms are heavy, and a notebook may weigh 200 KB
+    drawn, axes = plt.subplots(
+        len(rows), columns, figsize=size, dpi=70, layout="constrained", squeeze=False
+    )
+    for line, (name, pictures) in zip(axes, rows.items(), strict=True):
+        for axis in line:
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        for axis, picture in zip(line, pictures, strict=False):
+            if picture.ndim == 3:
+                axis.imshow(picture)
+            else:
+                draw_skeleton(axis, picture, skeleton.bones, skeleton.parts, aspect)
+                axis.set(xlim=(0, aspect), ylim=(1, 0))
+        line[0].text(
+            -0.08,
+            0.5,
+            name,
+            rotation=90,
+            ha="right",
+            va="center",
+            transform=line[0].transAxes,
+            fontsize=9,
+        )
+    for axis, title in zip(axes[0], titles, strict=False):
+        axis.set_title(title, fontsize=8)
+    plt.close(drawn)
+    return drawn
+
+
+def interval_plot(table: pd.DataFrame, label: str, chance: float | None = None) -> Figure:
+    """One line a row of the table: its value as a dot, its interval as a band.
+
+    Args:
+        table: columns value, low, high in per cent; the index names the rows.
+        label: of the axis.
+        chance: where guessing would stand.
+    """
+    drawn, (axis,) = figure(7, 0.9 + 0.38 * len(table))
+    for row, (value, low, high) in enumerate(
+        table[["value", "low", "high"]].itertuples(index=False)
+    ):
+        axis.plot(
+            [low, high], [row, row], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="butt"
+        )
+        axis.plot(value, row, "o", color=BLUE, clip_on=False)
+    if chance is not None:
+        axis.axvline(chance, color=GREY, linestyle="--", linewidth=1, zorder=0)
+        axis.set_title("dashed: chance", loc="right", fontsize=8, color="0.45")
+    axis.set(xlim=(0, 100), xlabel=label, yticks=range(len(table)), ylim=(len(table) - 0.5, -0.5))
+    axis.set_yticklabels(table.index)
+    return drawn

@@ -1,0 +1,460 @@
+"""One run = one folder: settings, metrics, predictions, scores, figures, environment.
+
+Statistics, tables and the README read these folders and nothing else. The test split is opened
+once, by a run whose training is over; a smoke run says so and cannot be published.
+"""
+
+import glob
+import io
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from signlib import paths
+from signlib.errors import DiskError, RunError, SettingsError
+from signlib.files import disk_error, write_bytes, write_json, write_text
+from signlib.settings import config
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SETTINGS, STATUS, METRICS, PREDICTIONS, SCORES, ENVIRONMENT = (
+    "settings.yaml",
+    "status.json",
+    "metrics.json",
+    "predictions.csv",
+    "scores.npz",
+    "environment.json",
+)
+STAGES = ("started", "trained", "test opened", "finished")
+PACKAGES = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "transformers",
+    "lightning",
+    "mediapipe",
+    "av",
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that a run found.
+
+    Attributes:
+        metric: its name, such as `top-1`.
+        value: in `unit`.
+        n: how many clips (or sentences) it stands on.
+        split: of which split.
+        unit: `%`, `clips`, `s`, ...
+        interval: low and high end of its 95 % interval, or None where it has none.
+        note: how it was selected, what the interval resamples, what may leak.
+    """
+
+    metric: str
+    value: float
+    n: int
+    split: str
+    unit: str = "%"
+    interval: tuple[float, float] | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.metric} {self.value:.1f}{' %' if self.unit == '%' else ' ' + self.unit}"
+        if self.interval is not None:
+            text += f" [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"
+        return f"{text} ({self.split}, n = {self.n})"
+
+
+class Run:
+    """A run folder. `start` makes one, `Run(path)` opens one.
+
+    Raises:
+        RunError: when the folder holds no run.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / SETTINGS).is_file():
+            raise RunError(
+                f"{self.path} holds no run (no {SETTINGS}); `train` makes one and prints its folder"
+            )
+        try:
+            self.settings = config.from_yaml((self.path / SETTINGS).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, SettingsError) as error:
+            raise RunError(
+                f"run {self.path}: {SETTINGS} cannot be read ({error}); train it again"
+            ) from None
+        try:
+            self._status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
+            if self._status["stage"] not in STAGES:
+                raise ValueError(f"stage {self._status['stage']!r}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"run {self.path}: {STATUS} is missing or damaged ({error}); train it again"
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.stage})"
+
+    @property
+    def name(self) -> str:
+        """`<experiment>/<run>`."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def stage(self) -> str:
+        """How far it is: one of `STAGES`."""
+        return self._status["stage"]
+
+    @property
+    def finished(self) -> bool:
+        """True when metrics and predictions are written."""
+        return self.stage == "finished"
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Its metrics, once it is finished."""
+        self._must_be_finished()
+        try:
+            rows = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+            if not isinstance(rows, list) or not rows:
+                raise ValueError("it has no metric")
+            return [
+                Metric(**{**row, "interval": row["interval"] and tuple(row["interval"])})
+                for row in rows
+            ]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"run {self.path}: {METRICS} is missing or damaged ({error!r}); train it again"
+            ) from None
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """clip, signer, target, prediction, score of the test clips, once it is finished."""
+        self._must_be_finished()
+        if not (self.path / PREDICTIONS).is_file():
+            raise RunError(
+                f"run {self.path} was published without per-clip predictions (its corpus is"
+                " restricted); name the run under runs/ that it was published from, or train it"
+                " again"
+            )
+        # Glosses such as `007` and `NULL` stay text.
+        text = dict.fromkeys(("clip", "signer", "target", "prediction", "hypothesis"), str)
+        return pd.read_csv(self.path / PREDICTIONS, dtype=text, keep_default_na=False)
+
+    @property
+    def scores(self) -> tuple[np.ndarray, list[str], list[str]]:
+        """Scores (N, K) float32 with their N clips and K classes, once it is finished."""
+        self._must_be_finished()
+        if not (self.path / SCORES).is_file():
+            raise RunError(
+                f"run {self.path} has no {SCORES}: it is published or made none; open the run under"
+                " runs/"
+            )
+        try:
+            with np.load(self.path / SCORES, allow_pickle=False) as archive:
+                return archive["scores"], archive["clips"].tolist(), archive["classes"].tolist()
+        except (
+            OSError,
+            EOFError,
+            KeyError,
+            ValueError,
+            TypeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise RunError(
+                f"run {self.path}: {SCORES} cannot be read ({error}); train it again"
+            ) from None
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Commit, versions, device, wall time and peak memory."""
+        return json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+
+    def _must_be_finished(self) -> None:
+        if not self.finished:
+            raise RunError(
+                f"run {self.path} is not finished ({self.stage}); run its training again to go on"
+            )
+
+    def note(self, **facts: Any) -> None:
+        """Keep facts about the run beside its stage (such as the clips that could not be used)."""
+        self._status.update(facts)
+        write_json(self.path / STATUS, self._status)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `note` kept."""
+        return dict(self._status)
+
+    def trained(self) -> None:
+        """Say that training and every selection are over."""
+        if self.stage != "started":
+            raise RunError(
+                f"run {self.path} was trained before ({self.stage}); start another run to train"
+                " again"
+            )
+        self.note(stage="trained")
+
+    def open_test(self, after_crash: bool = False) -> None:
+        """Ask for the test split; granted once, to a run whose training is over.
+
+        Args:
+            after_crash: go on with a run that was killed between opening and finishing. Its weights
+                were written before, so it can only find the same again.
+
+        Raises:
+            RunError: before training is over, or when the test split was read before.
+        """
+        if self.stage == "started":
+            raise RunError(
+                f"run {self.path}: the test split stays closed until training and selection are"
+                " over"
+            )
+        if self.stage != "trained" and not (after_crash and self.stage == "test opened"):
+            raise RunError(
+                f"run {self.path} has read its test split already; start another run (--run-name)"
+            )
+        self.note(
+            stage="test opened", test_opened=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        )
+
+    def finish(
+        self,
+        metrics: Sequence[Metric],
+        predictions: pd.DataFrame | None = None,
+        scores: tuple[np.ndarray, Sequence[str], Sequence[str]] | None = None,
+        figures: Mapping[str, "Figure"] | None = None,
+    ) -> "Run":
+        """Write the results and close the run.
+
+        Args:
+            metrics: what was measured.
+            predictions: one row a clip: clip, signer, target, prediction, score.
+            scores: (N, K) array, N clips, K class names.
+            figures: name -> matplotlib figure, saved as `figures/<name>.png`.
+
+        Raises:
+            RunError: when the run is finished already, a metric is not a finite number or was
+                measured on a test split that was never opened, or the scores do not fit their clips
+                and classes.
+        """
+        if self.finished:
+            raise RunError(f"run {self.path} is finished; start another run (--run-name)")
+        if self.stage != "test opened" and any(metric.split == "test" for metric in metrics):
+            raise RunError(
+                f"run {self.path}: a metric of the test split, which was not opened; call open_test"
+                " first"
+            )
+        broken = [
+            m.metric for m in metrics if not np.isfinite([m.value, *(m.interval or ())]).all()
+        ]
+        if broken or not metrics:
+            raise RunError(
+                f"run {self.path}: metric {broken or '(none given)'} has no value; nothing was"
+                " written"
+            )
+        if scores is not None and np.shape(scores[0]) != (len(scores[1]), len(scores[2])):
+            raise RunError(
+                f"run {self.path}: scores of shape {np.shape(scores[0])} do not fit"
+                f" {len(scores[1])} clips and {len(scores[2])} classes; nothing was written"
+            )
+        for name in figures or ():
+            paths.check_name(name, "figure")
+        if predictions is not None:
+            write_text(self.path / PREDICTIONS, predictions.to_csv(index=False))
+        if scores is not None:
+            array, clips, classes = scores
+            _write_scores(self.path / SCORES, array, clips, classes)
+        for name, figure in (figures or {}).items():
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", dpi=120, bbox_inches="tight")
+            write_bytes(self.path / "figures" / f"{name}.png", drawn.getvalue())
+        write_json(self.path / METRICS, [asdict(metric) for metric in metrics])
+        write_json(self.path / ENVIRONMENT, environment(self._status))
+        self.note(stage="finished")
+        return self
+
+
+def _write_scores(
+    path: Path, scores: np.ndarray, clips: Sequence[str], classes: Sequence[str]
+) -> None:
+    temporary = path.with_name("." + path.name)
+    # As text, never as objects: an object array would be pickled, and nobody could load it.
+    names = {
+        "clips": np.array(list(clips), dtype=np.str_),
+        "classes": np.array(list(classes), dtype=np.str_),
+    }
+    try:
+        np.savez_compressed(temporary, scores=np.asarray(scores, np.float32), **names)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise disk_error(error, path) from error
+
+
+def start(experiment: str, name: str, settings: config.Settings, resume: bool = False) -> Run:
+    """A run folder below the runs root, fresh or gone on with.
+
+    Args:
+        experiment: such as `landmarks-small`.
+        name: of this run.
+        settings: fully resolved.
+        resume: go on with an unfinished run of the same settings.
+
+    Returns:
+        A run; a finished one of the same settings is returned as it is.
+
+    Raises:
+        RunError: when the name is taken by a run with other settings, or by an unfinished one
+            without `resume`.
+    """
+    path = (
+        paths.runs_root()
+        / paths.check_name(experiment, "experiment")
+        / paths.check_name(name, "run name")
+    )
+    if (path / SETTINGS).is_file():
+        run = Run(path)
+        changed = config.differences(settings, run.settings)
+        if changed.keys() == {
+            "training.hours"
+        }:  # how long a session may last is no part of the experiment
+            if not run.finished:
+                write_text(path / SETTINGS, config.to_yaml(settings))
+                run = Run(path)
+        elif changed:
+            key, value = next(iter(changed.items()))
+            raise RunError(
+                f"run {path} has {key}={config.flat(run.settings)[key]!r}, not {value!r}; "
+                "choose another --run-name, or delete it"
+            )
+        if not run.finished and not resume:
+            raise RunError(
+                f"run {path} is unfinished ({run.stage}); add --resume to go on, or choose another"
+                " --run-name"
+            )
+        return run
+    write_json(
+        path / STATUS,
+        {"stage": "started", "smoke": settings.mode == "smoke", "started": time.time()},
+    )
+    write_text(path / SETTINGS, config.to_yaml(settings))
+    return Run(path)
+
+
+def environment(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Commit, versions, machine, wall time since the start and peak memory of this process."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+    return {
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "device": status.get("device", "cpu"),
+        "precision": status.get("precision", "32"),
+        "wall_seconds": round(time.time() - status["started"], 1) if "started" in status else None,
+        "training_seconds": status.get("training_seconds"),
+        "peak_memory_mb": round(peak / 2**20),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def commit() -> str:
+    """The commit of this checkout, with `+` when the work tree differs; "" outside git."""
+    try:
+        call = [
+            "git",
+            "-C",
+            str(paths.REPOSITORY),
+            "describe",
+            "--always",
+            "--dirty=+",
+            "--abbrev=10",
+            "--exclude=*",
+        ]
+        return subprocess.run(
+            call, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def publish(run: Run, restricted: bool) -> Path:
+    """Copy the small files of a finished full run to `results/`; of the corpus's folder only the
+    name goes along.
+
+    Args:
+        restricted: the corpus allows only aggregates: per-clip predictions and scores stay behind.
+
+    Raises:
+        RunError: for a smoke run or an unfinished one.
+        DiskError: when it could not be written; nothing of it stays.
+    """
+    if run.settings.mode == "smoke":
+        raise RunError(
+            f"run {run.path} is a smoke run (generated clips, small sizes); train with --mode full"
+            " to publish"
+        )
+    metrics = run.metrics
+    target = paths.results_root() / run.name
+    staging = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        # What a `publish` that was killed has left behind.
+        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+            if left.name.removeprefix(f".{target.name}.").isdigit():
+                shutil.rmtree(left)
+        staging.mkdir(parents=True)
+        figures = [f"figures/{path.name}" for path in sorted((run.path / "figures").glob("*"))]
+        for name in [STATUS, ENVIRONMENT, *figures] + ([] if restricted else [PREDICTIONS]):
+            if (run.path / name).is_file():
+                (staging / name).parent.mkdir(exist_ok=True)
+                shutil.copy2(run.path / name, staging / name)
+        write_json(staging / METRICS, [asdict(metric) for metric in metrics])
+        data = replace(run.settings.data, root=Path(run.settings.data.root).name)
+        write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(staging, target)
+    except (OSError, DiskError) as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise disk_error(
+            error.__cause__ if isinstance(error, DiskError) else error, target
+        ) from error
+    return target
+
+
+def published() -> list[Run]:
+    """Every published run, by name."""
+    root = paths.results_root()
+    # A name with a dot is the rest of a `publish` that was killed.
+    found = (path.parent for path in sorted(root.glob(f"*/*/{SETTINGS}")))
+    return [Run(path) for path in found if not path.name.startswith(".")]

@@ -1,0 +1,149 @@
+"""Presets of single signs from landmarks as plain rows; `presets` makes experiments of them."""
+
+from signlib.settings.preset_rows import Row
+
+LANDMARKS: dict[str, Row] = {
+    "landmarks/small": (
+        (
+            "a small transformer on normalised landmarks: for corpora of some hundred to some"
+            " thousand clips"
+        ),
+        # Steps this small only wait for a second thread.
+        {"training.threads": 1},
+        {},
+        "",
+    ),
+    "landmarks/base": (
+        "the size of seed 000's skeleton encoder with CLS token, masks and stem",
+        {
+            "model.width": 384,
+            "model.layers": 6,
+            "model.heads": 6,
+            "model.intermediate": 1536,
+            "training.learning_rate": 3e-4,
+        },
+        {"model.width": 96, "model.layers": 2, "model.heads": 4, "model.intermediate": 384},
+        "",
+    ),
+    "landmarks/seed": (
+        (
+            "seed 000's skeleton encoder to the last parameter: 543 points x (x, y), 16 frames,"
+            " first frame read out"
+        ),
+        {
+            "features.joints": "all",
+            "features.frames": 16,
+            "features.coordinates": 2,
+            "features.dominant": False,
+            "model.layout": "seed",
+            "model.streams": ["point"],
+            "model.stem_stride": 1,
+            "training.learning_rate": 1e-4,
+            "training.weight_decay": 0.01,
+            "training.warmup": 0.05,
+            "training.schedule": "linear",
+            "training.mirror_at_test": False,
+        },
+        {"model.width": 96, "model.layers": 2, "model.heads": 4, "model.intermediate": 384},
+        "landmarks/base",
+    ),
+    "landmarks/one-shot": (
+        "one or a few clips a sign: strong augmentation stands in for other signers and cameras",
+        {
+            "features.joints": "signing",
+            "features.face_camera": True,
+            "features.hand_depth": True,
+            "features.dominant": False,
+            "model.streams": ["point", "local", "bone", "velocity"],
+            "augment.mirror": 0.0,
+            "augment.yaw": 40.0,
+            "augment.pitch": 15.0,
+            "augment.depth": 0.4,
+            "augment.body": 0.05,
+            "augment.hand_yaw": 20.0,
+            "augment.hand_pitch": 20.0,
+            "augment.hand_roll": 15.0,
+            "augment.finger": 0.1,
+            "augment.joint": 0.05,
+            "augment.shift": 0.1,
+            "augment.jitter": 0.02,
+            "augment.warp": 0.4,
+            "augment.drop_hand": 0.25,
+            "training.repeats": 16,
+            "training.mirror_at_test": False,
+        },
+        {"training.repeats": 1},
+        "landmarks/small",
+    ),
+    "landmarks/probe": (
+        "how hard a corpus is: the small transformer beside nearest neighbours",
+        {},
+        {"data.glosses": 20, "data.repetitions": 3, "training.epochs": 10},
+        "landmarks/small",
+    ),
+    "dgs-30/small": (
+        "30 German signs of a crowd, five folds",
+        {
+            "data.corpus": "dgs-30",
+            "data.split": "folds",
+            "training.epochs": 50,
+            "training.learning_rate": 2e-3,
+        },
+        {},
+        "landmarks/small",
+    ),
+    "wlasl-50/small": (
+        "50 ASL glosses with four to thirteen clips each, four folds",
+        {
+            "data.corpus": "wlasl-50",
+            "data.split": "folds",
+            "data.folds": 4,
+            "training.learning_rate": 2e-3,
+        },
+        {},
+        "landmarks/small",
+    ),
+    "wlasl-50/pretraining": (
+        (
+            "generated signs seen through the points of wlasl-50: a first encoder for"
+            " wlasl-50/small (--init-from)"
+        ),
+        {
+            "data.skeleton": "upper-53",
+            "data.glosses": 200,
+            "data.signers": 40,
+            "data.repetitions": 2,
+            "training.epochs": 12,
+            "training.learning_rate": 2e-3,
+        },
+        {},
+        "landmarks/small",
+    ),
+    "asl-letters/small": (
+        (
+            "fingerspelled letters of one signer, tested on another: hand shapes only, hands varied"
+            " widely"
+        ),
+        {
+            "data.corpus": "asl-letters",
+            "features.frames": 16,
+            "model.streams": ["local", "bone", "pair"],
+            "augment.mirror": 0.0,
+            "augment.yaw": 25.0,
+            "augment.pitch": 25.0,
+            "augment.roll": 15.0,
+            "augment.shear": 0.1,
+            "augment.hand_yaw": 25.0,
+            "augment.hand_pitch": 25.0,
+            "augment.hand_roll": 15.0,
+            "augment.finger": 0.15,
+            "augment.joint": 0.1,
+            "augment.jitter": 0.03,
+            "augment.crop": 0.2,
+            "training.epochs": 25,
+            "training.mirror_at_test": False,
+        },
+        {},
+        "landmarks/small",
+    ),
+}

@@ -1,0 +1,90 @@
+"""Two systems on several corpora: is the second better in general, or only here and there?
+
+One number a corpus goes in. A test of ranks says whether the differences point one way; the
+Bayesian test says how likely the second is better, worse, or practically the same on a further
+corpus of the kind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from signlib.errors import InputError
+from signlib.statistics.seeds import Ranks, signed_rank
+
+ROPE = 0.5
+"""Points below which two systems are practically the same, unless somebody says otherwise."""
+PRIOR = 0.5
+"""Strength of the pseudo-corpus on which the two do not differ."""
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How likely the second is worse, practically the same, better (they add up to 1), and the test
+    of ranks.
+    """
+
+    worse: float
+    same: float
+    better: float
+    ranks: Ranks
+
+    @property
+    def answer(self) -> str:
+        """What is likelier than 95 %, in words."""
+        likely = max(("worse", "same", "better"), key=lambda name: getattr(self, name))
+        if getattr(self, likely) < 0.95:
+            return "undecided"
+        return "practically the same" if likely == "same" else likely
+
+
+def across_corpora(
+    first: Sequence[float],
+    second: Sequence[float],
+    rope: float = ROPE,
+    samples: int = 50_000,
+    seed: int = 0,
+) -> Chances:
+    """Hold the second system against the first, one score a corpus each.
+
+    Args:
+        first, second: (K,) such as top-1 in per cent; higher is better.
+        rope: half-width of the region of practical equivalence, in the same unit.
+        samples, seed: of the posterior.
+
+    Raises:
+        InputError: for scores that are no pairs, or a negative rope.
+    """
+    if rope < 0:
+        raise InputError(f"rope={rope} is negative; give the difference that does not matter, or 0")
+    ranks = signed_rank(first, second)
+    return Chances(*signed_rank_posterior(np.subtract(second, first), rope, samples, seed), ranks)
+
+
+def signed_rank_posterior(
+    gains: np.ndarray, rope: float = ROPE, samples: int = 50_000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Chances of worse, same, better: of a posterior's draws, how many put most weight there.
+
+    Corpora get random weights (a Dirichlet process) together with one pseudo-corpus without a
+    difference; the mean of any two gains then lies below, in or above the rope with some weight.
+
+    Args:
+        gains: (K,) second less first.
+
+    Source: Benavoli et al. 2014 and 2017, section 4.2 (the Bayesian signed rank test).
+    """
+    gains = np.append(0.0, np.asarray(gains, float))
+    sums = gains[:, None] + gains
+    above, below = (np.heaviside(sign * sums - 2 * rope, 0.5) for sign in (1, -1))
+    strengths = np.append(PRIOR, np.ones(len(gains) - 1))
+    rng, won = np.random.default_rng(seed), np.zeros(3)
+    for start in range(0, samples, _CHUNK):
+        weights = rng.dirichlet(strengths, min(_CHUNK, samples - start))
+        low, high = (((weights @ where) * weights).sum(1) for where in (below, above))
+        shares = np.stack([low, 1 - low - high, high])
+        won += np.bincount(shares.argmax(0), minlength=3)
+    worse, same, better = won / samples
+    return float(worse), float(same), float(better)

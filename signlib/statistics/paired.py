@@ -1,0 +1,242 @@
+"""Two systems on the same clips: how much better, and would another signer agree?
+
+Clips of one signer rise and fall together, and a test has few signers. So beside the exact test
+over clips stand two intervals over signers, one of which knows how few they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from signlib.errors import InputError
+from signlib.evaluation.metrics import LEVEL, cluster_interval
+
+FEW_SIGNERS = 20
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What two systems differ by on the same clips. Differences are in points of per cent, second
+    minus first.
+
+    Attributes:
+        difference: of the two accuracies over all clips.
+        clips, signers: how many it stands on.
+        only_first, only_second: clips that one of them got and the other did not.
+        p: exact McNemar test, two-sided: clips are taken as independent.
+        bootstrap: 95 % interval from drawing whole signers with replacement.
+        by_signer: 95 % t interval of the mean of the signers' differences, with `signers - 1`
+            degrees of freedom.
+        signer_mean: the middle of `by_signer`: every signer weighs the same.
+        each_signer: the signers' differences, in the order of their names.
+        without_one: lowest and highest difference when any one signer is left out.
+    """
+
+    difference: float
+    clips: int
+    signers: int
+    only_first: int
+    only_second: int
+    p: float
+    bootstrap: tuple[float, float]
+    by_signer: tuple[float, float]
+    signer_mean: float
+    each_signer: tuple[float, ...]
+    without_one: tuple[float, float]
+
+    @property
+    def warning(self) -> str:
+        """What to mind with so few signers; empty when there are enough."""
+        if self.signers >= FEW_SIGNERS:
+            return ""
+        return (
+            f"only {self.signers} signers: the bootstrap of whole signers comes out too narrow"
+            f" below about {FEW_SIGNERS}; read the t interval over signers"
+        )
+
+    @property
+    def answer(self) -> str:
+        """`better`, `worse` or `no difference shown` for the second one, by the t interval over
+        signers.
+        """
+        low, high = self.by_signer
+        return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.difference:+.2f} points [{self.by_signer[0]:+.2f}, {self.by_signer[1]:+.2f}],"
+            f" {self.answer}"
+        )
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided p of the exact McNemar test: are the clips that only one of two systems got split
+    evenly?
+
+    Source: McNemar 1947; the exact form is a binomial test of the discordant pairs with share 1/2.
+
+    >>> mcnemar(0, 4)
+    0.125
+    """
+    if only_first + only_second == 0:
+        return 1.0
+    return float(stats.binomtest(only_first, only_first + only_second).pvalue)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What two totals alone say about McNemar's p: the least and the most that it can be."""
+
+    least: float
+    most: float
+
+    @property
+    def answer(self) -> str:
+        """`shown`, `cannot be shown` or `the totals do not tell`, at 0.05, for clips that are
+        independent.
+        """
+        level = 1 - LEVEL
+        return (
+            "shown"
+            if self.most < level
+            else "cannot be shown"
+            if self.least >= level
+            else "the totals do not tell"
+        )
+
+
+def mcnemar_given_totals(first: int, second: int, clips: int) -> Bounds:
+    """Bounds of McNemar's p when only the totals of right clips are known, not which clips they
+    were.
+
+    With d clips between the totals and b lost there are b + d gained, and p grows with b: from no
+    loss at all up to all losses that the totals allow.
+
+    Args:
+        first, second: right clips of either system, of the same `clips`.
+
+    Raises:
+        InputError: for totals that are no number of these clips.
+
+    >>> mcnemar_given_totals(10, 12, 46).least
+    0.5
+    """
+    if not 0 <= min(first, second) <= max(first, second) <= clips:
+        raise InputError(
+            f"{first} and {second} right of {clips} clips: give two totals from 0 to {clips}"
+        )
+    low, high = sorted((first, second))
+    lost = min(low, clips - high)
+    return Bounds(mcnemar(0, high - low), mcnemar(lost, lost + high - low))
+
+
+def paired(
+    first: np.ndarray,
+    second: np.ndarray,
+    signers: Sequence[str],
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Paired:
+    """Hold the second system against the first.
+
+    Args:
+        first, second: (N,) bool, is the clip right?
+        signers: (N,) who signs it.
+        resamples, seed: of the bootstrap.
+
+    Raises:
+        ValueError: when lengths differ, or there are fewer than two signers.
+    """
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    if not len(first) == len(second) == len(signers):
+        raise ValueError(
+            f"{len(first)}, {len(second)} and {len(signers)} clips: the two are not of the same"
+            " clips"
+        )
+    gain = second.astype(float) - first
+    bootstrap = cluster_interval(gain, signers, resamples, seed)
+    names, member = np.unique(np.asarray(signers), return_inverse=True)
+    sums, sizes = np.bincount(member, gain), np.bincount(member)
+    without = 100 * (sums.sum() - sums) / (sizes.sum() - sizes)
+    means = 100 * sums / sizes
+    lost, won = int((gain < 0).sum()), int((gain > 0).sum())
+    return Paired(
+        100 * gain.mean(),
+        len(gain),
+        len(names),
+        lost,
+        won,
+        mcnemar(lost, won),
+        bootstrap,
+        t_interval(means),
+        float(means.mean()),
+        tuple(means.tolist()),
+        (float(without.min()), float(without.max())),
+    )
+
+
+def t_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of a few independent values (G,), one a signer: Student's t, G - 1
+    degrees.
+    """
+    values = np.asarray(values, float)
+    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def per_signer(first: np.ndarray, second: np.ndarray, signers: Sequence[str]) -> pd.DataFrame:
+    """One row a signer: clips, both accuracies (%), their difference, and clips that only one of
+    the two got.
+
+    Args:
+        first, second: (N,) bool, is the clip right?
+        signers: (N,) who signs it.
+    """
+    table = pd.DataFrame({"first": np.asarray(first, bool), "second": np.asarray(second, bool)})
+    table["only first"], table["only second"] = (
+        table["first"] & ~table["second"],
+        table["second"] & ~table["first"],
+    )
+    grouped = table.groupby(np.asarray(signers))
+    out = 100 * grouped[["first", "second"]].mean()
+    out.insert(0, "clips", grouped.size())
+    out["difference"] = out["second"] - out["first"]
+    return out.join(grouped[["only first", "only second"]].sum())
+
+
+def holm(values: Sequence[float]) -> np.ndarray:
+    """p values of a family of tests, raised so that the chance of any false finding stays below the
+    level.
+
+    Source: Holm 1979.
+
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(values, float)
+    order = np.argsort(values, kind="stable")
+    raised = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    out = np.empty(len(values))
+    out[order] = np.minimum(raised, 1)
+    return out
+
+
+def paired_table(comparisons: Mapping[str, Paired]) -> pd.DataFrame:
+    """Comparisons as text for a page: one row each; `p (Holm)` takes all rows as one family of
+    tests.
+    """
+    rows = list(comparisons.values())
+    columns = {
+        "points [t interval over signers]": [
+            f"{r.difference:+.2f} [{r.by_signer[0]:+.2f}, {r.by_signer[1]:+.2f}]" for r in rows
+        ],
+        "bootstrap of signers": [f"[{r.bootstrap[0]:+.2f}, {r.bootstrap[1]:+.2f}]" for r in rows],
+        "without one signer": [f"{r.without_one[0]:+.2f} to {r.without_one[1]:+.2f}" for r in rows],
+        "gained / lost": [f"{r.only_second} / {r.only_first}" for r in rows],
+        "McNemar p": [f"{r.p:.2g}" for r in rows],
+        "p (Holm)": [f"{p:.2g}" for p in holm([r.p for r in rows])],
+    }
+    return pd.DataFrame(columns, index=list(comparisons))

@@ -1,0 +1,183 @@
+"""Before anything is trained: what could this plan find, and how many seeds, clips and signers
+would it take?
+
+A test that cannot become significant is not evidence of anything when it does not.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+from scipy import stats
+
+from signlib.errors import InputError
+from signlib.evaluation.metrics import LEVEL
+
+POWER = 0.8
+"""The chance of finding a difference that is really there which a plan should have."""
+MOST = 10_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a comparison will have.
+
+    Attributes:
+        seeds: of either system.
+        clips: tested by both.
+        signers: of these clips; 0 where they are unknown.
+    """
+
+    seeds: int = 1
+    clips: int = 0
+    signers: int = 0
+
+
+def smallest_p(plan: Plan) -> dict[str, float]:
+    """Test -> the least two-sided p that it can give under the plan, however different the systems
+    are.
+
+    >>> smallest_p(Plan(seeds=3))
+    {'signed rank over seeds (pairs)': 0.25, 'Mann-Whitney over seeds': 0.1}
+    """
+    found = {}
+    if plan.seeds > 1:
+        found["signed rank over seeds (pairs)"] = 2.0 ** (1 - plan.seeds)
+        found["Mann-Whitney over seeds"] = 2 / comb(2 * plan.seeds, plan.seeds)
+    if plan.signers > 1:
+        found["sign flips over signers"] = 2.0 ** (1 - plan.signers)
+    if plan.clips:
+        found["McNemar over clips"] = 2.0 ** (1 - plan.clips)
+    return found
+
+
+def fewest(test: str, level: float = 1 - LEVEL) -> int:
+    """Units that the test needs before any p can be below the level.
+
+    Args:
+        test: `pairs` (signed rank or sign flips over seeds, signers or discordant clips), or
+            `seeds` (Mann-Whitney, so many seeds of either system).
+
+    Raises:
+        InputError: for other tests.
+
+    >>> fewest("pairs"), fewest("seeds")
+    (6, 4)
+    """
+    least = {"pairs": lambda n: 2.0 ** (1 - n), "seeds": lambda n: 2 / comb(2 * n, n)}
+    if test not in least:
+        raise InputError(f"test {test!r} is unknown; choose from {', '.join(least)}")
+    return next(n for n in range(1, 1000) if least[test](n) < level)
+
+
+def power_over_seeds(points: float, spread: float, seeds: int, pairs: bool = False) -> float:
+    """Chance that a t test over seeds finds a difference of so many points.
+
+    Args:
+        points: the true difference of means.
+        spread: standard deviation over seeds of either system; for pairs, of the pairs'
+            differences.
+        seeds: of either system, 2 at least.
+        pairs: seeds belong together in pairs.
+
+    Source: the noncentral t distribution; statsmodels.
+    """
+    from statsmodels.stats.power import TTestIndPower, TTestPower
+
+    if seeds < 2 or spread <= 0:
+        raise InputError(
+            f"seeds={seeds}, spread={spread}: give two seeds at least and a spread above 0"
+        )
+    effect, level = abs(points) / spread, 1 - LEVEL
+    if pairs:
+        return float(TTestPower().power(effect, seeds, level))
+    return float(TTestIndPower().power(effect, seeds, level))
+
+
+def seeds_needed(points: float, spread: float, power: float = POWER, pairs: bool = False) -> int:
+    """Fewest seeds of either system with which `power_over_seeds` reaches the power."""
+    if points == 0:
+        raise InputError(
+            "no number of seeds finds a difference of 0 points; give one that would matter"
+        )
+    return _fewest(lambda n: power_over_seeds(points, spread, n, pairs), 2, power)
+
+
+def power_over_clips(gained: float, lost: float, clips: int) -> float:
+    """Chance that the exact McNemar test finds that one system gets more clips than the other.
+
+    Args:
+        gained, lost: true shares of clips that only the second, and only the first, gets.
+        clips: independent ones; of a few signers they are worth less, see
+            `variation.independent_worth`.
+
+    Raises:
+        InputError: for shares that cannot be.
+
+    Source: Duffy 1984. Exact for up to 2,000 expected differing clips, beyond that normal (Connor
+    1987).
+    """
+    differing = gained + lost
+    if min(gained, lost) < 0 or not 0 < differing <= 1:
+        raise InputError(
+            f"gained={gained}, lost={lost}: give two shares between 0 and 1, one of them above 0"
+        )
+    if clips * differing > 2_000:
+        reach = abs(gained - lost) * np.sqrt(clips) - stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(
+            differing
+        )
+        return float(stats.norm.cdf(reach / np.sqrt(differing - (gained - lost) ** 2)))
+    counts = np.arange(clips + 1)
+    chance = stats.binom.pmf(counts, clips, differing)
+    counts = counts[chance > 1e-12]
+    # the largest number of losses that is still significant among so many differing clips, and its
+    # mirror image
+    edge = stats.binom.ppf((1 - LEVEL) / 2, counts, 0.5)
+    edge = np.where(stats.binom.cdf(edge, counts, 0.5) <= (1 - LEVEL) / 2, edge, edge - 1)
+    share = lost / differing
+    found = stats.binom.cdf(edge, counts, share) + stats.binom.sf(counts - edge - 1, counts, share)
+    return float((chance[counts] * np.where(edge >= 0, found, 0)).sum())
+
+
+def clips_needed(gained: float, lost: float, power: float = POWER) -> int:
+    """Fewest independent clips from which on `power_over_clips` reaches the power, to within a few.
+
+    The exact test's power goes up and down a little with every clip; the number is where its normal
+    course crosses.
+    """
+    if gained == lost:
+        raise InputError(
+            "no number of clips finds a difference of 0 points; give one that would matter"
+        )
+    return _fewest(lambda n: power_over_clips(gained, lost, n), 1, power)
+
+
+def smallest_difference(spread: float, units: int, power: float = POWER) -> float:
+    """Points that a t test over so many seeds, signers or pairs finds with that power.
+
+    Args:
+        spread: standard deviation of one unit's difference, in points.
+        units: pairs of seeds, or signers.
+    """
+    from statsmodels.stats.power import TTestPower
+
+    if units < 2:
+        raise InputError(f"units={units}: two at least, else nothing says how much they vary")
+    return float(TTestPower().solve_power(None, units, 1 - LEVEL, power) * spread)
+
+
+def _fewest(power_of: Callable[[int], float], start: int, power: float) -> int:
+    """Doubling, then halving: the fewest units from which on the power is reached."""
+    high = start
+    while power_of(high) < power:
+        high *= 2
+        if high > MOST:
+            raise InputError(
+                f"more than {MOST:,} would be needed; the difference is too small to look for"
+            )
+    low = max(start, high // 2)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power_of(middle) >= power else (middle + 1, high)
+    return low

@@ -1,0 +1,241 @@
+"""Two systems trained with several seeds each: what differs beyond the luck of a seed?
+
+Each seed gives one number, so these tests know nothing of clips and signers; `variation` counts
+those too. With few seeds a test cannot be significant whatever it finds: its smallest p stands
+beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+from scipy import stats
+from scipy.special import gammaln
+
+from signlib.errors import InputError
+from signlib.evaluation.metrics import LEVEL
+
+LARGE = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligible"))
+"""Cliff's delta, from what size it is called what. Source: Romano et al. 2006."""
+EXCHANGES = 20_000
+"""Of tied values so many are tried; all of them for up to eight seeds each."""
+
+
+@dataclass(frozen=True)
+class TTest:
+    """A t test: the difference of means (second minus first), its 95 % interval, degrees of freedom
+    and p.
+    """
+
+    value: float
+    low: float
+    high: float
+    df: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """A test of ranks: the shift (Hodges-Lehmann), its 95 % interval, p, and the least p it could
+    ever give.
+
+    The interval is endless where so few values cannot give one at that level.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    smallest: float
+
+
+@dataclass(frozen=True)
+class SeedTests:
+    """Two systems over seeds. Differences are second minus first.
+
+    Attributes:
+        first, second: one number a seed.
+        welch: t test that lets the two vary differently.
+        ranks: Mann-Whitney and the median of all differences between a seed of one and a seed of
+            the other.
+        cohen: difference in pooled standard deviations, corrected for few seeds (Hedges' g).
+        cliff: chance that a seed of the second beats one of the first, less the reverse.
+    """
+
+    first: tuple[float, ...]
+    second: tuple[float, ...]
+    welch: TTest
+    ranks: Ranks
+    cohen: float
+    cliff: float
+
+    @property
+    def size(self) -> str:
+        """How large Cliff's delta is called."""
+        return next(word for least, word in LARGE if abs(self.cliff) >= least)
+
+
+def compare_seeds(first: Sequence[float], second: Sequence[float]) -> SeedTests:
+    """All tests for two systems whose seeds have nothing to do with each other.
+
+    Raises:
+        InputError: with fewer than two seeds of either.
+    """
+    a, b = _values(first), _values(second)
+    d = cohens_d(a, b)
+    return SeedTests(
+        tuple(a),
+        tuple(b),
+        welch(a, b),
+        mann_whitney(a, b),
+        d * _hedges(len(a) + len(b) - 2),
+        cliffs_delta(a, b),
+    )
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> TTest:
+    """Welch's t test of two sets of seeds."""
+    a, b = _values(first), _values(second)
+    if a.std() == b.std() == 0:
+        value = float(b[0] - a[0])
+        return TTest(value, value, value, float("nan"), float(value == 0))
+    found = stats.ttest_ind(b, a, equal_var=False)
+    low, high = found.confidence_interval(LEVEL)
+    return TTest(
+        float(b.mean() - a.mean()), float(low), float(high), float(found.df), float(found.pvalue)
+    )
+
+
+def paired_t(first: Sequence[float], second: Sequence[float]) -> TTest:
+    """t test of seeds that belong together in pairs, as folds or starting weights that both systems
+    share.
+
+    Raises:
+        InputError: when they are not as many, or fewer than two.
+    """
+    a, b = _pairs(first, second)
+    if (b - a).std() == 0:
+        value = float(b[0] - a[0])
+        return TTest(value, value, value, len(a) - 1.0, float(value == 0))
+    found = stats.ttest_rel(b, a)
+    low, high = found.confidence_interval(LEVEL)
+    return TTest(
+        float((b - a).mean()), float(low), float(high), float(found.df), float(found.pvalue)
+    )
+
+
+def mann_whitney(first: Sequence[float], second: Sequence[float]) -> Ranks:
+    """Mann-Whitney test and Hodges-Lehmann shift of two sets of seeds.
+
+    p is exact; where values tie it is counted over all exchanges of seeds, or 20,000 drawn ones.
+    The interval turns the test round: the shifts that it would not reject.
+
+    Source: Hodges and Lehmann 1963; Hollander and Wolfe 1999, section 4.3.
+
+    >>> mann_whitney([1, 2, 3], [11, 12, 13]).smallest
+    0.1
+    """
+    a, b = _values(first), _values(second)
+    shifts = np.sort((b[:, None] - a).ravel())
+    ties = len(np.unique(np.concatenate([a, b]))) < len(a) + len(b)
+    p = stats.mannwhitneyu(b, a, method=_exchanges() if ties else "exact").pvalue
+    low, high = _middle(shifts, _mann_whitney_counts(len(a), len(b)))
+    return Ranks(float(np.median(shifts)), low, high, float(p), 2 / comb(len(a) + len(b), len(a)))
+
+
+def signed_rank(first: Sequence[float], second: Sequence[float]) -> Ranks:
+    """Wilcoxon's signed rank test and Hodges-Lehmann shift of values that come in pairs; p as for
+    `mann_whitney`.
+
+    Source: Wilcoxon 1945; Hollander and Wolfe 1999, section 3.2.
+
+    >>> signed_rank([1, 2, 3], [2, 4, 6]).smallest
+    0.25
+    """
+    a, b = _pairs(first, second)
+    gains, smallest = b - a, 2.0 ** (1 - len(a))
+    if not gains.any():
+        return Ranks(0.0, 0.0, 0.0, 1.0, smallest)
+    sums = (gains[:, None] + gains)[np.triu_indices(len(gains))] / 2
+    ties = len(np.unique(abs(gains))) < len(gains) or not gains.all()
+    p = stats.wilcoxon(gains, method=_exchanges() if ties else "exact").pvalue
+    low, high = _middle(np.sort(sums), _signed_rank_counts(len(gains)))
+    return Ranks(float(np.median(sums)), low, high, float(p), smallest)
+
+
+def _exchanges() -> stats.PermutationMethod:
+    return stats.PermutationMethod(n_resamples=EXCHANGES, rng=np.random.default_rng(0))
+
+
+def cohens_d(first: Sequence[float], second: Sequence[float]) -> float:
+    """Difference of means in pooled standard deviations (Cohen 1988); NaN where nothing varies."""
+    a, b = _values(first), _values(second)
+    pooled = np.sqrt(
+        ((len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)) / (len(a) + len(b) - 2)
+    )
+    return float((b.mean() - a.mean()) / pooled) if pooled > 0 else float("nan")
+
+
+def cliffs_delta(first: Sequence[float], second: Sequence[float]) -> float:
+    """Share of pairs in which the second is higher, less the share in which it is lower (Cliff
+    1993).
+
+    >>> cliffs_delta([1, 2], [2, 3])
+    0.75
+    """
+    return float(np.sign(np.asarray(second, float)[:, None] - np.asarray(first, float)).mean())
+
+
+def _hedges(df: int) -> float:
+    """Factor that takes the bias of few values out of Cohen's d (Hedges 1981)."""
+    return (
+        float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2))
+        if df > 1
+        else float("nan")
+    )
+
+
+def _middle(ordered: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Ends of the 95 % interval among ordered values, from how often each rank sum comes by chance."""
+    outside = int((np.cumsum(counts) / counts.sum() <= (1 - LEVEL) / 2).sum())
+    return (
+        (float(ordered[outside - 1]), float(ordered[-outside]))
+        if outside
+        else (float("-inf"), float("inf"))
+    )
+
+
+def _mann_whitney_counts(n: int, m: int) -> np.ndarray:
+    """(n m + 1,) in how many orders of n + m values each Mann-Whitney count comes up."""
+    sums = np.zeros((n + 1, (n + m) * (n + m + 1) // 2 + 1))  # so many ranks chosen, their sum
+    sums[0, 0] = 1
+    for rank in range(1, n + m + 1):
+        sums[1:, rank:] += sums[:-1, :-rank]
+    least = n * (n + 1) // 2
+    return sums[n, least : least + n * m + 1]
+
+
+def _signed_rank_counts(n: int) -> np.ndarray:
+    """(n (n + 1) / 2 + 1,) in how many patterns of signs each signed rank sum comes up."""
+    counts = np.ones(1)
+    for rank in range(1, n + 1):
+        counts = np.pad(counts, (0, rank)) + np.pad(counts, (rank, 0))
+    return counts
+
+
+def _values(values: Sequence[float]) -> np.ndarray:
+    found = np.asarray(values, float)
+    if len(found) < 2 or not np.isfinite(found).all():
+        raise InputError(
+            f"{len(found)} values {found.tolist()}: give two seeds at least, each with a number"
+        )
+    return found
+
+
+def _pairs(first: Sequence[float], second: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    if len(first) != len(second):
+        raise InputError(
+            f"{len(first)} and {len(second)} values are no pairs; leave out what has no partner"
+        )
+    return _values(first), _values(second)

@@ -1,0 +1,366 @@
+"""Folders filled clip by clip that survive `kill -9`, a full disk and a power cut.
+
+Data are appended first and the journal line that makes them count second, so a job that was
+cut off and goes on ends with the same bytes as an uninterrupted one.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import pandas as pd
+
+from signlib.data import manifest as manifests
+from signlib.errors import StoreError
+from signlib.files import disk_error, write_text
+from signlib.stores.store import MANIFEST, Extraction, extraction_of, plain, read_extraction
+
+JOURNAL = "journal.jsonl"
+Entry = dict[str, Any]
+"""One line of the journal: what was made (and how large it is), or `reason`: why it could not be
+made.
+"""
+
+
+class Tables(Protocol):
+    """What a finished store tells of itself."""
+
+    index: pd.DataFrame
+    failed: pd.DataFrame
+
+
+class JournalWriter:
+    """Fills a folder with one data file, or goes on where that was interrupted. Use it as a context
+    manager.
+
+    A subclass names the files and says what an entry is.
+
+    Args:
+        path: the store's folder; created when missing.
+        extraction: how its content is made.
+        manifest: every clip that the store is to hold, in the order it will have.
+        retry_failed: try again what was recorded as failed, for when the files were mended.
+
+    Raises:
+        StoreError: when the folder holds a store made with other settings or from other clips,
+            holds something else, or another process is writing to it.
+        DiskError: when the folder cannot be written.
+    """
+
+    DATA: ClassVar[str]
+    META: ClassVar[str]
+    TABLES: ClassVar[tuple[str, ...]]
+    """Names of the csv files that a finished store has beside its manifest."""
+    SOURCE_COLUMNS: ClassVar[tuple[str, ...]]
+    """What of a manifest decides a clip's content; a changed gloss or split changes none."""
+    ELSEWHERE: ClassVar[str]
+    """What a person does to write another store."""
+    HEADER_BYTES: ClassVar[int] = 0
+
+    def __init__(
+        self,
+        path: str | Path,
+        extraction: Extraction,
+        manifest: pd.DataFrame,
+        retry_failed: bool = False,
+    ) -> None:
+        self.path, self.extraction = Path(path), extraction
+        self.manifest = manifests.complete(manifest)
+        self._part = f"{self.DATA}.part"
+        self._entries: dict[str, Entry] = {}
+        self._retry = retry_failed
+        self._synced = time.monotonic()
+        self._journal = self._data = None
+        self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pending(self) -> list[str]:
+        """Keys that have neither content nor a recorded failure, in manifest order."""
+        return [key for key in self._keys() if key not in self._entries]
+
+    def _keys(self) -> list[str]:
+        """What the store is to hold, in the order of its data file."""
+        return self.manifest["clip"].tolist()
+
+    def _key(self, entry: Entry) -> str:
+        return entry["clip"]
+
+    def _size(self, entry: Entry) -> int:
+        """Bytes of the data file that an entry stands for."""
+        raise NotImplementedError
+
+    def _row(self, entry: Entry) -> Entry:
+        """An entry from a row of a finished store's index."""
+        return plain({name: value for name, value in entry.items() if name != "offset"})
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        """The content of `TABLES`."""
+        raise NotImplementedError
+
+    def _finished(self) -> Tables:
+        """The finished store in this folder."""
+        raise NotImplementedError
+
+    def _open(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            known = (self.path / self.META).exists()
+            ours = {"shards", JOURNAL, self._part, *self._half_written()}
+            if not known and any(p.name not in ours for p in self.path.iterdir()):
+                raise StoreError(
+                    f"{self.path} is not empty and holds no store; {self.ELSEWHERE} of its own"
+                )
+            self._journal = open(self.path / JOURNAL, "a+", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        try:
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._journal.close()
+            raise StoreError(
+                f"store {self.path} is being written by another process; wait for it"
+            ) from None
+        try:
+            known = (self.path / self.META).exists()
+            for name in self._half_written():
+                (self.path / name).unlink()
+            if known:
+                self._resume()
+            else:
+                write_text(self.path / self.META, self._meta(complete=False))
+            self._open_data()
+        except OSError as error:
+            self.close()
+            raise disk_error(error, self.path) from error
+        except BaseException:
+            if (self.path / self.DATA).exists() and not os.fstat(self._journal.fileno()).st_size:
+                (self.path / JOURNAL).unlink(
+                    missing_ok=True
+                )  # a finished store that refused stays as it was
+            self.close()
+            raise
+
+    def _half_written(self) -> list[str]:
+        """What `write_text` leaves of this store's files when it is killed."""
+        names = (*self.TABLES, MANIFEST, self.META)
+        return [path.name for name in names for path in self.path.glob(f".{name}.*.tmp")]
+
+    def _resume(self) -> None:
+        meta = read_extraction(self.path, self.META)
+        difference = self.extraction.difference(extraction_of(meta))
+        if difference:
+            raise StoreError(
+                f"store {self.path} was made with {difference}; a changed setting is another store:"
+                f" {self.ELSEWHERE}, or delete this one"
+            )
+        if meta["complete"] and (self.path / self.DATA).exists():
+            self._load_entries(self._finished())
+            self._check_sources()
+            if self.pending:
+                self._reopen_finished()
+        else:
+            self._read_journal()
+            self._check_sources()
+            if (self.path / self.DATA).exists():
+                os.replace(self.path / self.DATA, self.path / self._part)
+
+    def _check_sources(self) -> None:
+        """Refuse, before anything is touched, a manifest that no longer says what was made."""
+        made = {entry["clip"] for entry in self._entries.values()}
+        gone = made - set(self.manifest["clip"])
+        if gone:
+            raise StoreError(
+                f"store {self.path} holds clip {min(gone)!r}, which the manifest no longer has;"
+                f" {self.ELSEWHERE}"
+            )
+        if not made:
+            return
+        old = manifests.load_manifest(self.path / MANIFEST)
+        both = old[old["clip"].isin(made)].merge(self.manifest, on="clip", suffixes=("", "_new"))
+        for column in self.SOURCE_COLUMNS:
+            ours, theirs = both.get(column), both.get(column + "_new")
+            if ours is None or theirs is None:
+                continue
+            changed = both[(ours != theirs) & ~(ours.isna() & theirs.isna())]
+            if len(changed):
+                row = changed.iloc[0]
+                raise StoreError(
+                    f"store {self.path}: clip {row['clip']!r} was made with"
+                    f" {column}={row[column]!r}, the manifest now says {row[column + '_new']!r};"
+                    f" {self.ELSEWHERE}"
+                )
+
+    def _reopen_finished(self) -> None:
+        """Turn a finished store back into an interrupted one, because clips are pending."""
+        self._rewrite_journal()
+        write_text(self.path / self.META, self._meta(complete=False))
+        os.replace(self.path / self.DATA, self.path / self._part)
+
+    def _rewrite_journal(self) -> None:
+        self._journal.seek(0)
+        self._journal.truncate()
+        self._journal.write("".join(json.dumps(entry) + "\n" for entry in self._entries.values()))
+        self._journal.flush()
+
+    def _load_entries(self, store: Tables) -> None:
+        rows = [self._row(row) for row in store.index.sort_values("offset").to_dict("records")]
+        if not self._retry:
+            rows += store.failed.to_dict("records")
+        self._entries = {self._key(row): row for row in rows}
+
+    def _read_journal(self) -> None:
+        self._journal.seek(0)
+        text = self._journal.read()
+        for line in text.splitlines(keepends=True):
+            try:
+                entry = json.loads(line) if line.endswith("\n") else None
+            except ValueError:
+                entry = None
+            if entry is None:
+                # Torn by a kill or a power cut: that clip, and what may follow, is made again.
+                break
+            self._entries[self._key(entry)] = entry
+        if self._retry:
+            self._entries = {
+                key: entry for key, entry in self._entries.items() if "reason" not in entry
+            }
+        if text != "".join(json.dumps(entry) + "\n" for entry in self._entries.values()):
+            self._rewrite_journal()
+
+    def _open_data(self) -> None:
+        if (self.path / self.DATA).exists():
+            return
+        # What the journal stands on: a changed start or file is refused when the store is gone on
+        # with.
+        write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
+        self._data = open(
+            self.path / self._part, "r+b" if (self.path / self._part).exists() else "w+b"
+        )
+        present = max(os.fstat(self._data.fileno()).st_size - self.HEADER_BYTES, 0)
+        # After a power cut the journal can be ahead of the data: what the data lacks is made again.
+        end, kept = 0, {}
+        for key, entry in self._entries.items():
+            size = self._size(entry)
+            if end + size > present:
+                break
+            end, kept[key] = end + size, entry
+        if len(kept) < len(self._entries):
+            self._entries = kept
+            self._rewrite_journal()
+        self._write_header(complete=False)
+        self._data.truncate(self.HEADER_BYTES + end)
+        self._data.seek(0, os.SEEK_END)
+        self._journal.seek(0, os.SEEK_END)
+
+    def _write_header(self, complete: bool) -> None:
+        """Write the first `HEADER_BYTES` of the data file."""
+
+    def fail(self, key: str, reason: str) -> None:
+        """Record that a clip has no content, and why; the job goes on."""
+        self._record({"clip": key, "reason": " ".join(reason.split())}, b"")
+
+    def _record(self, entry: Entry, data: bytes) -> None:
+        key = self._key(entry)
+        if self._data is None and key in self._known and key not in self._entries:
+            raise StoreError(
+                f"store {self.path} was closed after a write that failed; open it again to go on"
+            )
+        if self._data is None or key in self._entries or key not in self._known:
+            raise StoreError(
+                f"clip {key!r} is not pending in store {self.path}; take clips from `pending`"
+            )
+        data_end, journal_end = self._data.tell(), self._journal.tell()
+        try:
+            self._data.write(data)
+            self._data.flush()
+            self._journal.write(json.dumps(entry) + "\n")
+            self._journal.flush()
+            if time.monotonic() - self._synced > 1.0:
+                self._sync()
+        except BaseException as error:
+            # Also after Ctrl-C: data without their journal line would shift every later clip.
+            self._roll_back(data_end, journal_end)
+            if isinstance(error, OSError):
+                raise disk_error(error, self.path) from error
+            raise
+        self._entries[key] = entry
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return set(self._keys())
+
+    def _roll_back(self, data_end: int, journal_end: int) -> None:
+        # What is still in Python's buffers would be written again on close: cut the files below
+        # them.
+        for handle, end in ((self._data, data_end), (self._journal, journal_end)):
+            # The copy keeps the file open, and the journal locked, until it is cut.
+            copy = os.dup(handle.fileno())
+            with contextlib.suppress(OSError):
+                handle.close()
+            os.ftruncate(copy, end)
+            os.close(copy)
+        self._data = None
+
+    def _sync(self) -> None:
+        os.fsync(self._data.fileno())
+        os.fsync(self._journal.fileno())
+        self._synced = time.monotonic()
+
+    def finish(self) -> Any:
+        """The finished store; a store that was finished before is left as it is.
+
+        Raises:
+            StoreError: while clips are pending.
+            DiskError: when the disk is full; a new writer goes on.
+        """
+        if self.pending:
+            raise StoreError(
+                f"store {self.path} still lacks {len(self.pending)} clips, first"
+                f" {self.pending[0]!r}"
+            )
+        try:
+            write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
+            for name, table in self._tables().items():
+                write_text(self.path / name, table.to_csv(index=False))
+            if self._data is not None:
+                self._write_header(complete=True)
+                self._data.flush()
+                self._sync()
+                os.replace(self.path / self._part, self.path / self.DATA)
+            write_text(self.path / self.META, self._meta(complete=True))
+            (self.path / JOURNAL).unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        finally:
+            self.close()
+        return self._finished()
+
+    def _meta(self, complete: bool) -> str:
+        failed = sum("reason" in entry for entry in self._entries.values())
+        counts = {
+            "done": len(self._entries) - failed,
+            "failed": failed,
+            "missing": len(self.pending),
+        }
+        meta = {**asdict(self.extraction), "complete": complete, "counts": counts}
+        return json.dumps(meta, indent=2, sort_keys=True) + "\n"
+
+    def close(self) -> None:
+        """Let go of the files; what was added stays and can be resumed."""
+        for handle in (self._data, self._journal):
+            # Every clip was flushed when it was added: what is left in a buffer belongs to none.
+            if handle is not None and not handle.closed:
+                with contextlib.suppress(OSError):
+                    handle.close()

@@ -1,0 +1,223 @@
+"""Prediction by a run on frozen features: a video goes through landmarks and encoder as the
+training clips did.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from signlib.data import manifest as manifests
+from signlib.errors import RunError
+from signlib.extraction import frozen_files
+from signlib.extraction.filming import COLOUR, FilmedClips, PictureSettings
+from signlib.extraction.frozen import EXTRACTOR, encoded
+from signlib.extraction.towers import Tower, load_tower
+from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
+from signlib.tasks.recogniser import COLUMNS, Recogniser, check_skeleton, file_source, store_source
+from signlib.training.augment import hands_of
+from signlib.training.batches import prepare_clips
+from signlib.training.classification import score
+from signlib.training.frozen import FrozenDataset
+
+MADE_BY = ("embedding", "side", "fit", "mean", "deviation", "pooling", "frames")
+"""Settings of an extraction, beside the weights, that must be a run's own."""
+BATCH = 32
+Features = Mapping[str, np.ndarray]
+
+
+def predict_frozen(
+    recogniser: Recogniser,
+    clips: Sequence[str | Path],
+    split: str = "",
+    top: int = 5,
+    tower: str = "",
+) -> pd.DataFrame:
+    """As `recognise.predict`, for a run on frozen features, landmarks or both.
+
+    Args:
+        clips: videos; or stores (or folders of seed 004's files), at most one of features and one
+            of landmarks.
+        tower: where the encoder lies now; "" = where it lay when the run's features were made.
+
+    Raises:
+        RunError: for stores or an encoder that are not the run's.
+        SettingsError: when the encoder cannot be loaded.
+    """
+    folders = [clip for clip in clips if Path(clip).is_dir()]
+    kinds = (frozen_files.FEATURES, frozen_files.LANDMARKS)
+    kind_of = {
+        clip: next((kind for kind in kinds if frozen_files.holds(clip, kind)), kinds[0])
+        for clip in folders
+    }
+    stores = [frozen_files.open_store(clip, kind) for clip, kind in kind_of.items()]
+    files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
+    tables = []
+    if stores:
+        tables.append(_of_stores(recogniser, stores, split, top))
+    if files:
+        tables.append(_of_files(recogniser, files, top, tower))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _of_stores(
+    recogniser: Recogniser, stores: Sequence[FeatureStore], split: str, top: int
+) -> pd.DataFrame:
+    frozen = [store for store in stores if store.extraction.extractor == EXTRACTOR]
+    points = [store for store in stores if store.extraction.extractor != EXTRACTOR]
+    wanted = recogniser.settings.frozen.inputs
+    if (len(frozen), len(points)) != tuple(int(name in wanted) for name in ("visual", "landmarks")):
+        raise RunError(
+            f"the run reads {' and '.join(wanted)}; {len(frozen)} stores of features and"
+            f" {len(points)} of landmarks were given: give one of each that it reads"
+        )
+    features: dict[str, np.ndarray] = {}
+    for store in frozen:
+        check_extraction(store.extraction, recogniser.frozen)
+        features = {clip: store.read(clip) for clip in store_source(store, split).labelled["clip"]}
+    problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
+    labelled = pd.concat([store_source(store, split).labelled for store in stores]).drop_duplicates(
+        "clip"
+    )
+    source = store_source(points[0], split) if points else None
+    return _recognised(recogniser, labelled, features, source, problems, top)
+
+
+def _of_files(recogniser: Recogniser, files: Sequence[Path], top: int, tower: str) -> pd.DataFrame:
+    inputs, names = recogniser.settings.frozen.inputs, [str(file) for file in files]
+    source, problems = file_source(files, recogniser) if "landmarks" in inputs else (None, {})
+    features: dict[str, np.ndarray] = {}
+    if "visual" in inputs:
+        encoder = tower_of(recogniser, tower)
+        for name, found in features_of(
+            files, encoder, recogniser.frozen.settings["frames"]
+        ).items():
+            if isinstance(found, str):
+                problems[name] = found
+            else:
+                features[name] = found
+    table = pd.DataFrame({"clip": names, "gloss": ""})
+    return _recognised(recogniser, table, features, source, problems, top)
+
+
+def _recognised(
+    recogniser: Recogniser,
+    table: pd.DataFrame,
+    features: Features,
+    source: ClipSource | None,
+    problems: Mapping[str, str],
+    top: int,
+) -> pd.DataFrame:
+    """Rows of the clips of a table that have all that the run reads; the others with their reason."""
+    settings, problems = recogniser.settings, dict(problems)
+    chosen = recogniser.skeleton.select(settings.features.joints)
+    points: dict[str, np.ndarray] | None = None
+    if source is not None:
+        source = _as_in_the_seeds_files(source, recogniser)
+        check_skeleton(source, recogniser)
+        prepared = prepare_clips(
+            source, source.labelled["clip"].tolist(), settings.features, quiet=True
+        )
+        points, problems = (
+            dict(zip(prepared.clips, prepared.points, strict=True)),
+            problems | prepared.unusable,
+        )
+    visual = "visual" in settings.frozen.inputs
+    clips = [
+        clip
+        for clip in table["clip"]
+        if (not visual or clip in features) and (points is None or clip in points)
+    ]
+    for clip in set(table["clip"]) - set(clips):
+        problems.setdefault(clip, "it has features or landmarks only, the run reads both")
+    rows, known = [], dict(zip(table["clip"], table["gloss"], strict=True))
+    if clips:
+        seen = [features[clip] for clip in clips] if visual else None
+        shown = None if points is None else [points[clip] for clip in clips]
+        data = FrozenDataset(np.zeros(len(clips), int), seen, shown)
+        shares = np.exp(score(recogniser.model, data, settings, chosen.mirror))
+        hands = hands_of(chosen)
+        for n, (clip, best) in enumerate(recogniser.best(clips, shares, top)):
+            unlike = recogniser.familiar.warnings(
+                None if shown is None else shown[n], hands, None if seen is None else seen[n]
+            )
+            rows.append((clip, known[clip], best, "", "", "; ".join(unlike)))
+    rows += [(clip, known.get(clip, ""), [], reason, "", "") for clip, reason in problems.items()]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _as_in_the_seeds_files(source: ClipSource, recogniser: Recogniser) -> ClipSource:
+    """The clips as the seed keeps landmarks, for a run that was trained on its files; else as they
+    are.
+    """
+    made = recogniser.extraction
+    if (
+        made.settings.get("files") != frozen_files.LANDMARKS
+        or source.extraction.skeleton == made.skeleton
+    ):
+        return source
+    frames, own = recogniser.settings.frozen.frames, source.skeleton
+    # Those files do not tell the shape of the picture, so the run has never known one.
+    table = source.labelled.assign(width=0, height=0)
+    return LoadedClips(
+        table,
+        lambda clip: frozen_files.points_of(
+            frozen_files.seed_landmarks(source.read(clip), own, frames)
+        ),
+        made,
+    )
+
+
+def tower_of(recogniser: Recogniser, path: str = "") -> Tower:
+    """The encoder of a run, loaded from where its features say it lay, or from `path`.
+
+    Raises:
+        RunError: when it is another encoder, or the features came from elsewhere.
+        SettingsError: when it cannot be loaded.
+    """
+    made = recogniser.frozen.settings
+    tower = load_tower(
+        path or made["model"],
+        made.get("revision") or "main",
+        made.get("embedding", "tower"),
+        fit=made.get("fit", ""),
+    )
+    if recogniser.frozen.model_hash and tower.facts.digest != recogniser.frozen.model_hash:
+        raise RunError(
+            f"encoder {tower.facts.model!r} has other weights than the one of the run's features"
+            f" (digest {tower.facts.digest[:12]} instead of {recogniser.frozen.model_hash[:12]});"
+            " give the run's own"
+        )
+    return tower
+
+
+def features_of(files: Sequence[Path], tower: Tower, frames: int) -> dict[str, np.ndarray | str]:
+    """Each video's features (T, D), or why it has none."""
+    settings = PictureSettings(frames, tower.facts.side, tower.facts.fit, kinds=(COLOUR,))
+    found: dict[str, np.ndarray | str] = {}
+    for file in files:
+        table = manifests.complete(pd.DataFrame([{"clip": "clip", "file": file.name}]))
+        source = FilmedClips(table, file.resolve().parent)
+        made = source.film(next(table.itertuples()), [COLOUR], settings)[COLOUR]
+        found[str(file)] = next(encoded(iter([("clip", made)]), tower, BATCH))[1]
+    return found
+
+
+def check_extraction(found: Extraction, wanted: Extraction) -> None:
+    """Refuse features that another encoder, or another way of preparing pictures, made.
+
+    Raises:
+        RunError: naming what differs.
+    """
+    pairs = {
+        "model_hash": (found.model_hash, wanted.model_hash),
+        "shape": (tuple(found.shape), tuple(wanted.shape)),
+    }
+    pairs |= {key: (found.settings.get(key), wanted.settings.get(key)) for key in MADE_BY}
+    for key, (ours, theirs) in pairs.items():
+        if ours != theirs:
+            raise RunError(
+                f"the run was trained on features with {key}={theirs}, these have {ours}; extract"
+                " them alike"
+            )

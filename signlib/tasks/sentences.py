@@ -1,0 +1,345 @@
+"""What an experiment needs of sentences: clips with their glosses, and a network that reads them.
+
+Answers the questions of `recognition.Recognition`; besides it knows its splits, its vocabulary and
+its task.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from torch import nn
+from tqdm.auto import tqdm
+
+from signlib.corpora.clips import Splits, load_corpus, signer_notes
+from signlib.data.skeletons import Skeleton
+from signlib.data.vocabulary import Vocabulary
+from signlib.decoding.ctc import check_lengths
+from signlib.errors import ClipError, ManifestError, SettingsError
+from signlib.features.dynamics import dynamics, part_columns
+from signlib.features.normalise import mirror, normalise, seen
+from signlib.features.reduce import Reduction, fit_reduction
+from signlib.models.compact import compact
+from signlib.models.ctc import (
+    CtcNetwork,
+    PartEncoder,
+    Ranges,
+    cnn_lstm,
+    hierarchical,
+    hybrid,
+    teacher,
+)
+from signlib.models.ctc_front import PartStreams, SentenceModel
+from signlib.models.ctc_output import ClusteredOutput, PlainOutput, dealt_clusters
+from signlib.settings.config import DataSettings, SentenceSettings, Settings
+from signlib.stores.store import ClipSource
+from signlib.training.augment import Augment
+from signlib.training.batches import Clips, left_leads, prepare
+from signlib.training.sentence_fitting import SentenceTask
+from signlib.training.sentences import Sentence, SentenceAugment, SentenceDataset, landmark_sentence
+
+PARTS = {"pose": ("pose",), "hands": ("left_hand", "right_hand"), "face": ("face",)}
+CHANNELS = 4
+"""x, y, z and visibility: `dynamics` of 543 landmarks have 543 x 4 x 3 = 6,516 numbers a frame."""
+
+
+class SentenceRecognition:
+    """Sentences from landmarks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.source = settings, load_corpus(settings.data)
+        self.table, self.skeleton = self.source.labelled, self.source.skeleton
+        if "glosses" not in self.table or (self.table["glosses"] == "").all():
+            raise ManifestError(
+                f"data.corpus={settings.data.corpus} has single signs, no sentences (no column"
+                " 'glosses'); take generated-sentences, stitched-NAME, or a store of a corpus of"
+                " sentences"
+            )
+        self.chosen = self.skeleton.select(settings.features.joints)
+        self.mirror, self.notes = list(self.chosen.mirror), source_notes(self.source)
+        self.splits = split_sentences(self.table, settings.data)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Glosses of the training sentences; gloss k is class k + 1, class 0 the blank."""
+        return Vocabulary.from_glosses(
+            gloss for text in self.splits.train["glosses"] for gloss in text.split()
+        )
+
+    def model(self, classes: int) -> SentenceModel:
+        """The untrained model of so many glosses; commoner ones are spread over the clusters."""
+        counts = Counter(gloss for text in self.splits.train["glosses"] for gloss in text.split())
+        known = [counts[gloss] for gloss in self.vocabulary.glosses]
+        return sentence_model(
+            self.settings, self.skeleton, classes, known if len(known) == classes else None
+        )
+
+    def task(self, model: nn.Module, taught_by: nn.Module | None) -> SentenceTask:
+        """What training does with a batch."""
+        return SentenceTask(model, self.settings, self.augment, taught_by)
+
+    def prepare(
+        self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
+    ) -> Clips:
+        """Rows of the table as a dataset. Glosses that training lacks keep their place as class 0.
+
+        Raises:
+            ClipError: for a training sentence that the network has too few frames for.
+        """
+        place = {gloss: k for k, gloss in enumerate(vocabulary.glosses, 1)}
+        about, ctc = self.table.set_index("clip"), self.settings.ctc
+        aspects = (about["width"] / about["height"].where(about["height"] > 0)).to_dict()
+        spans = getattr(self.source, "spans", None) if ctc.sign_mixup or ctc.short_signs else None
+        trained = set(self.splits.train["clip"])
+        names, sentences, unusable = [], [], {}
+        for row in tqdm(
+            rows.itertuples(),
+            "preparing sentences",
+            len(rows),
+            False,
+            disable=quiet or len(rows) < 200,
+        ):
+            try:
+                target = np.array([place.get(gloss, 0) for gloss in row.glosses.split()], np.int64)
+                known = spans(row.clip) if spans is not None and row.clip in trained else None
+                sentences.append(self._sentence(row.clip, aspects[row.clip], target, known))
+                names.append(row.clip)
+            except ClipError as error:
+                unusable[row.clip] = str(error)
+        fitted = [
+            (item, name) for item, name in zip(sentences, names, strict=True) if name in trained
+        ]
+        frames = [-(-len(item) // ctc.stride) for item, _ in fitted]
+        check_lengths(frames, [item.target for item, _ in fitted], [name for _, name in fitted])
+        return Clips(SentenceDataset(sentences, repeats, self._late), names, unusable)
+
+    def _sentence(
+        self, clip: str, aspect: float, target: np.ndarray, spans: np.ndarray | None
+    ) -> Sentence:
+        if self.settings.ctc.input == "streams":
+            points = prepare(self.source.read(clip), self.skeleton, self.settings.features, aspect)
+            return landmark_sentence(points, target, spans)
+        points = self._points(clip, aspect)
+        if not self.settings.ctc.reduce:
+            return Sentence({"points": points}, target, spans)
+        return Sentence(self._features(points), target, spans)
+
+    def _points(self, clip: str, aspect: float) -> np.ndarray:
+        """(T, J', C) with every channel that the landmarks have, NaN = missing."""
+        points, features = self.source.read(clip), self.settings.features
+        if points.shape[-1] != CHANNELS:
+            found = points.shape[-1]
+            raise SettingsError(
+                f"ctc.input=dynamics needs x, y, z and visibility; these landmarks have {found}"
+                " numbers"
+            )
+        if not seen(points).any():
+            raise ClipError("no point of the clip was seen in any frame; leave the clip out")
+        out = np.array(points, np.float32)
+        if features.normalise:
+            out = normalise(
+                points,
+                self.skeleton,
+                aspect if aspect > 0 else 1.0,
+                features.rotate,
+                features.longest_gap,
+            )
+        if features.dominant and left_leads(out, self.skeleton):
+            out = mirror(out, self.skeleton, 0.0 if features.normalise else 0.5)
+        return out[:, self.skeleton.selection(features.joints)]
+
+    def _features(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """Features and which parts are seen, of prepared points."""
+        parts = part_joints(self.chosen).values()
+        present = np.stack([seen(points[:, joints]).any(-1) for joints in parts], axis=-1)
+        found = dynamics(points)
+        if self.settings.ctc.reduce:
+            found = self.reduction(found)
+        return {"features": np.nan_to_num(found).astype(np.float32), "present": present}
+
+    @property
+    def _late(self) -> Callable[[Sentence], Sentence] | None:
+        """What is done when a clip is asked for: 6,516 features of every frame would not fit into
+        memory.
+        """
+        if self.settings.ctc.input == "streams" or self.settings.ctc.reduce:
+            return None
+        return lambda item: replace(item, frames=self._features(item.frames["points"]))
+
+    @cached_property
+    def reduction(self) -> Reduction:
+        """Principal components of the training clips' features."""
+        about = self.table.set_index("clip")
+        ratio = about["width"] / about["height"].where(about["height"] > 0)
+        names = self.splits.train["clip"]
+        clips = (
+            (name, dynamics(self._points(name, ratio[name])))
+            for name in tqdm(names, "reduction", leave=False)
+        )
+        return fit_reduction(
+            clips, self.settings.ctc.reduce, self.settings.ctc.whiten, seed=self.settings.seed
+        )
+
+    @property
+    def augment(self) -> SentenceAugment:
+        """The change of training batches."""
+        s = self.settings
+        hands = hands_in(self.chosen)
+        geometry = (
+            Augment(s.augment, self.mirror, hands, s.features.coordinates)
+            if s.ctc.input == "streams"
+            else None
+        )
+        return SentenceAugment(s.ctc, s.ctc.stride, geometry)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """How the landmarks were made."""
+        return {"extraction": asdict(self.source.extraction)}
+
+
+def hands_in(chosen: Skeleton) -> list[tuple[int, ...]]:
+    """The 21 joints of each hand that is whole; the leading one, the right, is the last."""
+    hands = [chosen.parts.get("left_hand", ()), chosen.parts.get("right_hand", ())]
+    return [hand for hand in hands if len(hand) == 21]
+
+
+def part_joints(chosen: Skeleton) -> dict[str, list[int]]:
+    """Joints of pose, hands and face, as far as the skeleton has them."""
+    found = {
+        name: [j for part in parts for j in chosen.parts.get(part, ())]
+        for name, parts in PARTS.items()
+    }
+    return {name: joints for name, joints in found.items() if joints}
+
+
+def sentence_model(
+    settings: Settings, base: Skeleton, glosses: int, counts: Sequence[int] | None = None
+) -> SentenceModel:
+    """The untrained model that the settings describe, for landmarks of skeleton `base`.
+
+    Args:
+        glosses: V - 1.
+        counts: how often each occurs, for the clusters.
+    """
+    ctc, chosen = settings.ctc, base.select(settings.features.joints)
+    parts = part_joints(chosen)
+    if ctc.input == "streams":
+        front = PartStreams(parts, settings.features.coordinates, hands_in(chosen))
+        size, ranges = front.size, front.ranges
+    else:
+        front, size = None, ctc.reduce or 3 * CHANNELS * len(chosen)
+        ranges = part_columns(chosen, CHANNELS, together=PARTS)
+    # Components are not made equally large here: that is what `whiten` decides.
+    network = _network(ctc, size, ranges, glosses, counts)
+    return SentenceModel(front, network, ctc.noise, standardised=0 if ctc.reduce else size)
+
+
+def _network(
+    ctc: SentenceSettings,
+    size: int,
+    ranges: dict[str, Ranges],
+    glosses: int,
+    counts: Sequence[int] | None,
+) -> CtcNetwork:
+    width = ctc.width
+    options = {"stride": ctc.stride, "checkpointing": ctc.checkpointing, "dropout": ctc.dropout}
+    read = {"hierarchical": 2 * width, "teacher": 2 * width}.get(ctc.network, width)
+    output: nn.Module = PlainOutput(read, glosses + 1, ctc.hidden, ctc.dropout)
+    if ctc.output == "clustered":
+        dealt = dealt_clusters(counts or np.ones(glosses), min(ctc.clusters, glosses))
+        output = ClusteredOutput(read, dealt, ctc.hidden, ctc.adapter, ctc.dropout)
+    encoder = None
+    if ctc.network == "hybrid" or ctc.crossmodal:
+        if ctc.reduce:
+            raise SettingsError(
+                f"ctc.reduce={ctc.reduce} mixes the parts of the body; {ctc.network} wants them"
+                " apart: 0"
+            )
+        widths = ctc.part_widths[: len(ranges)]
+        encoder = PartEncoder(ranges, widths, width, ctc.part_heads, 3, ctc.dropout, ctc.drop_part)
+    if ctc.network == "hierarchical":
+        more = {"residual": ctc.residual, "separable": ctc.separable, "multiscale": ctc.multiscale}
+        return hierarchical(size, output, width, ctc.kernels, encoder=encoder, **more, **options)
+    if ctc.network == "teacher":
+        return teacher(size, output, width, ctc.heads, **options)
+    if ctc.network == "cnn-lstm":
+        return cnn_lstm(size, output, width, ctc.kernels, **options)
+    if ctc.network == "hybrid":
+        more = {"attention": ctc.attention, "window": ctc.window, "drop_path": ctc.drop_path}
+        return hybrid(encoder, output, width, ctc.heads, **more, **options)
+    more = {"window": ctc.window, "chunk": ctc.chunk, "drop_path": ctc.drop_path}
+    return compact(size, output, width, ctc.layers, ctc.heads, **more, **options)
+
+
+def split_sentences(table: pd.DataFrame, settings: DataSettings) -> Splits:
+    """Who trains, validates and tests; glosses that training lacks are counted, not refused.
+
+    Raises:
+        ManifestError: for a split without sentences, or a sentence without glosses.
+        SettingsError: for a split by folds, or signers that nobody is.
+    """
+    if (table["glosses"] == "").any():
+        lost = table.loc[table["glosses"] == "", "clip"].iloc[0]
+        raise ManifestError(f"clip {lost!r} has no glosses; fill the column 'glosses'")
+    if settings.split == "folds":
+        raise SettingsError(
+            "data.split=folds cannot be stratified over sentences; take official or signer"
+        )
+    notes = ["the manifest's split"]
+    train, val, test = (table[table["split"] == name] for name in ("train", "val", "test"))
+    if settings.split == "signer":
+        lost = sorted(set(settings.test_signers) - set(table["signer"]))
+        if lost:
+            raise SettingsError(f"data.test_signers: {lost[0]!r} signs no clip")
+        held = table["signer"].isin(settings.test_signers)
+        train, val, test = table[~held], table.iloc[:0], table[held]
+        notes = [f"tested on signers {', '.join(settings.test_signers)}"]
+    if val.empty and settings.validation:
+        train, val = _held_out(train, settings)
+        notes.append(
+            f"{settings.validation:.0%} of the training sentences held out by"
+            f" {settings.validation_by}"
+        )
+    for name, part in (("train", train), ("test", test)):
+        if part.empty:
+            raise ManifestError(
+                f"the {name} split has no sentences (split={settings.split}); fill the column"
+                " 'split'"
+            )
+    known = {gloss for text in train["glosses"] for gloss in text.split()}
+    for name, part in (("validation", val), ("test", test)):
+        strange = [
+            gloss for text in part["glosses"] for gloss in text.split() if gloss not in known
+        ]
+        if strange:
+            notes.append(
+                f"{len(set(strange))} glosses of {name} ({len(strange)} signs) are unknown to"
+                " training: errors"
+            )
+    return Splits(train, val, test, notes + signer_notes(train, val, test))
+
+
+def _held_out(train: pd.DataFrame, settings: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    by_signer = settings.validation_by == "signer"
+    if by_signer and (train["signer"].nunique() < 2 or (train["signer"] == "").any()):
+        raise ManifestError("data.validation_by=signer needs two known training signers; use clip")
+    kind = GroupShuffleSplit if by_signer else ShuffleSplit
+    splitter = kind(1, test_size=settings.validation, random_state=settings.fold_seed)
+    fitting, held = next(splitter.split(train, groups=train["signer"]))
+    return train.iloc[fitting], train.iloc[held]
+
+
+def source_notes(source: ClipSource) -> list[str]:
+    """What to say beside every number of a corpus whose sentences nobody signed."""
+    if source.extraction.extractor.startswith("stitched"):
+        return [
+            "stitched from single signs; clips of training and test disjoint, signers the same"
+            " (closed signers)"
+        ]
+    return []

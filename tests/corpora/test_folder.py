@@ -1,0 +1,116 @@
+"""Any folder of videos is a corpus: by its manifest, or by the names of its sub-folders."""
+
+import pytest
+
+from signlib.corpora.folder import read_folder
+from signlib.errors import InputError, ManifestError
+
+
+def touch(root, *files):
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+
+
+def rows(table):
+    return table[["clip", "file", "gloss", "split"]].to_numpy().tolist()
+
+
+def test_sub_folders_name_the_glosses(tmp_path):
+    touch(tmp_path, "HELLO/b.mp4", "HELLO/a.MP4", "007/a.webm", "HELLO/notes.txt", "readme.mp4")
+    assert rows(read_folder(tmp_path)) == [
+        ["007_a", "007/a.webm", "007", ""],
+        ["HELLO_a", "HELLO/a.MP4", "HELLO", ""],
+        ["HELLO_b", "HELLO/b.mp4", "HELLO", ""],
+    ]
+
+
+def test_splits_stand_above_the_glosses(tmp_path):
+    touch(
+        tmp_path,
+        "train/HELLO/a.mp4",
+        "val/HELLO/a.mp4",
+        "test/HELLO/a.mp4",
+        "more/BYE/a.mp4",
+        "s1/train/BYE/a.mp4",
+    )
+    assert rows(read_folder(str(tmp_path))) == [
+        ["more_BYE_a", "more/BYE/a.mp4", "BYE", ""],
+        ["s1_train_BYE_a", "s1/train/BYE/a.mp4", "BYE", "train"],
+        ["test_HELLO_a", "test/HELLO/a.mp4", "HELLO", "test"],
+        ["train_HELLO_a", "train/HELLO/a.mp4", "HELLO", "train"],
+        ["val_HELLO_a", "val/HELLO/a.mp4", "HELLO", "val"],
+    ]
+
+
+def test_hidden_files_and_folders_are_no_clips(tmp_path):
+    touch(
+        tmp_path,
+        "HELLO/a.mp4",
+        "HELLO/._a.mp4",
+        ".trash/HELLO/b.mp4",
+        "HELLO/.ipynb_checkpoints/c.mp4",
+    )
+    assert read_folder(tmp_path)["file"].tolist() == ["HELLO/a.mp4"]
+
+
+def test_a_folder_called_like_a_video_is_none(tmp_path):
+    touch(tmp_path, "HELLO/a.mp4/b.txt", "HELLO/b.mp4")
+    assert read_folder(tmp_path)["clip"].tolist() == ["HELLO_b"]
+
+
+def test_two_files_with_one_name_are_refused(tmp_path):
+    touch(tmp_path, "HELLO/a.mp4", "HELLO/a.avi")
+    with pytest.raises(ManifestError, match="'HELLO_a' stands in it twice"):
+        read_folder(tmp_path)
+
+
+def test_a_manifest_goes_before_the_folders(tmp_path):
+    touch(tmp_path, "HELLO/a.mp4", "HELLO/b.mp4")
+    (tmp_path / "manifest.csv").write_text("clip,file,gloss,view\nx,HELLO/a.mp4,BYE,front\n")
+    table = read_folder(tmp_path)
+    assert rows(table) == [["x", "HELLO/a.mp4", "BYE", ""]]
+    assert table["view"].tolist() == ["front"]
+
+
+@pytest.mark.parametrize(
+    "file", ["../a.mp4", "/etc/passwd", "HELLO/../../a.mp4", "C:\\a.mp4", "out/a.mp4"]
+)
+def test_a_manifest_cannot_point_outside(tmp_path, file):
+    root = tmp_path / "corpus"
+    touch(tmp_path, "a.mp4", "corpus/HELLO/a.mp4")
+    (root / "out").symlink_to(tmp_path)
+    (root / "manifest.csv").write_text(f"clip,file\na,{file}\n")
+    with pytest.raises(InputError, match="leaves its root"):
+        read_folder(root)
+
+
+def test_a_manifest_without_files_names_the_column(tmp_path):
+    (tmp_path / "manifest.csv").write_text("clip,gloss\na,HELLO\n")
+    with pytest.raises(ManifestError, match="clip 'a' has no file; fill the column 'file'"):
+        read_folder(tmp_path)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
+    touch(tmp_path, "secret.mp4", "corpus/HELLO/a.mp4")
+    (tmp_path / "corpus" / "HELLO" / "b.mp4").symlink_to(tmp_path / "secret.mp4")
+    with pytest.raises(InputError, match="link that leaves its root"):
+        read_folder(tmp_path / "corpus")
+
+
+def test_no_folder_and_no_videos_say_what_is_wanted(tmp_path):
+    with pytest.raises(ManifestError, match="does not exist"):
+        read_folder(tmp_path / "no")
+    touch(tmp_path, "a.mp4", "HELLO/a.txt")
+    with pytest.raises(
+        ManifestError, match=r"neither a manifest\.csv nor videos in sub-folders.*HELLO/clip1\.mp4"
+    ):
+        read_folder(tmp_path)
+
+
+def test_the_slovak_corpus_is_read_by_its_manifest(real_data):
+    table = read_folder(real_data("slovak"))
+    assert len(table) == 60
+    assert table["gloss"].nunique() == 30
+    assert table["split"].value_counts().to_dict() == {"train": 30, "test": 30}
+    assert "view" in table.columns

@@ -1,0 +1,145 @@
+"""Settings and sources of `extract`, before any frame is looked at."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from signlib.__main__ import main
+from signlib.errors import ManifestError, SettingsError, StoreError
+from signlib.experiments import extraction
+from signlib.extraction.filming import PictureSettings
+from signlib.extraction.holistic import LandmarkSettings
+from signlib.synthesis.clips import GeneratedCorpus
+from signlib.synthesis.layouts import write_autsl
+
+
+def test_every_setting_of_the_extractor_can_be_overridden():
+    other = {
+        "tracking": "false",
+        "parts": "[pose,left_hand,right_hand]",
+        "min_detection_confidence": "1",
+        "min_tracking_confidence": "0.25",
+        "max_side": "null",
+        "hand_model": "lite",
+        "model_complexity": "1",
+    }
+    assert set(other) == {entry.name for entry in fields(LandmarkSettings)}
+    assert extraction.landmark_settings(
+        f"{key}={value}" for key, value in other.items()
+    ) == LandmarkSettings(False, ("pose", "left_hand", "right_hand"), 1, 0.25, None, "lite")
+
+
+@pytest.mark.parametrize(
+    "text", ["hand_model=3", "hand_model=big", "parts=pose", "tracking=1", "max_side=0.5", "x"]
+)
+def test_an_impossible_setting_is_refused_with_its_value(text):
+    with pytest.raises(SettingsError, match=text.partition("=")[2] or text):
+        extraction.landmark_settings([text])
+
+
+def test_a_folder_of_landmarks_takes_its_glosses_from_a_manifest(tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in "ab":
+        np.save(folder / f"{name}.npy", np.random.default_rng(0).random((4, 75, 3), np.float32))
+    (folder / "manifest.csv").write_text("clip,file,gloss\nb,b.npy,TREE\n")
+    store = extraction.extract(folder, tmp_path / "store")
+    assert store.labelled[["clip", "gloss"]].to_numpy().tolist() == [["b", "TREE"]]
+    assert store.skeleton.name == "mediapipe-75"
+
+
+def test_an_empty_folder_says_what_it_should_hold(tmp_path):
+    with pytest.raises(ManifestError, match=r"HELLO/clip1\.mp4"):
+        extraction.extract(tmp_path, tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    """Three clips in AUTSL's layout, in colour and depth."""
+    root = tmp_path_factory.mktemp("autsl")
+    world = GeneratedCorpus(3, 3, 1)
+    return write_autsl(world, root, world.manifest["clip"][:3].tolist(), 64, progress=False)
+
+
+def test_pictures_of_an_official_layout_are_kept_in_colour_and_depth(layout, tmp_path, capsys):
+    call = ["extract", str(layout), "--out", str(tmp_path / "store"), "--extractor", "pictures"]
+    assert main([*call, "--set", "frames=4", "size=32"]) == 0
+    told = capsys.readouterr().out
+    assert "3 of 3 clips, 0 videos failed, 4 pictures of 32 pixels each" in told
+    store = extraction.extract_pictures(layout, tmp_path / "store", ["frames=4", "size=32"])
+    assert store.kinds == ("colour", "depth")
+    assert store.read(store.clips[0], "colour").shape == (4, 32, 32, 3)
+    assert store.read(store.clips[0], "depth").any()
+    before = (tmp_path / "store" / "pictures.bin").stat().st_mtime_ns
+    assert main([*call, "--set", "frames=4", "size=32"]) == 0
+    assert (tmp_path / "store" / "pictures.bin").stat().st_mtime_ns == before, (
+        "a finished store stays as it is"
+    )
+    with pytest.raises(StoreError):
+        extraction.extract_pictures(layout, tmp_path / "store", ["frames=2", "size=32"])
+
+
+def test_a_single_video_finds_its_depth_beside_it(layout, tmp_path):
+    colour = next(layout.rglob("*_color.mp4"))
+    both = extraction.extract_pictures(colour, tmp_path / "both", ["frames=2", "size=32"])
+    assert both.kinds == ("colour", "depth")
+    one = extraction.extract_pictures(
+        colour, tmp_path / "one", ["frames=2", "size=32", "kinds=[colour]"]
+    )
+    np.testing.assert_array_equal(
+        one.read(one.clips[0], "colour"), both.read(both.clips[0], "colour")
+    )
+    alone = tmp_path / "alone_color.mp4"
+    alone.write_bytes(colour.read_bytes())
+    assert extraction.extract_pictures(
+        alone, tmp_path / "alone", ["frames=2", "size=32"]
+    ).kinds == ("colour",)
+
+
+def test_a_video_that_cannot_be_read_is_named_and_the_others_stay(layout, tmp_path, capsys):
+    folder = tmp_path / "signs" / "HELLO"
+    folder.mkdir(parents=True)
+    (folder / "good.mp4").write_bytes(next(layout.rglob("*_color.mp4")).read_bytes())
+    (folder / "broken.mp4").write_bytes(b"")
+    call = [
+        "extract",
+        str(tmp_path / "signs"),
+        "--out",
+        str(tmp_path / "store"),
+        "--extractor",
+        "pictures",
+    ]
+    assert main([*call, "--set", "frames=2", "size=32"]) == 0
+    told = capsys.readouterr().out
+    assert "1 of 2 clips, 1 videos failed" in told
+    assert "failed: " in told
+    assert "broken" in told
+
+
+def test_pictures_are_not_made_in_shards(layout, tmp_path, capsys):
+    call = ["extract", str(layout), "--out", str(tmp_path), "--extractor", "pictures"]
+    assert main([*call, "--shard", "1/2"]) == 2
+    assert "leave out --shard" in capsys.readouterr().err
+    with pytest.raises(SettingsError, match="did you mean 'quality'"):
+        extraction.extractor_settings(PictureSettings, ["qualty=3"])
+
+
+def test_an_official_list_of_wlasl_names_its_clips(tmp_path):
+    from signlib.corpora import clips as corpora
+    from signlib.settings import config
+    from signlib.synthesis.layouts import write_wlasl
+
+    root = write_wlasl(GeneratedCorpus(3, 3, 1), tmp_path / "wlasl", size=64, progress=False)
+    lists = sorted(root.glob("nslt_*.json"))
+    table, folder = extraction.source_manifest(root)
+    assert folder == root
+    assert len(table) == 9
+    assert set(table["split"]) == {"train", "val", "test"}, "the list's own subsets"
+    again, _ = extraction.source_manifest(lists[0])
+    assert again["clip"].tolist() == table["clip"].tolist()
+    by_gloss = corpora.load_manifest(
+        config.DataSettings(corpus="wlasl", root=str(root), annotations="WLASL_v0.3.json")
+    )
+    assert set(by_gloss["clip"]) == set(table["clip"])
+    assert set(by_gloss["end"]) <= {-1, *range(1, 1000)}

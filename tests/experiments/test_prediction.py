@@ -1,0 +1,159 @@
+"""A trained run recognises clips as it did when it was tested."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from signlib.corpora import clips as corpora
+from signlib.errors import RunError
+from signlib.experiments import prediction as recognise
+from signlib.experiments.experiment import train
+from signlib.experiments.prediction import load_recogniser
+from signlib.runs import run as runs
+from signlib.settings import presets
+from signlib.stores.store import Extraction, LoadedClips
+
+TINY = [
+    "data.glosses=3",
+    "data.signers=3",
+    "data.repetitions=1",
+    "features.joints=hands",
+    "features.frames=8",
+    "model.width=16",
+    "model.layers=1",
+    "model.heads=2",
+    "model.intermediate=16",
+    "model.max_positions=8",
+    "model.stem_blocks=1",
+    "training.epochs=2",
+    "training.batch_size=6",
+    "training.threads=1",
+    "training.accelerator=cpu",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGNLIB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        return train(presets.build("landmarks/small", "smoke", 0, TINY), quiet=True)
+
+
+@pytest.fixture(scope="module")
+def source(run):
+    return corpora.load_corpus(run.settings.data)
+
+
+def test_test_clips_get_the_scores_of_the_run(run, source):
+    scores, clips, classes = run.scores
+    recogniser = load_recogniser(run)
+    shares, prepared = recogniser.recognise(source, clips)
+    assert prepared.clips == clips
+    assert prepared.unusable == {}
+    assert recogniser.vocabulary.glosses == tuple(classes)
+    np.testing.assert_allclose(np.log(shares), scores, atol=1e-5)
+    assert (
+        recogniser.vocabulary.decode(shares.argmax(axis=1))
+        == run.predictions["prediction"].tolist()
+    )
+
+
+def test_probabilities_sum_to_one_and_do_not_depend_on_company(run, source):
+    recogniser = load_recogniser(run)
+    clips = source.labelled["clip"].tolist()
+    shares, prepared = recogniser.recognise(source, clips)
+    assert shares.shape == (9, 3)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+    assert np.ptp(shares, axis=0).max() > 1e-3
+    backwards, _ = recogniser.recognise(source, clips[::-1])
+    np.testing.assert_allclose(backwards[::-1], shares, atol=1e-6)
+    for k in (0, 4):
+        np.testing.assert_allclose(
+            recogniser.recognise(source, [prepared.clips[k]])[0][0], shares[k], atol=1e-6
+        )
+
+
+def test_clips_that_cannot_be_used_are_named(run, source):
+    recogniser = load_recogniser(run)
+    clips = source.labelled["clip"].tolist()[:3]
+    broken = LoadedClips(
+        source.labelled,
+        lambda c: np.full_like(source.read(c), np.nan) if c == clips[1] else source.read(c),
+        source.extraction,
+    )
+    shares, prepared = recogniser.recognise(broken, clips)
+    assert prepared.clips == [clips[0], clips[2]]
+    assert "no point of the clip was seen" in prepared.unusable[clips[1]]
+    np.testing.assert_allclose(
+        shares, recogniser.recognise(source, [clips[0], clips[2]])[0], atol=1e-6
+    )
+    nothing, prepared = recogniser.recognise(broken, [clips[1]])
+    assert nothing.shape == (0, 3)
+    assert prepared.clips == []
+    assert list(prepared.unusable) == [clips[1]]
+
+
+def test_a_run_without_weights_cannot_recognise(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
+    fresh = runs.start("landmarks-small", "fresh", presets.build("landmarks/small", "smoke"))
+    with pytest.raises(RunError, match=r"has no model\.safetensors; its training is not over"):
+        load_recogniser(fresh)
+
+
+def store_of(run, source, tmp_path, skeleton: str = ""):
+    """A store of the run's corpus, one of whose clips shows no hand."""
+    from signlib.stores.writer import write_store
+
+    made = source.extraction
+    table = source.labelled
+    points = {clip: np.array(source.read(clip)) for clip in table["clip"]}
+    lost = table["clip"].iloc[1]
+    points[lost][:, 501:] = np.nan
+    if skeleton:
+        points = {clip: array[:, 468:] for clip, array in points.items()}
+        made = Extraction(made.extractor, made.version, (75, 4), made.channels, skeleton)
+    about = {"width": 512, "height": 512, "fps": 25.0}
+    write_store(
+        tmp_path / "store", made, table.drop(columns=["width", "height"]), points.items(), **about
+    )
+    return tmp_path / "store", lost
+
+
+def test_a_store_is_predicted_clip_by_clip(run, source, tmp_path):
+    path, lost = store_of(run, source, tmp_path)
+    table = recognise.predict(run, [path], top=2).set_index("clip")
+    scores, clips, classes = run.scores
+    assert set(table.index) == set(source.labelled["clip"])
+    for clip, row in zip(clips, scores, strict=True):
+        best = np.argsort(-row)[:2]
+        assert [gloss for gloss, _ in table.loc[clip, "top"]] == [classes[k] for k in best]
+        np.testing.assert_allclose(
+            [share for _, share in table.loc[clip, "top"]], np.exp(row[best]), atol=1e-5
+        )
+    assert "features.joints=hands" in table.loc[lost, "problem"]
+    assert table.loc[lost, "top"] == []
+    known = source.labelled.set_index("clip")["gloss"].drop(lost)
+    pd.testing.assert_series_equal(table.loc[known.index, "gloss"], known, check_names=False)
+    only = recognise.predict(run, [path], split="test")
+    assert set(only["clip"]) == set(clips)
+
+
+def test_clips_of_another_skeleton_are_refused(run, source, tmp_path):
+    path, _ = store_of(run, source, tmp_path, "mediapipe-75")
+    with pytest.raises(
+        RunError, match=r"trained on skeleton 'mediapipe-543', these clips have 'mediapipe-75'"
+    ):
+        recognise.predict(run, [path])
+
+
+def test_the_long_table_has_a_row_for_each_rank():
+    table = pd.DataFrame(
+        [("a", "", [("X", 0.75), ("Y", 0.25)], ""), ("b", "", [], "broken")],
+        columns=["clip", "gloss", "top", "problem"],
+    )
+    assert recognise.long_table(table).to_dict("list") == {
+        "clip": ["a", "a"],
+        "rank": [1, 2],
+        "gloss": ["X", "Y"],
+        "confidence": [0.75, 0.25],
+    }

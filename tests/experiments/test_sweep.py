@@ -1,0 +1,174 @@
+"""A sweep trains what is not trained yet, seed by seed, and can be stopped."""
+
+import numpy as np
+import pytest
+
+from signlib import __main__
+from signlib.errors import RunError, SettingsError
+from signlib.experiments import experiment, sweep
+from signlib.extraction.pictures import PictureStore
+from signlib.runs import run as runs
+from signlib.settings import presets
+
+TINY = [
+    "data.glosses=3",
+    "data.signers=10",
+    "data.repetitions=2",
+    "features.joints=hands",
+    "features.frames=8",
+    "model.width=16",
+    "model.layers=1",
+    "model.heads=2",
+    "model.intermediate=16",
+    "model.max_positions=16",
+    "training.epochs=2",
+    "training.batch_size=6",
+    "training.threads=1",
+    "training.accelerator=cpu",
+]
+NAMES = ["landmarks/small", "landmarks/probe"]
+
+
+@pytest.fixture(autouse=True)
+def runs_root(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def test_a_plan_goes_seed_by_seed_through_families_and_presets():
+    jobs = sweep.plan(["autsl", "landmarks/small", "autsl/rgb"], [4, 2])
+    names = [*presets.SWEEPS["autsl"], "landmarks/small"]
+    assert [(name, run) for name, run, _ in jobs] == [
+        (n, f"full-seed{s}") for s in (4, 2) for n in names
+    ]
+    assert [settings.seed for *_, settings in jobs] == [4] * 6 + [2] * 6
+    assert len(presets.SWEEPS["autsl"]) == 5
+
+
+def test_other_settings_have_other_run_names():
+    ((_, plain, _),) = sweep.plan(["landmarks/small"], [0])
+    ((_, changed, _),) = sweep.plan(["landmarks/small"], [0], overrides=["training.epochs=3"])
+    assert plain == "full-seed0"
+    assert changed.startswith("full-seed0-")
+
+
+@pytest.mark.parametrize(
+    ("names", "seeds", "message"),
+    [
+        (["autsl/rbg"], [0], "neither a family"),
+        ([], [0], "needs a family"),
+        (["autsl"], [1, 1], "each once"),
+        (["autsl"], [], "one or more"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(names, seeds, message):
+    with pytest.raises(SettingsError, match=message):
+        sweep.plan(names, seeds)
+
+
+def test_a_sweep_trains_once_and_finds_its_runs_again(monkeypatch):
+    first = sweep.sweep(NAMES, [0, 1], "smoke", TINY, quiet=True)
+    assert {name: len(found) for name, found in first.runs.items()} == dict.fromkeys(NAMES, 2)
+    assert first.open == []
+    monkeypatch.setattr(experiment, "_fit", lambda *_: pytest.fail("trained again"))
+    again = sweep.sweep(NAMES, [0, 1], "smoke", TINY, quiet=True)
+    assert [r.path for found in again.runs.values() for r in found] == [
+        r.path for found in first.runs.values() for r in found
+    ]
+
+
+def test_several_at_once_come_out_as_one_by_one(runs_root, monkeypatch):
+    alone = sweep.sweep(NAMES, [0], "smoke", TINY, quiet=True)
+    monkeypatch.setenv("SIGNLIB_RUNS", str(runs_root.parent / "others"))
+    together = sweep.sweep(NAMES, [0], "smoke", TINY, quiet=True, workers=2)
+    for name in NAMES:
+        (one,), (other,) = alone.runs[name], together.runs[name]
+        assert other.path.is_relative_to(runs_root.parent / "others")
+        np.testing.assert_array_equal(other.scores[0], one.scores[0])
+    stopped = sweep.sweep(NAMES, [1], "smoke", TINY, hours=1e-9, quiet=True, workers=2)
+    assert [len(found) for found in stopped.runs.values()] == [0, 0]
+    with pytest.raises(SettingsError, match="workers=0"):
+        sweep.sweep(NAMES, [0], "smoke", TINY, workers=0)
+
+
+def test_settings_under_any_names_are_trained_once(monkeypatch):
+    chosen = {
+        "one": presets.build(NAMES[0], "smoke", 0, TINY),
+        "two": presets.build(NAMES[0], "smoke", 1, TINY),
+    }
+    found = sweep.train_all(chosen, quiet=True)
+    assert {name: run.settings.seed for name, run in found.items()} == {"one": 0, "two": 1}
+    monkeypatch.setattr(experiment, "_fit", lambda *_: pytest.fail("trained again"))
+    assert sweep.train_all(chosen, quiet=True)["two"].path == found["two"].path
+    with pytest.raises(SettingsError, match="workers=0"):
+        sweep.train_all(chosen, workers=0)
+
+
+def test_pictures_that_runs_share_are_made_once_before_them(runs_root):
+    smallest = [
+        "data.glosses=3",
+        "data.signers=10",
+        "data.repetitions=1",
+        "pictures.frames=4",
+        "pictures.size=32",
+    ]
+    jobs = sweep.plan(
+        ["generated/rgb", "generated/rgb+depth", "generated/skeleton"], [0, 1], "smoke", smallest
+    )
+    sweep._make_pictures(jobs)
+    (store,) = (runs_root / "pictures").iterdir()
+    assert PictureStore(store).manifest["clip"].nunique() == 30
+    sweep._make_pictures(job for job in jobs if job[0] == "generated/skeleton")
+
+
+def test_a_time_budget_stops_it_and_the_same_call_goes_on():
+    stopped = sweep.sweep(NAMES, [0], "smoke", [*TINY, "training.epochs=3"], hours=1e-9, quiet=True)
+    assert stopped.runs == {name: [] for name in NAMES}
+    assert len(stopped.open) == 2
+    done = sweep.sweep(NAMES, [0], "smoke", [*TINY, "training.epochs=3"], hours=1.0, quiet=True)
+    assert [len(found) for found in done.runs.values()] == [1, 1]
+    assert done.open == []
+
+
+def test_only_the_length_of_a_session_may_differ_when_a_run_is_gone_on_with(runs_root):
+    settings = presets.build("landmarks/small", "smoke", 0, TINY)
+    runs.start("e", "r", settings)
+    longer = presets.build("landmarks/small", "smoke", 0, [*TINY, "training.hours=2"])
+    assert runs.start("e", "r", longer, resume=True).settings.training.hours == 2
+    with pytest.raises(RunError, match=r"training\.epochs"):
+        runs.start(
+            "e",
+            "r",
+            presets.build("landmarks/small", "smoke", 0, [*TINY, "training.epochs=9"]),
+            resume=True,
+        )
+
+
+def test_the_verb_prints_each_condition_with_its_interval(capsys):
+    code = __main__.main(
+        ["sweep", "landmarks/small", "--seeds", "0", "1", "--mode", "smoke", "--set", *TINY]
+    )
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "top-1 % [over signers]" in out
+    assert "smoke runs" in out
+    assert __main__.main(["sweep", "nothing"]) == 2
+
+
+def test_what_a_sweep_will_cost_is_said_before_it(capsys):
+    code = __main__.main(
+        ["sweep", *NAMES, "--seeds", "0", "1", "--mode", "smoke", "--estimate", "--set", *TINY]
+    )
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "hours on cpu (measured)" in out
+    assert "in all:" in out
+    one, two = (
+        sweep.cost(["landmarks/small"], seeds, "smoke", TINY, seconds=0.1)
+        for seeds in ([0], [0, 1])
+    )
+    assert two["T4"].iloc[0] == pytest.approx(2 * one["T4"].iloc[0])
+    assert 0 < one["hours"].iloc[0] < 1
+    assert list(sweep.cost(["landmarks/small"], [0], "smoke", TINY, seconds=0.1).index) == [
+        "landmarks/small"
+    ]

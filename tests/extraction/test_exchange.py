@@ -1,0 +1,290 @@
+"""Landmarks of other tools: what goes out comes back, and nothing is ever unpickled."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543
+from signlib.errors import ClipError, DiskError, ManifestError, SettingsError, StoreError
+from signlib.stores.store import Extraction
+from signlib.stores.writer import write_store
+
+exchange = pytest.importorskip("signlib.extraction.exchange")
+
+CHANNELS = ("x", "y", "z", "visibility")
+
+
+def points(frames: int = 6, joints: int = 543, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    array = rng.uniform(0.05, 0.95, (frames, joints, 4)).astype(np.float32)
+    if joints == 543:
+        array[..., :468, 3] = array[..., 501:, 3] = 1
+        array[2:4, 501:522] = np.nan
+    return array
+
+
+def store_of(folder, clips: dict[str, np.ndarray], skeleton=MEDIAPIPE_543, **about):
+    extraction = Extraction(
+        "test", shape=(len(skeleton), 4), channels=CHANNELS, skeleton=skeleton.name
+    )
+    about = {"width": 640, "height": 360, "fps": 29.97} | about
+    return write_store(
+        folder, extraction, pd.DataFrame({"clip": list(clips)}), clips.items(), **about
+    )
+
+
+@pytest.mark.parametrize("skeleton", [MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42])
+def test_npy_files_come_back_as_they_were(tmp_path, skeleton):
+    clips = {"a": points(6, len(skeleton)), "b": points(3, len(skeleton), seed=1)}
+    store = store_of(tmp_path / "store", clips, skeleton)
+    files = exchange.export_folder(store, tmp_path / "npy")
+    assert [file.name for file in files] == ["a.npy", "b.npy"]
+    back = exchange.import_folder(tmp_path / "npy", tmp_path / "back")
+    assert back.skeleton.name == skeleton.name
+    for clip, array in clips.items():
+        assert np.array_equal(back.read(clip), array, equal_nan=True)
+
+
+def test_pose_files_come_back_within_a_float(tmp_path):
+    array = points()
+    array[1, 468, 3] = 0  # found, but hidden: must not become missing
+    store = store_of(tmp_path / "store", {"a": array})
+    exchange.export_folder(store, tmp_path / "pose", ".pose")
+    back = exchange.import_folder(tmp_path / "pose", tmp_path / "back")
+    np.testing.assert_allclose(back.read("a"), array, atol=1e-6)
+    row = back.index.iloc[0]
+    assert (row.width, row.height) == (640, 360)
+    assert row.fps == pytest.approx(29.97)
+
+
+def test_pose_files_hold_pixels_in_the_layout_of_the_library(tmp_path):
+    from pose_format import Pose
+    from pose_format.utils.holistic import BODY_POINTS
+
+    array = points()
+    exchange.write_pose(tmp_path / "a.pose", array, MEDIAPIPE_543, 640, 360, 25)
+    pose = Pose.read((tmp_path / "a.pose").read_bytes())
+    names = [component.name for component in pose.header.components]
+    assert names == [
+        "POSE_LANDMARKS",
+        "FACE_LANDMARKS",
+        "LEFT_HAND_LANDMARKS",
+        "RIGHT_HAND_LANDMARKS",
+    ]
+    assert pose.header.components[0].points == BODY_POINTS
+    assert pose.body.data.shape == (6, 1, 543, 3)
+    np.testing.assert_allclose(
+        pose.body.data[0, 0, 0], array[0, 468, :3] * [640, 360, 1], rtol=1e-6
+    )
+    assert pose.body.confidence[0, 0, 5] == array[0, 473, 3]
+    assert (pose.body.confidence[2:4, 0, 501:522] == 0).all()
+    assert pose.body.data.mask[2, 0, 501:522].all()
+
+
+def test_parts_that_a_skeleton_lacks_are_missing_in_the_pose_file(tmp_path):
+    array = points(4, 75)
+    exchange.write_pose(tmp_path / "a.pose", array, MEDIAPIPE_75, 100, 100, 25)
+    back, width, height, fps = exchange.read_pose(tmp_path / "a.pose")
+    assert (width, height, fps) == (100, 100, 25)
+    assert np.isnan(back[:, :468]).all()
+    np.testing.assert_allclose(back[:, 468:], array, atol=1e-6)
+
+
+def test_three_channels_get_a_visibility(tmp_path):
+    array = points()[..., :3]
+    np.save(tmp_path / "a.npy", array)
+    back = exchange.read_npy(tmp_path / "a.npy")
+    assert np.array_equal(back[..., :3], array, equal_nan=True)
+    assert (back[0, :, 3] == 1).all()
+    assert np.isnan(back[2, 501:522, 3]).all()
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "exploded"), "w"))
+
+    np.save(tmp_path / "a.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+    (tmp_path / "exploded").unlink(missing_ok=True)
+    with pytest.raises(ClipError, match=r"a\.npy holds pickled objects"):
+        exchange.read_npy(tmp_path / "a.npy")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (np.zeros((5, 543)), r"float64 \(5, 543\)"),
+        (np.zeros((5, 543, 2)), r"\(5, 543, 2\)"),
+        (np.zeros((5, 543, 4), int), "int64"),
+        (np.zeros((0, 543, 4)), "no frame"),
+        (np.full((5, 543, 4), np.nan), "every value is NaN in all of its 5 frames"),
+    ],
+)
+def test_an_array_that_is_no_clip_is_named(tmp_path, content, says):
+    np.save(tmp_path / "a.npy", content)
+    with pytest.raises(ClipError, match=rf"a\.npy.*{says}"):
+        exchange.read_npy(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    "content", [b"0.5 0.5 0.1\n", b"PK", b"PK\x03\x04rest of an archive", b"{"]
+)
+def test_another_format_is_not_taken_for_a_pickle(tmp_path, content):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(ClipError, match=r"a\.npy is no \.npy file \(it begins with b'") as refused:
+        exchange.read_npy(tmp_path / "a.npy")
+    assert "pickle" not in str(refused.value)
+
+
+def test_a_bare_pickle_is_never_loaded(tmp_path):
+    (tmp_path / "a.npy").write_bytes(pickle.dumps([1.0, 2.0]))
+    with pytest.raises(ClipError, match=r"a\.npy holds pickled objects"):
+        exchange.read_npy(tmp_path / "a.npy")
+
+
+def test_a_folder_without_a_usable_file_says_why(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "a.npy", np.full((3, 543, 4), np.nan))
+    np.save(folder / "b.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(
+        ClipError, match=r"in: none of 2 \.npy files .* the first: .*a\.npy: every value is NaN"
+    ):
+        exchange.import_folder(folder, tmp_path / "out")
+    (folder / "a.npy").unlink()
+    with pytest.raises(ClipError, match=r"none of 1 \.npy files .*b\.npy holds pickled objects"):
+        exchange.import_folder(folder, tmp_path / "out")
+    np.save(folder / "c.npy", points(3, 17))
+    with pytest.raises(
+        ClipError, match=r"c\.npy has 17 points a frame; J must be one of 543, 75, 42"
+    ):
+        exchange.import_folder(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("parts", "needed"),
+    [
+        (("face", "pose", "left_hand", "right_hand"), "543"),
+        (("pose", "left_hand", "right_hand"), "75 or 543"),
+    ],
+)
+def test_the_needed_numbers_of_points_are_named_once(tmp_path, parts, needed):
+    from signlib.extraction.holistic import LandmarkSettings
+
+    np.save(tmp_path / "a.npy", points(3, 99))
+    reader = exchange.ClipReader(LandmarkSettings(parts=parts))
+    with pytest.raises(ClipError, match=rf"a\.npy has 99 points a frame; {needed} are needed$"):
+        reader.read(tmp_path / "a.npy")
+
+
+def test_damaged_files_are_named(tmp_path):
+    np.save(tmp_path / "whole.npy", points())
+    exchange.write_pose(tmp_path / "whole.pose", points(), MEDIAPIPE_543, 64, 64, 25)
+    for suffix, read in ((".npy", exchange.read_npy), (".pose", exchange.read_pose)):
+        data = (tmp_path / f"whole{suffix}").read_bytes()
+        # One frame of a .pose file is 543 * 4 floats: a cut at a frame's border must be seen too.
+        for name, part in {
+            "empty": b"",
+            "short": data[:100],
+            "cut": data[:-777],
+            "frame": data[: -543 * 16],
+        }.items():
+            (tmp_path / f"{name}{suffix}").write_bytes(part)
+            with pytest.raises(ClipError, match=rf"{name}\{suffix}"):
+                read(tmp_path / f"{name}{suffix}")
+        with pytest.raises(ClipError, match="does not exist"):
+            read(tmp_path / f"none{suffix}")
+
+
+def test_bad_files_become_rows_and_good_ones_clips(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    np.save(folder / "good.npy", points())
+    np.save(folder / "nan.npy", np.full((3, 543, 4), np.nan))
+    np.save(folder / "other.npy", points(3, 75))
+    manifest = pd.DataFrame(
+        {"clip": ["gone", "good", "nan", "other"], "gloss": ["A", "B", "C", "D"]}
+    )
+    store = exchange.import_folder(folder, tmp_path / "out", manifest)
+    assert store.clips == ["good"]
+    assert store.labelled["gloss"].tolist() == ["B"]
+    reasons = dict(store.failed.itertuples(index=False))
+    assert "does not exist" in reasons["gone"]
+    assert "NaN" in reasons["nan"]
+    assert "(543, 4)" in reasons["other"] or "543, 4" in reasons["other"]
+
+
+def test_a_folder_must_hold_one_kind_of_known_files(tmp_path):
+    with pytest.raises(ManifestError, match="neither"):
+        exchange.import_folder(tmp_path, tmp_path / "out")
+    np.save(tmp_path / "a.npy", points(3, 17))
+    with pytest.raises(ClipError, match="17"):
+        exchange.import_folder(tmp_path, tmp_path / "out")
+    (tmp_path / "b.pose").write_bytes(b"x")
+    with pytest.raises(ManifestError, match=r"\.npy and \.pose"):
+        exchange.import_folder(tmp_path, tmp_path / "out")
+
+
+def test_what_a_pose_file_cannot_hold_is_refused(tmp_path):
+    unknown = store_of(tmp_path / "store", {"a": points()}, width=0, height=0)
+    with pytest.raises(SettingsError, match=r"width=0.*\.npy instead"):
+        exchange.export_folder(unknown, tmp_path / "out", ".pose")
+    with pytest.raises(SettingsError, match=r"\.csv"):
+        exchange.export_folder(unknown, tmp_path / "out", ".csv")
+    lips = MEDIAPIPE_543.select("118")
+    with pytest.raises(SettingsError, match="FACE_LANDMARKS"):
+        exchange.write_pose(tmp_path / "a.pose", points(3, len(lips)), lips, 64, 64, 25)
+    assert not list(tmp_path.glob("*.pose"))
+
+
+def test_an_import_does_not_mix_with_another_store(tmp_path):
+    np.save(tmp_path / "a.npy", points())
+    store_of(tmp_path / "out", {"a": points()})
+    with pytest.raises(StoreError, match="extractor"):
+        exchange.import_folder(tmp_path, tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DiskError, match=r"a\.npy"):
+        exchange.write_npy(tmp_path / "file" / "a.npy", points())
+
+
+def test_a_reader_takes_videos_and_files_alike(tmp_path):
+    from signlib.data.video import write_video
+    from signlib.extraction.holistic import LandmarkSettings
+    from signlib.synthesis.portrait import portrait_clip
+
+    write_video(tmp_path / "film.mp4", portrait_clip(2), fps=25)
+    write_video(tmp_path / "empty.mp4", np.zeros((2, 64, 64, 3), np.uint8), fps=25)
+    np.save(tmp_path / "a.npy", points())
+    np.save(tmp_path / "hands.npy", points(3, 42))
+    exchange.write_pose(tmp_path / "a.pose", points(), MEDIAPIPE_543, 64, 48, 25)
+    settings = LandmarkSettings(parts=("pose", "left_hand", "right_hand"))
+    with exchange.ClipReader(settings) as reader:
+        film, width, height = reader.read(tmp_path / "film.mp4")
+        assert film.shape == (2, 75, 4)
+        assert (width, height) == (512, 512)
+        array, width, height = reader.read(tmp_path / "a.npy")
+        assert np.array_equal(array, points()[:, 468:], equal_nan=True)
+        assert (width, height) == (0, 0)
+        array, width, height = reader.read(tmp_path / "a.pose")
+        np.testing.assert_allclose(array, points()[:, 468:], atol=1e-6)
+        assert (width, height) == (64, 48)
+        with pytest.raises(ClipError, match="42 points"):
+            reader.read(tmp_path / "hands.npy")
+        with pytest.raises(ClipError, match="nobody was found"):
+            reader.read(tmp_path / "empty.mp4")
+
+
+def test_real_pose_files_are_read(real_data):
+    points, width, height, fps = exchange.read_pose(real_data("autsl") / "signer0_sample1000.pose")
+    assert points.shape == (43, 543, 4)
+    assert (width, height, fps) == (512, 512, 30)
+    assert np.isfinite(points[:, 468:501]).all()
+    with_irises, *_ = exchange.read_pose(next(real_data("poses").glob("*.pose")))
+    assert with_irises.shape == (24, 543, 4)
+    assert np.nanmedian(with_irises[:, :468, :2]) < 1

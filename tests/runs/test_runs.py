@@ -1,0 +1,406 @@
+"""One run = one folder; the test split opens once, and only what may be published is."""
+
+import dataclasses
+import errno
+import json
+import pickle
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from signlib import paths
+from signlib.errors import DiskError, InputError, RunError
+from signlib.runs import run as runs
+from signlib.settings import config, presets
+
+TOP1 = runs.Metric("top-1", 50.0, 4, "test", "%", (15.0, 85.0), "Wilson")
+
+
+@pytest.fixture(autouse=True)
+def roots(tmp_path, monkeypatch):
+    """Runs and results below the test's own folder."""
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(paths, "results_root", lambda: tmp_path / "results")
+    return tmp_path
+
+
+def settings(**overrides):
+    return dataclasses.replace(presets.build("landmarks/small"), **overrides)
+
+
+def table():
+    return pd.DataFrame(
+        {
+            "clip": ["007", "b", "c", "NULL"],
+            "signer": ["", "s1", "s1", "02"],
+            "target": ["007", "NULL", "1e5", "ä, b"],
+            "prediction": ["7", "NULL", "1e5", 'say "a"'],
+            "score": [0.5, 0.25, 0.125, 1.0],
+        }
+    )
+
+
+def scores():
+    return (
+        np.arange(12, dtype=np.float64).reshape(4, 3),
+        ["007", "b", "c", "NULL"],
+        ["007", "NULL", "x"],
+    )
+
+
+def opened(name="one", **overrides):
+    run = runs.start("landmarks-small", name, settings(**overrides))
+    run.trained()
+    run.open_test()
+    return run
+
+
+def finished(name="one", **overrides):
+    return opened(name, **overrides).finish([TOP1], table(), scores())
+
+
+def figure():
+    from matplotlib.figure import Figure
+
+    drawn = Figure()
+    drawn.subplots().plot([0, 1])
+    return drawn
+
+
+def test_a_new_run_says_what_it_is_from_the_start(roots):
+    run = runs.start("landmarks-small", "one", settings(mode="smoke"))
+    assert run.path == roots / "runs" / "landmarks-small" / "one"
+    assert run.name == "landmarks-small/one"
+    assert (run.stage, run.finished) == ("started", False)
+    assert run.facts["smoke"] is True
+    assert runs.Run(run.path).settings == run.settings == settings(mode="smoke")
+
+
+def test_the_test_split_opens_once_and_only_after_training():
+    run = runs.start("landmarks-small", "one", settings())
+    with pytest.raises(RunError, match="stays closed until training"):
+        run.open_test()
+    assert run.stage == "started"
+    run.trained()
+    run.open_test()
+    with pytest.raises(RunError, match="has read its test split already"):
+        run.open_test()
+    # Another process that opens the same folder is refused as well.
+    with pytest.raises(RunError, match="has read its test split already"):
+        runs.Run(run.path).open_test()
+    with pytest.raises(RunError, match="was trained before"):
+        run.trained()
+    with pytest.raises(RunError, match="has read its test split already"):
+        run.finish([TOP1]).open_test()
+
+
+@pytest.mark.parametrize("stage", ["started", "trained"])
+def test_a_test_metric_of_a_closed_test_split_is_refused(stage):
+    run = runs.start("landmarks-small", "one", settings())
+    if stage == "trained":
+        run.trained()
+    with pytest.raises(RunError, match="not opened"):
+        run.finish([TOP1])
+    assert not (run.path / "metrics.json").exists()
+    assert run.stage == stage
+    run.finish([dataclasses.replace(TOP1, split="val")])
+    assert run.finished
+
+
+def test_finish_writes_every_file_of_the_contract():
+    run = opened()
+    run.note(device="cpu", precision="32", training_seconds=1.5)
+    run.finish(
+        [TOP1, runs.Metric("clips", np.float32(4), np.int64(4), "test", "clips")],
+        table(),
+        scores(),
+        {"a": figure()},
+    )
+    assert {path.name for path in run.path.iterdir()} == {
+        "settings.yaml",
+        "status.json",
+        "metrics.json",
+        "predictions.csv",
+        "scores.npz",
+        "environment.json",
+        "figures",
+    }
+    assert (run.path / "settings.yaml").read_text() == config.to_yaml(settings())
+    rows = json.loads((run.path / "metrics.json").read_text())
+    assert rows[0] == {
+        "metric": "top-1",
+        "value": 50.0,
+        "n": 4,
+        "split": "test",
+        "unit": "%",
+        "interval": [15.0, 85.0],
+        "note": "Wilson",
+    }
+    assert (rows[1]["value"], rows[1]["n"], rows[1]["interval"]) == (4.0, 4, None)
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert {"commit", "packages", "device", "wall_seconds", "peak_memory_mb"} <= set(environment)
+    assert environment["packages"]["numpy"] == np.__version__
+    assert environment["device"] == "cpu"
+    assert environment["training_seconds"] == 1.5
+    assert 0 <= environment["wall_seconds"] < 600
+    assert 10 < environment["peak_memory_mb"] < 10**5
+    assert (run.path / "figures" / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_finished_run_reads_back_what_was_written():
+    run = runs.Run(finished().path)
+    assert run.finished
+    assert run.metrics == [TOP1]
+    pd.testing.assert_frame_equal(run.predictions, table())
+    found, clips, classes = run.scores
+    np.testing.assert_array_equal(found, scores()[0])
+    assert found.dtype == np.float32
+    assert (clips, classes) == scores()[1:]
+    assert run.environment["python"]
+    assert str(TOP1) == "top-1 50.0 % [15.0, 85.0] (test, n = 4)"
+    assert str(runs.Metric("time", 3, 1, "val", "s")) == "time 3.0 s (val, n = 1)"
+
+
+@pytest.mark.parametrize("kind", [pd.Series, lambda names: np.array(names, dtype=object), tuple])
+def test_names_of_any_kind_are_stored_as_text_and_never_pickled(kind):
+    array, clips, classes = scores()
+    run = opened().finish([TOP1], None, (array, kind(clips), kind(classes)))
+    assert runs.Run(run.path).scores[1:] == (clips, classes)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        [],
+        [TOP1, dataclasses.replace(TOP1, metric="top-5", value=float("nan"))],
+        [dataclasses.replace(TOP1, metric="top-5", value=float("inf"))],
+        [dataclasses.replace(TOP1, metric="top-5", interval=(float("nan"), 1.0))],
+    ],
+    ids=["none", "nan", "inf", "nan interval"],
+)
+def test_a_metric_without_a_value_is_refused_and_nothing_written(broken):
+    run = opened()
+    before = {path.name: path.read_bytes() for path in run.path.iterdir()}
+    with pytest.raises(RunError, match=r"has no value; nothing was written") as refused:
+        run.finish(broken, table(), scores())
+    assert ("top-5" if broken else "none given") in str(refused.value)
+    assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before
+    assert not run.finished
+
+
+def test_scores_that_do_not_fit_and_a_figure_with_a_path_are_refused_before_writing():
+    run = opened()
+    before = sorted(path.name for path in run.path.iterdir())
+    array, clips, classes = scores()
+    with pytest.raises(RunError, match=r"\(4, 3\) do not fit 3 clips and 3 classes"):
+        run.finish([TOP1], table(), (array, clips[:3], classes))
+    with pytest.raises(InputError, match=r"figure '\.\./a'"):
+        run.finish([TOP1], table(), scores(), {"../a": figure()})
+    assert sorted(path.name for path in run.path.iterdir()) == before
+
+
+def test_a_finished_run_stays_as_it_is():
+    run = finished()
+    before = {path.name: path.read_bytes() for path in run.path.iterdir()}
+    with pytest.raises(RunError, match="is finished"):
+        run.finish([TOP1])
+    again = runs.start("landmarks-small", "one", settings())
+    assert again.finished
+    assert again.metrics == [TOP1]
+    assert runs.start("landmarks-small", "one", settings(), resume=True).finished
+    assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before
+
+
+def test_a_name_taken_by_other_settings_is_refused_with_key_and_values():
+    finished()
+    with pytest.raises(RunError, match="seed=0, not 3") as refused:
+        runs.start("landmarks-small", "one", settings(seed=3), resume=True)
+    assert "--run-name" in str(refused.value)
+
+
+def test_an_unfinished_run_asks_for_resume():
+    run = runs.start("landmarks-small", "one", settings())
+    run.note(epochs=2)
+    with pytest.raises(RunError, match=r"unfinished \(started\); add --resume"):
+        runs.start("landmarks-small", "one", settings())
+    assert runs.start("landmarks-small", "one", settings(), resume=True).facts["epochs"] == 2
+
+
+def test_results_of_an_unfinished_run_cannot_be_read():
+    run = opened()
+    for name in ("metrics", "predictions", "scores"):
+        with pytest.raises(RunError, match="not finished"):
+            getattr(run, name)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "name"),
+    [("../out", "one"), ("landmarks", ".."), ("landmarks", "a/b"), ("", "a")],
+)
+def test_a_run_cannot_be_made_elsewhere(roots, experiment, name):
+    with pytest.raises(InputError, match="not a plain name"):
+        runs.start(experiment, name, settings())
+    assert not (roots / "runs").exists()
+
+
+def test_a_folder_without_a_run_and_a_damaged_one_are_named(roots):
+    with pytest.raises(RunError, match=re.escape(str(roots))):
+        runs.Run(roots)
+    run = runs.start("landmarks-small", "one", settings())
+    for damage in ("{", "{}", '{"stage": "almost"}', "[]"):
+        (run.path / "status.json").write_text(damage)
+        with pytest.raises(RunError, match=r"status\.json is missing or damaged"):
+            runs.Run(run.path)
+    (run.path / "status.json").unlink()
+    with pytest.raises(RunError, match=r"status\.json is missing or damaged"):
+        runs.Run(run.path)
+
+
+class Bomb:
+    """Unpickling it makes a file."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return open, (str(self.target), "w")
+
+
+@pytest.mark.parametrize("as_archive", [True, False])
+def test_a_pickle_in_place_of_the_scores_is_never_loaded(roots, as_archive):
+    run, target = finished(), roots / "exploded"
+    if as_archive:
+        objects = np.array([Bomb(target)], dtype=object)
+        np.savez(run.path / "scores.npz", scores=objects, clips=objects, classes=objects)
+    else:
+        (run.path / "scores.npz").write_bytes(pickle.dumps(Bomb(target)))
+    with pytest.raises(RunError, match=r"scores\.npz cannot be read"):
+        _ = run.scores
+    assert not target.exists()
+    pickle.loads(pickle.dumps(Bomb(target))).close()
+    assert target.exists()  # the bomb is a real one
+
+
+def test_a_full_run_of_an_open_corpus_is_published_with_predictions(roots):
+    run = opened()
+    run.finish([TOP1], table(), scores(), {"a": figure()})
+    target = runs.publish(run, restricted=False)
+    assert target == roots / "results" / "landmarks-small" / "one"
+    assert {path.name for path in target.iterdir()} == {
+        "settings.yaml",
+        "status.json",
+        "metrics.json",
+        "predictions.csv",
+        "environment.json",
+        "figures",
+    }
+    (published,) = runs.published()
+    assert (published.name, published.metrics) == (run.name, run.metrics)
+    pd.testing.assert_frame_equal(published.predictions, table())
+    with pytest.raises(RunError, match=r"has no scores\.npz"):
+        _ = published.scores
+
+
+def test_of_a_restricted_corpus_nothing_of_a_single_clip_is_published(roots):
+    target = runs.publish(finished(), restricted=True)
+    assert not [
+        path for path in target.rglob("*") if path.name in ("predictions.csv", "scores.npz")
+    ]
+    everything = "".join(path.read_text() for path in target.rglob("*") if path.is_file())
+    assert "1e5" in table().to_csv()
+    assert "1e5" not in everything
+    (published,) = runs.published()
+    assert published.metrics == [TOP1]
+    with pytest.raises(RunError, match="its corpus is restricted"):
+        _ = published.predictions
+
+
+def test_publishing_again_replaces_the_folder_whole(roots):
+    run = finished()
+    runs.publish(run, restricted=False)
+    target = runs.publish(run, restricted=True)
+    assert not (target / "predictions.csv").exists()
+    assert [path.name for path in target.parent.iterdir()] == ["one"]
+
+
+def test_smoke_and_unfinished_runs_cannot_be_published(roots):
+    with pytest.raises(RunError, match="is a smoke run"):
+        runs.publish(finished("smoke", mode="smoke"), restricted=False)
+    with pytest.raises(RunError, match="not finished"):
+        runs.publish(opened("open"), restricted=False)
+    assert not (roots / "results").exists()
+
+
+def test_the_rest_of_a_killed_publish_is_no_run(roots):
+    target = runs.publish(finished(), restricted=True)
+    target.rename(target.with_name(".one.4711"))
+    assert runs.published() == []
+
+
+def test_a_publish_on_a_full_disk_leaves_nothing_and_sweeps_what_a_killed_one_left(
+    roots, monkeypatch
+):
+    run = opened()
+    run.finish([TOP1], table(), scores(), {"a": figure()})
+    target = runs.publish(run, restricted=True)
+    target.rename(target.with_name(".one.4711"))
+    other = target.with_name(".one.more.4711")
+    other.mkdir()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copy2", full)
+        with pytest.raises(DiskError, match=r"results.*one: the disk is full.*make room"):
+            runs.publish(run, restricted=False)
+    assert list(target.parent.iterdir()) == [other]
+    assert runs.publish(run, restricted=False) == target
+
+
+def test_damaged_settings_and_metrics_are_named(roots):
+    run = finished()
+    for text in ("[", '[{"metric": "top-1"}]', "{}"):
+        (run.path / "metrics.json").write_text(text)
+        with pytest.raises(RunError, match=r"one: metrics\.json is missing or damaged"):
+            runs.publish(run, restricted=True)
+    (run.path / "settings.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match=r"one: settings\.yaml cannot be read"):
+        runs.Run(run.path)
+
+
+def test_the_commit_is_told_apart_from_a_changed_tree(roots, monkeypatch):
+    import subprocess
+
+    def git(*words):
+        subprocess.run(
+            ["git", "-C", roots, "-c", "user.name=n", "-c", "user.email=e", *words],
+            check=True,
+            capture_output=True,
+        )
+
+    monkeypatch.setattr(paths, "REPOSITORY", roots)
+    assert runs.commit() == ""
+    git("init")
+    (roots / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-m", "a")
+    clean = runs.commit()
+    assert re.fullmatch(r"[0-9a-f]{10}", clean)
+    (roots / "a").write_text("2")
+    assert runs.commit() == clean + "+"
+
+
+def test_a_run_killed_while_testing_can_be_finished():
+    run = opened()
+    again = runs.Run(run.path)
+    again.open_test(after_crash=True)
+    assert again.finish([TOP1], table(), scores()).finished
+    with pytest.raises(RunError, match="has read its test split already"):
+        again.open_test(after_crash=True)
+    fresh = runs.start("landmarks-small", "two", settings())
+    with pytest.raises(RunError, match="stays closed until training"):
+        fresh.open_test(after_crash=True)

@@ -1,0 +1,163 @@
+"""Runs on readable features: pre-training, a classifier that starts from it, what is refused,
+predictions.
+"""
+
+import numpy as np
+import pytest
+
+from signlib.data.manifest import complete
+from signlib.data.skeletons import MEDIAPIPE_543
+from signlib.data.vocabulary import Vocabulary
+from signlib.errors import ClipError, ManifestError, RunError, SettingsError
+from signlib.experiments.experiment import train
+from signlib.experiments.extraction import extract_phonology
+from signlib.experiments.prediction import load_recogniser
+from signlib.settings import presets
+from signlib.stores.store import Extraction
+from signlib.stores.writer import StoreWriter
+from signlib.synthesis.clips import GeneratedCorpus
+from signlib.tasks.phonology import PhonologyRecognition, features_of
+
+SMALL = [
+    "data.glosses=3",
+    "data.signers=4",
+    "data.repetitions=1",
+    "training.epochs=2",
+    "phonology.width=8",
+]
+BOOKS = "phonology.codebooks=[4,4,4,4,4]"
+
+
+def settings(variant, *more):
+    return presets.build(f"phonology/{variant}", "smoke", 0, [*SMALL, *more])
+
+
+@pytest.fixture
+def first(tmp_path, monkeypatch):
+    """A run of pre-training."""
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
+    return train(settings("pretraining", BOOKS, "phonology.projection=16"), "first", quiet=True)
+
+
+def test_pretraining_then_a_classifier_that_starts_from_it(first):
+    rows = (first.path / "history.csv").read_text(encoding="utf-8").splitlines()
+    assert "contrast_chance" in rows[0]
+    assert "codes_chance" in rows[0]
+    notes = next(metric.note for metric in first.metrics if metric.metric == "top-1")
+    assert "nearest training clip" in notes
+    run = train(settings("ctc"), "second", quiet=True, init_from=first)
+    assert run.finished
+    assert run.facts["init_from"] == first.name
+    with pytest.raises(
+        RunError, match=r"phonology width=8, layers=1, .*, this model one of width=6, layers=1"
+    ):
+        train(settings("ctc", "phonology.width=6"), "other", quiet=True, init_from=first)
+    with pytest.raises(
+        RunError, match=r"form=corrected, scale=True, this model one of .*form=seed"
+    ):
+        train(settings("ctc", "phonology.form=seed"), "other", quiet=True, init_from=first)
+    recogniser = load_recogniser(run)
+    source = PhonologyRecognition(run.settings).source
+    shares, prepared = recogniser.recognise(source, source.labelled["clip"].tolist()[:3])
+    assert shares.shape == (3, 3)
+    assert shares.sum(1) == pytest.approx(1, abs=1e-4)
+    assert not prepared.unusable
+    with pytest.raises(RunError, match="names no gloss"):
+        load_recogniser(first)
+
+
+def test_clips_that_nobody_labelled_pretrain_an_encoder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
+    world = GeneratedCorpus(3, 4, 1)
+    films = world.manifest[["clip"]].assign(
+        file="", signer=["me"] * 6 + ["you"] * 6
+    )  # not even a column of glosses
+    made = Extraction("holistic", "1", (543, 4), skeleton="mediapipe-543")
+    with StoreWriter(tmp_path / "films", made, complete(films)) as writer:
+        for clip in films["clip"]:
+            writer.add(clip, world.clip(clip), width=1, height=1, fps=25.0)
+        writer.finish()
+    store = [
+        "data.corpus=store",
+        f"data.root='{tmp_path / 'films'}'",
+        "data.split=folds",
+        "data.folds=2",
+    ]
+    run = train(
+        settings("pretraining", BOOKS, "phonology.projection=16", *store), "films", quiet=True
+    )
+    assert {metric.metric for metric in run.metrics} == {"top-1", "top-1 by signer", "top-5"}
+    assert "which clip the nearest other view is of" in run.metrics[0].note
+    table = run.predictions
+    assert table["target"].tolist() == table["clip"].tolist()
+    assert set(table["prediction"]) <= set(table["clip"])
+    assert run.scores[0].shape == (6, 6)
+    assert train(settings("ctc"), "after", quiet=True, init_from=run).facts["init_from"] == run.name
+    with pytest.raises(ManifestError, match="has no gloss"):
+        train(settings("ctc", *store), "cannot", quiet=True)
+
+
+def test_the_seeds_form_trains(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
+    run = train(
+        settings("pretraining-seed", BOOKS, "phonology.projection=16", "phonology.layers=1"),
+        quiet=True,
+    )
+    assert "codes_chance" not in (run.path / "history.csv").read_text(encoding="utf-8")
+
+
+def test_features_are_led_by_one_hand_and_scaled():
+    world = GeneratedCorpus(3, 3, 1, hardness=0.0)
+    asked = settings("ctc")
+    clip = world.clip(world.manifest["clip"][0])
+    swapped = clip.copy()
+    swapped[:, list(range(len(MEDIAPIPE_543)))] = clip[:, list(MEDIAPIPE_543.mirror)]
+    swapped[..., 0] = 1 - swapped[..., 0]
+    found, other = (features_of(points, MEDIAPIPE_543, asked) for points in (clip, swapped))
+    np.testing.assert_allclose(found[:, :31], other[:, :31], atol=2e-2)
+    clip[:, 501:] = np.nan
+    with pytest.raises(ClipError, match="no hand was seen"):
+        features_of(clip, MEDIAPIPE_543, asked)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "training.label_smoothing=0.1",
+            "label_smoothing=0.1 does not go with phonology.network=ctc",
+        ),
+        ("training.mirror_at_test=true", "mirror_at_test=True does not go"),
+        ("phonology.codebooks=[4,4]", "give five whole numbers"),
+        ("gcn.variant=nano", "a network of its own"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(override, message):
+    with pytest.raises(SettingsError, match=message):
+        settings("ctc", override)
+
+
+def test_stores_of_features_are_read_in_their_own_form(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
+    world = GeneratedCorpus(3, 3, 1, hardness=0.0)
+    made = Extraction("holistic", "1", (543, 4), skeleton="mediapipe-543")
+    with StoreWriter(tmp_path / "landmarks", made, world.manifest) as writer:
+        for clip in world.manifest["clip"]:
+            writer.add(clip, world.clip(clip), width=1, height=1, fps=25.0)
+        writer.finish()
+    extract_phonology(tmp_path / "landmarks", tmp_path / "features")
+    overrides = (
+        "data.corpus=store",
+        f"data.root={tmp_path / 'features'}",
+        "features.dominant=false",
+    )
+    bench = PhonologyRecognition(settings("ctc", *overrides))
+    rows = bench.table.iloc[:2]
+    data = bench.prepare(rows, Vocabulary.from_glosses(bench.table["gloss"]))
+    plain = settings("ctc", "features.dominant=false", "features.longest_gap=0")
+    expected = features_of(world.clip(rows["clip"].iloc[0]), MEDIAPIPE_543, plain)
+    np.testing.assert_allclose(data.data[0][0], expected, atol=1e-5)
+    with pytest.raises(SettingsError, match="made with form=corrected"):
+        PhonologyRecognition(settings("ctc", *overrides, "phonology.form=seed")).prepare(
+            rows, Vocabulary.from_glosses(bench.table["gloss"])
+        )
