@@ -29,9 +29,8 @@ from signlib.tasks.frozen import feature_size
 from signlib.tasks.phonology import PhonologyRecognition
 from signlib.tasks.recognition import Recognition, build_model, open_recognition
 from signlib.tasks.sentences import SentenceRecognition
-from signlib.training import classification as tasks
 from signlib.training import fit
-from signlib.training.classification import score
+from signlib.training.classification import ClassificationFitting, class_weights, score
 from signlib.training.optim import decay_lists
 
 DECAY = "weight_decay.json"
@@ -141,7 +140,7 @@ def _fit(
     val = bench.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
     weights = None
     if settings.training.class_weights:
-        weights = tasks.class_weights(
+        weights = class_weights(
             torch.from_numpy(np.bincount(train.data.targets, minlength=len(vocabulary)))
         )
     write_json(run.path / DECAY, dict(zip(("decay", "no decay"), decay_lists(model), strict=True)))
@@ -150,7 +149,7 @@ def _fit(
     elif isinstance(bench, PhonologyRecognition):
         task = bench.task(model, train.data, weights)
     else:
-        task = tasks.ClassificationTask(model, settings, bench.augment, weights, teacher)
+        task = ClassificationFitting(model, settings, bench.augment, weights, teacher)
     fitted = fit.fit(
         task, train.data, val.data if val and val.clips else None, settings, run.path, resume, quiet
     )

@@ -21,12 +21,12 @@ from signlib.models.pretext import PretextNetwork
 from signlib.settings.config import Settings
 from signlib.stores.store import ClipSource, FeatureStore
 from signlib.training.batches import Clips, Prepared, left_leads
-from signlib.training.classification import ClassificationTask
+from signlib.training.classification import ClassificationFitting
 from signlib.training.phonology import (
     SCALES,
     PhonologyDataset,
-    PretextTask,
-    ReaderTask,
+    PretextFitting,
+    ReaderFitting,
     Views,
     embeddings,
     fit_codebooks,
@@ -150,14 +150,14 @@ class PhonologyRecognition:
 
     def task(
         self, model: nn.Module, train: PhonologyDataset, weights: Tensor | None
-    ) -> ClassificationTask:
+    ) -> ClassificationFitting:
         """What fits the model; codebooks are fitted to the training clips first."""
         if isinstance(model, GlossReader):
-            return ReaderTask(model, self.settings, self.augment, weights)
+            return ReaderFitting(model, self.settings, self.augment, weights)
         chance = None
         if model.form == "codes":
             chance = fit_codebooks(model.quantiser, train.items, self.settings.seed)
-        return PretextTask(model, self.settings, self.augment, chance)
+        return PretextFitting(model, self.settings, self.augment, chance)
 
     def probe(
         self,

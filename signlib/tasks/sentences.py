@@ -40,7 +40,7 @@ from signlib.settings.config import DataSettings, SentenceSettings, Settings
 from signlib.stores.store import ClipSource
 from signlib.training.augment import Augment
 from signlib.training.batches import Clips, left_leads, prepare
-from signlib.training.sentence_fitting import SentenceTask
+from signlib.training.sentence_fitting import SentenceFitting
 from signlib.training.sentences import Sentence, SentenceAugment, SentenceDataset, landmark_sentence
 
 PARTS = {"pose": ("pose",), "hands": ("left_hand", "right_hand"), "face": ("face",)}
@@ -79,9 +79,9 @@ class SentenceRecognition:
             self.settings, self.skeleton, classes, known if len(known) == classes else None
         )
 
-    def task(self, model: nn.Module, taught_by: nn.Module | None) -> SentenceTask:
+    def task(self, model: nn.Module, taught_by: nn.Module | None) -> SentenceFitting:
         """What training does with a batch."""
-        return SentenceTask(model, self.settings, self.augment, taught_by)
+        return SentenceFitting(model, self.settings, self.augment, taught_by)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False

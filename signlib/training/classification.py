@@ -21,7 +21,7 @@ from signlib.training.losses import distilled
 from signlib.training.optim import Average, make_optimizer, parameter_groups, schedule_of
 
 
-class ClassificationTask(lightning.LightningModule):
+class ClassificationFitting(lightning.LightningModule):
     """Fits a model to the glosses of clips.
 
     Args:

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from signlib.errors import RunError
 from signlib.files import disk_error
 from signlib.settings.config import Settings, TrainingSettings
-from signlib.training.classification import ClassificationTask
+from signlib.training.classification import ClassificationFitting
 from signlib.training.devices import (
     accumulation,
     choose_device,
@@ -124,7 +124,7 @@ class EpochEnd(Checkpoint):
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         self.bar.update(trainer.global_step - self.bar.n)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: ClassificationTask) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: ClassificationFitting) -> None:
         _check_finite(task, self.path.parent)
         row = task.history[-1]
         self.bar.set_postfix(
@@ -165,7 +165,7 @@ class EpochEnd(Checkpoint):
 
 
 def fit(
-    task: ClassificationTask,
+    task: ClassificationFitting,
     train: Dataset,
     validation: Dataset | None,
     settings: Settings,
@@ -200,7 +200,7 @@ def fit(
 
 
 def _fit(
-    task: ClassificationTask,
+    task: ClassificationFitting,
     train: Dataset,
     validation: Dataset | None,
     settings: Settings,
@@ -344,7 +344,7 @@ def _loader(
     )
 
 
-def _check_finite(task: ClassificationTask, folder: Path) -> None:
+def _check_finite(task: ClassificationFitting, folder: Path) -> None:
     loss = task.history[-1]["loss"]
     if not math.isfinite(loss):
         raise RunError(

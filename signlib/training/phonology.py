@@ -26,7 +26,7 @@ from signlib.models.pretext import (
 )
 from signlib.settings.config import Settings
 from signlib.training.batches import Batch
-from signlib.training.classification import ClassificationTask
+from signlib.training.classification import ClassificationFitting
 
 SCALES = np.concatenate(
     [
@@ -145,7 +145,7 @@ class Views:
         return view(batch, self.settings.crop, self.settings.speed, self.settings.noise)
 
 
-class ReaderTask(ClassificationTask):
+class ReaderFitting(ClassificationFitting):
     """Fits a `GlossReader`: the loss is CTC's of the one gloss, with what the blank costs beside
     it.
 
@@ -172,12 +172,12 @@ class ReaderTask(ClassificationTask):
         return loss
 
 
-class PretextTask(ClassificationTask):
+class PretextFitting(ClassificationFitting):
     """Fits a `PretextNetwork`; no gloss is looked at. Beside each loss stands what knowing nothing
     would cost.
 
     Args:
-        model, settings, augment: as of `ClassificationTask`.
+        model, settings, augment: as of `ClassificationFitting`.
         code_chance: nats that the codes' frequencies alone leave open; None in seed 002's form,
             whose quantiser predicts nothing.
     """

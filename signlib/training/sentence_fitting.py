@@ -15,13 +15,13 @@ from signlib.errors import RunError
 from signlib.evaluation.wer import word_errors
 from signlib.settings.config import SentenceSettings, Settings
 from signlib.training.batches import Batch
-from signlib.training.classification import ClassificationTask
+from signlib.training.classification import ClassificationFitting
 from signlib.training.ctc_losses import SentenceLoss, blank_bonus, frame_distillation
 from signlib.training.optim import make_optimizer, parameter_groups
 from signlib.training.sentences import cut_signs
 
 
-class SentenceTask(ClassificationTask):
+class SentenceFitting(ClassificationFitting):
     """Fits a `SentenceModel` to sentences of glosses.
 
     Args:

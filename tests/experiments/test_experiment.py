@@ -18,7 +18,7 @@ from signlib.settings import presets
 from signlib.tasks import recognition
 from signlib.tasks.recognition import build_model
 from signlib.training import fit as fitting
-from signlib.training.classification import ClassificationTask
+from signlib.training.classification import ClassificationFitting
 
 TINY = [
     "data.glosses=3",
@@ -215,13 +215,13 @@ def test_without_validation_the_last_epoch_counts_and_the_note_says_so():
 
 def test_unbalanced_classes_are_weighted(monkeypatch):
     seen = []
-    start = ClassificationTask.__init__
+    start = ClassificationFitting.__init__
 
     def note(self, model, given, augment, weights=None, *rest):
         seen.append(weights)
         start(self, model, given, augment, weights, *rest)
 
-    monkeypatch.setattr(ClassificationTask, "__init__", note)
+    monkeypatch.setattr(ClassificationFitting, "__init__", note)
     source = corpora.load_corpus(settings().data)
     table = source.labelled
     first = table["gloss"].iloc[0]

@@ -19,7 +19,7 @@ from signlib.settings import config
 from signlib.training import devices
 from signlib.training.augment import Augment
 from signlib.training.batches import ClipDataset
-from signlib.training.classification import ClassificationTask
+from signlib.training.classification import ClassificationFitting
 from signlib.training.fit import CHECKPOINT, Fitted, fit
 from signlib.training.order import DealtBatches, ShuffledByEpoch
 
@@ -89,13 +89,13 @@ def run(folder: Path, count: int, model: nn.Module | None = None, resume: bool =
     """
     settings = config.build(STILL, {"training.devices": count}, more)
     augment = Augment(settings.augment, range(JOINTS), (), 2)
-    task = ClassificationTask(model or Little(), settings, augment, torch.tensor([0.5, 1.0, 2.0]))
+    task = ClassificationFitting(model or Little(), settings, augment, torch.tensor([0.5, 1.0, 2.0]))
     folder.mkdir(exist_ok=True)
     return task, fit(task, dataset(18), dataset(9, seed=1), settings, folder, resume, quiet=True)
 
 
 def assert_same(
-    one: tuple[ClassificationTask, Fitted], two: tuple[ClassificationTask, Fitted], **tolerance
+    one: tuple[ClassificationFitting, Fitted], two: tuple[ClassificationFitting, Fitted], **tolerance
 ) -> None:
     ours, theirs = one[0].model.state_dict(), two[0].model.state_dict()
     for name, value in theirs.items():

@@ -16,7 +16,7 @@ from signlib.settings import config
 from signlib.training import fit as fitting
 from signlib.training.augment import Augment
 from signlib.training.batches import ClipDataset, collate, resample
-from signlib.training.classification import ClassificationTask
+from signlib.training.classification import ClassificationFitting
 from signlib.training.fit import (
     CHECKPOINT,
     Fitted,
@@ -60,14 +60,14 @@ def dataset(size: int = 13, seed: int = 0) -> ClipDataset:
     return ClipDataset(clips, targets)
 
 
-def new_task(settings: config.Settings, model: nn.Module | None = None) -> ClassificationTask:
+def new_task(settings: config.Settings, model: nn.Module | None = None) -> ClassificationFitting:
     torch.manual_seed(settings.seed)
     if model is None:
         model = landmark_classifier(
             settings.model, JOINTS, 2, HANDS, settings.features.frames, CLASSES
         )
     augment = Augment(settings.augment, range(JOINTS), HANDS, settings.features.coordinates)
-    return ClassificationTask(model, settings, augment)
+    return ClassificationFitting(model, settings, augment)
 
 
 def run(folder: Path, validated: bool = False, resume: bool = False, task=None, **differences):
@@ -87,7 +87,7 @@ def run(folder: Path, validated: bool = False, resume: bool = False, task=None, 
 
 
 def assert_same_result(
-    one: tuple[ClassificationTask, Fitted], two: tuple[ClassificationTask, Fitted]
+    one: tuple[ClassificationFitting, Fitted], two: tuple[ClassificationFitting, Fitted]
 ) -> None:
     ours, theirs = one[0].model.state_dict(), two[0].model.state_dict()
     assert ours.keys() == theirs.keys()
@@ -142,7 +142,7 @@ def test_resumed_after_each_time_budget_is_uninterrupted_bit_for_bit(way, tmp_pa
 def test_killed_in_the_middle_of_an_epoch_and_resumed_is_uninterrupted(way, tmp_path, monkeypatch):
     validated, differences = WAYS[way]
     whole = run(tmp_path / "whole", validated, **differences)
-    step, calls = ClassificationTask.training_step, []
+    step, calls = ClassificationFitting.training_step, []
 
     def killed(self, batch, index):
         calls.append(index)
@@ -150,7 +150,7 @@ def test_killed_in_the_middle_of_an_epoch_and_resumed_is_uninterrupted(way, tmp_
             raise MemoryError("killed")
         return step(self, batch, index)
 
-    monkeypatch.setattr(ClassificationTask, "training_step", killed)
+    monkeypatch.setattr(ClassificationFitting, "training_step", killed)
     with pytest.raises(MemoryError, match="killed"):
         run(tmp_path / "killed", validated, **differences)
     monkeypatch.undo()
@@ -386,7 +386,7 @@ def test_a_time_budget_that_is_long_enough_changes_nothing(tmp_path):
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypatch):
-    step = ClassificationTask.training_step
+    step = ClassificationFitting.training_step
 
     def poisoned(self, batch, index):
         return step(self, batch, index) * (poison if self.current_epoch == 1 else 1.0)
@@ -396,7 +396,7 @@ def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypa
         self._losses[-1] = loss.detach()
         return loss
 
-    monkeypatch.setattr(ClassificationTask, "training_step", note)
+    monkeypatch.setattr(ClassificationFitting, "training_step", note)
     with pytest.raises(
         RunError, match=r"the loss became (nan|inf) in epoch 2; lower training\.learning_rate"
     ):

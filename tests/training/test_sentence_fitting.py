@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from signlib.settings import presets
-from signlib.training.sentence_fitting import SentenceTask, distils, phase_factor
+from signlib.training.sentence_fitting import SentenceFitting, distils, phase_factor
 
 
 def settings(*overrides: str):
@@ -52,8 +52,8 @@ class Says(nn.Module):
         )
 
 
-def task(scores, counts: bool, *overrides: str) -> SentenceTask:
-    made = SentenceTask(Says(scores), settings(*overrides), lambda batch: batch)
+def task(scores, counts: bool, *overrides: str) -> SentenceFitting:
+    made = SentenceFitting(Says(scores), settings(*overrides), lambda batch: batch)
     sampler = SimpleNamespace(counts=lambda index: counts)
     made._trainer = SimpleNamespace(
         estimated_stepping_batches=10,
