@@ -1,55 +1,207 @@
-"""Settings of the classifier on frozen visual features."""
+"""The classifier on frozen visual features (source 004): settings and presets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from signlib.errors import SettingsError
+from signlib.settings.base import Preset, Settings, refuse_uneven
+from signlib.settings.fields import choice, name, number, section, some_of
+from signlib.settings.landmarks import ModelSettings, check_encoder
+
+INPUTS = ("visual", "landmarks")
 
 
 @dataclass
 class FrozenSettings:
-    """The classifier on frozen visual features (seed 004).
+    """The classifier on frozen visual features, landmarks or both."""
 
-    Attributes:
-        fusion: concat, attention (over a single key, as the seed has it), attention-over-time or
-            gated; "" = no such classifier.
-        inputs: `visual`, `landmarks` or both.
-        landmarks: their branch: `seed`, or `encoder`: the one that the settings `model` describe.
-        store: features that `extract --extractor frozen` made; how many numbers a frame has is read
-            there.
-        tower: of generated clips, without a store: the encoder whose features are made below the
-            folder of runs; `random` = a tiny one with random weights.
-        frames: of a clip, for features that are made so.
-        width, heads: of both branches and the fusion.
-        layers, intermediate: of the landmarks' transformer.
-        positions: longest clip in frames.
-        dropout: everywhere.
-    """
+    fusion: str = choice(
+        "concat",
+        "how both are put together; attention is over a single key, as the source has it",
+        "concat",
+        "attention",
+        "attention-over-time",
+        "gated",
+    )
+    inputs: list[str] = some_of(INPUTS, "visual, landmarks or both", *INPUTS)
+    landmarks: str = choice(
+        "original",
+        "branch of the landmarks: original, or encoder: the one that `model` describes",
+        "original",
+        "encoder",
+    )
+    store: str = name(
+        "",
+        "features that `extract --extractor frozen` made; how many numbers a frame has is read "
+        "there",
+    )
+    tower: str = name(
+        "",
+        "of generated clips, without a store: the encoder whose features are made below the "
+        "folder of runs; random = a tiny one with random weights",
+    )
+    frames: int = number(16, "of a clip, for features that are made so", 1, 1024)
+    width: int = number(256, "of both branches and the fusion", 1, 10**5)
+    heads: int = number(4, "of both branches and the fusion", 1, 1000)
+    layers: int = number(2, "of the landmarks' transformer", 1, 1000)
+    intermediate: int = number(1024, "of the landmarks' transformer", 1, 10**6)
+    positions: int = number(64, "longest clip in frames", 1, 10**5)
+    dropout: float = number(0.3, "everywhere", 0, 0.95)
 
-    fusion: str = ""
-    inputs: list[str] = field(default_factory=lambda: ["visual", "landmarks"])
-    landmarks: str = "seed"
-    store: str = ""
-    tower: str = ""
-    frames: int = 16
-    width: int = 256
-    heads: int = 4
-    layers: int = 2
-    intermediate: int = 1024
-    positions: int = 64
-    dropout: float = 0.3
+
+@dataclass
+class FrozenExperiment(Settings):
+    """Signs from frozen visual features, landmarks or both."""
+
+    task: str = name("frozen", "the family of models")
+    model: ModelSettings = section(ModelSettings, "the encoder of frozen.landmarks=encoder")
+    frozen: FrozenSettings = section(FrozenSettings, "the classifier")
+
+    def check(self) -> None:
+        """Refuse values that do not go together."""
+        super().check()
+        check_encoder(self, self.model)
+        refuse_uneven(self.frozen, "frozen")
+        positions = self.frozen.positions
+        if "landmarks" in self.frozen.inputs and not 1 <= self.features.frames <= positions:
+            raise SettingsError(
+                f"features.frames={self.features.frames} must lie within 1..{positions} "
+                "(frozen.positions)"
+            )
+        if "visual" not in self.frozen.inputs:
+            return
+        changes = {
+            "features.dominant": self.features.dominant,
+            "augment.mirror": self.augment.mirror,
+            "augment.mixup": self.augment.mixup,
+            "training.mirror_at_test": self.training.mirror_at_test,
+        }
+        for key, value in changes.items():
+            if value:
+                raise SettingsError(
+                    f"{key}={value} changes landmarks, but not what a frozen encoder saw; "
+                    "switch it off"
+                )
 
 
-FROZEN_INPUTS = ("visual", "landmarks")
-
-FROZEN_CHOICES = {
-    "frozen.landmarks": ("seed", "encoder"),
-    "frozen.fusion": ("", "concat", "attention", "attention-over-time", "gated"),
+_FROZEN = {
+    "data.corpus": "wlasl",
+    "frozen.fusion": "concat",
+    "features.joints": "54",
+    "features.dominant": False,
+    "features.frames": 16,
+    "augment.mirror": 0.0,
+    "training.epochs": 50,
+    "training.batch_size": 32,
+    "training.weight_decay": 0.01,
+    "training.warmup": 0.0,
+    "training.min_lr": 1e-6,
+    "training.label_smoothing": 0.0,
+    "training.average": 0.0,
+    "training.threads": 1,
+    "training.mirror_at_test": False,
+}
+_UNCHANGED = {
+    f"augment.{name}": 0.0
+    for name in (
+        "yaw",
+        "pitch",
+        "roll",
+        "scale",
+        "shear",
+        "hand_yaw",
+        "hand_pitch",
+        "hand_roll",
+        "hand_scale",
+        "finger",
+        "joint",
+        "shift",
+        "jitter",
+        "warp",
+        "crop",
+        "drop_hand",
+        "drop_second",
+    )
+}
+_FROZEN_SMOKE = {
+    "data.glosses": 6,
+    "frozen.tower": "random",
+    "frozen.frames": 8,
+    "frozen.width": 64,
+    "frozen.intermediate": 128,
 }
 
-FROZEN_RANGES = {
-    "frozen.frames": (1, 1024),
-    "frozen.width": (1, 10**5),
-    "frozen.heads": (1, 1000),
-    "frozen.layers": (1, 1000),
-    "frozen.intermediate": (1, 10**6),
-    "frozen.positions": (1, 10**5),
-    "frozen.dropout": (0, 0.95),
+PRESETS: dict[str, Preset] = {
+    "wlasl/concat": Preset(
+        (
+            "source 004: frozen features and landmarks side by side; landmarks normalised and varied,"
+            " official split"
+        ),
+        _FROZEN,
+        _FROZEN_SMOKE,
+        "",
+    ),
+    "wlasl/attention": Preset(
+        "source 004's attention over a single key: a linear map, kept to compare",
+        {"frozen.fusion": "attention"},
+        {},
+        "wlasl/concat",
+    ),
+    "wlasl/attention-over-time": Preset(
+        "each stream attends to the moments of the other one",
+        {"frozen.fusion": "attention-over-time"},
+        {},
+        "wlasl/concat",
+    ),
+    "wlasl/gated": Preset(
+        "source 004: a gate chooses between features and landmarks",
+        {"frozen.fusion": "gated"},
+        {},
+        "wlasl/concat",
+    ),
+    "wlasl/original": Preset(
+        "source 004 as it is: concat on raw coordinates, nothing varied; but the official split",
+        {"features.normalise": False, **_UNCHANGED},
+        {},
+        "wlasl/concat",
+    ),
+    "wlasl/encoder": Preset(
+        (
+            "frozen features beside our landmark encoder: hands about their wrists, velocities,"
+            " convolutions, CLS token"
+        ),
+        {"frozen.landmarks": "encoder", "features.joints": "body", "features.frames": 32},
+        {},
+        "wlasl/concat",
+    ),
+    "wlasl-50/landmark-branch": Preset(
+        "source 004's landmark branch alone on 50 ASL glosses, four folds",
+        {
+            "data.corpus": "wlasl-50",
+            "data.split": "folds",
+            "data.folds": 4,
+            "features.joints": "body",
+            "features.dominant": True,
+            "frozen.inputs": ["landmarks"],
+            "augment.mirror": 0.5,
+            "training.epochs": 60,
+            "training.weight_decay": 0.05,
+            "training.warmup": 0.1,
+            "training.label_smoothing": 0.1,
+            "training.average": 0.99,
+            "training.mirror_at_test": True,
+        },
+        {},
+        "wlasl/concat",
+    ),
+    "wlasl-50/landmark-encoder": Preset(
+        "the same with our landmark encoder in the branch's place",
+        {
+            "frozen.landmarks": "encoder",
+            "features.frames": 32,
+            "training.learning_rate": 2e-3,
+            "training.batch_size": 64,
+        },
+        {},
+        "wlasl-50/landmark-branch",
+    ),
 }

@@ -1,75 +1,172 @@
-"""Settings of graph networks on whole bodies."""
+"""Actions of whole bodies by graph networks (source 003): settings and presets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from signlib.settings.base import Preset, Settings
+from signlib.settings.fields import choice, name, number, section, some_of, switch
+
+STREAMS = ("joint", "velocity", "bone", "bone_velocity")
 
 
 @dataclass
 class ActionSettings:
-    """What a graph network gets to see of clips of whole bodies.
+    """What a graph network gets to see of clips of whole bodies."""
 
-    Attributes:
-        bodies: persons a clip, those who move most first.
-        frames: T, sampled from the frames in which somebody is seen.
-        crop: a training clip is cut to a random share of at least this, but to no fewer frames than
-            T.
-        test_crop: share in the middle that is looked at in validation and test.
-        align: turn each clip about the vertical until the first person faces the sensor.
-        scale: measure in lengths of the first person's trunk instead of metres.
-        noise_joint, noise_bone, noise_velocity, noise_bone_velocity: spread of the noise added to
-            each stream.
-    """
-
-    bodies: int = 2
-    frames: int = 64
-    crop: float = 0.5
-    test_crop: float = 0.95
-    align: bool = True
-    scale: bool = True
-    noise_joint: float = 0.01
-    noise_bone: float = 0.005
-    noise_velocity: float = 0.002
-    noise_bone_velocity: float = 0.002
+    bodies: int = number(2, "persons a clip, those who move most first", 1, 6)
+    frames: int = number(64, "T, sampled from the frames in which somebody is seen", 2, 10**4)
+    crop: float = number(
+        0.5,
+        "a training clip is cut to a random share of at least this, but to no fewer frames than T",
+        0.01,
+        1,
+    )
+    test_crop: float = number(
+        0.95, "share in the middle that is looked at in validation and test", 0.01, 1
+    )
+    align: bool = switch(
+        True, "turn each clip about the vertical until the first person faces the sensor"
+    )
+    scale: bool = switch(True, "measure in lengths of the first person's trunk, not in metres")
+    noise_joint: float = number(0.01, "spread of the noise added to joints", 0, 10)
+    noise_bone: float = number(0.005, "to bones", 0, 10)
+    noise_velocity: float = number(0.002, "to velocities", 0, 10)
+    noise_bone_velocity: float = number(0.002, "to velocities of bones", 0, 10)
 
 
 @dataclass
 class GraphSettings:
-    """The graph network over joints.
+    """The graph network over joints."""
 
-    Attributes:
-        variant: nano, small, base or large; "" = no graph network.
-        streams: what it is fed with, in this order: joint, velocity, bone, bone_velocity.
-        dropout: before the classifier.
-        drop_path: chance that the last block is skipped; earlier ones in proportion.
-        partition: `distance`, or `spatial`: the seed's own with its faults.
-        head: `seed`; `plain`, without its bottleneck; `infogcn`: the classifier reads a sampled
-            code.
-        ib_loss_weight: weight of the seed head's own loss.
-    """
+    variant: str = choice("nano", "its size", "nano", "small", "base", "large")
+    streams: list[str] = some_of(
+        ["joint", "velocity", "bone"], "what it is fed with, in this order", *STREAMS
+    )
+    dropout: float = number(0.2, "before the classifier", 0, 0.95)
+    drop_path: float = number(
+        0.0, "chance that the last block is skipped; earlier ones in proportion", 0, 0.95
+    )
+    partition: str = choice(
+        "distance",
+        "distance, or spatial: the source's own with its faults",
+        "distance",
+        "spatial",
+    )
+    head: str = choice(
+        "original",
+        "original; plain, without its bottleneck; infogcn: the classifier reads a sampled code",
+        "original",
+        "plain",
+        "infogcn",
+    )
+    ib_loss_weight: float = number(0.01, "weight of the original head's own loss", 0, 100)
 
-    variant: str = ""
-    streams: list[str] = field(default_factory=lambda: ["joint", "velocity", "bone"])
-    dropout: float = 0.2
-    drop_path: float = 0.0
-    partition: str = "distance"
-    head: str = "seed"
-    ib_loss_weight: float = 0.01
+
+@dataclass
+class GraphExperiment(Settings):
+    """Actions of whole bodies, from skeletons."""
+
+    task: str = name("graph", "the family of models")
+    action: ActionSettings = section(ActionSettings, "what is seen of whole bodies")
+    gcn: GraphSettings = section(GraphSettings, "the graph network")
 
 
-GRAPH_STREAMS = ("joint", "velocity", "bone", "bone_velocity")
-
-ACTIONS_CHOICES = {
-    "gcn.variant": ("", "nano", "small", "base", "large"),
-    "gcn.partition": ("distance", "spatial"),
-    "gcn.head": ("seed", "plain", "infogcn"),
-}
-
-ACTIONS_RANGES = {
-    "action.bodies": (1, 6),
-    "action.frames": (2, 10**4),
-    "action.crop": (0.01, 1),
-    "action.test_crop": (0.01, 1),
-    **{f"action.noise_{stream}": (0, 10) for stream in GRAPH_STREAMS},
-    "gcn.dropout": (0, 0.95),
-    "gcn.drop_path": (0, 0.95),
-    "gcn.ib_loss_weight": (0, 100),
+PRESETS: dict[str, Preset] = {
+    "ntu60/nano": Preset(
+        "source 003: everyday actions by a graph network of 75,596 parameters",
+        {
+            "seed": 42,
+            "data.corpus": "ntu60",
+            "data.split_type": "xsub",
+            # No clip is official validation: one of the twenty training performers.
+            "data.validation": 0.05,
+            "data.validation_by": "signer",
+            "gcn.variant": "nano",
+            "augment.mirror": 0.0,
+            "augment.yaw": 15.0,
+            "augment.pitch": 0.0,
+            "augment.roll": 0.0,
+            "augment.scale": 0.06,
+            "augment.shear": 0.06,
+            "training.epochs": 120,
+            "training.optimizer": "sgd",
+            "training.learning_rate": 0.1,
+            "training.weight_decay": 4e-4,
+            "training.warmup_epochs": 5,
+            "training.warmup_start_lr": 0.01,
+            "training.min_lr": 1e-4,
+            "training.average": 0.0,
+            "training.save_interval": 10,
+            "training.precision": "auto",
+            "training.workers": 4,
+            "training.mirror_at_test": False,
+        },
+        {
+            "data.corpus": "generated-actions",
+            "data.repetitions": 1,
+            "action.frames": 12,
+            "training.epochs": 6,
+            "training.batch_size": 8,
+            "training.warmup_epochs": 2,
+            "training.save_interval": 0,
+            "training.workers": 0,
+        },
+        "",
+    ),
+    "ntu60/small": Preset(
+        "source 003: 284,461 parameters",
+        {"gcn.variant": "small", "gcn.dropout": 0.25, "training.batch_size": 48},
+        {},
+        "ntu60/nano",
+    ),
+    "ntu60/base": Preset(
+        "source 003: 600,912 parameters, 33,024 of them in a bottleneck of its own",
+        {
+            "gcn.variant": "base",
+            "gcn.dropout": 0.3,
+            "gcn.drop_path": 0.05,
+            "training.batch_size": 32,
+        },
+        {},
+        "ntu60/nano",
+    ),
+    "ntu60/large": Preset(
+        "source 003: 911,376 parameters, gates that see frequencies",
+        {"gcn.variant": "large", "gcn.drop_path": 0.1, "training.batch_size": 24},
+        {},
+        "ntu60/base",
+    ),
+    "nw-ucla/nano": Preset(
+        (
+            "ten actions, trained on one view and tested on another; settings chosen on people of"
+            " the training view"
+        ),
+        {
+            "seed": 0,
+            "data.corpus": "nw-ucla",
+            "data.split_type": "view-1",
+            # Nothing is selected: the last epoch counts, and every person of the view trains.
+            "data.validation": 0.0,
+            "action.bodies": 1,
+            "action.frames": 32,
+            "augment.mirror": 0.5,
+            "augment.yaw": 30.0,
+            "augment.pitch": 10.0,
+            "augment.scale": 0.1,
+            "training.epochs": 60,
+            "training.batch_size": 16,
+            "training.precision": "32",
+            "training.save_interval": 0,
+            "training.workers": 0,
+            "training.threads": 1,
+            "training.mirror_at_test": True,
+        },
+        {"data.split_type": "xview"},
+        "ntu60/nano",
+    ),
+    "nw-ucla/small": Preset(
+        "the same with 276,236 parameters",
+        {"gcn.variant": "small", "gcn.dropout": 0.25},
+        {},
+        "nw-ucla/nano",
+    ),
 }

@@ -1,138 +1,352 @@
-"""Settings of colour, depth and landmarks together: encoders of video, their pictures, the fusion."""
+"""Colour, depth and landmarks together (source 000): settings and presets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
+
+from signlib.errors import SettingsError
+from signlib.settings.base import Preset, Settings, refuse_uneven
+from signlib.settings.fields import choice, name, number, section, some_of, switch
+from signlib.settings.landmarks import ModelSettings, check_encoder
+
+MODALITIES = ("rgb", "depth", "skeleton")
 
 
 @dataclass
 class VideoSettings:
-    """One VideoMAE encoder.
+    """One VideoMAE encoder."""
 
-    Attributes:
-        weights: name or local path of pre-trained weights (the sizes are theirs then); `colour`:
-            depth starts from the colour encoder's weights; "" = random.
-        width, layers, heads, intermediate: of the transformer.
-        frozen: keep the encoder's weights as they are.
-    """
-
-    weights: str = ""
-    width: int = 768
-    layers: int = 12
-    heads: int = 12
-    intermediate: int = 3072
-    frozen: bool = False
+    weights: str = name(
+        "",
+        "name or local path of pre-trained weights (the sizes are theirs then); colour: depth "
+        'starts from the colour encoder\'s weights; "" = random',
+    )
+    width: int = number(768, "of the transformer", 1, 10**6)
+    layers: int = number(12, "of the transformer", 1, 10**6)
+    heads: int = number(12, "of the transformer", 1, 10**6)
+    intermediate: int = number(3072, "of the transformer", 1, 10**6)
+    frozen: bool = switch(False, "keep the encoder's weights as they are")
 
 
 @dataclass
 class PictureSettings:
-    """What video encoders get to see.
+    """What video encoders get to see."""
 
-    Attributes:
-        size, patch: sides of picture and patch in pixels.
-        frames: evenly spaced in the clip; one token spans two.
-        fit: `crop` (middle of the longer side) or `letterbox` (black bars).
-        quality: of JPEG, for colour.
-        store: a picture store made before; "" = made when needed, below the folder of runs.
-        workers: processes that make it.
-        in_memory: keep all pictures decoded.
-        motion: take the clip's mean picture away, so that only what moves is left. Differs: the
-            seed shows pictures as they are, which pre-trained weights expect; encoders trained from
-            nothing on few clips learn faster so.
-        checkpointing: compute activations again in the backward pass instead of keeping them.
-    """
-
-    size: int = 224
-    patch: int = 16
-    frames: int = 16
-    fit: str = "crop"
-    quality: int = 92
-    store: str = ""
-    workers: int = 1
-    in_memory: bool = False
-    motion: bool = False
-    checkpointing: bool = False
+    size: int = number(224, "side of a picture in pixels", 16, 2048)
+    patch: int = number(16, "side of a patch in pixels", 1, 1024)
+    frames: int = number(16, "evenly spaced in the clip; one token spans two", 2, 1024)
+    fit: str = choice(
+        "crop",
+        "crop (middle of the longer side) or letterbox (black bars)",
+        "crop",
+        "letterbox",
+    )
+    quality: int = number(92, "of JPEG, for colour", 1, 100)
+    store: str = name(
+        "", 'a picture store made before; "" = made when needed, below the folder of runs'
+    )
+    workers: int = number(1, "processes that make it", 1, 1024)
+    in_memory: bool = switch(False, "keep all pictures decoded")
+    motion: bool = switch(
+        False,
+        "take the clip's mean picture away, so that only what moves is left. Differs: the source "
+        "shows pictures as they are, which pre-trained weights expect; encoders trained from "
+        "nothing on few clips learn faster so",
+    )
+    checkpointing: bool = switch(
+        False, "compute activations again in the backward pass instead of keeping them"
+    )
 
 
 @dataclass
 class FusionSettings:
-    """How modalities are put together.
+    """How modalities are put together."""
 
-    Attributes:
-        modalities: some of rgb, depth, skeleton; empty = landmarks alone, without a fusion.
-        kind: weighted, concat, gated or cross-attention.
-        width: of the fused vector.
-        heads: of cross-attention.
-        dropout: in the classifier.
-        drop_modality: chance of forgetting a modality of a training clip.
-        landmarks: store of landmarks, for corpora that come as videos.
-    """
-
-    modalities: list[str] = field(default_factory=list)
-    kind: str = "weighted"
-    width: int = 384
-    heads: int = 6
-    dropout: float = 0.1
-    drop_modality: float = 0.0
-    landmarks: str = ""
+    modalities: list[str] = some_of(MODALITIES, "which ones, each once", *MODALITIES)
+    kind: str = choice(
+        "weighted",
+        "how they are put together",
+        "weighted",
+        "concat",
+        "gated",
+        "cross-attention",
+    )
+    width: int = number(384, "of the fused vector", 1, 10**5)
+    heads: int = number(6, "of cross-attention", 1, 1000)
+    dropout: float = number(0.1, "in the classifier", 0, 0.95)
+    drop_modality: float = number(
+        0.0, "chance of forgetting a modality of a training clip", 0, 0.95
+    )
 
 
 @dataclass
 class VideoAugmentSettings:
-    """Changes of a training clip's pictures; 0 switches one off. Mirroring is `augment.mirror`, for
-    all modalities.
+    """Changes of a training clip's pictures; 0 switches one off.
 
-    Attributes:
-        crop: largest share of the picture's area cut off, the same for all frames, in colour and
-            depth.
-        aspect: largest log change of the cut-out's shape.
-        brightness, contrast, saturation: largest change of each, as a share; one draw a clip.
-        depth_shift, depth_scale: the same for depth levels, as a share of their range; 0 (nothing
-            measured) stays 0.
-        holes: largest share of a depth picture in which nothing is measured, anew in each frame.
+    Mirroring is `augment.mirror`, for all modalities.
     """
 
-    crop: float = 0.25
-    aspect: float = 0.1
-    brightness: float = 0.2
-    contrast: float = 0.2
-    saturation: float = 0.2
-    depth_shift: float = 0.1
-    depth_scale: float = 0.1
-    holes: float = 0.05
+    crop: float = number(
+        0.25,
+        "largest share of the picture's area cut off, the same for all frames, in colour and depth",
+        0,
+        0.9,
+    )
+    aspect: float = number(0.1, "largest log change of the cut-out's shape", 0, 1)
+    brightness: float = number(0.2, "largest change as a share; one draw a clip", 0, 1)
+    contrast: float = number(0.2, "the same of contrast", 0, 1)
+    saturation: float = number(0.2, "the same of saturation", 0, 1)
+    depth_shift: float = number(
+        0.1,
+        "the same of depth, as a share of its range; 0 (nothing measured) stays 0",
+        0,
+        1,
+    )
+    depth_scale: float = number(0.1, "the same of the scale of depth", 0, 1)
+    holes: float = number(
+        0.05,
+        "largest share of a depth picture in which nothing is measured, anew in each frame",
+        0,
+        1,
+    )
 
 
-MODALITIES = ("rgb", "depth", "skeleton")
+@dataclass
+class ModalitiesExperiment(Settings):
+    """Signs from any of colour, depth and landmarks."""
 
-MODALITIES_CHOICES = {
-    "fusion.kind": ("weighted", "concat", "gated", "cross-attention"),
-    "pictures.fit": ("crop", "letterbox"),
+    task: str = name("modalities", "the family of models")
+    model: ModelSettings = section(ModelSettings, "the landmark encoder")
+    rgb: VideoSettings = section(VideoSettings, "the encoder of colour")
+    depth: VideoSettings = section(VideoSettings, "the encoder of depth")
+    pictures: PictureSettings = section(PictureSettings, "what video encoders see")
+    fusion: FusionSettings = section(FusionSettings, "how modalities are put together")
+    video_augment: VideoAugmentSettings = section(
+        VideoAugmentSettings, "what is varied in pictures of training clips"
+    )
+
+    def check(self) -> None:
+        """Refuse values that do not go together."""
+        super().check()
+        check_encoder(self, self.model)
+        refuse_uneven(self.fusion, "fusion")
+        for part in ("rgb", "depth"):
+            if part in self.fusion.modalities:
+                refuse_uneven(getattr(self, part), part)
+        pictures = self.pictures
+        if pictures.size % pictures.patch:
+            raise SettingsError(
+                f"pictures.size={pictures.size} is not divisible by pictures.patch={pictures.patch}"
+            )
+        if pictures.frames % 2:
+            raise SettingsError(
+                f"pictures.frames={pictures.frames} is odd; a token spans two frames"
+            )
+        if self.augment.mixup:
+            raise SettingsError(
+                f"augment.mixup={self.augment.mixup} is for landmarks alone; set it to 0 with "
+                "task=modalities"
+            )
+
+
+_AUTSL: dict[str, Any] = {
+    "data.corpus": "autsl",
+    "features.dominant": False,
+    "training.epochs": 1000,
+    "training.max_steps": 200_000,
+    "training.batch_size": 8,
+    "training.effective_batch": 32,
+    "training.learning_rate": 1e-4,
+    "training.weight_decay": 0.01,
+    "training.warmup": 0.05,
+    "training.schedule": "linear",
+    "training.label_smoothing": 0.0,
+    "training.class_weights": True,
+    "training.average": 0.0,
+    "training.patience": 10,
+    "training.validate_every": 4.0,
+    "training.precision": "auto",
+    "training.workers": 2,
+    "training.mirror_at_test": False,
+}
+_ORIGINAL_SKELETON = {
+    "features.joints": "all",
+    "features.frames": 16,
+    "features.coordinates": 2,
+    "model.layout": "original",
+    "model.width": 384,
+    "model.layers": 6,
+    "model.heads": 6,
+    "model.intermediate": 1536,
+    "model.streams": ["point"],
+    "model.stem_stride": 1,
+}
+_RGB = {
+    "rgb.weights": "MCG-NJU/videomae-base-finetuned-kinetics",
+    "training.rates": {"encoders.rgb": 5e-5},
+}
+_DEPTH = {"depth.width": 512, "depth.layers": 8, "depth.heads": 8, "depth.intermediate": 2048}
+_TINY = {
+    **{
+        f"{part}.{size}": value
+        for part in ("rgb", "depth")
+        for size, value in {"width": 48, "layers": 2, "heads": 2, "intermediate": 96}.items()
+    },
+    "rgb.weights": "",
+    "model.width": 48,
+    "model.layers": 1,
+    "model.heads": 2,
+    "model.intermediate": 96,
+    "pictures.size": 48,
+    "pictures.frames": 8,
+    "fusion.width": 48,
+    "training.epochs": 6,
+    "training.batch_size": 8,
+    "training.max_steps": 0,
+    "training.effective_batch": 0,
+    "training.workers": 0,
+}
+ABLATION = {
+    "rgb": "what colour alone reaches",
+    "skeleton": "what landmarks alone reach",
+    "rgb+depth": "what depth adds to colour",
+    "rgb+skeleton": "what landmarks add to colour",
+    "rgb+depth+skeleton": "all three: source 000's recommended sizes",
+}
+"""Source 000's five conditions."""
+_REDUCED = {
+    "data.corpus": "generated",
+    "data.glosses": 10,
+    "data.signers": 100,
+    "data.repetitions": 2,
+    **{
+        f"{part}.{size}": value
+        for part in ("rgb", "depth")
+        for size, value in {"width": 128, "layers": 3, "heads": 4, "intermediate": 256}.items()
+    },
+    "rgb.weights": "",
+    "pictures.size": 64,
+    "pictures.frames": 8,
+    "pictures.in_memory": True,
+    "pictures.motion": True,
+    "model.width": 96,
+    "model.layers": 2,
+    "model.heads": 4,
+    "model.intermediate": 192,
+    "fusion.width": 96,
+    "video_augment.crop": 0.08,
+    "video_augment.holes": 0.02,
+    **{
+        f"video_augment.{name}": 0.06
+        for name in ("aspect", "brightness", "contrast", "saturation", "depth_shift", "depth_scale")
+    },
+    "training.epochs": 25,
+    "training.max_steps": 0,
+    "training.batch_size": 24,
+    "training.effective_batch": 0,
+    "training.learning_rate": 1e-3,
+    "training.weight_decay": 0.05,
+    "training.warmup": 0.1,
+    "training.schedule": "cosine",
+    "training.label_smoothing": 0.1,
+    "training.average": 0.98,
+    "training.patience": 0,
+    "training.validate_every": 0.2,
+    "training.precision": "32",
+    "training.workers": 0,
+}
+"""The ablation on generated clips at sizes that a laptop trains in minutes: more signers, not
+larger networks, are what makes an encoder without pre-training generalise."""
+
+
+_SMALLEST = _TINY | {
+    "data.glosses": 4,
+    "data.signers": 30,
+    # Signers who differ less are learned from fewer clips in fewer epochs.
+    "data.hardness": 0.3,
+    **{f"{part}.width": 64 for part in ("rgb", "depth", "model")},
+    **{f"{part}.intermediate": 128 for part in ("rgb", "depth", "model")},
+    "training.epochs": 12,
 }
 
-MODALITIES_RANGES = {
-    **{
-        f"{modality}.{size}": (1, 10**6)
-        for modality in ("rgb", "depth")
-        for size in ("width", "layers", "heads", "intermediate")
-    },
-    "pictures.size": (16, 2048),
-    "pictures.patch": (1, 1024),
-    "pictures.frames": (2, 1024),
-    "pictures.quality": (1, 100),
-    "pictures.workers": (1, 1024),
-    "video_augment.crop": (0, 0.9),
-    **{
-        f"video_augment.{name}": (0, 1)
-        for name in (
-            "aspect",
-            "brightness",
-            "contrast",
-            "saturation",
-            "depth_shift",
-            "depth_scale",
-            "holes",
+
+def _conditions() -> dict[str, Preset]:
+    """The ablation on AUTSL, one preset a condition, and what it is compared with."""
+    presets = {}
+    encoders: dict[str, dict[str, Any]] = {
+        "rgb": _RGB,
+        "depth": _DEPTH,
+        "skeleton": _ORIGINAL_SKELETON,
+    }
+    for variant, question in ABLATION.items():
+        modalities = variant.split("+")
+        settings = dict(_AUTSL, **{"fusion.modalities": modalities})
+        for modality in modalities:
+            settings |= encoders[modality]
+        presets[f"autsl/{variant}"] = Preset(f"AUTSL, {question}", settings, _TINY)
+    whole = "autsl/rgb+depth+skeleton"
+    presets["autsl/current"] = Preset(
+        "AUTSL, all three at the sizes that source 000 calls current",
+        {
+            "depth.width": 384,
+            "depth.layers": 6,
+            "depth.heads": 6,
+            "depth.intermediate": 1536,
+            "model.width": 256,
+            "model.layers": 4,
+            "model.heads": 4,
+            "model.intermediate": 512,
+            "fusion.width": 256,
+            "fusion.heads": 4,
+        },
+        {"fusion.heads": 2},
+        whole,
+    )
+    presets["autsl/depth-from-colour"] = Preset(
+        (
+            "AUTSL, colour and depth, depth started from the colour weights: the control that source"
+            " 000 lacks"
+        ),
+        {
+            "depth.weights": "colour",
+            "depth.width": 768,
+            "depth.layers": 12,
+            "depth.heads": 12,
+            "depth.intermediate": 3072,
+        },
+        {},
+        "autsl/rgb+depth",
+    )
+    return presets
+
+
+_PARTS = {"rgb": "rgb", "depth": "depth", "skeleton": "model"}
+"""Modality -> the settings of its encoder."""
+
+
+def _reduced() -> dict[str, Preset]:
+    """The ablation in small on generated clips, and depth alone, which source 000 leaves out."""
+    presets = {}
+    for variant, question in {"depth": "what depth alone reaches", **ABLATION}.items():
+        base, modalities = f"autsl/{variant}", variant.split("+")
+        unused = tuple(f"{part}." for name, part in _PARTS.items() if name not in modalities)
+        settings = {key: value for key, value in _REDUCED.items() if not key.startswith(unused)}
+        if variant == "depth":
+            base, settings["fusion.modalities"] = "autsl/rgb+depth", modalities
+        if "rgb" in base:
+            settings["training.rates"] = {}
+        presets[f"generated/{variant}"] = Preset(
+            f"generated clips in small, {question.split(':')[0]}",
+            settings,
+            _SMALLEST,
+            base,
         )
-    },
-    "fusion.width": (1, 10**5),
-    "fusion.heads": (1, 1000),
-    "fusion.dropout": (0, 0.95),
-    "fusion.drop_modality": (0, 0.95),
+    return presets
+
+
+PRESETS: dict[str, Preset] = _conditions() | _reduced()
+
+SWEEPS = {
+    "autsl": tuple(f"autsl/{variant}" for variant in ABLATION),
+    "generated": tuple(f"generated/{variant}" for variant in ("depth", *ABLATION)),
 }
+"""Named families of presets that are trained over several random seeds."""

@@ -1,78 +1,240 @@
-"""Settings of recognition from readable features, and of pre-training on them."""
+"""Recognition from readable features, and pre-training on them (source 002)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from signlib.errors import SettingsError
+from signlib.settings.base import Preset, Settings
+from signlib.settings.fields import choice, name, number, numbers, section, switch
 
 
 @dataclass
 class PhonologySettings:
-    """A recurrent network on the 36 phonological features of each frame. Empty `network`: none.
+    """A recurrent network on the 36 phonological features of each frame."""
 
-    Attributes:
-        network: `ctc` (one gloss a clip, read with CTC) or `pretext` (pre-training without
-            glosses).
-        form: of the features, `corrected` or `seed`.
-        stride: every how many-th frame is read; 2 halves the time.
-        scale: bring all features to about one size before the network; the seed takes them as they
-            are.
-        width, layers, dropout: of the encoder; seed 002's are 64 and 1 (71,893 parameters at 20
-            glosses), or 128 and 2.
-        views: train the classifier on random views of its clips too, as pre-training does.
-        crop, speed, noise: a view keeps at least this share of a clip, is played at most so much
-            faster or slower, and each number moves with this spread.
-        blank_weight: of the mean probability of the blank in the classifier's loss.
-        pretext: `seed` (views of one clip find each other; a quantiser of the input beside them) or
-            `codes` (views, and the codes of hidden frames are told from the frames around them).
-        codebooks: codes for handshape, location, orientation, movement and face.
-        readout: what stands for a clip among views: `last` (frame, as in the seed) or `mean`.
-        temperature: of the contrast.
-        projection: width between encoder and contrast.
-        contrast_weight, code_weight: of the two losses.
-        hidden, span: share of frames that is hidden in `codes`, in stretches of so many.
-    """
+    network: str = choice(
+        "ctc",
+        "ctc (one gloss a clip, read with CTC) or pretext (pre-training without glosses)",
+        "ctc",
+        "pretext",
+    )
+    form: str = choice("corrected", "of the features", "corrected", "original")
+    stride: int = number(1, "every how many-th frame is read; 2 halves the time", 1, 100)
+    scale: bool = switch(
+        True,
+        "bring all features to about one size before the network; the source takes them as they "
+        "are",
+    )
+    width: int = number(
+        64,
+        "of the encoder; the source's are 64 and 1 layer (71,893 parameters at 20 glosses), or "
+        "128 and 2",
+        1,
+        10**5,
+    )
+    layers: int = number(1, "of the encoder", 1, 100)
+    dropout: float = number(0.5, "of the encoder", 0, 0.95)
+    views: bool = switch(
+        True, "train the classifier on random views of its clips too, as pre-training does"
+    )
+    crop: float = number(0.7, "a view keeps at least this share of a clip", 0.1, 1)
+    speed: float = number(0.2, "a view is at most so much faster or slower", 0, 0.9)
+    noise: float = number(0.05, "spread by which each number of a view moves", 0, 10)
+    blank_weight: float = number(
+        0.0, "of the mean probability of the blank in the classifier's loss", 0, 100
+    )
+    pretext: str = choice(
+        "codes",
+        "original (views of one clip find each other; a quantiser of the input beside them) or "
+        "codes (views, and the codes of hidden frames are told from the frames around them)",
+        "codes",
+        "original",
+    )
+    codebooks: list[int] = numbers(
+        [64, 128, 32, 64, 32],
+        "codes for handshape, location, orientation, movement and face",
+        2,
+        10**5,
+        count=5,
+    )
+    readout: str = choice(
+        "mean",
+        "what stands for a clip among views: last (frame, as in the source) or mean",
+        "mean",
+        "last",
+    )
+    temperature: float = number(0.07, "of the contrast", 1e-3, 100)
+    projection: int = number(2048, "width between encoder and contrast", 1, 10**5)
+    contrast_weight: float = number(1.0, "of the contrast in the loss", 0, 100)
+    code_weight: float = number(1.0, "of the codes in the loss", 0, 100)
+    hidden: float = number(0.3, "share of frames that is hidden in codes", 0, 0.9)
+    span: int = number(5, "length of a hidden stretch in frames", 1, 10**4)
 
-    network: str = ""
-    form: str = "corrected"
-    stride: int = 1
-    scale: bool = True
-    width: int = 64
-    layers: int = 1
-    dropout: float = 0.5
-    views: bool = True
-    crop: float = 0.7
-    speed: float = 0.2
-    noise: float = 0.05
-    blank_weight: float = 0.0
-    pretext: str = "codes"
-    codebooks: list[int] = field(default_factory=lambda: [64, 128, 32, 64, 32])
-    readout: str = "mean"
-    temperature: float = 0.07
-    projection: int = 2048
-    contrast_weight: float = 1.0
-    code_weight: float = 1.0
-    hidden: float = 0.3
-    span: int = 5
+
+@dataclass
+class PhonologyExperiment(Settings):
+    """Signs, or pre-training, from 36 numbers a frame."""
+
+    task: str = name("phonology", "the family of models")
+    phonology: PhonologySettings = section(PhonologySettings, "features and network")
+
+    def check(self) -> None:
+        """Refuse values that do not go together."""
+        super().check()
+        unfit = {
+            "training.label_smoothing": self.training.label_smoothing,
+            "training.teacher": self.training.teacher,
+            "training.mirror_at_test": self.training.mirror_at_test,
+            "augment.mixup": self.augment.mixup,
+        }
+        for key, value in unfit.items():
+            if value:
+                network = self.phonology.network
+                raise SettingsError(
+                    f"{key}={value} does not go with phonology.network={network}; switch it off"
+                )
 
 
-PHONOLOGY_CHOICES = {
-    "phonology.network": ("", "ctc", "pretext"),
-    "phonology.form": ("corrected", "seed"),
-    "phonology.pretext": ("codes", "seed"),
-    "phonology.readout": ("mean", "last"),
+_TRAINING = {
+    "training.epochs": 30,
+    "training.weight_decay": 1e-4,
+    "training.warmup": 0.0,
+    "training.label_smoothing": 0.0,
+    "training.average": 0.0,
+    "training.mirror_at_test": False,
+    "training.threads": 1,
+}
+_WLASL = {"data.corpus": "wlasl-50", "data.split": "folds", "data.folds": 4}
+_READER = {
+    **_TRAINING,
+    "phonology.network": "ctc",
+    "training.batch_size": 8,
+    "training.clip_norm": 5.0,
+}
+_VOCABULARY = {
+    "data.split": "signer",
+    "data.test_signers": [f"signer{k:02d}" for k in range(9, 15)],
+    "data.signers": 15,
+    "data.repetitions": 1,
+    "phonology.stride": 2,
+    "training.batch_size": 16,
+    "training.learning_rate": 2e-3,
+}
+_UNLABELLED = {
+    **_TRAINING,
+    "phonology.network": "pretext",
+    "phonology.dropout": 0.3,
+    "training.min_lr": 1e-6,
+}
+_PRETEXT = {**_UNLABELLED, "training.batch_size": 16}
+_SMOKE = {"data.glosses": 6, "data.repetitions": 1}
+_SMOKE_READER = {**_SMOKE, "training.batch_size": 8}
+_SMOKE_VOCABULARY = {
+    "data.glosses": 6,
+    "data.signers": 10,
+    "data.repetitions": 1,
+    "training.batch_size": 8,
+}
+_LARGE = {"phonology.width": 128, "phonology.layers": 2}
+_ORIGINAL = {
+    "phonology.form": "original",
+    "phonology.scale": False,
+    "features.dominant": False,
+    "features.longest_gap": 0,
 }
 
-PHONOLOGY_RANGES = {
-    "phonology.stride": (1, 100),
-    "phonology.width": (1, 10**5),
-    "phonology.layers": (1, 100),
-    "phonology.dropout": (0, 0.95),
-    "phonology.crop": (0.1, 1),
-    "phonology.speed": (0, 0.9),
-    "phonology.noise": (0, 10),
-    "phonology.blank_weight": (0, 100),
-    "phonology.temperature": (1e-3, 100),
-    "phonology.projection": (1, 10**5),
-    "phonology.contrast_weight": (0, 100),
-    "phonology.code_weight": (0, 100),
-    "phonology.hidden": (0, 0.9),
-    "phonology.span": (1, 10**4),
+PRESETS: dict[str, Preset] = {
+    "phonology/ctc": Preset(
+        "source 002, stage 2: one of 20 glosses by CTC, 71,893 parameters",
+        {**_READER, **_WLASL, "data.limit_classes": 20},
+        _SMOKE_READER,
+        "",
+    ),
+    "phonology/ctc-large": Preset(
+        (
+            "the same with two layers of 128, the size that source 002's stage 1 trains: 670,101"
+            " parameters"
+        ),
+        _LARGE,
+        {},
+        "phonology/ctc",
+    ),
+    "phonology/ctc-original": Preset(
+        "source 002, stage 2, to the letter: its form of the features, clips as they are",
+        {**_ORIGINAL, "phonology.views": False},
+        {},
+        "phonology/ctc",
+    ),
+    "phonology/wlasl-100": Preset(
+        "100 glosses of WLASL, its official split, from a store: 690,661 parameters",
+        {**_READER, **_LARGE, "data.corpus": "store", "data.limit_classes": 100},
+        _SMOKE_READER,
+        "",
+    ),
+    "phonology/wlasl-2000": Preset(
+        "all 2,000 glosses of WLASL: 1,178,961 parameters",
+        {"data.limit_classes": 2000},
+        {},
+        "phonology/wlasl-100",
+    ),
+    "phonology/vocabulary-20": Preset(
+        (
+            "source 002, option A: 20 generated signs of nine signers, tested on six others: 71,893"
+            " parameters"
+        ),
+        {**_READER, **_VOCABULARY, "data.limit_classes": 20, "training.epochs": 120},
+        {**_SMOKE_VOCABULARY, "training.epochs": 30},
+        "",
+    ),
+    "phonology/vocabulary-100": Preset(
+        "the same with 100 signs and two layers of 128: 690,661 parameters",
+        {**_LARGE, "data.glosses": 100, "data.limit_classes": 100, "training.epochs": 32},
+        {"data.glosses": 12, "phonology.width": 64, "phonology.layers": 1, "training.epochs": 28},
+        "phonology/vocabulary-20",
+    ),
+    "phonology/vocabulary-300": Preset(
+        "the same with 300 signs: 742,061 parameters",
+        {"data.glosses": 300, "data.limit_classes": 300, "training.epochs": 16},
+        {"data.glosses": 24, "training.epochs": 15},
+        "phonology/vocabulary-100",
+    ),
+    "phonology/pretraining": Preset(
+        (
+            "an encoder for phonology/ctc without glosses: views find each other, hidden frames are"
+            " told by their codes"
+        ),
+        # The glosses of phonology/ctc, so that both have the same folds and no test clip is seen
+        # here.
+        {**_PRETEXT, **_WLASL, "data.limit_classes": 20},
+        {**_SMOKE, "phonology.codebooks": [16] * 5},
+        "",
+    ),
+    "phonology/pretraining-original": Preset(
+        (
+            "source 002, stage 1, to the letter: 128/2, last frame read, a quantiser that only trains"
+            " itself"
+        ),
+        {
+            **_ORIGINAL,
+            **_LARGE,
+            "phonology.pretext": "original",
+            "phonology.readout": "last",
+            "phonology.codebooks": [64, 32, 32, 16, 16],
+        },
+        {},
+        "phonology/pretraining",
+    ),
+    "phonology/pretraining-generated": Preset(
+        "the same encoder from many generated clips, seen through the points of wlasl-50",
+        {
+            **_UNLABELLED,
+            "data.skeleton": "upper-53",
+            "data.glosses": 200,
+            "data.signers": 40,
+            "data.repetitions": 2,
+            "training.epochs": 10,
+            "training.learning_rate": 2e-3,
+        },
+        {**_SMOKE, "phonology.codebooks": [16] * 5, "training.epochs": 8},
+        "",
+    ),
 }

@@ -1,40 +1,17 @@
-"""Named experiments: differences from the defaults in `config`, nothing repeated.
+"""Named experiments: differences from the defaults of their task, nothing repeated.
 
 A preset exists twice. Its smoke form changes only sizes and takes the generated corpus, so that
 every notebook and test walks the path that the full form walks.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from signlib.errors import SettingsError
 from signlib.settings import config
-from signlib.settings.frozen_presets import FROZEN
-from signlib.settings.graph_presets import ACTIONS
-from signlib.settings.landmarks_presets import LANDMARKS
-from signlib.settings.modalities_presets import ABLATION, MODALITIES
-from signlib.settings.phonology_presets import PHONOLOGY
-from signlib.settings.sentences_presets import ABLATION as SENTENCE_ABLATION
-from signlib.settings.sentences_presets import SENTENCES
-
-
-@dataclass(frozen=True)
-class Preset:
-    """One named experiment.
-
-    Attributes:
-        question: what it is for, in one line.
-        settings: dotted keys that differ from the defaults.
-        smoke: further differences of the smoke form.
-        base: a preset to start from; "" = the defaults.
-    """
-
-    question: str
-    settings: dict[str, Any]
-    smoke: dict[str, Any]
-    base: str
-
+from signlib.settings.aliases import RENAMED_PRESETS
+from signlib.settings.base import Settings
+from signlib.settings.registry import all_presets
 
 SMOKE = {
     "data.corpus": "generated",
@@ -47,26 +24,23 @@ SMOKE = {
     "training.hours": 0.0,
 }
 
-PRESETS = {
-    name: Preset(*row)
-    for family in (LANDMARKS, FROZEN, MODALITIES, ACTIONS, PHONOLOGY, SENTENCES)
-    for name, row in family.items()
-}
 
-SWEEPS = {
-    "autsl": tuple(f"autsl/{variant}" for variant in ABLATION),
-    "generated": tuple(f"generated/{variant}" for variant in ("depth", *ABLATION)),
-    **{
-        family: tuple(f"{family}/{row}" for row in SENTENCE_ABLATION)
-        for family in ("sentences", "stitched")
-    },
-}
-"""Named families of presets that `sweep` trains over several seeds."""
+def current_name(name: str) -> str:
+    """The name of a preset in today's words.
+
+    Raises:
+        SettingsError: for an unknown one, with those that there are.
+    """
+    name = RENAMED_PRESETS.get(name, name)
+    presets = all_presets()
+    if name not in presets:
+        raise SettingsError(f"preset {name!r} is unknown; choose from {', '.join(presets)}")
+    return name
 
 
 def build(
     name: str, mode: str = "full", seed: int | None = None, overrides: Iterable[str] = ()
-) -> config.Settings:
+) -> Settings:
     """The settings of a preset after its base, its form and the overrides.
 
     Args:
@@ -78,21 +52,25 @@ def build(
     Raises:
         SettingsError: for an unknown preset or mode, and for what `config.build` refuses.
     """
-    if name not in PRESETS:
-        raise SettingsError(f"preset {name!r} is unknown; choose from {', '.join(PRESETS)}")
     overrides = list(overrides)
-    named = [text for text in overrides if text.partition("=")[0].strip() in ("preset", "mode")]
-    if named:
+    chosen_by_name = [
+        text for text in overrides if text.partition("=")[0].strip() in ("preset", "mode")
+    ]
+    if chosen_by_name:
         # A smoke run that calls itself full could be published.
         raise SettingsError(
-            f"override {named[0]!r}: preset and mode are chosen by name, not as a setting"
+            f"override {chosen_by_name[0]!r}: preset and mode are chosen by name, not as a setting"
         )
-    chain, at = [], name
-    while at:
-        chain.insert(0, PRESETS[at])
-        at = PRESETS[at].base
-    layers = [preset.settings for preset in chain]
+    name = current_name(name)
+    presets = all_presets()
+    task, preset = presets[name]
+    chain = [preset]
+    while chain[0].base:
+        chain.insert(0, presets[chain[0].base][1])
+    layers: list[Mapping[str, Any]] = [{"task": task}, *(each.settings for each in chain)]
     if mode == "smoke":
-        layers += [SMOKE, *(preset.smoke for preset in chain)]
-    chosen = {"preset": name, "mode": mode} | ({} if seed is None else {"seed": seed})
-    return config.build(*layers, chosen, overrides=overrides)
+        layers += [SMOKE, *(each.smoke for each in chain)]
+    layers.append({"preset": name, "mode": mode})
+    if seed is not None:
+        layers.append({"seed": seed})
+    return config.build(*layers, overrides=overrides)

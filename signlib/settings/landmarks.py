@@ -1,9 +1,77 @@
-"""Presets of single signs from landmarks as plain rows; `presets` makes experiments of them."""
+"""Single signs from landmarks: the settings of the encoder and its head, and their presets."""
 
-from signlib.settings.preset_rows import Row
+from dataclasses import dataclass
 
-LANDMARKS: dict[str, Row] = {
-    "landmarks/small": (
+from signlib.errors import SettingsError
+from signlib.settings.base import Preset, Settings, refuse_uneven
+from signlib.settings.fields import choice, number, section, some_of
+
+STREAMS = ("point", "local", "bone", "pair", "velocity")
+
+
+@dataclass
+class ModelSettings:
+    """The landmark encoder and its head."""
+
+    layout: str = choice(
+        "cls",
+        "cls (learned CLS token, masks, convolutional stem) or original (source 000: the first "
+        "frame is read out)",
+        "cls",
+        "original",
+    )
+    streams: list[str] = some_of(
+        ["point", "local", "velocity"],
+        "what the stem is fed with; local = hands about their wrists",
+        *STREAMS,
+    )
+    width: int = number(128, "of the transformer", 1, 10**5)
+    layers: int = number(2, "of the transformer", 1, 1000)
+    heads: int = number(4, "of the transformer", 1, 1000)
+    intermediate: int = number(256, "of the transformer", 1, 10**6)
+    max_positions: int = number(
+        256, "longest sequence: frames after the stem, CLS token included", 2, 10**5
+    )
+    dropout: float = number(0.1, "inside the transformer", 0, 0.95)
+    stem_blocks: int = number(2, "temporal convolutions before the transformer", 0, 100)
+    stem_kernel: int = number(5, "their length in frames, odd", 1, 101)
+    stem_stride: int = number(2, "frames that they pool into one", 1, 16)
+    stem_dropout: float = number(0.1, "inside them", 0, 0.95)
+    head_dropout: float = number(0.3, "before the classifier", 0, 0.95)
+
+
+@dataclass
+class LandmarkExperiment(Settings):
+    """Signs from landmarks alone."""
+
+    model: ModelSettings = section(ModelSettings, "the landmark encoder and its head")
+
+    def check(self) -> None:
+        """Refuse values that do not go together."""
+        super().check()
+        check_encoder(self, self.model)
+
+
+def check_encoder(settings: Settings, model: ModelSettings) -> None:
+    """Refuse an encoder of landmarks that cannot be built.
+
+    Raises:
+        SettingsError: with key, value and limit.
+    """
+    refuse_uneven(model, "model")
+    if model.stem_kernel % 2 == 0:
+        raise SettingsError(
+            f"model.stem_kernel={model.stem_kernel} is even; take an odd number of frames"
+        )
+    if model.layout == "original" and (settings.features.frames < 1 or model.stem_stride != 1):
+        raise SettingsError(
+            "model.layout=original reads a fixed number of frames: set features.frames >= 1 and "
+            "model.stem_stride=1"
+        )
+
+
+PRESETS: dict[str, Preset] = {
+    "landmarks/small": Preset(
         (
             "a small transformer on normalised landmarks: for corpora of some hundred to some"
             " thousand clips"
@@ -13,8 +81,8 @@ LANDMARKS: dict[str, Row] = {
         {},
         "",
     ),
-    "landmarks/base": (
-        "the size of seed 000's skeleton encoder with CLS token, masks and stem",
+    "landmarks/base": Preset(
+        "the size of source 000's skeleton encoder with CLS token, masks and stem",
         {
             "model.width": 384,
             "model.layers": 6,
@@ -25,9 +93,9 @@ LANDMARKS: dict[str, Row] = {
         {"model.width": 96, "model.layers": 2, "model.heads": 4, "model.intermediate": 384},
         "",
     ),
-    "landmarks/seed": (
+    "landmarks/original": Preset(
         (
-            "seed 000's skeleton encoder to the last parameter: 543 points x (x, y), 16 frames,"
+            "source 000's skeleton encoder to the last parameter: 543 points x (x, y), 16 frames,"
             " first frame read out"
         ),
         {
@@ -35,7 +103,7 @@ LANDMARKS: dict[str, Row] = {
             "features.frames": 16,
             "features.coordinates": 2,
             "features.dominant": False,
-            "model.layout": "seed",
+            "model.layout": "original",
             "model.streams": ["point"],
             "model.stem_stride": 1,
             "training.learning_rate": 1e-4,
@@ -47,7 +115,7 @@ LANDMARKS: dict[str, Row] = {
         {"model.width": 96, "model.layers": 2, "model.heads": 4, "model.intermediate": 384},
         "landmarks/base",
     ),
-    "landmarks/one-shot": (
+    "landmarks/one-shot": Preset(
         "one or a few clips a sign: strong augmentation stands in for other signers and cameras",
         {
             "features.joints": "signing",
@@ -75,13 +143,13 @@ LANDMARKS: dict[str, Row] = {
         {"training.repeats": 1},
         "landmarks/small",
     ),
-    "landmarks/probe": (
+    "landmarks/probe": Preset(
         "how hard a corpus is: the small transformer beside nearest neighbours",
         {},
         {"data.glosses": 20, "data.repetitions": 3, "training.epochs": 10},
         "landmarks/small",
     ),
-    "dgs-30/small": (
+    "dgs-30/small": Preset(
         "30 German signs of a crowd, five folds",
         {
             "data.corpus": "dgs-30",
@@ -92,7 +160,7 @@ LANDMARKS: dict[str, Row] = {
         {},
         "landmarks/small",
     ),
-    "wlasl-50/small": (
+    "wlasl-50/small": Preset(
         "50 ASL glosses with four to thirteen clips each, four folds",
         {
             "data.corpus": "wlasl-50",
@@ -103,7 +171,7 @@ LANDMARKS: dict[str, Row] = {
         {},
         "landmarks/small",
     ),
-    "wlasl-50/pretraining": (
+    "wlasl-50/pretraining": Preset(
         (
             "generated signs seen through the points of wlasl-50: a first encoder for"
             " wlasl-50/small (--init-from)"
@@ -119,7 +187,7 @@ LANDMARKS: dict[str, Row] = {
         {},
         "landmarks/small",
     ),
-    "asl-letters/small": (
+    "asl-letters/small": Preset(
         (
             "fingerspelled letters of one signer, tested on another: hand shapes only, hands varied"
             " widely"

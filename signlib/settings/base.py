@@ -1,0 +1,175 @@
+"""What every experiment can set, whatever its task; and what a preset is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from signlib.errors import SettingsError
+from signlib.settings.fields import choice, name, names, number, section, switch
+from signlib.settings.training import AugmentSettings, TrainingSettings, check_training
+
+
+@dataclass
+class DataSettings:
+    """Which clips, and who is trained and tested on."""
+
+    corpus: str = name(
+        "generated",
+        "a name that the registry of corpora knows, or `store`: a landmark store of `extract`",
+    )
+    root: str = name("", 'folder of the corpus or store; "" = where SIGNLIB_DATA says')
+    annotations: str = name(
+        "",
+        'of wlasl, which of its lists, such as nslt_300.json; "" = nslt_100.json, or the only one',
+    )
+    landmarks: str = name(
+        "", "store of landmarks beside pictures or features, for corpora that come as videos"
+    )
+    split: str = choice(
+        "official",
+        "official (the manifest's), folds (stratified, shuffled), signer (leave test_signers out)",
+        "official",
+        "folds",
+        "signer",
+    )
+    split_type: str = choice(
+        "",
+        "which official split: xsub or xview (ntu60, generated-actions), view-1 or view-2 "
+        '(nw-ucla: the view that trains); "" = the corpus\'s first',
+        "",
+        "xsub",
+        "xview",
+        "view-1",
+        "view-2",
+    )
+    folds: int = number(5, "number of folds", 2, 1000)
+    fold: int = number(0, "which fold is the test split", 0, 999)
+    fold_seed: int = number(0, "random seed of the shuffle before folding", 0, 2**32 - 1)
+    test_signers: list[str] = names([], "signers of the test split, for split=signer")
+    validation: float = number(
+        0.0,
+        "share of the training clips held out where the manifest has no validation split; "
+        "0 = none: nothing is selected and the last epoch counts",
+        0,
+        0.9,
+    )
+    validation_by: str = choice(
+        "clip", "clip (stratified by gloss) or signer (whole signers)", "clip", "signer"
+    )
+    skeleton: str = name(
+        "",
+        "give the clips as another skeleton whose joints they have (upper-53, ...), so that an "
+        'encoder trained on one corpus fits another; "" = as they are',
+    )
+    limit_classes: int = number(
+        0, "keep only so many glosses, those with most training clips; 0 = all", 0, 10**6
+    )
+    fewest: int = number(0, "keep only glosses with at least so many training clips", 0, 10**6)
+    glosses: int = number(20, "of a generated corpus", 2, 10**4)
+    signers: int = number(10, "of a generated corpus", 3, 10**4)
+    repetitions: int = number(3, "of a generated corpus: each signer says each so often", 1, 10**4)
+    seed: int = number(0, "random seed of a generated corpus", 0, 2**32 - 1)
+    hardness: float = number(1.0, "of a generated corpus: how much signers differ", 0, 3)
+    shortest: int = number(1, "fewest signs of a generated sentence", 1, 15)
+    longest: int = number(15, "most signs of a generated sentence", 1, 15)
+    sentences: int = number(600, "training sentences of a stitched corpus", 1, 10**6)
+
+
+@dataclass
+class FeatureSettings:
+    """What a model gets to see of the landmarks."""
+
+    joints: str = name(
+        "body",
+        "a selection of the skeleton: all, 118, body, upper, hands, or parts joined by +",
+    )
+    normalise: bool = switch(
+        True,
+        "signer-centred and scale-free; false = raw coordinates about the picture's middle",
+    )
+    rotate: bool = switch(True, "also undo the camera's roll: the shoulders are level")
+    face_camera: bool = switch(
+        False, "also turn the signer about the vertical until both shoulders are equally far away"
+    )
+    hand_depth: bool = switch(
+        False,
+        "put each hand's depth, which counts from its wrist, at the depth of the body's wrist",
+    )
+    longest_gap: int = number(5, "interpolate gaps of at most so many frames", 0, 10**4)
+    dominant: bool = switch(
+        True,
+        "mirror clips whose more active hand is the left one, so that one hand leads everywhere",
+    )
+    frames: int = number(
+        32, "resample each clip to so many frames; 0 = all frames, padded", 0, 10**4
+    )
+    coordinates: int = choice(3, "2 (x, y) or 3 (x, y, z)", 2, 3)
+    z_weight: float = number(1.0, "factor on z, which MediaPipe guesses", -100, 100)
+
+
+@dataclass
+class Settings:
+    """One experiment; each task adds its own sections in a subclass."""
+
+    preset: str = name("landmarks/small", "the preset that these settings started from")
+    task: str = name("landmarks", "the family of models")
+    mode: str = choice("full", "smoke (small sizes, cannot be published) or full", "smoke", "full")
+    seed: int = number(0, "random seed of weights, order and augmentation", 0, 2**32 - 1)
+    data: DataSettings = section(DataSettings, "which clips")
+    features: FeatureSettings = section(FeatureSettings, "what is seen of the landmarks")
+    augment: AugmentSettings = section(AugmentSettings, "what is varied in training clips")
+    training: TrainingSettings = section(TrainingSettings, "how the model is fitted")
+
+    def check(self) -> None:
+        """Refuse values that do not go together; limits of single values are checked before.
+
+        Raises:
+            SettingsError: with key, value and what to do.
+        """
+        check_training(self.training)
+        if self.data.shortest > self.data.longest:
+            raise SettingsError(
+                f"data.shortest={self.data.shortest} is more than data.longest={self.data.longest}"
+            )
+        if self.data.fold >= self.data.folds:
+            raise SettingsError(
+                f"data.fold={self.data.fold} must lie within 0..{self.data.folds - 1}"
+            )
+        if self.data.split == "signer" and not self.data.test_signers:
+            raise SettingsError(
+                "data.split=signer needs data.test_signers, such as data.test_signers=[signer2]"
+            )
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One named experiment: differences from the defaults of its task.
+
+    Attributes:
+        question: what it is for, in one line.
+        settings: dotted keys that differ from the defaults, or from `base`.
+        smoke: further differences of the smoke form.
+        base: a preset to start from; "" = the defaults.
+    """
+
+    question: str
+    settings: Mapping[str, Any]
+    smoke: Mapping[str, Any] = field(default_factory=dict)
+    base: str = ""
+
+
+def refuse_uneven(settings: Any, prefix: str) -> None:
+    """Refuse a width that is not divisible by the number of heads.
+
+    Args:
+        settings: a section with `width` and `heads`.
+        prefix: its name in the settings.
+
+    Raises:
+        SettingsError: with both values.
+    """
+    if settings.width % settings.heads:
+        raise SettingsError(
+            f"{prefix}.width={settings.width} cannot be shared by {prefix}.heads={settings.heads}; "
+            "heads must divide the width"
+        )
