@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from signlib.evaluation import metrics
 from signlib.experiments import experiment
-from signlib.runs import run as runs
+from signlib.runs.run import Run
 from signlib.settings import presets
 
 TARGET, SOURCE = "wlasl-50/small", "wlasl-50/pretraining"
@@ -24,7 +24,7 @@ ARMS = ("random weights", "pre-trained")
 FOLDS = 4
 
 
-def pretrained(seed: int) -> runs.Run:
+def pretrained(seed: int) -> Run:
     """The run whose encoder learned generated signs."""
     settings = presets.build(
         SOURCE, seed=seed, overrides=["training.threads=1", f"data.seed={seed}"]

@@ -8,8 +8,9 @@ import pandas as pd
 from signlib import paths
 from signlib.evaluation.metrics import wilson_interval
 from signlib.files import with_part, write_text
-from signlib.runs import run as runs
-from signlib.settings import config
+from signlib.runs import publishing
+from signlib.runs.run import Metric, Run
+from signlib.settings.base import DataSettings
 
 START, END = "<!-- results: start -->", "<!-- results: end -->"
 
@@ -30,7 +31,7 @@ COLUMNS = [
 ]
 
 
-def results_table(published: list[runs.Run] | None = None) -> pd.DataFrame:
+def results_table(published: list[Run] | None = None) -> pd.DataFrame:
     """One row a metric of every published run: what, how much, how sure, on what, chosen how.
 
     The folds of one preset and seed are pooled into one row once all of them are there.
@@ -39,7 +40,7 @@ def results_table(published: list[runs.Run] | None = None) -> pd.DataFrame:
         published: the runs; None takes those in `results/`.
     """
     rows, folds = [], {}
-    for run in runs.published() if published is None else published:
+    for run in publishing.published() if published is None else published:
         own = [_row(run, metric) for metric in run.metrics]
         data = run.settings.data
         if data.split == "folds":
@@ -55,7 +56,7 @@ def results_table(published: list[runs.Run] | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _row(run: runs.Run, metric: runs.Metric) -> dict:
+def _row(run: Run, metric: Metric) -> dict:
     low, high = metric.interval or (None, None)
     return {
         "run": run.name,
@@ -73,7 +74,7 @@ def _row(run: runs.Run, metric: runs.Metric) -> dict:
     }
 
 
-def _corpus(data: config.DataSettings) -> str:
+def _corpus(data: DataSettings) -> str:
     """A store is called by its folder."""
     return data.root.rpartition("/")[2] if data.corpus == "store" else data.corpus
 

@@ -1,1 +1,6 @@
-"""(map)"""
+"""A run: one folder with its settings, what it measured and what it learned.
+
+run         start, open and finish a run; read its results back
+weights     its weights, and `model.json` beside them
+publishing  copy the small files of a finished run to `results/`
+"""

@@ -1,22 +1,20 @@
 """One run = one folder: settings, metrics, predictions, scores, figures, environment.
 
 Statistics, tables and the README read these folders and nothing else. The test split is opened
-once, by a run whose training is over; a smoke run says so and cannot be published.
+once, by a run whose training is over.
 """
 
-import glob
 import io
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,21 +23,20 @@ import numpy as np
 import pandas as pd
 
 from signlib import paths
-from signlib.errors import DiskError, RunError, SettingsError
+from signlib.errors import RunError, SettingsError
 from signlib.files import disk_error, write_bytes, write_json, write_text
 from signlib.settings import config
+from signlib.settings.base import Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SETTINGS, STATUS, METRICS, PREDICTIONS, SCORES, ENVIRONMENT = (
-    "settings.yaml",
-    "status.json",
-    "metrics.json",
-    "predictions.csv",
-    "scores.npz",
-    "environment.json",
-)
+SETTINGS = "settings.yaml"
+STATUS = "status.json"
+METRICS = "metrics.json"
+PREDICTIONS = "predictions.csv"
+SCORES = "scores.npz"
+ENVIRONMENT = "environment.json"
 STAGES = ("started", "trained", "test opened", "finished")
 PACKAGES = (
     "numpy",
@@ -56,16 +53,16 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that a run found.
+    """One number that a run measured.
 
     Attributes:
         metric: its name, such as `top-1`.
         value: in `unit`.
-        n: how many clips (or sentences) it stands on.
-        split: of which split.
+        n: how many clips (or sentences) it was measured on.
+        split: which split they are of.
         unit: `%`, `clips`, `s`, ...
         interval: low and high end of its 95 % interval, or None where it has none.
-        note: how it was selected, what the interval resamples, what may leak.
+        note: how it was selected, what the interval resamples, which test clips may have leaked.
     """
 
     metric: str
@@ -77,14 +74,14 @@ class Metric:
     note: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.metric} {self.value:.1f}{' %' if self.unit == '%' else ' ' + self.unit}"
+        text = f"{self.metric} {self.value:.1f} {self.unit}"
         if self.interval is not None:
             text += f" [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"
         return f"{text} ({self.split}, n = {self.n})"
 
 
 class Run:
-    """A run folder. `start` makes one, `Run(path)` opens one.
+    """A run's folder: `start` makes one, `Run(path)` opens one.
 
     Raises:
         RunError: when the folder holds no run.
@@ -137,10 +134,10 @@ class Run:
             rows = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
             if not isinstance(rows, list) or not rows:
                 raise ValueError("it has no metric")
-            return [
-                Metric(**{**row, "interval": row["interval"] and tuple(row["interval"])})
-                for row in rows
-            ]
+            # JSON has no tuples: an interval comes back as a list.
+            intervals = [row["interval"] and tuple(row["interval"]) for row in rows]
+            pairs = zip(rows, intervals, strict=True)
+            return [Metric(**{**row, "interval": interval}) for row, interval in pairs]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"run {self.path}: {METRICS} is missing or damaged ({error!r}); train it again"
@@ -148,7 +145,7 @@ class Run:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """clip, signer, target, prediction, score of the test clips, once it is finished."""
+        """One row a test clip: clip, signer, target, prediction, score; once it is finished."""
         self._must_be_finished()
         if not (self.path / PREDICTIONS).is_file():
             raise RunError(
@@ -162,7 +159,7 @@ class Run:
 
     @property
     def scores(self) -> tuple[np.ndarray, list[str], list[str]]:
-        """Scores (N, K) float32 with their N clips and K classes, once it is finished."""
+        """Scores (N, K) float32 with their N clips and K classes; once it is finished."""
         self._must_be_finished()
         if not (self.path / SCORES).is_file():
             raise RunError(
@@ -193,11 +190,12 @@ class Run:
     def _must_be_finished(self) -> None:
         if not self.finished:
             raise RunError(
-                f"run {self.path} is not finished ({self.stage}); run its training again to go on"
+                f"run {self.path} is not finished ({self.stage}); run its training again to"
+                " resume it"
             )
 
     def note(self, **facts: Any) -> None:
-        """Keep facts about the run beside its stage (such as the clips that could not be used)."""
+        """Keep facts about the run beside its stage, such as the clips that could not be used."""
         self._status.update(facts)
         write_json(self.path / STATUS, self._status)
 
@@ -216,11 +214,11 @@ class Run:
         self.note(stage="trained")
 
     def open_test(self, after_crash: bool = False) -> None:
-        """Ask for the test split; granted once, to a run whose training is over.
+        """Ask for the test split: granted once, to a run whose training is over.
 
         Args:
-            after_crash: go on with a run that was killed between opening and finishing. Its weights
-                were written before, so it can only find the same again.
+            after_crash: resume a run that was killed between opening the split and finishing. Its
+                weights were written before, so it can only measure the same again.
 
         Raises:
             RunError: before training is over, or when the test split was read before.
@@ -234,9 +232,8 @@ class Run:
             raise RunError(
                 f"run {self.path} has read its test split already; start another run (--run-name)"
             )
-        self.note(
-            stage="test opened", test_opened=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        )
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.note(stage="test opened", test_opened=now)
 
     def finish(
         self,
@@ -266,7 +263,9 @@ class Run:
                 " first"
             )
         broken = [
-            m.metric for m in metrics if not np.isfinite([m.value, *(m.interval or ())]).all()
+            metric.metric
+            for metric in metrics
+            if not np.isfinite([metric.value, *(metric.interval or ())]).all()
         ]
         if broken or not metrics:
             raise RunError(
@@ -278,17 +277,17 @@ class Run:
                 f"run {self.path}: scores of shape {np.shape(scores[0])} do not fit"
                 f" {len(scores[1])} clips and {len(scores[2])} classes; nothing was written"
             )
+        # The last refusal: from here on files are written, `finished` comes after all of them.
         for name in figures or ():
             paths.check_name(name, "figure")
         if predictions is not None:
             write_text(self.path / PREDICTIONS, predictions.to_csv(index=False))
         if scores is not None:
-            array, clips, classes = scores
-            _write_scores(self.path / SCORES, array, clips, classes)
+            _write_scores(self.path / SCORES, *scores)
         for name, figure in (figures or {}).items():
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format="png", dpi=120, bbox_inches="tight")
-            write_bytes(self.path / "figures" / f"{name}.png", drawn.getvalue())
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png", dpi=120, bbox_inches="tight")
+            write_bytes(self.path / "figures" / f"{name}.png", picture.getvalue())
         write_json(self.path / METRICS, [asdict(metric) for metric in metrics])
         write_json(self.path / ENVIRONMENT, environment(self._status))
         self.note(stage="finished")
@@ -312,14 +311,14 @@ def _write_scores(
         raise disk_error(error, path) from error
 
 
-def start(experiment: str, name: str, settings: config.Settings, resume: bool = False) -> Run:
-    """A run folder below the runs root, fresh or gone on with.
+def start(experiment: str, name: str, settings: Settings, resume: bool = False) -> Run:
+    """A run's folder below the runs root, fresh or resumed.
 
     Args:
         experiment: such as `landmarks-small`.
         name: of this run.
         settings: fully resolved.
-        resume: go on with an unfinished run of the same settings.
+        resume: take an unfinished run of the same settings up again.
 
     Returns:
         A run; a finished one of the same settings is returned as it is.
@@ -328,17 +327,13 @@ def start(experiment: str, name: str, settings: config.Settings, resume: bool = 
         RunError: when the name is taken by a run with other settings, or by an unfinished one
             without `resume`.
     """
-    path = (
-        paths.runs_root()
-        / paths.check_name(experiment, "experiment")
-        / paths.check_name(name, "run name")
-    )
+    folder = paths.runs_root() / paths.check_name(experiment, "experiment")
+    path = folder / paths.check_name(name, "run name")
     if (path / SETTINGS).is_file():
         run = Run(path)
         changed = config.differences(settings, run.settings)
-        if changed.keys() == {
-            "training.hours"
-        }:  # how long a session may last is no part of the experiment
+        # How long a session may last is no part of the experiment.
+        if changed.keys() == {"training.hours"}:
             if not run.finished:
                 write_text(path / SETTINGS, config.to_yaml(settings))
                 run = Run(path)
@@ -350,25 +345,24 @@ def start(experiment: str, name: str, settings: config.Settings, resume: bool = 
             )
         if not run.finished and not resume:
             raise RunError(
-                f"run {path} is unfinished ({run.stage}); add --resume to go on, or choose another"
-                " --run-name"
+                f"run {path} is unfinished ({run.stage}); add --resume to resume it, or choose"
+                " another --run-name"
             )
         return run
-    write_json(
-        path / STATUS,
-        {"stage": "started", "smoke": settings.mode == "smoke", "started": time.time()},
-    )
+    smoke = settings.mode == "smoke"
+    write_json(path / STATUS, {"stage": "started", "smoke": smoke, "started": time.time()})
+    # Last: a folder is a run once its settings stand in it.
     write_text(path / SETTINGS, config.to_yaml(settings))
     return Run(path)
 
 
 def environment(status: Mapping[str, Any]) -> dict[str, Any]:
     """Commit, versions, machine, wall time since the start and peak memory of this process."""
-    import resource
+    import resource  # Windows has none
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
+    # `ru_maxrss` is in bytes on macOS and in KiB on Linux.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return {
         "commit": commit(),
         "python": platform.python_version(),
@@ -407,54 +401,3 @@ def commit() -> str:
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
-
-
-def publish(run: Run, restricted: bool) -> Path:
-    """Copy the small files of a finished full run to `results/`; of the corpus's folder only the
-    name goes along.
-
-    Args:
-        restricted: the corpus allows only aggregates: per-clip predictions and scores stay behind.
-
-    Raises:
-        RunError: for a smoke run or an unfinished one.
-        DiskError: when it could not be written; nothing of it stays.
-    """
-    if run.settings.mode == "smoke":
-        raise RunError(
-            f"run {run.path} is a smoke run (generated clips, small sizes); train with --mode full"
-            " to publish"
-        )
-    metrics = run.metrics
-    target = paths.results_root() / run.name
-    staging = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        # What a `publish` that was killed has left behind.
-        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
-            if left.name.removeprefix(f".{target.name}.").isdigit():
-                shutil.rmtree(left)
-        staging.mkdir(parents=True)
-        figures = [f"figures/{path.name}" for path in sorted((run.path / "figures").glob("*"))]
-        for name in [STATUS, ENVIRONMENT, *figures] + ([] if restricted else [PREDICTIONS]):
-            if (run.path / name).is_file():
-                (staging / name).parent.mkdir(exist_ok=True)
-                shutil.copy2(run.path / name, staging / name)
-        write_json(staging / METRICS, [asdict(metric) for metric in metrics])
-        data = replace(run.settings.data, root=Path(run.settings.data.root).name)
-        write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(staging, target)
-    except (OSError, DiskError) as error:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise disk_error(
-            error.__cause__ if isinstance(error, DiskError) else error, target
-        ) from error
-    return target
-
-
-def published() -> list[Run]:
-    """Every published run, by name."""
-    root = paths.results_root()
-    # A name with a dot is the rest of a `publish` that was killed.
-    found = (path.parent for path in sorted(root.glob(f"*/*/{SETTINGS}")))
-    return [Run(path) for path in found if not path.name.startswith(".")]

@@ -1,5 +1,6 @@
-"""What a run has learned, written whole or not at all and read back: its weights and `model.json`
-beside them.
+"""What a run has learned: its weights, and `model.json` beside them.
+
+Both are written whole or not at all, and nothing that is read back is executed.
 """
 
 import json
@@ -14,7 +15,8 @@ from signlib.errors import RunError
 from signlib.files import write_bytes
 from signlib.runs.run import Run
 
-WEIGHTS, MODEL = "model.safetensors", "model.json"
+WEIGHTS = "model.safetensors"
+MODEL = "model.json"
 
 
 def save_weights(run: Run, model: nn.Module) -> None:
@@ -23,10 +25,9 @@ def save_weights(run: Run, model: nn.Module) -> None:
     Raises:
         DiskError: when they could not be written; nothing half-written stays.
     """
-    write_bytes(
-        run.path / WEIGHTS,
-        save({name: value.contiguous() for name, value in model.state_dict().items()}),
-    )
+    # safetensors refuses views and transposed weights.
+    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
+    write_bytes(run.path / WEIGHTS, save(tensors))
 
 
 def load_weights(run: Run) -> dict[str, Tensor]:
@@ -45,8 +46,7 @@ def load_weights(run: Run) -> dict[str, Tensor]:
 
 
 def load_model_facts(run: Run) -> dict[str, Any]:
-    """What `model.json` says beside the weights: `classes`, how the clips were extracted, and so
-    on.
+    """What `model.json` says beside the weights: `classes`, how clips were extracted, and so on.
 
     Raises:
         RunError: when the file is missing or damaged.
@@ -63,7 +63,7 @@ def load_model_facts(run: Run) -> dict[str, Any]:
 
 
 def weights_path(run: Run) -> Path:
-    """The run's weights.
+    """The file with the run's weights.
 
     Raises:
         RunError: when there are none yet, or none any more.

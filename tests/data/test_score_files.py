@@ -22,8 +22,8 @@ from signlib.data.score_files import (
 )
 from signlib.errors import InputError, SettingsError
 from signlib.evaluation.metrics import top_k
-from signlib.runs import run as runs
-from signlib.settings import config
+from signlib.runs.run import Metric, start
+from signlib.settings.base import Settings
 
 NAMES = np.array(["signer1_sample1", "signer1_sample2", "signer2_sample1"])
 LABEL = np.array([0, 1, 0])
@@ -128,7 +128,7 @@ def test_published_weights_fit_their_streams():
 
 def run_of(root, name, order, scores, targets="XYX", classes=("X", "Y")):
     """A finished run that scored clips a, b, c in an order of its own."""
-    run = runs.start("experiment", name, config.Settings())
+    run = start("experiment", name, Settings())
     run.trained()
     run.open_test()
     target = dict(zip("abc", targets, strict=True))
@@ -136,7 +136,7 @@ def run_of(root, name, order, scores, targets="XYX", classes=("X", "Y")):
         {"clip": list(order), "signer": [f"s{clip}" for clip in order], "score": 1.0}
     )
     table["target"] = table["prediction"] = [target[clip] for clip in order]
-    metric = runs.Metric("top-1", 100, len(order), "test", "%", (0.0, 100.0))
+    metric = Metric("top-1", 100, len(order), "test", "%", (0.0, 100.0))
     return run.finish([metric], table, (np.array(scores, np.float32), list(order), list(classes)))
 
 

@@ -13,7 +13,7 @@ from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.errors import InputError, ManifestError, RunError, SettingsError
 from signlib.experiments import experiment
 from signlib.experiments.experiment import load_encoder, train
-from signlib.runs import run as runs
+from signlib.runs.run import start
 from signlib.settings import presets
 from signlib.tasks import recognition
 from signlib.tasks.recognition import build_model
@@ -330,7 +330,7 @@ def test_a_smaller_encoder_does_not_pass_for_a_deeper_one(finished):
 
 
 def test_a_run_without_weights_cannot_lend_its_encoder(tmp_path):
-    run = runs.start("landmarks-small", "fresh", settings())
+    run = start("landmarks-small", "fresh", settings())
     with pytest.raises(RunError, match=r"has no model\.safetensors"):
         load_encoder(build_model(settings(), MEDIAPIPE_543, 3), run)
 

@@ -9,7 +9,7 @@ from signlib.errors import RunError
 from signlib.experiments import prediction as recognise
 from signlib.experiments.experiment import train
 from signlib.experiments.prediction import load_recogniser
-from signlib.runs import run as runs
+from signlib.runs.run import start
 from signlib.settings import presets
 from signlib.stores.store import Extraction, LoadedClips
 
@@ -95,7 +95,7 @@ def test_clips_that_cannot_be_used_are_named(run, source):
 
 def test_a_run_without_weights_cannot_recognise(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
-    fresh = runs.start("landmarks-small", "fresh", presets.build("landmarks/small", "smoke"))
+    fresh = start("landmarks-small", "fresh", presets.build("landmarks/small", "smoke"))
     with pytest.raises(RunError, match=r"has no model\.safetensors; its training is not over"):
         load_recogniser(fresh)
 

@@ -7,7 +7,7 @@ from signlib import __main__
 from signlib.errors import RunError, SettingsError
 from signlib.experiments import experiment, sweep
 from signlib.extraction.pictures import PictureStore
-from signlib.runs import run as runs
+from signlib.runs.run import start
 from signlib.settings import presets
 
 TINY = [
@@ -132,11 +132,11 @@ def test_a_time_budget_stops_it_and_the_same_call_goes_on():
 
 def test_only_the_length_of_a_session_may_differ_when_a_run_is_gone_on_with(runs_root):
     settings = presets.build("landmarks/small", "smoke", 0, TINY)
-    runs.start("e", "r", settings)
+    start("e", "r", settings)
     longer = presets.build("landmarks/small", "smoke", 0, [*TINY, "training.hours=2"])
-    assert runs.start("e", "r", longer, resume=True).settings.training.hours == 2
+    assert start("e", "r", longer, resume=True).settings.training.hours == 2
     with pytest.raises(RunError, match=r"training\.epochs"):
-        runs.start(
+        start(
             "e",
             "r",
             presets.build("landmarks/small", "smoke", 0, [*TINY, "training.epochs=9"]),

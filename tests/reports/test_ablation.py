@@ -6,7 +6,7 @@ import pytest
 
 from signlib.errors import RunError
 from signlib.reports import ablation
-from signlib.runs import run as runs
+from signlib.runs.run import Metric, start
 from signlib.settings import presets
 
 SIGNERS = ["a", "a", "b", "b", "c", "c"]
@@ -19,9 +19,7 @@ def runs_root(tmp_path, monkeypatch):
 
 def made(name, hits, validation, signers=SIGNERS):
     """A finished run whose clip i is right where hits[i] is 1."""
-    run = runs.start(
-        name.replace("/", "-"), f"run{len(hits)}-{hits}", presets.build("landmarks/small")
-    )
+    run = start(name.replace("/", "-"), f"run{len(hits)}-{hits}", presets.build("landmarks/small"))
     (run.path / "history.csv").write_text(
         f"epoch,validation_accuracy\n1,{validation - 5}\n2,{validation}\n3,\n"
     )
@@ -38,7 +36,7 @@ def made(name, hits, validation, signers=SIGNERS):
             "score": 0.5,
         }
     )
-    return run.finish([runs.Metric("top-1", 100 * hits.mean(), len(hits), "test")], table)
+    return run.finish([Metric("top-1", 100 * hits.mean(), len(hits), "test")], table)
 
 
 def test_a_condition_is_the_mean_over_seeds_with_an_interval_over_signers():

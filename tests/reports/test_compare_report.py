@@ -7,7 +7,7 @@ import pytest
 from signlib.__main__ import main
 from signlib.errors import InputError, RunError
 from signlib.reports.compare_report import FIGURE, REPORT, markdown, plot, report, write
-from signlib.runs import run as runs
+from signlib.runs.run import PREDICTIONS, Metric, start
 from signlib.settings import presets
 from signlib.statistics.mapsswe import mapsswe
 from signlib.statistics.paired import holm
@@ -23,7 +23,7 @@ def finished(tmp_path, monkeypatch):
 
     def make(experiment, share, seed=0, sentences=False, signers=SIGNERS, mode="full"):
         settings = presets.build("landmarks/small", mode, seed)
-        run = runs.start(experiment, f"{mode}-seed{seed}", settings)
+        run = start(experiment, f"{mode}-seed{seed}", settings)
         run.note(parameters=384_447)
         run.trained()
         run.open_test()
@@ -33,7 +33,7 @@ def finished(tmp_path, monkeypatch):
             table = table.assign(target="A B C D", hypothesis=np.where(right, "A B C D", "A B X D"))
         else:
             table = table.assign(target="A", prediction=np.where(right, "A", "B"), score=1.0)
-        return run.finish([runs.Metric("top-1", 100 * right.mean(), CLIPS, "test")], table)
+        return run.finish([Metric("top-1", 100 * right.mean(), CLIPS, "test")], table)
 
     return make
 
@@ -131,6 +131,6 @@ def test_the_verb(finished, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "better" in out.splitlines()[0]
     assert str(tmp_path / "out" / REPORT) in out
-    (tmp_path / "runs" / "large" / "full-seed0" / runs.PREDICTIONS).unlink()
+    (tmp_path / "runs" / "large" / "full-seed0" / PREDICTIONS).unlink()
     assert main(["compare", *paths]) == 2
     assert "published without per-clip predictions" in capsys.readouterr().err

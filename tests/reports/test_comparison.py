@@ -6,13 +6,13 @@ import pytest
 from signlib.errors import RunError
 from signlib.evaluation.metrics import cluster_interval
 from signlib.reports.comparison import compare, readable
-from signlib.runs import run as runs
-from signlib.settings import config
+from signlib.runs.run import Metric, start
+from signlib.settings.base import Settings
 
 
 def finished(root, name, predictions, clips="abcd", targets="XXYY"):
     """A run whose test predictions are given letter by letter."""
-    run = runs.start("experiment", name, config.Settings())
+    run = start("experiment", name, Settings())
     run.note(parameters=1234)
     run.trained()
     run.open_test()
@@ -26,7 +26,7 @@ def finished(root, name, predictions, clips="abcd", targets="XXYY"):
     )
     right = 100 * (table["target"] == table["prediction"]).mean()
     return run.finish(
-        [runs.Metric("top-1", right, len(table), "test", "%", (0.0, 100.0))],
+        [Metric("top-1", right, len(table), "test", "%", (0.0, 100.0))],
         table.assign(score=1.0),
     )
 

@@ -9,8 +9,8 @@ import pytest
 from signlib.__main__ import main
 from signlib.errors import RunError
 from signlib.reports.ensemble import ensemble, ensemble_table, groups_of, readable
-from signlib.runs import run as runs
-from signlib.settings import config
+from signlib.runs.run import Metric, Run, start
+from signlib.settings.base import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -23,13 +23,13 @@ def finished(name, probabilities, clips="abcd", targets="XXYY", signers="1122", 
     """A run with the given probabilities of the first class."""
     share = np.array(probabilities)
     scores = np.log(np.stack([share, 1 - share], 1))
-    run = runs.start("experiment", name, config.Settings())
+    run = start("experiment", name, Settings())
     run.trained()
     run.open_test()
     table = pd.DataFrame(
         {"clip": list(clips), "signer": list(signers), "target": list(targets), "prediction": "X"}
     )
-    metric = runs.Metric("top-1", 50.0, len(table), "test", "%", (0.0, 100.0))
+    metric = Metric("top-1", 50.0, len(table), "test", "%", (0.0, 100.0))
     return run.finish([metric], table.assign(score=1.0), (scores, list(clips), list(classes)))
 
 
@@ -89,7 +89,7 @@ def test_runs_of_other_clips_glosses_or_classes_are_refused(changed):
 
 def test_one_run_alone_or_twice_is_no_ensemble(root, capsys):
     first = finished("a", [0.9] * 4)
-    for given in ([first], [first, runs.Run(first.path)]):
+    for given in ([first], [first, Run(first.path)]):
         with pytest.raises(RunError, match="two or more different runs"):
             ensemble(given)
     second = finished("b", [0.4, 0.9, 0.2, 0.1])

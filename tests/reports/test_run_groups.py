@@ -5,8 +5,9 @@ import pytest
 
 from signlib.errors import RunError
 from signlib.reports.run_groups import gather
-from signlib.runs import run as runs
-from signlib.settings import config, presets
+from signlib.runs.run import PREDICTIONS, Metric, start
+from signlib.settings import presets
+from signlib.settings.base import Settings
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def finished(tmp_path, monkeypatch):
         **facts,
     ):
         settings = presets.build("landmarks/small", "full", seed, list(overrides))
-        run = runs.start(experiment, name or f"seed{seed}", settings)
+        run = start(experiment, name or f"seed{seed}", settings)
         run.note(parameters=1234, **facts)
         run.trained()
         run.open_test()
@@ -39,7 +40,7 @@ def finished(tmp_path, monkeypatch):
             }
         )
         right = 100 * (table["target"] == table["prediction"]).mean()
-        return run.finish([runs.Metric("top-1", right, len(table), "test")], table)
+        return run.finish([Metric("top-1", right, len(table), "test")], table)
 
     return make
 
@@ -108,7 +109,7 @@ def test_seeds_begun_from_other_seeds_of_one_encoder_are_one_system(finished):
 
 def test_sentences_are_counted_in_errors(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
-    run = runs.start("ctc", "seed0", config.Settings())
+    run = start("ctc", "seed0", Settings())
     run.trained()
     run.open_test()
     table = pd.DataFrame(
@@ -119,7 +120,7 @@ def test_sentences_are_counted_in_errors(tmp_path, monkeypatch):
             "hypothesis": ["I HOME", ""],
         }
     )
-    run.finish([runs.Metric("WER", 50.0, 2, "test")], table)
+    run.finish([Metric("WER", 50.0, 2, "test")], table)
     found = gather([run])
     assert found.systems[0].values.tolist() == [[1, 1]]
     assert found.systems[0].hypotheses == [[["I", "HOME"], []]]
@@ -137,16 +138,16 @@ def test_what_cannot_be_lined_up_is_refused(finished, tmp_path):
         gather([run, finished("other", "XXYY", clips="efgh")])
     with pytest.raises(RunError, match="one corpus and split"):
         gather([run, finished("third", "XXYY", targets="XXYX")])
-    (run.path / runs.PREDICTIONS).unlink()
+    (run.path / PREDICTIONS).unlink()
     with pytest.raises(RunError, match=r"published without per-clip predictions .* under runs/"):
         gather([run])
     with pytest.raises(RunError, match="not finished"):
-        gather([runs.start("small", "open", config.Settings())])
+        gather([start("small", "open", Settings())])
 
 
 def test_signs_and_sentences_do_not_mix(finished):
     run, other = finished("small", "XXYY"), finished("ctc", "XXYY")
     table = other.predictions.rename(columns={"prediction": "hypothesis"})
-    table.to_csv(other.path / runs.PREDICTIONS, index=False)
+    table.to_csv(other.path / PREDICTIONS, index=False)
     with pytest.raises(RunError, match="those of one kind"):
         gather([run, other])

@@ -6,7 +6,7 @@ import pytest
 
 from signlib.errors import RunError
 from signlib.reports.sentence_table import readable, sentence_table, spoken
-from signlib.runs import run as runs
+from signlib.runs.run import Metric, Run, start
 from signlib.settings import presets
 
 TARGETS = ["A B", "A B", "C D", "C D"]
@@ -17,8 +17,8 @@ def runs_root(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
 
 
-def made(preset: str, heard: list[str], seed: int = 0, targets: list[str] = TARGETS) -> runs.Run:
-    run = runs.start(preset.replace("/", "-"), f"seed{seed}", presets.build(preset, "full", seed))
+def made(preset: str, heard: list[str], seed: int = 0, targets: list[str] = TARGETS) -> Run:
+    run = start(preset.replace("/", "-"), f"seed{seed}", presets.build(preset, "full", seed))
     (run.path / "history.csv").write_text(f"epoch,validation_wer\n1,90\n2,{40 + seed}\n3,50\n")
     run.note(parameters=7, training_seconds=60, epochs=3, clips={"train": 100, "val": 4})
     run.trained()
@@ -32,8 +32,8 @@ def made(preset: str, heard: list[str], seed: int = 0, targets: list[str] = TARG
         }
     )
     metrics = [
-        runs.Metric("WER (greedy)", 30.0 + seed, 4, "test", "%"),
-        runs.Metric("frames read a second", 1000.0, 4, "test", "frames/s"),
+        Metric("WER (greedy)", 30.0 + seed, 4, "test", "%"),
+        Metric("frames read a second", 1000.0, 4, "test", "frames/s"),
     ]
     return run.finish(metrics, table)
 

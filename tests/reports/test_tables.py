@@ -4,7 +4,8 @@ import pytest
 
 from signlib.errors import RunError
 from signlib.reports import tables
-from signlib.runs import run as runs
+from signlib.runs import publishing
+from signlib.runs.run import Metric, start
 from signlib.settings import presets
 
 
@@ -15,15 +16,13 @@ def published(tmp_path, monkeypatch):
     monkeypatch.setattr("signlib.paths.results_root", lambda: tmp_path / "results")
 
     def publish(name: str, value: float, *overrides: str) -> None:
-        run = runs.start(
-            "landmarks-small", name, presets.build("landmarks/small", overrides=overrides)
-        )
+        run = start("landmarks-small", name, presets.build("landmarks/small", overrides=overrides))
         run.trained()
         run.open_test()
-        metric = runs.Metric(
+        metric = Metric(
             "top-1", value, 10, "test", "%", (value - 5, value + 5), "a note | with a bar"
         )
-        runs.publish(run.finish([metric]), restricted=True)
+        publishing.publish(run.finish([metric]), restricted=True)
 
     return publish
 

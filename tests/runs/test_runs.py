@@ -13,10 +13,11 @@ import pytest
 
 from signlib import paths
 from signlib.errors import DiskError, InputError, RunError
-from signlib.runs import run as runs
+from signlib.runs.publishing import publish, published
+from signlib.runs.run import Metric, Run, commit, start
 from signlib.settings import config, presets
 
-TOP1 = runs.Metric("top-1", 50.0, 4, "test", "%", (15.0, 85.0), "Wilson")
+TOP1 = Metric("top-1", 50.0, 4, "test", "%", (15.0, 85.0), "Wilson")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def scores():
 
 
 def opened(name="one", **overrides):
-    run = runs.start("landmarks-small", name, settings(**overrides))
+    run = start("landmarks-small", name, settings(**overrides))
     run.trained()
     run.open_test()
     return run
@@ -71,16 +72,16 @@ def figure():
 
 
 def test_a_new_run_says_what_it_is_from_the_start(roots):
-    run = runs.start("landmarks-small", "one", settings(mode="smoke"))
+    run = start("landmarks-small", "one", settings(mode="smoke"))
     assert run.path == roots / "runs" / "landmarks-small" / "one"
     assert run.name == "landmarks-small/one"
     assert (run.stage, run.finished) == ("started", False)
     assert run.facts["smoke"] is True
-    assert runs.Run(run.path).settings == run.settings == settings(mode="smoke")
+    assert Run(run.path).settings == run.settings == settings(mode="smoke")
 
 
 def test_the_test_split_opens_once_and_only_after_training():
-    run = runs.start("landmarks-small", "one", settings())
+    run = start("landmarks-small", "one", settings())
     with pytest.raises(RunError, match="stays closed until training"):
         run.open_test()
     assert run.stage == "started"
@@ -90,7 +91,7 @@ def test_the_test_split_opens_once_and_only_after_training():
         run.open_test()
     # Another process that opens the same folder is refused as well.
     with pytest.raises(RunError, match="has read its test split already"):
-        runs.Run(run.path).open_test()
+        Run(run.path).open_test()
     with pytest.raises(RunError, match="was trained before"):
         run.trained()
     with pytest.raises(RunError, match="has read its test split already"):
@@ -99,7 +100,7 @@ def test_the_test_split_opens_once_and_only_after_training():
 
 @pytest.mark.parametrize("stage", ["started", "trained"])
 def test_a_test_metric_of_a_closed_test_split_is_refused(stage):
-    run = runs.start("landmarks-small", "one", settings())
+    run = start("landmarks-small", "one", settings())
     if stage == "trained":
         run.trained()
     with pytest.raises(RunError, match="not opened"):
@@ -114,7 +115,7 @@ def test_finish_writes_every_file_of_the_contract():
     run = opened()
     run.note(device="cpu", precision="32", training_seconds=1.5)
     run.finish(
-        [TOP1, runs.Metric("clips", np.float32(4), np.int64(4), "test", "clips")],
+        [TOP1, Metric("clips", np.float32(4), np.int64(4), "test", "clips")],
         table(),
         scores(),
         {"a": figure()},
@@ -151,24 +152,24 @@ def test_finish_writes_every_file_of_the_contract():
 
 
 def test_a_finished_run_reads_back_what_was_written():
-    run = runs.Run(finished().path)
+    run = Run(finished().path)
     assert run.finished
     assert run.metrics == [TOP1]
     pd.testing.assert_frame_equal(run.predictions, table())
-    found, clips, classes = run.scores
-    np.testing.assert_array_equal(found, scores()[0])
-    assert found.dtype == np.float32
+    array, clips, classes = run.scores
+    np.testing.assert_array_equal(array, scores()[0])
+    assert array.dtype == np.float32
     assert (clips, classes) == scores()[1:]
     assert run.environment["python"]
     assert str(TOP1) == "top-1 50.0 % [15.0, 85.0] (test, n = 4)"
-    assert str(runs.Metric("time", 3, 1, "val", "s")) == "time 3.0 s (val, n = 1)"
+    assert str(Metric("time", 3, 1, "val", "s")) == "time 3.0 s (val, n = 1)"
 
 
 @pytest.mark.parametrize("kind", [pd.Series, lambda names: np.array(names, dtype=object), tuple])
 def test_names_of_any_kind_are_stored_as_text_and_never_pickled(kind):
     array, clips, classes = scores()
     run = opened().finish([TOP1], None, (array, kind(clips), kind(classes)))
-    assert runs.Run(run.path).scores[1:] == (clips, classes)
+    assert Run(run.path).scores[1:] == (clips, classes)
 
 
 @pytest.mark.parametrize(
@@ -207,26 +208,26 @@ def test_a_finished_run_stays_as_it_is():
     before = {path.name: path.read_bytes() for path in run.path.iterdir()}
     with pytest.raises(RunError, match="is finished"):
         run.finish([TOP1])
-    again = runs.start("landmarks-small", "one", settings())
+    again = start("landmarks-small", "one", settings())
     assert again.finished
     assert again.metrics == [TOP1]
-    assert runs.start("landmarks-small", "one", settings(), resume=True).finished
+    assert start("landmarks-small", "one", settings(), resume=True).finished
     assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before
 
 
 def test_a_name_taken_by_other_settings_is_refused_with_key_and_values():
     finished()
     with pytest.raises(RunError, match="seed=0, not 3") as refused:
-        runs.start("landmarks-small", "one", settings(seed=3), resume=True)
+        start("landmarks-small", "one", settings(seed=3), resume=True)
     assert "--run-name" in str(refused.value)
 
 
 def test_an_unfinished_run_asks_for_resume():
-    run = runs.start("landmarks-small", "one", settings())
+    run = start("landmarks-small", "one", settings())
     run.note(epochs=2)
     with pytest.raises(RunError, match=r"unfinished \(started\); add --resume"):
-        runs.start("landmarks-small", "one", settings())
-    assert runs.start("landmarks-small", "one", settings(), resume=True).facts["epochs"] == 2
+        start("landmarks-small", "one", settings())
+    assert start("landmarks-small", "one", settings(), resume=True).facts["epochs"] == 2
 
 
 def test_results_of_an_unfinished_run_cannot_be_read():
@@ -242,21 +243,21 @@ def test_results_of_an_unfinished_run_cannot_be_read():
 )
 def test_a_run_cannot_be_made_elsewhere(roots, experiment, name):
     with pytest.raises(InputError, match="not a plain name"):
-        runs.start(experiment, name, settings())
+        start(experiment, name, settings())
     assert not (roots / "runs").exists()
 
 
 def test_a_folder_without_a_run_and_a_damaged_one_are_named(roots):
     with pytest.raises(RunError, match=re.escape(str(roots))):
-        runs.Run(roots)
-    run = runs.start("landmarks-small", "one", settings())
+        Run(roots)
+    run = start("landmarks-small", "one", settings())
     for damage in ("{", "{}", '{"stage": "almost"}', "[]"):
         (run.path / "status.json").write_text(damage)
         with pytest.raises(RunError, match=r"status\.json is missing or damaged"):
-            runs.Run(run.path)
+            Run(run.path)
     (run.path / "status.json").unlink()
     with pytest.raises(RunError, match=r"status\.json is missing or damaged"):
-        runs.Run(run.path)
+        Run(run.path)
 
 
 class Bomb:
@@ -287,7 +288,7 @@ def test_a_pickle_in_place_of_the_scores_is_never_loaded(roots, as_archive):
 def test_a_full_run_of_an_open_corpus_is_published_with_predictions(roots):
     run = opened()
     run.finish([TOP1], table(), scores(), {"a": figure()})
-    target = runs.publish(run, restricted=False)
+    target = publish(run, restricted=False)
     assert target == roots / "results" / "landmarks-small" / "one"
     assert {path.name for path in target.iterdir()} == {
         "settings.yaml",
@@ -297,47 +298,47 @@ def test_a_full_run_of_an_open_corpus_is_published_with_predictions(roots):
         "environment.json",
         "figures",
     }
-    (published,) = runs.published()
-    assert (published.name, published.metrics) == (run.name, run.metrics)
-    pd.testing.assert_frame_equal(published.predictions, table())
+    (copy,) = published()
+    assert (copy.name, copy.metrics) == (run.name, run.metrics)
+    pd.testing.assert_frame_equal(copy.predictions, table())
     with pytest.raises(RunError, match=r"has no scores\.npz"):
-        _ = published.scores
+        _ = copy.scores
 
 
 def test_of_a_restricted_corpus_nothing_of_a_single_clip_is_published(roots):
-    target = runs.publish(finished(), restricted=True)
+    target = publish(finished(), restricted=True)
     assert not [
         path for path in target.rglob("*") if path.name in ("predictions.csv", "scores.npz")
     ]
     everything = "".join(path.read_text() for path in target.rglob("*") if path.is_file())
     assert "1e5" in table().to_csv()
     assert "1e5" not in everything
-    (published,) = runs.published()
-    assert published.metrics == [TOP1]
+    (copy,) = published()
+    assert copy.metrics == [TOP1]
     with pytest.raises(RunError, match="its corpus is restricted"):
-        _ = published.predictions
+        _ = copy.predictions
 
 
 def test_publishing_again_replaces_the_folder_whole(roots):
     run = finished()
-    runs.publish(run, restricted=False)
-    target = runs.publish(run, restricted=True)
+    publish(run, restricted=False)
+    target = publish(run, restricted=True)
     assert not (target / "predictions.csv").exists()
     assert [path.name for path in target.parent.iterdir()] == ["one"]
 
 
 def test_smoke_and_unfinished_runs_cannot_be_published(roots):
     with pytest.raises(RunError, match="is a smoke run"):
-        runs.publish(finished("smoke", mode="smoke"), restricted=False)
+        publish(finished("smoke", mode="smoke"), restricted=False)
     with pytest.raises(RunError, match="not finished"):
-        runs.publish(opened("open"), restricted=False)
+        publish(opened("open"), restricted=False)
     assert not (roots / "results").exists()
 
 
 def test_the_rest_of_a_killed_publish_is_no_run(roots):
-    target = runs.publish(finished(), restricted=True)
+    target = publish(finished(), restricted=True)
     target.rename(target.with_name(".one.4711"))
-    assert runs.published() == []
+    assert published() == []
 
 
 def test_a_publish_on_a_full_disk_leaves_nothing_and_sweeps_what_a_killed_one_left(
@@ -345,7 +346,7 @@ def test_a_publish_on_a_full_disk_leaves_nothing_and_sweeps_what_a_killed_one_le
 ):
     run = opened()
     run.finish([TOP1], table(), scores(), {"a": figure()})
-    target = runs.publish(run, restricted=True)
+    target = publish(run, restricted=True)
     target.rename(target.with_name(".one.4711"))
     other = target.with_name(".one.more.4711")
     other.mkdir()
@@ -356,9 +357,9 @@ def test_a_publish_on_a_full_disk_leaves_nothing_and_sweeps_what_a_killed_one_le
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "copy2", full)
         with pytest.raises(DiskError, match=r"results.*one: the disk is full.*make room"):
-            runs.publish(run, restricted=False)
+            publish(run, restricted=False)
     assert list(target.parent.iterdir()) == [other]
-    assert runs.publish(run, restricted=False) == target
+    assert publish(run, restricted=False) == target
 
 
 def test_damaged_settings_and_metrics_are_named(roots):
@@ -366,10 +367,10 @@ def test_damaged_settings_and_metrics_are_named(roots):
     for text in ("[", '[{"metric": "top-1"}]', "{}"):
         (run.path / "metrics.json").write_text(text)
         with pytest.raises(RunError, match=r"one: metrics\.json is missing or damaged"):
-            runs.publish(run, restricted=True)
+            publish(run, restricted=True)
     (run.path / "settings.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(RunError, match=r"one: settings\.yaml cannot be read"):
-        runs.Run(run.path)
+        Run(run.path)
 
 
 def test_the_commit_is_told_apart_from_a_changed_tree(roots, monkeypatch):
@@ -383,24 +384,24 @@ def test_the_commit_is_told_apart_from_a_changed_tree(roots, monkeypatch):
         )
 
     monkeypatch.setattr(paths, "REPOSITORY", roots)
-    assert runs.commit() == ""
+    assert commit() == ""
     git("init")
     (roots / "a").write_text("1")
     git("add", "a")
     git("commit", "-m", "a")
-    clean = runs.commit()
+    clean = commit()
     assert re.fullmatch(r"[0-9a-f]{10}", clean)
     (roots / "a").write_text("2")
-    assert runs.commit() == clean + "+"
+    assert commit() == clean + "+"
 
 
 def test_a_run_killed_while_testing_can_be_finished():
     run = opened()
-    again = runs.Run(run.path)
+    again = Run(run.path)
     again.open_test(after_crash=True)
     assert again.finish([TOP1], table(), scores()).finished
     with pytest.raises(RunError, match="has read its test split already"):
         again.open_test(after_crash=True)
-    fresh = runs.start("landmarks-small", "two", settings())
+    fresh = start("landmarks-small", "two", settings())
     with pytest.raises(RunError, match="stays closed until training"):
         fresh.open_test(after_crash=True)

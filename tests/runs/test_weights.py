@@ -10,24 +10,24 @@ import torch
 from torch import nn
 
 from signlib.errors import DiskError, RunError
-from signlib.runs import run as runs
 from signlib.runs import weights
+from signlib.runs.run import start
 from signlib.settings import presets
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
-    return runs.start("landmarks-small", "one", presets.build("landmarks/small"))
+    return start("landmarks-small", "one", presets.build("landmarks/small"))
 
 
 def test_weights_come_back_bit_for_bit(run):
     model = nn.Linear(3, 2)
     model.weight.data = model.weight.data.T.contiguous().T
     weights.save_weights(run, model)
-    found = weights.load_weights(run)
-    assert found.keys() == model.state_dict().keys()
-    assert all(torch.equal(found[name], value) for name, value in model.state_dict().items())
+    loaded = weights.load_weights(run)
+    assert loaded.keys() == model.state_dict().keys()
+    assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
 
 
 def test_a_full_disk_leaves_no_half_written_weights(run, monkeypatch):

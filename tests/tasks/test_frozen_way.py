@@ -15,7 +15,7 @@ from signlib.experiments import prediction as recognise
 from signlib.experiments.experiment import train
 from signlib.extraction.filming import COLOUR, PictureSettings, RenderedClips
 from signlib.extraction.towers import random_tower
-from signlib.runs import run as runs
+from signlib.runs.run import Run
 from signlib.settings import presets
 from signlib.stores.store import Extraction, FeatureStore
 from signlib.stores.writer import write_store
@@ -115,9 +115,9 @@ def test_from_videos_to_a_prediction_with_three_commands(there, capsys, monkeypa
     assert main(["predict", str(run), str(films[0]), str(films[1])]) == 0
     told = capsys.readouterr().out
     assert told.count("%") >= 6, "three glosses with their shares for each of two films"
-    found = recognise.predict(runs.Run(run), films).set_index("clip")
+    found = recognise.predict(Run(run), films).set_index("clip")
     assert set(found["problem"]) == {""}
-    scores, clips, classes = runs.Run(run).scores
+    scores, clips, classes = Run(run).scores
     for clip, row in zip(clips, scores, strict=True):
         best = found.loc[str(there / "films" / f"{clip}.mp4"), "top"][0]
         assert best[0] == classes[row.argmax()]
@@ -125,7 +125,7 @@ def test_from_videos_to_a_prediction_with_three_commands(there, capsys, monkeypa
             "as when the run was tested"
         )
     with pytest.raises(RunError, match="has other weights"):
-        recognise.predict(runs.Run(run), films, tower=str(random_tower(there / "other", seed=1)))
+        recognise.predict(Run(run), films, tower=str(random_tower(there / "other", seed=1)))
 
 
 def test_a_clip_unlike_the_training_clips_is_warned_of(there, both):

@@ -14,6 +14,7 @@ from signlib.experiments import extraction
 from signlib.experiments import prediction as recognise
 from signlib.experiments.experiment import train
 from signlib.extraction.exchange import import_folder, write_npy
+from signlib.runs.run import Run
 from signlib.settings import presets
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
@@ -59,7 +60,7 @@ def world(tmp_path_factory):
 
 
 def run_of(world, name):
-    return recognise.runs.Run(world / "runs" / f"autsl-{name}" / name)
+    return Run(world / "runs" / f"autsl-{name}" / name)
 
 
 def assert_scores_of_the_run(table, run, atol=1e-5):

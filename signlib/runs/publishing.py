@@ -1,0 +1,76 @@
+"""What of a run may be shown to others: the small files of finished full runs, in `results/`.
+
+Tables and the README are made from these copies. A smoke run is never published.
+"""
+
+import glob
+import os
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from signlib import paths
+from signlib.errors import DiskError, RunError
+from signlib.files import disk_error, write_json, write_text
+from signlib.runs.run import ENVIRONMENT, METRICS, PREDICTIONS, SETTINGS, STATUS, Run
+from signlib.settings import config
+
+
+def publish(run: Run, restricted: bool) -> Path:
+    """Copy the small files of a finished full run to `results/`.
+
+    Of the folder that holds the corpus only the name goes along.
+
+    Args:
+        restricted: the corpus allows only aggregates: per-clip predictions and scores stay behind.
+
+    Returns:
+        The published folder.
+
+    Raises:
+        RunError: for a smoke run or an unfinished one.
+        DiskError: when it could not be written; nothing of it stays.
+    """
+    if run.settings.mode == "smoke":
+        raise RunError(
+            f"run {run.path} is a smoke run (generated clips, small sizes); train with --mode full"
+            " to publish"
+        )
+    metrics = run.metrics
+    target = paths.results_root() / run.name
+    # A reader sees the old folder or the new one: files are gathered under a name with a dot.
+    staging = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        # What a `publish` that was killed has left behind.
+        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+            if left.name.removeprefix(f".{target.name}.").isdigit():
+                shutil.rmtree(left)
+        staging.mkdir(parents=True)
+        names = [STATUS, ENVIRONMENT]
+        names += [f"figures/{path.name}" for path in sorted((run.path / "figures").glob("*"))]
+        if not restricted:
+            names.append(PREDICTIONS)
+        for name in names:
+            if (run.path / name).is_file():
+                (staging / name).parent.mkdir(exist_ok=True)
+                shutil.copy2(run.path / name, staging / name)
+        write_json(staging / METRICS, [asdict(metric) for metric in metrics])
+        data = replace(run.settings.data, root=Path(run.settings.data.root).name)
+        write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(staging, target)
+    except (OSError, DiskError) as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        # `write_json` has wrapped the system's error and named a file that is gone now.
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise disk_error(cause, target) from error
+    return target
+
+
+def published() -> list[Run]:
+    """Every published run, by name."""
+    folders = [path.parent for path in sorted(paths.results_root().glob(f"*/*/{SETTINGS}"))]
+    # A name with a dot was left behind by a `publish` that was killed.
+    return [Run(folder) for folder in folders if not folder.name.startswith(".")]
