@@ -17,21 +17,16 @@ FULL = {
     errno.EDQUOT: "the quota is used up",
     errno.EFBIG: "the file-size limit is reached",
 }
-"""Errors of the system that more room would mend, in words."""
+"""Errors of the system that more room would mend: number -> words."""
 
 
 def disk_error(error: OSError, path: Path) -> DiskError:
     """The error to raise when `path` could not be written; it says why and what to do."""
-    full = FULL.get(error.errno or 0)
-    what = (
-        "make room and run the same command again"
-        if full
-        else "name another place, or make this one writable"
-    )
-    return DiskError(
-        f"cannot write {path}: {full or error.strerror}; what was written before stays whole:"
-        f" {what}"
-    )
+    reason = FULL.get(error.errno or 0)
+    step = "make room and run the same command again"
+    if reason is None:
+        reason, step = str(error.strerror), "name another place, or make this one writable"
+    return DiskError(f"cannot write {path}: {reason}; what was written before stays whole: {step}")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -44,10 +39,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def with_part(path: Path, start: str, end: str, part: str) -> str:
-    """The page `path` with what stands between its two marks replaced; nothing is written.
+    """The text of the page `path` with the part between its two marks replaced.
+
+    Nothing is written.
 
     Raises:
-        RunError: when the page has not each mark once.
+        RunError: when the page does not have each mark once.
     """
     page = path.read_text(encoding="utf-8")
     if page.count(start) != 1 or page.count(end) != 1:
@@ -59,6 +56,7 @@ def with_part(path: Path, start: str, end: str, part: str) -> str:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a small file whole or not at all; errors as for `write_text`."""
+    # In the same folder, since only within one file system is a replacement a single step.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +72,10 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON whole or not at all; a value that is not finite becomes null, never invalid JSON."""
+    """Write JSON whole or not at all; errors as for `write_text`.
+
+    A number that is not finite becomes null, since JSON has no NaN.
+    """
     write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
 
 

@@ -47,8 +47,8 @@ def check_name(name: str, what: str = "clip id") -> str:
     Raises:
         InputError: for an empty name, `.`, `..`, a separator, a drive or a NUL.
     """
-    bad = not name or name in {".", ".."} or any(c in name for c in "/\\\0")
-    if bad or PureWindowsPath(name).drive:
+    unsafe = name in {"", ".", ".."} or any(sign in name for sign in "/\\\0")
+    if unsafe or PureWindowsPath(name).drive:
         raise InputError(
             f"{what} {name!r} is not a plain name: it must not be empty, absolute, contain "
             "'/', '\\' or be '..'; rename it"
@@ -66,20 +66,16 @@ def inside(root: str | Path, relative: str) -> Path:
     Raises:
         InputError: for an absolute path, a `..` part, or a link that leads out of `root`.
     """
+    # A manifest may have been written on Windows, whatever system reads it.
     parts = PurePosixPath(relative.replace("\\", "/"))
-    windows = PureWindowsPath(relative)
-    if (
-        not relative
-        or parts.is_absolute()
-        or windows.drive
-        or ".." in parts.parts
-        or "\0" in relative
-    ):
+    absolute = parts.is_absolute() or PureWindowsPath(relative).drive
+    if not relative or absolute or ".." in parts.parts or "\0" in relative:
         raise InputError(
             f"path {relative!r} leaves its root {root}: use a path relative to that folder, without"
             " '..'"
         )
     path = Path(root) / parts
+    # `resolve` follows links, those of the root itself too.
     if not path.resolve().is_relative_to(Path(root).resolve()):
         raise InputError(
             f"path {relative!r} is a link that leaves its root {root}: copy the file there"

@@ -33,7 +33,7 @@ def test_a_path_that_leaves_its_root_is_refused_by_name(tmp_path, path):
 
 
 @pytest.mark.parametrize(
-    ("path", "place"),
+    ("path", "expected"),
     [
         ("a.mp4", "a.mp4"),
         ("HELLO/a.mp4", "HELLO/a.mp4"),
@@ -42,9 +42,9 @@ def test_a_path_that_leaves_its_root_is_refused_by_name(tmp_path, path):
         ("ä ö/…mp4", "ä ö/…mp4"),
     ],
 )
-def test_a_path_below_the_root_is_kept(tmp_path, path, place):
-    assert paths.inside(tmp_path, path) == tmp_path / place
-    assert paths.inside(str(tmp_path), path) == tmp_path / place
+def test_a_path_below_the_root_is_kept(tmp_path, path, expected):
+    assert paths.inside(tmp_path, path) == tmp_path / expected
+    assert paths.inside(str(tmp_path), path) == tmp_path / expected
 
 
 def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_not(tmp_path):
