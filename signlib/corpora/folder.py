@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from signlib import paths
+from signlib.corpora.corpus import VideoCorpus
 from signlib.data import manifest
-from signlib.errors import ManifestError
+from signlib.errors import ManifestError, SettingsError
+from signlib.settings.base import DataSettings
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg"})
 
@@ -65,3 +67,15 @@ def _from_subfolders(root: Path) -> pd.DataFrame:
         clip = "_".join(file.with_suffix("").parts)
         rows.append({"clip": clip, "file": file.as_posix(), "gloss": gloss, "split": split})
     return manifest.complete(pd.DataFrame(rows), source=f"folder {root}")
+
+
+class _Folder(VideoCorpus):
+    def manifest(self, settings: DataSettings) -> pd.DataFrame:
+        if not settings.root:
+            raise SettingsError(
+                "data.corpus=folder needs data.root (--data-root): the folder with manifest.csv"
+            )
+        return read_folder(settings.root)
+
+
+FOLDER = _Folder(name="folder", licence="whatever the owner of the clips says")

@@ -2,29 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 
 from signlib import paths
-from signlib.corpora.clips import (
-    GENERATED,
-    VIDEO_READERS,
-    corpus_root,
-    generated_world,
-    load_corpus,
-)
+from signlib.corpora.clips import load_corpus
+from signlib.corpora.corpus import ClipRow
+from signlib.corpora.registry import corpus_of
 from signlib.data import ntu60
 from signlib.data.skeletons import NTU_25, Skeleton
 from signlib.data.video import probe, read_frames, sample_indices
 from signlib.errors import ClipError
-from signlib.extraction.filming import COLOUR, DEPTH, FILES, pictures_in, read_picture
+from signlib.extraction.filming import FILES, pictures_in, read_picture
 from signlib.features.actors import main_actors
-from signlib.settings import config
-from signlib.synthesis.appearance import look_of
-from signlib.synthesis.render import depth_picture, render
+from signlib.settings.base import DataSettings
 
 LANDMARKS = "landmarks"
 
@@ -47,7 +40,7 @@ class Strip:
     aspect: float
 
 
-def clip_strip(settings: config.DataSettings, row: Any, count: int = 6, size: int = 192) -> Strip:
+def clip_strip(settings: DataSettings, row: ClipRow, count: int = 6, size: int = 192) -> Strip:
     """Pictures of one clip of the corpus that the settings name.
 
     Args:
@@ -59,72 +52,70 @@ def clip_strip(settings: config.DataSettings, row: Any, count: int = 6, size: in
     Raises:
         InputError: for a file that is there and cannot be read.
     """
-    if settings.corpus in VIDEO_READERS:
-        return _filmed(corpus_root(settings), row, count, size)
+    corpus = corpus_of(settings)
+    if corpus.has_files:
+        return _filmed(corpus.root(settings), row, count, size)
     source = load_corpus(settings)
     points = source.read(row.clip)
     frames = _moments(len(points), count)
-    known = getattr(row, "width", 0) and getattr(row, "height", 0)
-    aspect = row.width / row.height if known else 1.0
-    rows = {LANDMARKS: [points[t] for t in frames]}
-    if settings.corpus in GENERATED:
-        rows = _rendered(settings, row, frames, size) | rows
+    width, height = getattr(row, "width", 0), getattr(row, "height", 0)
+    aspect = width / height if width and height else 1.0
+    rows = corpus.pictures(settings, row, frames, size)
+    rows[LANDMARKS] = [points[t] for t in frames]
     return Strip(frames, rows, source.skeleton, aspect)
 
 
-def clip_frames(settings: config.DataSettings, table: pd.DataFrame) -> pd.Series:
-    """How many frames each clip of a manifest has, by clip; clips whose file is not there are left
-    out.
+def clip_frames(settings: DataSettings, table: pd.DataFrame) -> pd.Series:
+    """How many frames each clip of a manifest has, by clip.
+
+    Clips whose file is not there are left out.
 
     Raises:
         InputError: for a file that is there and cannot be read.
     """
-    if settings.corpus not in VIDEO_READERS:
+    corpus = corpus_of(settings)
+    if not corpus.has_files:
         source = load_corpus(settings)
         return pd.Series({clip: len(source.read(clip)) for clip in table["clip"]}, dtype=int)
-    root, found = corpus_root(settings), {}
+    root, lengths = corpus.root(settings), {}
     for row in table.itertuples():
-        path = paths.inside(root, row.file) if row.file else None
-        if path is None or not path.exists():
-            continue
-        if path.suffix == ".skeleton":
-            found[row.clip] = len(ntu60.read_skeleton(path).joints)
-        elif path.is_dir():
-            found[row.clip] = len(pictures_in(path))
-        else:
-            found[row.clip] = len(sample_indices(probe(path).frames, start=row.start, end=row.end))
-    return pd.Series(found, dtype=int)
+        path = _file(root, row, "file")
+        if path is not None:
+            lengths[row.clip] = _length(path, row)
+    return pd.Series(lengths, dtype=int)
+
+
+def _file(root: Path, row: ClipRow, column: str) -> Path | None:
+    """The file or folder that a column names, where it is there."""
+    name = getattr(row, column, "")
+    path = paths.inside(root, name) if name else None
+    return path if path is not None and path.exists() else None
+
+
+def _length(path: Path, row: ClipRow) -> int:
+    if path.suffix == ".skeleton":
+        return len(ntu60.read_skeleton(path).joints)
+    if path.is_dir():
+        return len(pictures_in(path))
+    return len(sample_indices(probe(path).frames, start=row.start, end=row.end))
 
 
 def _moments(length: int, count: int) -> list[int]:
     return sample_indices(length, sampling="linspace", count=count).tolist()
 
 
-def _rendered(
-    settings: config.DataSettings, row: Any, frames: list[int], size: int
-) -> dict[str, list[np.ndarray]]:
-    world = generated_world(settings)
-    seated, whole = world.seated(row.clip), world.performance(row.clip)
-    made = list(render(whole.at(frames), seated, look_of(world, row.signer), size, size))
-    away = 1000 * seated.distance
-    return {
-        COLOUR: [colour for colour, _ in made],
-        DEPTH: [depth_picture(depth, away) for _, depth in made],
-    }
-
-
-def _filmed(root: Path, row: Any, count: int, size: int) -> Strip:
+def _filmed(root: Path, row: ClipRow, count: int, size: int) -> Strip:
     rows: dict[str, list[np.ndarray]] = {}
     frames: list[int] = []
-    kept = None
+    drawn = None
     for kind, column in FILES.items():
-        path = paths.inside(root, getattr(row, column, "")) if getattr(row, column, "") else None
-        if path is None or not path.exists():
+        path = _file(root, row, column)
+        if path is None:
             continue
         if path.suffix == ".skeleton":
             points = _kinect(path)
             frames = _moments(len(points), count)
-            rows[LANDMARKS], kept = [points[t] for t in frames], NTU_25
+            rows[LANDMARKS], drawn = [points[t] for t in frames], NTU_25
         elif path.is_dir():
             pictures = pictures_in(path)
             if not pictures:
@@ -132,14 +123,13 @@ def _filmed(root: Path, row: Any, count: int, size: int) -> Strip:
             frames = _moments(len(pictures), count)
             rows[kind] = [_picture(pictures[t], size) for t in frames]
         else:
-            rows[kind] = list(
-                read_frames(path, "linspace", count, start=row.start, end=row.end, size=size)
-            )
-            frames = sample_indices(
-                probe(path).frames, start=row.start, end=row.end, sampling="linspace", count=count
-            ).tolist()
+            cut = {"start": row.start, "end": row.end}
+            rows[kind] = list(read_frames(path, "linspace", count, size=size, **cut))
+            chosen = sample_indices(probe(path).frames, sampling="linspace", count=count, **cut)
+            frames = chosen.tolist()
     first = next((pictures[0] for kind, pictures in rows.items() if kind != LANDMARKS), None)
-    return Strip(frames, rows, kept, 1.0 if first is None else first.shape[1] / first.shape[0])
+    aspect = 1.0 if first is None else first.shape[1] / first.shape[0]
+    return Strip(frames, rows, drawn, aspect)
 
 
 def _picture(path: Path, size: int) -> np.ndarray:
@@ -154,6 +144,7 @@ def _picture(path: Path, size: int) -> np.ndarray:
 
 def _kinect(path: Path) -> np.ndarray:
     """(T, 25, 2) of who moves most, as fractions of a picture that holds all of it."""
+    # Metres point up, rows of a picture down.
     xy = main_actors(ntu60.read_skeleton(path).joints, 1)[:, 0, :, :2] * (1, -1)
     low, high = np.nanmin(xy, axis=(0, 1)), np.nanmax(xy, axis=(0, 1))
     return 0.5 + 0.9 * (xy - (low + high) / 2) / (high - low).max()

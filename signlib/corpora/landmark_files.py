@@ -1,4 +1,4 @@
-"""Corpora that come as landmarks in one `.npz` file instead of videos.
+"""What corpora share that come as landmarks in one `.npz` file instead of videos.
 
 Each reader gives the same three things as a store of videos would: a manifest, the points of a clip
 with NaN for what was not seen, and the skeleton they belong to.
@@ -6,16 +6,19 @@ with NaN for what was not seen, and the skeleton they belong to.
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from signlib.data import manifest
-from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_75, UPPER_53, Skeleton
+from signlib.corpora.corpus import Corpus, Kind
+from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, ManifestError
+from signlib.settings.base import DataSettings
+from signlib.stores.store import ClipSource, Extraction, LoadedClips
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,25 @@ class LandmarkFile:
     manifest: pd.DataFrame
     points: dict[str, np.ndarray]
     skeleton: Skeleton
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LandmarkFileCorpus(Corpus):
+    """A corpus of people who sign whose landmarks lie in one `.npz` file."""
+
+    kind: Kind = "landmarks"
+
+    @abstractmethod
+    def read(self, root: Path) -> LandmarkFile:
+        """All clips of the file in a folder."""
+
+    def clips(self, settings: DataSettings) -> ClipSource:
+        """The clips, read into memory."""
+        file = self.read(self.root(settings))
+        shape = next(iter(file.points.values())).shape[1:]
+        channels = ("x", "y", "z", "visibility")[: shape[1]]
+        extraction = Extraction("imported", "", shape, channels, file.skeleton.name)
+        return LoadedClips(file.manifest, file.points.__getitem__, extraction)
 
 
 def open_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
@@ -71,137 +93,29 @@ def _archive(path: Path) -> np.lib.npyio.NpzFile:
     return archive
 
 
-def track_hands(hands: np.ndarray, middle: float = 0.5) -> np.ndarray:
-    """Two detections a frame as two hands that stay themselves over time.
-
-    A detector lists hands in the order it found them. Each is given to the hand whose wrist was
-    last seen nearer; in the end the hand further left in the picture is the right hand (index 1),
-    since signers face the camera. A hand that is alone all the time is judged by the side of the
-    body.
+def unseen(points: np.ndarray) -> np.ndarray:
+    """The points with NaN where all joints of a part are zeros, as detectors write "not seen".
 
     Args:
-        hands: (T, 2, 21, 3), NaN = none.
-        middle: x of the signer's middle.
-
-    Returns:
-        (T, 2, 21, 3): left hand, right hand.
+        points: (..., J, C) of one part, such as a hand.
     """
-    out = hands.copy()
-    last = np.full((2, 2), np.nan)
-    for frame in out:
-        wrists = frame[:, 0, :2]
-        # cost[d, h]: how far detection d lies from where hand h was last; an unseen hand costs
-        # little.
-        cost = np.linalg.norm(wrists[:, None] - last[None], axis=-1)
-        cost = np.where(np.isnan(cost), np.where(np.isnan(wrists[:, :1]), 0.0, 0.25), cost)
-        if cost[0, 1] + cost[1, 0] < cost[0, 0] + cost[1, 1]:
-            frame[:] = frame[::-1].copy()
-        shown = np.isfinite(frame[:, 0, 0])
-        last[shown] = frame[shown, 0, :2]
-    x = [
-        np.median(side[np.isfinite(side)]) if np.isfinite(side).any() else middle
-        for side in out[:, :, 0, 0].T
-    ]
-    return out[:, ::-1] if x[0] < x[1] else out
+    return np.where((points == 0).all(axis=(-2, -1), keepdims=True), np.nan, points)
 
 
-def read_dgs_30(root: str | Path) -> LandmarkFile:
-    """30 German signs, 1,241 crowd-recorded clips: one face point and two hands; signers unknown,
-    no split.
+def pose_and_hands(pose: np.ndarray, hands: np.ndarray) -> np.ndarray:
+    """(N, T, P + 42, 4) float32 of a pose with visibility and hands without: seen = 1.
+
+    Args:
+        pose: (N, T, P, 4), zeros = not seen.
+        hands: (N, T, 2, 21, 3) left and right, zeros = not seen.
     """
-    data = open_arrays(Path(root) / "clips.npz", "frames_i16", "scale", "offsets", "gloss", "clip")
-    frames = (data["frames_i16"] * float(data["scale"])).astype(np.float32)
-    face = np.concatenate([frames[:, :2], np.zeros((len(frames), 1), np.float32)], axis=1)
-    hands = frames[:, 2:].reshape(-1, 2, 21, 3)
-    hands = np.where((hands == 0).all(axis=(2, 3), keepdims=True), np.nan, hands)
-    points = {}
-    for clip, start, end in zip(data["clip"], data["offsets"], data["offsets"][1:], strict=False):
-        middle = float(np.median(face[start:end, 0]))
-        tracked = track_hands(hands[start:end], middle).reshape(-1, 42, 3)
-        points[str(clip)] = np.concatenate([face[start:end, None], tracked], axis=1)
-    # Nobody says the pictures' shape; the palms' bones keep their lengths best at 4:3.
-    table = pd.DataFrame({"clip": data["clip"].astype(str), "gloss": data["gloss"].astype(str)})
-    return LandmarkFile(
-        manifest.complete(table.assign(width=640, height=480)), points, FACE_HANDS_43
-    )
+    hands = unseen(hands)
+    visibility = np.where(np.isnan(hands[..., :1]), np.nan, 1)
+    flat = np.concatenate([hands, visibility], axis=-1).reshape(*hands.shape[:2], 42, 4)
+    return np.concatenate([unseen(pose), flat], axis=2).astype(np.float32)
 
 
-def read_asl_letters(root: str | Path) -> LandmarkFile:
-    """Fingerspelled letters of two signers, 2,430 clips of 20 frames: two hands; signer2 is the
-    test split.
-    """
-    data = open_arrays(Path(root) / "letters.npz", "x_i16", "scale", "length", "gloss", "signer")
-    frames = (data["x_i16"] * float(data["scale"])).astype(np.float32).reshape(-1, 20, 2, 21, 3)
-    frames = np.where((frames == 0).all(axis=(3, 4), keepdims=True), np.nan, frames)
-    table = _two_signers(data)
-    # Nobody says the pictures' shape; the palms' bones keep their lengths best at 16:9.
-    table = table.assign(width=1280, height=720)
-    points = {
-        clip: frames[i, :length].reshape(-1, 42, 3)
-        for i, (clip, length) in enumerate(zip(table["clip"], data["length"], strict=True))
-    }
-    return LandmarkFile(manifest.complete(table), points, HANDS_42)
-
-
-def read_asl_words(root: str | Path) -> LandmarkFile:
-    """Words of two signers, 2,188 clips of 20 frames: pose and two hands; class `-` is "no sign"."""
-    data = open_arrays(Path(root) / "words.npz", "x_i16", "scale", "length", "gloss", "signer")
-    frames = (data["x_i16"] * float(data["scale"])).astype(np.float32)
-    pose = frames[..., :132].reshape(-1, 20, 33, 4)
-    hands = frames[..., 132:].reshape(-1, 20, 2, 21, 3)
-    hands = np.where((hands == 0).all(axis=(3, 4), keepdims=True), np.nan, hands)
-    hands = np.concatenate([hands, np.where(np.isnan(hands[..., :1]), np.nan, 1)], axis=-1).reshape(
-        -1, 20, 42, 4
-    )
-    pose = np.where((pose == 0).all(axis=(2, 3), keepdims=True), np.nan, pose)
-    whole = np.concatenate([pose, hands], axis=2).astype(np.float32)
-    table = _two_signers(data).assign(width=1280, height=720)
-    points = {
-        clip: whole[i, :length]
-        for i, (clip, length) in enumerate(zip(table["clip"], data["length"], strict=True))
-    }
-    return LandmarkFile(manifest.complete(table), points, MEDIAPIPE_75)
-
-
-def read_wlasl_50(root: str | Path) -> LandmarkFile:
-    """423 clips of 50 ASL glosses, at most 30 frames each: eleven pose points and two hands;
-    signers unknown.
-    """
-    data = open_arrays(Path(root) / "clips50.npz", "X", "length", "label", "order_in_gloss")
-    frames = data["X"].astype(np.float32)
-    pose = frames[..., :44].reshape(-1, 30, 11, 4)
-    hands = frames[..., 44:].reshape(-1, 30, 2, 21, 3)
-    hands = np.where((hands == 0).all(axis=(3, 4), keepdims=True), np.nan, hands)
-    hands = np.concatenate([hands, np.where(np.isnan(hands[..., :1]), np.nan, 1)], axis=-1).reshape(
-        -1, 30, 42, 4
-    )
-    pose = np.where((pose == 0).all(axis=(2, 3), keepdims=True), np.nan, pose)
-    whole = np.concatenate([pose, hands], axis=2).astype(np.float32)
-    table = pd.DataFrame({"gloss": data["label"].astype(str), "number": data["order_in_gloss"]})
-    table["clip"] = (
-        table["gloss"].str.replace(" ", "-") + "_" + table.pop("number").map("{:02d}".format)
-    )
-    # Films of many shapes; the palms' bones keep their lengths best at 16:9.
-    table = table.assign(width=1280, height=720)
-    points = {
-        clip: whole[i, :length]
-        for i, (clip, length) in enumerate(zip(table["clip"], data["length"], strict=True))
-    }
-    return LandmarkFile(manifest.complete(table), points, UPPER_53)
-
-
-def _two_signers(data: dict[str, np.ndarray]) -> pd.DataFrame:
-    table = pd.DataFrame({"gloss": data["gloss"].astype(str), "signer": data["signer"].astype(str)})
-    number = table.groupby(["gloss", "signer"]).cumcount()
-    table["clip"] = table["gloss"] + "_" + table["signer"] + "_" + number.map("{:03d}".format)
-    table["split"] = np.where(table["signer"] == "signer1", "train", "test")
-    return table
-
-
-READERS: dict[str, tuple[str, Callable[[str | Path], LandmarkFile]]] = {
-    "dgs-30": ("dgs-30", read_dgs_30),
-    "asl-letters": ("asl-words-letters", read_asl_letters),
-    "asl-words": ("asl-words-letters", read_asl_words),
-    "wlasl-50": ("wlasl", read_wlasl_50),
-}
-"""Corpus name -> its folder below `SIGNLIB_DATA`, and its reader."""
+def cut(frames: np.ndarray, lengths: Iterable[int], clips: Iterable[str]) -> dict[str, np.ndarray]:
+    """Clip -> its first frames, of (N, T, J, C) padded to one length."""
+    rows = zip(clips, frames, lengths, strict=True)
+    return {clip: padded[:length] for clip, padded, length in rows}

@@ -1,16 +1,17 @@
-"""Northwestern-UCLA actions as Kinect v1 skeletons: ten everyday actions before several sensors at
-once.
-"""
+"""Northwestern-UCLA: ten everyday actions as Kinect v1 skeletons, from several sensors."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from signlib.corpora.bodies import BodyCorpus
 from signlib.corpora.landmark_files import LandmarkFile, open_arrays
 from signlib.data import manifest
 from signlib.data.skeletons import KINECT_20
 from signlib.errors import ManifestError, SettingsError
+from signlib.settings.base import DataSettings
+from signlib.stores.store import ClipSource
 
 ACTIONS = {
     1: "pick up with one hand",
@@ -29,10 +30,10 @@ SETTINGS = ("view-1", "view-2")
 
 
 def read_clips(root: str | Path, setting: str = "view-1") -> LandmarkFile:
-    """All clips, with columns action, subject, episode and view beside the usual ones; points (T,
-    20, 3), metres.
+    """All clips, points (T, 20, 3) in metres.
 
-    Axes as in NTU RGB+D: y up, z away from the sensor, x to the right of a person who faces it.
+    The manifest has columns action, subject, episode and view beside the usual ones. Axes as in
+    NTU RGB+D: y up, z away from the sensor, x to the right of a person who faces it.
 
     Args:
         root: the folder of `clips.npz`: `frames` (rows, 20, 3), `offsets` (clips + 1), and a number
@@ -49,10 +50,10 @@ def read_clips(root: str | Path, setting: str = "view-1") -> LandmarkFile:
             f"setting={setting!r}: nw-ucla has {' and '.join(SETTINGS)} (the view that trains)"
         )
     path = Path(root) / "clips.npz"
-    about = ("action", "subject", "episode", "view")
-    data = open_arrays(path, "frames", "offsets", *about)
+    labels = ("action", "subject", "episode", "view")
+    data = open_arrays(path, "frames", "offsets", *labels)
     offsets, frames = data["offsets"], data["frames"]
-    counts = {len(data[name]) for name in about}
+    counts = {len(data[name]) for name in labels}
     if (
         counts != {len(offsets) - 1}
         or offsets[0] != 0
@@ -66,7 +67,7 @@ def read_clips(root: str | Path, setting: str = "view-1") -> LandmarkFile:
         raise ManifestError(
             f"{path}: frames have shape {frames.shape}, not (rows, 20, 3); copy it again"
         )
-    table = pd.DataFrame({name: data[name].astype(int) for name in about})
+    table = pd.DataFrame({name: data[name].astype(int) for name in labels})
     unknown = sorted(set(table["action"]) - set(ACTIONS))
     if unknown:
         raise ManifestError(
@@ -85,3 +86,20 @@ def read_clips(root: str | Path, setting: str = "view-1") -> LandmarkFile:
         for clip, start, end in zip(table["clip"], offsets, offsets[1:], strict=False)
     }
     return LandmarkFile(manifest.complete(table, str(path)), points, KINECT_20)
+
+
+class _NwUcla(BodyCorpus):
+    def clips(self, settings: DataSettings) -> ClipSource:
+        file = read_clips(self.root(settings), self.split_type(settings))
+        return self.loaded(file.manifest, lambda clip: file.points[clip][:, None], {})
+
+
+NW_UCLA = _NwUcla(
+    name="nw-ucla",
+    licence="research; the copy used here came under CC BY-NC",
+    card="nw-ucla.md",
+    folder="nw-ucla",
+    skeleton=KINECT_20.name,
+    glosses=len(ACTIONS),
+    split_types=SETTINGS,
+)

@@ -1,30 +1,35 @@
-"""Sentences stitched from clips of single signs: real landmarks of continuous signing without such
-a corpus.
+"""Sentences stitched from clips of single signs.
 
-Clips are brought to one place and size, cut to where the hands act, played at a changing pace, and
-joined by movements from where one sign ends to where the next begins. Nobody ever signed these
-sentences: they have coarticulation of a plain kind, and no grammar of a language.
+So real landmarks can train on continuous signing without a corpus of it. Clips are brought to one
+place and size, cut to where the hands act, played at a changing pace, and joined by movements from
+where one sign ends to where the next begins. Nobody ever signed these sentences: they have
+coarticulation of a plain kind, and no grammar of a language.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
 
+from signlib.corpora.corpus import Corpus, Kind, landmark_clips
 from signlib.data import manifest
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ManifestError, SettingsError
 from signlib.features.normalise import normalise, seen
+from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource, Extraction
 from signlib.synthesis.seeding import generator
 
+STITCHED = "stitched-"
+"""Before the name of a corpus of single signs: sentences made of its clips."""
 FPS = 25.0
 FEWEST = 8
 """Clips that a gloss of a signer must have: some of them train, some validate, some test."""
 PACE = 0.9
-"""Shoulder widths a second at which hands move from sign to sign; people in `generated-sentences`
-are as fast.
+"""Shoulder widths a second at which hands move from sign to sign.
+
+People in `generated-sentences` are as fast.
 """
 SHORTEST_WAY, LONGEST_WAY = 2, 8
 _SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
@@ -32,11 +37,11 @@ _FAVOURITES, _FAVOURED = 4, 0.6
 
 
 class StitchedSentences:
-    """Sentences of each signer from that signer's own clips; no clip of training is in validation
-    or test.
+    """Sentences of each signer from clips of that signer.
 
-    Within a gloss of a signer the clips are divided in the order of their names, the last ones for
-    the test: clips that follow one another may come from one recording.
+    No clip of training is in validation or test. Within a gloss of a signer the clips are divided
+    in the order of their names, the last ones for the test: clips that follow one another may come
+    from one recording.
 
     Attributes:
         labelled: the manifest, `glosses` holds the sentence.
@@ -67,30 +72,18 @@ class StitchedSentences:
                 f"lengths={lengths}: give fewest and most signs of a sentence, from 1 on"
             )
         self.source, self.sentences, self.lengths, self.seed = source, sentences, lengths, seed
-        made = source.extraction
-        about = {
-            "stitched": made.settings,
+        signs = source.extraction
+        settings = {
+            "stitched": signs.settings,
             "sentences": sentences,
             "lengths": list(lengths),
             "seed": seed,
         }
         self.extraction: Extraction = replace(
-            made, extractor=f"stitched {made.extractor}", settings=about
+            signs, extractor=f"stitched {signs.extractor}", settings=settings
         )
         table = source.labelled
-        table = table[~table["gloss"].isin(leave_out) & (table["signer"] != "")]
-        self.clips = {
-            signer: kept
-            for signer, own in table.groupby("signer")
-            if len(
-                kept := {
-                    g: sorted(part["clip"])
-                    for g, part in own.groupby("gloss")
-                    if len(part) >= FEWEST
-                }
-            )
-            > 1
-        }
+        self.clips = _usable(table[~table["gloss"].isin(leave_out) & (table["signer"] != "")])
         if not self.clips:
             raise ManifestError(
                 f"no signer has two glosses with {FEWEST} clips each, so no sentences can be"
@@ -104,15 +97,13 @@ class StitchedSentences:
 
     @cached_property
     def labelled(self) -> pd.DataFrame:
-        """One row a sentence: the manifest's columns, width and height (1: shoulder widths along
-        both axes).
+        """One row a sentence: the manifest's columns, width and height.
+
+        Both are 1: coordinates are shoulder widths along both axes.
         """
         rows = []
-        counts = {
-            "train": self.sentences,
-            "val": -(-self.sentences // 5),
-            "test": -(-self.sentences // 5),
-        }
+        fifth = -(-self.sentences // 5)
+        counts = {"train": self.sentences, "val": fifth, "test": fifth}
         for split, count in counts.items():
             for k in range(count):
                 name = f"{split}_sentence{k:05d}"
@@ -169,12 +160,13 @@ class StitchedSentences:
     def _stitched(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         _, chosen = self._chosen(name)
         rng = generator(self.seed, "pace", name)
-        pieces, spans, length = [], [], 0
-        for place, (_, clip) in enumerate(chosen):
-            sign = paced(
-                acting(self._clip(clip), self.skeleton), float(np.exp(0.15 * rng.normal()))
-            )
-            if place:
+        pieces: list[np.ndarray] = []
+        spans, length = [], 0
+        for _, clip in chosen:
+            # Longer or shorter by some 15 %, from one sign to the next.
+            pace = float(np.exp(0.15 * rng.normal()))
+            sign = paced(acting(self._clip(clip), self.skeleton), pace)
+            if pieces:
                 way = transition(pieces[-1][-1], sign[0], self.skeleton)
                 pieces.append(way)
                 length += len(way)
@@ -185,13 +177,27 @@ class StitchedSentences:
 
     @lru_cache(maxsize=4096)  # noqa: B019
     def _clip(self, name: str) -> np.ndarray:
-        about = self._about.loc[name]
-        aspect = about["width"] / about["height"] if about["height"] > 0 else 1.0
+        row = self._signs.loc[name]
+        aspect = row["width"] / row["height"] if row["height"] > 0 else 1.0
         return normalise(self.source.read(name), self.skeleton, float(aspect))
 
     @cached_property
-    def _about(self) -> pd.DataFrame:
+    def _signs(self) -> pd.DataFrame:
         return self.source.labelled.set_index("clip")
+
+
+def _usable(table: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
+    """Signer -> gloss -> clips, of signers with two glosses or more that have enough clips."""
+    usable = {}
+    for signer, rows in table.groupby("signer"):
+        glosses = {
+            gloss: sorted(part["clip"])
+            for gloss, part in rows.groupby("gloss")
+            if len(part) >= FEWEST
+        }
+        if len(glosses) > 1:
+            usable[signer] = glosses
+    return usable
 
 
 def _part(clips: list[str], split: str) -> list[str]:
@@ -217,8 +223,7 @@ def _wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 def acting(
     points: np.ndarray, skeleton: Skeleton, share: float = 0.15, margin: int = 2
 ) -> np.ndarray:
-    """The clip without the rest before and after: from the first to the last frame in which a wrist
-    moves.
+    """The clip from the first to the last frame in which a wrist moves.
 
     Args:
         points: (T, J, C), NaN = missing.
@@ -238,22 +243,24 @@ def acting(
 
 
 def paced(points: np.ndarray, factor: float) -> np.ndarray:
-    """The clip played `factor` times as long, points interpolated; a point missing in one of two
-    frames is missing.
+    """The clip played `factor` times as long, points interpolated.
+
+    A point that is missing in one of two frames is missing between them.
     """
     frames = max(2, round(len(points) * factor))
-    place = np.linspace(0, len(points) - 1, frames)
-    before = np.floor(place).astype(int)
-    after, weight = np.minimum(before + 1, len(points) - 1), (place - before)[:, None, None]
+    times = np.linspace(0, len(points) - 1, frames)
+    before = np.floor(times).astype(int)
+    after, weight = np.minimum(before + 1, len(points) - 1), (times - before)[:, None, None]
     mixed = (1 - weight) * points[before] + weight * points[after]
     return np.where(weight == 0, points[before], mixed).astype(points.dtype)
 
 
 def transition(last: np.ndarray, first: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """(F, J, C): the way from the last frame of a sign to the first of the next, slow at both ends.
+    """(F, J, C): the way from the last frame of a sign to the first of the next.
 
-    Its length follows from how far the wrists have to go. A point that is missing at one end takes
-    the place of the other for the nearer half of the way and is missing for the rest.
+    It is slow at both ends; its length follows from how far the wrists have to go. A point that is
+    missing at one end takes the place of the other for the nearer half of the way and is missing
+    for the rest.
 
     Source: minimum jerk between two points at rest, Flash and Hogan 1985.
     """
@@ -268,3 +275,35 @@ def transition(last: np.ndarray, first: np.ndarray, skeleton: Skeleton) -> np.nd
     way = np.where((here & ~there)[None, :, None] & (done < 0.5), last, way)
     way = np.where((there & ~here)[None, :, None] & (done >= 0.5), first, way)
     return way.astype(last.dtype)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stitched(Corpus):
+    """Sentences of the clips of another corpus; see `stitched`.
+
+    Attributes:
+        single: the corpus of single signs.
+    """
+
+    single: Corpus
+    kind: Kind = "landmarks"
+    sentences: bool = True
+
+    def clips(self, settings: DataSettings) -> ClipSource:
+        """`data.sentences` sentences of `data.shortest` to `data.longest` signs."""
+        signs = landmark_clips(self.single, replace(settings, corpus=self.single.name))
+        lengths = (settings.shortest, settings.longest)
+        return StitchedSentences(signs, settings.sentences, lengths, settings.seed)
+
+
+def stitched(single: Corpus) -> Stitched:
+    """The corpus of sentences made of another corpus's clips; they are published as little."""
+    return Stitched(
+        name=STITCHED + single.name,
+        single=single,
+        licence=single.licence,
+        card=single.card,
+        folder=single.folder,
+        skeleton=single.skeleton,
+        glosses=single.glosses,
+    )

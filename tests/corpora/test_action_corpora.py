@@ -5,9 +5,11 @@ are broken.
 import numpy as np
 import pytest
 
-from signlib.corpora import actions as action_corpora
 from signlib.corpora import clips as corpora
-from signlib.corpora.actions import actors, load_actions, split_type
+from signlib.corpora.bodies import actors
+from signlib.corpora.clips import load_actions
+from signlib.corpora.registry import corpus_of
+from signlib.data import ntu60
 from signlib.data.ntu60 import read_skeleton
 from signlib.errors import InputError, SettingsError
 from signlib.settings import config
@@ -55,7 +57,7 @@ def test_generated_actions_come_with_both_splits():
 
 
 def test_skeleton_files_are_read_once_for_both_splits(layout, monkeypatch, runs_root):
-    source = load_actions(data("ntu60", root=str(layout)), quiet=True)
+    source = load_actions(data("ntu60", root=str(layout)))
     table = source.labelled
     assert len(table) == len(WORLD)
     assert set(table["split"]) == {"train", "test"}, "there is no official validation split"
@@ -66,8 +68,8 @@ def test_skeleton_files_are_read_once_for_both_splits(layout, monkeypatch, runs_
     def never(_):
         raise AssertionError("the store is there")
 
-    monkeypatch.setattr(action_corpora.ntu60, "read_skeleton", never)
-    again = load_actions(data("ntu60", root=str(layout), split_type="xview"), quiet=True)
+    monkeypatch.setattr(ntu60, "read_skeleton", never)
+    again = load_actions(data("ntu60", root=str(layout), split_type="xview"))
     assert set(again.labelled.loc[again.labelled["camera"] == 1, "split"]) == {"test"}
     assert again.read(clip).shape == source.read(clip).shape
     assert len(list((runs_root / "skeletons").iterdir())) == 1
@@ -80,7 +82,7 @@ def test_a_broken_file_is_left_out_and_nobody_is_no_clip(layout, tmp_path):
     for path in files[1:]:
         (folder / path.name).write_text(path.read_text())
     (folder / files[0].name).write_text("3\n1\n")
-    source = load_actions(data("ntu60", root=str(tmp_path / "ntu60")), quiet=True)
+    source = load_actions(data("ntu60", root=str(tmp_path / "ntu60")))
     assert source.labelled["clip"].tolist() == [path.stem for path in files[1:]]
     assert np.isnan(actors(np.full((5, 3, 25, 3), np.nan))).all()
 
@@ -94,7 +96,7 @@ def test_arrays_are_read_into_a_store_too(tmp_path):
         tmp_path / "NTU60_CS.npz", x_train=clips[:1], y_train=[0], x_test=clips[1:], y_test=[0]
     )
     for root in (tmp_path, tmp_path / "NTU60_CS.npz"):
-        source = load_actions(data("ntu60", root=str(root)), quiet=True)
+        source = load_actions(data("ntu60", root=str(root)))
         assert source.labelled["split"].tolist() == ["train", "test"]
         assert np.isfinite(source.read("test-00000")[:, 0]).all()
     with pytest.raises(InputError, match="is a pickle"):
@@ -102,9 +104,10 @@ def test_arrays_are_read_into_a_store_too(tmp_path):
 
 
 def test_splits_of_other_corpora_are_refused():
-    assert split_type(data("nw-ucla")) == "view-1"
+    nw_ucla = corpus_of("nw-ucla")
+    assert nw_ucla.split_type(data("nw-ucla")) == "view-1"
     with pytest.raises(SettingsError, match="nw-ucla has view-1 and view-2"):
-        split_type(data("nw-ucla", split_type="xsub"))
+        nw_ucla.split_type(data("nw-ucla", split_type="xsub"))
     with pytest.raises(SettingsError, match="has no actions of whole bodies"):
         load_actions(data("generated"))
     with pytest.raises(SettingsError, match="holds whole bodies in action: take a graph network"):
@@ -124,6 +127,6 @@ def test_real_views_train_either_way(real_data):
 
 
 def test_the_real_ntu_folder_is_read(real_data):
-    source = load_actions(data("ntu60", root=str(real_data("ntu60"))), quiet=True)
+    source = load_actions(data("ntu60", root=str(real_data("ntu60"))))
     assert source.labelled["clip"].tolist() == ["S001C001P001R001A001"]
     assert source.read("S001C001P001R001A001").shape == (103, 2, 25, 3)

@@ -9,7 +9,7 @@ from signlib.corpora.clips import load_corpus, load_manifest, split_clips
 from signlib.data.manifest import complete
 from signlib.errors import InputError, ManifestError, SettingsError
 from signlib.settings import presets
-from signlib.settings.config import DataSettings
+from signlib.settings.base import DataSettings
 
 
 def corpus(clips=20, glosses=2, signers=4, **columns):

@@ -10,7 +10,7 @@ from signlib.corpora.gallery import clip_frames, clip_strip
 from signlib.data.video import write_video
 from signlib.errors import ClipError
 from signlib.reports import plots
-from signlib.settings.config import DataSettings
+from signlib.settings.base import DataSettings
 
 
 def first_row(settings):

@@ -3,15 +3,11 @@
 import numpy as np
 import pytest
 
-from signlib.corpora import landmark_files
-from signlib.corpora.landmark_files import (
-    open_arrays,
-    read_asl_letters,
-    read_asl_words,
-    read_dgs_30,
-    read_wlasl_50,
-    track_hands,
-)
+from signlib.corpora.asl_words_letters import read_asl_letters, read_asl_words
+from signlib.corpora.dgs_30 import read_dgs_30, track_hands
+from signlib.corpora.landmark_files import LandmarkFileCorpus, open_arrays
+from signlib.corpora.registry import CORPORA
+from signlib.corpora.wlasl_50 import read_wlasl_50
 from signlib.errors import ClipError, ManifestError
 
 SCALE = 0.001
@@ -326,7 +322,8 @@ def test_wlasl_50_is_whole(real_data):
 
 
 def test_every_reader_has_a_name_and_a_folder(real_data):
-    assert set(landmark_files.READERS) == {"dgs-30", "asl-letters", "asl-words", "wlasl-50"}
-    for folder, reader in landmark_files.READERS.values():
-        assert real_data(folder).is_dir()
-        assert callable(reader)
+    rows = [row for row in CORPORA.values() if isinstance(row, LandmarkFileCorpus)]
+    assert {row.name for row in rows} == {"dgs-30", "asl-letters", "asl-words", "wlasl-50"}
+    for row in rows:
+        assert real_data(row.folder).is_dir()
+        assert callable(row.read)

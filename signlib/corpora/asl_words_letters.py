@@ -1,0 +1,71 @@
+"""Letters and words of two American signers, as landmarks; signer1 trains and signer2 tests."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from signlib.corpora.landmark_files import (
+    LandmarkFile,
+    LandmarkFileCorpus,
+    cut,
+    open_arrays,
+    pose_and_hands,
+    unseen,
+)
+from signlib.data import manifest
+from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75
+
+LICENCE, FOLDER = "MIT", "asl-words-letters"
+
+
+def read_asl_letters(root: str | Path) -> LandmarkFile:
+    """Fingerspelled letters, 2,430 clips of 20 frames: two hands."""
+    data, frames = _frames(Path(root) / "letters.npz")
+    hands = unseen(frames.reshape(-1, 20, 2, 21, 3)).reshape(-1, 20, 42, 3)
+    table = _two_signers(data)
+    return LandmarkFile(table, cut(hands, data["length"], table["clip"]), HANDS_42)
+
+
+def read_asl_words(root: str | Path) -> LandmarkFile:
+    """Words, 2,188 clips of 20 frames: pose and two hands; class `-` is "no sign"."""
+    data, frames = _frames(Path(root) / "words.npz")
+    # 33 points of four numbers, then two hands of 21 points of three.
+    pose = frames[..., :132].reshape(-1, 20, 33, 4)
+    hands = frames[..., 132:].reshape(-1, 20, 2, 21, 3)
+    table = _two_signers(data)
+    points = cut(pose_and_hands(pose, hands), data["length"], table["clip"])
+    return LandmarkFile(table, points, MEDIAPIPE_75)
+
+
+def _frames(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """All arrays of a file, and its frames as float32."""
+    data = open_arrays(path, "x_i16", "scale", "length", "gloss", "signer")
+    return data, (data["x_i16"] * float(data["scale"])).astype(np.float32)
+
+
+def _two_signers(data: dict[str, np.ndarray]) -> pd.DataFrame:
+    table = pd.DataFrame({"gloss": data["gloss"].astype(str), "signer": data["signer"].astype(str)})
+    number = table.groupby(["gloss", "signer"]).cumcount()
+    table["clip"] = table["gloss"] + "_" + table["signer"] + "_" + number.map("{:03d}".format)
+    table["split"] = np.where(table["signer"] == "signer1", "train", "test")
+    # Nobody says the pictures' shape; the palms' bones keep their lengths best at 16:9.
+    return manifest.complete(table.assign(width=1280, height=720))
+
+
+class _Letters(LandmarkFileCorpus):
+    def read(self, root: Path) -> LandmarkFile:
+        return read_asl_letters(root)
+
+
+class _Words(LandmarkFileCorpus):
+    def read(self, root: Path) -> LandmarkFile:
+        return read_asl_words(root)
+
+
+ASL_LETTERS = _Letters(
+    name="asl-letters", licence=LICENCE, folder=FOLDER, skeleton=HANDS_42.name, glosses=27
+)
+ASL_WORDS = _Words(
+    name="asl-words", licence=LICENCE, folder=FOLDER, skeleton=MEDIAPIPE_75.name, glosses=32
+)

@@ -1,0 +1,26 @@
+"""RWTH-PHOENIX-Weather 2014: sentences of German weather reports, in its two editions."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from signlib.corpora.corpus import VideoCorpus
+from signlib.data import phoenix
+from signlib.settings.base import DataSettings
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Phoenix(VideoCorpus):
+    edition: str
+    licence: str = "Creative Commons 4.0 with attribution, non-commercial"
+    card: str = "phoenix-2014.md"
+    folder: str = "phoenix-2014"
+    glosses: int | None = 1231
+    sentences: bool = True
+
+    def manifest(self, settings: DataSettings) -> pd.DataFrame:
+        return phoenix.read_manifest(self.root(settings), self.edition)
+
+
+PHOENIX_2014 = _Phoenix(name="phoenix-2014", edition=phoenix.MULTISIGNER)
+PHOENIX_2014_SI5 = _Phoenix(name="phoenix-2014-si5", edition=phoenix.SI5)

@@ -1,0 +1,99 @@
+"""One row a corpus, in the order in which messages list them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from signlib import paths
+from signlib.corpora.asl_words_letters import ASL_LETTERS, ASL_WORDS
+from signlib.corpora.autsl import AUTSL
+from signlib.corpora.corpus import Corpus
+from signlib.corpora.dgs_30 import DGS_30
+from signlib.corpora.folder import FOLDER
+from signlib.corpora.generated import GENERATED, GENERATED_ACTIONS, GENERATED_SENTENCES
+from signlib.corpora.ntu60 import NTU60
+from signlib.corpora.nw_ucla import NW_UCLA
+from signlib.corpora.phoenix_2014 import PHOENIX_2014, PHOENIX_2014_SI5
+from signlib.corpora.stitched import STITCHED, stitched
+from signlib.corpora.store import STORE
+from signlib.corpora.wlasl import WLASL
+from signlib.corpora.wlasl_50 import WLASL_50
+from signlib.data import manifest
+from signlib.errors import ManifestError, SettingsError
+from signlib.settings.base import DataSettings
+
+CORPORA: dict[str, Corpus] = {}
+"""Name -> corpus; `stitched-NAME` is one more for each corpus of single signs."""
+
+
+def register(corpus: Corpus) -> None:
+    """Add a corpus: from then on every command takes its name.
+
+    Raises:
+        SettingsError: for a name that is taken, or that begins with `stitched-`.
+    """
+    if corpus.name in CORPORA or corpus.name.startswith(STITCHED):
+        raise SettingsError(f"corpus {corpus.name!r} is there already; give yours another name")
+    CORPORA[corpus.name] = corpus
+
+
+for _corpus in (
+    GENERATED,
+    GENERATED_SENTENCES,
+    STORE,
+    DGS_30,
+    ASL_LETTERS,
+    ASL_WORDS,
+    WLASL_50,
+    AUTSL,
+    WLASL,
+    PHOENIX_2014,
+    PHOENIX_2014_SI5,
+    NTU60,
+    FOLDER,
+    GENERATED_ACTIONS,
+    NW_UCLA,
+):
+    register(_corpus)
+
+
+def names() -> list[str]:
+    """The names of all corpora; each of single signs also goes by `stitched-NAME`."""
+    return list(CORPORA)
+
+
+def corpus_of(which: DataSettings | str) -> Corpus:
+    """The corpus that settings or a name mean.
+
+    Raises:
+        SettingsError: for an unknown name, with those that are known.
+    """
+    name = which if isinstance(which, str) else which.corpus
+    if name.startswith(STITCHED):
+        return stitched(corpus_of(name.removeprefix(STITCHED)))
+    if name not in CORPORA:
+        raise SettingsError(f"data.corpus={name!r} is unknown; choose from {', '.join(CORPORA)}")
+    return CORPORA[name]
+
+
+def manifest_of(source: Path) -> tuple[pd.DataFrame, Path]:
+    """The manifest of what a person has, and the folder that its files are relative to.
+
+    Args:
+        source: a folder or list in a corpus's official layout, one video, or any folder of videos.
+
+    Raises:
+        ManifestError: for a source that does not exist or holds no videos.
+    """
+    for corpus in CORPORA.values():
+        if corpus.recognises(source):
+            settings = corpus.settings_of(source)
+            return corpus.manifest(settings), corpus.root(settings)
+    if source.is_file():
+        row = {"clip": paths.check_name(source.stem), "file": source.name}
+        return manifest.complete(pd.DataFrame([row])), source.parent
+    if not source.exists():
+        raise ManifestError(
+            f"{source} does not exist; give a folder of videos, one video, or a folder of landmarks"
+        )
+    return FOLDER.manifest(FOLDER.settings_of(source)), source
