@@ -1,12 +1,10 @@
 """Run one notebook from the outside: headless, with checked parameters, in a kernel of our own.
 
-Jupyter's table of installed kernels belongs to the user and may point anywhere,
-so the kernel here is always the running interpreter with this checkout's
-`signlib`. A notebook that fails is a result with an error, not an exception.
+Jupyter's table of installed kernels belongs to the user and may point anywhere, so the kernel
+here is always the running interpreter with this checkout's `signlib`. A notebook that fails is a
+result with an error, not an exception.
 """
 
-import ast
-import io
 import logging
 import os
 import re
@@ -14,8 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-import tokenize
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,6 @@ from typing import Any
 import nbformat
 import papermill
 import psutil
-import yaml
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError
@@ -31,7 +27,8 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from signlib import paths
-from signlib.errors import DiskError, InputError, SettingsError
+from signlib.course.parameters import check_parameters
+from signlib.errors import DiskError, SettingsError
 from signlib.files import FULL, disk_error, write_text
 
 TIMEOUT = 600.0
@@ -42,12 +39,9 @@ SAMPLING = 0.1
 
 TRACEBACK_LINES = 20
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-COMMENT = re.compile(r"#\s*(?:type:\s*(?P<type>[^\s#]+)[\s#]*)?(?P<help>.*)")
-TYPES = {"int": {int}, "float": {int, float}, "bool": {bool}, "str": {str}, "list": {list, tuple}}
-READERS = {"int": int, "float": float, "bool": yaml.safe_load, "list": yaml.safe_load}
-"""How text from a command line becomes a value; yaml alone would read 1e-3 as text."""
 
-logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it would log is in NotebookResult
+# What papermill would log is in `NotebookResult`.
+logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -67,10 +61,9 @@ class CellError:
     traceback: str
 
     def __str__(self) -> str:
-        source = "\n".join(
-            f"  {n:3d} | {line}" for n, line in enumerate(self.source.splitlines(), 1)
-        )
-        parts = [f"cell In [{self.cell}]: {self.exception}", source, self.traceback]
+        lines = enumerate(self.source.splitlines(), 1)
+        listing = "\n".join(f"  {number:3d} | {line}" for number, line in lines)
+        parts = [f"cell In [{self.cell}]: {self.exception}", listing, self.traceback]
         return "\n".join(part for part in parts if part)
 
 
@@ -80,7 +73,7 @@ class NotebookResult:
 
     Attributes:
         name: stem of the notebook's file.
-        executed: the notebook with its outputs, as far as it came.
+        executed: the notebook with its outputs, up to the cell that failed.
         seconds: wall time, with the start of the kernel.
         peak: resident bytes of the kernel and its child processes together, highest of the samples.
         error: None when every cell ran.
@@ -97,111 +90,6 @@ class NotebookResult:
         return f"{self.name:<32} {state:<6} {self.seconds:6.1f} s {self.peak / 1e6:6.0f} MB"
 
 
-def notebook_parameters(path: str | Path) -> dict[str, dict[str, str]]:
-    """What a notebook's cell tagged `parameters` declares: name -> `inferred_type_name`, `default`,
-    `help`.
-
-    Raises:
-        InputError: when the file is missing or is not a notebook.
-        SettingsError: when it names no kernel, or has no such cell of plain Python.
-    """
-    path = Path(path)
-    notebook = read_notebook(path)
-    if "name" not in notebook.metadata.get("kernelspec", {}):
-        raise SettingsError(
-            f"{path.name} names no kernel: add metadata.kernelspec python3 (Jupyter: save it)"
-        )
-    tagged = [
-        cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())
-    ]
-    if not tagged:
-        raise SettingsError(
-            f"{path.name} has no cell tagged 'parameters': tag the cell with its settings"
-        )
-    try:
-        return _declared(tagged[0])
-    except (SyntaxError, ValueError) as error:
-        raise SettingsError(
-            f"{path.name}: its cell tagged 'parameters' is not plain Python ({error}): write NAME:"
-            " type = value lines"
-        ) from error
-
-
-def _declared(source: str) -> dict[str, dict[str, str]]:
-    """What code assigns at its top level; papermill's own reader loses lines with a second `=`,
-    even in a comment.
-    """
-    declared = {}
-    tree = ast.parse(source)
-    comments = {
-        token.start[0]: token.string
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
-    for line in tree.body:
-        if not isinstance(line, ast.Assign | ast.AnnAssign) or line.value is None:
-            continue
-        comment = COMMENT.match(comments.get(line.end_lineno or 0, "#"))
-        kind, about = comment.group("type", "help") if comment else (None, "")
-        targets = line.targets if isinstance(line, ast.Assign) else [line.target]
-        if isinstance(line, ast.AnnAssign):
-            kind = ast.unparse(line.annotation).strip("'")
-        for name in [
-            name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)
-        ]:
-            if isinstance(name.ctx, ast.Store):
-                declared[name.id] = {
-                    "name": name.id,
-                    "inferred_type_name": kind or "None",
-                    "default": ast.get_source_segment(source, line.value) or "",
-                    "help": about.strip(),
-                }
-    return declared
-
-
-def read_notebook(path: str | Path) -> NotebookNode:
-    """The notebook in a file, in the current format.
-
-    Raises:
-        InputError: when the file is missing or is not a notebook.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"notebook {path} does not exist: the course is in {paths.notebooks_root()}"
-        )
-    try:
-        return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a notebook ({error}): restore it from git") from error
-
-
-def check_parameters(path: str | Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """`parameters` in the types that the notebook declares; text from a command line is converted.
-
-    Raises:
-        SettingsError: for a parameter that the notebook does not have, or a value of another type.
-    """
-    known = notebook_parameters(path)
-    checked = {}
-    for name, value in parameters.items():
-        if name not in known:
-            has = ", ".join(known) or "none"
-            raise SettingsError(f"{Path(path).name} has no parameter {name!r}; it has {has}")
-        kind = known[name]["inferred_type_name"].partition("[")[0]
-        try:
-            value = READERS[kind](value) if isinstance(value, str) and kind in READERS else value
-        except (ValueError, yaml.YAMLError):
-            pass  # stays text and is refused below
-        if kind in TYPES and type(value) not in TYPES[kind]:
-            default = known[name]["default"]
-            raise SettingsError(
-                f"{Path(path).name}: {name}={value!r} is not of type {kind}, as in {default}"
-            )
-        checked[name] = value
-    return checked
-
-
 def run_notebook(
     path: str | Path,
     parameters: Mapping[str, Any] | None = None,
@@ -210,14 +98,14 @@ def run_notebook(
     timeout: float = TIMEOUT,
     environment: Mapping[str, str] | None = None,
 ) -> NotebookResult:
-    """The result of a notebook, run from its first cell to its last or to the first error.
+    """The result of a notebook that is run from its first cell to its last, or to the first error.
 
     Args:
         path: the notebook; its folder is the working directory, as in Jupyter.
         parameters: values in place of the defaults in its cell tagged `parameters`.
         output: where the executed notebook goes, whole, at the end; default `runs/<name>.ipynb`.
-            Until then what was executed so far stands beside it as `.<name>.running.ipynb`, and
-            stays there when the run is killed.
+            Until then the cells executed so far are kept beside it in `.<name>.running.ipynb`,
+            which stays there when the run is killed.
         timeout: seconds for the whole notebook.
         environment: more variables for the kernel, such as `SIGNLIB_RUNS`.
 
@@ -234,23 +122,22 @@ def run_notebook(
         raise SettingsError(f"output {output} is the notebook itself: choose another file")
     _check_output(output)
 
+    running = output.with_name(f".{output.stem}.running.ipynb")
     started = time.monotonic()
     begun: list[NotebookNode] = []
+    failures: list[BaseException] = []
 
     def seconds_left(cell: NotebookNode) -> int:
+        # nbclient may ask more than once for a cell.
         if not begun or begun[-1] is not cell:
             begun.append(cell)
         return max(1, round(started + timeout - time.monotonic()))
-
-    failures: list[BaseException] = []
-
-    made = output.with_name(f".{output.stem}.running.ipynb")
 
     def execute(manager: type[AsyncKernelManager]) -> None:
         try:
             papermill.execute_notebook(
                 _literal(path),
-                _literal(made),
+                _literal(running),
                 checked,
                 cwd=path.parent,
                 progress_bar=False,
@@ -263,16 +150,15 @@ def run_notebook(
     with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
         log = Path(scratch, "stderr")
         peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {})))
-        said = (
-            log.read_text(errors="replace") if log.exists() else ""
-        )  # no file: the kernel never started
+        # Without this file the kernel never started.
+        messages = log.read_text(errors="replace") if log.exists() else ""
     try:
-        error = _cell_error(failures[0], begun, timeout, said) if failures else None
-        executed = nbformat.read(made, as_version=4)
+        error = _cell_error(failures[0], begun, timeout, messages) if failures else None
+        executed = nbformat.read(running, as_version=4)
         executed.metadata.papermill.output_path = str(output)
         write_text(output, nbformat.writes(executed))
     finally:
-        made.unlink(missing_ok=True)
+        running.unlink(missing_ok=True)
     return NotebookResult(path.stem, output, time.monotonic() - started, peak, error)
 
 
@@ -300,16 +186,14 @@ def _literal(path: Path) -> str:
 
 
 def _own_kernel(scratch: Path, environment: Mapping[str, str]) -> type[AsyncKernelManager]:
-    """A kernel manager that starts this interpreter with this checkout, whatever kernels are
-    installed.
+    """A kernel manager that starts this interpreter with this checkout.
 
     What the process itself writes on stderr (warnings about its sockets, a crash) goes to
     `scratch/stderr`.
     """
+    imports = filter(None, [str(paths.REPOSITORY), os.environ.get("PYTHONPATH")])
     variables = {
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, [str(paths.REPOSITORY), os.environ.get("PYTHONPATH")])
-        ),
+        "PYTHONPATH": os.pathsep.join(imports),
         "PYTHONHASHSEED": "0",
         "IPYTHONDIR": str(scratch),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -326,6 +210,7 @@ def _own_kernel(scratch: Path, environment: Mapping[str, str]) -> type[AsyncKern
                 "{connection_file}",
                 "--log-level=ERROR",
             ],
+            # Jupyter replaces `$NAME` in these values.
             env={name: value.replace("$", "$$") for name, value in variables.items()},
             display_name="signlib",
             language="python",
@@ -335,18 +220,20 @@ def _own_kernel(scratch: Path, environment: Mapping[str, str]) -> type[AsyncKern
             with open(scratch / "stderr", "ab") as log:
                 await super()._async_launch_kernel(kernel_cmd, **{**kwargs, "stderr": log})
 
+        # jupyter_client calls it by either name.
         _launch_kernel = _async_launch_kernel
 
     return OwnKernel
 
 
-def _watch(work) -> int:
+def _watch(work: Callable[[], None]) -> int:
     """Peak resident bytes of the processes that `work` starts, while it runs in a thread.
 
     In a thread because nbclient takes the main thread's signals: Ctrl-C would end one notebook and
-    the course would go on with the next.
+    the course would continue with the next.
     """
     me = psutil.Process()
+    # Processes that were there before, such as those of a test, are not the notebook's.
     before = set(me.children(recursive=True))
     worker = threading.Thread(target=work)
     worker.start()
@@ -354,7 +241,8 @@ def _watch(work) -> int:
     try:
         while worker.is_alive():
             worker.join(SAMPLING)
-            peak = max(peak, sum(_resident(p) for p in set(me.children(recursive=True)) - before))
+            started = set(me.children(recursive=True)) - before
+            peak = max(peak, sum(map(_resident, started)))
     except KeyboardInterrupt:
         for process in set(me.children(recursive=True)) - before:
             _kill(process)
@@ -380,7 +268,7 @@ def _kill(process: psutil.Process) -> None:
 def _cell_error(
     failure: BaseException, begun: list[NotebookNode], timeout: float, log: str
 ) -> CellError:
-    """What to tell about a notebook that stopped; a failure of our own machinery is raised again."""
+    """Where and why a notebook stopped; a failure of our own machinery is raised again."""
     source = begun[-1].source if begun else ""
     if isinstance(failure, PapermillExecutionError):
         message = ANSI.sub("", f"{failure.ename}: {failure.evalue}")

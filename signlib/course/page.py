@@ -21,27 +21,34 @@ from signlib.course.notebook import NotebookResult
 TITLE = re.compile(r"^#\s+(?P<number>\S+)\s+·\s+(?P<question>.+?)\s*$", re.MULTILINE)
 
 STYLE = """
-:root { color-scheme: light dark; --paper: #fdfcfa; --ink: #23211e; --soft: #6b665e; --line: #e2ded6;
+:root { color-scheme: light dark; --paper: #fdfcfa; --ink: #23211e; --soft: #6b665e;
+  --line: #e2ded6;
   --card: #ffffff; --accent: #1f6f78; --bad: #b3261e; --bad-back: #fdf0ee; }
 @media (prefers-color-scheme: dark) { :root { --paper: #191a1c; --ink: #e6e3de; --soft: #a19c93;
   --line: #35363a; --card: #212327; --accent: #6cc3cc; --bad: #ff9d94; --bad-back: #35211f; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); line-height: 1.55;
-  font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
+  font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans",
+  sans-serif; }
 main { max-width: 50rem; margin: 0 auto; padding: 3rem 1.25rem 4rem; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 0; letter-spacing: -.01em; }
-h2 { font-size: 1.45rem; line-height: 1.25; margin: .15rem 0 1rem; letter-spacing: -.005em; text-wrap: balance; }
+h2 { font-size: 1.45rem; line-height: 1.25; margin: .15rem 0 1rem; letter-spacing: -.005em;
+  text-wrap: balance; }
 a { color: var(--accent); text-underline-offset: .18em; text-decoration-thickness: 1px; }
 .lead { color: var(--soft); margin: .5rem 0 1.75rem; }
-.contents { list-style: none; margin: 0; padding: 0; border-top: 1px solid var(--line); font-size: .94rem; }
-.contents li { display: grid; grid-template-columns: 2.4rem 1fr auto; gap: .75rem; align-items: baseline;
+.contents { list-style: none; margin: 0; padding: 0; border-top: 1px solid var(--line);
+  font-size: .94rem; }
+.contents li { display: grid; grid-template-columns: 2.4rem 1fr auto; gap: .75rem;
+  align-items: baseline;
   padding: .5rem 0; border-bottom: 1px solid var(--line); }
 .contents a { color: inherit; text-decoration: none; }
 .contents a:hover { color: var(--accent); text-decoration: underline; }
 .number { color: var(--accent); font-weight: 600; font-variant-numeric: tabular-nums; }
-.cost { color: var(--soft); font-size: .88rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.cost { color: var(--soft); font-size: .88rem; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
 .failed { color: var(--bad); font-weight: 600; }
-article { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 3px solid var(--accent); scroll-margin-top: 1rem; }
+article { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 3px solid var(--accent);
+  scroll-margin-top: 1rem; }
 article.stopped { border-top-color: var(--bad); }
 .verdict { font-size: 1.06rem; }
 .verdict > :first-child { margin-top: 0; }
@@ -49,13 +56,16 @@ figure { margin: 1.5rem 0; }
 figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 .plate { background: #ffffff; border: 1px solid var(--line); border-radius: 8px; padding: .75rem; }
 .table { overflow-x: auto; margin: 1.5rem 0; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: 60%; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums;
+  min-width: 60%; }
 th, td { padding: .38rem .9rem .38rem 0; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
-thead th { color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
+thead th { color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line);
+  vertical-align: bottom; }
 tbody th { font-weight: 600; text-align: left; }
 .foot { color: var(--soft); font-size: .88rem; margin: 1.25rem 0 0; }
-.error { background: var(--bad-back); border-left: 4px solid var(--bad); padding: .9rem 1.1rem; margin: 1.25rem 0;
+.error { background: var(--bad-back); border-left: 4px solid var(--bad); padding: .9rem 1.1rem;
+  margin: 1.25rem 0;
   border-radius: 0 8px 8px 0; }
 .error p { margin: 0 0 .6rem; color: var(--bad); font-weight: 600; overflow-wrap: anywhere; }
 pre { margin: 0 0 .6rem; overflow-x: auto;
@@ -63,7 +73,8 @@ pre { margin: 0 0 .6rem; overflow-x: auto;
 pre:last-child { margin-bottom: 0; }
 code { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .9em; }
 .missing { color: var(--soft); font-style: italic; }
-@media (max-width: 34rem) { body { font-size: 16px; } main { padding-top: 2rem; } h1 { font-size: 1.6rem; }
+@media (max-width: 34rem) { body { font-size: 16px; } main { padding-top: 2rem; }
+  h1 { font-size: 1.6rem; }
   h2 { font-size: 1.25rem; } .contents li { grid-template-columns: 2rem 1fr; gap: .1rem .6rem; }
   .contents .cost { grid-column: 2; } table { min-width: 100%; } }
 @media print { main { max-width: none; padding: 0; } article { break-inside: avoid; } }
@@ -90,7 +101,7 @@ class Parts:
 
 
 class _Prose(mistune.HTMLRenderer):
-    """Markdown whose pictures are their description: the page loads nothing."""
+    """Markdown in which a picture is its description: the page loads nothing."""
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         return text
@@ -108,8 +119,7 @@ def notebook_parts(notebook: NotebookNode, name: str) -> Parts:
         notebook: with outputs.
         name: stem of its file; stands in for a title that cannot be read.
     """
-    # A failed notebook begins with papermill's own remark, so the title is not always the first
-    # cell.
+    # Papermill puts a remark in front of a failed notebook: the title is not always the first cell.
     titles = (TITLE.search(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     title = next(filter(None, titles), None)
     images = [data["image/png"] for data in _tagged(notebook, "figure") if "image/png" in data]
@@ -149,19 +159,18 @@ def _plain_table(table: str) -> str:
     return re.sub(r"(?<=<thead>).*?(?=</thead>)", _one_header_row, table, flags=re.DOTALL)
 
 
-def _one_header_row(head: re.Match) -> str:
-    """A header in which the name of the index shares the row of the column names, where both fit."""
+def _one_header_row(head: re.Match[str]) -> str:
+    """A header whose two rows, the columns' names and the index's name, are one where both fit."""
     rows = [
         re.findall(r"<th[^>]*>(.*?)</th>", row, re.DOTALL)
         for row in head.group().split("</tr>")[:-1]
     ]
-    if (
-        len(rows) != 2
-        or len(rows[0]) != len(rows[1])
-        or any(a and b for a, b in zip(*rows, strict=True))
-    ):
+    if len(rows) != 2 or len(rows[0]) != len(rows[1]):
         return head.group()
-    return "<tr>" + "".join(f"<th>{a or b}</th>" for a, b in zip(*rows, strict=True)) + "</tr>"
+    pairs = list(zip(*rows, strict=True))
+    if any(column and index for column, index in pairs):
+        return head.group()
+    return "<tr>" + "".join(f"<th>{column or index}</th>" for column, index in pairs) + "</tr>"
 
 
 def course_page(results: Sequence[NotebookResult], folder: str) -> str:
@@ -179,16 +188,18 @@ def course_page(results: Sequence[NotebookResult], folder: str) -> str:
     failed = sum(result.error is not None for result in results)
     seconds = sum(result.seconds for result in results)
     duration = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.1f} minutes"
-    state = (
-        f'<span class="failed">{failed} of them failed</span>' if failed else "all of them finished"
-    )
-    contents = "\n".join(
-        f'<li><span class="number">{_text(part.number)}</span> <a'
-        f' href="#{quote(result.name)}">{_text(part.question)}</a> <span'
-        f' class="cost">{_cost(result)}</span></li>'
-        for result, part in zip(results, parts, strict=True)
-    )
-    articles = "\n".join(_article(*pair, folder) for pair in zip(results, parts, strict=True))
+    state = "all of them finished"
+    if failed:
+        state = f'<span class="failed">{failed} of them failed</span>'
+    contents, articles = [], []
+    for result, part in zip(results, parts, strict=True):
+        contents.append(
+            f'<li><span class="number">{_text(part.number)}</span> <a'
+            f' href="#{quote(result.name)}">{_text(part.question)}</a> <span'
+            f' class="cost">{_cost(result)}</span></li>'
+        )
+        articles.append(_article(result, part, folder))
+    lines = "\n"
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -201,13 +212,14 @@ def course_page(results: Sequence[NotebookResult], folder: str) -> str:
 <body>
 <main>
 <h1>Sign language recognition</h1>
-<p class="lead">{len(results)} notebook{"s" * (len(results) != 1)} in smoke mode, {state}, {duration}
-on {_text(platform.machine())} with Python {platform.python_version()}, {datetime.now():%d %B %Y, %H:%M}.
+<p class="lead">{len(results)} notebook{"s" * (len(results) != 1)} in smoke mode, {state},
+{duration} on {_text(platform.machine())} with Python {platform.python_version()},
+{datetime.now():%d %B %Y, %H:%M}.
 Smoke runs show that everything works; their numbers are not results.</p>
 <ol class="contents">
-{contents}
+{lines.join(contents)}
 </ol>
-{articles}
+{lines.join(articles)}
 </main>
 </body>
 </html>
@@ -218,11 +230,10 @@ def _article(result: NotebookResult, part: Parts, folder: str) -> str:
     pieces = []
     if result.error:
         error = result.error
+        traceback = f"<pre>{_text(error.traceback)}</pre>" if error.traceback else ""
         pieces.append(
             f'<div class="error"><p>Cell In [{error.cell}] stopped: {_text(error.exception)}</p>'
-            f"<pre><code>{_text(error.source)}</code></pre>"
-            + (f"<pre>{_text(error.traceback)}</pre>" if error.traceback else "")
-            + "</div>"
+            f"<pre><code>{_text(error.source)}</code></pre>{traceback}</div>"
         )
     if part.verdict:
         pieces.append(f'<div class="verdict">{part.verdict}</div>')
@@ -236,11 +247,9 @@ def _article(result: NotebookResult, part: Parts, folder: str) -> str:
         pieces.append(f'<div class="table" tabindex="0">{part.table}</div>')
     missing = [name for name in ("verdict", "figure", "table") if getattr(part, name) is None]
     if missing:
-        why = (
-            "the notebook did not get that far"
-            if result.error
-            else "no cell with that tag shows one"
-        )
+        why = "no cell with that tag shows one"
+        if result.error:
+            why = "the notebook did not get that far"
         pieces.append(f'<p class="missing">No {", no ".join(missing)}: {why}.</p>')
     link = f"{quote(folder)}/{quote(result.name)}"
     return f"""<article id="{_text(result.name)}"{' class="stopped"' if result.error else ""}>

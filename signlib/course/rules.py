@@ -1,4 +1,4 @@
-"""What every notebook of the course keeps to, so that a reader meets the same stations in each.
+"""What every notebook of the course keeps to, so that all have the same sections in one order.
 
 Tests and `make lint` ask `check_file`; each rule yields sentences that say what to change.
 """
@@ -16,17 +16,20 @@ from signlib.course.stored import cell_tags, stored_form
 
 NAME = re.compile(r"\d\d(_[a-z0-9]+)+|_template")
 PARAMETERS, CODE_LINES, CELL_LINES, BYTES = 8, 120, 15, 200_000
-SHOWN = {
+"""The most that a notebook may have: parameters, lines of code in all and in a cell, its file."""
+RESULTS = {
     "figure": "a picture (image/png)",
     "table": "a table (text/html)",
     "verdict": "Markdown or printed text",
 }
+"""Tag of a cell that the course's page shows -> what it must have stored."""
 SECTIONS = ("What we can and cannot say", "Try next", "Sources")
 CHECK = re.compile(r"^\s*#+\s*NBVAL_CHECK_OUTPUT\s*$", re.MULTILINE)
 HOLES = re.compile(r"\b(TODO|FIXME|XXX|TBD)\b")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 MACHINE_PATH = re.compile(
-    r"(?<![\w.:/<~-])/(?:home|Users|root|tmp|var|opt|mnt|usr|private|kaggle|content)/[\w.-]|\b[A-Z]:\\Users\b|file://"
+    r"(?<![\w.:/<~-])/(?:home|Users|root|tmp|var|opt|mnt|usr|private|kaggle|content)/[\w.-]"
+    r"|\b[A-Z]:\\Users\b|file://"
 )
 
 
@@ -54,10 +57,9 @@ def check_notebook(notebook: NotebookNode, name: str) -> list[str]:
         notebook: with the outputs that are to be stored.
         name: stem of its file, whose number the title repeats.
     """
+    holes = [HOLES.search(cell.source) for cell in notebook.cells]
     problems = [
-        f"{hole.group()} left in a cell: finish it or leave it out"
-        for hole in (HOLES.search(cell.source) for cell in notebook.cells)
-        if hole
+        f"{hole.group()} left in a cell: finish it or leave it out" for hole in holes if hole
     ]
     kernel = notebook.metadata.get("kernelspec", {})
     if kernel.get("name") != "python3":
@@ -80,13 +82,14 @@ def _prose(notebook: NotebookNode) -> str:
 
 
 def _section(text: str, title: str) -> str | None:
-    """What stands under a heading or a bold line, up to the next one; None when it is not there."""
-    found = re.search(
+    """The text under a heading or a bold line, up to the next one; None when there is none."""
+    heading = re.search(
         rf"^(?:#+ {title}\s*|\*\*{title}:?\*\*:?.*)$", text, re.MULTILINE | re.IGNORECASE
     )
-    if not found:
+    if not heading:
         return None
-    return re.split(r"^(?:#|\*\*)", text[found.end() :], maxsplit=1, flags=re.MULTILINE)[0].strip()
+    rest = text[heading.end() :]
+    return re.split(r"^(?:#|\*\*)", rest, maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 
 def _bullets(text: str) -> list[str]:
@@ -104,11 +107,8 @@ def _trees(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode, ast.Modu
 
 def _title(notebook: NotebookNode, name: str) -> Iterator[str]:
     number = "NN" if name.startswith("_") else name[:2]
-    first = (
-        notebook.cells[0].source.splitlines()[0]
-        if notebook.cells and notebook.cells[0].source
-        else ""
-    )
+    source = notebook.cells[0].source if notebook.cells else ""
+    first = source.splitlines()[0] if source else ""
     if not re.fullmatch(rf"# {number} · \S.*\?", first):
         yield f"title {first!r} is not a question of the form '# {number} · ...?'"
 
@@ -128,6 +128,7 @@ def _objectives(notebook: NotebookNode, name: str) -> Iterator[str]:
             f"'You will' has {len(will)} bullets and 'You have' {len(have)}: they mirror each other"
         )
     for one, other in zip(will, have, strict=False):
+        # The two share two words of at least four letters, as far as the first one has so many.
         words = [set(re.findall(r"[^\W\d_]{4,}", bullet.lower())) for bullet in (one, other)]
         if len(words[0] & words[1]) < min(2, len(words[0])):
             yield f"'You have' does not come back to {one!r}"
@@ -139,9 +140,8 @@ def _sections(notebook: NotebookNode, name: str) -> Iterator[str]:
         if not _section(text, title):
             yield f"no section '## {title}' with something in it"
     changes = _bullets(_section(text, "Try next") or "")
-    names = re.compile(
-        "|".join(rf"\b{re.escape(parameter)}\b" for parameter in _parameter_names(notebook)) or "$^"
-    )
+    words = [rf"\b{re.escape(parameter)}\b" for parameter in _parameter_names(notebook)]
+    names = re.compile("|".join(words) or "$^")  # `$^` matches no line with something in it
     if len(changes) not in (2, 3) or not all(names.search(change) for change in changes):
         yield "'Try next' is not two or three bullets that each name a parameter and its new value"
 
@@ -227,19 +227,12 @@ def _budget(notebook: NotebookNode, name: str) -> Iterator[str]:
 def _one_code_path(notebook: NotebookNode, name: str) -> Iterator[str]:
     for number, _, tree in _trees(notebook):
         for node in ast.walk(tree):
+            # What decides: the test of an `if`, a `while` or a `... if ...`, a match, a comparison.
             test = node.subject if isinstance(node, ast.Match) else getattr(node, "test", None)
-            tests = (
-                [test]
-                if isinstance(test, ast.expr)
-                else [node]
-                if isinstance(node, ast.Compare)
-                else []
-            )
-            if any(
-                isinstance(part, ast.Name) and part.id == "MODE"
-                for t in tests
-                for part in ast.walk(t)
-            ):
+            if isinstance(node, ast.Compare):
+                test = node
+            parts = ast.walk(test) if isinstance(test, ast.expr) else ()
+            if any(isinstance(part, ast.Name) and part.id == "MODE" for part in parts):
                 yield (
                     f"code cell {number} decides by MODE: presets have a smoke and a full form,"
                     " notebooks one path"
@@ -262,22 +255,24 @@ def _plain_python(notebook: NotebookNode, name: str) -> Iterator[str]:
             yield f"code cell {number} is not Python: {error.msg}"
 
 
-def _places(notebook: NotebookNode, name: str) -> Iterator[str]:
+def _machine_paths(notebook: NotebookNode, name: str) -> Iterator[str]:
     here = [str(paths.REPOSITORY) + "/", str(Path.home()) + "/"]
     for index, cell in enumerate(notebook.cells, 1):
         for text in (cell.source, *_stored_texts(cell)):
-            found = MACHINE_PATH.search(text)
-            place = found.group() if found else next((p for p in here if p in text), None)
-            if place:
-                yield f"cell {index} names a place of one machine ({place!r}...): use signlib.paths"
+            match = MACHINE_PATH.search(text)
+            folders = [match.group()] if match else [folder for folder in here if folder in text]
+            if folders:
+                yield (
+                    f"cell {index} names a folder of one machine ({folders[0]!r}...): use"
+                    " signlib.paths"
+                )
                 break
     for number, _, tree in _trees(notebook):
-        inner = {
-            id(part)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.JoinedStr)
-            for part in node.values[1:]
-        }
+        # `f"{root}/clips"` is fine: only the beginning of a formatted text can be absolute.
+        inner: set[int] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                inner |= {id(part) for part in node.values[1:]}
         for node in ast.walk(tree):
             text = node.value if isinstance(node, ast.Constant) and id(node) not in inner else None
             if isinstance(text, str) and re.match(r"/\w|~/|[A-Za-z]:[\\/]\w", text):
@@ -299,11 +294,9 @@ def _outputs(notebook: NotebookNode, name: str) -> Iterator[str]:
         if "error" in kinds:
             yield f"code cell {number} has a stored error: mend it and run `make notebooks`"
         if cell.execution_count != number:
-            what = (
-                "outputs but no execution count"
-                if cell.outputs and not cell.execution_count
-                else (f"execution count {cell.execution_count}")
-            )
+            what = f"execution count {cell.execution_count}"
+            if cell.outputs and not cell.execution_count:
+                what = "outputs but no execution count"
             yield (
                 f"code cell {number} has {what}: it was not run from top to bottom; run `make"
                 " notebooks`"
@@ -321,16 +314,16 @@ def _outputs(notebook: NotebookNode, name: str) -> Iterator[str]:
             )
 
 
-def _shown(notebook: NotebookNode, name: str) -> Iterator[str]:
-    for tag, what in SHOWN.items():
+def _results(notebook: NotebookNode, name: str) -> Iterator[str]:
+    for tag, what in RESULTS.items():
         cells = [cell for _, cell in _code(notebook) if tag in cell_tags(cell)]
         if len(cells) != 1:
             yield f"{len(cells)} cells tagged {tag!r}, not one: the course's page shows it"
-        elif not any(_shows(output, tag) for output in cells[0].outputs):
+        elif not any(_holds(output, tag) for output in cells[0].outputs):
             yield f"the cell tagged {tag!r} has not stored {what}"
 
 
-def _shows(output: NotebookNode, tag: str) -> bool:
+def _holds(output: NotebookNode, tag: str) -> bool:
     data = output.get("data", {})
     if tag == "figure":
         return "image/png" in data
@@ -348,7 +341,7 @@ RULES: tuple[Rule, ...] = (
     _budget,
     _one_code_path,
     _plain_python,
-    _places,
+    _machine_paths,
     _outputs,
-    _shown,
+    _results,
 )

@@ -1,7 +1,7 @@
 """Run the whole course and show what came out, or renew the outputs that its notebooks store.
 
-`make course` runs every notebook and writes results/course.html; `make notebooks` writes
-outputs into notebooks/ in their normal form; both through `main`.
+`make course` runs every notebook and writes results/course.html; `make notebooks` writes outputs
+into notebooks/ in their normal form. Both call `main`.
 """
 
 import argparse
@@ -14,8 +14,9 @@ from pathlib import Path
 import nbformat
 
 from signlib import paths
-from signlib.course.notebook import TIMEOUT, NotebookResult, check_parameters, run_notebook
+from signlib.course.notebook import TIMEOUT, NotebookResult, run_notebook
 from signlib.course.page import course_page, notebook_page
+from signlib.course.parameters import check_parameters
 from signlib.errors import InputError, SettingsError
 from signlib.files import write_text
 
@@ -26,27 +27,31 @@ def course_notebooks(folder: Path, only: Sequence[str] = (), template: bool = Fa
     Args:
         folder: of notebooks.
         only: numbers (`00`) or names (`00_start_here`); empty = all.
-        template: also those whose name begins with `_`, which are not part of the course.
+        template: also notebooks whose name begins with `_`; they are not part of the course.
 
     Raises:
         SettingsError: when there is none, or none that `only` names.
     """
-    notebooks = [
-        path for path in sorted(folder.glob("*.ipynb")) if template or not path.name.startswith("_")
-    ]
+    notebooks = sorted(folder.glob("*.ipynb"))
+    if not template:
+        notebooks = [path for path in notebooks if not path.name.startswith("_")]
     if not notebooks:
         raise SettingsError(
             f"{folder} holds no notebook: run this from a whole checkout of the project"
         )
-    for wanted in only:
-        if not any(_is(path, wanted) for path in notebooks):
-            names = ", ".join(path.stem for path in notebooks)
-            raise SettingsError(f"--only {wanted}: no such notebook; choose from {names}")
-    return [path for path in notebooks if not only or any(_is(path, wanted) for wanted in only)]
+    if not only:
+        return notebooks
+    chosen = [path for path in notebooks if _names(path) & set(only)]
+    unknown = [name for name in only if not any(name in _names(path) for path in chosen)]
+    if unknown:
+        names = ", ".join(path.stem for path in notebooks)
+        raise SettingsError(f"--only {unknown[0]}: no such notebook; choose from {names}")
+    return chosen
 
 
-def _is(path: Path, wanted: str) -> bool:
-    return wanted in (path.stem, path.name, path.stem.partition("_")[0])
+def _names(path: Path) -> set[str]:
+    """What a notebook may be called on a command line: its file, its stem or its number."""
+    return {path.name, path.stem, path.stem.partition("_")[0]}
 
 
 def run_course(
@@ -56,12 +61,11 @@ def run_course(
     only: Sequence[str] = (),
     timeout: float = TIMEOUT,
 ) -> list[NotebookResult]:
-    """The results of the course, after writing `results/course.html`; one line a notebook is
-    printed.
+    """The results of the course, after writing `results/course.html`.
 
-    Executed notebooks go to `results/course/`, runs to `results/course/runs/`, which begins empty:
-    a run left by yesterday's code would be loaded and prove nothing. A failing notebook does not
-    stop the others.
+    One line a notebook is printed. Executed notebooks go to `results/course/`, runs to
+    `results/course/runs/`, which begins empty: a run left by yesterday's code would be loaded and
+    prove nothing. A failing notebook does not stop the others.
 
     Args:
         notebooks: folder of the course; default `notebooks/` of this checkout.
@@ -101,7 +105,7 @@ def update_notebooks(
     only: Sequence[str] = (),
     timeout: float = TIMEOUT,
 ) -> list[NotebookResult]:
-    """The results of executing the course and its template, whose outputs are renewed in place.
+    """The results of the course and its template, whose outputs are renewed in place.
 
     A notebook is written in the normal form of `signlib.course.stored`, only when it changed, and
     only when every cell ran. Arguments and errors as in `run_course`.
@@ -152,7 +156,7 @@ def _report_problems(only: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when every notebook ran, 1 when one failed (or breaks a rule), 2 for bad input."""
+    """The exit code: 0 for success, 1 when a notebook failed or breaks a rule, 2 for bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m signlib.course",
         description="Run the notebooks of the course in smoke mode.",

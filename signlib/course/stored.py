@@ -13,10 +13,13 @@ VOLATILE = "volatile"
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[\d\d:\d\d")
-EXTRA_KEYS = (
-    "metadata.papermill metadata.widgets metadata.language_info cell.metadata.papermill"
-    " cell.metadata.execution"
-).split()
+EXTRA_KEYS = [
+    "metadata.papermill",
+    "metadata.widgets",
+    "metadata.language_info",
+    "cell.metadata.papermill",
+    "cell.metadata.execution",
+]
 
 
 def cell_tags(cell: NotebookNode) -> list[str]:
@@ -25,7 +28,7 @@ def cell_tags(cell: NotebookNode) -> list[str]:
 
 
 def stored_form(notebook: NotebookNode) -> str:
-    """The text under which an executed notebook is kept in git.
+    """The text that git keeps of an executed notebook.
 
     Run times, papermill's notes, progress bars, widgets, stderr and the outputs of cells tagged
     `volatile` go; other outputs and the execution counts stay. Applying it twice changes nothing.
@@ -72,17 +75,15 @@ def _stored_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _without_progress(text: str) -> str:
-    """What a screen ends up showing (a carriage return begins the line again), less the progress
-    bars.
-    """
-    shown = re.sub(r"[^\n]*\r(?!\n)", "", text.replace("\r\n", "\n"))
-    return "".join(line for line in shown.splitlines(keepends=True) if not PROGRESS.search(line))
+    """What a screen ends up showing, less the progress bars."""
+    # A carriage return begins the line again.
+    last = re.sub(r"[^\n]*\r(?!\n)", "", text.replace("\r\n", "\n"))
+    return "".join(line for line in last.splitlines(keepends=True) if not PROGRESS.search(line))
 
 
 def _steady_style_ids(table: str) -> str:
     """A styled pandas table in which its random ids (`T_1a2b3`) are constants."""
-    for number, name in enumerate(
-        dict.fromkeys(re.findall(r'<table id="(T_[0-9a-f]{5,})"', table))
-    ):
+    names = dict.fromkeys(re.findall(r'<table id="(T_[0-9a-f]{5,})"', table))
+    for number, name in enumerate(names):
         table = table.replace(name, f"T_{number}")
     return table

@@ -13,8 +13,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from signlib import paths
 from signlib.__main__ import main as command_line
 from signlib.course import runner
-from signlib.course.notebook import check_parameters, notebook_parameters, run_notebook
+from signlib.course.notebook import run_notebook
 from signlib.course.page import notebook_parts
+from signlib.course.parameters import check_parameters, notebook_parameters
 from signlib.course.runner import course_notebooks, main, run_course, update_notebooks
 from signlib.errors import DiskError, InputError, SettingsError
 
@@ -227,9 +228,9 @@ def test_kernel_that_dies(tmp_path):
 
 
 def test_parameters_are_known_with_their_help(plain):
-    known = notebook_parameters(plain)
-    assert list(known) == ["N", "RATE", "NAME", "MORE"]
-    assert known["N"]["help"] == "how many"
+    declared = notebook_parameters(plain)
+    assert list(declared) == ["N", "RATE", "NAME", "MORE"]
+    assert declared["N"]["help"] == "how many"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,7 @@ def test_every_parameter_of_the_course_is_known(path):
     assigned = {line.target.id: ast.literal_eval(line.value) for line in ast.parse(source).body}
     assert len(assigned) == len(source.splitlines())
     assert check_parameters(path, assigned) == assigned
-    assert all(about["help"] for about in notebook_parameters(path).values())
+    assert all(row["help"] for row in notebook_parameters(path).values())
     if "\nOVERRIDES" in source:
         assert check_parameters(path, {"OVERRIDES": "[]"}) == {"OVERRIDES": []}
 
@@ -258,16 +259,16 @@ def test_parameters_with_more_than_one_sign_of_equality(plain):
         'X: list = ["a=b"]  # c=d\nY: "int" = (1 ==\n  1)  # two lines\nA = B = 3  # type: int  #'
         " both\nx: int"
     )
-    known = declaring(plain, source)
-    assert list(known) == ["X", "Y", "A", "B"]
-    assert known["X"] == {
+    declared = declaring(plain, source)
+    assert list(declared) == ["X", "Y", "A", "B"]
+    assert declared["X"] == {
         "name": "X",
         "inferred_type_name": "list",
         "default": '["a=b"]',
         "help": "c=d",
     }
-    assert (known["Y"]["inferred_type_name"], known["Y"]["help"]) == ("int", "two lines")
-    assert (known["B"]["inferred_type_name"], known["B"]["help"]) == ("int", "both")
+    assert (declared["Y"]["inferred_type_name"], declared["Y"]["help"]) == ("int", "two lines")
+    assert (declared["B"]["inferred_type_name"], declared["B"]["help"]) == ("int", "both")
     assert check_parameters(plain, {"X": '["e=f"]', "A": "4"}) == {"X": ["e=f"], "A": 4}
 
 
@@ -332,9 +333,9 @@ def test_notebook_is_not_its_own_output(plain):
         run_notebook(plain, output=plain)
 
 
-@pytest.mark.parametrize("place", ["/proc/x.ipynb", "file/x.ipynb", "folder", "pipe"])
+@pytest.mark.parametrize("output", ["/proc/x.ipynb", "file/x.ipynb", "folder", "pipe"])
 def test_output_that_cannot_be_written_is_refused_before_anything_runs(
-    plain, tmp_path, place, monkeypatch, capsys
+    plain, tmp_path, output, monkeypatch, capsys
 ):
     monkeypatch.setattr(
         "signlib.course.notebook._watch", lambda work: pytest.fail("the notebook ran")
@@ -343,9 +344,9 @@ def test_output_that_cannot_be_written_is_refused_before_anything_runs(
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     before = sorted(tmp_path.rglob("*"))
-    assert command_line(["run", str(plain), "--out", str(tmp_path / place)]) == 2
+    assert command_line(["run", str(plain), "--out", str(tmp_path / output)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert str(tmp_path / place) in line
+    assert str(tmp_path / output) in line
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -34,9 +34,9 @@ def rewrite(old: str, new: str, count: int = 1) -> Callable[[NotebookNode], None
     """A breakage: `old` becomes `new` in the cells; it must be there."""
 
     def break_it(notebook):
-        found = [cell for cell in notebook.cells if re.search(old, cell.source, re.MULTILINE)]
-        assert found, old
-        for cell in found:
+        cells = [cell for cell in notebook.cells if re.search(old, cell.source, re.MULTILINE)]
+        assert cells, old
+        for cell in cells:
             cell.source = re.sub(old, new, cell.source, count=count, flags=re.MULTILINE)
 
     return break_it
@@ -131,14 +131,14 @@ BROKEN = {
     "home in code": (add('folder = "~/autsl"'), "absolute path '~/autsl'"),
     "machine path in prose": (
         rewrite("^## Sources", "See /home/me/x.\n\n## Sources"),
-        "place of one machine",
+        "folder of one machine",
     ),
     "checkout in an output": (
         add(
             "1",
             outputs=[new_output("stream", name="stdout", text=f"saved {paths.REPOSITORY}/runs\n")],
         ),
-        "place of one machine",
+        "folder of one machine",
     ),
     "stored error": (
         add("1/0", outputs=[new_output("error", ename="E", evalue="", traceback=[])]),
