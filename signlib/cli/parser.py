@@ -1,10 +1,10 @@
-"""What can be typed after `python -m signlib`: every verb with its flags and an example; nothing
-runs here.
-"""
+"""What can be typed after `python -m signlib`: every verb with its flags and an example."""
 
 import argparse
 
-from signlib.cli import flags, flags_frozen
+from signlib.cli import source_003, source_004
+from signlib.extraction import registry as extractors
+from signlib.settings.registry import all_sweeps
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,16 +49,13 @@ def parser() -> argparse.ArgumentParser:
         ),
     )
     extract.add_argument(
-        "--out", metavar="STORE", help="folder of the store; an existing one is gone on with"
+        "--out", metavar="STORE", help="folder of the store; an existing one is resumed"
     )
     extract.add_argument(
         "--extractor",
-        choices=["holistic", "pictures", "phonology", "frozen"],
+        choices=extractors.names(),
         default="holistic",
-        help=(
-            "landmarks; pictures for models of video; phonology of a landmark store; or one vector "
-            "a frame from a frozen encoder (Gemma 3, SigLIP, VideoMAE, any of transformers)"
-        ),
+        help="; ".join(f"{name}: {extractors.extractor(name).help}" for name in extractors.names()),
     )
     extract.add_argument(
         "--workers", type=int, default=1, help="processes; two are best on two cores"
@@ -78,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     extract.add_argument(
         "--retry-failed", action="store_true", help="try clips again that failed before"
     )
-    flags_frozen.add_extract_flags(extract)
+    source_004.add_extract_flags(extract)
     _add_set(
         extract,
         "of the extractor: tracking=false, max_side=512, ...; of pictures: frames=16, size=224,"
@@ -122,21 +119,21 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         const="",
         metavar="CKPT",
-        help="go on with an unfinished run, from its last or from the given checkpoint",
+        help="resume an unfinished run, from its last or from the given checkpoint",
     )
-    flags.add_flags(train)
+    source_003.add_flags(train)
     _add_set(train, "any setting: training.epochs=5 features.joints=hands ...")
 
     sweep = verb(
         "sweep",
-        "train several presets over several seeds and compare them",
+        "train several presets over several random seeds and compare them",
         "generated --seeds 0 1 2",
     )
     sweep.add_argument(
         "presets",
         nargs="+",
         metavar="PRESET",
-        help="presets, or a family: autsl, generated, sentences, stitched",
+        help=f"presets, or a family: {', '.join(all_sweeps())}",
     )
     sweep.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     sweep.add_argument("--mode", choices=["smoke", "full"], default="full")
@@ -144,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
         "--hours",
         type=float,
         default=0.0,
-        help="stop after so long; the same command goes on later",
+        help="stop after so long; the same command resumes it later",
     )
     sweep.add_argument(
         "--workers", type=int, default=1, help="so many runs at once, each in a process of its own"

@@ -1,29 +1,27 @@
-"""What recognition costs nothing, as a run like every other: the gloss of the most similar training
-clip.
-"""
+"""What recognition costs nothing: the gloss of the most similar training clip, as a run."""
 
 import numpy as np
 import pandas as pd
 
-from signlib.corpora.clips import load_corpus, split_clips
+from signlib.corpora.clips import load_corpus
+from signlib.corpora.splits import split_clips
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError
 from signlib.evaluation.neighbours import class_distances, flatten
-from signlib.experiments.experiment import prediction_table, test_metrics
 from signlib.runs import run as runs
-from signlib.settings.config import Settings
+from signlib.settings.base import Settings
 from signlib.stores.store import ClipSource
+from signlib.tasks.isolated import prediction_table, test_metrics
 from signlib.training.batches import Prepared, prepare_clips
 
 
 def nearest_neighbour(
     settings: Settings, run_name: str, resume: bool = False, quiet: bool = False
 ) -> runs.Run:
-    """A finished run of the 1-nearest neighbour on the settings' features; nothing is fitted or
-    selected.
+    """A finished run of the 1-nearest neighbour on the settings' features.
 
-    Validation clips are not used. Scores are negative distances to the nearest training clip of
-    each gloss.
+    Nothing is fitted or selected. Validation clips are not used. Scores are negative distances to
+    the nearest training clip of each gloss.
 
     Args:
         settings: fully resolved; data, features and seed count, model and training do not.

@@ -1,25 +1,24 @@
-"""What a run will cost before it starts: memory counted, time measured on this machine, and both
-for a T4.
+"""What a run will cost before it starts: memory counted, time measured here, and both for a T4.
 
-Seed 000's runs take days on the GPU that most people can have, and a batch that does not fit fails
-after the data has been prepared; both are better known first.
+Source 000's runs take days on the GPU that most people can have, and a batch that does not fit
+fails after the data has been prepared; both are better known first.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import psutil
 import torch
 from torch import nn
 
-from signlib.corpora.clips import load_manifest, split_clips
-from signlib.data import autsl
-from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
+from signlib.corpora.clips import load_manifest
+from signlib.corpora.registry import corpus_of
+from signlib.corpora.splits import split_clips
 from signlib.errors import InputError, SettingsError
-from signlib.models.frozen import GEMMA_WIDTH
-from signlib.settings.config import Settings
-from signlib.tasks.recognition import build_model
+from signlib.settings.base import Settings
+from signlib.tasks.registry import task_of
+from signlib.tasks.task import Inputs
 from signlib.training.batches import Batch
 from signlib.training.devices import accumulation, choose_device, device_count
 from signlib.training.footprint import (
@@ -36,7 +35,9 @@ GIB = 2**30
 T4_PEAK = 65e12
 """Operations a second of a T4 in half precision, by its data sheet."""
 T4_SHARE = 0.25
-"""Of that peak, what a training step is assumed to reach: large matrix products alone sustain about
+"""Of that peak, what a training step is assumed to reach.
+
+Large matrix products alone sustain about
 24e12 (37 %), since the card may draw only 70 W, and norms, softmax and optimiser come on top."""
 T4_CALL = 10e-6
 """Seconds that Python and the driver need to start one operation, however small."""
@@ -144,14 +145,9 @@ class Estimate:
 
     @property
     def _cure(self) -> str:
-        if (
-            set(self.settings.fusion.modalities) - {"skeleton"}
-            and not self.settings.pictures.checkpointing
-        ):
-            return (
-                "set pictures.checkpointing=true (a quarter more time), or a smaller"
-                " training.batch_size"
-            )
+        advice = task_of(self.settings).memory_advice(self.settings)
+        if advice:
+            return advice
         return f"set a smaller training.batch_size (now {self.settings.training.batch_size})"
 
     def report(self) -> str:
@@ -223,81 +219,81 @@ def _span(seconds: float) -> str:
 
 
 def work_of(settings: Settings) -> Work:
-    """How much a run on the settings' corpus has to do; AUTSL's is known without its files."""
-    _check_kind(settings)
+    """How much a run on the settings' corpus has to do.
+
+    Where its files are not there, a corpus whose counts are official is known without them.
+    """
+    refuse_estimate(settings)
+    repeats = settings.training.repeats
     try:
         splits = split_clips(load_manifest(settings.data), settings.data)
     except InputError as error:
-        if settings.data.corpus != "autsl" or settings.data.split != "official":
+        corpus = corpus_of(settings.data)
+        counts = corpus.split_counts
+        if not counts or settings.data.split != "official":
             raise
-        train, val = autsl.OFFICIAL["train"], autsl.OFFICIAL["val"]
-        return Work(
-            train * settings.training.repeats,
-            val,
-            autsl.SIGNS,
-            f"official counts, as {error}".split(";")[0],
-        )
-    clips = len(splits.train) * settings.training.repeats
-    return Work(
-        clips, len(splits.val), splits.train["gloss"].nunique(), f"corpus {settings.data.corpus}"
-    )
+        source = f"official counts, as {error}".split(";")[0]
+        return Work(counts["train"] * repeats, counts["val"], corpus.glosses or 0, source)
+    clips, classes = len(splits.train) * repeats, splits.train["gloss"].nunique()
+    return Work(clips, len(splits.val), classes, f"corpus {settings.data.corpus}")
 
 
-def _check_kind(settings: Settings) -> None:
-    for key, network in (
-        ("gcn.variant", settings.gcn.variant),
-        ("ctc.network", settings.ctc.network),
-    ):
-        if network:
-            raise SettingsError(
-                f"{key}={network}: no estimate for graph networks and sentences; see `make bench`"
-            )
+def refuse_estimate(settings: Settings) -> None:
+    """Refuse a task that has no estimate.
+
+    Raises:
+        SettingsError: with the reason.
+    """
+    reason = task_of(settings).refusal(settings, "estimate")
+    if reason:
+        raise SettingsError(f"task={settings.task}: no estimate; {reason}")
 
 
 def estimate(
-    settings: Settings, work: Work, base: Skeleton = MEDIAPIPE_543, seconds: float = 20.0
+    settings: Settings, work: Work, inputs: Inputs | None = None, seconds: float = 20.0
 ) -> Estimate:
     """The cost of a run.
 
     Args:
-        settings: of a run on landmarks or several modalities.
+        settings: of the run.
         work: as `work_of` says, or as a run knows.
-        base: skeleton of the landmarks.
+        inputs: what the clips give the network; None = MediaPipe's 543 landmarks.
         seconds: about how long to measure; 0 = do not measure.
 
     Raises:
-        SettingsError: for graph networks, which are small, sentences, or settings that do not go
-            together.
+        SettingsError: for a task without an estimate, or settings that do not go together.
     """
-    _check_kind(settings)
+    refuse_estimate(settings)
+    task, shape = task_of(settings), inputs or Inputs()
     # Values do not matter, and nothing is downloaded.
-    settings = replace(
-        settings, rgb=replace(settings.rgb, weights=""), depth=replace(settings.depth, weights="")
-    )
+    settings = task.offline(settings)
     training = settings.training
     accelerator, precision = choose_device(training)
     devices = device_count(training)
     gpu = accelerator == "gpu"
-    clips = training.batch_size
 
     def batch_of(clips: int) -> Batch:
-        return random_batch(settings, base, work.classes, clips)
+        return task.example(settings, shape, work.classes, clips)
 
     def model() -> nn.Module:
-        return build_model(settings, base, work.classes).train()
+        return task.network(settings, shape, work.classes).train()
 
-    kept = {"states": 2 if training.optimizer == "adamw" else 1, "average": training.average > 0}
+    def build() -> tuple[nn.Module, Batch]:
+        return model(), batch_of(training.batch_size)
+
+    states = 2 if training.optimizer == "adamw" else 1
+    average = training.average > 0
     return Estimate(
         settings,
         work,
-        (torch.cuda.get_device_name() if gpu else "cpu", precision),
-        devices,
-        accumulation(training, devices),
-        device_memory(gpu) / (1 if gpu else devices),
-        count_memory(lambda: (model(), batch_of(clips)), precision, gpu, **kept),
-        count_memory(lambda: (model(), batch_of(clips)), "16-mixed", True, **kept),
-        _measured(settings, model, batch_of, precision, gpu, seconds) if seconds else None,
-        count_operations(lambda: (model(), batch_of(clips))),
+        here=(torch.cuda.get_device_name() if gpu else "cpu", precision),
+        devices=devices,
+        accumulate=accumulation(training, devices),
+        room=device_memory(gpu) / (1 if gpu else devices),
+        memory=count_memory(build, precision, gpu, states, average),
+        memory_t4=count_memory(build, "16-mixed", True, states, average),
+        pace=_measured(settings, model, batch_of, precision, gpu, seconds) if seconds else None,
+        operations=count_operations(build),
     )
 
 
@@ -325,26 +321,3 @@ def device_memory(gpu: bool) -> int:
     return (
         torch.cuda.get_device_properties(0).total_memory if gpu else psutil.virtual_memory().total
     )
-
-
-def random_batch(settings: Settings, base: Skeleton, classes: int, clips: int) -> Batch:
-    """A batch of the shapes that the settings give, with random pictures, points and targets."""
-    pictures, frames = settings.pictures, settings.features.frames or 64
-    shape = (clips, pictures.frames, pictures.size, pictures.size)
-    joints = len(base.select(settings.features.joints))
-    batch = {
-        "target": torch.randint(classes, (clips,)),
-        "points": torch.randn(clips, frames, joints, settings.features.coordinates),
-        "mask": torch.ones(clips, frames, joints, dtype=torch.bool),
-        "lengths": torch.full((clips,), frames),
-    }
-    if settings.fusion.modalities:
-        batch["present"] = torch.ones(clips, len(settings.fusion.modalities), dtype=torch.bool)
-    if settings.frozen.fusion:
-        batch["features"] = torch.randn(clips, settings.frozen.frames, GEMMA_WIDTH)
-        batch["shown"] = torch.ones(batch["features"].shape[:2], dtype=torch.bool)
-    if "rgb" in settings.fusion.modalities:
-        batch["colour"] = torch.randint(256, (*shape, 3), dtype=torch.uint8)
-    if "depth" in settings.fusion.modalities:
-        batch["depth"] = torch.randint(256, shape, dtype=torch.uint8)
-    return batch

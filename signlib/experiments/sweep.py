@@ -1,4 +1,4 @@
-"""Several presets, each over several seeds, as one job that can be stopped and gone on with.
+"""Several presets, each over several random seeds, as one job that can be resumed.
 
 Every run is an ordinary one; a sweep knows only their names, so that finished ones are found again.
 """
@@ -18,8 +18,10 @@ from signlib.errors import SettingsError
 from signlib.experiments import estimate, experiment
 from signlib.runs import run as runs
 from signlib.settings import config, presets
-from signlib.settings.config import Settings
-from signlib.tasks.recognition import open_recognition
+from signlib.settings.aliases import RENAMED_PRESETS
+from signlib.settings.base import Settings
+from signlib.settings.registry import all_presets, all_sweeps
+from signlib.tasks.registry import task_of
 
 PLACES = ("SIGNLIB_RUNS", "SIGNLIB_DATA")
 
@@ -38,23 +40,22 @@ class Sweep:
 
 
 def members(names: Iterable[str]) -> list[str]:
-    """Presets of a sweep: families of `presets.SWEEPS` opened, each preset once.
+    """Presets of a sweep: named families opened, each preset once.
 
     Raises:
         SettingsError: for a name that is neither a family nor a preset, or none at all.
     """
-    found: list[str] = []
+    sweeps, chosen = all_sweeps(), []
     for name in names:
-        if name not in presets.SWEEPS and name not in presets.PRESETS:
-            families = ", ".join(presets.SWEEPS)
+        if name not in sweeps and RENAMED_PRESETS.get(name, name) not in all_presets():
             raise SettingsError(
-                f"{name!r} is neither a family ({families}) nor a preset (`signlib models` lists"
-                " them)"
+                f"{name!r} is neither a family ({', '.join(sweeps)}) nor a preset "
+                "(`signlib models` lists them)"
             )
-        found += presets.SWEEPS.get(name, (name,))
-    if not found:
+        chosen += sweeps.get(name, (RENAMED_PRESETS.get(name, name),))
+    if not chosen:
         raise SettingsError("a sweep needs a family or some presets")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(chosen))
 
 
 def plan(
@@ -63,8 +64,9 @@ def plan(
     mode: str = "full",
     overrides: Sequence[str] = (),
 ) -> list[tuple[str, str, Settings]]:
-    """Preset, run name and settings of each run: seed by seed, so that an early stop leaves whole
-    seeds.
+    """Preset, run name and settings of each run.
+
+    They come seed by seed, so that an early stop leaves whole seeds.
 
     Raises:
         SettingsError: for unknown names, seeds named twice, or settings that cannot work.
@@ -93,10 +95,10 @@ def sweep(
     """Train what is not trained yet, and give all runs.
 
     Args:
-        names: presets, or families of `presets.SWEEPS`.
+        names: presets, or named families of them.
         seeds: of each preset.
         mode, overrides: as for `presets.build`, for every run.
-        hours: time budget of this call; a run that it ends is gone on with by the same call later.
+        hours: time budget of this call; the same call later resumes a run that it ends;
             0 = none.
         quiet: no progress bars.
         workers: so many runs at once, each in a process of its own; give each its share of cores by
@@ -145,7 +147,7 @@ def _trained(
         raise SettingsError(f"workers={workers}: give at least 1")
     alone = min(workers, len(jobs)) == 1
     if not alone:
-        _make_pictures(jobs)
+        _make_shared_stores(jobs)
     places = {name: os.environ[name] for name in PLACES if name in os.environ}
     # With one job everything happens here; the bars of several processes would overwrite each
     # other.
@@ -169,15 +171,11 @@ def _train(job: Job, end: float | None, quiet: bool, places: Mapping[str, str]) 
     return run if run.finished else None
 
 
-def _make_pictures(jobs: Iterable[Job]) -> None:
+def _make_shared_stores(jobs: Iterable[Job]) -> None:
     """Stores that several runs share are made before them: a store has one writer."""
-    made = set()
     for name, run_name, settings in jobs:
-        if set(settings.fusion.modalities) - {"skeleton"} and not finished(name, run_name):
-            wanted = (repr(settings.data), repr(settings.pictures))
-            if wanted not in made:
-                open_recognition(settings)
-            made.add(wanted)
+        if not finished(name, run_name):
+            task_of(settings).share_stores(settings)
 
 
 def cost(

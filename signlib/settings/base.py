@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from signlib.errors import SettingsError
 from signlib.settings.fields import choice, name, names, number, section, switch
@@ -110,6 +110,9 @@ class FeatureSettings:
 @dataclass
 class Settings:
     """One experiment; each task adds its own sections in a subclass."""
+
+    DROPOUT: ClassVar[str] = "model.head_dropout"
+    """The setting that `--dropout` means."""
 
     preset: str = name("landmarks/small", "the preset that these settings started from")
     task: str = name("landmarks", "the family of models")

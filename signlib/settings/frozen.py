@@ -1,6 +1,7 @@
 """The classifier on frozen visual features (source 004): settings and presets."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from signlib.errors import SettingsError
 from signlib.settings.base import Preset, Settings, refuse_uneven
@@ -51,6 +52,8 @@ class FrozenSettings:
 @dataclass
 class FrozenExperiment(Settings):
     """Signs from frozen visual features, landmarks or both."""
+
+    DROPOUT: ClassVar[str] = "frozen.dropout"
 
     task: str = name("frozen", "the family of models")
     model: ModelSettings = section(ModelSettings, "the encoder of frozen.landmarks=encoder")
@@ -133,8 +136,8 @@ _FROZEN_SMOKE = {
 PRESETS: dict[str, Preset] = {
     "wlasl/concat": Preset(
         (
-            "source 004: frozen features and landmarks side by side; landmarks normalised and varied,"
-            " official split"
+            "source 004: frozen features and landmarks side by side; landmarks normalised and"
+            " varied, official split"
         ),
         _FROZEN,
         _FROZEN_SMOKE,

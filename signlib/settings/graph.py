@@ -1,6 +1,7 @@
 """Actions of whole bodies by graph networks (source 003): settings and presets."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from signlib.settings.base import Preset, Settings
 from signlib.settings.fields import choice, name, number, section, some_of, switch
@@ -64,6 +65,8 @@ class GraphSettings:
 @dataclass
 class GraphExperiment(Settings):
     """Actions of whole bodies, from skeletons."""
+
+    DROPOUT: ClassVar[str] = "gcn.dropout"
 
     task: str = name("graph", "the family of models")
     action: ActionSettings = section(ActionSettings, "what is seen of whole bodies")

@@ -1,7 +1,7 @@
 """Colour, depth and landmarks together (source 000): settings and presets."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from signlib.errors import SettingsError
 from signlib.settings.base import Preset, Settings, refuse_uneven
@@ -113,6 +113,8 @@ class VideoAugmentSettings:
 @dataclass
 class ModalitiesExperiment(Settings):
     """Signs from any of colour, depth and landmarks."""
+
+    DROPOUT: ClassVar[str] = "fusion.dropout"
 
     task: str = name("modalities", "the family of models")
     model: ModelSettings = section(ModelSettings, "the landmark encoder")
@@ -303,8 +305,8 @@ def _conditions() -> dict[str, Preset]:
     )
     presets["autsl/depth-from-colour"] = Preset(
         (
-            "AUTSL, colour and depth, depth started from the colour weights: the control that source"
-            " 000 lacks"
+            "AUTSL, colour and depth, depth started from the colour weights: the control that"
+            " source 000 lacks"
         ),
         {
             "depth.weights": "colour",

@@ -1,6 +1,7 @@
 """Recognition from readable features, and pre-training on them (source 002)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from signlib.errors import SettingsError
 from signlib.settings.base import Preset, Settings
@@ -73,6 +74,8 @@ class PhonologySettings:
 @dataclass
 class PhonologyExperiment(Settings):
     """Signs, or pre-training, from 36 numbers a frame."""
+
+    DROPOUT: ClassVar[str] = "phonology.dropout"
 
     task: str = name("phonology", "the family of models")
     phonology: PhonologySettings = section(PhonologySettings, "features and network")
@@ -210,8 +213,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "phonology/pretraining-original": Preset(
         (
-            "source 002, stage 1, to the letter: 128/2, last frame read, a quantiser that only trains"
-            " itself"
+            "source 002, stage 1, to the letter: 128/2, last frame read, a quantiser that only"
+            " trains itself"
         ),
         {
             **_ORIGINAL,

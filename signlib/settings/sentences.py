@@ -1,7 +1,7 @@
 """Continuous recognition (source 001): sentences instead of single signs; settings and presets."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from signlib.errors import SettingsError
 from signlib.settings.base import Preset, Settings
@@ -107,6 +107,8 @@ class SentenceSettings:
 @dataclass
 class SentenceExperiment(Settings):
     """Sentences from landmarks."""
+
+    DROPOUT: ClassVar[str] = "ctc.dropout"
 
     task: str = name("sentences", "the family of models")
     ctc: SentenceSettings = section(SentenceSettings, "the network, its loss and its search")
@@ -270,7 +272,7 @@ for _family, _where in (("sentences", ""), ("stitched", "stitched real clips, cl
 _FULL_SMOKE: dict[str, Any] = {**_SMOKE, "training.workers": 0}
 PRESETS |= {
     "phoenix/hierarchical": Preset(
-        "PHOENIX-2014 from landmarks: source 001's first network, 1,024 components without whitening",
+        "PHOENIX-2014 from landmarks: source 001's first network, 1,024 components, not whitened",
         {**_PHOENIX, **_DYNAMICS, "ctc.network": "hierarchical", "ctc.reduce": 1024},
         {**_FULL_SMOKE, "ctc.reduce": 64},
         "",

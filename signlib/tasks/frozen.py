@@ -1,5 +1,4 @@
-"""Signs from frozen visual features, landmarks or both: the clips and the model of such an
-experiment.
+"""Single signs from frozen visual features, landmarks or both.
 
 How many numbers a frame has is read from the store of features (`extraction.json`), never from a
 setting.
@@ -7,23 +6,20 @@ setting.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
 from signlib import paths
-from signlib.corpora.clips import (
-    GENERATED,
-    VIDEO_READERS,
-    class_numbers,
-    failed_note,
-    generated_world,
-    load_landmarks,
-    load_manifest,
-)
+from signlib.corpora.clips import generated_world, load_landmarks, load_manifest
+from signlib.corpora.registry import corpus_of
+from signlib.corpora.splits import class_numbers
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import SettingsError
@@ -32,14 +28,24 @@ from signlib.extraction.filming import RenderedClips
 from signlib.extraction.frozen import EXTRACTOR, FrozenSettings, extract_frozen, extraction_of_tower
 from signlib.extraction.towers import random_tower
 from signlib.features.novelty import Familiar
-from signlib.models.classifier import landmark_encoder
+from signlib.models.classifier import landmark_encoder, parameter_count
+from signlib.models.counting import counted_macs
 from signlib.models.frozen import GEMMA_WIDTH, FrozenClassifier, frozen_model
-from signlib.settings.config import Settings
+from signlib.settings.frozen import FrozenExperiment
 from signlib.stores.store import ClipSource, FeatureStore, is_finished, plain
+from signlib.tasks.frozen_prediction import predict_frozen
+from signlib.tasks.isolated import IsolatedTask
+from signlib.tasks.recogniser import Recogniser
+from signlib.tasks.task import Facts, Inputs, landmark_batch, notes_of
 from signlib.training.augment import Augment, hands_of
-from signlib.training.batches import Clips, prepare_clips
+from signlib.training.batches import Batch, Clips, prepare_clips
 from signlib.training.frozen import FrozenAugment, FrozenDataset
 
+FEATURE_SIZES = (GEMMA_WIDTH, 2560, 2048)
+"""Numbers a frame that sizes are counted for.
+
+Gemma 3's tower, its 4b's projected tokens, and what source 004 states.
+"""
 RANDOM = "random"
 """Of `frozen.tower`: a tiny encoder with random weights, for trying the whole way without a
 download.
@@ -47,9 +53,9 @@ download.
 
 
 def frozen_classifier(
-    settings: Settings, base: Skeleton, classes: int, size: int = GEMMA_WIDTH
+    settings: FrozenExperiment, base: Skeleton, classes: int, size: int = GEMMA_WIDTH
 ) -> FrozenClassifier:
-    """The untrained classifier that the settings describe, for features of `size` numbers a frame."""
+    """The untrained classifier, for features of `size` numbers a frame."""
     f = settings.frozen
     chosen = base.select(settings.features.joints)
     joints, coordinates = len(chosen), settings.features.coordinates
@@ -75,133 +81,188 @@ def frozen_classifier(
     )
 
 
-def feature_size(described: Mapping[str, Any]) -> int:
-    """D of a run's features, from what it wrote of its clips."""
-    return described["frozen"]["shape"][0] if "frozen" in described else GEMMA_WIDTH
-
-
-class FrozenRecognition:
-    """Clips with frozen features, landmarks or both; a clip that lacks one of them is left out, by
-    name.
+class FrozenTask(IsolatedTask[FrozenExperiment]):
+    """Clips with frozen features, landmarks or both; one that lacks any is left out, by name.
 
     Features come from the store `frozen.store`, or, of generated clips, from `frozen.tower` once,
     below the folder of runs. Landmarks of a corpus that comes as videos come from the store
-    `fusion.landmarks`.
+    `data.landmarks`.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, data = settings, settings.data
-        inputs = settings.frozen.inputs
-        videos = data.corpus in VIDEO_READERS
+    same_inputs: ClassVar[tuple[str, ...]] = ("features.", "frozen.inputs", "frozen.store")
+
+    def __init__(self, settings: FrozenExperiment) -> None:
+        super().__init__(settings)
+        data, inputs = settings.data, settings.frozen.inputs
         self.features = self._features() if "visual" in inputs else None
         self.points: ClipSource | None = None
         if "landmarks" in inputs:
-            self.points = load_landmarks(
-                data, settings.fusion.landmarks, "frozen.inputs has landmarks"
-            )
-        self.table = load_manifest(data) if videos or self.points is None else self.points.labelled
-        self.notes = [
-            note
-            for source in (self.features, self.points)
-            if source is not None
-            for note in failed_note(source)
-        ]
+            self.points = load_landmarks(data, data.landmarks, "frozen.inputs has landmarks")
+        if self.points is None or corpus_of(data).kind == "video":
+            self.table = load_manifest(data)
+        else:
+            self.table = self.points.labelled
+        self.notes = notes_of(self.features, self.points)
         self.skeleton = MEDIAPIPE_543 if self.points is None else self.points.skeleton
         self.chosen = self.skeleton.select(settings.features.joints)
         self.mirror = list(self.chosen.mirror)
         self.familiar: Familiar | None = None
 
     def _features(self) -> FeatureStore:
-        data, wanted = self.settings.data, self.settings.frozen
-        if not wanted.store and data.corpus in GENERATED and wanted.tower:
-            return self._made()
-        if not wanted.store:
+        folder = self.settings.frozen.store
+        if not folder and corpus_of(self.settings.data).generated and self.settings.frozen.tower:
+            return self._generated_features()
+        if not folder:
             raise SettingsError(
-                "frozen.inputs has visual: make features with `python -m signlib extract ROOT"
-                " --extractor frozen --out STORE` and set frozen.store=STORE (of generated clips,"
-                " frozen.tower names the encoder)"
+                "frozen.inputs has visual: make features with `python -m signlib extract ROOT "
+                "--extractor frozen --out STORE` and set frozen.store=STORE (of generated clips, "
+                "frozen.tower names the encoder)"
             )
-        store = frozen_files.open_store(wanted.store, frozen_files.FEATURES)
+        store = frozen_files.open_store(folder, frozen_files.FEATURES)
         if store.extraction.extractor != EXTRACTOR or len(store.extraction.shape) != 1:
             raise SettingsError(
-                f"frozen.store={wanted.store} holds {store.extraction.extractor} of shape"
-                f" {store.extraction.shape}; give one that `extract --extractor frozen` made"
+                f"frozen.store={folder} holds {store.extraction.extractor} of shape "
+                f"{store.extraction.shape}; give one that `extract --extractor frozen` made"
             )
         return store
 
-    def _made(self) -> FeatureStore:
-        """Features of a generated corpus, made below the folder of runs or, where they stand there
-        already, read.
-        """
-        wanted, root = self.settings.frozen, paths.runs_root() / "frozen"
-        model = str(random_tower(root / "random-tower")) if wanted.tower == RANDOM else wanted.tower
+    def _generated_features(self) -> FeatureStore:
+        """Features of a generated corpus, made below the folder of runs or read where they are."""
+        settings, root = self.settings.frozen, paths.runs_root() / "frozen"
+        model = settings.tower
+        if model == RANDOM:
+            model = str(random_tower(root / "random-tower"))
         source = RenderedClips(generated_world(self.settings.data))
-        made = FrozenSettings(model, frames=wanted.frames)
-        tower = made.tower()
-        about = (
-            plain(asdict(extraction_of_tower(tower, made.frames, source.about))),
-            source.manifest["clip"].tolist(),
-        )
-        path = root / hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
+        form = FrozenSettings(model, frames=settings.frames)
+        tower = form.tower()
+        extraction = plain(asdict(extraction_of_tower(tower, form.frames, source.about)))
+        identity = json.dumps((extraction, source.manifest["clip"].tolist()), sort_keys=True)
+        path = root / hashlib.sha256(identity.encode()).hexdigest()[:12]
         if is_finished(path):
-            return FeatureStore(
-                path
-            )  # without a lock: several processes of one training may ask at once
-        return extract_frozen(source, path, made, tower=tower)
+            # Without a lock: several processes of one training may ask at once.
+            return FeatureStore(path)
+        return extract_frozen(source, path, form, tower=tower)
 
-    def model(self, classes: int) -> FrozenClassifier:
-        """The untrained model."""
-        size = GEMMA_WIDTH if self.features is None else self.features.extraction.shape[0]
-        return frozen_classifier(self.settings, self.skeleton, classes, size)
+    @property
+    def inputs(self) -> Inputs:
+        """The skeleton of the landmarks, and how many numbers a frame of features has."""
+        width = GEMMA_WIDTH if self.features is None else self.features.extraction.shape[0]
+        return Inputs(self.skeleton, width)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
-        """Rows of the table as a dataset; the first ones asked for are for training: `familiar`
-        describes them.
+        """Rows of the table as a dataset.
+
+        The first ones asked for are those of training: `familiar` describes them.
         """
-        clips, unusable = rows["clip"].tolist(), {}
+        clips = rows["clip"].tolist()
+        unusable: dict[str, str] = {}
         points: dict[str, np.ndarray] | None = None
         if self.features is not None:
-            reasons = dict(
-                zip(self.features.failed["clip"], self.features.failed["reason"], strict=True)
-            )
-            unusable |= {
-                c: reasons.get(c, "it has no features") for c in clips if c not in self.features
-            }
+            failed = self.features.failed
+            reasons = dict(zip(failed["clip"], failed["reason"], strict=True))
+            lacking = [clip for clip in clips if clip not in self.features]
+            unusable |= {clip: reasons.get(clip, "it has no features") for clip in lacking}
         if self.points is not None:
-            known = set(self.points.labelled["clip"])
-            prepared = prepare_clips(
-                self.points, [c for c in clips if c in known], self.settings.features, quiet
-            )
+            there = set(self.points.labelled["clip"])
+            names = [clip for clip in clips if clip in there]
+            prepared = prepare_clips(self.points, names, self.settings.features, quiet)
             points = dict(zip(prepared.clips, prepared.points, strict=True))
-            unusable |= {
-                c: prepared.unusable.get(c, "it has no landmarks") for c in clips if c not in points
-            }
+            lacking = [clip for clip in clips if clip not in points]
+            reasons = prepared.unusable
+            unusable |= {clip: reasons.get(clip, "it has no landmarks") for clip in lacking}
         kept = [clip for clip in clips if clip not in unusable]
         features = None if self.features is None else [self.features.read(clip) for clip in kept]
-        shown = None if points is None else [points[clip] for clip in kept]
+        kept_points = None if points is None else [points[clip] for clip in kept]
         if self.familiar is None and kept:
-            self.familiar = Familiar.of(shown, hands_of(self.chosen), features)
-        data = FrozenDataset(class_numbers(rows, kept, vocabulary), features, shown, repeats)
-        return Clips(data, kept, unusable)
+            self.familiar = Familiar.of(kept_points, hands_of(self.chosen), features)
+        targets = class_numbers(rows, kept, vocabulary)
+        return Clips(FrozenDataset(targets, features, kept_points, repeats), kept, unusable)
 
     @property
     def augment(self) -> FrozenAugment:
         """The change of training batches."""
-        s = self.settings
-        return FrozenAugment(
-            Augment(s.augment, self.mirror, hands_of(self.chosen), s.features.coordinates)
-        )
+        settings = self.settings
+        coordinates = settings.features.coordinates
+        hands = hands_of(self.chosen)
+        return FrozenAugment(Augment(settings.augment, self.mirror, hands, coordinates))
 
     @property
     def described(self) -> dict[str, Any]:
         """How features and landmarks were made, and what the training clips were like."""
-        about: dict[str, Any] = (
-            {} if self.familiar is None else {"familiar": self.familiar.content()}
-        )
+        facts: dict[str, Any] = {}
+        if self.familiar is not None:
+            facts["familiar"] = self.familiar.content()
         if self.features is not None:
-            about["frozen"] = asdict(self.features.extraction)
+            facts["frozen"] = asdict(self.features.extraction)
         if self.points is not None:
-            about["extraction"] = asdict(self.points.extraction)
-        return about
+            facts["extraction"] = asdict(self.points.extraction)
+        return facts
+
+    @classmethod
+    def share_stores(cls, settings: FrozenExperiment) -> None:
+        """Make the features of generated clips that several runs read."""
+        if settings.frozen.tower:
+            cls(settings)
+
+    @classmethod
+    def network(cls, settings: FrozenExperiment, inputs: Inputs, classes: int) -> FrozenClassifier:
+        """The untrained classifier."""
+        return frozen_classifier(settings, inputs.skeleton, classes, inputs.width)
+
+    @classmethod
+    def inputs_of(cls, facts: Facts) -> Inputs:
+        """Skeleton and width of a run's clips."""
+        inputs = super().inputs_of(facts)
+        if "frozen" not in facts:
+            return inputs
+        return replace(inputs, width=facts["frozen"]["shape"][0])
+
+    @classmethod
+    def widths(cls, settings: FrozenExperiment) -> tuple[int, ...]:
+        """Numbers a frame that its size is counted for."""
+        return FEATURE_SIZES if "visual" in settings.frozen.inputs else (GEMMA_WIDTH,)
+
+    @classmethod
+    def example(cls, settings: FrozenExperiment, inputs: Inputs, classes: int, clips: int) -> Batch:
+        """A batch of random features and landmarks."""
+        joints = len(inputs.skeleton.select(settings.features.joints))
+        batch = landmark_batch(settings, joints, classes, clips)
+        batch["features"] = torch.randn(clips, settings.frozen.frames, inputs.width)
+        batch["shown"] = torch.ones(clips, settings.frozen.frames, dtype=torch.bool)
+        return batch
+
+    @classmethod
+    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+        """Both branches, fusion and head."""
+        parts = {
+            "encoder": model.landmarks,
+            "projection": model.visual,
+            "fusion": model.fusion,
+            "classifier": model.head,
+        }
+        return {name: parameter_count(part) for name, part in parts.items() if part is not None}
+
+    @classmethod
+    def count_macs(cls, settings: FrozenExperiment, inputs: Inputs, classes: int) -> int:
+        """Multiply-accumulates of one clip, without the encoder that made its features."""
+        model = cls.network(settings, inputs, classes).eval()
+        return counted_macs(model, cls.example(settings, inputs, classes, 1))
+
+    @classmethod
+    def carries(cls, name: str) -> bool:
+        """No part: branches differ with the features."""
+        return False
+
+    @classmethod
+    def predict(
+        cls,
+        recogniser: Recogniser,
+        clips: Sequence[str | Path],
+        split: str = "",
+        top: int = 5,
+        tower: str = "",
+    ) -> pd.DataFrame:
+        """The likeliest glosses of clips; see `tasks.frozen_prediction`."""
+        return predict_frozen(recogniser, clips, split, top, tower)

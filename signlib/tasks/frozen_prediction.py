@@ -1,5 +1,6 @@
-"""Prediction by a run on frozen features: a video goes through landmarks and encoder as the
-training clips did.
+"""Prediction by a run on frozen features.
+
+A video goes through landmarks and encoder as the training clips did.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,14 @@ from signlib.extraction.filming import COLOUR, FilmedClips, PictureSettings
 from signlib.extraction.frozen import EXTRACTOR, encoded
 from signlib.extraction.towers import Tower, load_tower
 from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
-from signlib.tasks.recogniser import COLUMNS, Recogniser, check_skeleton, file_source, store_source
+from signlib.tasks.recogniser import (
+    Reading,
+    Recogniser,
+    check_skeleton,
+    file_source,
+    store_source,
+    table_of,
+)
 from signlib.training.augment import hands_of
 from signlib.training.batches import prepare_clips
 from signlib.training.classification import score
@@ -34,10 +42,10 @@ def predict_frozen(
     top: int = 5,
     tower: str = "",
 ) -> pd.DataFrame:
-    """As `recognise.predict`, for a run on frozen features, landmarks or both.
+    """The likeliest glosses of clips, for a run on frozen features, landmarks or both.
 
     Args:
-        clips: videos; or stores (or folders of seed 004's files), at most one of features and one
+        clips: videos; or stores (or folders of source 004's files), at most one of features and one
             of landmarks.
         tower: where the encoder lies now; "" = where it lay when the run's features were made.
 
@@ -53,104 +61,100 @@ def predict_frozen(
     }
     stores = [frozen_files.open_store(clip, kind) for clip, kind in kind_of.items()]
     files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
-    tables = []
+    readings: list[Reading] = []
     if stores:
-        tables.append(_of_stores(recogniser, stores, split, top))
+        readings += _of_stores(recogniser, stores, split, top)
     if files:
-        tables.append(_of_files(recogniser, files, top, tower))
-    return pd.concat(tables, ignore_index=True)
+        readings += _of_files(recogniser, files, top, tower)
+    return table_of(readings)
 
 
 def _of_stores(
     recogniser: Recogniser, stores: Sequence[FeatureStore], split: str, top: int
-) -> pd.DataFrame:
+) -> list[Reading]:
+    inputs = recogniser.settings.frozen.inputs
     frozen = [store for store in stores if store.extraction.extractor == EXTRACTOR]
     points = [store for store in stores if store.extraction.extractor != EXTRACTOR]
-    wanted = recogniser.settings.frozen.inputs
-    if (len(frozen), len(points)) != tuple(int(name in wanted) for name in ("visual", "landmarks")):
+    if [len(frozen), len(points)] != [int(name in inputs) for name in ("visual", "landmarks")]:
         raise RunError(
-            f"the run reads {' and '.join(wanted)}; {len(frozen)} stores of features and"
-            f" {len(points)} of landmarks were given: give one of each that it reads"
+            f"the run reads {' and '.join(inputs)}; {len(frozen)} stores of features and "
+            f"{len(points)} of landmarks were given: give one of each that it reads"
         )
     features: dict[str, np.ndarray] = {}
     for store in frozen:
         check_extraction(store.extraction, recogniser.frozen)
         features = {clip: store.read(clip) for clip in store_source(store, split).labelled["clip"]}
     problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
-    labelled = pd.concat([store_source(store, split).labelled for store in stores]).drop_duplicates(
-        "clip"
-    )
+    tables = [store_source(store, split).labelled for store in stores]
     source = store_source(points[0], split) if points else None
-    return _recognised(recogniser, labelled, features, source, problems, top)
+    labelled = pd.concat(tables).drop_duplicates("clip")
+    return _read(recogniser, labelled, features, source, problems, top)
 
 
-def _of_files(recogniser: Recogniser, files: Sequence[Path], top: int, tower: str) -> pd.DataFrame:
+def _of_files(recogniser: Recogniser, files: Sequence[Path], top: int, tower: str) -> list[Reading]:
     inputs, names = recogniser.settings.frozen.inputs, [str(file) for file in files]
-    source, problems = file_source(files, recogniser) if "landmarks" in inputs else (None, {})
+    source: ClipSource | None = None
+    problems: dict[str, str] = {}
+    if "landmarks" in inputs:
+        source, problems = file_source(files, recogniser)
     features: dict[str, np.ndarray] = {}
     if "visual" in inputs:
         encoder = tower_of(recogniser, tower)
-        for name, found in features_of(
-            files, encoder, recogniser.frozen.settings["frames"]
-        ).items():
-            if isinstance(found, str):
-                problems[name] = found
+        frames = recogniser.frozen.settings["frames"]
+        for name, vectors in features_of(files, encoder, frames).items():
+            if isinstance(vectors, str):
+                problems[name] = vectors
             else:
-                features[name] = found
+                features[name] = vectors
     table = pd.DataFrame({"clip": names, "gloss": ""})
-    return _recognised(recogniser, table, features, source, problems, top)
+    return _read(recogniser, table, features, source, problems, top)
 
 
-def _recognised(
+def _read(
     recogniser: Recogniser,
     table: pd.DataFrame,
     features: Features,
     source: ClipSource | None,
     problems: Mapping[str, str],
     top: int,
-) -> pd.DataFrame:
-    """Rows of the clips of a table that have all that the run reads; the others with their reason."""
+) -> list[Reading]:
+    """The clips of a table that have all that the run reads; the others with their reason."""
     settings, problems = recogniser.settings, dict(problems)
     chosen = recogniser.skeleton.select(settings.features.joints)
     points: dict[str, np.ndarray] | None = None
     if source is not None:
-        source = _as_in_the_seeds_files(source, recogniser)
+        source = _as_in_original_files(source, recogniser)
         check_skeleton(source, recogniser)
-        prepared = prepare_clips(
-            source, source.labelled["clip"].tolist(), settings.features, quiet=True
-        )
-        points, problems = (
-            dict(zip(prepared.clips, prepared.points, strict=True)),
-            problems | prepared.unusable,
-        )
+        names = source.labelled["clip"].tolist()
+        prepared = prepare_clips(source, names, settings.features, quiet=True)
+        points = dict(zip(prepared.clips, prepared.points, strict=True))
+        problems |= prepared.unusable
     visual = "visual" in settings.frozen.inputs
-    clips = [
-        clip
-        for clip in table["clip"]
-        if (not visual or clip in features) and (points is None or clip in points)
-    ]
+    clips = [clip for clip in table["clip"] if not visual or clip in features]
+    if points is not None:
+        clips = [clip for clip in clips if clip in points]
     for clip in set(table["clip"]) - set(clips):
         problems.setdefault(clip, "it has features or landmarks only, the run reads both")
-    rows, known = [], dict(zip(table["clip"], table["gloss"], strict=True))
+    gloss_of = dict(zip(table["clip"], table["gloss"], strict=True))
+    readings: list[Reading] = []
     if clips:
-        seen = [features[clip] for clip in clips] if visual else None
-        shown = None if points is None else [points[clip] for clip in clips]
-        data = FrozenDataset(np.zeros(len(clips), int), seen, shown)
+        vectors = [features[clip] for clip in clips] if visual else None
+        tracks = None if points is None else [points[clip] for clip in clips]
+        data = FrozenDataset(np.zeros(len(clips), int), vectors, tracks)
         shares = np.exp(score(recogniser.model, data, settings, chosen.mirror))
         hands = hands_of(chosen)
         for n, (clip, best) in enumerate(recogniser.best(clips, shares, top)):
-            unlike = recogniser.familiar.warnings(
-                None if shown is None else shown[n], hands, None if seen is None else seen[n]
-            )
-            rows.append((clip, known[clip], best, "", "", "; ".join(unlike)))
-    rows += [(clip, known.get(clip, ""), [], reason, "", "") for clip, reason in problems.items()]
-    return pd.DataFrame(rows, columns=COLUMNS)
+            track = None if tracks is None else tracks[n]
+            vector = None if vectors is None else vectors[n]
+            unlike = recogniser.familiar.warnings(track, hands, vector)
+            readings.append(Reading(clip, gloss_of[clip], best, warning="; ".join(unlike)))
+    for clip, reason in problems.items():
+        readings.append(Reading(clip, gloss_of.get(clip, ""), problem=reason))
+    return readings
 
 
-def _as_in_the_seeds_files(source: ClipSource, recogniser: Recogniser) -> ClipSource:
-    """The clips as the seed keeps landmarks, for a run that was trained on its files; else as they
-    are.
-    """
+def _as_in_original_files(source: ClipSource, recogniser: Recogniser) -> ClipSource:
+    """The clips as the source's files keep landmarks, for a run that was trained on such files."""
     made = recogniser.extraction
     if (
         made.settings.get("files") != frozen_files.LANDMARKS

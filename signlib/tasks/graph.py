@@ -1,9 +1,9 @@
-"""What an experiment needs of whole-body actions: clips in their own axes, and a graph network over
-their joints.
-"""
+"""Actions of whole bodies: clips in their own axes, and a graph network over their joints."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,21 +11,32 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from signlib.corpora.actions import load_actions
+from signlib.corpora.bodies import actors
+from signlib.corpora.clips import load_actions
+from signlib.corpora.registry import corpus_of
+from signlib.corpora.splits import class_numbers
+from signlib.data import ntu60
 from signlib.data.explore import leakage
-from signlib.data.skeletons import Skeleton
+from signlib.data.skeletons import NTU_25, Skeleton
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import ClipError
+from signlib.errors import ClipError, RunError
 from signlib.features.actors import Axes, axes_of, held, in_own_axes
 from signlib.features.streams import parents_of
+from signlib.models.classifier import parameter_count
+from signlib.models.counting import graph_macs
 from signlib.models.gcn import VARIANTS, GraphNetwork
 from signlib.models.graph import adjacency
-from signlib.settings.config import Settings
+from signlib.settings.graph import GraphExperiment
+from signlib.stores.store import FeatureStore
+from signlib.tasks.isolated import IsolatedTask
+from signlib.tasks.recogniser import Reading, Recogniser, check_skeleton, store_source, table_of
+from signlib.tasks.task import Inputs
 from signlib.training.actions import ActionAugment, ActionClassifier, ActionDataset, ActionInputs
 from signlib.training.batches import Batch, Clips
+from signlib.training.classification import score
 
 
-def graph_network(settings: Settings, skeleton: Skeleton, classes: int) -> GraphNetwork:
+def graph_network(settings: GraphExperiment, skeleton: Skeleton, classes: int) -> GraphNetwork:
     """The untrained graph network that the settings describe, for any skeleton."""
     gcn = settings.gcn
     with torch.device("cpu"):  # also where weights are only counted
@@ -43,23 +54,34 @@ def graph_network(settings: Settings, skeleton: Skeleton, classes: int) -> Graph
     )
 
 
-def action_classifier(settings: Settings, skeleton: Skeleton, classes: int) -> ActionClassifier:
+def action_classifier(
+    settings: GraphExperiment, skeleton: Skeleton, classes: int
+) -> ActionClassifier:
     """The graph network behind its test view: batches of clips to scores."""
     inputs = ActionInputs(settings.action, settings.gcn.streams, parents_of(skeleton))
     return ActionClassifier(graph_network(settings, skeleton, classes), inputs)
 
 
-def blank_streams(settings: Settings, skeleton: Skeleton, clips: int = 1, bodies: int = 1) -> Batch:
+def blank_streams(
+    settings: GraphExperiment, skeleton: Skeleton, clips: int = 1, bodies: int = 1
+) -> Batch:
     """A batch of the network's input, all zeros, for counting and timing."""
     shape = (clips, bodies, len(settings.gcn.streams), settings.action.frames, len(skeleton), 3)
     return {"streams": torch.zeros(shape), "bodies": torch.ones(clips, bodies, dtype=torch.bool)}
 
 
 def prepare_action(
-    joints: np.ndarray, axes: Axes, settings: Settings
+    joints: np.ndarray, axes: Axes, settings: GraphExperiment
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A clip (T, 2, J, 3) as (T, P, J, 3) float32 in its own axes without gaps, and who is there
-    (P,).
+    """A clip in its own axes without gaps, and who is in it.
+
+    Args:
+        joints: (T, M, J, 3), NaN where nobody is seen.
+        axes: of the skeleton.
+        settings: how many bodies P, and how they are aligned.
+
+    Returns:
+        (T, P, J, 3) float32, and (P,) bool.
 
     Raises:
         ClipError: when nobody is seen, or the first person has no trunk.
@@ -74,64 +96,192 @@ def prepare_action(
         raise ClipError("nobody is seen in any frame of the clip; leave it out")
     # Without the second person some frames may be empty.
     joints = joints[np.isfinite(joints[:, bodies, 0, 0]).any(axis=1)]
-    out = np.zeros((len(joints), action.bodies, *joints.shape[2:]), np.float32)
-    out[:, bodies] = held(in_own_axes(joints[:, bodies], axes, action.align, action.scale))
-    return out, bodies
+    clip = np.zeros((len(joints), action.bodies, *joints.shape[2:]), np.float32)
+    clip[:, bodies] = held(in_own_axes(joints[:, bodies], axes, action.align, action.scale))
+    return clip, bodies
 
 
-class ActionRecognition:
+class GraphTask(IsolatedTask[GraphExperiment]):
     """Actions from skeletons of whole bodies."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.source = settings, load_actions(settings.data)
+    refusals: ClassVar[Mapping[str, str]] = {
+        "estimate": "graph networks are small; `make bench` measures them",
+    }
+    lists_decay: ClassVar[bool] = True
+    same_inputs: ClassVar[tuple[str, ...]] = ("action.", "gcn.streams")
+
+    def __init__(self, settings: GraphExperiment) -> None:
+        super().__init__(settings)
+        self.source = load_actions(settings.data)
         self.table, self.skeleton = self.source.labelled, self.source.skeleton
         self.axes, self.mirror = axes_of(self.skeleton), list(self.skeleton.mirror)
-        self.notes = [] if settings.data.corpus == "generated-actions" else [self._doubles()]
+        if not corpus_of(settings.data).generated:
+            self.notes = [self._doubles()]
 
     def _doubles(self) -> str:
-        found = leakage(self.table, self.source.read).set_index("check")
-        count = found.loc["same features as a training clip", "test clips"]
+        checks = leakage(self.table, self.source.read).set_index("check")
+        count = checks.loc["same features as a training clip", "test clips"]
         return f"{count} test clips are byte-identical to a training clip"
 
-    def model(self, classes: int) -> nn.Module:
-        """The untrained model."""
-        return action_classifier(self.settings, self.skeleton, classes)
+    @property
+    def inputs(self) -> Inputs:
+        """The skeleton of the clips."""
+        return Inputs(self.skeleton)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
         """Rows of the table as a dataset."""
-        names, clips, bodies, unusable = [], [], [], {}
-        watched = tqdm(
-            rows["clip"],
-            "preparing clips",
-            unit="clip",
-            leave=False,
-            disable=quiet or len(rows) < 500,
-        )
-        for name in watched:
+        names, clips, bodies = [], [], []
+        unusable: dict[str, str] = {}
+        hidden = quiet or len(rows) < 500
+        for name in tqdm(rows["clip"], "preparing clips", unit="clip", leave=False, disable=hidden):
             try:
                 clip, there = prepare_action(self.source.read(name), self.axes, self.settings)
             except ClipError as error:
                 unusable[name] = str(error)
                 continue
-            names.append(name), clips.append(clip), bodies.append(there)
-        gloss = rows.set_index("clip")["gloss"].loc[names]
-        return Clips(
-            ActionDataset(clips, bodies, vocabulary.encode(gloss.tolist()), repeats),
-            names,
-            unusable,
-        )
+            names.append(name)
+            clips.append(clip)
+            bodies.append(there)
+        data = ActionDataset(clips, bodies, class_numbers(rows, names, vocabulary), repeats)
+        return Clips(data, names, unusable)
 
     @property
     def augment(self) -> ActionAugment:
         """The change of training batches."""
-        s = self.settings
         return ActionAugment(
-            s.action, s.gcn.streams, parents_of(self.skeleton), s.augment, self.mirror
+            self.settings.action,
+            self.settings.gcn.streams,
+            parents_of(self.skeleton),
+            self.settings.augment,
+            self.mirror,
         )
 
     @property
     def described(self) -> dict[str, Any]:
         """How the skeletons were read."""
         return {"extraction": asdict(self.source.extraction)}
+
+    @classmethod
+    def network(cls, settings: GraphExperiment, inputs: Inputs, classes: int) -> ActionClassifier:
+        """The untrained graph network behind its test view."""
+        return action_classifier(settings, inputs.skeleton, classes)
+
+    @classmethod
+    def example(cls, settings: GraphExperiment, inputs: Inputs, classes: int, clips: int) -> Batch:
+        """A batch of random bodies that move."""
+        bodies, frames = settings.action.bodies, settings.action.frames
+        return {
+            "clips": torch.randn(clips, frames, bodies, len(inputs.skeleton), 3),
+            "lengths": torch.full((clips,), frames),
+            "bodies": torch.ones(clips, bodies, dtype=torch.bool),
+            "target": torch.randint(classes, (clips,)),
+        }
+
+    @classmethod
+    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+        """Blocks, the fusion of streams, and the head."""
+        network = model.network
+        return {
+            "encoder": parameter_count(network.blocks),
+            "fusion": parameter_count(network.norm) + parameter_count(network.fusion),
+            "classifier": parameter_count(network.pool) + parameter_count(network.head),
+        }
+
+    @classmethod
+    def count_macs(cls, settings: GraphExperiment, inputs: Inputs, classes: int) -> int:
+        """Multiply-accumulates of one body, in the source's order; see `graph_macs`."""
+        numbers = 3 * len(settings.gcn.streams)
+        sizes, joints = VARIANTS[settings.gcn.variant], len(inputs.skeleton)
+        return graph_macs(sizes, settings.action.frames, joints, numbers, classes)
+
+    @classmethod
+    def carries(cls, name: str) -> bool:
+        """All but the head."""
+        return name.startswith("network.") and not name.startswith("network.head.")
+
+    @classmethod
+    def predict(
+        cls,
+        recogniser: Recogniser,
+        clips: Sequence[str | Path],
+        split: str = "",
+        top: int = 5,
+        tower: str = "",
+    ) -> pd.DataFrame:
+        """The likeliest actions of clips.
+
+        Args:
+            recogniser: of the run.
+            clips: `.skeleton` files of NTU RGB+D; `.npy` files (T, J, 3) or (T, M, J, 3) with y
+                up, metres, NaN = nobody; or stores of skeletons (T, M, J, 3).
+            split: of stores, only the clips of this split.
+            top: how many glosses a clip.
+            tower: not used here.
+
+        Raises:
+            RunError: for skeletons other than the run was trained on.
+            StoreError: for a store without clips of that split.
+        """
+        skeleton, axes = recogniser.skeleton, axes_of(recogniser.skeleton)
+        names, glosses, prepared = [], [], []
+        problems: list[Reading] = []
+        for clip in map(Path, clips):
+            source = store_source(FeatureStore(clip), split) if clip.is_dir() else None
+            table = [(str(clip), "")]
+            if source is not None:
+                check_skeleton(source, recogniser)
+                table = list(source.labelled[["clip", "gloss"]].itertuples(index=False))
+            for name, gloss in table:
+                try:
+                    joints = _from_file(clip, skeleton) if source is None else source.read(name)
+                    prepared.append(prepare_action(actors(joints), axes, recogniser.settings))
+                except ClipError as error:
+                    problems.append(Reading(name, problem=str(error)))
+                    continue
+                names.append(name)
+                glosses.append(gloss)
+        if not names:
+            return table_of(problems)
+        bodies, there = zip(*prepared, strict=True)
+        data = ActionDataset(bodies, there, np.zeros(len(names), int))
+        shares = np.exp(score(recogniser.model, data, recogniser.settings, skeleton.mirror))
+        readings = [
+            Reading(clip, gloss, best)
+            for (clip, best), gloss in zip(
+                recogniser.best(names, shares, top), glosses, strict=True
+            )
+        ]
+        return table_of(readings + problems)
+
+
+def _from_file(file: Path, skeleton: Skeleton) -> np.ndarray:
+    """(T, M, J, 3) of a file."""
+    if file.suffix == ".skeleton":
+        if skeleton.name != NTU_25.name:
+            raise RunError(
+                f"{file}: a .skeleton file has the joints of {NTU_25.name!r}, the run was trained"
+                f" on {skeleton.name!r}; give a .npy file (T, M, {len(skeleton)}, 3)"
+            )
+        return ntu60.read_skeleton(file).joints
+    if file.suffix != ".npy":
+        raise RunError(
+            f"{file}: the run is a graph network on skeletons; give .skeleton or .npy files, or a"
+            " store"
+        )
+    try:
+        joints = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ClipError(
+            f"{file} is no readable .npy file ({error}); write it with numpy.save"
+        ) from None
+    joints = joints[:, None] if joints.ndim == 3 else joints
+    if joints.ndim != 4 or joints.shape[2:] != (len(skeleton), 3) or 0 in joints.shape:
+        raise ClipError(
+            f"{file} has shape {joints.shape}; the run takes (T, M, {len(skeleton)}, 3) or (T,"
+            f" {len(skeleton)}, 3)"
+        )
+    if joints.dtype.kind != "f":
+        raise ClipError(f"{file} holds {joints.dtype}; give metres as floating-point numbers")
+    return joints.astype(np.float32)

@@ -1,8 +1,8 @@
-"""What an experiment needs of signs read from phonological features, with pre-training or without."""
+"""Single signs from phonological features, with pre-training or without."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,31 +10,42 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from signlib.corpora.clips import Splits, load_corpus
-from signlib.data.skeletons import Skeleton
+from signlib.corpora.clips import load_corpus
+from signlib.corpora.splits import class_numbers
+from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import ClipError, SettingsError
+from signlib.errors import ClipError, RunError, SettingsError
 from signlib.features.normalise import fill_gaps, mirror, to_square_pixels
 from signlib.features.phonology import GROUPS, RATE, phonology
-from signlib.models.phonology import GlossReader, PhonologyEncoder
+from signlib.models.classifier import parameter_count
+from signlib.models.phonology import FEATURES, GlossReader, PhonologyEncoder
 from signlib.models.pretext import PretextNetwork
-from signlib.settings.config import Settings
-from signlib.stores.store import ClipSource, FeatureStore
-from signlib.training.batches import Clips, Prepared, left_leads
-from signlib.training.classification import ClassificationFitting
+from signlib.runs.run import Run
+from signlib.settings import aliases
+from signlib.settings.phonology import PhonologyExperiment
+from signlib.stores.store import ClipSource
+from signlib.tasks.isolated import LandmarkReader
+from signlib.tasks.recogniser import Recogniser
+from signlib.tasks.task import Inputs, notes_of
+from signlib.training.batches import Batch, Clips, Prepared, left_leads
+from signlib.training.classification import score
+from signlib.training.fitting import Fitting
 from signlib.training.phonology import (
     SCALES,
     PhonologyDataset,
-    PretextFitting,
-    ReaderFitting,
     Views,
+    collate,
     embeddings,
     fit_codebooks,
     nearest_glosses,
 )
+from signlib.training.phonology_fitting import PretextFitting, ReaderFitting
+
+FRAMES = 64
+"""What a clip of one sign counts as."""
 
 
-def phonology_model(settings: Settings, classes: int) -> GlossReader | PretextNetwork:
+def phonology_model(settings: PhonologyExperiment, classes: int) -> GlossReader | PretextNetwork:
     """The untrained network that the settings describe."""
     p = settings.phonology
     encoder = PhonologyEncoder(p.width, p.layers, p.dropout if p.layers > 1 else 0.0)
@@ -46,12 +57,14 @@ def phonology_model(settings: Settings, classes: int) -> GlossReader | PretextNe
 def features_of(
     points: np.ndarray,
     skeleton: Skeleton,
-    settings: Settings,
+    settings: PhonologyExperiment,
     aspect: float = 1.0,
     fps: float = RATE,
 ) -> np.ndarray:
-    """One clip of landmarks as the network's input: (T, 36) float32, NaN = not seen; T counts the
-    frames that are read.
+    """One clip of landmarks as the network's input.
+
+    Returns:
+        (T, 36) float32, NaN = not seen; T counts the frames that are read.
 
     Raises:
         ClipError: when no hand is seen in any frame.
@@ -62,7 +75,7 @@ def features_of(
     return _usable(phonology(points, skeleton, settings.phonology.form, aspect, fps), settings)
 
 
-def _usable(table: np.ndarray, settings: Settings) -> np.ndarray:
+def _usable(table: np.ndarray, settings: PhonologyExperiment) -> np.ndarray:
     if not np.isfinite(table[:, GROUPS["H"]]).any():
         raise ClipError("no hand was seen in any frame of the clip; leave the clip out")
     table = table[:: settings.phonology.stride]
@@ -70,34 +83,34 @@ def _usable(table: np.ndarray, settings: Settings) -> np.ndarray:
 
 
 def phonology_clips(
-    source: ClipSource, clips: Sequence[str], settings: Settings, quiet: bool = False
+    source: ClipSource, clips: Sequence[str], settings: PhonologyExperiment, quiet: bool = False
 ) -> Prepared:
-    """The given clips as features; a clip that cannot be used is named, not raised. A store of
-    features is taken as is.
+    """The given clips as features; a clip that cannot be used is named, not raised.
+
+    A store of features is taken as it is.
 
     Raises:
         SettingsError: for a store of features in another form than `phonology.form`.
     """
-    made = source.extraction.extractor == "phonology"
-    if made and source.extraction.settings.get("form") != settings.phonology.form:
+    form, extraction = settings.phonology.form, source.extraction
+    ready = extraction.extractor == "phonology"
+    _, stored = aliases.current("phonology.form", extraction.settings.get("form"))
+    if ready and stored != form:
         raise SettingsError(
-            f"phonology.form={settings.phonology.form}: this store was made with form="
-            f"{source.extraction.settings.get('form')}; set it to the same"
+            f"phonology.form={form}: this store was made with form={stored}; set it to the same"
         )
-    about, prepared = source.labelled.set_index("clip"), Prepared([], [], {})
-    for clip in tqdm(
-        clips, desc="preparing clips", unit="clip", leave=False, disable=quiet or len(clips) < 500
-    ):
-        row = about.loc[clip]
+    rows, prepared = source.labelled.set_index("clip"), Prepared([], [], {})
+    hidden = quiet or len(clips) < 500
+    for clip in tqdm(clips, desc="preparing clips", unit="clip", leave=False, disable=hidden):
+        row = rows.loc[clip]
         aspect = row["width"] / row["height"] if row["height"] > 0 else 1.0
         fps = float(pd.to_numeric(row.get("fps"), errors="coerce"))
         try:
             table = source.read(clip)
-            table = (
-                _usable(table, settings)
-                if made
-                else features_of(table, source.skeleton, settings, aspect, fps)
-            )
+            if ready:
+                table = _usable(table, settings)
+            else:
+                table = features_of(table, source.skeleton, settings, aspect, fps)
         except ClipError as error:
             prepared.unusable[clip] = str(error)
             continue
@@ -110,89 +123,165 @@ UNLABELLED = "(not looked at)"
 """The gloss of every clip where pre-training has some without one."""
 
 
-class PhonologyRecognition:
-    """Signs, or pre-training, from 36 numbers a frame. Pre-training takes clips that nobody
-    labelled, too.
+class PhonologyTask(LandmarkReader[PhonologyExperiment]):
+    """Signs, or pre-training, from 36 numbers a frame.
+
+    Pre-training takes clips that nobody labelled, too.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.source = settings, load_corpus(settings.data)
-        self.table, self.mirror = self.source.labelled, []
-        failed = self.source.failed if isinstance(self.source, FeatureStore) else ()
-        self.notes = (
-            [f"{len(failed)} of {len(self.source.manifest)} clips have no features"]
-            if len(failed)
-            else []
-        )
-        self.unlabelled = settings.phonology.network == "pretext" and bool(
-            (self.table["gloss"] == "").any()
-        )
+    refusals: ClassVar[Mapping[str, str]] = {
+        "estimate": "its networks are small; `make bench` measures them",
+    }
+    same_inputs: ClassVar[tuple[str, ...]] = ("features.", "phonology.")
+
+    def __init__(self, settings: PhonologyExperiment) -> None:
+        super().__init__(settings)
+        self.source = load_corpus(settings.data)
+        self.table, self.notes = self.source.labelled, notes_of(self.source)
+        pretext = settings.phonology.network == "pretext"
+        self.unlabelled = pretext and bool((self.table["gloss"] == "").any())
         if self.unlabelled:
             self.table = self.table.assign(gloss=UNLABELLED)
-
-    def model(self, classes: int) -> nn.Module:
-        """The untrained model."""
-        return phonology_model(self.settings, classes)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
         """Rows of the table as a dataset."""
         prepared = phonology_clips(self.source, rows["clip"].tolist(), self.settings, quiet)
-        gloss = rows.set_index("clip")["gloss"].loc[prepared.clips]
-        data = PhonologyDataset(prepared.points, vocabulary.encode(gloss.tolist()), repeats)
+        targets = class_numbers(rows, prepared.clips, vocabulary)
+        data = PhonologyDataset(prepared.points, targets, repeats)
         return Clips(data, prepared.clips, prepared.unusable)
 
     @property
     def augment(self) -> Views:
         """The change of training batches."""
-        return Views(self.settings)
-
-    def task(
-        self, model: nn.Module, train: PhonologyDataset, weights: Tensor | None
-    ) -> ClassificationFitting:
-        """What fits the model; codebooks are fitted to the training clips first."""
-        if isinstance(model, GlossReader):
-            return ReaderFitting(model, self.settings, self.augment, weights)
-        chance = None
-        if model.form == "codes":
-            chance = fit_codebooks(model.quantiser, train.items, self.settings.seed)
-        return PretextFitting(model, self.settings, self.augment, chance)
-
-    def probe(
-        self,
-        model: nn.Module,
-        splits: Splits,
-        vocabulary: Vocabulary,
-        test: Clips,
-        quiet: bool = False,
-    ) -> tuple[np.ndarray, Vocabulary]:
-        """(N, K) of the test clips, and the K classes: what a frozen encoder knows of signs.
-
-        By the nearest training clip of each gloss. Without glosses every test clip is a class of
-        its own, written into `splits` and `test`: is a view of it, among views of all test clips,
-        nearest to another view of it?
-        """
-        size, temperature = self.settings.training.batch_size, self.settings.phonology.temperature
-        if not self.unlabelled:
-            known = self.prepare(splits.train, vocabulary, 1, quiet).data
-            vectors, queries = (embeddings(model, data, size) for data in (known, test.data))
-            splits.notes.append("by the nearest training clip, encoder as pre-trained")
-            return (
-                nearest_glosses(queries, vectors, known.targets, len(vocabulary), temperature),
-                vocabulary,
-            )
-        torch.manual_seed(self.settings.seed)
-        queries, vectors = (embeddings(model, test.data, size, self.augment.one) for _ in range(2))
-        splits.notes.append(
-            "no glosses: which clip the nearest other view is of, encoder as pre-trained"
-        )
-        splits.test = splits.test.assign(gloss=splits.test["clip"])
-        test.data.targets = np.arange(len(queries))
-        scores = nearest_glosses(queries, vectors, test.data.targets, len(queries), temperature)
-        return scores, Vocabulary(tuple(test.clips))
+        return Views(self.settings.phonology)
 
     @property
     def described(self) -> dict[str, Any]:
         """How the landmarks were made."""
         return {"extraction": asdict(self.source.extraction)}
+
+    @property
+    def inputs(self) -> Inputs:
+        """The skeleton of the clips, or of the landmarks that features were made of."""
+        return Inputs(skeleton(self.source.extraction.skeleton or MEDIAPIPE_543.name))
+
+    @classmethod
+    def network(
+        cls, settings: PhonologyExperiment, inputs: Inputs, classes: int
+    ) -> GlossReader | PretextNetwork:
+        """The untrained network; the 36 features are the same for every skeleton."""
+        return phonology_model(settings, classes)
+
+    @classmethod
+    def example(
+        cls, settings: PhonologyExperiment, inputs: Inputs, classes: int, clips: int
+    ) -> Batch:
+        """A batch of random features."""
+        rng = np.random.default_rng(0)
+        tables = rng.normal(size=(clips, FRAMES, FEATURES)).astype(np.float32)
+        return collate([(table, n % classes) for n, table in enumerate(tables)])
+
+    @classmethod
+    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+        """Recurrent layers, what leads into them, and the rest."""
+        encoder = model.encoder
+        return {
+            "encoder": parameter_count(encoder.recurrent) + parameter_count(encoder.norm),
+            "projection": parameter_count(encoder.project),
+            "classifier": parameter_count(model) - parameter_count(encoder),
+        }
+
+    @classmethod
+    def count_macs(cls, settings: PhonologyExperiment, inputs: Inputs, classes: int) -> int:
+        """Those of a clip of `FRAMES` frames, by hand: torch does not count recurrent layers."""
+        width, each = settings.phonology.width, 0
+        for layer in range(settings.phonology.layers):
+            given = 2 * width if layer else width
+            each += 2 * 4 * width * (given + width)
+        head = 2 * width * (classes + 1) if settings.phonology.network == "ctc" else 0
+        return FRAMES * (FEATURES * width + each + head)
+
+    @classmethod
+    def refusal(cls, settings: PhonologyExperiment, capability: str) -> str:
+        """Pre-training names no gloss."""
+        if capability == "predict" and settings.phonology.network == "pretext":
+            return "is pre-training, which names no gloss; start another from it (--init-from)"
+        return super().refusal(settings, capability)
+
+    @classmethod
+    def check_start(cls, settings: PhonologyExperiment, run: Run) -> None:
+        """Refuse an encoder of another shape, or one that was made for another form of features.
+
+        Raises:
+            RunError: with both shapes.
+        """
+        if not isinstance(run.settings, PhonologyExperiment):
+            return
+        ours, theirs = (_encoder_words(each) for each in (settings, run.settings))
+        if ours != theirs:
+            raise RunError(
+                f"--init-from {run.path} has an encoder of phonology {theirs}, this model one of "
+                f"{ours}; make them the same"
+            )
+
+    def fitting(
+        self, model: nn.Module, train: Clips, weights: Tensor | None, teacher: nn.Module | None
+    ) -> Fitting:
+        """What fits the model; codebooks are fitted to the training clips first."""
+        if isinstance(model, GlossReader):
+            return ReaderFitting(model, self.settings, self.augment, weights)
+        chance = None
+        if model.form == "codes":
+            tables = [table for table, _ in train.data.items]
+            chance = fit_codebooks(model.quantiser, tables, self.settings.seed)
+        return PretextFitting(model, self.settings, self.augment, chance)
+
+    def test_scores(
+        self, model: nn.Module, test: Clips, quiet: bool
+    ) -> tuple[np.ndarray, Vocabulary]:
+        """Log-probabilities (N, K) of the test clips, and the K classes.
+
+        Of pre-training: what its frozen encoder knows of signs, by the nearest training clip of
+        each gloss. Without glosses every test clip is a class of its own, written into the splits
+        and into `test`: is a view of it, among views of all test clips, nearest to another view of
+        it?
+        """
+        if self.settings.phonology.network == "ctc":
+            return super().test_scores(model, test, quiet)
+        size, temperature = self.settings.training.batch_size, self.settings.phonology.temperature
+        vocabulary = self.vocabulary
+        if not self.unlabelled:
+            train = self.prepare(self.splits.train, vocabulary, 1, quiet).data
+            vectors, queries = (embeddings(model, data, size) for data in (train, test.data))
+            self.splits.notes.append("by the nearest training clip, encoder as pre-trained")
+            targets, count = train.targets, len(vocabulary)
+            return nearest_glosses(queries, vectors, targets, count, temperature), vocabulary
+        torch.manual_seed(self.settings.seed)
+        queries, vectors = (embeddings(model, test.data, size, self.augment.one) for _ in range(2))
+        self.splits.notes.append(
+            "no glosses: which clip the nearest other view is of, encoder as pre-trained"
+        )
+        self.splits.test = self.splits.test.assign(gloss=self.splits.test["clip"])
+        test.data.targets = np.arange(len(queries))
+        scores = nearest_glosses(queries, vectors, test.data.targets, len(queries), temperature)
+        return scores, Vocabulary(tuple(test.clips))
+
+    @classmethod
+    def recognise(
+        cls, recogniser: Recogniser, source: ClipSource, clips: Sequence[str]
+    ) -> tuple[np.ndarray, Clips]:
+        """Probabilities (N, K) of the clips that can be used; `unusable` says which cannot."""
+        settings = recogniser.settings
+        prepared = phonology_clips(source, clips, settings, quiet=True)
+        data = PhonologyDataset(prepared.points, np.zeros(len(prepared.clips), int))
+        readable = Clips(data, prepared.clips, prepared.unusable)
+        if not readable.clips:
+            return np.empty((0, len(recogniser.vocabulary))), readable
+        return np.exp(score(recogniser.model, data, settings, mirror=())), readable
+
+
+def _encoder_words(settings: PhonologyExperiment) -> str:
+    keys = ("width", "layers", "form", "scale")
+    return ", ".join(f"{key}={getattr(settings.phonology, key)}" for key in keys)

@@ -1,7 +1,7 @@
 """A finished run, ready to predict: its model with its weights, and the clips it can be given."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +9,43 @@ import pandas as pd
 from torch import nn
 from tqdm.auto import tqdm
 
-from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
+from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, StoreError, VideoError
 from signlib.extraction import exchange
 from signlib.extraction.holistic import LandmarkSettings
 from signlib.features.novelty import Familiar
-from signlib.runs import run as runs
-from signlib.runs.weights import load_model_facts, load_weights
-from signlib.settings.config import Settings
-from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips, extraction_of
-from signlib.tasks.frozen import feature_size
-from signlib.tasks.phonology import phonology_clips
-from signlib.tasks.recognition import build_model
-from signlib.training.batches import ClipDataset, Prepared, prepare_clips
-from signlib.training.classification import score
-from signlib.training.phonology import PhonologyDataset
+from signlib.settings.base import Settings
+from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
 
-COLUMNS = ["clip", "gloss", "top", "problem", "missing", "warning"]
+
+@dataclass(frozen=True)
+class Reading:
+    """What a run says of one clip.
+
+    Attributes:
+        clip: its id, or its file.
+        gloss: what it is known to be; "" where nobody says.
+        top: the likeliest glosses with their share of the confidence, best first.
+        problem: why the clip could not be used; "" when it could.
+        missing: modalities that it lacks, with commas.
+        warning: in what it is unlike the training clips; "" where nothing is.
+    """
+
+    clip: str
+    gloss: str = ""
+    top: list[tuple[str, float]] = field(default_factory=list)
+    problem: str = ""
+    missing: str = ""
+    warning: str = ""
+
+
+COLUMNS = [entry.name for entry in fields(Reading)]
+
+
+def table_of(readings: Sequence[Reading]) -> pd.DataFrame:
+    """One row a reading, with the columns `COLUMNS`."""
+    return pd.DataFrame([astuple(reading) for reading in readings], columns=COLUMNS)
 
 
 @dataclass
@@ -34,8 +53,8 @@ class Recogniser:
     """A trained model with all that prediction needs.
 
     Attributes:
-        model, settings, vocabulary, skeleton, extraction: of its run; no extraction where it reads
-            no landmarks.
+        model, settings, vocabulary, skeleton: of its run.
+        extraction: how its landmarks were made; None where it reads no landmarks.
         frozen: how its frozen features were made, where it reads some.
         familiar: what its training clips were like, where the run tells.
     """
@@ -48,59 +67,14 @@ class Recogniser:
     frozen: Extraction | None = None
     familiar: Familiar = field(default_factory=Familiar)
 
-    def recognise(
-        self, source: ClipSource, clips: Sequence[str], quiet: bool = True
-    ) -> tuple[np.ndarray, Prepared]:
-        """Probabilities (N, K) of the clips that can be used; `unusable` of the second says which
-        cannot.
-        """
-        readable = bool(self.settings.phonology.network)
-        if readable:
-            prepared = phonology_clips(source, clips, self.settings, quiet)
-        else:
-            prepared = prepare_clips(source, clips, self.settings.features, quiet)
-        if not prepared.clips:
-            return np.empty((0, len(self.vocabulary))), prepared
-        dataset = PhonologyDataset if readable else ClipDataset
-        data = dataset(prepared.points, np.zeros(len(prepared.clips), int))
-        chosen = self.skeleton.select(self.settings.features.joints)
-        return np.exp(score(self.model, data, self.settings, chosen.mirror)), prepared
-
     def best(
         self, clips: Sequence[str], shares: np.ndarray, top: int
     ) -> Iterator[tuple[str, list[tuple[str, float]]]]:
         """Each clip with its likeliest glosses and their shares."""
         for clip, share in zip(clips, shares, strict=True):
             order = np.argsort(-share)[:top]
-            yield clip, list(zip(self.vocabulary.decode(order), share[order].tolist(), strict=True))
-
-
-def load_recogniser(run: runs.Run) -> Recogniser:
-    """The model of a run, ready to predict.
-
-    Raises:
-        RunError: when the run holds no weights.
-    """
-    weights, about = load_weights(run), load_model_facts(run)
-    if run.settings.ctc.network:
-        raise RunError(
-            f"run {run.path} reads sentences; prediction from files takes runs on single signs"
-        )
-    if run.settings.phonology.network == "pretext":
-        raise RunError(
-            f"run {run.path} is pre-training, which names no gloss; start another from it"
-            " (--init-from)"
-        )
-    extraction = extraction_of(about["extraction"]) if "extraction" in about else None
-    base = MEDIAPIPE_543 if extraction is None else skeleton(extraction.skeleton)
-    vocabulary, settings = Vocabulary(tuple(about["classes"])), run.settings
-    # The run's own weights come next; nothing is downloaded for them.
-    own = {name: replace(getattr(settings, name), weights="") for name in ("rgb", "depth")}
-    model = build_model(replace(settings, **own), base, len(vocabulary), feature_size(about))
-    model.load_state_dict(weights)
-    frozen = extraction_of(about["frozen"]) if "frozen" in about else None
-    familiar = Familiar.from_content(about["familiar"]) if "familiar" in about else Familiar()
-    return Recogniser(model.eval(), settings, vocabulary, base, extraction, frozen, familiar)
+            glosses = self.vocabulary.decode(order)
+            yield clip, list(zip(glosses, share[order].tolist(), strict=True))
 
 
 def check_skeleton(source: ClipSource, recogniser: Recogniser) -> None:
@@ -109,11 +83,11 @@ def check_skeleton(source: ClipSource, recogniser: Recogniser) -> None:
     Raises:
         RunError: naming both skeletons.
     """
-    found, wanted = source.extraction.skeleton, recogniser.skeleton.name
-    if found != wanted:
+    given, expected = source.extraction.skeleton, recogniser.skeleton.name
+    if given != expected:
         raise RunError(
-            f"the run was trained on skeleton {wanted!r}, these clips have {found!r}; give clips"
-            " made the same way"
+            f"the run was trained on skeleton {expected!r}, these clips have {given!r}; give clips "
+            "made the same way"
         )
 
 
@@ -132,11 +106,9 @@ def store_source(store: FeatureStore, split: str) -> ClipSource:
 def file_source(files: Sequence[Path], recogniser: Recogniser) -> tuple[ClipSource, dict[str, str]]:
     """Clips read from files, and the reasons of those that could not be."""
     made = recogniser.extraction
-    settings = (
-        LandmarkSettings(**{**made.settings, "parts": tuple(made.settings["parts"])})
-        if made.extractor == "holistic"
-        else LandmarkSettings()
-    )
+    settings = LandmarkSettings()
+    if made is not None and made.extractor == "holistic":
+        settings = LandmarkSettings(**{**made.settings, "parts": tuple(made.settings["parts"])})
     points, rows, problems = {}, [], {}
     with exchange.ClipReader(settings) as reader:
         for file in tqdm(files, desc="reading clips", unit="clip", disable=len(files) < 3):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from signlib.corpora.clips import Splits
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.beam import BeamSearch
 from signlib.decoding.ctc import greedy
@@ -27,11 +27,14 @@ from signlib.evaluation import wer
 from signlib.files import disk_error
 from signlib.reports import plots
 from signlib.runs import run as runs
-from signlib.settings.config import SentenceSettings, Settings
+from signlib.settings.base import Settings
+from signlib.settings.sentences import SentenceSettings
 from signlib.statistics.resampling import rate_interval
-from signlib.tasks.sentences import SentenceRecognition
 from signlib.training.devices import choose_device
 from signlib.training.sentences import collate_sentences
+
+if TYPE_CHECKING:
+    from signlib.tasks.sentences import SentenceTask
 
 EMISSIONS = "emissions-{}.npz"
 READINGS = ("greedy", "beam", "beam + n-grams")
@@ -67,22 +70,18 @@ class Decoders:
         return [list(search(scores)[0].classes) for scores in emissions]
 
 
-def evaluate(
-    run: runs.Run,
-    model: nn.Module,
-    bench: SentenceRecognition,
-    splits: Splits,
-    vocabulary: Vocabulary,
-    resume: bool,
-    quiet: bool,
+def evaluate_sentences(
+    task: "SentenceTask", run: runs.Run, model: nn.Module, resume: bool, quiet: bool
 ) -> runs.Run:
-    """The run with its readings of the test split, which is opened once, after the decoder is
-    chosen.
+    """The run with its readings of the test split.
+
+    That split is opened once, after the decoder is chosen.
 
     Raises:
         ManifestError: when no test sentence can be used.
     """
-    held = bench.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
+    splits, vocabulary = task.splits, task.vocabulary
+    held = task.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
     heard = emissions_of(model, held.data, run.settings) if held and held.clips else []
     said = _sentences(splits.val, held.clips) if heard else []
     trained = [text.split() for text in splits.train["glosses"]]
@@ -90,7 +89,7 @@ def evaluate(
     if heard:
         write_emissions(run.path / EMISSIONS.format("val"), heard, held.clips, vocabulary)
     run.open_test(after_crash=resume)
-    test = bench.prepare(splits.test, vocabulary, 1, quiet)
+    test = task.prepare(splits.test, vocabulary, 1, quiet)
     if not test.clips:
         raise ManifestError(
             f"no test sentence can be used; the first reason: {next(iter(test.unusable.values()))}"

@@ -1,22 +1,19 @@
-"""What an experiment needs of sentences: clips with their glosses, and a network that reads them.
-
-Answers the questions of `recognition.Recognition`; besides it knows its splits, its vocabulary and
-its task.
-"""
+"""Sentences from landmarks, read by a network with CTC."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
-from torch import nn
+import torch
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from signlib.corpora.clips import Splits, load_corpus, signer_notes
+from signlib.corpora.clips import load_corpus
+from signlib.corpora.splits import Splits, split_sentences
 from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.ctc import check_lengths
@@ -24,7 +21,9 @@ from signlib.errors import ClipError, ManifestError, SettingsError
 from signlib.features.dynamics import dynamics, part_columns
 from signlib.features.normalise import mirror, normalise, seen
 from signlib.features.reduce import Reduction, fit_reduction
+from signlib.models.classifier import parameter_count
 from signlib.models.compact import compact
+from signlib.models.counting import counted_macs, recurrent_weights
 from signlib.models.ctc import (
     CtcNetwork,
     PartEncoder,
@@ -36,23 +35,36 @@ from signlib.models.ctc import (
 )
 from signlib.models.ctc_front import PartStreams, SentenceModel
 from signlib.models.ctc_output import ClusteredOutput, PlainOutput, dealt_clusters
-from signlib.settings.config import DataSettings, SentenceSettings, Settings
+from signlib.runs.run import Run
+from signlib.settings.sentences import SentenceExperiment, SentenceSettings
 from signlib.stores.store import ClipSource
+from signlib.tasks.sentence_report import evaluate_sentences
+from signlib.tasks.task import Inputs, Task
 from signlib.training.augment import Augment
-from signlib.training.batches import Clips, left_leads, prepare
+from signlib.training.augment_sentences import SentenceAugment
+from signlib.training.batches import Batch, Clips, left_leads, prepare
 from signlib.training.sentence_fitting import SentenceFitting
-from signlib.training.sentences import Sentence, SentenceAugment, SentenceDataset, landmark_sentence
+from signlib.training.sentences import Sentence, SentenceDataset, landmark_sentence
 
 PARTS = {"pose": ("pose",), "hands": ("left_hand", "right_hand"), "face": ("face",)}
 CHANNELS = 4
 """x, y, z and visibility: `dynamics` of 543 landmarks have 543 x 4 x 3 = 6,516 numbers a frame."""
+FRAMES = 150
+"""What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences."""
 
 
-class SentenceRecognition:
+class SentenceTask(Task[SentenceExperiment]):
     """Sentences from landmarks."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.source = settings, load_corpus(settings.data)
+    refusals: ClassVar[Mapping[str, str]] = {
+        "predict": "reads sentences; prediction from files takes runs on single signs",
+        "estimate": "a step depends on the lengths of sentences; `make bench` measures them",
+    }
+    same_inputs: ClassVar[tuple[str, ...]] = ("features.", "ctc.input", "ctc.reduce", "ctc.stride")
+
+    def __init__(self, settings: SentenceExperiment) -> None:
+        super().__init__(settings)
+        self.source = load_corpus(settings.data)
         self.table, self.skeleton = self.source.labelled, self.source.skeleton
         if "glosses" not in self.table or (self.table["glosses"] == "").all():
             raise ManifestError(
@@ -62,7 +74,13 @@ class SentenceRecognition:
             )
         self.chosen = self.skeleton.select(settings.features.joints)
         self.mirror, self.notes = list(self.chosen.mirror), source_notes(self.source)
-        self.splits = split_sentences(self.table, settings.data)
+
+    @cached_property
+    def splits(self) -> Splits:
+        """Who trains, validates and tests."""
+        splits = split_sentences(self.table, self.settings.data)
+        splits.notes += self.notes
+        return splits
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -71,17 +89,23 @@ class SentenceRecognition:
             gloss for text in self.splits.train["glosses"] for gloss in text.split()
         )
 
-    def model(self, classes: int) -> SentenceModel:
-        """The untrained model of so many glosses; commoner ones are spread over the clusters."""
+    @property
+    def inputs(self) -> Inputs:
+        """The skeleton, and how often each gloss is signed: commoner ones are spread."""
         counts = Counter(gloss for text in self.splits.train["glosses"] for gloss in text.split())
-        known = [counts[gloss] for gloss in self.vocabulary.glosses]
-        return sentence_model(
-            self.settings, self.skeleton, classes, known if len(known) == classes else None
+        return Inputs(
+            self.skeleton, counts=tuple(counts[gloss] for gloss in self.vocabulary.glosses)
         )
 
-    def task(self, model: nn.Module, taught_by: nn.Module | None) -> SentenceFitting:
-        """What training does with a batch."""
-        return SentenceFitting(model, self.settings, self.augment, taught_by)
+    def fitting(
+        self, model: nn.Module, train: Clips, weights: Tensor | None, teacher: nn.Module | None
+    ) -> SentenceFitting:
+        """What one step of fitting computes."""
+        return SentenceFitting(model, self.settings, self.augment, teacher)
+
+    def evaluate(self, run: Run, model: nn.Module, resume: bool, quiet: bool) -> Run:
+        """The run with its readings of the test split."""
+        return evaluate_sentences(self, run, model, resume, quiet)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
@@ -202,6 +226,64 @@ class SentenceRecognition:
         """How the landmarks were made."""
         return {"extraction": asdict(self.source.extraction)}
 
+    @classmethod
+    def network(cls, settings: SentenceExperiment, inputs: Inputs, classes: int) -> SentenceModel:
+        """The untrained network of so many glosses."""
+        counts = inputs.counts if inputs.counts and len(inputs.counts) == classes else None
+        return sentence_model(settings, inputs.skeleton, classes, counts)
+
+    @classmethod
+    def example(
+        cls, settings: SentenceExperiment, inputs: Inputs, classes: int, clips: int
+    ) -> Batch:
+        """A batch of random sentences of one gloss each."""
+        chosen = inputs.skeleton.select(settings.features.joints)
+        batch: Batch = {
+            "lengths": torch.full((clips,), FRAMES),
+            "targets": torch.randint(1, classes + 1, (clips, 1)),
+            "sizes": torch.ones(clips, dtype=torch.long),
+        }
+        if settings.ctc.input == "streams":
+            coordinates = settings.features.coordinates
+            batch["points"] = torch.randn(clips, FRAMES, len(chosen), coordinates)
+            batch["mask"] = torch.ones(clips, FRAMES, len(chosen), dtype=torch.bool)
+        else:
+            numbers = settings.ctc.reduce or 3 * CHANNELS * len(chosen)
+            batch["features"] = torch.randn(clips, FRAMES, numbers)
+        return batch
+
+    @classmethod
+    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+        """What works on every frame, what works on pooled ones, and the output."""
+        network = model.network
+        parts = {
+            "projection": network.encoder,
+            "encoder": network.stages,
+            "classifier": network.output,
+        }
+        return {name: parameter_count(part) for name, part in parts.items() if part is not None}
+
+    @classmethod
+    def count_macs(cls, settings: SentenceExperiment, inputs: Inputs, classes: int) -> int:
+        """Those of a sentence of `FRAMES` frames.
+
+        Recurrent layers are counted by hand, because torch leaves them out.
+        """
+        with torch.device("meta"):
+            model = cls.network(settings, inputs, classes).eval()
+        # Values do not matter: making 40 million of them would take longer than counting.
+        model.to_empty(device="cpu")
+        for values in (*model.parameters(), *model.buffers()):
+            values.data.zero_()
+        batch = cls.example(settings, inputs, classes, clips=1)
+        pooled = int(model.frames(batch["lengths"]))
+        return counted_macs(model, batch) + pooled * recurrent_weights(model)
+
+    @classmethod
+    def carries(cls, name: str) -> bool:
+        """All of the network."""
+        return name.startswith("network.") and not name.startswith("network.head.")
+
 
 def hands_in(chosen: Skeleton) -> list[tuple[int, ...]]:
     """The 21 joints of each hand that is whole; the leading one, the right, is the last."""
@@ -219,7 +301,7 @@ def part_joints(chosen: Skeleton) -> dict[str, list[int]]:
 
 
 def sentence_model(
-    settings: Settings, base: Skeleton, glosses: int, counts: Sequence[int] | None = None
+    settings: SentenceExperiment, base: Skeleton, glosses: int, counts: Sequence[int] | None = None
 ) -> SentenceModel:
     """The untrained model that the settings describe, for landmarks of skeleton `base`.
 
@@ -275,64 +357,6 @@ def _network(
         return hybrid(encoder, output, width, ctc.heads, **more, **options)
     more = {"window": ctc.window, "chunk": ctc.chunk, "drop_path": ctc.drop_path}
     return compact(size, output, width, ctc.layers, ctc.heads, **more, **options)
-
-
-def split_sentences(table: pd.DataFrame, settings: DataSettings) -> Splits:
-    """Who trains, validates and tests; glosses that training lacks are counted, not refused.
-
-    Raises:
-        ManifestError: for a split without sentences, or a sentence without glosses.
-        SettingsError: for a split by folds, or signers that nobody is.
-    """
-    if (table["glosses"] == "").any():
-        lost = table.loc[table["glosses"] == "", "clip"].iloc[0]
-        raise ManifestError(f"clip {lost!r} has no glosses; fill the column 'glosses'")
-    if settings.split == "folds":
-        raise SettingsError(
-            "data.split=folds cannot be stratified over sentences; take official or signer"
-        )
-    notes = ["the manifest's split"]
-    train, val, test = (table[table["split"] == name] for name in ("train", "val", "test"))
-    if settings.split == "signer":
-        lost = sorted(set(settings.test_signers) - set(table["signer"]))
-        if lost:
-            raise SettingsError(f"data.test_signers: {lost[0]!r} signs no clip")
-        held = table["signer"].isin(settings.test_signers)
-        train, val, test = table[~held], table.iloc[:0], table[held]
-        notes = [f"tested on signers {', '.join(settings.test_signers)}"]
-    if val.empty and settings.validation:
-        train, val = _held_out(train, settings)
-        notes.append(
-            f"{settings.validation:.0%} of the training sentences held out by"
-            f" {settings.validation_by}"
-        )
-    for name, part in (("train", train), ("test", test)):
-        if part.empty:
-            raise ManifestError(
-                f"the {name} split has no sentences (split={settings.split}); fill the column"
-                " 'split'"
-            )
-    known = {gloss for text in train["glosses"] for gloss in text.split()}
-    for name, part in (("validation", val), ("test", test)):
-        strange = [
-            gloss for text in part["glosses"] for gloss in text.split() if gloss not in known
-        ]
-        if strange:
-            notes.append(
-                f"{len(set(strange))} glosses of {name} ({len(strange)} signs) are unknown to"
-                " training: errors"
-            )
-    return Splits(train, val, test, notes + signer_notes(train, val, test))
-
-
-def _held_out(train: pd.DataFrame, settings: DataSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    by_signer = settings.validation_by == "signer"
-    if by_signer and (train["signer"].nunique() < 2 or (train["signer"] == "").any()):
-        raise ManifestError("data.validation_by=signer needs two known training signers; use clip")
-    kind = GroupShuffleSplit if by_signer else ShuffleSplit
-    splitter = kind(1, test_size=settings.validation, random_state=settings.fold_seed)
-    fitting, held = next(splitter.split(train, groups=train["signer"]))
-    return train.iloc[fitting], train.iloc[held]
 
 
 def source_notes(source: ClipSource) -> list[str]:

@@ -127,7 +127,6 @@ def test_pictures_are_not_made_in_shards(layout, tmp_path, capsys):
 
 def test_an_official_list_of_wlasl_names_its_clips(tmp_path):
     from signlib.corpora import clips as corpora
-    from signlib.settings import config
     from signlib.synthesis.layouts import write_wlasl
 
     root = write_wlasl(GeneratedCorpus(3, 3, 1), tmp_path / "wlasl", size=64, progress=False)
@@ -139,7 +138,7 @@ def test_an_official_list_of_wlasl_names_its_clips(tmp_path):
     again, _ = extraction.source_manifest(lists[0])
     assert again["clip"].tolist() == table["clip"].tolist()
     by_gloss = corpora.load_manifest(
-        config.DataSettings(corpus="wlasl", root=str(root), annotations="WLASL_v0.3.json")
+        DataSettings(corpus="wlasl", root=str(root), annotations="WLASL_v0.3.json")
     )
     assert set(by_gloss["clip"]) == set(table["clip"])
     assert set(by_gloss["end"]) <= {-1, *range(1, 1000)}

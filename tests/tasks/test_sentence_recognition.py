@@ -15,6 +15,7 @@ from signlib.experiments import estimate, experiment
 from signlib.experiments.experiment import train
 from signlib.experiments.prediction import load_recogniser
 from signlib.settings import config, presets
+from signlib.settings.base import DataSettings
 from signlib.tasks import sentence_report
 from signlib.tasks.recognition import open_recognition
 from signlib.tasks.sentences import SentenceRecognition, split_sentences
@@ -244,7 +245,7 @@ def manifest(**columns) -> pd.DataFrame:
     return table.assign(**columns)
 
 
-def data(**changed) -> config.DataSettings:
+def data(**changed) -> DataSettings:
     return config.build({f"data.{key}": value for key, value in changed.items()}).data
 
 

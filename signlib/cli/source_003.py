@@ -1,17 +1,17 @@
-"""The flags and setting names of seed 003's command line, as settings; those of seed 004 are in
-`flags_frozen`.
+"""The flags and setting names of source 003's command line, as settings; see docs/sources.md.
 
 Its lines work as written but for the program's name. `--set` wins over flags, flags over the
 preset.
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from signlib.cli import flags_frozen
+from signlib.cli import source_004
 from signlib.errors import SettingsError
-from signlib.settings import presets
+from signlib.settings import config, presets
+from signlib.settings.registry import all_presets
 
 VARIANTS = ("nano", "small", "base", "large")
 MODELS = {name: variant for variant in VARIANTS for name in (variant, f"{variant}_e_v3")}
@@ -47,26 +47,23 @@ _RENAMED = {
     "training.num_workers": "training.workers",
     "training.input_frames": "action.frames",
     "training.seed": "seed",
-}
-_RENAMED_OF_GRAPHS = {
     "model.dropout": "gcn.dropout",
     "model.drop_path_rate": "gcn.drop_path",
     "training.dropout": "gcn.dropout",
     "training.drop_path_rate": "gcn.drop_path",
 }
+"""Key in the source -> key here; a key that the settings have anyway stays as it is."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The seed's flags on the verb `train`; with `-` as well as with `_`."""
+    """The source's flags on the verb `train`; with `-` as well as with `_`."""
     parser.add_argument(
         "--model",
         choices=MODELS,
-        help="a graph network by its name in the seed, instead of a preset",
+        help="a graph network by its name in the source, instead of a preset",
     )
     for name, (kind, key, text) in _VALUES.items():
-        parser.add_argument(
-            *flags_frozen.spelled(name), dest=name, type=kind, help=f"{text} ({key})"
-        )
+        parser.add_argument(*source_004.spelled(name), dest=name, type=kind, help=f"{text} ({key})")
     parser.add_argument("--dropout", type=float, help="before the classifier")
     parser.add_argument(
         "--scheduler", choices=SCHEDULES, help="learning rate over time (training.schedule)"
@@ -78,25 +75,26 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--env", choices=["auto", *WORKERS], default="auto", help="sets the number of workers"
     )
-    flags_frozen.add_train_flags(parser)
+    source_004.add_train_flags(parser)
 
 
 def preset_of(options: argparse.Namespace) -> str:
-    """The preset that `PRESET`, `--model` with `--dataset`, or seed 004's flags name.
+    """The preset that `PRESET`, `--model` with `--dataset`, or source 004's flags name.
 
     Raises:
         SettingsError: when both are given.
     """
     if not options.model:
-        return options.preset or flags_frozen.preset_of(options) or "landmarks/small"
+        return options.preset or source_004.preset_of(options) or "landmarks/small"
     variant = MODELS[options.model]
-    own = f"{options.corpus or 'ntu60'}/{variant}"
-    found = own if own in presets.PRESETS else f"ntu60/{variant}"
-    if options.preset and options.preset != found:
+    preset = f"{options.corpus or 'ntu60'}/{variant}"
+    if preset not in all_presets():
+        preset = f"ntu60/{variant}"
+    if options.preset and options.preset != preset:
         raise SettingsError(
             f"preset {options.preset} and --model {options.model} name two models; give one of them"
         )
-    return found
+    return preset
 
 
 def settings_of(options: argparse.Namespace, preset: str) -> list[str]:
@@ -106,63 +104,63 @@ def settings_of(options: argparse.Namespace, preset: str) -> list[str]:
         SettingsError: for an unknown preset.
     """
     base = presets.build(preset)
-    found = _source(options, base.data.corpus)
+    settings = _source(options, base.data.corpus)
     if options.env != "auto":
-        found.append(f"training.workers={WORKERS[options.env]}")
+        settings.append(f"training.workers={WORKERS[options.env]}")
     for name, (_, key, _) in _VALUES.items():
         if getattr(options, name) is not None:
-            found.append(f"{key}={getattr(options, name)}")
+            settings.append(f"{key}={getattr(options, name)}")
     if options.dropout is not None:
-        graph, fused = bool(base.gcn.variant), bool(base.fusion.modalities)
-        found.append(
-            f"{'gcn.dropout' if graph else 'fusion.dropout' if fused else 'model.head_dropout'}={options.dropout}"
-        )
-    found += _schedule(options.scheduler, options.milestones) + flags_frozen.settings_of(options)
+        settings.append(f"{base.DROPOUT}={options.dropout}")
+    settings += _schedule(options.scheduler, options.milestones) + source_004.settings_of(options)
     if options.amp:
-        found.append("training.precision=auto")
-    return found + renamed(options.overrides, bool(base.gcn.variant))
+        settings.append("training.precision=auto")
+    return settings + renamed(options.overrides, config.known_keys(type(base)))
 
 
-def _source(options: argparse.Namespace, own: str) -> list[str]:
+def _source(options: argparse.Namespace, corpus: str) -> list[str]:
+    """Settings that say where the clips lie; `corpus` is the preset's own."""
     if options.data_root:
-        from signlib.stores.store import (
-            EXTRACTION,
-        )  # only here: no verb's command line should wait for pandas
+        # Only here: no verb's command line should wait for pandas.
+        from signlib.stores.store import EXTRACTION
 
         # A preset's own corpus lies there, unless it is made here or the folder is a store.
-        stored = own.startswith("generated") or (Path(options.data_root) / EXTRACTION).is_file()
-        named = options.corpus or ("store" if stored and not options.model else own)
-        return [f"data.root={options.data_root}", f"data.corpus={named}"]
+        is_store = (Path(options.data_root) / EXTRACTION).is_file()
+        name = corpus
+        if (is_store or corpus.startswith("generated")) and not options.model:
+            name = "store"
+        return [f"data.root={options.data_root}", f"data.corpus={options.corpus or name}"]
     # Its own corpus needs no word: the smoke form takes generated clips in its place.
-    return (
-        [f"data.corpus={options.corpus}"]
-        if options.corpus and not (options.model and options.corpus == own)
-        else []
-    )
+    if not options.corpus or (options.model and options.corpus == corpus):
+        return []
+    return [f"data.corpus={options.corpus}"]
 
 
 def _schedule(scheduler: str | None, milestones: str | None) -> list[str]:
-    found = [f"training.schedule={SCHEDULES[scheduler]}"] if scheduler else []
+    settings = [f"training.schedule={SCHEDULES[scheduler]}"] if scheduler else []
     if milestones is None and scheduler == "multistep_warmup":
         milestones = MILESTONES
-    return found + ([f"training.milestones=[{milestones}]"] if milestones is not None else [])
+    if milestones is not None:
+        settings.append(f"training.milestones=[{milestones}]")
+    return settings
 
 
-def renamed(overrides: Iterable[str], graph: bool) -> list[str]:
-    """`key=value` with the seed's keys as ours; what is no key of the seed stays as it is.
+def renamed(overrides: Iterable[str], keys: Collection[str]) -> list[str]:
+    """`key=value` with the source's keys as ours; what is no key of the source stays as it is.
 
     Args:
         overrides: as given to `--set`.
-        graph: whether the model is a graph network: only then `model.dropout` is its classifier's.
+        keys: of the settings that they are for.
     """
-    names, found = _RENAMED | (_RENAMED_OF_GRAPHS if graph else {}), []
+    settings: list[str] = []
     for text in overrides:
         key, equals, value = text.partition("=")
         key = key.strip()
         if key == "training.use_amp" and value.lower() in ("true", "false"):
-            found.append(f"training.precision={'auto' if value.lower() == 'true' else '32'}")
+            settings.append(f"training.precision={'auto' if value.lower() == 'true' else '32'}")
         elif key == "training.scheduler" and value in SCHEDULES:
-            found += _schedule(value, None)
+            settings += _schedule(value, None)
         else:
-            found.append(f"{names.get(key, key)}{equals}{value}")
-    return found
+            current = key if key in keys else _RENAMED.get(key, key)
+            settings.append(f"{current}{equals}{value}")
+    return settings

@@ -1,4 +1,4 @@
-"""The flags of seed 004's three scripts, as settings of the verbs `extract` and `train`.
+"""The flags of source 004's three scripts, as settings of the verbs `extract` and `train`.
 
 Its lines work as written but for the program's name: `extract` for its landmarks, `extract
 --extractor frozen` for its features, `train` for its training. `--set` wins over flags, flags over
@@ -12,14 +12,14 @@ from pathlib import Path
 from signlib.errors import SettingsError
 
 FUSIONS = ("concat", "attention", "gated")
-"""Of the seed; presets `wlasl/NAME`."""
+"""Of the source; presets `wlasl/NAME`."""
 EVERY = 5
-"""Epochs between the checkpoints that `--checkpoint_dir` keeps, as in the seed."""
+"""Epochs between the checkpoints that `--checkpoint_dir` keeps, as in the source."""
 _EXTRACT = {
     "num_frames": (
         "frames",
         int,
-        "frames a clip (frames); of landmarks, in the seed's files: stores keep every frame",
+        "frames a clip (frames); of landmarks, in the source's files: stores keep every frame",
     ),
     "model_name": ("model", str, "encoder: a name or a folder (model)"),
     "device": ("device", str, "cpu, cuda or mps (device)"),
@@ -41,27 +41,27 @@ _TRAIN = {
     "gemma_features_dir": (
         "frozen.store",
         str,
-        "store of features, or a folder of the seed's files (frozen.store)",
+        "store of features, or a folder of the source's files (frozen.store)",
     ),
-    "landmarks_dir": ("fusion.landmarks", str, "the same of landmarks (fusion.landmarks)"),
+    "landmarks_dir": ("data.landmarks", str, "the same of landmarks (data.landmarks)"),
 }
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}
 
 
 def spelled(name: str) -> tuple[str, ...]:
-    """A flag as the seed writes it, and with `-` for `_`."""
+    """A flag as the source writes it, and with `-` for `_`."""
     return tuple(dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")))
 
 
 def add_extract_flags(parser: argparse.ArgumentParser) -> None:
-    """The seed's flags on the verb `extract`."""
-    group = parser.add_argument_group("flags of seed 004")
+    """The source's flags on the verb `extract`."""
+    group = parser.add_argument_group("flags of source 004")
     group.add_argument(*spelled("data_dir"), metavar="DIR", help="as SOURCE")
     group.add_argument(
         *spelled("output_dir"),
         metavar="DIR",
         help=(
-            "as --out; the seed's files {clip}_gemma.npy or "
+            "as --out; the source's files {clip}_gemma.npy or "
             "{clip}_landmarks.npy are written there too"
         ),
     )
@@ -74,10 +74,8 @@ def add_extract_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_train_flags(parser: argparse.ArgumentParser) -> None:
-    """The seed's flags on the verb `train`; `--data_dir`, `--batch_size` and `--epochs` stand with
-    the others.
-    """
-    group = parser.add_argument_group("flags of seed 004")
+    """The source's flags on the verb `train`, but for those that it shares with others."""
+    group = parser.add_argument_group("flags of source 004")
     for name, (_, kind, text) in _TRAIN.items():
         group.add_argument(
             *spelled(name), type=kind, choices=FUSIONS if name == "fusion_type" else None, help=text
@@ -106,7 +104,7 @@ class Asked:
     Attributes:
         source, out: where the clips lie, where the store goes.
         overrides: `key=value` of the extractor; those of `--set` come last and so win.
-        files: how many frames a clip has in the seed's files that are to be written beside the
+        files: how many frames a clip has in the source's files that are to be written beside the
             store; 0 = none are.
     """
 
@@ -117,7 +115,7 @@ class Asked:
 
 
 def extraction_of(options: argparse.Namespace) -> Asked:
-    """Source, store and settings of `extract`, by our flags or the seed's.
+    """Source, store and settings of `extract`, by our flags or the source's.
 
     Raises:
         SettingsError: when one is missing or named twice, or a flag is not of this extractor.
@@ -157,14 +155,14 @@ def _one(ours: str, value: str | None, theirs: str, other: str | None) -> str:
 
 
 def preset_of(options: argparse.Namespace) -> str:
-    """The preset that the seed's flags stand for where none is named; "" without such flags."""
+    """The preset that the source's flags stand for where none is named; "" without such flags."""
     if not (options.fusion_type or options.gemma_features_dir):
         return ""
     return f"wlasl/{options.fusion_type or 'concat'}"
 
 
 def settings_of(options: argparse.Namespace) -> list[str]:
-    """`key=value` of the seed's flags on `train`.
+    """`key=value` of the source's flags on `train`.
 
     Raises:
         SettingsError: when `--gemma_feature_dim` is not what the features have.

@@ -11,6 +11,7 @@ from signlib.cli import flags
 from signlib.errors import SettingsError
 from signlib.runs.run import Run
 from signlib.settings import config, presets
+from signlib.settings.base import Settings
 from signlib.synthesis.actions import ActionCorpus
 from signlib.synthesis.layouts import write_ntu60
 
@@ -71,7 +72,7 @@ OWN = {
 """The seed's tables: what all variants share, and batch size, dropout and drop path of each."""
 
 
-def built(line: str) -> config.Settings:
+def built(line: str) -> Settings:
     """The settings that a command line of the verb `train` comes to."""
     options = parser().parse_args(["train", *shlex.split(line.removeprefix(SEED))])
     preset = flags.preset_of(options)

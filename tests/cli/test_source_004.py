@@ -17,6 +17,7 @@ from signlib.extraction import frozen_files
 from signlib.extraction.towers import random_tower
 from signlib.runs.run import Run
 from signlib.settings import config, presets
+from signlib.settings.base import Settings
 from signlib.stores.store import Extraction, FeatureStore
 from signlib.stores.writer import write_store
 
@@ -39,7 +40,7 @@ def asked(line: str) -> flags_frozen.Asked:
     return flags_frozen.extraction_of(parser().parse_args(["extract", *shlex.split(line)]))
 
 
-def built(line: str) -> config.Settings:
+def built(line: str) -> Settings:
     """The settings that a command line of the verb `train` comes to."""
     options = parser().parse_args(["train", *shlex.split(line)])
     preset = flags.preset_of(options)

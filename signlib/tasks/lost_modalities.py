@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from signlib.corpora.clips import split_clips
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import RunError, SettingsError
 from signlib.extraction.filming import DEPTH
 from signlib.reports.ablation import by_signer
 from signlib.runs.run import Run
 from signlib.runs.weights import load_model_facts, load_weights
-from signlib.settings.config import AugmentSettings, VideoAugmentSettings
+from signlib.settings.modalities import ModalitiesExperiment, VideoAugmentSettings
+from signlib.settings.training import AugmentSettings
 from signlib.statistics.paired import t_interval
-from signlib.tasks.recognition import open_recognition
+from signlib.tasks.registry import open_task
 from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import Batch
 from signlib.training.classification import score
@@ -89,7 +89,7 @@ def accuracy_with_holes(
     if not runs:
         raise RunError("no run was given; train one first")
     for run in runs:
-        if "depth" not in run.settings.fusion.modalities:
+        if "depth" not in _read_by(run):
             raise RunError(f"run {run.path} does not read depth; give runs that do")
     return _table(runs, [_right(run, changes, quiet) for run in runs])
 
@@ -180,32 +180,38 @@ def holed(data: MultimodalDataset, share: float) -> MultimodalDataset:
 def _modalities(runs: Sequence[Run]) -> list[str]:
     if not runs:
         raise RunError("no run was given; train one first")
-    names = runs[0].settings.fusion.modalities
+    first = _read_by(runs[0])
     for run in runs:
-        own = run.settings.fusion.modalities
-        if len(own) < 2 or own != names:
+        names = _read_by(run)
+        if len(names) < 2 or names != first:
             raise RunError(
-                f"run {run.path} reads {', '.join(own) or 'landmarks alone'}; give runs that read"
-                " the same two modalities or more"
+                f"run {run.path} reads {', '.join(names) or 'landmarks alone'}; give runs that "
+                "read the same two modalities or more"
             )
-    return names
+    return first
+
+
+def _read_by(run: Run) -> list[str]:
+    """The modalities that a run reads; none where its task is another one."""
+    settings = run.settings
+    return settings.fusion.modalities if isinstance(settings, ModalitiesExperiment) else []
 
 
 def _right(run: Run, changes: Mapping[str, Change], quiet: bool) -> pd.DataFrame:
-    """Clips x changes: 1 where a clip is recognised then, NaN where nothing of it is left; and
-    `signer`.
+    """Clips x changes, and `signer`.
+
+    1 where a clip is recognised then, 0 where it is not, NaN where nothing of it is left.
     """
     weights, vocabulary = load_weights(run), Vocabulary(tuple(load_model_facts(run)["classes"]))
-    bench = open_recognition(run.settings)
-    rows = split_clips(bench.table, run.settings.data).test
-    data = bench.prepare(rows, vocabulary, 1, quiet).data
-    model = bench.model(len(vocabulary))
+    task = open_task(run.settings)
+    rows = task.splits.test
+    data = task.prepare(rows, vocabulary, 1, quiet).data
+    model = task.model(len(vocabulary))
     model.load_state_dict(weights)
     columns = {}
     for name, change in changes.items():
         left = change(data)
-        hits = score(model, left, run.settings, bench.mirror).argmax(axis=1) == left.targets
+        hits = score(model, left, run.settings, task.mirror).argmax(axis=1) == left.targets
         columns[name] = pd.Series(hits.astype(float), left.clips)
-    return pd.DataFrame(columns, index=data.clips).assign(
-        signer=rows.set_index("clip")["signer"].loc[data.clips]
-    )
+    signers = rows.set_index("clip")["signer"].loc[data.clips]
+    return pd.DataFrame(columns, index=data.clips).assign(signer=signers)

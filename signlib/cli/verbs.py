@@ -1,0 +1,313 @@
+"""What each verb of `python -m signlib` does; `parser` says what can be typed.
+
+A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from signlib import paths
+from signlib.cli import source_003, source_004
+from signlib.cli.parser import parser
+from signlib.errors import InputError, SettingsError
+
+# torch reads this once, when it is first imported.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.verb](options)
+    except InputError as error:
+        if options.debug:
+            raise
+        print(f"{options.verb}: {error}", file=sys.stderr)
+        return 2
+
+
+def _grouped(value: int | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def models(options: argparse.Namespace) -> int:
+    """Print the table of presets."""
+    from signlib.experiments.sizes import model_table
+
+    table = model_table()
+    if options.format == "csv":
+        print(table.to_csv(index=False), end="")
+    else:
+        print(
+            table.to_string(
+                index=False,
+                max_colwidth=None,
+                formatters=dict.fromkeys(table.columns[1:-2], _grouped),
+            )
+        )
+    return 0
+
+
+def extract(options: argparse.Namespace) -> int:
+    """Make or resume a store; exit code 2 when no clip could be used."""
+    from signlib.experiments import extraction
+    from signlib.extraction import frozen_files
+
+    request = source_004.extraction_of(options)
+    store = extraction.extract(
+        request.source,
+        request.out,
+        options.extractor,
+        request.overrides,
+        workers=options.workers,
+        shard=options.shard,
+        merge=options.merge,
+        retry_failed=options.retry_failed,
+    )
+    print(f"store {store.path}: {extraction.summary(store)}")
+    if request.files:
+        subset = options.subset or ""
+        files = frozen_files.write(store, request.out, subset, request.files)
+        print(f"  {len(files)} files of source 004's kind in {request.out}")
+    for row in store.failed.itertuples():
+        print(f"  failed: {row.clip}: {row.reason}")
+    if len(store.failed) and not options.retry_failed:
+        print("  once they are mended, run the same command with --retry-failed")
+    return 0 if len(store) else 2
+
+
+def train(options: argparse.Namespace) -> int:
+    """Fit a model and print what the run found."""
+    from signlib.experiments import experiment
+    from signlib.runs.run import SETTINGS, Run
+    from signlib.settings import config, presets
+    from signlib.tasks.registry import task_of
+
+    if options.checkpoint_dir:
+        # Processes of several devices inherit it.
+        os.environ["SIGNLIB_RUNS"] = options.checkpoint_dir
+    preset = source_003.preset_of(options)
+    settings = presets.build(
+        preset, options.mode, options.seed, source_003.settings_of(options, preset)
+    )
+    print(f"preset {preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
+    for key, value in config.differences(settings, presets.build(preset, options.mode)).items():
+        print(f"  {key} = {value}")
+    if options.estimate:
+        from signlib.experiments.estimate import estimate, work_of
+
+        print(estimate(settings, work_of(settings)).report())
+        return 0
+    name, resume = options.run_name, options.resume is not None
+    if options.resume:
+        name = experiment.rewind(options.resume, settings, options.run_name)
+    source = Run(options.init_from) if options.init_from else None
+    run = experiment.train(settings, name, resume, init_from=source)
+    used = run.facts
+    print(
+        f"  used: {used['device']}, precision {used['precision']}, {used['epochs']} epochs,"
+        f" {used['steps']} steps, {used['parameters']:,} parameters; all settings in"
+        f" {run.path / SETTINGS}"
+    )
+    if task_of(settings).lists_decay:
+        print(experiment.decay_text(run))
+    if not run.finished:
+        print(
+            f"run {run.path}: the time budget ended after {run.facts['epochs']} epochs; resume it"
+            " with --resume"
+        )
+        return 0
+    for metric in run.metrics:
+        print(f"  {metric}")
+    print(f"  chosen: {run.facts['chosen']}; split: {'; '.join(run.facts['split'])}")
+    if settings.mode == "smoke":
+        print("  a smoke run: small sizes, it says nothing about real signing")
+    print(f"run {run.path}")
+    return 0
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Train what a sweep lacks and print the results; exit code 3 when the time ended first."""
+    from signlib.experiments import sweep as sweeping
+    from signlib.reports import ablation, sentence_table
+
+    if options.estimate:
+        table = sweeping.cost(options.presets, options.seeds, options.mode, options.overrides)
+        here = f"hours on {table['device'].iloc[0]} (measured)"
+        table = table.rename(
+            columns={
+                "hours": here,
+                "T4": "hours on a T4 (computed)",
+                "memory": "GiB here (counted)",
+                "memory_t4": "GiB on a T4 (counted)",
+            }
+        )
+        print(f"{len(options.seeds)} seeds of each preset, one after the other")
+        print(table.drop(columns="device").to_string(float_format="{:.2f}".format))
+        print(
+            f"in all: {table[here].sum():.1f} hours here,"
+            f" {table['hours on a T4 (computed)'].sum():.1f} on a T4"
+        )
+        return 0
+    done = sweeping.sweep(
+        options.presets,
+        options.seeds,
+        options.mode,
+        options.overrides,
+        options.hours,
+        workers=options.workers,
+    )
+    if done.open:
+        print(
+            f"the time budget ended before {len(done.open)} runs ({', '.join(done.open)}); the same"
+            " command resumes them"
+        )
+        return 3
+    if sentence_table.spoken(done.runs):
+        print(sentence_table.readable(sentence_table.sentence_table(done.runs)).to_string())
+    else:
+        print(ablation.readable(ablation.condition_table(done.runs)).to_string())
+        gains = ablation.against_best_member(done.runs)
+        if len(gains):
+            print(
+                f"\nagainst the best member by validation, over signers, {len(options.seeds)} seeds"
+                " averaged"
+            )
+            print(ablation.readable_gains(gains).to_string())
+    if options.mode == "smoke":
+        print("smoke runs: small sizes, they say nothing about real signing")
+    return 0
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Print the five likeliest glosses of each clip; exit code 2 when no clip could be used."""
+    from signlib import files
+    from signlib.corpora.registry import corpus_of
+    from signlib.experiments import prediction
+    from signlib.runs.run import Run
+
+    run = Run(options.run)
+    table = prediction.predict(run, options.clips, options.split, tower=options.tower)
+    if corpus_of(run.settings.data).generated:
+        print(
+            "this run was trained on generated clips: what it says of real ones means nothing",
+            file=sys.stderr,
+        )
+    for row in table.itertuples():
+        best = ", ".join(f"{gloss} {share:.0%}" for gloss, share in row.top)
+        without = f" (without {row.missing})" if row.missing else ""
+        print(f"{row.clip}: {best or 'not usable: ' + row.problem}{without}")
+        if row.warning:
+            print(f"  unlike the training clips, so do not trust this: {row.warning}")
+    labelled = table[(table["gloss"] != "") & (table["problem"] == "")]
+    if len(labelled):
+        right = sum(row.top[0][0] == row.gloss for row in labelled.itertuples())
+        print(f"{right} of {len(labelled)} clips whose gloss is known are right")
+    if options.out:
+        files.write_text(Path(options.out), prediction.long_table(table).to_csv(index=False))
+    return 0 if (table["problem"] == "").any() else 2
+
+
+def wer(options: argparse.Namespace) -> int:
+    """Print counts, intervals and confusions, and the paired test where there is a second ctm."""
+    from signlib.reports import wer_report
+
+    scored = wer_report.score(options.reference, options.hypothesis, options.simplify)
+    print(wer_report.report(scored))
+    if options.against:
+        other = (options.against, None)
+        if options.hypothesis:
+            other = (options.reference, options.against)
+        compared = wer_report.compare(wer_report.score(*other, options.simplify), scored)
+        names = (options.against, options.hypothesis or options.reference)
+        print(f"\n{wer_report.describe(compared, names)}")
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print the verdicts, and the report or where it was written."""
+    from signlib.reports import compare_report
+    from signlib.runs.run import Run
+
+    report = compare_report.report([Run(path) for path in options.runs], options.rope)
+    if not options.out:
+        print(compare_report.markdown(report), end="")
+        return 0
+    for text in report.verdicts():
+        print(text)
+    for path in compare_report.write(report, Path(options.out)):
+        print(path)
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one notebook; a failing cell is shown and makes the exit code 1."""
+    from signlib.course.notebook import run_notebook
+
+    given = Path(options.notebook)
+    path = given if given.suffix == ".ipynb" else paths.notebooks_root() / f"{given.name}.ipynb"
+    if not path.is_file():
+        raise SettingsError(
+            f"notebook {path} does not exist; `ls {paths.notebooks_root()}` lists them"
+        )
+    output = Path(options.out) if options.out else paths.results_root() / "course" / path.name
+    result = run_notebook(path, dict(options.parameters), output)
+    print(result)
+    if result.error is not None:
+        print(result.error, file=sys.stderr)
+        return 1
+    print(f"executed notebook: {output}")
+    return 0
+
+
+def ensemble(options: argparse.Namespace) -> int:
+    """Print what several runs reach together."""
+    from signlib.reports import ensemble as evaluation
+    from signlib.runs.run import Run
+
+    together = evaluation.ensemble([Run(folder) for folder in options.runs])
+    print(evaluation.readable(evaluation.ensemble_table(together), together).to_string())
+    return 0
+
+
+def publish(options: argparse.Namespace) -> int:
+    """Publish a run."""
+    from signlib.corpora.registry import corpus_of
+    from signlib.runs import publishing
+    from signlib.runs.run import Run
+
+    run = Run(options.run)
+    restricted = not corpus_of(run.settings.data).open
+    print(f"published {publishing.publish(run, restricted)}")
+    return 0
+
+
+def results(options: argparse.Namespace) -> int:
+    """Write or check the README's results table."""
+    from signlib.reports import tables
+
+    changed = tables.update_readme(check_only=options.check)
+    state = "is up to date"
+    if changed:
+        state = "differs" if options.check else "was written"
+    print(f"README.md: the results table {state}")
+    return 1 if changed and options.check else 0
+
+
+COMMANDS = {
+    "models": models,
+    "extract": extract,
+    "train": train,
+    "sweep": sweep,
+    "predict": predict,
+    "wer": wer,
+    "compare": compare,
+    "ensemble": ensemble,
+    "run": run,
+    "publish": publish,
+    "results": results,
+}

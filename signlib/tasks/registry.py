@@ -1,0 +1,56 @@
+"""From the setting `task` to the family's code, which is loaded when it is asked for."""
+
+from importlib import import_module
+from typing import Any
+
+from signlib.data.vocabulary import Vocabulary
+from signlib.errors import RunError
+from signlib.features.novelty import Familiar
+from signlib.runs.run import Run
+from signlib.runs.weights import load_model_facts, load_weights
+from signlib.settings.base import Settings
+from signlib.settings.registry import task_row
+from signlib.stores.store import extraction_of
+from signlib.tasks.recogniser import Recogniser
+from signlib.tasks.task import Task
+
+
+def task_of(settings: Settings) -> type[Task[Any]]:
+    """The task that the settings name.
+
+    Raises:
+        SettingsError: for an unknown one.
+    """
+    code = task_row(settings.task).code
+    if isinstance(code, type):
+        return code
+    module, _, name = code.partition(":")
+    return getattr(import_module(module), name)
+
+
+def open_task(settings: Settings) -> Task[Any]:
+    """The task on the clips that the settings name."""
+    return task_of(settings)(settings)
+
+
+def load_recogniser(run: Run) -> Recogniser:
+    """The model of a run, ready to predict.
+
+    Raises:
+        RunError: when the run holds no weights, or names no gloss.
+    """
+    task = task_of(run.settings)
+    weights, facts = load_weights(run), load_model_facts(run)
+    reason = task.refusal(run.settings, "predict")
+    if reason:
+        raise RunError(f"run {run.path} {reason}")
+    inputs = task.inputs_of(facts)
+    vocabulary = Vocabulary(tuple(facts["classes"]))
+    model = task.network(task.offline(run.settings), inputs, len(vocabulary))
+    model.load_state_dict(weights)
+    extraction = extraction_of(facts["extraction"]) if "extraction" in facts else None
+    frozen = extraction_of(facts["frozen"]) if "frozen" in facts else None
+    familiar = Familiar.from_content(facts["familiar"]) if "familiar" in facts else Familiar()
+    return Recogniser(
+        model.eval(), run.settings, vocabulary, inputs.skeleton, extraction, frozen, familiar
+    )
