@@ -10,7 +10,7 @@ from typing import Any
 from signlib.errors import SettingsError
 from signlib.settings import config
 from signlib.settings.aliases import RENAMED_PRESETS
-from signlib.settings.base import Settings
+from signlib.settings.base import Preset, Settings
 from signlib.settings.registry import all_presets
 
 SMOKE = {
@@ -38,6 +38,20 @@ def current_name(name: str) -> str:
     return name
 
 
+def names() -> list[str]:
+    """Every preset, task by task."""
+    return list(all_presets())
+
+
+def preset(name: str) -> Preset:
+    """The preset of a name, as it stands in its task's file.
+
+    Raises:
+        SettingsError: for an unknown one, with those that there are.
+    """
+    return all_presets()[current_name(name)][1]
+
+
 def build(
     name: str, mode: str = "full", seed: int | None = None, overrides: Iterable[str] = ()
 ) -> Settings:
@@ -63,8 +77,8 @@ def build(
         )
     name = current_name(name)
     presets = all_presets()
-    task, preset = presets[name]
-    chain = [preset]
+    task, chosen = presets[name]
+    chain = [chosen]
     while chain[0].base:
         chain.insert(0, presets[chain[0].base][1])
     layers: list[Mapping[str, Any]] = [{"task": task}, *(each.settings for each in chain)]

@@ -135,7 +135,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment]):
         source = RenderedClips(generated_world(self.settings.data))
         form = FrozenSettings(model, frames=settings.frames)
         tower = form.tower()
-        extraction = plain(asdict(extraction_of_tower(tower, form.frames, source.about)))
+        extraction = plain(asdict(extraction_of_tower(tower, form.frames, source.origin)))
         identity = json.dumps((extraction, source.manifest["clip"].tolist()), sort_keys=True)
         path = root / hashlib.sha256(identity.encode()).hexdigest()[:12]
         if is_finished(path):

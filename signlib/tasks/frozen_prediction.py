@@ -12,9 +12,10 @@ import pandas as pd
 from signlib.data import manifest as manifests
 from signlib.errors import RunError
 from signlib.extraction import frozen_files
-from signlib.extraction.filming import COLOUR, FilmedClips, PictureSettings
+from signlib.extraction.filming import FilmedClips
 from signlib.extraction.frozen import EXTRACTOR, encoded
 from signlib.extraction.towers import Tower, load_tower
+from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.tasks.recogniser import (
     Reading,
@@ -167,7 +168,7 @@ def _as_in_original_files(source: ClipSource, recogniser: Recogniser) -> ClipSou
     return LoadedClips(
         table,
         lambda clip: frozen_files.points_of(
-            frozen_files.seed_landmarks(source.read(clip), own, frames)
+            frozen_files.original_landmarks(source.read(clip), own, frames)
         ),
         made,
     )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from signlib.corpora.bodies import actors
@@ -31,7 +31,13 @@ from signlib.stores.store import FeatureStore
 from signlib.tasks.isolated import IsolatedTask
 from signlib.tasks.recogniser import Reading, Recogniser, check_skeleton, store_source, table_of
 from signlib.tasks.task import Inputs
-from signlib.training.actions import ActionAugment, ActionClassifier, ActionDataset, ActionInputs
+from signlib.training.actions import (
+    ActionAugment,
+    ActionClassifier,
+    ActionDataset,
+    ActionFitting,
+    ActionInputs,
+)
 from signlib.training.batches import Batch, Clips
 from signlib.training.classification import score
 
@@ -127,6 +133,12 @@ class GraphTask(IsolatedTask[GraphExperiment]):
     def inputs(self) -> Inputs:
         """The skeleton of the clips."""
         return Inputs(self.skeleton)
+
+    def fitting(
+        self, model: nn.Module, train: Clips, weights: Tensor | None, teacher: nn.Module | None
+    ) -> ActionFitting:
+        """What one step of fitting computes, the loss of the network's head included."""
+        return ActionFitting(model, self.settings, self.augment, weights, teacher)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False

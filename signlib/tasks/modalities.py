@@ -21,7 +21,7 @@ from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, SettingsError, StoreError
 from signlib.extraction import filming
-from signlib.extraction.filming import COLOUR, DEPTH, KINDS, FilmedClips, depth_beside
+from signlib.extraction.filming import FilmedClips, depth_beside
 from signlib.extraction.pictures import pictures_of, write_pictures
 from signlib.models.classifier import landmark_encoder, parameter_count
 from signlib.models.counting import counted_macs, encoder_parts, video_macs
@@ -34,9 +34,8 @@ from signlib.settings.modalities import (
     PictureSettings,
     VideoSettings,
 )
-from signlib.stores.pictures import META as PICTURES_META
-from signlib.stores.pictures import PictureStore
-from signlib.stores.store import ClipSource, FeatureStore, LoadedClips
+from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureStore
+from signlib.stores.store import PICTURES_META, ClipSource, FeatureStore, LoadedClips
 from signlib.tasks.isolated import IsolatedTask
 from signlib.tasks.recogniser import Reading, Recogniser, check_skeleton, file_source, table_of
 from signlib.tasks.task import Inputs, landmark_batch, notes_of

@@ -3,16 +3,20 @@
 from importlib import import_module
 from typing import Any
 
+from torch import nn
+
+from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import RunError
 from signlib.features.novelty import Familiar
+from signlib.models.frozen import GEMMA_WIDTH
 from signlib.runs.run import Run
 from signlib.runs.weights import load_model_facts, load_weights
 from signlib.settings.base import Settings
 from signlib.settings.registry import task_row
 from signlib.stores.store import extraction_of
 from signlib.tasks.recogniser import Recogniser
-from signlib.tasks.task import Task
+from signlib.tasks.task import Inputs, Task
 
 
 def task_of(settings: Settings) -> type[Task[Any]]:
@@ -31,6 +35,20 @@ def task_of(settings: Settings) -> type[Task[Any]]:
 def open_task(settings: Settings) -> Task[Any]:
     """The task on the clips that the settings name."""
     return task_of(settings)(settings)
+
+
+def build_model(
+    settings: Settings, base: Skeleton, classes: int, width: int = GEMMA_WIDTH
+) -> nn.Module:
+    """The untrained network that the settings describe, without any clips.
+
+    Args:
+        settings: of any task.
+        base: skeleton of the landmarks.
+        classes: K; of sentences, the glosses without the blank.
+        width: D, numbers a frame of frozen features.
+    """
+    return task_of(settings).network(settings, Inputs(base, width), classes)
 
 
 def load_recogniser(run: Run) -> Recogniser:
