@@ -154,12 +154,13 @@ def run_notebook(
         messages = log.read_text(errors="replace") if log.exists() else ""
     try:
         error = _cell_error(failures[0], begun, timeout, messages) if failures else None
-        executed = nbformat.read(running, as_version=4)
-        executed.metadata.papermill.output_path = str(output)
-        write_text(output, nbformat.writes(executed))
+        notebook = nbformat.read(running, as_version=4)
+        notebook.metadata.papermill.output_path = str(output)
+        write_text(output, nbformat.writes(notebook))
     finally:
         running.unlink(missing_ok=True)
-    return NotebookResult(path.stem, output, time.monotonic() - started, peak, error)
+    seconds = time.monotonic() - started
+    return NotebookResult(path.stem, executed=output, seconds=seconds, peak=peak, error=error)
 
 
 def _check_output(output: Path) -> None:

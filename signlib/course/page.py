@@ -133,11 +133,11 @@ def notebook_parts(notebook: NotebookNode, name: str) -> Parts:
     ]
     verdicts = [str(_markdown(text)) for text in verdicts if text and text.strip()]
     return Parts(
-        title["number"] if title else "",
-        title["question"] if title else name,
-        "".join(images[-1].split()) if images else None,
-        _plain_table(tables[-1]) if tables else None,
-        verdicts[-1] if verdicts else None,
+        number=title["number"] if title else "",
+        question=title["question"] if title else name,
+        figure="".join(images[-1].split()) if images else None,
+        table=_plain_table(tables[-1]) if tables else None,
+        verdict=verdicts[-1] if verdicts else None,
     )
 
 

@@ -42,7 +42,7 @@ def course_notebooks(folder: Path, only: Sequence[str] = (), template: bool = Fa
     if not only:
         return notebooks
     chosen = [path for path in notebooks if _names(path) & set(only)]
-    unknown = [name for name in only if not any(name in _names(path) for path in chosen)]
+    unknown = [name for name in only if name not in set().union(*map(_names, chosen))]
     if unknown:
         names = ", ".join(path.stem for path in notebooks)
         raise SettingsError(f"--only {unknown[0]}: no such notebook; choose from {names}")

@@ -1,15 +1,15 @@
-"""What was signed.
+"""What was signed: the forms of files, and the corpora that come in them.
 
-manifest    one table for every corpus, and what is wrong with it
-explore     a manifest in numbers: balance, lengths, what leaks between splits
-folder      any folder of videos with a manifest.csv, or one sub-folder a gloss
-autsl wlasl phoenix ntu60   official corpora in their official layouts
-ntu60_arrays  NTU RGB+D as other people's .npz and .npy arrays
-nw_ucla     ten actions before several Kinects
-transcripts sentences as sclite reads them: stm and ctm files
-landmark_files  corpora that come as landmarks in one .npz file
-score_files  class scores of several streams: published, of runs, or made up
-vocabulary  glosses and their class numbers
-skeletons   points by name: parts, bones, left/right pairs, adjacency
-video       frames of a clip through PyAV
+manifest      one table for every corpus, and what is wrong with it
+explore       a manifest in numbers: balance, lengths, what the splits share
+vocabulary    glosses and their class numbers
+skeletons     points by name: parts, bones, left/right pairs, adjacency
+video         frames of a clip through PyAV
+transcripts   sentences as sclite reads them: stm and ctm files
+score_files   class scores of several streams: published, of runs, or made up
+autsl         AUTSL in its official layout
+wlasl         WLASL in its official layout
+phoenix       PHOENIX-2014 in its official layout, and the rules of its scoring
+ntu60         NTU RGB+D 60 in its official layout
+ntu60_arrays  NTU RGB+D 60 as other people's .npz and .npy arrays
 """

@@ -1,5 +1,4 @@
-"""A corpus before anybody trains on it: who signs what, how unevenly, and what leaks between the
-splits.
+"""A corpus before anybody trains on it: who signs what, how unevenly, what the splits share.
 
 Everything reads a complete manifest; sentences (column `glosses`) are counted sign by sign.
 """
@@ -32,12 +31,10 @@ def imbalance(counts: Sequence[int] | pd.Series) -> dict[str, float]:
 
     Returns:
         `ratio` largest / smallest; `gini` 0 = even .. 1; `effective` = exp(entropy), the number of
-            equally
-        frequent glosses that would be as varied.
+        equally frequent glosses that would be as varied.
 
-    >>> found = imbalance([30, 10])
-    >>> round(found["ratio"], 2), round(found["gini"], 2), round(found["effective"], 2)
-    (3.0, 0.25, 1.75)
+    >>> {name: round(value, 2) for name, value in imbalance([30, 10]).items()}
+    {'ratio': 3.0, 'gini': 0.25, 'effective': 1.75}
     """
     sizes = np.sort(np.asarray(counts, float))
     if not len(sizes):
@@ -53,9 +50,7 @@ def imbalance(counts: Sequence[int] | pd.Series) -> dict[str, float]:
 
 
 def overview(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a split (and one for clips without one): clips, signers, signs, glosses, clips a
-    gloss, imbalance.
-    """
+    """How large each split is, and how uneven: one row a split, and one for clips without one."""
     rows = {}
     for split in (*SPLITS, ""):
         part = table[table["split"] == split]
@@ -77,8 +72,7 @@ def overview(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None) -> pd.DataFrame:
-    """What stands in training and in the test: one row a check with the number of test clips it
-    concerns.
+    """What training and the test share: one row a check, with the test clips it concerns.
 
     `of` is how many could be judged: a clip whose signer is unknown says nothing about signers, and
     no clip does where no training signer is known.
@@ -89,19 +83,18 @@ def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None
             (reads every clip once).
     """
     train, test = (table[table["split"] == split] for split in ("train", "test"))
-    known = set(train["signer"]) - {""}
-    checks = {
-        "signer also trains": test.loc[(test["signer"] != "") & bool(known), "signer"].isin(known)
-    }
+    signers = set(train["signer"]) - {""}
+    judged = test.loc[(test["signer"] != "") & bool(signers), "signer"]
+    checks = {"signer also trains": judged.isin(signers)}
     if (table["file"] != "").any():
         checks["cut from a training file"] = test["file"].isin(set(train["file"]) - {""})
     signs = signs_of(table)
-    said = signs.map(" ".join)
+    sentences = signs.map(" ".join)
     if (signs.map(len) > 1).any():
-        checks["sentence also trains"] = said[test.index].isin(set(said[train.index]))
+        checks["sentence also trains"] = sentences[test.index].isin(set(sentences[train.index]))
     trained = set(gloss_counts(train).index)
     checks["has a sign that never trains"] = signs[test.index].map(
-        lambda own: bool(set(own) - trained)
+        lambda glosses: not trained.issuperset(glosses)
     )
     if read is not None:
         digests = {clip: _digest(read(clip)) for clip in [*train["clip"], *test["clip"]]}
@@ -109,19 +102,15 @@ def leakage(table: pd.DataFrame, read: Callable[[str], np.ndarray] | None = None
         checks["same features as a training clip"] = test["clip"].map(
             lambda clip: digests[clip] in learnt
         )
-    rows = [
-        {
-            "check": name,
-            "test clips": int(hits.sum()),
-            "of": len(hits),
-            "share": float(hits.mean()) if len(hits) else 0.0,
-        }
-        for name, hits in ((name, hits.astype(bool)) for name, hits in checks.items())
-    ]
+    rows = []
+    for name, answers in checks.items():
+        hits = answers.astype(bool)
+        share = float(hits.mean()) if len(hits) else 0.0
+        rows.append({"check": name, "test clips": int(hits.sum()), "of": len(hits), "share": share})
     return pd.DataFrame(rows)
 
 
 def _digest(points: np.ndarray) -> str:
-    return hashlib.sha256(
-        np.ascontiguousarray(points).tobytes() + str(points.shape).encode()
-    ).hexdigest()
+    # The shape too: the same bytes may be 2 frames of 3 points or 3 frames of 2.
+    content = np.ascontiguousarray(points).tobytes() + str(points.shape).encode()
+    return hashlib.sha256(content).hexdigest()

@@ -25,14 +25,11 @@ DEFAULTS = {
 }
 COLUMNS = ("clip", *DEFAULTS)
 SLOWEST, FASTEST = 0.01, 1000
-"""Frames a second that a clip may be resampled to: beyond, a slip of the keyboard would run for
-days.
-"""
+"""Frames a second that a clip may be resampled to: a typing error would run for days."""
 
 
 def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
-    """The table with every contract column, checked types, and clip ids that are unique plain
-    names.
+    """The table with every column and checked types; its clip ids are unique plain names.
 
     Args:
         table: at least a column `clip`; missing columns take their defaults
@@ -67,16 +64,17 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
     doubled = table["clip"][table["clip"].duplicated()]
     if len(doubled):
         raise ManifestError(
-            f"{source}: clip {doubled.iloc[0]!r} stands in it twice; every clip id must be unique"
+            f"{source}: clip {doubled.iloc[0]!r} appears twice; every clip id must be unique"
         )
     unknown = sorted(set(table["split"]) - {*SPLITS, ""})
     if unknown:
         raise ManifestError(
             f"{source}: split {unknown[0]!r} is unknown; use {', '.join(SPLITS)} or leave it empty"
         )
-    early = table[(table["end"] != -1) & (table["end"] <= table["start"]) | (table["start"] < 0)]
-    if len(early):
-        row = early.iloc[0]
+    start, end = table["start"], table["end"]
+    impossible = table[(end != -1) & (end <= start) | (start < 0)]
+    if len(impossible):
+        row = impossible.iloc[0]
         raise ManifestError(
             f"{source}: clip {row['clip']!r} starts at frame {row.start} and ends at {row.end}; "
             "start must be >= 0 and end > start, or -1 for the end of the file"
@@ -86,6 +84,7 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
+    """`start` and `end` as int, `fps` as float."""
     # Python's float reads back exactly what was written; pandas' own parser misses the last digit.
     values = column.map(_number).astype(float)
     wrong = values.isna() & column.notna()
@@ -109,10 +108,10 @@ def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
     return values.astype(int)
 
 
-def _number(value: object) -> float:
+def _number(value: str | float) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # such as None, or a text
         return np.nan
 
 
@@ -140,10 +139,10 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
         ) from None
     except pd.errors.ParserError as error:
         fault = str(error).strip().rpartition("C error: ")[2]
-        todo = (
-            "close the quote" if "inside string" in fault else 'quote values with commas ("a, b")'
-        )
-        raise ManifestError(f"manifest {path} is not a readable csv: {fault}; {todo}") from None
+        step = 'quote values with commas ("a, b")'
+        if "inside string" in fault:
+            step = "close the quote"
+        raise ManifestError(f"manifest {path} is not a readable csv: {fault}; {step}") from None
     except UnicodeDecodeError as error:
         raise ManifestError(
             f"manifest {path} is not in UTF-8 ({error}): save it as UTF-8"
@@ -152,9 +151,10 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
     doubled = table.columns[table.columns.duplicated()]
     if len(doubled):
         raise ManifestError(
-            f"manifest {path}: column {doubled[0]!r} stands in its header twice; rename or"
+            f"manifest {path}: column {doubled[0]!r} appears twice in its header; rename or"
             " delete one"
         )
+    # Where rows are longer than the header, pandas takes their first fields for an index.
     if not isinstance(table.index, pd.RangeIndex):
         raise ManifestError(
             f"manifest {path}: its rows have more fields than its header; quote values with commas"
@@ -167,15 +167,15 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
 
 @dataclass
 class ManifestReport:
-    """What `check_manifest` found; empty lists mean that all is well.
+    """What could spoil an experiment on a manifest; empty lists mean that all is well.
 
     Attributes:
         clips, signers, glosses: how many of each; unknown signers are not counted as one.
-        missing_files: clips whose file (or folder of pictures) is not there.
+        missing_files: clips whose file (or folder of pictures) does not exist.
         shared_files: groups of clips that claim the same frames of one file.
-        unknown_glosses: glosses that are empty, stand in val or test but not in train, or are not
+        unknown_glosses: glosses that are empty, appear in val or test but not in train, or are not
             in the vocabulary.
-        signers_in_two_splits: known signers that stand in more than one split.
+        signers_in_two_splits: known signers with clips in more than one split.
         empty_classes: glosses of the vocabulary without a training clip.
         unknown_signers: number of clips without a signer.
     """
@@ -208,9 +208,9 @@ class ManifestReport:
             lines.append(
                 f"unknown signer: {self.unknown_signers} clips (the split may leak signers)"
             )
-        for name, found in self.faults.items():
-            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-            lines.append(f"{name.replace('_', ' ')}: {', '.join(map(str, found[:5]))}{more}")
+        for name, cases in self.faults.items():
+            more = f" and {len(cases) - 5} more" if len(cases) > 5 else ""
+            lines.append(f"{name.replace('_', ' ')}: {', '.join(map(str, cases[:5]))}{more}")
         return "\n".join(lines)
 
 
@@ -221,21 +221,22 @@ def check_manifest(
 
     Args:
         table: a complete manifest.
-        root: the folder its files are relative to; without one, files are not looked for.
-        vocabulary: the glosses that should be there, where the corpus has an official list.
+        root: the folder its files are relative to; without one nobody looks for them.
+        vocabulary: the glosses that it should have, where the corpus has an official list.
     """
-    known = table[table["signer"] != ""]
-    splits_of_signer = known[known["split"] != ""].groupby("signer")["split"].nunique()
+    signed = table[table["signer"] != ""]
+    splits_of_signer = signed[signed["split"] != ""].groupby("signer")["split"].nunique()
+    # Clips without a split will be dealt to train as well.
     train = table[table["split"].isin(["train", ""])]
     trained = set(train["gloss"])
-    found = set(table["gloss"])
-    expected = set(vocabulary) if vocabulary is not None else found - {""}
+    glosses = set(table["gloss"])
+    expected = set(vocabulary) if vocabulary is not None else glosses - {""}
     report = ManifestReport(
         clips=len(table),
-        signers=known["signer"].nunique(),
-        glosses=len(found - {""}),
+        signers=signed["signer"].nunique(),
+        glosses=len(glosses - {""}),
         signers_in_two_splits=sorted(splits_of_signer[splits_of_signer > 1].index),
-        unknown_glosses=sorted(found - (trained & expected)),
+        unknown_glosses=sorted(glosses - (trained & expected)),
         empty_classes=sorted(expected - trained),
         unknown_signers=int((table["signer"] == "").sum()),
     )

@@ -1,7 +1,7 @@
 """NTU RGB+D 60: everyday actions as Kinect v2 skeletons, one text file a clip.
 
-A file's name says all about it (setup, camera, performer, repetition, action), so
-the manifest needs nothing but names: of the files, or of a list.
+A file's name says everything (setup, camera, performer, repetition, action), so the manifest needs
+nothing but names: of the files, or of a list.
 """
 
 import re
@@ -27,8 +27,9 @@ ACTIONS = tuple(
     " self|punch or slap|kicking|pushing|pat on back|point finger|hugging|giving object|touch"
     " pocket|shaking hands|walking towards|walking apart".split("|")
 )
-"""Names of A001 to A060; the last eleven take two persons. Source: the corpus's own table,
-shortened.
+"""Names of A001 to A060; the last eleven take two persons.
+
+Source: the corpus's own table, shortened.
 """
 TRAIN_PERFORMERS = frozenset(
     {1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38}
@@ -47,8 +48,7 @@ _JOINT_VALUES = 12
 def read_manifest(
     root: str | Path, setting: str = "xsub", names: str | Path | None = None
 ) -> pd.DataFrame:
-    """The manifest, with columns setup, camera, performer, replication and action (1-based) beside
-    the usual ones.
+    """The manifest, with the numbers of each name (`FIELDS`) as columns beside the usual ones.
 
     There is no official validation split: it is taken from the training performers later. The 302
     clips whose skeletons the corpus's page calls missing (`missing_clips`) are left out.
@@ -74,21 +74,17 @@ def read_manifest(
             for path in (root / folder).glob("*.skeleton")
             if not path.name.startswith(".")
         )
-        listed, source = list(enumerate(files, 1)), f"NTU RGB+D in {root / folder}"
+        numbered, source = list(enumerate(files, 1)), f"NTU RGB+D in {root / folder}"
     else:
-        listed, source = _listed(Path(names)), str(names)
+        numbered, source = _listed(Path(names)), str(names)
     rows = []
-    for line, clip in listed:
-        about = dict(
-            zip(
-                FIELDS, parse_name(clip, f"{source}, line {line}" if names else source), strict=True
-            )
-        )
+    for line, clip in numbered:
+        where = f"{source}, line {line}" if names else source
+        numbers = dict(zip(FIELDS, parse_name(clip, where), strict=True))
         if clip not in missing_clips():
-            split = split_of(about["performer"], about["camera"], setting)
-            rows.append(
-                {"clip": clip, "file": f"{folder}{clip}.skeleton", "split": split, **labels(about)}
-            )
+            split = split_of(numbers["performer"], numbers["camera"], setting)
+            file = f"{folder}{clip}.skeleton"
+            rows.append({"clip": clip, "file": file, "split": split, **labels(numbers)})
     if not rows:
         raise ManifestError(
             f"{source} holds no .skeleton files; give their folder, or a list of clip names"
@@ -97,18 +93,18 @@ def read_manifest(
 
 
 def split_of(performer: int, camera: int, setting: str) -> str:
-    """`train` or `test`."""
+    """The split of a clip, `train` or `test`."""
     trains = performer in TRAIN_PERFORMERS if setting == "xsub" else camera in TRAIN_CAMERAS
     return "train" if trains else "test"
 
 
-def labels(about: dict[str, int]) -> dict[str, str | int | float]:
+def labels(numbers: dict[str, int]) -> dict[str, str | int | float]:
     """What the manifest says of a clip besides file and split, from the numbers of its name."""
     return {
-        "gloss": ACTIONS[about["action"] - 1],
-        "signer": f"P{about['performer']:03d}",
+        "gloss": ACTIONS[numbers["action"] - 1],
+        "signer": f"P{numbers['performer']:03d}",
         "fps": FPS,
-        **about,
+        **numbers,
     }
 
 
@@ -130,16 +126,18 @@ def parse_name(clip: str, source: str = "clip") -> tuple[int, int, int, int, int
     (1, 2, 3, 2, 13)
     """
     match = _NAME.fullmatch(clip)
-    values = tuple(map(int, match.groups())) if match else (0,)
-    if min(values) < 1 or values[-1] > len(ACTIONS):
+    values = [int(digits) for digits in match.groups()] if match else [0] * len(FIELDS)
+    setup, camera, performer, replication, action = values
+    if min(values) < 1 or action > len(ACTIONS):
         raise ManifestError(
             f"{source}: {clip[:60]!r} is not a clip of NTU RGB+D 60 (S001C001P001R001A001 to A060);"
             " remove it"
         )
-    return values
+    return setup, camera, performer, replication, action
 
 
 def _listed(path: Path) -> list[tuple[int, str]]:
+    """(line number, clip name) of a list of names."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -147,8 +145,8 @@ def _listed(path: Path) -> list[tuple[int, str]]:
             f"{path} is no readable list of clip names ({error}); give one name a line"
         ) from None
     return [
-        (k, line.strip().removesuffix(".skeleton"))
-        for k, line in enumerate(lines, 1)
+        (number, line.strip().removesuffix(".skeleton"))
+        for number, line in enumerate(lines, 1)
         if line.strip()
     ]
 
@@ -171,7 +169,7 @@ class SkeletonClip:
 
 
 def read_skeleton(path: str | Path) -> SkeletonClip:
-    """The bodies of a `.skeleton` file; a body keeps its place in the M axis over all frames.
+    """The bodies of a `.skeleton` file; a body keeps its index on the M axis over all frames.
 
     Raises:
         ClipError: for a file that is missing, cut off or damaged (file and line are named), or
@@ -184,66 +182,71 @@ def read_skeleton(path: str | Path) -> SkeletonClip:
         raise ClipError(
             f"{path} cannot be read as a skeleton file ({error}); fetch it again"
         ) from None
-    frames, found = _walk(lines, path)
-    if not found:
+    frames, blocks = _walk(lines, path)
+    if not blocks:
         raise ClipError(f"{path} has no body in any of its {frames} frames; leave the clip out")
-    bodies = tuple(dict.fromkeys(body for _, body, _ in found))
-    values = _values(lines, [first for _, _, first in found], path)
+    bodies = tuple(dict.fromkeys(body for _, body, _ in blocks))
+    values = _values(lines, [first for _, _, first in blocks], path)
     joints = np.full((frames, len(bodies), len(NTU_JOINTS), 3), np.nan, np.float32)
     tracking = np.zeros(joints.shape[:3], np.int8)
-    for (frame, body, _), block in zip(found, values, strict=True):
-        place = bodies.index(body)
-        joints[frame, place], tracking[frame, place] = block[:, :3], block[:, -1]
+    for (frame, body, _), numbers in zip(blocks, values, strict=True):
+        m = bodies.index(body)
+        joints[frame, m], tracking[frame, m] = numbers[:, :3], numbers[:, -1]
     return SkeletonClip(joints, tracking, bodies)
 
 
 def _walk(lines: list[str], path: Path) -> tuple[int, list[tuple[int, str, int]]]:
-    """Number of frames, and (frame, body id, index of its first joint's line) of every body seen."""
-    place = 0
+    """Number of frames, and (frame, body id, index of its first joint's line) of every body seen.
+
+    The form: frames; for each frame its bodies; for each body a line of ten values, its number of
+    joints, and a line for each joint.
+    """
+    # Index of the next line; after it is read, the number of that line as people count.
+    line = 0
 
     def count(what: str, most: int) -> int:
-        nonlocal place
-        text = lines[place].strip() if place < len(lines) else "the end of the file"
-        place += 1
+        nonlocal line
+        text = lines[line].strip() if line < len(lines) else "the end of the file"
+        line += 1
         if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= most):
             raise ClipError(
-                f"{path}, line {place}: {text[:40]!r} is not {what} (0 to {most}); fetch it again"
+                f"{path}, line {line}: {text[:40]!r} is not {what} (0 to {most}); fetch it again"
             )
         return int(text)
 
-    found = []
+    blocks = []
     frames = count("the number of frames", 100_000)
     for frame in range(frames):
         for _ in range(count("the number of bodies", 6)):
-            head = lines[place].split() if place < len(lines) else []
-            place += 1
+            head = lines[line].split() if line < len(lines) else []
+            line += 1
             if len(head) != 10:
                 raise ClipError(
-                    f"{path}, line {place}: the ten values of a body must stand there; fetch it"
+                    f"{path}, line {line}: the ten values of a body must stand there; fetch it"
                     " again"
                 )
             joints = count("the number of joints", len(NTU_JOINTS))
-            if joints != len(NTU_JOINTS) or place + joints > len(lines):
+            if joints != len(NTU_JOINTS) or line + joints > len(lines):
                 raise ClipError(
-                    f"{path}, line {place}: a body needs {len(NTU_JOINTS)} joints; fetch it again"
+                    f"{path}, line {line}: a body needs {len(NTU_JOINTS)} joints; fetch it again"
                 )
-            found.append((frame, head[0], place))
-            place += joints
-    if not frames or any(map(str.strip, lines[place:])):
+            blocks.append((frame, head[0], line))
+            line += joints
+    if not frames or any(map(str.strip, lines[line:])):
         raise ClipError(
             f"{path} announces {frames} frames, but its data do not end with them; fetch it again"
         )
-    return frames, found
+    return frames, blocks
 
 
 def _values(lines: list[str], firsts: list[int], path: Path) -> np.ndarray:
-    """(bodies, 25, 12) float64 of the joint lines."""
+    """The joint lines as (bodies, 25, 12) float64, or (bodies, 25, 4): position, tracking state."""
     size = len(NTU_JOINTS)
-    rows = [lines[first : first + size] for first in firsts]
-    text = "\n".join(line for block in rows for line in block)
-    if all(len(line.split()) == _JOINT_VALUES for line in text.split("\n")):
+    rows = [line.split() for first in firsts for line in lines[first : first + size]]
+    # All numbers at once; line by line only where something is wrong.
+    if all(len(row) == _JOINT_VALUES for row in rows):
         try:
-            values = np.array(text.split(), np.float64).reshape(len(rows), size, _JOINT_VALUES)
+            values = np.array(rows, np.float64).reshape(len(firsts), size, _JOINT_VALUES)
         except ValueError:
             values = np.full((1, 1, 1), np.nan)
         if np.isfinite(values[..., :3]).all() and np.isin(values[..., -1], (0, 1, 2)).all():
@@ -252,8 +255,8 @@ def _values(lines: list[str], firsts: list[int], path: Path) -> np.ndarray:
         for number in range(first, first + size):
             _check_joint(lines[number], f"{path}, line {number + 1}")
     # A quaternion that is not a number: only position and tracking state are used.
-    kept = [[(*line.split()[:3], line.split()[-1]) for line in block] for block in rows]
-    return np.array(kept, np.float64)
+    kept = [(*row[:3], row[-1]) for row in rows]
+    return np.array(kept, np.float64).reshape(len(firsts), size, 4)
 
 
 def _check_joint(line: str, where: str) -> None:
@@ -262,11 +265,8 @@ def _check_joint(line: str, where: str) -> None:
         numbers = [float(field) for field in (*fields[:3], fields[-1])]
     except (ValueError, IndexError):
         numbers = [np.nan]
-    if (
-        len(fields) != _JOINT_VALUES
-        or not np.isfinite(numbers).all()
-        or numbers[-1] not in (0, 1, 2)
-    ):
+    possible = np.isfinite(numbers).all() and numbers[-1] in (0, 1, 2)
+    if len(fields) != _JOINT_VALUES or not possible:
         raise ClipError(
             f"{where}: {line[:60]!r} is not a joint (x y z, 8 values, state 0 to 2); fetch it again"
         )

@@ -1,7 +1,7 @@
-"""NTU RGB+D 60 as others pass it on: one `.npz` of all clips, or `.npy` arrays with a file of
-labels.
+"""NTU RGB+D 60 as others pass it on: one `.npz`, or `.npy` arrays with a file of labels.
 
-Clips are read one by one, since the whole is larger than many memories; nothing is ever unpickled.
+Clips are read one by one, since all of them need more memory than many machines have. Nothing is
+ever unpickled.
 """
 
 import zipfile
@@ -19,9 +19,9 @@ from signlib.errors import InputError, ManifestError
 
 BODIES, JOINTS = 2, len(NTU_25)
 NPZ = {"xsub": "NTU60_CS.npz", "xview": "NTU60_CV.npz"}
-"""Names under which the `.npz` form goes around."""
+"""Names under which people share the `.npz` form."""
 PARTS = {"train": "train", "val": "test", "test": "test"}
-"""Part of a file name or array -> split: what public code calls val is the official test."""
+"""Part of a file's or an array's name -> split: what public code calls val is the official test."""
 CONVERT = (
     "python -c \"import pickle, numpy; name, label = pickle.load(open('{0}.pkl', 'rb')); "
     "numpy.savez('{0}.npz', name=name, label=label)\""
@@ -30,7 +30,7 @@ CONVERT = (
 
 @dataclass(frozen=True)
 class ArrayClips:
-    """Clips of such files.
+    """The clips of such files, and a way to read them.
 
     Attributes:
         manifest: with names where the labels have them; else clips are numbered and their
@@ -54,11 +54,11 @@ def is_arrays(root: str | Path, setting: str) -> bool:
 
 
 def read_arrays(root: str | Path, setting: str = "xsub") -> ArrayClips:
-    """The clips of `NTU60_CS.npz` or `NTU60_CV.npz`, or of `train_data_joint.npy` and
-    `val_data_joint.npy`.
+    """The clips of one `.npz` file, or of `.npy` files.
 
     Args:
-        root: the file, or the folder that holds the files.
+        root: the file, or the folder that holds `NTU60_CS.npz` or `NTU60_CV.npz`, or
+            `train_data_joint.npy` and `val_data_joint.npy`.
         setting: which of the two `.npz` files; the file itself decides who trains.
 
     Raises:
@@ -86,9 +86,9 @@ def _from_npz(path: Path) -> ArrayClips:
     with _reading(path), zipfile.ZipFile(path) as archive:
         inside = {name.removesuffix(".npy") for name in archive.namelist()}
         parts = [part for part in PARTS if f"x_{part}" in inside]
-        lost = [f"y_{part}" for part in parts if f"y_{part}" not in inside] + (
-            [] if parts else ["x_train"]
-        )
+        lost = [f"y_{part}" for part in parts if f"y_{part}" not in inside]
+        if not parts:
+            lost = ["x_train"]
         if lost:
             raise ManifestError(
                 f"{path} has no array {lost[0]!r}; it has {', '.join(sorted(inside))}"
@@ -96,6 +96,7 @@ def _from_npz(path: Path) -> ArrayClips:
         tables = []
         for part in parts:
             labels = np.stack(list(_rows(archive, f"y_{part}")))
+            # One row a clip with a single 1 in it, or class numbers.
             numbers = labels.argmax(1) if labels.ndim == 2 else labels
             tables.append(_numbered(numbers, part, path))
 
@@ -110,12 +111,14 @@ def _from_npz(path: Path) -> ArrayClips:
                         )
                     yield next(names), bodies(row.reshape(-1, BODIES, JOINTS, 3))
 
-    return ArrayClips(manifest.complete(pd.concat(tables, ignore_index=True), str(path)), clips())
+    table = pd.concat(tables, ignore_index=True)
+    return ArrayClips(manifest.complete(table, str(path)), clips())
 
 
 def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
     """The entries of an array along its first axis, one at a time."""
     with archive.open(f"{name}.npy") as file:
+        # Version of the format -> what reads its header.
         header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
         shape, fortran, dtype = header[np.lib.format.read_magic(file)[0]](file)
         if dtype.hasobject or fortran or not shape:
@@ -147,8 +150,8 @@ class _reading:
 
 
 def _joint_files(root: Path) -> dict[str, Path]:
-    found = {part: root / f"{part}_data_joint.npy" for part in PARTS}
-    return {part: path for part, path in found.items() if path.is_file()}
+    files = {part: root / f"{part}_data_joint.npy" for part in PARTS}
+    return {part: path for part, path in files.items() if path.is_file()}
 
 
 def _from_npy(files: dict[str, Path]) -> ArrayClips:
@@ -166,10 +169,10 @@ def _from_npy(files: dict[str, Path]) -> ArrayClips:
             )
         arrays.append(array)
         tables.append(_labelled(path.with_name(f"{part}_label"), part, len(array)))
-    table = manifest.complete(
-        pd.concat(tables, ignore_index=True), str(next(iter(files.values())).parent)
-    )
-    names = iter([clip for part in tables for clip in part["clip"]])
+    folder = next(iter(files.values())).parent
+    table = manifest.complete(pd.concat(tables, ignore_index=True), str(folder))
+    names = iter(table["clip"].tolist())
+    # (3, T, 25, 2) -> (T, 2, 25, 3).
     clips = ((next(names), bodies(row.transpose(1, 3, 2, 0))) for array in arrays for row in array)
     # Named clips without a skeleton are left out.
     table = table[~table["clip"].isin(ntu60.missing_clips())].reset_index(drop=True)
@@ -182,11 +185,9 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
     plain, named = stem.with_suffix(".npy"), stem.with_suffix(".npz")
     if not plain.is_file() and not named.is_file():
         pickled = stem.with_suffix(".pkl")
-        raise InputError(
-            _refusal(pickled)
-            if pickled.is_file()
-            else f"{named} does not exist; put the labels there"
-        )
+        if pickled.is_file():
+            raise InputError(_refusal(pickled))
+        raise InputError(f"{named} does not exist; put the labels there")
     path = named if named.is_file() else plain
     with _reading(path):
         loaded = np.load(path, allow_pickle=False)
@@ -198,27 +199,20 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
     if names is None:
         return table
     clips = [name.removesuffix(".skeleton") for name in names]
-    about = [
-        dict(zip(ntu60.FIELDS, ntu60.parse_name(clip, str(path)), strict=True)) for clip in clips
-    ]
-    wrong = [
-        clip
-        for clip, own, number in zip(clips, about, numbers, strict=True)
-        if own["action"] != number + 1
-    ]
-    if wrong:
-        raise ManifestError(
-            f"{path}: the label of {wrong[0]} is not its action minus one; make the labels anew"
-        )
-    return pd.DataFrame(
-        [
-            {"clip": clip, "split": PARTS[part], **ntu60.labels(own)}
-            for clip, own in zip(clips, about, strict=True)
-        ]
-    )
+    parsed = [ntu60.parse_name(clip, str(path)) for clip in clips]
+    rows = []
+    for clip, values, number in zip(clips, parsed, numbers, strict=True):
+        fields = dict(zip(ntu60.FIELDS, values, strict=True))
+        if fields["action"] != number + 1:
+            raise ManifestError(
+                f"{path}: the label of {clip} is not its action minus one; make the labels anew"
+            )
+        rows.append({"clip": clip, "split": PARTS[part], **ntu60.labels(fields)})
+    return pd.DataFrame(rows)
 
 
 def _numbered(numbers: np.ndarray, part: str, path: Path) -> pd.DataFrame:
+    """The rows of clips that have no names: class numbers (N,) from 0, once they are checked."""
     if numbers.ndim != 1 or not np.isin(numbers, np.arange(len(ntu60.ACTIONS))).all():
         raise ManifestError(
             f"{path}: labels of {part} must be numbers from 0 to {len(ntu60.ACTIONS) - 1}"
@@ -232,11 +226,13 @@ def _numbered(numbers: np.ndarray, part: str, path: Path) -> pd.DataFrame:
 
 
 def bodies(joints: np.ndarray) -> np.ndarray:
-    """(T', 2, 25, 3) float32 of a padded clip (T, 2, 25, 3): NaN where all joints are zero, padding
-    cut off.
+    """A padded clip (T, 2, 25, 3) without its padding, NaN where all joints of a body are zero.
 
     Padding is zeros, the clip over again, or its last frame over again. A clip of nothing but zeros
     is one frame of NaN.
+
+    Returns:
+        (T', 2, 25, 3) float32.
     """
     joints = joints.astype(np.float32)
     filled = np.flatnonzero(joints.any(axis=(1, 2, 3)))
@@ -244,6 +240,7 @@ def bodies(joints: np.ndarray) -> np.ndarray:
         return np.full((1, *joints.shape[1:]), np.nan, np.float32)
     joints = joints[filled[0] : filled[-1] + 1]
     joints = joints[: _period(joints)]
+    # Frames that differ from the last one; of those after them one is kept.
     moving = np.flatnonzero((joints != joints[-1]).any(axis=(1, 2, 3)))
     joints = joints[: moving[-1] + 2 if len(moving) else 1]
     return np.where(joints.any(axis=(2, 3))[:, :, None, None], joints, np.nan)
@@ -251,5 +248,7 @@ def bodies(joints: np.ndarray) -> np.ndarray:
 
 def _period(joints: np.ndarray) -> int:
     """The number of frames after which the clip starts again, or its length."""
-    again = np.flatnonzero((joints[1:] == joints[0]).all(axis=(1, 2, 3))) + 1
-    return next((int(p) for p in again if np.array_equal(joints[p:], joints[:-p])), len(joints))
+    # Frames that equal the first one: only there can the clip start again.
+    starts = np.flatnonzero((joints[1:] == joints[0]).all(axis=(1, 2, 3))) + 1
+    repeats = (int(p) for p in starts if np.array_equal(joints[p:], joints[:-p]))
+    return next(repeats, len(joints))

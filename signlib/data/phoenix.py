@@ -1,6 +1,6 @@
 """RWTH-PHOENIX-Weather 2014: German weather sentences as folders of pictures, in two editions.
 
-Its csv files keep the glosses of a sentence in one text with `|` between columns;
+Its csv files have `|` between their columns and a sentence's glosses in one of them;
 `data.transcripts` reads the stm files that hold the same sentences. Hypotheses are simplified
 before they are scored.
 """
@@ -20,8 +20,9 @@ SPLITS = {"train": "train", "dev": "val", "test": "test"}
 """The corpus's name of a split -> ours."""
 MULTISIGNER, SI5 = "multisigner", "si5"
 EDITIONS = {MULTISIGNER: "", SI5: ".SI5"}
-"""Edition -> what its csv names have after the split. In SI5 nobody but Signer05 is validated and
-tested on.
+"""Edition -> what its csv names have after the split.
+
+In SI5 all clips for validation and test are of Signer05.
 """
 HELD_OUT = "Signer05"
 FOLDERS = {MULTISIGNER: "phoenix-2014-multisigner", SI5: "phoenix-2014-signerindependent-SI5"}
@@ -32,12 +33,12 @@ FPS = 25.0
 
 
 def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
-    """The manifest, with a column `glosses` (single spaces between them); `gloss` is empty, dev is
-    `val`.
+    """The manifest, with a column `glosses` (single spaces between them); `gloss` is empty.
 
-    `file` is the folder of a sentence's pictures, whether it is there or not. Where SI5 has no csv
-    of its own it is made from the multisigner csv: the same sentences, Signer05 taken out of
-    training and the only one left in dev and test (4,376 / 111 / 180).
+    The split dev is called `val`. `file` is the folder of a sentence's pictures, whether it exists
+    or not. Where there is no csv of SI5 its rows are taken from the multisigner csv: the same
+    sentences, those of Signer05 taken out of training, those of all others out of dev and test
+    (4,376 / 111 / 180).
 
     Args:
         root: the unpacked release, one of its two folders, or a folder with `train.corpus.csv` and
@@ -60,13 +61,14 @@ def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
         table = None if table is None else table[_in_si5(table)].reset_index(drop=True)
     if table is None:
         raise ManifestError(
-            f"{root} holds no train.corpus.csv (nor dev, test), neither there nor in"
+            f"{root} holds no train.corpus.csv (nor dev, test), neither itself nor in"
             " annotations/manual"
         )
     return manifest.complete(table, source=f"PHOENIX-2014 ({edition}) in {root}")
 
 
 def _in_si5(table: pd.DataFrame) -> pd.Series:
+    """True for the rows that SI5 keeps: the others' for training, Signer05's for dev and test."""
     return (table["signer"] == HELD_OUT) ^ (table["split"] == "train")
 
 
@@ -78,21 +80,22 @@ def _read_edition(root: Path, edition: str) -> pd.DataFrame | None:
                 split: root / base / annotations / f"{name}{EDITIONS[edition]}.corpus.csv"
                 for name, split in SPLITS.items()
             }
-            found = {split: path for split, path in files.items() if path.is_file()}
+            existing = {split: path for split, path in files.items() if path.is_file()}
             rows = []
-            for split, path in found.items():
+            for split, path in existing.items():
                 features = PurePosixPath(base) / FEATURES / path.name.partition(".")[0]
                 rows += [row | {"split": split} for row in _sentences(path, root, features)]
-            if found:
+            if existing:
                 return pd.DataFrame(rows, columns=["clip", *manifest.DEFAULTS, "glosses"])
     return None
 
 
-def _sentences(path: Path, root: Path, features: PurePosixPath) -> list[dict]:
+def _sentences(path: Path, root: Path, features: PurePosixPath) -> list[dict[str, str | float]]:
+    """The rows of a csv file, without their split; pictures lie below `features`."""
     lines = lines_of(path)
     if not lines or lines[0][1].split("|") != HEADER:
         raise ManifestError(f"{path}, line 1 must be {'|'.join(HEADER)!r}; fetch the file again")
-    rows = []
+    rows: list[dict[str, str | float]] = []
     for number, line in lines[1:]:
         fields = line.split("|")
         if len(fields) != 4 or not all(map(str.strip, fields)):
@@ -100,10 +103,9 @@ def _sentences(path: Path, root: Path, features: PurePosixPath) -> list[dict]:
                 f"{path}, line {number}: {line[:80]!r} has not the four fields {'|'.join(HEADER)}"
             )
         clip, folder, signer, annotation = fields
-        # The folder is a glob of pictures: `<id>/1/*.png`.
-        pictures = (
-            folder.rpartition("/")[0] if "*" in folder.rpartition("/")[2] else folder.rstrip("/")
-        )
+        # The folder may be a pattern of pictures: `<id>/1/*.png`.
+        parent, _, last = folder.rpartition("/")
+        pictures = parent if "*" in last else folder.rstrip("/")
         try:
             paths.inside(root / features, pictures)
         except InputError as error:
@@ -129,13 +131,12 @@ _SPELLED = re.compile(r"[A-Z](?:\+[A-Z])*")
 
 
 def simplify(glosses: Iterable[str], mode: str = SIMPLIFICATIONS[0]) -> list[str]:
-    """A hypothesis as the corpus's official scoring changes it; references stay as they are
-    published.
+    """A hypothesis as the corpus's official scoring changes it; references are not changed.
 
     Args:
         glosses: of one hypothesis.
-        mode: `phoenix-2014` has the rules that look at one gloss: they are all that acts on a ctm,
-            which has one gloss a line. `phoenix-2014-spanning` adds those that look at neighbours:
+        mode: `phoenix-2014` has the rules that look at one gloss: only they change a ctm, which has
+            one gloss a line. `phoenix-2014-spanning` adds those that look at neighbours:
             `WIE AUSSEHEN` becomes `WIE-AUSSEHEN`, spelled letters are joined (`K R` becomes `K+R`),
             and a gloss that is repeated at once counts once.
 
@@ -157,18 +158,21 @@ def simplify(glosses: Iterable[str], mode: str = SIMPLIFICATIONS[0]) -> list[str
 
 
 def _simplified(gloss: str) -> str:
+    """One gloss after the rules that look at one gloss; "" where nothing is left of it."""
     gloss = _MARKS.sub("", gloss).removesuffix("-PLUSPLUS")
     gloss = _RENAMED.get(gloss, gloss)
     return re.sub(r"(?<=[A-Z]{2})RAUM$", "", gloss)
 
 
 def _spanning(glosses: Sequence[str]) -> list[str]:
-    out: list[str] = []
+    """Glosses after the rules that look at neighbours."""
+    joined: list[str] = []
     for gloss in glosses:
-        if out and out[-1] == "WIE" and gloss == "AUSSEHEN":
-            out[-1] = "WIE-AUSSEHEN"
-        elif out and _SPELLED.fullmatch(out[-1]) and _SPELLED.fullmatch(gloss):
-            out[-1] += f"+{gloss}"
-        elif not out or out[-1] != gloss:
-            out.append(gloss)
-    return out
+        last = joined[-1] if joined else ""
+        if last == "WIE" and gloss == "AUSSEHEN":
+            joined[-1] = "WIE-AUSSEHEN"
+        elif _SPELLED.fullmatch(last) and _SPELLED.fullmatch(gloss):
+            joined[-1] += f"+{gloss}"
+        elif not joined or last != gloss:
+            joined.append(gloss)
+    return joined

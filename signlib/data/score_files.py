@@ -1,8 +1,7 @@
-"""Class scores of several streams on the same test clips: from a published file, from runs, or made
-up.
+"""Class scores of several streams on the same test clips: published, of runs, or made up.
 
-Late fusion needs nothing else. A file is read as plain arrays, never unpickled. What is made up
-says so, and its accuracy and its correlation are known, so a method can be held against them.
+Late fusion needs nothing else. A file is read as plain arrays, never unpickled. Scores that are
+made up say so; their accuracy and their correlation are known, so a method can be tested on them.
 """
 
 import re
@@ -26,7 +25,7 @@ _NAME = re.compile(r"(signer\d+)_sample\d+")
 
 @dataclass(frozen=True)
 class Stream:
-    """What is known of one stream.
+    """Facts about one stream.
 
     Attributes:
         name: in tables; a star marks a stream that saw the validation set.
@@ -64,13 +63,13 @@ AUTSL = {
     "test_hha_w_val_finetune": Stream("depth (HHA)", FINAL, "depth", True),
     "test_flow_depth_w_val_finetune": Stream("depth flow", FINAL, "depth", True),
 }
-"""Array of the published file -> its stream. Source: SAM-SLR (Jiang et al. 2021), the file names of
-its ensemble.
+"""Array of the published file -> its stream.
+
+Source: SAM-SLR (Jiang et al. 2021), the file names of its ensemble.
 """
 
 AUTSL_WEIGHTS = {"without depth": (1.0, 0.9, 0.4), "with depth": (1.0, 1.4, 0.5, 0.5, 0.4)}
-"""Weights that were published for the raw scores of the streams of group `final`, in their order
-here.
+"""Published weights for the raw scores of the streams of group `final`, in their order here.
 
 `Differs:` a sixth stream (skeleton features, weight 0.4) is not in the file. Colour and its flow
 weigh more in the set with depth, so the two published results differ by more than depth. Source:
@@ -92,8 +91,8 @@ class StreamScores:
         made_up: nobody signed and nothing was trained.
 
     Raises:
-        InputError: when sizes disagree, a score is no number, a target is no class or a clip comes
-            twice.
+        InputError: when sizes disagree, a score is no number, a target is no class or a clip
+            appears twice.
     """
 
     scores: np.ndarray
@@ -106,26 +105,20 @@ class StreamScores:
 
     def __post_init__(self) -> None:
         shape = np.shape(self.scores)
-        wanted = (len(self.streams), len(self.clips))
-        if len(shape) != 3 or shape[:2] != wanted or 0 in shape or shape[2] < 2:
+        expected = (len(self.streams), len(self.clips))
+        if len(shape) != 3 or shape[:2] != expected or 0 in shape or shape[2] < 2:
             raise InputError(
-                f"{self.origin}: scores of shape {shape} do not fit {wanted} streams and clips"
+                f"{self.origin}: scores of shape {shape} do not fit {expected} streams and clips"
             )
         if np.shape(self.targets) != (shape[1],) or np.shape(self.signers) != (shape[1],):
             raise InputError(f"{self.origin}: {shape[1]} clips need one target and one signer each")
-        if (
-            self.targets.dtype.kind not in "iu"
-            or self.targets.min() < 0
-            or self.targets.max() >= shape[2]
-        ):
+        whole = self.targets.dtype.kind in "iu"
+        if not whole or self.targets.min() < 0 or self.targets.max() >= shape[2]:
             raise InputError(f"{self.origin}: a target is not a class number of 0..{shape[2] - 1}")
         if len(set(self.clips)) < len(self.clips):
-            raise InputError(f"{self.origin}: a clip comes twice; the file is damaged")
-        broken = [
-            str(s)
-            for s, own in zip(self.streams, self.scores, strict=True)
-            if not np.isfinite(own).all()
-        ]
+            raise InputError(f"{self.origin}: a clip appears twice; the file is damaged")
+        finite = np.isfinite(self.scores).all(axis=(1, 2))
+        broken = [str(stream) for stream, ok in zip(self.streams, finite, strict=True) if not ok]
         if broken:
             raise InputError(
                 f"{self.origin}: {', '.join(broken)} hold scores that are not finite; leave"
@@ -133,30 +126,27 @@ class StreamScores:
             )
 
     def where(self, **facts: str | bool) -> list[int]:
-        """Numbers of the streams whose attributes are all as asked: `where(group="final",
-        depth=False)`.
-        """
-        return [
-            i
-            for i, s in enumerate(self.streams)
-            if all(getattr(s, key) == value for key, value in facts.items())
-        ]
+        """Numbers of the streams with these attributes: `where(group="final", depth=False)`."""
+
+        def fits(stream: Stream) -> bool:
+            return all(getattr(stream, key) == value for key, value in facts.items())
+
+        return [i for i, stream in enumerate(self.streams) if fits(stream)]
 
     def pick(self, numbers: Sequence[int]) -> "StreamScores":
         """The same clips with these streams only."""
-        return replace(
-            self, scores=self.scores[list(numbers)], streams=tuple(self.streams[i] for i in numbers)
-        )
+        streams = tuple(self.streams[i] for i in numbers)
+        return replace(self, scores=self.scores[list(numbers)], streams=streams)
 
 
 def load_scores(source: str, root: str | Path = "", seed: int = 0) -> StreamScores:
     """Scores by name.
 
     Args:
-        source: `generated` (made up from the seed), `autsl` (the published `test_scores.npz`), or
-            an .npz file of the same form.
+        source: `generated` (made up from `seed`), `autsl` (the published `test_scores.npz`), or an
+            .npz file of the same form.
         root: AUTSL's folder; empty = `autsl` where `SIGNLIB_DATA` says.
-        seed: of what is made up.
+        seed: of scores that are made up.
 
     Raises:
         SettingsError: for another source.
@@ -165,9 +155,8 @@ def load_scores(source: str, root: str | Path = "", seed: int = 0) -> StreamScor
     if source == "generated":
         return made_up_scores(seed=seed)
     if source == "autsl":
-        return read_scores(
-            (Path(root) if root else paths.data_root() / "autsl") / "test_scores.npz"
-        )
+        folder = Path(root) if root else paths.data_root() / "autsl"
+        return read_scores(folder / "test_scores.npz")
     if source.endswith(".npz"):
         return read_scores(source)
     raise SettingsError(
@@ -176,10 +165,10 @@ def load_scores(source: str, root: str | Path = "", seed: int = 0) -> StreamScor
 
 
 def read_scores(path: str | Path) -> StreamScores:
-    """The streams of an .npz file: `names` (N,) such as `signer1_sample2`, `label` (N,), and (N, K)
-    arrays.
+    """The streams of an .npz file: `names` (N,), `label` (N,), and arrays of scores (N, K).
 
-    Arrays that `AUTSL` knows carry its facts; any other is a stream of no group.
+    Names are those of AUTSL's clips, such as `signer1_sample2`, and tell who signs. Arrays that
+    `AUTSL` lists carry its facts; any other is a stream of no group.
 
     Raises:
         InputError: for a file that is missing, damaged or of another form.
@@ -193,77 +182,73 @@ def read_scores(path: str | Path) -> StreamScores:
             f"{path}: cannot be read as plain arrays ({error}); copy the file again"
         ) from None
     names, targets = arrays.pop("names", None), arrays.pop("label", None)
-    if (
-        names is None
-        or targets is None
-        or not arrays
-        or len({array.shape for array in arrays.values()}) != 1
-    ):
+    shapes = {array.shape for array in arrays.values()}
+    if names is None or targets is None or len(shapes) != 1:
         raise InputError(
             f"{path}: needs `names`, `label` and score arrays of one shape (clips, classes)"
         )
-    signers = [_NAME.fullmatch(str(name)) for name in names]
-    if None in signers:
-        raise InputError(
-            f"{path}: clip {names[signers.index(None)]!r} is not 'signerX_sampleY'; rename it"
-        )
-    known = [name for name in AUTSL if name in arrays]
-    order = known + sorted(arrays.keys() - known)
+    signers = []
+    for name in names:
+        match = _NAME.fullmatch(str(name))
+        if match is None:
+            raise InputError(f"{path}: clip {name!r} is not 'signerX_sampleY'; rename it")
+        signers.append(match[1])
+    published = [name for name in AUTSL if name in arrays]
+    order = published + sorted(arrays.keys() - published)
     return StreamScores(
-        np.stack([arrays[name].astype(np.float32) for name in order]),
-        tuple(AUTSL.get(name, Stream(name)) for name in order),
-        tuple(str(name) for name in names),
-        targets,
-        np.array([match[1] for match in signers]),
-        f"published test scores, {path.name}",
+        scores=np.stack([arrays[name].astype(np.float32) for name in order]),
+        streams=tuple(AUTSL.get(name, Stream(name)) for name in order),
+        clips=tuple(str(name) for name in names),
+        targets=targets,
+        signers=np.array(signers),
+        origin=f"published test scores, {path.name}",
     )
 
 
 def scores_of_runs(
-    found: Mapping[str, Run], streams: Mapping[str, Stream] | None = None
+    runs: Mapping[str, Run], streams: Mapping[str, Stream] | None = None
 ) -> StreamScores:
     """The scores of several finished runs on the test clips that all of them could use.
 
     Args:
-        found: name -> run, all of one corpus and split.
-        streams: what is known of a run's stream; without it only its name.
+        runs: name -> run, all of one corpus and split.
+        streams: name -> facts about that run's stream; without them only its name is known.
 
     Raises:
         RunError: for a run that is unfinished or has no scores.
         InputError: when they differ in classes, or share no clips with the same glosses.
     """
-    opened = {name: run.scores for name, run in found.items()}
-    tables = {name: run.predictions.set_index("clip") for name, run in found.items()}
+    opened = {name: run.scores for name, run in runs.items()}
+    tables = {name: run.predictions.set_index("clip") for name, run in runs.items()}
     classes = next(iter(opened.values()))[2]
+    # One row a clip that every run has, one column a run.
     target = pd.DataFrame({name: table["target"] for name, table in tables.items()}).dropna()
-    if (
-        any(own != classes for _, _, own in opened.values())
-        or target.empty
-        or target.nunique(axis=1).max() > 1
-    ):
+    same_classes = all(names == classes for _, _, names in opened.values())
+    if not same_classes or target.empty or target.nunique(axis=1).max() > 1:
         raise InputError(
-            f"runs {', '.join(found)} share no test clips with the same glosses; fuse runs of one"
+            f"runs {', '.join(runs)} share no test clips with the same glosses; fuse runs of one"
             " split"
         )
-    rows = {
-        name: pd.Index(clips).get_indexer(target.index) for name, (_, clips, _) in opened.items()
-    }
-    lost = [name for name, own in rows.items() if (own < 0).any()]
+    rows = {}
+    for name, (_, clips, _) in opened.items():
+        rows[name] = pd.Index(clips).get_indexer(target.index)
+    lost = [name for name, indices in rows.items() if (indices < 0).any()]
     if lost:
         raise InputError(
             f"runs {', '.join(lost)}: predictions and scores are of other clips; train them again"
         )
-    first = next(iter(found))
+    first = next(iter(runs))
     return StreamScores(
-        np.stack([scores[rows[name]] for name, (scores, _, _) in opened.items()]),
-        tuple((streams or {}).get(name, Stream(name)) for name in found),
-        tuple(target.index),
-        pd.Index(classes).get_indexer(target[first]),
-        tables[first].loc[target.index, "signer"].to_numpy(str),
-        f"{len(found)} runs",
+        scores=np.stack([scores[rows[name]] for name, (scores, _, _) in opened.items()]),
+        streams=tuple((streams or {}).get(name, Stream(name)) for name in runs),
+        clips=tuple(target.index),
+        targets=pd.Index(classes).get_indexer(target[first]),
+        signers=tables[first].loc[target.index, "signer"].to_numpy(str),
+        origin=f"{len(runs)} runs",
     )
 
 
+# What the streams of AUTSL are given when they are made up.
 ACCURACY = (0.72, 0.74, 0.62, 0.63, 0.74, 0.76, 0.64, 0.65, 0.80, 0.82, 0.66, 0.70, 0.58)
 LOUDNESS = (5.0,) * 9 + (0.8,) * 4
 
@@ -280,12 +265,12 @@ def made_up_scores(
     signers: int = 6,
     seed: int = 0,
 ) -> StreamScores:
-    """Scores that nobody's model gave, whose truth is known: for exercises and tests.
+    """Scores that no model gave, whose truth is known: for exercises and tests.
 
-    Before `loudness`, stream m gives class k of a clip the score d_m [k is the target] + z, where z
-    is standard normal, correlates with the same score of another stream by `alike` or `across`, and
-    the target's d_m moves by a normal shift of this signer and stream. d_m is chosen so that the
-    stream's expected accuracy is what was asked.
+    Before `loudness`, stream m gives class k of a clip the score d_m [k is the target] + z. Here z
+    is standard normal and correlates with the same score of another stream by `alike` or `across`.
+    The target's d_m moves by a normal shift of this signer and stream. d_m is chosen so that the
+    stream's expected accuracy is the one that was asked for.
 
     Args:
         streams: M of them.
@@ -312,6 +297,8 @@ def made_up_scores(
             f"needs accuracies between {1 / classes:.3f} and 1, and 0 <= across <= alike <= 1"
         )
     rng = np.random.default_rng(seed)
+    # z of variance 1: a part of each stream, one of each sensor, one that all streams share. The
+    # order of the draws belongs to the scores.
     sensors = {stream.sensor: rng.standard_normal((clips, classes)) for stream in streams}
     z = np.sqrt(1 - alike) * rng.standard_normal((count, clips, classes))
     z += np.sqrt(across) * rng.standard_normal((clips, classes))
@@ -321,27 +308,25 @@ def made_up_scores(
     lead = np.array([_lead(share, classes, signer_spread) for share in accuracy])
     z[:, np.arange(clips), targets] += lead[:, None] + signer_spread * shift[:, member] / np.sqrt(2)
     return StreamScores(
-        (np.asarray(loudness)[:, None, None] * z).astype(np.float32),
-        tuple(streams),
-        tuple(f"signer{who}_sample{number}" for number, who in enumerate(member)),
-        targets,
-        np.array([f"signer{who}" for who in member]),
-        f"scores made up from seed {seed}",
+        scores=(np.asarray(loudness)[:, None, None] * z).astype(np.float32),
+        streams=tuple(streams),
+        clips=tuple(f"signer{who}_sample{number}" for number, who in enumerate(member)),
+        targets=targets,
+        signers=np.array([f"signer{who}" for who in member]),
+        origin=f"scores made up from seed {seed}",
         made_up=True,
     )
 
 
 def _lead(accuracy: float, classes: int, spread: float) -> float:
-    """How far the target's mean must lie above the others' for it to be on top in this share of
-    clips.
-    """
+    """d_m: how far the target's mean must lie above the others' for it to be on top so often."""
+    # To average over a standard normal variable: by how much the target's score deviates.
     nodes, weights = special.roots_hermitenorm(61)
     weights = weights / weights.sum()
 
     def excess(lead: float) -> float:
-        return (
-            weights @ special.ndtr(lead + np.sqrt(1 + spread**2) * nodes) ** (classes - 1)
-            - accuracy
-        )
+        # The chance that one other class lies below the target, to the power of their number.
+        below = special.ndtr(lead + np.sqrt(1 + spread**2) * nodes)
+        return weights @ below ** (classes - 1) - accuracy
 
     return float(optimize.brentq(excess, -20, 20))

@@ -79,43 +79,42 @@ class Skeleton:
                 mesh), `upper` (shoulders to wrists, hips and hands: 50 of MediaPipe's points),
                 `signing` (nose, mouth, shoulders to wrists and hands: 51), `118` (lips, eyes, four
                 nose points and hands), `54` (shoulders to finger bases of the pose, and hands: what
-                seed 004 keeps).
+                source 004 keeps).
 
         Raises:
             SettingsError: for a name this skeleton does not know.
         """
-        known = {"all": range(len(self)), **self.parts, **_named_sets(self)}
-        unknown = [part for part in name.split("+") if part not in known]
+        sets = {"all": range(len(self)), **self.parts, **_named_sets(self)}
+        unknown = [part for part in name.split("+") if part not in sets]
         if unknown:
             raise SettingsError(
                 f"joints={name!r}: skeleton {self.name!r} has no selection {unknown[0]!r}; "
-                f"choose from {', '.join(known)} or join several with '+'"
+                f"choose from {', '.join(sets)} or join several with '+'"
             )
-        return np.array(sorted({i for part in name.split("+") for i in known[part]}), dtype=int)
+        return np.array(sorted({i for part in name.split("+") for i in sets[part]}), dtype=int)
 
     def select(self, name: str) -> "Skeleton":
         """The skeleton that `selection(name)` leaves; bones and mirror pairs are renumbered."""
         kept = self.selection(name)
         if len(kept) == len(self):
             return self
-        place = {int(old): new for new, old in enumerate(kept)}
-        lost = [self.joints[i] for i in kept if self.mirror[i] not in place]
+        new = {int(i): k for k, i in enumerate(kept)}
+        lost = [self.joints[i] for i in kept if self.mirror[i] not in new]
         if lost:
             raise SettingsError(
                 f"joints={name!r} keeps {lost[0]!r} without its mirror image: a mirrored clip would"
                 " lose it; keep both sides"
             )
-        parts = {
-            part: tuple(place[i] for i in joints if i in place)
-            for part, joints in self.parts.items()
-            if any(i in place for i in joints)
-        }
+        parts = {}
+        for part, joints in self.parts.items():
+            if not new.keys().isdisjoint(joints):
+                parts[part] = tuple(new[i] for i in joints if i in new)
         return Skeleton(
-            f"{self.name}/{name}",
-            tuple(self.joints[i] for i in kept),
-            tuple((place[a], place[b]) for a, b in self.bones if a in place and b in place),
-            tuple(place[self.mirror[i]] for i in kept),
-            parts,
+            name=f"{self.name}/{name}",
+            joints=tuple(self.joints[i] for i in kept),
+            bones=tuple((new[a], new[b]) for a, b in self.bones if a in new and b in new),
+            mirror=tuple(new[self.mirror[i]] for i in kept),
+            parts=parts,
         )
 
 
@@ -129,14 +128,8 @@ def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
     face_mesh = set(parts["face"]) if len(parts.get("face", ())) > 1 else set()
     sets["body"] = [i for i in range(len(skeleton)) if i not in face_mesh]
     if hands and "pose" in parts:
-        arms = [
-            f"{side}_{joint}"
-            for joint in ("shoulder", "elbow", "wrist", "hip")
-            for side in ("left", "right")
-        ]
-        ends = [
-            f"{side}_{joint}" for joint in ("pinky", "index", "thumb") for side in ("left", "right")
-        ]
+        arms = _both_sides("shoulder", "elbow", "wrist", "hip")
+        ends = _both_sides("pinky", "index", "thumb")
         if skeleton.has(*ends):
             sets["54"] = [*(skeleton.index(name) for name in [*arms[:6], *ends]), *hands]
         signing = ["nose", "mouth_left", "mouth_right", *arms[:6]]
@@ -156,26 +149,45 @@ def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
     return sets
 
 
+def _both_sides(*joints: str) -> list[str]:
+    return [f"{side}_{joint}" for joint in joints for side in ("left", "right")]
+
+
 NOSE_POINTS = (1, 2, 98, 327)
 """Tip, base and both wings of the nose in the face mesh."""
 
-HAND_JOINTS = ("wrist",) + tuple(
-    f"{finger}_{joint}"
-    for finger, joints in (
-        ("thumb", ("cmc", "mcp", "ip", "tip")),
-        ("index", ("mcp", "pip", "dip", "tip")),
-        ("middle", ("mcp", "pip", "dip", "tip")),
-        ("ring", ("mcp", "pip", "dip", "tip")),
-        ("pinky", ("mcp", "pip", "dip", "tip")),
-    )
-    for joint in joints
-)
+HAND_JOINTS = (
+    "wrist thumb_cmc thumb_mcp thumb_ip thumb_tip index_mcp index_pip index_dip index_tip"
+    " middle_mcp middle_pip middle_dip middle_tip ring_mcp ring_pip ring_dip ring_tip"
+    " pinky_mcp pinky_pip pinky_dip pinky_tip"
+).split()
 
-HAND_BONES: tuple[Bone, ...] = tuple(
-    bone
-    for finger in range(5)
-    for bone in [(0, 4 * finger + 1)] + [(4 * finger + k, 4 * finger + k + 1) for k in (1, 2, 3)]
-) + ((5, 9), (9, 13), (13, 17))
+# Wrist to each finger's base and along the finger; then the palm, from base to base.
+HAND_BONES: tuple[Bone, ...] = (
+    (0, 1),
+    (1, 2),
+    (2, 3),
+    (3, 4),
+    (0, 5),
+    (5, 6),
+    (6, 7),
+    (7, 8),
+    (0, 9),
+    (9, 10),
+    (10, 11),
+    (11, 12),
+    (0, 13),
+    (13, 14),
+    (14, 15),
+    (15, 16),
+    (0, 17),
+    (17, 18),
+    (18, 19),
+    (19, 20),
+    (5, 9),
+    (9, 13),
+    (13, 17),
+)
 
 POSE_JOINTS = (
     "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear"
@@ -226,21 +238,18 @@ POSE_BONES: tuple[Bone, ...] = (
     (30, 32),
     (28, 32),
 )
-"""MediaPipe's pose connections; mouth and shoulders are tied to the nose so that the graph is
-connected.
-"""
+"""MediaPipe's pose connections; mouth and shoulders are tied to the nose, to connect the graph."""
 
 
 def _mirror_by_name(joints: Sequence[str]) -> tuple[int, ...]:
     """The mirror image of each joint: the one whose name has left and right exchanged."""
-    place = {name: i for i, name in enumerate(joints)}
+    index = {name: i for i, name in enumerate(joints)}
+    swap = {"left": "right", "right": "left"}
 
     def swapped(name: str) -> str:
-        return "_".join(
-            {"left": "right", "right": "left"}.get(word, word) for word in name.split("_")
-        )
+        return "_".join(swap.get(word, word) for word in name.split("_"))
 
-    return tuple(place[swapped(name)] for name in joints)
+    return tuple(index[swapped(name)] for name in joints)
 
 
 def _shift(bones: Iterable[Bone], offset: int) -> tuple[Bone, ...]:
@@ -251,7 +260,7 @@ def _join(
     name: str,
     parts: dict[str, tuple[Sequence[str], Sequence[Bone]]],
     links: Iterable[tuple[str, str]] = (),
-):
+) -> Skeleton:
     """A skeleton from parts of (joint names, bones) and links between parts by joint name."""
     joints: list[str] = []
     bones: list[Bone] = []
@@ -261,14 +270,21 @@ def _join(
         bones += _shift(part_bones, len(joints))
         joints += names
     bones += [(joints.index(a), joints.index(b)) for a, b in links]
-    return Skeleton(name, tuple(joints), tuple(bones), _mirror_by_name(joints), ranges)
+    return Skeleton(
+        name=name,
+        joints=tuple(joints),
+        bones=tuple(bones),
+        mirror=_mirror_by_name(joints),
+        parts=ranges,
+    )
 
 
 def _hands() -> dict[str, tuple[Sequence[str], Sequence[Bone]]]:
-    return {
-        f"{side}_hand": ([f"{side}_hand_{joint}" for joint in HAND_JOINTS], HAND_BONES)
-        for side in ("left", "right")
-    }
+    """Both hands as parts for `_join`."""
+    hands: dict[str, tuple[Sequence[str], Sequence[Bone]]] = {}
+    for side in ("left", "right"):
+        hands[f"{side}_hand"] = ([f"{side}_hand_{joint}" for joint in HAND_JOINTS], HAND_BONES)
+    return hands
 
 
 _WRISTS = (("left_wrist", "left_hand_wrist"), ("right_wrist", "right_hand_wrist"))
@@ -282,9 +298,7 @@ def _face_table() -> list[dict[str, str]]:
 
 @lru_cache
 def face_regions() -> dict[str, tuple[int, ...]]:
-    """Face-mesh points by region: lips, left_eye, right_eye, left_brow, right_brow, oval, nose,
-    skin.
-    """
+    """Face-mesh points by region: lips, both eyes and brows (`left_eye`, ...), oval, nose, skin."""
     regions: dict[str, list[int]] = {}
     for row in _face_table():
         regions.setdefault(row["region"], []).append(int(row["point"]))
@@ -292,21 +306,23 @@ def face_regions() -> dict[str, tuple[int, ...]]:
 
 
 def _mediapipe_543() -> Skeleton:
-    face = [f"face_{i}" for i in range(468)]
+    face = _face_table()
     face_bones = [
-        (int(row["point"]), int(n)) for row in _face_table() for n in row["neighbours"].split()
+        (int(row["point"]), int(point)) for row in face for point in row["neighbours"].split()
     ]
+    face_mirror = [int(row["mirror"]) for row in face]
     body = _join("body", {"pose": (POSE_JOINTS, POSE_BONES), **_hands()}, _WRISTS)
     offset = len(face)
+    parts = {"face": tuple(range(offset))}
+    for part, joints in body.parts.items():
+        parts[part] = tuple(i + offset for i in joints)
     return Skeleton(
-        "mediapipe-543",
-        tuple(face) + body.joints,
-        tuple(face_bones) + _shift(body.bones, offset) + ((1, offset),),
-        tuple(int(row["mirror"]) for row in _face_table()) + tuple(i + offset for i in body.mirror),
-        {
-            "face": tuple(range(468)),
-            **{p: tuple(i + offset for i in ids) for p, ids in body.parts.items()},
-        },
+        name="mediapipe-543",
+        joints=tuple(f"face_{i}" for i in range(offset)) + body.joints,
+        # The last one ties the mesh's tip of the nose to the nose of the pose.
+        bones=tuple(face_bones) + _shift(body.bones, offset) + ((1, offset),),
+        mirror=tuple(face_mirror) + tuple(i + offset for i in body.mirror),
+        parts=parts,
     )
 
 
@@ -343,7 +359,9 @@ NTU_BONES: tuple[Bone, ...] = (
     (23, 24),
     (24, 11),
 )
-"""Shahroudy et al. 2016, figure 1: 24 bones over 25 joints, as ST-GCN (Yan et al. 2018) lists them.
+"""24 bones over 25 joints, as ST-GCN lists them.
+
+Source: Shahroudy et al. 2016, figure 1; Yan et al. 2018.
 """
 
 KINECT_20_JOINTS = (
@@ -378,14 +396,7 @@ KINECT_20_BONES: tuple[Bone, ...] = (
 MEDIAPIPE_543 = _mediapipe_543()
 MEDIAPIPE_75 = _join("mediapipe-75", {"pose": (POSE_JOINTS, POSE_BONES), **_hands()}, _WRISTS)
 HANDS_42 = _join("hands-42", _hands())
-_UPPER_11 = [
-    "nose",
-    *(
-        f"{side}_{joint}"
-        for joint in ("shoulder", "elbow", "wrist", "hip", "knee")
-        for side in ("left", "right")
-    ),
-]
+_UPPER_11 = ["nose", *_both_sides("shoulder", "elbow", "wrist", "hip", "knee")]
 _UPPER_11_BONES = (
     (0, 1),
     (0, 2),
@@ -432,16 +443,15 @@ def skeleton(name: str) -> Skeleton:
 
 
 def shared_points(points: np.ndarray, source: Skeleton, target: Skeleton) -> np.ndarray:
-    """The clip with the joints of another skeleton, found by name: (..., J', C) of (..., J, C).
+    """The clip with the joints of another skeleton, by their names: (..., J', C) of (..., J, C).
 
     A single point called `face` is taken from the nose.
 
     Raises:
         SettingsError: when `source` lacks a joint of `target`.
     """
-    names = [
-        "nose" if name == "face" and not source.has("face") else name for name in target.joints
-    ]
+    face = "face" if source.has("face") else "nose"
+    names = [face if name == "face" else name for name in target.joints]
     lost = [name for name in names if not source.has(name)]
     if lost:
         raise SettingsError(

@@ -1,12 +1,11 @@
 """Sentences in the two forms that sclite scores: references in stm files, hypotheses in ctm files.
 
-An stm line is `clip channel signer start end GLOSS GLOSS ...`, a ctm line `clip channel start
-length GLOSS` with one gloss a line; lines that start with `;;` are comments. An empty hypothesis
-has no line in a ctm.
+An stm line is `clip channel signer start end GLOSS GLOSS ...`. A ctm line is `clip channel start
+length GLOSS`, with one gloss a line; an empty hypothesis has none. Lines that start with `;;` are
+comments.
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,16 +24,17 @@ def read_stm(path: str | Path) -> pd.DataFrame:
     An end of 1.79769e+308 becomes infinity; a sentence may be empty.
 
     Raises:
-        ManifestError: for a missing file, a broken line or a clip that stands twice (file and line
-            are named).
+        ManifestError: for a missing file, a broken line or a clip that appears twice (file and
+            line are named).
     """
-    rows: dict[str, dict] = {}
+    rows: dict[str, dict[str, str | float]] = {}
     for number, line in lines_of(Path(path)):
         if line.startswith(";;"):
             continue
-        head, text = re.match(r"((?:\S+\s+){0,4}\S+)(.*)", line.strip()).groups()
+        # Five fields, then whatever is left: nothing, for a sentence without a sign.
+        *fields, text = (line.strip().split(maxsplit=5) + [""])[:6]
         try:
-            clip, channel, signer, *times = head.split()
+            clip, channel, signer, *times = fields
             start, end = map(float, times)
         except ValueError:
             raise ManifestError(
@@ -47,7 +47,7 @@ def read_stm(path: str | Path) -> pd.DataFrame:
             )
         if clip in rows:
             raise ManifestError(
-                f"{path}, line {number}: clip {clip!r} stands twice; keep one sentence a clip"
+                f"{path}, line {number}: clip {clip!r} appears twice; keep one sentence a clip"
             )
         rows[clip] = {
             "clip": clip,
@@ -63,8 +63,9 @@ def read_stm(path: str | Path) -> pd.DataFrame:
 
 
 def read_ctm(path: str | Path) -> dict[str, list[str]]:
-    """Clip -> its glosses, in the order of their start times (equal ones as they stand in the
-    file).
+    """Clip -> its glosses, in the order of their start times.
+
+    Glosses that start at the same time keep the order of the file.
 
     Raises:
         ManifestError: for a missing file or a broken line (file and line are named).
@@ -86,29 +87,28 @@ def read_ctm(path: str | Path) -> dict[str, list[str]]:
                 f"{path}, line {number}: a gloss that starts at {start} s; mend the time"
             )
         spoken.setdefault(clip, []).append((begin, gloss))
-    return {
-        clip: [gloss for _, gloss in sorted(timed, key=lambda item: item[0])]
-        for clip, timed in spoken.items()
-    }
+    for timed in spoken.values():
+        timed.sort(key=lambda item: item[0])
+    return {clip: [gloss for _, gloss in timed] for clip, timed in spoken.items()}
 
 
 def hypotheses_of(
-    clips: Iterable[str], found: Mapping[str, Sequence[str]], source: str = "the ctm"
+    clips: Iterable[str], hypotheses: Mapping[str, Sequence[str]], source: str = "the ctm"
 ) -> list[list[str]]:
-    """The hypothesis of each clip; one that has none gets an empty one.
+    """The hypothesis of each clip, empty for a clip that has none.
 
     Raises:
         ManifestError: for hypotheses of clips that are not among those asked for, which sclite
             refuses too.
     """
     clips = list(clips)
-    strange = sorted(set(found) - set(clips))
+    strange = sorted(set(hypotheses) - set(clips))
     if strange:
         raise ManifestError(
             f"{source} has {len(strange)} clips that the references lack (first {strange[0]!r});"
             " score it against the references of its own split"
         )
-    return [list(found.get(clip, ())) for clip in clips]
+    return [list(hypotheses.get(clip, ())) for clip in clips]
 
 
 def write_ctm(
@@ -121,16 +121,17 @@ def write_ctm(
     """
     lines = []
     for clip, glosses in hypotheses.items():
-        for place, gloss in enumerate(glosses):
+        for k, gloss in enumerate(glosses):
             for word in (clip, gloss):
                 _check_word(word)
-            lines.append(f"{clip} 1 {place * seconds:.2f} {seconds:.2f} {gloss}\n")
+            lines.append(f"{clip} 1 {k * seconds:.2f} {seconds:.2f} {gloss}\n")
     write_text(Path(path), "".join(lines))
 
 
 def write_stm(path: str | Path, table: pd.DataFrame) -> None:
-    """Write the rows of a manifest (clip, signer, glosses) as an stm; an unknown signer becomes
-    `unknown`.
+    """Write the rows of a manifest (clip, signer, glosses) as an stm.
+
+    A signer whose name is empty is called `unknown`.
 
     Raises:
         ManifestError: for a clip or signer with a space in it.
@@ -140,10 +141,8 @@ def write_stm(path: str | Path, table: pd.DataFrame) -> None:
         signer = row.signer or "unknown"
         for word in (row.clip, signer):
             _check_word(word)
-        lines.append(
-            f"{row.clip} 1 {signer} 0.0 1.79769e+308 {' '.join(row.glosses.split())}".rstrip()
-            + "\n"
-        )
+        glosses = " ".join(row.glosses.split())
+        lines.append(f"{row.clip} 1 {signer} 0.0 1.79769e+308 {glosses}".rstrip() + "\n")
     write_text(Path(path), "".join(lines))
 
 

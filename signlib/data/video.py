@@ -1,7 +1,7 @@
 """Frames of a clip through PyAV: which ones, at what rate, at what size.
 
-A file that is missing, empty, cut off or damaged gives one `VideoError`; it never
-gives fewer frames than it announces. Frames are counted as they are shown, from 0.
+A file that is missing, empty, cut off or damaged gives one `VideoError`; it never gives fewer
+frames than it announces. Frames are counted from 0, in the order in which a player shows them.
 """
 
 import os
@@ -13,11 +13,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 
 from signlib.data.manifest import FASTEST, SLOWEST
 from signlib.errors import SettingsError, VideoError
 from signlib.files import disk_error
 
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg"})
 SAMPLINGS = ("all", "linspace", "contiguous")
 Size = int | tuple[int, int] | None
 FETCH_AGAIN = "fetch or copy the file again"
@@ -25,8 +28,12 @@ FETCH_AGAIN = "fetch or copy the file again"
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself: size in pixels as shown (phone rotation applied), rate,
-    frames.
+    """What a video file says of itself.
+
+    Attributes:
+        width, height: in pixels, after a phone's rotation.
+        fps: frames a second.
+        frames: how many.
     """
 
     width: int
@@ -36,8 +43,9 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Size, rate and number of frames; frames are decoded to count them only where the file does
-    not say.
+    """Size, rate and number of frames.
+
+    Frames are decoded to count them only where the file does not say their number.
 
     Raises:
         VideoError: for a file that is missing, empty, cut off, without video or without a frame.
@@ -56,8 +64,9 @@ def probe(path: str | Path) -> VideoInfo:
             raise VideoError(
                 f"{path} holds no frame; {FETCH_AGAIN}, or leave the clip out of the manifest"
             )
-        turned = first.rotation % 180 == 90
-        width, height = (first.height, first.width) if turned else (first.width, first.height)
+        width, height = first.width, first.height
+        if first.rotation % 180 == 90:
+            width, height = height, width
     if not frames:
         frames = sum(1 for _ in _decoded(path))
     return VideoInfo(width, height, float(rate), frames)
@@ -121,13 +130,15 @@ def sample_indices(
             )
         # Fractions, because 24.999... frames must not floor to one frame earlier.
         step = _fraction(rate) / _fraction(fps)
+        # Rounded up: every step that begins within the segment.
         steps = -(-len(chosen) * step.denominator // step.numerator)
         chosen = chosen[[k * step.numerator // step.denominator for k in range(steps)]]
-    if sampling == "all":
+    if sampling == "all" or count is None:
         return chosen
     if sampling == "linspace":
-        places = np.floor(np.linspace(0, len(chosen) - 1, count) + 0.5)
-        return chosen[places.astype(np.int64)]
+        # Halves go up; `round` would take the even one.
+        nearest = np.floor(np.linspace(0, len(chosen) - 1, count) + 0.5)
+        return chosen[nearest.astype(np.int64)]
     spare = max(len(chosen) - count, 0)
     first = spare // 2 if seed is None else int(np.random.default_rng(seed).integers(spare + 1))
     return chosen[np.minimum(first + np.arange(count), len(chosen) - 1)]
@@ -136,8 +147,9 @@ def sample_indices(
 def iter_frames(
     path: str | Path, start: int = 0, end: int = -1, fps: float | None = None, size: Size = None
 ) -> Iterator[np.ndarray]:
-    """The frames of a segment one after the other: (H, W, 3) uint8 RGB, only one in memory at a
-    time.
+    """The frames of a segment one after the other: (H, W, 3) uint8 RGB.
+
+    Only one of them is in memory at a time.
 
     Args:
         start, end: the segment in source frames, `end` exclusive and -1 = to the end.
@@ -150,7 +162,8 @@ def iter_frames(
         SettingsError: for an impossible size or rate.
     """
     info = probe(path)
-    indices = _indices(path, info, start=start, end=end, fps=fps)
+    with _naming(path):
+        indices = sample_indices(info.frames, info.fps, start=start, end=end, fps=fps)
     return _chosen(Path(path), indices, _target(info, size))
 
 
@@ -164,17 +177,26 @@ def read_frames(
     size: Size = None,
     seed: int | None = None,
 ) -> np.ndarray:
-    """The chosen frames of a video: (T, H, W, 3) uint8 RGB. Arguments as in `sample_indices` and
-    `iter_frames`.
+    """The chosen frames of a video: (T, H, W, 3) uint8 RGB.
+
+    Arguments are as in `sample_indices` and `iter_frames`.
 
     Raises:
         VideoError: as for `iter_frames`.
         SettingsError: for an unknown sampling, a missing count, an impossible size or rate.
     """
     info = probe(path)
-    indices = _indices(
-        path, info, start=start, end=end, fps=fps, sampling=sampling, count=count, seed=seed
-    )
+    with _naming(path):
+        indices = sample_indices(
+            info.frames,
+            info.fps,
+            start=start,
+            end=end,
+            fps=fps,
+            sampling=sampling,
+            count=count,
+            seed=seed,
+        )
     return np.stack(list(_chosen(Path(path), indices, _target(info, size))))
 
 
@@ -197,14 +219,18 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> N
             _encode(container, frames, fps, path)
         os.replace(temporary, path)
     except (av.error.FFmpegError, OSError) as error:
-        raise disk_error(error, path) from error
+        # FFmpeg's errors have the system's numbers and words, but not its type.
+        raise disk_error(OSError(error.errno, error.strerror), path) from error
     finally:
         if temporary.exists():
             temporary.unlink()
 
 
-def _encode(container, frames: Iterable[np.ndarray], fps: float, path: Path) -> None:
-    stream, shape = None, None
+def _encode(
+    container: OutputContainer, frames: Iterable[np.ndarray], fps: float, path: Path
+) -> None:
+    stream: VideoStream | None = None
+    shape: tuple[int, ...] = ()
     for number, frame in enumerate(frames):
         if stream is None:
             shape = frame.shape
@@ -216,7 +242,8 @@ def _encode(container, frames: Iterable[np.ndarray], fps: float, path: Path) -> 
             stream = container.add_stream("libx264", rate=_fraction(fps))
             stream.height, stream.width = shape[:2]
             stream.pix_fmt = "yuv420p"
-            # without it the bytes of small pictures depend on the processor, and on chance
+            # Without `cpu-independent` the bytes of small pictures depend on the processor, and on
+            # chance.
             stream.options = {"crf": "18", "preset": "fast", "x264-params": "cpu-independent=1"}
             stream.codec_context.thread_count = 1
         if frame.shape != shape or frame.dtype != np.uint8:
@@ -224,17 +251,18 @@ def _encode(container, frames: Iterable[np.ndarray], fps: float, path: Path) -> 
                 f"{path}: frame {number} is {frame.dtype} {frame.shape}, the first one was uint8"
                 f" {shape}"
             )
-        container.mux(
-            stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
-        )
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        container.mux(stream.encode(picture))
     if stream is None:
         raise VideoError(f"{path}: no frames were given; write at least one")
     container.mux(stream.encode())
 
 
-def _indices(path: str | Path, info: VideoInfo, **wanted) -> np.ndarray:
+@contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Errors that name the file."""
     try:
-        return sample_indices(info.frames, info.fps, **wanted)
+        yield
     except VideoError as error:
         raise VideoError(f"{path}: {error}") from None
 
@@ -254,18 +282,19 @@ def _target(info: VideoInfo, size: Size) -> tuple[int, int]:
 
 
 def _chosen(path: Path, indices: np.ndarray, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """The frames at ascending `indices`, which may repeat. Frames before them are decoded but not
-    converted.
+    """The frames at ascending `indices`, which may repeat.
+
+    Frames between them are decoded but not converted.
     """
-    wanted = iter(indices.tolist())
-    index = next(wanted)
+    remaining = iter(indices.tolist())
+    index = next(remaining)
     for number, frame in enumerate(_decoded(path)):
         if number != index:
             continue
         picture = _picture(frame, size)
         while index == number:
             yield picture
-            index = next(wanted, None)
+            index = next(remaining, None)
         if index is None:
             return
     raise VideoError(
@@ -274,6 +303,7 @@ def _chosen(path: Path, indices: np.ndarray, size: tuple[int, int]) -> Iterator[
 
 
 def _picture(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
+    """A frame as (H, W, 3) uint8 RGB, turned upright; `size` is its width and height after that."""
     turns = round(frame.rotation / 90) % 4
     width, height = size[::-1] if turns % 2 else size
     rgb = frame.reformat(
@@ -283,13 +313,12 @@ def _picture(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
 
 
 def _decoded(path: Path) -> Iterator[av.VideoFrame]:
-    """Every frame in the order shown; errors and losses are raised, also those a decoder would
-    paper over.
-    """
+    """Every frame in its order; errors and losses are raised, even where a decoder hides them."""
     with _opened(path) as container:
         stream = container.streams.video[0]
         announced, length = _announced(stream), _seconds(container, stream)
-        number, shown, gap = 0, 0.0, 0.0
+        # Frames so far, the time of the last one, and the longest time between two of them.
+        number, moment, gap = 0, 0.0, 0.0
         try:
             for frame in container.decode(stream):
                 if frame.is_corrupt:
@@ -300,27 +329,27 @@ def _decoded(path: Path) -> Iterator[av.VideoFrame]:
                 yield frame
                 number += 1
                 if frame.time is not None:
-                    shown, gap = frame.time, max(gap, frame.time - shown)
+                    moment, gap = frame.time, max(gap, frame.time - moment)
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(
                 f"{path}: frame {number} of {announced or 'unknown'} cannot be decoded"
                 f" ({_reason(error)}); {FETCH_AGAIN}, or end the clip before it"
             ) from None
     lost = announced and number < announced
-    # Without a frame count the length in seconds must do: the last frame is shown for about as long
-    # as others.
-    short = not announced and number > 1 and shown + 1.5 * gap < length
+    # Without a frame count the length in seconds must do: the last frame lasts about as long as
+    # others.
+    short = not announced and number > 1 and moment + 1.5 * gap < length
     if lost or short:
-        said = f"{announced} frames" if announced else f"{length:.2f} s"
+        promised = f"{announced} frames" if announced else f"{length:.2f} s"
         raise VideoError(
-            f"{path} is cut off: it announces {said}, frame {number} at {shown:.2f} s is the last;"
-            f" {FETCH_AGAIN}"
+            f"{path} is cut off: it announces {promised}, frame {number} at {moment:.2f} s is the"
+            f" last; {FETCH_AGAIN}"
         )
 
 
 @contextmanager
-def _opened(path: Path):
-    """The container, once it is sure to hold a video stream and all the bytes that its index lists."""
+def _opened(path: Path) -> Iterator[InputContainer]:
+    """The container, once it has a video stream and all the bytes that its index lists."""
     if not path.is_file():
         raise VideoError(f"{path} does not exist; check the path, and `root` of the manifest")
     if path.stat().st_size == 0:
@@ -348,17 +377,16 @@ def _opened(path: Path):
         yield container
 
 
-def _announced(stream) -> int:
-    """Frames the file promises to show, 0 where it does not say; an edit list may hide some of
-    those stored.
-    """
+def _announced(stream: VideoStream) -> int:
+    """How many frames the file promises, 0 where it does not say."""
     entries = stream.index_entries
+    # An edit list may hide some of the stored frames.
     if stream.frames and len(entries) == stream.frames:
         return sum(not entry.is_discard for entry in entries)
     return min(stream.frames, len(entries)) if len(entries) > 1 else stream.frames
 
 
-def _rate(stream, path: Path) -> Fraction:
+def _rate(stream: VideoStream, path: Path) -> Fraction:
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate
     if not rate:
         raise VideoError(
@@ -368,9 +396,9 @@ def _rate(stream, path: Path) -> Fraction:
     return rate
 
 
-def _seconds(container, stream) -> float:
+def _seconds(container: InputContainer, stream: VideoStream) -> float:
     """How long the pictures last, 0.0 where the file does not say (sound may last longer)."""
-    if stream.duration:
+    if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
 
@@ -379,5 +407,5 @@ def _fraction(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(100_000)
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _reason(error: av.error.FFmpegError | OSError) -> str:
+    return error.strerror or str(error)

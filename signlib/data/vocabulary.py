@@ -22,19 +22,19 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if len(set(self.glosses)) != len(self.glosses):
-            doubled = next(g for g in self.glosses if self.glosses.count(g) > 1)
+            doubled = next(gloss for gloss in self.glosses if self.glosses.count(gloss) > 1)
             raise ManifestError(
-                f"gloss {doubled!r} stands twice in the vocabulary; list every gloss once"
+                f"gloss {doubled!r} appears twice in the vocabulary; list every gloss once"
             )
 
     def __len__(self) -> int:
         return len(self.glosses)
 
     def __contains__(self, gloss: str) -> bool:
-        return gloss in self._place
+        return gloss in self._class_of
 
     @cached_property
-    def _place(self) -> dict[str, int]:
+    def _class_of(self) -> dict[str, int]:
         return {gloss: k for k, gloss in enumerate(self.glosses)}
 
     @classmethod
@@ -48,13 +48,13 @@ class Vocabulary:
         Raises:
             ManifestError: for a gloss that the vocabulary does not have.
         """
-        unknown = sorted({gloss for gloss in glosses if gloss not in self._place})
+        unknown = sorted({gloss for gloss in glosses if gloss not in self._class_of})
         if unknown:
             raise ManifestError(
                 f"gloss {unknown[0]!r} ({len(unknown)} such) is not among the {len(self)} glosses"
                 " of the training clips; drop its clips or add training clips for it"
             )
-        return np.array([self._place[gloss] for gloss in glosses], dtype=np.int64)
+        return np.array([self._class_of[gloss] for gloss in glosses], dtype=np.int64)
 
     def decode(self, classes: Iterable[int]) -> list[str]:
         """The glosses of the class numbers given."""

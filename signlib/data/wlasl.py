@@ -1,7 +1,7 @@
 """WLASL: American signs from the web, by either of its two annotation files.
 
-`nslt_N.json` (class and split by video id) and `WLASL_v0.3.json` (instances by gloss,
-with signers). Both count frames from 1, both ends included; a manifest counts from 0.
+`nslt_N.json` has class and split by video id, `WLASL_v0.3.json` instances by gloss, with signers.
+Both count frames from 1, both ends included; a manifest counts from 0.
 """
 
 import json
@@ -44,21 +44,15 @@ def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) ->
     if isinstance(content, dict):
         rows = list(_by_video(content, read_classes(root / CLASSES), path))
         if (root / INSTANCES).is_file():
-            known = {
-                row["clip"]: row["signer"]
-                for row in _by_gloss(_json(root / INSTANCES), root / INSTANCES)
-            }
-            rows = [row | {"signer": known.get(row["clip"], "")} for row in rows]
+            instances = _by_gloss(_json(root / INSTANCES), root / INSTANCES)
+            signers = {row["clip"]: row["signer"] for row in instances}
+            rows = [row | {"signer": signers.get(row["clip"], "")} for row in rows]
     else:
         rows = list(_by_gloss(content, path))
-    missing = (
-        set((root / MISSING).read_text(encoding="utf-8").split())
-        if (root / MISSING).is_file()
-        else set()
-    )
-    table = pd.DataFrame(
-        [row for row in rows if row["clip"] not in missing], columns=["clip", *manifest.DEFAULTS]
-    )
+    if (root / MISSING).is_file():
+        missing = set((root / MISSING).read_text(encoding="utf-8").split())
+        rows = [row for row in rows if row["clip"] not in missing]
+    table = pd.DataFrame(rows, columns=["clip", *manifest.DEFAULTS])
     table["file"] = "videos/" + table["clip"] + ".mp4"
     if cut:
         table["start"], table["end"] = 0, -1
@@ -66,12 +60,13 @@ def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) ->
 
 
 def _usual(root: Path) -> str:
-    found = sorted(path.name for path in root.glob("nslt_*.json"))
-    if "nslt_100.json" in found or (not found and not (root / INSTANCES).is_file()):
+    """The annotation file to read where none is named; that of an empty folder does not exist."""
+    names = sorted(path.name for path in root.glob("nslt_*.json"))
+    if "nslt_100.json" in names or (not names and not (root / INSTANCES).is_file()):
         return "nslt_100.json"
-    if len(found) > 1:
-        raise ManifestError(f"{root} holds {', '.join(found)}; say which one to read")
-    return found[0] if found else INSTANCES
+    if len(names) > 1:
+        raise ManifestError(f"{root} holds {', '.join(names)}; say which one to read")
+    return names[0] if names else INSTANCES
 
 
 def read_classes(path: str | Path) -> list[str]:
@@ -95,7 +90,7 @@ def read_classes(path: str | Path) -> list[str]:
     return glosses
 
 
-def _json(path: Path) -> dict | list:
+def _json(path: Path) -> dict[str, Any] | list[Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -107,7 +102,7 @@ def _json(path: Path) -> dict | list:
     return content
 
 
-def _by_video(content: dict, glosses: list[str], path: Path) -> Iterator[dict[str, Any]]:
+def _by_video(content: dict[str, Any], glosses: list[str], path: Path) -> Iterator[dict[str, Any]]:
     for clip, entry in content.items():
         try:
             label, first, last = map(_whole, entry["action"])
@@ -131,32 +126,34 @@ def _by_video(content: dict, glosses: list[str], path: Path) -> Iterator[dict[st
         }
 
 
-def _by_gloss(content: dict | list, path: Path) -> Iterator[dict[str, Any]]:
+def _by_gloss(content: dict[str, Any] | list[Any], path: Path) -> Iterator[dict[str, Any]]:
     if not isinstance(content, list):
         raise ManifestError(f"{path} is not a list of glosses with instances; fetch it again")
-    for place, entry in enumerate(content):
+    for number, entry in enumerate(content):
         try:
             gloss = _text(entry["gloss"])
-            found = [
-                (
-                    *(_text(one[key]) for key in ("video_id", "split")),
-                    *(_whole(one[key]) for key in ("signer_id", "frame_start", "frame_end")),
-                )
-                for one in entry["instances"]
-            ]
+            instances = [_instance(instance) for instance in entry["instances"]]
         except (TypeError, KeyError, ValueError) as error:
             raise ManifestError(
-                f"{path}: entry {place} is not a gloss with complete instances ({error!r})"
+                f"{path}: entry {number} is not a gloss with complete instances ({error!r})"
             ) from None
-        for clip, split, signer, first, last in found:
+        for clip, split, signer, first, last in instances:
             start, end = _segment(first, last, clip, path)
-            row = {
+            yield {
                 "clip": clip,
                 "gloss": gloss,
                 "signer": str(signer) if signer >= 0 else "",
                 "split": split,
+                "start": start,
+                "end": end,
             }
-            yield row | {"start": start, "end": end}
+
+
+def _instance(entry: dict[str, Any]) -> tuple[str, str, int, int, int]:
+    """Clip, split, signer (-1 = unknown), first and last frame."""
+    clip, split = (_text(entry[key]) for key in ("video_id", "split"))
+    signer, first, last = (_whole(entry[key]) for key in ("signer_id", "frame_start", "frame_end"))
+    return clip, split, signer, first, last
 
 
 def _whole(value: object) -> int:
@@ -172,9 +169,7 @@ def _text(value: object) -> str:
 
 
 def _segment(first: int, last: int, clip: object, path: Path) -> tuple[int, int]:
-    """Frames first..last, counted from 1 and both included -> start and exclusive end, counted from
-    0.
-    """
+    """Start and exclusive end, counted from 0, of frames first..last, counted from 1."""
     if first < 1 or (last != -1 and last < first):
         raise ManifestError(
             f"{path}: video {clip!r} runs from frame {first} to {last}; frames count from 1, -1 is"

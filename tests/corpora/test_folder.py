@@ -61,7 +61,7 @@ def test_a_folder_called_like_a_video_is_none(tmp_path):
 
 def test_two_files_with_one_name_are_refused(tmp_path):
     touch(tmp_path, "HELLO/a.mp4", "HELLO/a.avi")
-    with pytest.raises(ManifestError, match="'HELLO_a' stands in it twice"):
+    with pytest.raises(ManifestError, match="'HELLO_a' appears twice"):
         read_folder(tmp_path)
 
 

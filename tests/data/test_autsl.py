@@ -64,7 +64,7 @@ def test_videos_may_lie_flat(tmp_path):
         ("signer0_sample2," + "9" * 5000, "is not a ClassId"),
         ("signer0_sample2", "line 2: 'signer0_sample2' is not 'signerX_sampleY,label'"),
         ("../signer0_sample2,1", "is not 'signerX_sampleY,label'"),
-        ("signer0_sample1,1", "'signer0_sample1' stands in it twice"),
+        ("signer0_sample1,1", "'signer0_sample1' appears twice"),
     ],
 )
 def test_a_broken_row_is_named(tmp_path, row, message):

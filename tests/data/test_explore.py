@@ -63,8 +63,8 @@ def test_the_overview_by_hand():
 def test_every_leak_is_found():
     features = {clip: np.full((2, 1), number, float) for number, clip in enumerate("abcde")}
     features["d"] = features["a"].copy()
-    found = leakage(words(), features.__getitem__).set_index("check")["test clips"]
-    assert found.to_dict() == {
+    leaks = leakage(words(), features.__getitem__).set_index("check")["test clips"]
+    assert leaks.to_dict() == {
         "signer also trains": 1,
         "cut from a training file": 1,
         "has a sign that never trains": 1,
@@ -73,36 +73,36 @@ def test_every_leak_is_found():
 
 
 def test_a_sentence_that_was_trained_is_found_and_unknown_signers_are_not_one_signer():
-    found = leakage(sentences()).set_index("check")
-    assert found.loc["sentence also trains", "test clips"] == 1
-    assert found.loc["signer also trains", ["test clips", "of"]].tolist() == [
+    leaks = leakage(sentences()).set_index("check")
+    assert leaks.loc["sentence also trains", "test clips"] == 1
+    assert leaks.loc["signer also trains", ["test clips", "of"]].tolist() == [
         0,
         0,
     ], "no training signer is known"
-    found = leakage(words(signer=["s1", "", "s2", "", "s1"])).set_index("check")
-    assert found.loc["signer also trains"].tolist() == [1, 1, 1.0]
-    assert found.loc["cut from a training file", "of"] == 2
+    leaks = leakage(words(signer=["s1", "", "s2", "", "s1"])).set_index("check")
+    assert leaks.loc["signer also trains"].tolist() == [1, 1, 1.0]
+    assert leaks.loc["cut from a training file", "of"] == 2
 
 
 def test_same_bytes_in_another_shape_are_not_the_same_clip():
     features = dict(
         zip("abcde", (np.zeros(s) for s in ((4, 1), (5, 1), (6, 1), (2, 2), (7, 1))), strict=True)
     )
-    found = leakage(words(), features.__getitem__).set_index("check")["test clips"]
-    assert found["same features as a training clip"] == 0
+    leaks = leakage(words(), features.__getitem__).set_index("check")["test clips"]
+    assert leaks["same features as a training clip"] == 0
 
 
 def test_a_corpus_without_a_test_split_leaks_nothing():
-    found = leakage(words(split=["train"] * 5))
-    assert found["of"].tolist() == [0] * len(found)
-    assert found["share"].tolist() == [0.0] * len(found)
+    leaks = leakage(words(split=["train"] * 5))
+    assert leaks["of"].tolist() == [0] * len(leaks)
+    assert leaks["share"].tolist() == [0.0] * len(leaks)
 
 
 def test_real_official_labels_leak_no_signer(real_data):
     from signlib.data import autsl
 
     table = autsl.read_manifest(real_data("autsl"))
-    found = leakage(table).set_index("check")
-    assert found.loc["signer also trains", "test clips"] == 0
-    assert found.loc["has a sign that never trains", "test clips"] == 0
+    leaks = leakage(table).set_index("check")
+    assert leaks.loc["signer also trains", "test clips"] == 0
+    assert leaks.loc["has a sign that never trains", "test clips"] == 0
     assert overview(table)["clips"].to_dict() == {"train": 28_142, "val": 4_418, "test": 3_742}

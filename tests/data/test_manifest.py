@@ -19,49 +19,50 @@ def table(**columns):
 
 
 def test_a_column_clip_is_enough_and_defaults_say_unknown(tmp_path):
-    found = load_manifest(write(tmp_path, "clip\na\nb\n"))
+    loaded = load_manifest(write(tmp_path, "clip\na\nb\n"))
     assert (
-        tuple(found.columns)
+        tuple(loaded.columns)
         == COLUMNS
         == ("clip", "file", "gloss", "signer", "split", "start", "end", "fps")
     )
-    assert found.drop(columns="fps").to_dict("records") == [
+    assert loaded.drop(columns="fps").to_dict("records") == [
         {"clip": clip, "file": "", "gloss": "", "signer": "", "split": "", "start": 0, "end": -1}
         for clip in "ab"
     ]
-    assert found["fps"].isna().all()
-    assert found["start"].dtype.kind == found["end"].dtype.kind == "i"
-    assert found["fps"].dtype.kind == "f"
+    assert loaded["fps"].isna().all()
+    assert loaded["start"].dtype.kind == loaded["end"].dtype.kind == "i"
+    assert loaded["fps"].dtype.kind == "f"
 
 
 def test_values_columns_and_their_order_are_kept(tmp_path):
-    text = "view,gloss,clip,start,end,fps,split\nfront,HELLO,a,5,10,29.97002997002997,train\n007,,b,,,,\n"
-    found = load_manifest(write(tmp_path, text))
-    assert list(found.columns) == [*COLUMNS, "view"]
-    assert found["view"].tolist() == ["front", "007"]
-    assert found[["start", "end"]].to_numpy().tolist() == [[5, 10], [0, -1]]
-    assert found["fps"].iloc[0] == 30000 / 1001
-    assert np.isnan(found["fps"].iloc[1])
-    assert found["split"].tolist() == ["train", ""]
+    header = "view,gloss,clip,start,end,fps,split\n"
+    text = header + "front,HELLO,a,5,10,29.97002997002997,train\n007,,b,,,,\n"
+    loaded = load_manifest(write(tmp_path, text))
+    assert list(loaded.columns) == [*COLUMNS, "view"]
+    assert loaded["view"].tolist() == ["front", "007"]
+    assert loaded[["start", "end"]].to_numpy().tolist() == [[5, 10], [0, -1]]
+    assert loaded["fps"].iloc[0] == 30000 / 1001
+    assert np.isnan(loaded["fps"].iloc[1])
+    assert loaded["split"].tolist() == ["train", ""]
 
 
 @pytest.mark.parametrize(
     "gloss", ["NULL", "NA", "nan", "None", "007", "1e5", "True", " x ", "ÄPFEL", "-", '"a, b"']
 )
 def test_a_gloss_is_text_whatever_it_looks_like(tmp_path, gloss):
-    found = load_manifest(write(tmp_path, f"clip,gloss,signer\n01,{gloss},02\n"))
-    assert found.loc[0, ["clip", "gloss", "signer"]].tolist() == ["01", gloss.strip('"'), "02"]
+    loaded = load_manifest(write(tmp_path, f"clip,gloss,signer\n01,{gloss},02\n"))
+    assert loaded.loc[0, ["clip", "gloss", "signer"]].tolist() == ["01", gloss.strip('"'), "02"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
-    found = load_manifest(write(tmp_path, "clip,gloss\na,HELLO\n", "utf-8-sig"))
-    assert found.loc[0, ["clip", "gloss"]].tolist() == ["a", "HELLO"]
+    loaded = load_manifest(write(tmp_path, "clip,gloss\na,HELLO\n", "utf-8-sig"))
+    assert loaded.loc[0, ["clip", "gloss"]].tolist() == ["a", "HELLO"]
 
 
 def test_blanks_around_column_names_do_not_count(tmp_path):
-    found = load_manifest(write(tmp_path, "clip, file,gloss ,\tsigner\na,a.mp4,HELLO,1\n"))
-    assert list(found.columns) == list(COLUMNS)
-    assert found.loc[0, ["clip", "file", "gloss", "signer"]].tolist() == [
+    loaded = load_manifest(write(tmp_path, "clip, file,gloss ,\tsigner\na,a.mp4,HELLO,1\n"))
+    assert list(loaded.columns) == list(COLUMNS)
+    assert loaded.loc[0, ["clip", "file", "gloss", "signer"]].tolist() == [
         "a",
         "a.mp4",
         "HELLO",
@@ -71,10 +72,10 @@ def test_blanks_around_column_names_do_not_count(tmp_path):
 
 def test_every_frame_rate_is_read_back_exactly(tmp_path):
     rates = np.random.default_rng(0).uniform(1, 60, 500)
-    made = table(clip=[f"c{i}" for i in range(500)], fps=rates)
-    found = load_manifest(write(tmp_path, made.to_csv(index=False)))
-    pd.testing.assert_frame_equal(found, made, check_exact=True)
-    np.testing.assert_array_equal(found["fps"], rates)
+    rows = table(clip=[f"c{i}" for i in range(500)], fps=rates)
+    loaded = load_manifest(write(tmp_path, rows.to_csv(index=False)))
+    pd.testing.assert_frame_equal(loaded, rows, check_exact=True)
+    np.testing.assert_array_equal(loaded["fps"], rates)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
         ("clip,gloss\n", "has no rows: list at least one clip"),
         ("name,gloss\na,b\n", "has no column 'clip' (it has name, gloss)"),
         ("clip;gloss\na;b\n", "has no column 'clip' (it has clip;gloss)"),
-        ("clip\na\nb\na\n", "clip 'a' stands in it twice"),
+        ("clip\na\nb\na\n", "clip 'a' appears twice"),
         ("clip\n../a\n", "'../a' is not a plain name"),
         ("clip\n..\n", "'..' is not a plain name"),
         ("clip\n/etc/a\n", "'/etc/a' is not a plain name"),
@@ -128,7 +129,7 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
         ),
         (
             "clip,gloss, gloss \na,b,c\n",
-            "column 'gloss' stands in its header twice; rename or delete one",
+            "column 'gloss' appears twice in its header; rename or delete one",
         ),
     ],
 )
@@ -157,17 +158,17 @@ def test_a_file_in_another_encoding_is_refused(tmp_path):
 
 
 def test_missing_values_of_a_data_frame_become_unknown():
-    found = table(
+    loaded = table(
         clip=["a", "b"],
         signer=[np.nan, np.nan],
         gloss=["x", None],
         start=[np.nan, 3.0],
         fps=[None, 25],
     )
-    assert found["signer"].tolist() == ["", ""]
-    assert found["gloss"].tolist() == ["x", ""]
-    assert found["start"].tolist() == [0, 3]
-    assert found["fps"].tolist()[1] == 25
+    assert loaded["signer"].tolist() == ["", ""]
+    assert loaded["gloss"].tolist() == ["x", ""]
+    assert loaded["start"].tolist() == [0, 3]
+    assert loaded["fps"].tolist()[1] == 25
 
 
 def test_completing_twice_changes_nothing_and_the_table_given_is_left_alone():
@@ -182,14 +183,14 @@ def test_completing_twice_changes_nothing_and_the_table_given_is_left_alone():
 def test_a_sound_manifest_has_no_faults(tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.mp4").touch()
-    made = table(
+    rows = table(
         clip=["a", "b"],
         file=["a.mp4", "b.mp4"],
         gloss=["X", "X"],
         signer=["1", "2"],
         split=["train", "test"],
     )
-    report = check_manifest(made, tmp_path, ["X"])
+    report = check_manifest(rows, tmp_path, ["X"])
     assert (report.clips, report.signers, report.glosses, report.unknown_signers) == (2, 2, 1, 0)
     assert report.faults == {}
     assert str(report) == "2 clips, 1 glosses, 2 known signers"
@@ -197,55 +198,55 @@ def test_a_sound_manifest_has_no_faults(tmp_path):
 
 def test_missing_and_shared_files_are_reported(tmp_path):
     (tmp_path / "a.mp4").touch()
-    made = table(
+    rows = table(
         clip=["one", "two", "other part", "lost", "nowhere"],
         file=["a.mp4", "a.mp4", "a.mp4", "b.mp4", ""],
         gloss=["X"] * 5,
         start=[0, 0, 10, 0, 0],
     )
-    report = check_manifest(made, tmp_path)
+    report = check_manifest(rows, tmp_path)
     assert report.missing_files == ["lost", "nowhere"]
     assert report.shared_files == [["one", "two"]]
-    assert check_manifest(made).missing_files == []  # without a root nobody looks
+    assert check_manifest(rows).missing_files == []  # without a root nobody looks
     assert "missing files: lost, nowhere" in str(report)
 
 
 def test_glosses_that_training_lacks_are_reported():
-    made = table(
+    rows = table(
         clip=list("abcd"), gloss=["X", "Y", "Z", ""], split=["train", "test", "val", "train"]
     )
-    report = check_manifest(made)
+    report = check_manifest(rows)
     assert report.unknown_glosses == ["", "Y", "Z"]
     assert report.empty_classes == ["Y", "Z"]
     assert report.glosses == 3
 
 
 def test_an_official_vocabulary_finds_empty_classes_and_foreign_glosses():
-    made = table(clip=list("abc"), gloss=["X", "Y", "FOREIGN"], split=["train", "", "train"])
-    report = check_manifest(made, vocabulary=["X", "Y", "Z"])
+    rows = table(clip=list("abc"), gloss=["X", "Y", "FOREIGN"], split=["train", "", "train"])
+    report = check_manifest(rows, vocabulary=["X", "Y", "Z"])
     assert report.empty_classes == ["Z"]
     assert report.unknown_glosses == ["FOREIGN"]
     assert report.faults == {"unknown_glosses": ["FOREIGN"], "empty_classes": ["Z"]}
 
 
 def test_signers_in_two_splits_and_unknown_ones_are_reported():
-    made = table(
+    rows = table(
         clip=list("abcdef"),
         gloss=["X"] * 6,
         signer=["1", "1", "2", "2", "", ""],
         split=["train", "test", "train", "", "train", "test"],
     )
-    report = check_manifest(made)
+    report = check_manifest(rows)
     assert report.signers_in_two_splits == ["1"]
     assert (report.signers, report.unknown_signers) == (2, 2)
     assert "unknown signer: 2 clips (the split may leak signers)" in str(report)
 
 
 def test_a_long_list_is_cut_in_the_text_and_whole_in_the_report(tmp_path):
-    made = table(
+    rows = table(
         clip=[f"c{i}" for i in range(9)], file=[f"{i}.mp4" for i in range(9)], gloss=["X"] * 9
     )
-    report = check_manifest(made, tmp_path)
+    report = check_manifest(rows, tmp_path)
     assert len(report.missing_files) == 9
     assert "c4 and 4 more" in str(report)
     assert "c5" not in str(report)

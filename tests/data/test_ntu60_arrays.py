@@ -41,11 +41,11 @@ def test_the_npz_form_gives_the_clips_back(tmp_path, save):
     assert is_arrays(tmp_path, "xsub")
     assert not is_arrays(tmp_path, "xview")
     for root in (path, tmp_path):
-        found = read_arrays(root)
-        assert found.manifest["gloss"].tolist() == ["drink water", "punch or slap"]
-        assert found.manifest["split"].tolist() == ["train", "train"]
-        assert set(found.manifest["signer"]) == {""}
-        clips = dict(found.read)
+        arrays = read_arrays(root)
+        assert arrays.manifest["gloss"].tolist() == ["drink water", "punch or slap"]
+        assert arrays.manifest["split"].tolist() == ["train", "train"]
+        assert set(arrays.manifest["signer"]) == {""}
+        clips = dict(arrays.read)
         np.testing.assert_array_equal(clips["train-00000"][:, 0], one[:, 0])
         assert np.isnan(clips["train-00000"][:, 1]).all()
         np.testing.assert_array_equal(clips["train-00001"], two)
@@ -73,8 +73,8 @@ def test_the_npy_form_with_named_labels_knows_performers_and_leaves_the_missing_
     clip = person(20, 2)
     agcn(tmp_path, [clip, person(3)], "val")
     np.savez(tmp_path / "val_label.npz", name=[good + ".skeleton", missing], label=[1, 7])
-    found = read_arrays(tmp_path)
-    (row,) = found.manifest.to_dict("records")
+    arrays = read_arrays(tmp_path)
+    (row,) = arrays.manifest.to_dict("records")
     assert [row[key] for key in ("clip", "gloss", "signer", "split", "camera")] == [
         good,
         "eat meal",
@@ -82,7 +82,7 @@ def test_the_npy_form_with_named_labels_knows_performers_and_leaves_the_missing_
         "test",
         1,
     ]
-    ((name, joints),) = found.read
+    ((name, joints),) = arrays.read
     assert name == good
     np.testing.assert_array_equal(joints, clip)
 

@@ -185,7 +185,7 @@ def test_the_official_sentences(real_data):
         split: {g for text in part for g in text.split()}
         for split, part in table.groupby("split")["glosses"]
     }
-    assert {split: len(found) for split, found in words.items()} == {
+    assert {split: len(glosses) for split, glosses in words.items()} == {
         "train": 1231,
         "val": 460,
         "test": 496,

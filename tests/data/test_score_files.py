@@ -45,19 +45,19 @@ def save(path, **changes):
 
 
 def test_a_file_is_read_with_what_is_known_of_its_streams(tmp_path):
-    found = read_scores(save(tmp_path / "scores.npz"))
-    assert found.scores.shape == (3, 3, 2)
-    assert found.scores.dtype == np.float32
-    assert [str(stream) for stream in found.streams] == [
+    given = read_scores(save(tmp_path / "scores.npz"))
+    assert given.scores.shape == (3, 3, 2)
+    assert given.scores.dtype == np.float32
+    assert [str(stream) for stream in given.streams] == [
         "joint",
         "bone",
         "other",
     ]  # in the order of `AUTSL`
-    assert found.scores[0].tolist() == JOINT.tolist()
-    assert (found.clips, found.targets.tolist()) == (tuple(NAMES), [0, 1, 0])
-    assert found.signers.tolist() == ["signer1", "signer1", "signer2"]
-    assert not found.made_up
-    assert found.origin == "published test scores, scores.npz"
+    assert given.scores[0].tolist() == JOINT.tolist()
+    assert (given.clips, given.targets.tolist()) == (tuple(NAMES), [0, 1, 0])
+    assert given.signers.tolist() == ["signer1", "signer1", "signer2"]
+    assert not given.made_up
+    assert given.origin == "published test scores, scores.npz"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_file_is_read_with_what_is_known_of_its_streams(tmp_path):
             {"names": np.array(["signer1_sample1", "clip2", "signer2_sample1"])},
             "clip 'clip2' is not 'signerX_sampleY'",
         ),
-        ({"names": NAMES[[0, 1, 1]]}, "a clip comes twice"),
+        ({"names": NAMES[[0, 1, 1]]}, "a clip appears twice"),
         ({"label": np.array([0, 1, 2])}, r"a target is not a class number of 0\.\.1"),
         ({"label": np.array([0.0, 1, 0])}, "a target is not a class number"),
         ({"label": LABEL[:2]}, "3 clips need one target"),
@@ -142,11 +142,11 @@ def run_of(root, name, order, scores, targets="XYX", classes=("X", "Y")):
 
 def test_runs_are_joined_by_clip(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
-    found = {
+    given = {
         "one": run_of(tmp_path, "1", "abc", [[1, 0], [2, 0], [3, 0]]),
         "two": run_of(tmp_path, "2", "ca", [[30, 0], [10, 0]]),  # b could not be used
     }
-    table = scores_of_runs(found, {"two": Stream("two", sensor="colour+depth")})
+    table = scores_of_runs(given, {"two": Stream("two", sensor="colour+depth")})
     assert table.clips == ("a", "c")
     assert table.targets.tolist() == [0, 0]
     assert table.signers.tolist() == ["sa", "sc"]
@@ -158,19 +158,19 @@ def test_runs_are_joined_by_clip(tmp_path, monkeypatch):
 def test_runs_of_other_truths_are_refused(tmp_path, monkeypatch, changes):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
     scores = [[1, 0], [2, 0], [3, 0]]
-    found = {
+    given = {
         "one": run_of(tmp_path, "1", "abc", scores),
         "two": run_of(tmp_path, "2", "abc", scores, **changes),
     }
     with pytest.raises(InputError, match="runs one, two share no test clips"):
-        scores_of_runs(found)
+        scores_of_runs(given)
 
 
 def test_made_up_streams_are_as_accurate_and_as_correlated_as_asked():
     table = made_up_scores(
         clips=12_000, classes=20, signers=3_000, alike=0.6, across=0.3, signer_spread=0.5, seed=1
     )
-    right = np.array([top_k(own, table.targets, 1).mean() for own in table.scores])
+    right = np.array([top_k(scores, table.targets, 1).mean() for scores in table.scores])
     assert right == pytest.approx(ACCURACY, abs=0.02)
     others = np.arange(20) != table.targets[:, None]
     noise = np.corrcoef(table.scores[:, others])
@@ -217,10 +217,12 @@ def test_the_published_file(real_data):
     assert table.scores.shape == (13, 3742, 226)
     assert len(np.unique(table.signers)) == 6
     clean = table.pick(table.where(group=CLEAN))
-    highest = [round(100 * (own.argmax(axis=1) == table.targets).mean(), 2) for own in clean.scores]
+    highest = [
+        round(100 * (scores.argmax(axis=1) == table.targets).mean(), 2) for scores in clean.scores
+    ]
     assert highest == [95.35, 95.70, 93.21, 93.29]
     # One joint-motion clip is a tie in the file's half precision; ours count a tie as wrong.
-    alone = [round(100 * top_k(own, table.targets, 1).mean(), 2) for own in clean.scores]
+    alone = [round(100 * top_k(scores, table.targets, 1).mean(), 2) for scores in clean.scores]
     assert alone == [95.35, 95.70, 93.19, 93.29]
 
 

@@ -32,7 +32,7 @@ def test_an_stm(tmp_path):
         ("\na 1 S 2 1 A\n", "line 2: a sentence from 2.0 s to 1.0 s"),
         ("a 1 S nan 1 A\n", "from nan s"),
         (";; nothing\n", "holds no sentence"),
-        ("a 1 S 0 1 A\na 1 S 0 1 B\n", "line 2: clip 'a' stands twice"),
+        ("a 1 S 0 1 A\na 1 S 0 1 B\n", "line 2: clip 'a' appears twice"),
     ],
 )
 def test_a_broken_stm_is_named(tmp_path, text, message):
@@ -45,13 +45,13 @@ def test_a_ctm_is_ordered_by_time_and_may_lack_a_clip(tmp_path):
     (tmp_path / "a.ctm").write_text(
         ";; comment\nb 1 0.5 0.1 ZWEI 0.9\na 1 0.0 0.1 ICH\nb 1 0.1 0.1 EINS\n\nb 1 0.5 0.1 DREI\n"
     )
-    found = read_ctm(tmp_path / "a.ctm")
-    assert found == {"b": ["EINS", "ZWEI", "DREI"], "a": ["ICH"]}
-    assert hypotheses_of(["a", "c", "b"], found) == [["ICH"], [], ["EINS", "ZWEI", "DREI"]]
+    hypotheses = read_ctm(tmp_path / "a.ctm")
+    assert hypotheses == {"b": ["EINS", "ZWEI", "DREI"], "a": ["ICH"]}
+    assert hypotheses_of(["a", "c", "b"], hypotheses) == [["ICH"], [], ["EINS", "ZWEI", "DREI"]]
     with pytest.raises(
         ManifestError, match=r"the ctm has 1 clips that the references lack \(first 'b'\)"
     ):
-        hypotheses_of(["a"], found)
+        hypotheses_of(["a"], hypotheses)
 
 
 @pytest.mark.parametrize(

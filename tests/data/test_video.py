@@ -62,7 +62,7 @@ def noise(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("options", "expected"),
     [
         ({}, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
         ({"start": 7}, [7, 8, 9]),
@@ -81,8 +81,8 @@ def noise(tmp_path_factory):
         ({"rate": 30, "fps": 10, "start": 1, "sampling": "linspace", "count": 2}, [1, 7]),
     ],
 )
-def test_indices_by_hand(wanted, expected):
-    assert sample_indices(10, **wanted).tolist() == expected
+def test_indices_by_hand(options, expected):
+    assert sample_indices(10, **options).tolist() == expected
 
 
 @given(st.integers(1, 200), st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
@@ -106,7 +106,7 @@ def test_a_random_window_moves_with_its_seed():
 
 
 @pytest.mark.parametrize(
-    ("wanted", "says"),
+    ("options", "says"),
     [
         ({"start": 10}, r"start=10 .* 10 frames; use 0\.\.9"),
         ({"start": -1}, "start=-1"),
@@ -114,13 +114,13 @@ def test_a_random_window_moves_with_its_seed():
         ({"start": 5, "end": 5}, "end=5 must be above start=5"),
     ],
 )
-def test_a_segment_outside_the_video_is_refused(wanted, says):
+def test_a_segment_outside_the_video_is_refused(options, says):
     with pytest.raises(VideoError, match=says):
-        sample_indices(10, **wanted)
+        sample_indices(10, **options)
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "options",
     [
         {"sampling": "middle"},
         {"sampling": "linspace"},
@@ -131,9 +131,9 @@ def test_a_segment_outside_the_video_is_refused(wanted, says):
         {"rate": 25, "fps": float("inf")},
     ],
 )
-def test_impossible_samplings_are_refused(wanted):
+def test_impossible_samplings_are_refused(options):
     with pytest.raises(SettingsError):
-        sample_indices(10, **wanted)
+        sample_indices(10, **options)
 
 
 def test_written_frames_come_back_in_order(film):

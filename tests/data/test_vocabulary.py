@@ -40,7 +40,7 @@ def test_an_unknown_gloss_is_named_with_how_many_there_are():
 
 
 def test_a_gloss_listed_twice_is_refused():
-    with pytest.raises(ManifestError, match="gloss 'b' stands twice"):
+    with pytest.raises(ManifestError, match="gloss 'b' appears twice"):
         Vocabulary(("a", "b", "b"))
 
 
@@ -53,5 +53,5 @@ def test_decoding_undoes_encoding(glosses):
 
 
 def test_the_example_in_its_docstring_runs():
-    found = doctest.testmod(vocabulary)
-    assert (found.failed, found.attempted > 0) == (0, True)
+    results = doctest.testmod(vocabulary)
+    assert (results.failed, results.attempted > 0) == (0, True)
