@@ -5,7 +5,6 @@ registry    a row for each; from a name, or from a folder that a person has, to 
 clips       from settings to manifest, clips and folder
 splits      who trains, validates and tests
 gallery     a few pictures of a clip, whatever its corpus offers
-actions     names that moved
 
 generated   signs, sentences and actions that are made on the spot
 stitched    sentences made of clips of single signs, of any corpus that has them

@@ -7,26 +7,12 @@ import pandas as pd
 from signlib.corpora.corpus import as_skeleton, landmark_clips
 from signlib.corpora.generated import GeneratedSigning
 from signlib.corpora.registry import CORPORA, corpus_of
-
-# until tasks ask the registry
-from signlib.corpora.splits import (  # noqa: F401
-    Splits,
-    class_numbers,
-    signer_notes,
-    split_clips,
-)
-from signlib.corpora.stitched import STITCHED  # noqa: F401
 from signlib.errors import SettingsError
 from signlib.extraction import frozen_files
 from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource, FeatureStore
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.sentences import SentenceCorpus
-
-# until tasks ask the registry
-GENERATED = [name for name, corpus in CORPORA.items() if corpus.rendered]
-OPEN = [name for name, corpus in CORPORA.items() if corpus.open]
-VIDEO_READERS = [name for name, corpus in CORPORA.items() if corpus.has_files]
 
 
 def load_manifest(settings: DataSettings) -> pd.DataFrame:

@@ -13,8 +13,6 @@ from signlib.data import manifest
 from signlib.errors import ManifestError, SettingsError
 from signlib.settings.base import DataSettings
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg"})
-
 
 def read_folder(root: str | Path) -> pd.DataFrame:
     """The manifest of a folder corpus.
@@ -45,6 +43,9 @@ def read_folder(root: str | Path) -> pd.DataFrame:
 
 
 def _from_subfolders(root: Path) -> pd.DataFrame:
+    # Loads PyAV, which a folder with a manifest.csv does not need.
+    from signlib.data.video import VIDEO_SUFFIXES
+
     files = sorted(
         path.relative_to(root)
         for path in root.rglob("*")

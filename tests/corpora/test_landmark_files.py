@@ -1,4 +1,4 @@
-"""Corpora that come as landmarks: read as they are, hands that stay themselves, nothing unpickled."""
+"""Corpora of landmarks: read as they are, hands that stay themselves, nothing unpickled."""
 
 import numpy as np
 import pytest

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from signlib import paths
-from signlib.corpora.clips import load_corpus, split_clips
+from signlib.corpora.clips import load_corpus
+from signlib.corpora.splits import split_clips
 from signlib.errors import RunError
 from signlib.evaluation.neighbours import flatten
 from signlib.experiments import baseline

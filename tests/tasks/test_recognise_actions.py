@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from signlib.corpora import actions as action_corpora
+from signlib.corpora.bodies import actors
+from signlib.corpora.registry import corpus_of
 from signlib.data.skeletons import NTU_25
 from signlib.errors import RunError, StoreError
 from signlib.experiments import prediction as recognise
@@ -49,7 +50,7 @@ def same(found, expected):
 
 
 def test_arrays_and_skeleton_files_get_the_scores_of_the_run(run, tmp_path):
-    world = action_corpora.actions_world(run.settings.data)
+    world = corpus_of(run.settings.data).world(run.settings.data)
     expected = of_the_run(run)
     for clip in expected:
         np.save(tmp_path / f"{clip}.npy", world.clip(clip))
@@ -64,11 +65,11 @@ def test_arrays_and_skeleton_files_get_the_scores_of_the_run(run, tmp_path):
 
 
 def test_a_store_is_read_by_split_and_names_its_glosses(run, tmp_path):
-    world = action_corpora.actions_world(run.settings.data)
+    world = corpus_of(run.settings.data).world(run.settings.data)
     expected = of_the_run(run)
     table = world.manifest
     extraction = Extraction("made", "1", (2, 25, 3), ("x", "y", "z"), NTU_25.name, {})
-    clips = ((clip, action_corpora.actors(world.clip(clip))) for clip in table["clip"])
+    clips = ((clip, actors(world.clip(clip))) for clip in table["clip"])
     write_store(tmp_path / "store", extraction, table, clips, fps=30)
     found = recognise.predict(run, [tmp_path / "store"], split="test").set_index("clip")
     assert set(found.index) == set(expected)

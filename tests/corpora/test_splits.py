@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedKFold
 
-from signlib.corpora.clips import load_corpus, load_manifest, split_clips
+from signlib.corpora.clips import load_corpus
+from signlib.corpora.splits import split_clips, split_sentences
 from signlib.data.manifest import complete
-from signlib.errors import InputError, ManifestError, SettingsError
+from signlib.errors import ManifestError, SettingsError
 from signlib.settings import presets
 from signlib.settings.base import DataSettings
 
@@ -286,55 +287,43 @@ def test_the_generated_corpus_is_split_by_signer_and_open():
     assert (source.labelled["width"] > 0).all()
 
 
-def test_an_unknown_corpus_and_a_missing_root_are_refused(tmp_path):
-    with pytest.raises(
-        SettingsError,
-        match=r"data\.corpus='autls' is unknown; choose from generated, .*store, dgs-30",
-    ):
-        load_corpus(DataSettings(corpus="autls"))
-    with pytest.raises(SettingsError, match=r"data\.corpus=store needs data\.root"):
-        load_corpus(DataSettings(corpus="store"))
-    for name in ("store", "dgs-30"):
-        with pytest.raises(InputError, match=str(tmp_path)):
-            load_corpus(DataSettings(corpus=name, root=str(tmp_path)))
+def sentences(count=20, **columns):
+    """Sentences of two glosses, signers in turn, all of them of training but the last four."""
+    made = {
+        "clip": [f"c{i:03d}" for i in range(count)],
+        "glosses": [f"G{i % 3} G{i % 2}" for i in range(count)],
+        "signer": [f"s{i % 4}" for i in range(count)],
+        "split": ["train"] * (count - 4) + ["test"] * 4,
+        **columns,
+    }
+    return complete(pd.DataFrame(made))
 
 
-def test_a_corpus_can_be_given_as_another_skeleton():
-    source = load_corpus(DataSettings(skeleton="upper-53"))
-    clip = source.labelled["clip"][0]
-    whole = load_corpus(DataSettings())
-    assert source.skeleton.name == "upper-53"
-    assert source.extraction.shape == (53, 4)
-    np.testing.assert_array_equal(
-        source.read(clip)[:, 0], whole.read(clip)[:, whole.skeleton.index("nose")]
-    )
-    with pytest.raises(SettingsError, match=r"mediapipe-543.*ntu-25"):
-        load_corpus(DataSettings(skeleton="ntu-25"))
-    with pytest.raises(SettingsError, match="'nose-1' is unknown"):
-        load_corpus(DataSettings(skeleton="nose-1"))
+@pytest.mark.parametrize(("by", "kind"), [("clip", ShuffleSplit), ("signer", GroupShuffleSplit)])
+def test_sentences_are_held_out_as_scikit_learn_does(by, kind):
+    settings = DataSettings(validation=0.25, validation_by=by, fold_seed=3)
+    splits = split_sentences(sentences(), settings)
+    train = sentences().iloc[:16]
+    splitter = kind(1, test_size=0.25, random_state=3)
+    fitting, held = next(splitter.split(train, groups=train["signer"] if by == "signer" else None))
+    assert ids(splits.train) == train["clip"].iloc[fitting].tolist()
+    assert ids(splits.val) == train["clip"].iloc[held].tolist()
+    assert splits.notes[:2] == [
+        "the manifest's split",
+        f"25% of the training sentences held out by {by}",
+    ]
 
 
-def test_manifests_of_corpora_without_landmarks_can_be_read(real_data):
-    real_data("autsl")
-    assert len(load_manifest(DataSettings(corpus="autsl"))) == 36_302
-    with pytest.raises(SettingsError, match=r"autsl has no landmarks yet.*extract"):
-        load_corpus(DataSettings(corpus="autsl"))
+def test_sentences_that_cannot_be_held_out_say_what_to_do():
+    table = sentences(5)
+    with pytest.raises(SettingsError, match=r"0\.5 of 1 training sentences cannot be held out"):
+        split_sentences(table, DataSettings(validation=0.5))
+    with pytest.raises(ManifestError, match="needs two known training signers"):
+        split_sentences(table, DataSettings(validation=0.5, validation_by="signer"))
+    with pytest.raises(ManifestError, match="the train split has no sentences"):
+        split_sentences(sentences(4), DataSettings(validation=0.5))
 
 
-def test_a_manifest_is_that_of_the_clips_and_a_folder_needs_a_root():
-    settings = DataSettings(signers=4)
-    assert load_manifest(settings).equals(load_corpus(settings).labelled)
-    with pytest.raises(SettingsError, match=r"data\.root"):
-        load_manifest(DataSettings(corpus="folder"))
-    with pytest.raises(SettingsError, match=r"'nowhere' is unknown.*generated-sentences"):
-        load_manifest(DataSettings(corpus="nowhere"))
-
-
-def test_generated_sentences_are_a_corpus():
-    source = load_corpus(
-        DataSettings(corpus="generated-sentences", signers=3, repetitions=2, glosses=30)
-    )
-    assert len(source.labelled) == 6
-    row = source.labelled.iloc[0]
-    assert row["glosses"]
-    assert source.read(row["clip"]).shape[1:] == (543, 4)
+def test_a_signer_who_is_not_there_is_named_with_those_who_are():
+    with pytest.raises(SettingsError, match="'anna' signs no clip; signers are s0, s1, s2, s3"):
+        split_sentences(sentences(), DataSettings(split="signer", test_signers=["anna"]))

@@ -1,0 +1,183 @@
+"""The rows of the registry, and a corpus that somebody brings along."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from signlib import paths
+from signlib.corpora.clips import corpus_root, load_actions, load_corpus, load_manifest
+from signlib.corpora.corpus import Corpus
+from signlib.corpora.gallery import clip_frames, clip_strip
+from signlib.corpora.registry import CORPORA, corpus_of, manifest_of, names, register
+from signlib.corpora.splits import split_clips
+from signlib.data.manifest import complete
+from signlib.data.skeletons import HANDS_42, skeleton
+from signlib.errors import ManifestError, SettingsError
+from signlib.settings.base import DataSettings
+from signlib.stores.store import Extraction, LoadedClips
+from signlib.synthesis.clips import GeneratedCorpus
+from signlib.synthesis.layouts import write_autsl, write_wlasl
+
+WITHOUT_CARD = {"store", "folder", "dgs-30", "asl-letters", "asl-words"}
+"""`docs/corpora.md` says of these what they are."""
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_row_says_what_others_ask(name):
+    corpus = corpus_of(name)
+    assert corpus.name == name
+    assert corpus.kind in ("video", "landmarks", "skeletons")
+    assert skeleton(corpus.skeleton).name == corpus.skeleton
+    assert corpus.glosses is None or corpus.glosses > 1
+    assert corpus.licence
+    assert corpus.open == corpus.generated, "predictions of people are not published"
+    assert bool(corpus.split_types) == (corpus.kind == "skeletons")
+    documents = paths.REPOSITORY / "docs"
+    if name in WITHOUT_CARD:
+        assert not corpus.card
+        assert f"`{name}`" in (documents / "corpora.md").read_text(encoding="utf-8")
+    else:
+        assert (documents / "cards" / corpus.card).is_file()
+
+
+def test_every_corpus_of_single_signs_can_be_stitched():
+    words, sentences = corpus_of("asl-words"), corpus_of("stitched-asl-words")
+    assert sentences.name == "stitched-asl-words"
+    assert sentences.sentences
+    assert not words.sentences
+    for fact in ("licence", "card", "folder", "skeleton", "glosses"):
+        assert getattr(sentences, fact) == getattr(words, fact)
+    assert not corpus_of("stitched-generated").open
+    with pytest.raises(SettingsError, match="'nowhere' is unknown"):
+        corpus_of("stitched-nowhere")
+    with pytest.raises(SettingsError, match=r"data\.corpus=autsl has no landmarks yet"):
+        load_corpus(DataSettings(corpus="stitched-autsl"))
+    with pytest.raises(SettingsError, match=r"data\.corpus=ntu60 holds whole bodies"):
+        load_corpus(DataSettings(corpus="stitched-ntu60"))
+
+
+def test_an_unknown_name_lists_all_that_are_known():
+    with pytest.raises(SettingsError) as refused:
+        corpus_of(DataSettings(corpus="autls"))
+    assert str(refused.value) == (
+        "data.corpus='autls' is unknown; choose from generated, generated-sentences, store, dgs-30,"
+        " asl-letters, asl-words, wlasl-50, autsl, wlasl, phoenix-2014, phoenix-2014-si5, ntu60,"
+        " folder, generated-actions, nw-ucla"
+    )
+
+
+def test_official_counts_are_known_without_files():
+    assert sum(corpus_of("autsl").split_counts.values()) == 36_302
+    assert corpus_of("autsl").glosses == 226
+
+
+def test_true_values_are_those_of_generated_corpora():
+    for name in names():
+        corpus, settings = corpus_of(name), DataSettings(corpus=name, glosses=4, signers=4)
+        if corpus.generated:
+            assert len(corpus.world(settings).manifest)
+        else:
+            with pytest.raises(SettingsError, match=f"{name} is not generated"):
+                corpus.world(settings)
+
+
+@pytest.fixture
+def layouts(tmp_path):
+    world = GeneratedCorpus(2, 3, 1)
+    write_autsl(world, tmp_path / "autsl", size=32, progress=False)
+    write_wlasl(world, tmp_path / "wlasl", size=32, progress=False)
+    return tmp_path
+
+
+def test_a_source_is_recognised_by_its_layout(layouts):
+    for name in ("autsl", "wlasl"):
+        table, root = manifest_of(layouts / name)
+        assert root == layouts / name
+        assert table.equals(load_manifest(DataSettings(corpus=name, root=str(root))))
+    (listed,) = (layouts / "wlasl").glob("nslt_*.json")
+    table, root = manifest_of(listed)
+    assert root == layouts / "wlasl"
+    assert table.equals(manifest_of(root)[0])
+    film = next((layouts / "wlasl" / "videos").glob("*.mp4"))
+    table, root = manifest_of(film)
+    assert table[["clip", "file"]].to_numpy().tolist() == [[film.stem, film.name]]
+    assert root == film.parent
+    table, root = manifest_of(layouts / "wlasl" / "..")
+    assert len(table) == len(list(layouts.rglob("*.mp4")))
+    with pytest.raises(ManifestError, match=r"nowhere does not exist"):
+        manifest_of(layouts / "nowhere")
+
+
+class Toy(Corpus):
+    """Two people, three glosses, hands that stand still; files named `*.toy`."""
+
+    def clips(self, settings):
+        names = [f"{gloss}_{signer}_{take}" for gloss in "ABC" for signer in "xy" for take in "12"]
+        table = complete(
+            pd.DataFrame(
+                {
+                    "clip": names,
+                    "gloss": [name[0] for name in names],
+                    "signer": [name[2] for name in names],
+                    "split": ["train" if name[2] == "x" else "test" for name in names],
+                }
+            )
+        )
+        extraction = Extraction("toy", shape=(42, 3), skeleton=self.skeleton)
+        return LoadedClips(table, lambda clip: np.full((5, 42, 3), 0.5, np.float32), extraction)
+
+    def recognises(self, source: Path):
+        return any(source.glob("*.toy"))
+
+    def pictures(self, settings, row, frames, size):
+        return {"colour": [np.zeros((size, size, 3), np.uint8) for _ in frames]}
+
+
+@pytest.fixture
+def toy():
+    corpus = Toy(
+        name="toy", kind="landmarks", licence="ours", folder="toys", skeleton=HANDS_42.name
+    )
+    register(corpus)
+    yield corpus
+    del CORPORA["toy"]
+
+
+def test_a_name_that_is_taken_is_refused(toy):
+    for name in ("toy", "autsl", "stitched-toy"):
+        with pytest.raises(SettingsError, match=f"corpus '{name}' is there already"):
+            register(Toy(name=name, kind="landmarks", licence="ours"))
+    assert names()[-1] == "toy"
+
+
+def test_a_corpus_from_outside_is_like_any_other(toy, tmp_path, monkeypatch):
+    settings = DataSettings(corpus="toy")
+    assert corpus_of(settings) is corpus_of("toy") is toy
+    source = load_corpus(settings)
+    assert source.skeleton is HANDS_42
+    splits = split_clips(load_manifest(settings), settings)
+    assert (len(splits.train), len(splits.test)) == (6, 6)
+    row = next(source.labelled.itertuples())
+    strip = clip_strip(settings, row, count=3, size=16)
+    assert strip.frames == [0, 2, 4]
+    assert {kind: len(pictures) for kind, pictures in strip.rows.items()} == {
+        "colour": 3,
+        "landmarks": 3,
+    }
+    assert (clip_frames(settings, source.labelled) == 5).all()
+    monkeypatch.setenv("SIGNLIB_DATA", str(tmp_path))
+    assert corpus_root(settings) == tmp_path / "toys"
+    (tmp_path / "a.toy").touch()
+    table, root = manifest_of(tmp_path)
+    assert table.equals(source.labelled)
+    assert root == tmp_path
+    with pytest.raises(SettingsError, match=r"toy has no actions of whole bodies.*ntu60, gen"):
+        load_actions(settings)
+    with pytest.raises(SettingsError, match=r"is unknown; choose from .*, nw-ucla, toy$"):
+        corpus_of("joy")
+
+
+def test_without_the_fixture_the_toy_is_gone():
+    assert "toy" not in names()
