@@ -53,19 +53,19 @@ def _two_signers(data: dict[str, np.ndarray]) -> pd.DataFrame:
     return manifest.complete(table.assign(width=1280, height=720))
 
 
-class _Letters(LandmarkFileCorpus):
-    def read(self, root: Path) -> LandmarkFile:
-        return read_asl_letters(root)
-
-
-class _Words(LandmarkFileCorpus):
-    def read(self, root: Path) -> LandmarkFile:
-        return read_asl_words(root)
-
-
-ASL_LETTERS = _Letters(
-    name="asl-letters", licence=LICENCE, folder=FOLDER, skeleton=HANDS_42.name, glosses=27
+ASL_LETTERS = LandmarkFileCorpus(
+    name="asl-letters",
+    read=read_asl_letters,
+    licence=LICENCE,
+    folder=FOLDER,
+    skeleton=HANDS_42.name,
+    glosses=27,
 )
-ASL_WORDS = _Words(
-    name="asl-words", licence=LICENCE, folder=FOLDER, skeleton=MEDIAPIPE_75.name, glosses=32
+ASL_WORDS = LandmarkFileCorpus(
+    name="asl-words",
+    read=read_asl_words,
+    licence=LICENCE,
+    folder=FOLDER,
+    skeleton=MEDIAPIPE_75.name,
+    glosses=32,
 )

@@ -60,7 +60,7 @@ def load_landmarks(settings: DataSettings, store: str, asked: str) -> ClipSource
 
     Args:
         settings: which corpus.
-        store: the setting `fusion.landmarks`.
+        store: the setting `data.landmarks`.
         asked: which setting wants landmarks, for the error.
 
     Raises:
@@ -71,7 +71,7 @@ def load_landmarks(settings: DataSettings, store: str, asked: str) -> ClipSource
     if not store:
         raise SettingsError(
             f"{asked}, and {settings.corpus} comes as videos: make its landmarks with `python -m"
-            " signlib extract ROOT --out STORE` and set fusion.landmarks=STORE"
+            " signlib extract ROOT --out STORE` and set data.landmarks=STORE"
         )
     return frozen_files.open_store(store, frozen_files.LANDMARKS)
 

@@ -62,13 +62,9 @@ def track_hands(hands: np.ndarray, middle: float = 0.5) -> np.ndarray:
     return out[:, ::-1] if x[0] < x[1] else out
 
 
-class _Dgs30(LandmarkFileCorpus):
-    def read(self, root: Path) -> LandmarkFile:
-        return read_dgs_30(root)
-
-
-DGS_30 = _Dgs30(
+DGS_30 = LandmarkFileCorpus(
     name="dgs-30",
+    read=read_dgs_30,
     licence="Apache-2.0",
     folder="dgs-30",
     skeleton=FACE_HANDS_43.name,

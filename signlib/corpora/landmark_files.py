@@ -6,8 +6,7 @@ with NaN for what was not seen, and the skeleton they belong to.
 
 import zipfile
 import zlib
-from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +37,14 @@ class LandmarkFile:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LandmarkFileCorpus(Corpus):
-    """A corpus of people who sign whose landmarks lie in one `.npz` file."""
+    """A corpus of people who sign whose landmarks lie in one `.npz` file.
+
+    Attributes:
+        read: from its folder to all clips.
+    """
 
     kind: Kind = "landmarks"
-
-    @abstractmethod
-    def read(self, root: Path) -> LandmarkFile:
-        """All clips of the file in a folder."""
+    read: Callable[[Path], LandmarkFile]
 
     def clips(self, settings: DataSettings) -> ClipSource:
         """The clips, read into memory."""

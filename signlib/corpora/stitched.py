@@ -147,6 +147,7 @@ class StitchedSentences:
             gloss = glosses[at]
             clips = _part(self.clips[signer][gloss], split)
             out.append((gloss, clips[int(rng.integers(len(clips)))]))
+            # Each gloss has a few favourites to follow it: something for a language model to learn.
             if rng.random() < _FAVOURED:
                 favourites = generator(self.seed, "favourites", signer, gloss).integers(
                     len(glosses), size=_FAVOURITES
@@ -237,6 +238,7 @@ def acting(
     if not len(moving):
         return points
     start, end = max(0, moving[0] - margin), min(len(points), moving[-1] + 2 + margin)
+    # Where the movement is shorter than that, frames before it are kept first, then frames after.
     spare = max(0, least - (end - start))
     start = max(0, start - spare)
     return points[start : max(end, min(len(points), start + least))]
@@ -268,6 +270,7 @@ def transition(last: np.ndarray, first: np.ndarray, skeleton: Skeleton) -> np.nd
     frames = int(
         np.clip(round(float(np.nan_to_num(far).max()) / PACE * FPS / 2), SHORTEST_WAY, LONGEST_WAY)
     )
+    # Neither end is part of the way: both are frames of a sign already.
     share = np.arange(1, frames + 1) / (frames + 1)
     done = (10 * share**3 - 15 * share**4 + 6 * share**5)[:, None, None]
     way = (1 - done) * last + done * first

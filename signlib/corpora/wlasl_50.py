@@ -33,13 +33,9 @@ def read_wlasl_50(root: str | Path) -> LandmarkFile:
     return LandmarkFile(table, points, UPPER_53)
 
 
-class _Wlasl50(LandmarkFileCorpus):
-    def read(self, root: Path) -> LandmarkFile:
-        return read_wlasl_50(root)
-
-
-WLASL_50 = _Wlasl50(
+WLASL_50 = LandmarkFileCorpus(
     name="wlasl-50",
+    read=read_wlasl_50,
     licence=WLASL.licence,
     card=WLASL.card,
     folder="wlasl",
