@@ -7,6 +7,7 @@ here they are fractions of the picture and missing is NaN. Pickled arrays are ne
 import io
 import struct
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,10 @@ from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543, Skelet
 from signlib.data.video import iter_frames, probe
 from signlib.errors import ClipError, ManifestError, SettingsError
 from signlib.extraction.holistic import CHANNELS, Holistic, LandmarkSettings
+from signlib.extraction.importing import FileClip, files_manifest, import_files, write_npy
 from signlib.extraction.quality import write_report
 from signlib.files import write_bytes
 from signlib.stores.store import Extraction, FeatureStore
-from signlib.stores.writer import StoreWriter
 
 LAYOUTS = {len(skeleton): skeleton for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42)}
 COMPONENTS = {
@@ -34,23 +35,17 @@ COMPONENTS = {
     "left_hand": "LEFT_HAND_LANDMARKS",
     "right_hand": "RIGHT_HAND_LANDMARKS",
 }
-"""Our parts by the names that pose-format gives MediaPipe's; further components are left out."""
-
+"""Part of a skeleton -> what pose-format calls it; further components are left out."""
 SEEN_AT_LEAST = np.finfo(np.float32).tiny
-"""Exported confidence of a point that was found with visibility 0, because 0 would say that it was
-not.
-"""
-
+"""Exported confidence of a point with visibility 0: 0 would say that it was not found."""
 NPY_START = b"\x93NUMPY"
 PICKLE_START = b"\x80"
 
-Picture = tuple[np.ndarray, int, int, float]
-"""Points (T, J, 4), and the source's width, height (pixels) and frames a second; 0 = unknown."""
-
 
 def read_npy(path: str | Path) -> np.ndarray:
-    """The points of one `.npy` file: (T, J, 4) float32; a file of three channels gets visibility 1
-    where seen.
+    """The points of one `.npy` file: (T, J, 4) float32.
+
+    A file of three channels gets visibility 1 where a point is seen.
 
     Args:
         path: an array (T, J, 3) or (T, J, 4): x, y as fractions of width and height, z, visibility;
@@ -75,8 +70,8 @@ def read_npy(path: str | Path) -> np.ndarray:
     except (ValueError, EOFError, OSError) as error:
         if "pickle" in str(error):
             raise ClipError(
-                f"{path} holds pickled objects, which are never loaded because they can run code; "
-                "save a plain float array with np.save"
+                f"{path} holds pickled objects, which are never loaded because they can run code;"
+                " save a plain float array with np.save"
             ) from None
         raise ClipError(
             f"{path} is no whole .npy file ({error}); save it again with np.save"
@@ -99,11 +94,11 @@ def read_npy(path: str | Path) -> np.ndarray:
     return np.concatenate([array, np.where(seen, np.float32(1), np.float32(np.nan))], axis=-1)
 
 
-def read_pose(path: str | Path) -> Picture:
-    """The points of one `.pose` file: (T, 543, 4), width, height and frames a second; parts it
-    lacks are NaN.
+def read_pose(path: str | Path) -> FileClip:
+    """The points of one `.pose` file: (T, 543, 4) with the picture's size and frame rate.
 
-    Of a face with irises (478 points) the first 468 are kept; of several people the first.
+    Parts it lacks are NaN. Of a face with irises (478 points) the first 468 are kept, of several
+    people the first.
 
     Raises:
         ClipError: for a missing, cut off or unreadable file, another layout, or no point in any
@@ -123,10 +118,10 @@ def read_pose(path: str | Path) -> Picture:
             f"{path} does not say the picture's width and height, so its pixels mean nothing"
         )
     points = np.full((len(data), len(MEDIAPIPE_543), len(CHANNELS)), np.nan, np.float32)
-    starts = dict(
-        zip(names, np.cumsum([0] + [len(c.points) for c in pose.header.components]), strict=False)
-    )
-    lengths = {component.name: len(component.points) for component in pose.header.components}
+    counts = [len(component.points) for component in pose.header.components]
+    lengths = dict(zip(names, counts, strict=True))
+    # Where each component starts among the columns of all points.
+    starts = dict(zip(names, accumulate(counts, initial=0), strict=False))
     for part, name in COMPONENTS.items():
         joints = list(MEDIAPIPE_543.parts[part])
         if name not in starts:
@@ -136,23 +131,13 @@ def read_pose(path: str | Path) -> Picture:
         columns = slice(starts[name], starts[name] + len(joints))
         points[:, joints, :3] = data[:, 0, columns, :3] / (size.width, size.height, 1)
         points[:, joints, 3] = confidence[:, 0, columns]
+    # Also where the confidence is NaN.
     points[~(points[..., 3] > 0)] = np.nan
     if np.isnan(points).all():
         raise ClipError(
             f"{path}: no point is seen in any of its {len(points)} frames; leave the clip out"
         )
-    return points, int(size.width), int(size.height), float(pose.body.fps)
-
-
-def write_npy(path: str | Path, points: np.ndarray) -> None:
-    """Write one clip's points whole or not at all.
-
-    Raises:
-        DiskError: when the disk is full or the folder cannot be written.
-    """
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(points), allow_pickle=False)
-    write_bytes(Path(path), buffer.getvalue())
+    return FileClip(points, int(size.width), int(size.height), float(pose.body.fps))
 
 
 def write_pose(
@@ -161,6 +146,7 @@ def write_pose(
     """Write one clip as a `.pose` file in pose-format's own layout of MediaPipe Holistic.
 
     Args:
+        path: of the file.
         points: (T, J, 4) as in a store.
         skeleton: what the J axis holds; parts it lacks are written as missing.
         width, height: of the picture in pixels.
@@ -176,9 +162,8 @@ def write_pose(
             f"{path}: a .pose file holds pixels, and width={width}, height={height}, fps={fps} are"
             " not all known; export .npy instead"
         )
-    from pose_format.utils.holistic import (
-        holistic_components,
-    )  # imports mediapipe's drawing code too
+    # Only here: it imports mediapipe's drawing code too.
+    from pose_format.utils.holistic import holistic_components
 
     components = [c for c in holistic_components() if c.name in COMPONENTS.values()]
     parts = {
@@ -197,14 +182,15 @@ def write_pose(
         if component.name in parts:
             if len(parts[component.name]) != len(component.points):
                 raise SettingsError(
-                    f"{path}: skeleton {skeleton.name!r} keeps {len(parts[component.name])} of the "
-                    f"{len(component.points)} points of {component.name}; export .npy instead"
+                    f"{path}: skeleton {skeleton.name!r} keeps {len(parts[component.name])} of the"
+                    f" {len(component.points)} points of {component.name}; export .npy instead"
                 )
             block[:] = points[:, parts[component.name]]
         blocks.append(block)
     whole = np.concatenate(blocks, axis=1)
     seen = np.isfinite(whole[..., :2]).all(axis=-1)
-    pixels = np.where(seen[..., None], whole[..., :3] * np.float32([width, height, 1]), 0)
+    scale = np.array([width, height, 1], np.float32)
+    pixels = np.where(seen[..., None], whole[..., :3] * scale, 0)
     confidence = np.where(seen, np.maximum(whole[..., 3], SEEN_AT_LEAST), 0)
     pose = Pose(
         PoseHeader(0.2, PoseHeaderDimensions(width, height, 0), components),
@@ -218,8 +204,9 @@ def write_pose(
 
 
 def export_folder(store: FeatureStore, folder: str | Path, suffix: str = ".npy") -> list[Path]:
-    """Write every clip of a store to `<clip>.npy` or `<clip>.pose`; the files, in the store's
-    order.
+    """Write every clip of a store to `<clip>.npy` or `<clip>.pose`.
+
+    The files are given back in the store's order.
 
     Raises:
         SettingsError: for another suffix, or a store that a `.pose` file cannot hold.
@@ -241,8 +228,9 @@ def export_folder(store: FeatureStore, folder: str | Path, suffix: str = ".npy")
 def import_folder(
     folder: str | Path, out: str | Path, manifest: pd.DataFrame | None = None
 ) -> FeatureStore:
-    """A store of a folder's `.npy` or `.pose` files; a file that cannot be used becomes a row in
-    `failed`.
+    """A store of a folder's `.npy` or `.pose` files.
+
+    A file that cannot be used becomes a row in `failed`.
 
     Args:
         folder: `<clip>.npy` (T, J, 3 or 4; J = 543, 75 or 42) or `<clip>.pose`, one kind and one J.
@@ -255,38 +243,39 @@ def import_folder(
     """
     folder = Path(folder)
     suffix = _kind_of(folder)
-    if manifest is None:
-        names = sorted(path.stem for path in folder.glob(f"*{suffix}"))
-        manifest = pd.DataFrame({"clip": names, "file": [f"{name}{suffix}" for name in names]})
-    table = manifests.complete(manifest)
-    readers: dict[str, Callable[[Path], Picture]] = {
-        ".npy": lambda path: (read_npy(path), 0, 0, 0.0),
-        ".pose": read_pose,
-    }
-    skeleton = MEDIAPIPE_543 if suffix == ".pose" else _layout_of(folder, table["clip"])
-    shape = (len(skeleton), len(CHANNELS))
+    table = manifests.complete(files_manifest(folder, suffix) if manifest is None else manifest)
+    skeleton = MEDIAPIPE_543
+    read: Callable[[Path], FileClip] = read_pose
+    if suffix == ".npy":
+        skeleton = _layout_of(folder, table["clip"])
+        read = _read_unsized
     extraction = Extraction(
         "imported",
-        shape=shape,
+        shape=(len(skeleton), len(CHANNELS)),
         channels=CHANNELS,
         skeleton=skeleton.name,
         settings={"files": suffix},
     )
-    with StoreWriter(out, extraction, table) as writer:
-        for clip in writer.pending:
-            try:
-                points, width, height, fps = readers[suffix](folder / f"{clip}{suffix}")
-                writer.add(clip, points, width=width, height=height, fps=fps)
-            except ClipError as error:
-                writer.fail(clip, str(error))
-        store = writer.finish()
+    store = import_files(
+        folder=folder,
+        ending=suffix,
+        out=out,
+        extraction=extraction,
+        manifest=table,
+        read=read,
+    )
     write_report(store)
     return store
 
 
+def _read_unsized(path: Path) -> FileClip:
+    return FileClip(read_npy(path))
+
+
 class ClipReader:
-    """Reads single clips (videos, `.npy`, `.pose`) as the points that `settings` describe. A
-    context manager.
+    """Reads single clips (videos, `.npy`, `.pose`) as the points that `settings` describe.
+
+    A context manager.
 
     Args:
         settings: which parts come out, and how videos are read.
@@ -313,8 +302,8 @@ class ClipReader:
         if path.suffix == ".npy":
             return self._selected(read_npy(path), path), 0, 0
         if path.suffix == ".pose":
-            points, width, height, _ = read_pose(path)
-            return self._selected(points, path), width, height
+            clip = read_pose(path)
+            return self._selected(clip.array, path), clip.width, clip.height
         info = probe(path)
         self._engine = self._engine or Holistic(self.settings)
         points = self._engine.points(iter_frames(path, size=self.settings.max_side))
@@ -337,33 +326,36 @@ class ClipReader:
 def _kind_of(folder: Path) -> str:
     kinds = [suffix for suffix in (".npy", ".pose") if any(folder.glob(f"*{suffix}"))]
     if len(kinds) != 1:
-        found = " and ".join(kinds) if kinds else "neither .npy nor .pose files"
-        raise ManifestError(f"{folder} holds {found}; give a folder with one kind, a file a clip")
+        present = " and ".join(kinds) or "neither .npy nor .pose files"
+        raise ManifestError(f"{folder} holds {present}; give a folder with one kind, a file a clip")
     return kinds[0]
 
 
 def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
     """The skeleton of the first file that can be read."""
-    unusable, other = "", ""  # the first reason of each sort
+    # The first reason of each sort.
+    unusable, other = "", ""
     sizes = ", ".join(map(str, LAYOUTS))
     for clip in clips:
         file = folder / f"{paths.check_name(clip)}.npy"
         try:
-            found = read_npy(file).shape[1]
+            joints = read_npy(file).shape[1]
         except ClipError as error:
+            # The clip becomes a row of the store's failures.
             unusable = unusable or str(error)
-            continue  # becomes a row of the store's failures
-        if found in LAYOUTS:
-            return LAYOUTS[found]
-        other = other or f"{file} has {found} points a frame; J must be one of {sizes}"
+            continue
+        if joints in LAYOUTS:
+            return LAYOUTS[joints]
+        other = other or f"{file} has {joints} points a frame; J must be one of {sizes}"
     raise ClipError(
         f"{folder}: none of {len(clips)} .npy files can be used; the first: {other or unusable}"
     )
 
 
 def _parsed_pose(path: Path) -> Pose:
-    """The file, once its length is what its header promises (the library would guess a frame count
-    instead).
+    """The file, once its length is what its header promises.
+
+    The library would guess a number of frames instead.
     """
     try:
         data = path.read_bytes()
@@ -375,9 +367,10 @@ def _parsed_pose(path: Path) -> Pose:
         joints = sum(len(component.points) for component in header.components)
         per_frame = people * joints * (header.num_dims() + 1) * 4
         body = len(data) - reader.read_offset - form.size
-        # Version 0.1 keeps 16 bits of the frame count.
+        # Version 0.1 keeps 16 bits of the number of frames.
+        limit = 1 << 16 if old else 1 << 32
         whole = per_frame > 0 and body % per_frame == 0
-        if not whole or (body // per_frame) % (1 << 16 if old else 1 << 32) != frames or not body:
+        if not whole or (body // per_frame) % limit != frames or not body:
             raise ClipError(
                 f"{path} is cut off or has no frame: its header promises {frames} frames; copy it"
                 " again"

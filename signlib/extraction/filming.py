@@ -6,9 +6,10 @@ know whether anybody ever stood before a camera.
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import cv2
@@ -19,54 +20,33 @@ from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.video import probe, read_frames, sample_indices
 from signlib.errors import ClipError, InputError, SettingsError
+from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureSettings
 from signlib.synthesis.appearance import look_of
 from signlib.synthesis.layout_writer import describe
+from signlib.synthesis.performance import Performance
 from signlib.synthesis.render import SMALLEST, depth_picture, render
+from signlib.synthesis.signers import Signer
 
-COLOUR, DEPTH = "colour", "depth"
-KINDS = (COLOUR, DEPTH)
 FILES = {COLOUR: "file", DEPTH: "depth_file"}
 """Kind -> the manifest's column that names its video or its folder of pictures."""
-FITS = ("crop", "letterbox", "stretch")
 _ENDINGS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
-"""Pictures in a folder, and what stands at their end unless they were cut off."""
+"""Pictures in a folder, and the bytes at their end unless they were cut off."""
 _TINTED = 8.0
-"""Mean levels between the channels of a picture from which on it is no depth picture."""
+"""From this mean difference between its channels on (0..255) a picture is no depth picture."""
 
 
-@dataclass(frozen=True)
-class PictureSettings:
-    """Which pictures of a clip are kept, and how.
+class ClipRow(SimpleNamespace):
+    """A row of a manifest, with the columns of its files."""
 
-    Attributes:
-        frames: how many a clip, evenly spaced, both ends included; a shorter clip repeats some.
-        size: side of the square pictures in pixels.
-        fit: `crop` (short side resized, middle of the long side kept), `letterbox` (long side
-            resized, black bars) or `stretch` (both sides resized).
-        quality: of JPEG, for colour; depth is kept without loss.
-        kinds: `colour`, `depth` or both.
-    """
+    clip: str
+    signer: str
+    start: int
+    end: int
 
-    frames: int = 16
-    size: int = 224
-    fit: str = "crop"
-    quality: int = 92
-    kinds: tuple[str, ...] = KINDS
 
-    def __post_init__(self) -> None:
-        ranges = {"frames": (1, 1024), "size": (16, 2048), "quality": (1, 100)}
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise SettingsError(f"pictures: {name}={value} is outside {low}..{high}")
-        if self.fit not in FITS:
-            raise SettingsError(
-                f"pictures: fit={self.fit!r} is unknown; choose from {', '.join(FITS)}"
-            )
-        if not self.kinds or list(self.kinds) != [kind for kind in KINDS if kind in self.kinds]:
-            raise SettingsError(
-                f"pictures: kinds={self.kinds} must be some of {KINDS}, each once and in this order"
-            )
+def rows_of(manifest: pd.DataFrame) -> list[ClipRow]:
+    """The rows of a manifest, which worker processes can be given."""
+    return [ClipRow(**row) for row in manifest.to_dict("records")]
 
 
 @dataclass(frozen=True)
@@ -86,17 +66,53 @@ class Filmed:
 
 
 class PictureSource(Protocol):
-    """Where pictures come from."""
+    """Where pictures come from.
+
+    Attributes:
+        manifest: of its clips.
+        origin: what a store says of the source.
+    """
 
     manifest: pd.DataFrame
-    about: dict[str, Any]
+    origin: dict[str, Any]
 
     def film(
-        self, row: Any, kinds: Sequence[str], settings: PictureSettings
-    ) -> dict[str, Filmed | str]:
-        """Pictures of each kind of the clip in a row of the manifest, or the reason why there are
-        none.
+        self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings
+    ) -> Mapping[str, Filmed | str]:
+        """Pictures of each kind of one clip, or the reason why there are none.
+
+        Args:
+            row: of the manifest.
+            kinds: `colour`, `depth` or both.
+            settings: how many, how large.
         """
+        ...
+
+
+class RenderedWorld(Protocol):
+    """A generated corpus whose people can be shown: `synthesis.clips`, `synthesis.sentences`."""
+
+    @property
+    def manifest(self) -> pd.DataFrame:
+        """One row a clip."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Of every clip's frames in pixels."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Of every clip's frames in pixels."""
+        ...
+
+    def seated(self, name: str) -> Signer:
+        """The signer of a clip with the camera of that take."""
+        ...
+
+    def performance(self, name: str) -> Performance:
+        """The movement of a clip."""
         ...
 
 
@@ -111,21 +127,21 @@ class FilmedClips:
 
     def __init__(self, manifest: pd.DataFrame, root: str | Path) -> None:
         self.manifest, self.root = manifests.complete(manifest), Path(root)
-        self.about = {"kind": "files"}
+        self.origin = {"kind": "files"}
 
     def film(
-        self, row: Any, kinds: Sequence[str], settings: PictureSettings
+        self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings
     ) -> dict[str, Filmed | str]:
         """Pictures of each kind, or the reason why there are none."""
-        found: dict[str, Filmed | str] = {}
+        films: dict[str, Filmed | str] = {}
         for kind in kinds:
             try:
-                found[kind] = self._film(row, kind, settings)
+                films[kind] = self._film(row, kind, settings)
             except (InputError, OSError, cv2.error) as error:
-                found[kind] = str(error)
-        return found
+                films[kind] = str(error)
+        return films
 
-    def _film(self, row: Any, kind: str, settings: PictureSettings) -> Filmed:
+    def _film(self, row: ClipRow, kind: str, settings: PictureSettings) -> Filmed:
         file = getattr(row, FILES[kind], "")
         if not isinstance(file, str) or not file:
             raise ClipError(f"the manifest names no {FILES[kind]}")
@@ -142,92 +158,94 @@ class RenderedClips:
     """Clips of a generated corpus; only the frames that are kept are rendered.
 
     Args:
-        corpus: with `manifest`, `performance(name)`, `seated(name)`, `signers`, `seed` and
-            `hardness`.
-        clips: names of those wanted; None = all.
+        corpus: the generated corpus.
+        clips: names of those to show; None = all.
 
     Raises:
         SettingsError: for a name that the corpus does not have, or none at all.
     """
 
-    def __init__(self, corpus: Any, clips: Sequence[str] | None = None) -> None:
+    def __init__(self, corpus: RenderedWorld, clips: Sequence[str] | None = None) -> None:
         table = corpus.manifest
-        unknown = [] if clips is None else sorted(set(clips) - set(table["clip"]))
-        if unknown or (clips is not None and not len(clips)):
-            what = (
-                f"clip {unknown[0]!r} is not in the generated corpus"
-                if unknown
-                else "no clip was named"
-            )
-            raise SettingsError(f"pictures: {what}; take names from its manifest")
-        self.manifest = manifests.complete(
-            table if clips is None else table[table["clip"].isin(clips)]
-        )
+        if clips is not None:
+            unknown = sorted(set(clips) - set(table["clip"]))
+            if unknown or not len(clips):
+                fault = "no clip was named"
+                if unknown:
+                    fault = f"clip {unknown[0]!r} is not in the generated corpus"
+                raise SettingsError(f"pictures: {fault}; take names from its manifest")
+            table = table[table["clip"].isin(clips)]
+        self.manifest = manifests.complete(table)
         self.corpus = copy.copy(corpus)
-        self.corpus.__dict__.pop("manifest", None)  # every task carries the corpus along
-        self.about = {**describe(corpus), "sample": self._sample()}
+        # Every call of a worker carries the corpus along, so it goes without its table.
+        self.corpus.__dict__.pop("manifest", None)
+        self.origin = {**describe(corpus), "sample": self._sample()}
 
     def _sample(self) -> str:
-        """A digest of signs and three pictures: other signs or another way of rendering make
-        another store.
+        """A digest of signs and three pictures.
+
+        Other signs or another way of rendering make another store.
         """
-        made = self.film(
-            next(self.manifest.itertuples()), KINDS, PictureSettings(frames=3, size=32)
-        )
+        first = next(self.manifest.itertuples())
+        films = self.film(first, KINDS, PictureSettings(frames=3, size=32))
         digest = hashlib.sha256(repr(getattr(self.corpus, "lexicon", "")).encode())
         for kind in KINDS:
-            digest.update(made[kind].pictures.tobytes())
+            digest.update(films[kind].pictures.tobytes())
         return digest.hexdigest()[:16]
 
     def film(
-        self, row: Any, kinds: Sequence[str], settings: PictureSettings
-    ) -> dict[str, Filmed | str]:
+        self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings
+    ) -> dict[str, Filmed]:
         """Pictures of each kind; a generated clip always has both."""
         corpus = self.corpus
         seated, whole = corpus.seated(row.clip), corpus.performance(row.clip)
         length = len(whole.points)
         moments = sample_indices(length, sampling="linspace", count=settings.frames)
         look = look_of(corpus, row.signer)
-        # The renderer wants even sides of at least 32 pixels; `fit` makes them what they should be.
-        sides = _resized(
-            corpus.width, corpus.height, replace(settings, size=max(settings.size, SMALLEST))
+        # The renderer takes even sides of at least 32 pixels; `fit` changes them to what is asked.
+        rendered = replace(settings, size=max(settings.size, SMALLEST))
+        width, height = (
+            max(SMALLEST, 2 * round(side / 2))
+            for side in _resized(corpus.width, corpus.height, rendered)
         )
-        width, height = (max(SMALLEST, 2 * round(side / 2)) for side in sides)
         pictures: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
         for colour, depth in render(whole.at(moments), seated, look, width, height):
             if COLOUR in pictures:
                 pictures[COLOUR].append(fit(colour, settings))
             if DEPTH in pictures:
-                pictures[DEPTH].append(
-                    fit(depth_picture(depth, 1000 * seated.distance)[..., 0], settings)
-                )
+                # Grey levels are counted from the signer's distance, in millimetres.
+                grey = depth_picture(depth, 1000 * seated.distance)[..., 0]
+                pictures[DEPTH].append(fit(grey, settings))
         sizes = length, corpus.width, corpus.height
-        return {kind: Filmed(np.stack(found), *sizes) for kind, found in pictures.items()}
+        return {kind: Filmed(np.stack(frames), *sizes) for kind, frames in pictures.items()}
 
 
 def depth_beside(colour: Path) -> Path | None:
-    """The depth video `X_depth.mp4` beside `X_color.mp4`, as AUTSL names the two; None where there
-    is none.
+    """The depth video `X_depth.mp4` beside `X_color.mp4`, as AUTSL names the two.
+
+    None where there is none.
     """
     depth = colour.with_name(colour.name.replace("_color.", "_depth."))
     return depth if depth != colour and depth.is_file() else None
 
 
 def fit(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
-    """A picture (H, W) or (H, W, 3) as a square one: its middle, or all of it between black bars or
-    stretched.
+    """A picture (H, W) or (H, W, 3) as a square one of `settings.size` pixels.
+
+    By `settings.fit` it is the middle, or all of it between black bars, or all of it stretched.
     """
     size = settings.size
     height, width = picture.shape[:2]
     target = _resized(width, height, settings)
     if target != (width, height):
+        # Averaging areas keeps what shrinks free of patterns; what grows needs interpolation.
         shrinks = target[0] * target[1] <= width * height
-        picture = cv2.resize(
-            picture, target, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        picture = cv2.resize(picture, target, interpolation=method)
     x, y = (target[0] - size) // 2, (target[1] - size) // 2
     if settings.fit != "letterbox":
         return np.ascontiguousarray(picture[y : y + size, x : x + size])
+    # Between black bars x and y are negative: the picture is smaller than the square.
     out = np.zeros((size, size, *picture.shape[2:]), picture.dtype)
     out[-y : target[1] - y, -x : target[0] - x] = picture
     return out
@@ -237,7 +255,7 @@ def _resized(width: int, height: int, settings: PictureSettings) -> tuple[int, i
     """Width and height once the side that counts has `settings.size` pixels."""
     if settings.fit == "stretch":
         return settings.size, settings.size
-    side = (min if settings.fit == "crop" else max)(width, height)
+    side = min(width, height) if settings.fit == "crop" else max(width, height)
     return max(1, round(width * settings.size / side)), max(1, round(height * settings.size / side))
 
 
@@ -252,14 +270,11 @@ def _from_folder(path: Path, start: int, end: int, count: int) -> tuple[list[np.
         raise ClipError(f"{path} holds no picture ({', '.join(_ENDINGS)}); fetch it again")
     indices = sample_indices(len(files), start=start, end=end, sampling="linspace", count=count)
     frames = [_whole_picture(files[i]) for i in indices]
-    odd = next(
-        (i for i, frame in zip(indices, frames, strict=True) if frame.shape != frames[0].shape),
-        None,
-    )
-    if odd is not None:
-        raise ClipError(
-            f"{files[odd]} has another size than the clip's first picture; fetch the clip again"
-        )
+    for i, frame in zip(indices, frames, strict=True):
+        if frame.shape != frames[0].shape:
+            raise ClipError(
+                f"{files[i]} has another size than the clip's first picture; fetch the clip again"
+            )
     return frames, len(sample_indices(len(files), start=start, end=end))
 
 
@@ -276,17 +291,16 @@ def _whole_picture(path: Path) -> np.ndarray:
 
 
 def read_picture(path: Path) -> np.ndarray | None:
-    """A picture file as (H, W, 3) uint8 RGB, millimetres as a depth picture; None when it is
-    damaged or cut off.
+    """A picture file as (H, W, 3) uint8 RGB; None when it is damaged or cut off.
+
+    One of 16 bits is taken as millimetres and becomes a depth picture.
     """
-    # OpenCV fills what a picture that was cut off lacks, and says nothing.
     data = path.read_bytes()
-    whole = _ENDINGS[path.suffix.lower()] in data[-64:]
-    picture = (
-        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
-        if whole
-        else None
-    )
+    # OpenCV fills what a picture that was cut off lacks, and says nothing.
+    if _ENDINGS[path.suffix.lower()] not in data[-64:]:
+        return None
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if picture is None:
         return None
     if picture.dtype == np.uint16:

@@ -1,18 +1,16 @@
-"""Videos to frozen visual features: one vector a frame from an encoder that nobody trains, computed
-once and kept.
+"""Videos to frozen visual features: one vector a frame from an encoder that nobody trains.
 
-Frames of several clips share a batch, and the next clips are decoded while the encoder works, so
-that it never waits.
+Computed once and kept. Frames of several clips share a batch, and the next clips are decoded while
+the encoder works, so that it never waits.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,16 @@ import transformers
 from tqdm.auto import tqdm
 
 from signlib.errors import SettingsError
-from signlib.extraction.filming import COLOUR, FITS, Filmed, PictureSettings, PictureSource
+from signlib.extraction import frozen_files
+from signlib.extraction.filming import ClipRow, Filmed, FilmedClips, PictureSource, rows_of
 from signlib.extraction.frozen_files import EXTRACTOR
-from signlib.extraction.pictures import PictureStore
-from signlib.extraction.quality import note_session
-from signlib.extraction.shards import shard_of, shard_path
+from signlib.extraction.quality import Session, note_session
+from signlib.extraction.registry import Source
+from signlib.extraction.shards import WHOLE, part_of
 from signlib.extraction.towers import EMBEDDINGS, Tower, load_tower
-from signlib.stores.store import Extraction, FeatureStore
+from signlib.extraction.workers import check_workers
+from signlib.stores.pictures import COLOUR, FITS, PictureSettings, PictureStore
+from signlib.stores.store import PICTURES_META, Extraction, FeatureStore
 from signlib.stores.writer import StoreWriter
 
 
@@ -61,11 +62,11 @@ class FrozenSettings:
                 raise SettingsError(
                     f"frozen: {name}={getattr(self, name)} is outside {low}..{high}"
                 )
-        for name, known in (("fit", ("", *FITS)), ("embedding", EMBEDDINGS)):
+        for name, choices in (("fit", ("", *FITS)), ("embedding", EMBEDDINGS)):
             value = getattr(self, name)
-            if value not in known:
+            if value not in choices:
                 raise SettingsError(
-                    f"frozen: {name}={value!r} is unknown; choose from {', '.join(known)}"
+                    f"frozen: {name}={value!r} is unknown; choose from {', '.join(choices)}"
                 )
         if not self.model:
             raise SettingsError(
@@ -80,13 +81,13 @@ class FrozenSettings:
                 has.
         """
         loaded = load_tower(
-            self.model,
-            self.revision,
-            self.embedding,
-            self.dtype,
-            self.attention,
-            self.device,
-            self.fit,
+            model=self.model,
+            revision=self.revision,
+            embedding=self.embedding,
+            dtype=self.dtype,
+            attention=self.attention,
+            device=self.device,
+            fit=self.fit,
         )
         if self.frames % loaded.facts.window:
             raise SettingsError(
@@ -96,19 +97,66 @@ class FrozenSettings:
         return loaded
 
 
+class FrozenExtractor:
+    """Videos, pictures or ready feature files to a store of frozen features."""
+
+    settings = FrozenSettings
+
+    def extract(
+        self,
+        source: Source,
+        out: Path,
+        settings: FrozenSettings,
+        *,
+        workers: int,
+        shard: tuple[int, int],
+        retry_failed: bool,
+    ) -> FeatureStore:
+        """The store of a source's frozen features; see `registry.Extractor`.
+
+        Workers are threads that decode. Raises SettingsError for a model that cannot be loaded.
+        """
+        folder = source.path
+        if folder.is_dir() and frozen_files.holds(folder, frozen_files.FEATURES):
+            return frozen_files.import_features(folder, out)
+        clips: PictureSource
+        if (folder / PICTURES_META).is_file():
+            clips = KeptPictures(PictureStore(folder))
+        else:
+            clips = FilmedClips(*source.videos())
+        return extract_frozen(
+            clips,
+            out,
+            settings,
+            workers=workers,
+            shard=shard,
+            retry_failed=retry_failed,
+        )
+
+    def summary(self, store: FeatureStore) -> str:
+        """One line on what a store holds."""
+        settings = store.extraction.settings
+        return (
+            f"{store.counts['done']} clips done, {store.counts['failed']} failed,"
+            f" {int(store.index['length'].sum()):,} vectors of {store.extraction.shape[0]} numbers"
+            f" ({settings['pooling']} of {settings['model']}, {settings['dtype']}, attention"
+            f" {settings['attention']})"
+        )
+
+
 def extraction_of_tower(
-    tower: Tower, frames: int, about: dict[str, Any] | None = None
+    tower: Tower, frames: int, origin: dict[str, Any] | None = None
 ) -> Extraction:
     """How features of a tower are made; two stores with equal ones can be merged.
 
     Args:
         tower: the encoder.
         frames: of a clip.
-        about: where the pictures come from.
+        origin: where the pictures come from.
     """
     facts = asdict(tower.facts)
     size, digest = facts.pop("size"), facts.pop("digest")
-    settings = {**facts, "frames": frames, "source": about or {}}
+    settings = {**facts, "frames": frames, "source": origin or {}}
     return Extraction(
         EXTRACTOR,
         f"transformers {transformers.__version__}",
@@ -119,8 +167,7 @@ def extraction_of_tower(
 
 
 class KeptPictures:
-    """A store of pictures as a source, so that clips that were decoded once need not be decoded
-    again.
+    """A store of pictures as a source: what was decoded once is not decoded again.
 
     Args:
         store: with colour.
@@ -135,11 +182,11 @@ class KeptPictures:
                 f"store {store.path} holds {', '.join(store.kinds)}; frozen features need colour"
             )
         self.store, self.manifest = store, store.manifest
-        self.about = {"kind": "pictures", "size": store.settings.size, "fit": store.settings.fit}
+        self.origin = {"kind": "pictures", "size": store.settings.size, "fit": store.settings.fit}
 
     def film(
-        self, row: Any, kinds: list[str], settings: PictureSettings
-    ) -> dict[str, Filmed | str]:
+        self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings
+    ) -> Mapping[str, Filmed | str]:
         """Pictures of each kind, or the reason why there are none.
 
         Raises:
@@ -149,7 +196,7 @@ class KeptPictures:
         if (kept.frames, kept.size) != (settings.frames, settings.size):
             raise SettingsError(
                 f"store {self.store.path} has {kept.frames} pictures of {kept.size} pixels a clip,"
-                f" the model wants {settings.frames} of {settings.size}; make it with"
+                f" the model needs {settings.frames} of {settings.size}; make it with"
                 f" frames={settings.frames} size={settings.size}"
             )
         if (row.clip, COLOUR) not in self.store:
@@ -162,13 +209,14 @@ def extract_frozen(
     out: str | Path,
     settings: FrozenSettings | None = None,
     workers: int = 1,
-    shard: tuple[int, int] = (1, 1),
+    shard: tuple[int, int] = WHOLE,
     progress: bool = True,
     retry_failed: bool = False,
     tower: Tower | None = None,
 ) -> FeatureStore:
-    """The store with one vector a frame of every clip, made or completed; a clip that fails becomes
-    a row in `failed`.
+    """The store with one vector a frame of every clip, made or completed.
+
+    A clip that fails becomes a row in `failed`.
 
     Args:
         source: `FilmedClips` (videos), `RenderedClips` (generated) or `KeptPictures`.
@@ -187,107 +235,104 @@ def extract_frozen(
         DiskError: when the disk is full; run it again.
     """
     settings = settings or FrozenSettings()
-    if workers < 1:
-        raise SettingsError(f"workers={workers} must be at least 1; one keeps an encoder busy")
-    table = source.manifest
-    if shard != (1, 1):
-        whole, table, out = len(table), shard_of(table, shard), shard_path(out, shard)
-        if table.empty:
-            raise SettingsError(
-                f"shard {shard[0]}/{shard[1]}: there are only {whole} clips; make at most so many"
-            )
+    check_workers(workers, "one keeps an encoder busy")
+    table, out = part_of(source.manifest, out, shard)
     tower = tower or settings.tower()
-    with StoreWriter(
-        out, extraction_of_tower(tower, settings.frames, source.about), table, retry_failed
-    ) as writer:
-        pending = set(writer.pending)
-        rows = [
-            SimpleNamespace(**row) for row in table.to_dict("records") if row["clip"] in pending
-        ]
+    extraction = extraction_of_tower(tower, settings.frames, source.origin)
+    with StoreWriter(out, extraction, table, retry_failed) as writer:
+        rows = rows_of(table[table["clip"].isin(writer.pending)])
+        films = _filmed(rows, source, tower, settings, workers)
         began, failed = time.perf_counter(), 0
-        with tqdm(
-            total=len(rows), unit="clip", desc="frozen features", disable=not progress or not rows
-        ) as bar:
-            for clip, found, filmed in encoded(
-                _filmed(rows, source, tower, settings, workers), tower, settings.batch
-            ):
-                if isinstance(found, str):
-                    writer.fail(clip, found)
+        silent = not progress or not rows
+        with tqdm(total=len(rows), unit="clip", desc="frozen features", disable=silent) as bar:
+            for clip, vectors, (width, height) in encoded(films, tower, settings.batch):
+                if isinstance(vectors, str):
+                    writer.fail(clip, vectors)
                     failed += 1
                 else:
-                    writer.add(clip, found, width=filmed.width, height=filmed.height)
+                    writer.add(clip, vectors, width=width, height=height)
                 rate = (bar.n + 1) * settings.frames / (time.perf_counter() - began)
                 bar.set_postfix_str(f"{rate:.1f} frames/s, {failed} failed", refresh=False)
                 bar.update()
         store = writer.finish()
     if rows:
-        session = {
-            "clips": len(rows),
-            "frames": len(rows) * settings.frames,
-            "failed": failed,
-            "workers": workers,
-        }
-        note_session(
-            store, session | {"device": str(tower.device), "seconds": time.perf_counter() - began}
+        session = Session(
+            clips=len(rows),
+            frames=len(rows) * settings.frames,
+            failed=failed,
+            workers=workers,
+            device=str(tower.device),
+            seconds=time.perf_counter() - began,
         )
+        note_session(store, session)
     return store
 
 
 Waiting = tuple[str, Filmed | str]
 """A clip and its pictures, or why there are none."""
+Encoded = tuple[str, np.ndarray | str, tuple[int, int]]
+"""A clip, its vectors (T, D) or why it has none, width and height of its source (0 = unknown)."""
 
 
 def _filmed(
-    rows: list[Any], source: PictureSource, tower: Tower, settings: FrozenSettings, workers: int
+    rows: list[ClipRow],
+    source: PictureSource,
+    tower: Tower,
+    settings: FrozenSettings,
+    workers: int,
 ) -> Iterator[Waiting]:
     """Pictures of each row's clip, in order; a few clips ahead of whoever asks."""
     pictures = PictureSettings(settings.frames, tower.facts.side, tower.facts.fit, kinds=(COLOUR,))
+    # Two clips a thread, and as many as fill a batch (rounded up).
     ahead = 2 * workers + -(-settings.batch // settings.frames)
     with ThreadPoolExecutor(workers) as pool:
         left = iter(rows)
 
-        def submit(row: Any) -> tuple[str, Future]:
+        def submit(row: ClipRow) -> tuple[str, Future[Mapping[str, Filmed | str]]]:
             return row.clip, pool.submit(source.film, row, [COLOUR], pictures)
 
         waiting = deque(submit(row) for row in islice(left, ahead))
         while waiting:
-            clip, made = waiting.popleft()
-            found = made.result()[COLOUR]
+            clip, future = waiting.popleft()
+            film = future.result()[COLOUR]
             waiting.extend(submit(row) for row in islice(left, 1))
-            yield clip, found
+            yield clip, film
 
 
-def encoded(
-    filmed: Iterator[Waiting], tower: Tower, batch: int
-) -> Iterator[tuple[str, np.ndarray | str, Filmed | str]]:
+def encoded(films: Iterator[Waiting], tower: Tower, batch: int) -> Iterator[Encoded]:
     """Each clip with its vectors (T, D), or why it has none, in order.
 
     Args:
-        filmed: clips with their pictures, or reasons.
+        films: clips with their pictures, or reasons.
         tower: the encoder.
         batch: frames at once, of whatever clips they are; rounded up to what the encoder looks at
             together.
     """
     batch += -batch % tower.facts.window
     clips: deque[Waiting] = deque()
+    # Pictures that are not encoded yet, and vectors of clips that are not complete yet.
     pictures: list[np.ndarray] = []
     vectors = np.empty((0, tower.facts.size), np.float32)
 
-    def ready() -> Iterator[tuple[str, np.ndarray | str, Filmed | str]]:
+    def ready() -> Iterator[Encoded]:
+        """The clips at the front that failed or have all their vectors."""
         nonlocal vectors
-        while clips and (isinstance(clips[0][1], str) or len(clips[0][1].pictures) <= len(vectors)):
-            clip, found = clips.popleft()
-            if isinstance(found, str):
-                yield clip, found, found
-                continue
-            count = len(found.pictures)
-            own, vectors = vectors[:count], vectors[count:]
-            yield clip, _checked(own, tower), found
+        while clips:
+            clip, film = clips[0]
+            if isinstance(film, str):
+                yield clip, film, (0, 0)
+            elif len(film.pictures) <= len(vectors):
+                count = len(film.pictures)
+                yield clip, _checked(vectors[:count], tower), (film.width, film.height)
+                vectors = vectors[count:]
+            else:
+                return
+            clips.popleft()
 
-    for clip, found in filmed:
-        clips.append((clip, found))
-        if not isinstance(found, str):
-            pictures += list(found.pictures)
+    for clip, film in films:
+        clips.append((clip, film))
+        if not isinstance(film, str):
+            pictures += list(film.pictures)
         while len(pictures) >= batch:
             vectors = np.concatenate([vectors, tower.encode(np.stack(pictures[:batch]))])
             del pictures[:batch]
@@ -298,13 +343,15 @@ def encoded(
 
 
 def _checked(vectors: np.ndarray, tower: Tower) -> np.ndarray | str:
-    """The vectors, or what is wrong with them: one that is not finite would spoil every training
-    batch it is in.
+    """The vectors, or what is wrong with them.
+
+    One that is not finite would spoil every training batch it is in.
     """
     lost = int((~np.isfinite(vectors).all(axis=1)).sum())
     if not lost:
         return vectors
+    remedy = "another model" if tower.facts.dtype == "float32" else "dtype=float32"
     return (
-        f"{lost} of {len(vectors)} vectors are not finite in {tower.facts.dtype}; extract with "
-        f"{'dtype=float32' if tower.facts.dtype != 'float32' else 'another model'}"
+        f"{lost} of {len(vectors)} vectors are not finite in {tower.facts.dtype}; extract with"
+        f" {remedy}"
     )

@@ -1,8 +1,7 @@
-"""MediaPipe Holistic as a function from frames to points, with nothing kept from one clip to the
-next.
+"""MediaPipe Holistic as a function from frames to points; clips do not depend on each other.
 
-The graph is wired here instead of by `mp.solutions` so that a part nobody asked for
-is not computed; the points are those of `mp.solutions.holistic`, bit for bit.
+The graph is wired here instead of by `mp.solutions` so that a part nobody asked for is not
+computed; the points are those of `mp.solutions.holistic`, bit for bit.
 """
 
 from collections.abc import Iterable, Iterator
@@ -62,18 +61,20 @@ RECORDS = {17: np.dtype(_FIELDS[:-2]), 27: np.dtype([*_FIELDS, ("presence", "V5"
 """How one landmark of the face and hands (17 bytes) and of the pose (27 bytes) is serialised."""
 
 FRAME_MICROSECONDS = 33_333
-"""Time between frames that `mp.solutions` assumes whatever the video's rate; smoothing depends on
-it.
+"""Time between frames that `mp.solutions` assumes whatever the video's rate.
+
+Smoothing depends on it.
 """
 
 
 @dataclass(frozen=True)
 class LandmarkSettings:
-    """What changes the points, and so stands in the store.
+    """What changes the points; the store says it.
 
     Attributes:
         tracking: look for the pose near where it was (and smooth); False looks for it afresh in
-            each frame. Face and hands follow their own last place either way, as in `mp.solutions`.
+            each frame. Face and hands are looked for where they were last, either way, as in
+            `mp.solutions`.
         parts: the pose, which is always needed, and what else to look for: face, left_hand and
             right_hand.
         min_detection_confidence, min_tracking_confidence: of the pose, 0..1.
@@ -121,6 +122,7 @@ class LandmarkSettings:
                 f"max_side={self.max_side} leaves too little to see; use at least 64 pixels, or"
                 " None"
             )
+        # Storage order, each once; the dataclass is frozen.
         object.__setattr__(self, "parts", tuple(part for part in PARTS if part in self.parts))
 
     @property
@@ -144,9 +146,7 @@ class LandmarkSettings:
 
     @property
     def extraction(self) -> Extraction:
-        """What a store of these points says about itself: version, settings, and a hash of the
-        models.
-        """
+        """What a store of these points says of itself: version, settings, a hash of the models."""
         return Extraction(
             extractor="holistic",
             version=mediapipe.__version__,
@@ -203,16 +203,14 @@ class Holistic:
         """
         rows = self._rows(iter(frames))
         try:
-            # Models are loaded until the first frame is through, perhaps by other threads, and talk
-            # about it.
+            # Until the first frame is through, models are loaded, perhaps by other threads, which
+            # print messages.
             with silenced():
                 self._start()
                 first = list(islice(rows, 1))
-            return (
-                np.stack([*first, *rows])
-                if first
-                else np.empty((0, *self.settings.shape), np.float32)
-            )
+            if not first:
+                return np.empty((0, *self.settings.shape), np.float32)
+            return np.stack([*first, *rows])
         finally:
             self.close()
 
@@ -235,11 +233,12 @@ class Holistic:
                 frame, image_format=image_frame.ImageFormat.SRGB
             )
             self._graph.add_packet_to_input_stream("image", image.at(number * FRAME_MICROSECONDS))
+            # The next frame is decoded while the graph's threads look at this one.
             frame = next(frames, None)
             self._graph.wait_until_idle()
             parts = [
-                _values(self._packets.get(f"{p}_landmarks"), p, n)
-                for p, n in self.settings.sizes.items()
+                _values(self._packets.get(f"{part}_landmarks"), part, size)
+                for part, size in self.settings.sizes.items()
             ]
             yield np.concatenate(parts)
 
@@ -263,9 +262,12 @@ def _parsed(data: bytes, size: int) -> np.ndarray:
     record = RECORDS.get(len(data) // size)
     if record is not None and len(data) == size * record.itemsize:
         table = np.frombuffer(data, record)
-        tags = np.stack([table[name] for name in record.names if name.startswith("tag")], axis=1)
-        if (tags == [0x0A, record.itemsize - 2, 0x0D, 0x15, 0x1D, 0x25][: tags.shape[1]]).all():
-            values = [table[name] if name in record.names else np.zeros(size) for name in CHANNELS]
+        names = record.names or ()
+        # Each message starts with its field number and length, each value with its field number.
+        expected = [0x0A, record.itemsize - 2, 0x0D, 0x15, 0x1D, 0x25]
+        tags = np.stack([table[name] for name in names if name.startswith("tag")], axis=1)
+        if (tags == expected[: tags.shape[1]]).all():
+            values = [table[name] if name in names else np.zeros(size) for name in CHANNELS]
             return np.stack(values, axis=1).astype(np.float32)
     landmarks = NormalizedLandmarkList.FromString(data).landmark
     return np.array([(p.x, p.y, p.z, p.visibility) for p in landmarks], np.float32)
@@ -280,11 +282,10 @@ def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
         nodes.append(FACE)
     shaped = text_format.Parse('input_stream: "image"' + "".join(nodes), CalculatorGraphConfig())
     if threads:
-        # One thread is the caller's own: nothing is handed over, and two workers do not get in each
-        # other's way.
-        executor = shaped.executor.add(
-            type="ThreadPoolExecutor" if threads > 1 else "ApplicationThreadExecutor"
-        )
+        # With one thread the caller does the work: nothing is handed over, and two workers do not
+        # get in each other's way.
+        kind = "ThreadPoolExecutor" if threads > 1 else "ApplicationThreadExecutor"
+        executor = shaped.executor.add(type=kind)
         if threads > 1:
             executor.options.Extensions[ThreadPoolExecutorOptions.ext].num_threads = threads
     # Subgraphs keep their thresholds to themselves until the graph is laid flat.
@@ -293,22 +294,24 @@ def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
     config = CalculatorGraphConfig.FromString(flat.binary_config)
     nodes_by_name = {node.name: node for node in config.node}
     detection = nodes_by_name["poselandmarkcpu__posedetectioncpu__TensorsToDetectionsCalculator"]
-    detection.options.Extensions[
-        TensorsToDetectionsCalculatorOptions.ext
-    ].min_score_thresh = settings.min_detection_confidence
+    detector = detection.options.Extensions[TensorsToDetectionsCalculatorOptions.ext]
+    detector.min_score_thresh = settings.min_detection_confidence
     for side in (1, 2) if HANDS[0] in settings.parts else ():
-        loader = f"handlandmarksleftandrightcpu__handlandmarksfromposecpu_{side}__handlandmarkcpu__handlandmarkmodelloader"
+        loader = (
+            f"handlandmarksleftandrightcpu__handlandmarksfromposecpu_{side}__handlandmarkcpu"
+            "__handlandmarkmodelloader"
+        )
         model = nodes_by_name[f"{loader}__switchcontainer__ConstantSidePacketCalculator_2"]
+        packets = model.options.Extensions[ConstantSidePacketCalculatorOptions.ext].packet
         file = f"mediapipe/modules/{HAND_MODEL.format(settings.hand_model)}"
-        model.options.Extensions[ConstantSidePacketCalculatorOptions.ext].packet[
-            0
-        ].string_value = file
+        packets[0].string_value = file
     presence = nodes_by_name[
-        "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator"
+        "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation"
+        "__ThresholdingCalculator"
     ]
-    presence.options.Extensions[
-        ThresholdingCalculatorOptions.ext
-    ].threshold = settings.min_tracking_confidence
+    threshold = presence.options.Extensions[ThresholdingCalculatorOptions.ext]
+    threshold.threshold = settings.min_tracking_confidence
+    # The pose model comes from memory, without its mask, instead of from a file.
     loader = "poselandmarkcpu__poselandmarkbyroicpu__poselandmarkmodelloader__"
     nodes_by_name[f"{loader}TfLiteModelCalculator"].input_side_packet[0] = "MODEL_BLOB:pose_model"
     config.node.remove(nodes_by_name[f"{loader}ResourceProviderCalculator"])

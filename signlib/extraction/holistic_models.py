@@ -1,5 +1,4 @@
-"""MediaPipe's model files: which part needs which, and the pose model without the mask that nobody
-reads.
+"""MediaPipe's model files, and the pose model without the mask that nobody reads.
 
 The pose model draws a mask of the person at 256 x 256 pixels in every frame, whether or not the
 graph was told to keep it: 9 % of its multiplications, but a sixth of a frame's processor time. It
@@ -22,8 +21,9 @@ POSE_MASK = 2
 """Which output of the pose model is the mask."""
 
 OPERATORS = 10
-"""Where a graph's table names its operators: field 3 of `SubGraph` in TensorFlow Lite's schema, at
-4 + 2 x 3.
+"""Where a graph's table names its operators: field 3 of `SubGraph`, at 4 + 2 x 3.
+
+Source: TensorFlow Lite's schema.
 """
 
 MODELS = {
@@ -34,8 +34,7 @@ MODELS = {
         "face_landmark/face_landmark.tflite",
     ),
 }
-"""Model files that each part needs (both hands share theirs), below mediapipe's folder `modules`.
-"""
+"""Part -> its model files below mediapipe's folder `modules`; both hands share theirs."""
 
 
 @cache
@@ -43,7 +42,8 @@ def models_hash(parts: tuple[str, ...], hand_model: str) -> str:
     """sha256 over the model files that these parts use, in a fixed order."""
     digest = hashlib.sha256()
     for part in parts:
-        for name in (template.format(hand_model) for template in MODELS.get(part, ())):
+        for template in MODELS.get(part, ()):
+            name = template.format(hand_model)
             digest.update(name.encode() + b"\0" + (MODULES / name).read_bytes())
     return digest.hexdigest()
 
@@ -57,9 +57,11 @@ def pose_model() -> bytes:
 def without_output(model: bytes, output: int) -> bytes:
     """A TensorFlow Lite model that no longer computes one output.
 
-    Its first graph keeps as many outputs as before, another one stands in that place. What only the
-    lost one needed is no longer run; its weights stay behind, unread. Raises IndexError for an
-    output that is not there.
+    Its first graph keeps as many outputs as before: the lost one is replaced by another. What only
+    the lost one needed is no longer run; its weights stay behind, unread.
+
+    Raises:
+        IndexError: for an output that is not there.
     """
     changed = bytearray(model)
     graph = tflite.Model.GetRootAs(changed, 0).Subgraphs(0)
@@ -68,17 +70,17 @@ def without_output(model: bytes, output: int) -> bytes:
         raise IndexError(f"output {output} of a model with {len(outputs)}")
     outputs[output] = outputs[output - 1]
     operators = [graph.Operators(number) for number in range(graph.OperatorsLength())]
-    makes = {
-        int(tensor): number
-        for number, operator in enumerate(operators)
-        for tensor in operator.OutputsAsNumpy()
-    }
-    needed, tensors = set(), [int(tensor) for tensor in outputs]
+    makes: dict[int, int] = {}
+    for number, operator in enumerate(operators):
+        makes |= {int(tensor): number for tensor in operator.OutputsAsNumpy()}
+    # From the outputs back to what they are computed from.
+    needed: set[int] = set()
+    tensors = [int(tensor) for tensor in outputs]
     while tensors:
-        number = makes.get(tensors.pop())
-        if number is not None and number not in needed:
-            needed.add(number)
-            tensors += [int(tensor) for tensor in operators[number].InputsAsNumpy()]
+        maker = makes.get(tensors.pop())
+        if maker is not None and maker not in needed:
+            needed.add(maker)
+            tensors += [int(tensor) for tensor in operators[maker].InputsAsNumpy()]
     _keep_operators(changed, graph, sorted(needed))
     return bytes(changed)
 
@@ -86,12 +88,12 @@ def without_output(model: bytes, output: int) -> bytes:
 def _keep_operators(model: bytearray, graph: tflite.SubGraph, kept: list[int]) -> None:
     """Shorten the graph's list of operators in place.
 
-    FlatBuffers stores a list as its length and one 4-byte distance an entry, from where the
-    distance stands to where the entry lies; entries themselves stay where they are.
+    FlatBuffers stores a list as its length and one 4-byte distance an entry, counted from the
+    distance's own position to the entry; the entries stay where they are.
     """
     start = graph._tab.Vector(graph._tab.Offset(OPERATORS))
     distances = np.frombuffer(model, "<u4", graph.OperatorsLength(), start)
-    places = 4 * np.arange(len(distances), dtype=np.uint32)
-    entries = distances + places
-    distances[: len(kept)] = entries[kept] - places[: len(kept)]
+    positions = 4 * np.arange(len(distances), dtype=np.uint32)
+    entries = distances + positions
+    distances[: len(kept)] = entries[kept] - positions[: len(kept)]
     np.frombuffer(model, "<u4", 1, start - 4)[0] = len(kept)

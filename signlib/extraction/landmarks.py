@@ -1,14 +1,13 @@
 """Videos to landmarks: one clip, or every clip of a manifest into a store.
 
-One MediaPipe graph a worker process; results are written in manifest order, so the
-store is the same bytes with any number of workers and after any interruption.
+One MediaPipe graph a worker process; results are written in manifest order, so the store is the
+same bytes with any number of workers and after any interruption.
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
@@ -17,16 +16,68 @@ from tqdm.auto import tqdm
 
 from signlib import paths
 from signlib.data import manifest as manifests
-from signlib.data.video import iter_frames, probe
-from signlib.errors import InputError, SettingsError
+from signlib.data.video import VIDEO_SUFFIXES, iter_frames, probe
+from signlib.errors import InputError
+from signlib.extraction import exchange, frozen_files, quality
 from signlib.extraction.holistic import Holistic, LandmarkSettings
-from signlib.extraction.quality import write_report
-from signlib.extraction.shards import shard_of, shard_path
-from signlib.extraction.workers import in_order
+from signlib.extraction.registry import Source
+from signlib.extraction.shards import WHOLE, part_of
+from signlib.extraction.workers import check_workers, in_order
 from signlib.stores.store import FeatureStore
 from signlib.stores.writer import StoreWriter
 
-__all__ = ["LandmarkSettings", "extract_manifest", "extract_video"]
+__all__ = ["LandmarkExtractor", "LandmarkSettings", "extract_manifest", "extract_video"]
+
+LANDMARK_SUFFIXES = (".npy", ".pose")
+
+
+class LandmarkExtractor:
+    """Videos, or landmark files of other tools, to a store of landmarks."""
+
+    settings = LandmarkSettings
+
+    def extract(
+        self,
+        source: Source,
+        out: Path,
+        settings: LandmarkSettings,
+        *,
+        workers: int,
+        shard: tuple[int, int],
+        retry_failed: bool,
+    ) -> FeatureStore:
+        """The store of a source's landmarks; see `registry.Extractor`."""
+        folder = source.path
+        if folder.is_dir() and frozen_files.holds(folder, frozen_files.LANDMARKS):
+            return frozen_files.import_landmarks(folder, out)
+        if folder.is_dir() and landmark_files(folder) and not has_videos(folder):
+            file = folder / "manifest.csv"
+            table = manifests.load_manifest(file) if file.is_file() else None
+            return exchange.import_folder(folder, out, table)
+        table, root = source.videos()
+        return extract_manifest(
+            table,
+            root,
+            out,
+            settings,
+            workers=workers,
+            shard=shard,
+            retry_failed=retry_failed,
+        )
+
+    def summary(self, store: FeatureStore) -> str:
+        """One line on what a store holds."""
+        return quality.summary(store)
+
+
+def has_videos(folder: Path) -> bool:
+    """True when the folder or one below it holds videos."""
+    return any(path.suffix.lower() in VIDEO_SUFFIXES for path in folder.rglob("*"))
+
+
+def landmark_files(folder: Path) -> list[Path]:
+    """The folder's `.npy` and `.pose` files."""
+    return sorted(path for path in folder.iterdir() if path.suffix in LANDMARK_SUFFIXES)
 
 
 def extract_video(
@@ -36,14 +87,15 @@ def extract_video(
     end: int = -1,
     fps: float | None = None,
 ) -> np.ndarray:
-    """The points of one clip: (T, J, 4) float32, J = 543 unless `settings.parts` has fewer; NaN =
-    not found.
+    """The points of one clip: (T, J, 4) float32; NaN = not found.
+
+    J = 543 unless `settings.parts` has fewer.
 
     Args:
         path: a video file.
         settings: what to look for and how.
         start, end: the segment in source frames, `end` exclusive and -1 = to the end.
-        fps: resample to that rate; None or NaN keeps the file's own.
+        fps: resample to that rate; None or NaN keeps the file's.
 
     Raises:
         VideoError: when the file or the segment cannot be read.
@@ -59,17 +111,18 @@ def extract_manifest(
     out: str | Path,
     settings: LandmarkSettings | None = None,
     workers: int = 1,
-    shard: tuple[int, int] = (1, 1),
+    shard: tuple[int, int] = WHOLE,
     progress: bool = True,
     retry_failed: bool = False,
 ) -> FeatureStore:
-    """The store with the points of every clip, made or completed; a clip that fails becomes a row
-    in `failed`.
+    """The store with the points of every clip, made or completed.
 
-    `report.json` beside the arrays tells their quality, `timings.json` how long each session took.
+    A clip that fails becomes a row in `failed`. `report.json` beside the arrays tells their
+    quality, `timings.json` how long each session took.
 
     Args:
         manifest: the clips; `file` is relative to `root`.
+        root: the corpus's folder.
         out: the store's folder; shard i of n is written below it, for `shards.merge_shards`.
         settings: what to look for and how.
         workers: processes, each with a graph of its own.
@@ -82,18 +135,8 @@ def extract_manifest(
         StoreError: when `out` holds a store made with other settings or clips.
     """
     settings = settings or LandmarkSettings()
-    if workers < 1:
-        raise SettingsError(
-            f"workers={workers} must be at least 1; a worker keeps about one core busy"
-        )
-    table = manifests.complete(manifest)
-    if shard != (1, 1):
-        whole, table, out = len(table), shard_of(table, shard), shard_path(out, shard)
-        if table.empty:
-            raise SettingsError(
-                f"shard {shard[0]}/{shard[1]}: there are only {whole} clips; make at most so many"
-                " shards"
-            )
+    check_workers(workers)
+    table, out = part_of(manifests.complete(manifest), out, shard)
     with StoreWriter(out, settings.extraction, table, retry_failed) as writer:
         rows = table.set_index("clip", drop=False).loc[writer.pending]
         jobs = [Job(row.clip, row.file, row.start, row.end, row.fps) for row in rows.itertuples()]
@@ -116,8 +159,16 @@ def extract_manifest(
                 bar.set_postfix_str(f"{rate:.0f} frames/s, {failed} failed", refresh=False)
                 bar.update()
         store = writer.finish()
-    session = {"clips": len(jobs), "frames": frames, "failed": failed, "workers": workers}
-    write_report(store, session | {"seconds": time.perf_counter() - began} if jobs else None)
+    session = None
+    if jobs:
+        session = quality.Session(
+            clips=len(jobs),
+            frames=frames,
+            failed=failed,
+            workers=workers,
+            seconds=time.perf_counter() - began,
+        )
+    quality.write_report(store, session)
     return store
 
 
@@ -155,9 +206,8 @@ def _results(
             for job in jobs:
                 yield _extract(job, root, engine)
         return
-    yield from in_order(
-        (joblib.delayed(_extract_in_worker)(job, root, settings, threads) for job in jobs), workers
-    )
+    calls = ((job, root, settings, threads) for job in jobs)
+    yield from in_order(_extract_in_worker, calls, workers)
 
 
 def threads_of(workers: int) -> int:
@@ -165,7 +215,7 @@ def threads_of(workers: int) -> int:
     return max(1, joblib.cpu_count() // max(workers, 1))
 
 
-_engines: dict[Any, Holistic] = {}
+_engines: dict[tuple[LandmarkSettings, int], Holistic] = {}
 
 
 def _extract_in_worker(job: Job, root: Path, settings: LandmarkSettings, threads: int) -> Result:
@@ -180,9 +230,8 @@ def _extract(job: Job, root: Path, engine: Holistic) -> Result:
     try:
         path = paths.inside(root, job.file)
         info = probe(path)
-        points = engine.points(
-            iter_frames(path, job.start, job.end, job.fps, engine.settings.max_side)
-        )
+        frames = iter_frames(path, job.start, job.end, job.fps, engine.settings.max_side)
+        points = engine.points(frames)
     except InputError as error:
         return Result(job.clip, None, str(error))
     if np.isnan(points).all():

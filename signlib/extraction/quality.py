@@ -1,13 +1,13 @@
 """What landmarks look like before anybody trains on them: drop-outs and jitter of each part.
 
-`report.json` depends on the points alone; how long they took stands in `timings.json`,
-so that a store is the same bytes on a slow machine.
+`report.json` depends on the points alone; `timings.json` says how long they took, so that a store
+is the same bytes on a slow machine.
 """
 
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -21,15 +21,74 @@ from signlib.stores.store import FeatureStore
 REPORT, TIMINGS = "report.json", "timings.json"
 
 
-def jitter(points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0) -> dict[str, float]:
-    """Median length of the second difference of each part's points, in shoulder widths a frame
-    squared.
+class Session(TypedDict):
+    """What one run of an extraction did; `frames_per_second` and `ended` are added when it ends."""
 
-    A point that rests or moves evenly has 0; what remains at rest is noise. NaN where a part is
-    never seen in three successive frames, or where the clip has no scale.
+    clips: int
+    frames: int
+    failed: int
+    workers: int
+    device: NotRequired[str]
+    seconds: float
+    frames_per_second: NotRequired[float]
+    ended: NotRequired[str]
+
+
+class PartReport(TypedDict):
+    """One part of the body: in one clip, or over all clips.
+
+    `missing` is the share of frames without it, `gaps` how many runs of such frames there are,
+    `longest_gap` is in frames, `jitter` in shoulder widths per frame squared (median over clips).
+    `never` counts clips without the part.
+    """
+
+    missing: float
+    gaps: int
+    longest_gap: int
+    never: NotRequired[int]
+    jitter: float
+
+
+class ClipReport(TypedDict):
+    """One clip; `any_hand` is the share of frames with a hand."""
+
+    clip: str
+    frames: int
+    any_hand: float
+    parts: dict[str, PartReport]
+
+
+class Report(TypedDict):
+    """All clips of a store, and each one."""
+
+    clips: int
+    frames: int
+    failed: dict[str, str]
+    any_hand: float
+    parts: dict[str, PartReport]
+    units: dict[str, str]
+    by_clip: list[ClipReport]
+
+
+def summary(store: FeatureStore) -> str:
+    """One line on what a store of features holds."""
+    frames = int(store.index["length"].sum())
+    return (
+        f"{store.counts['done']} clips done, {store.counts['failed']} failed, {frames:,} frames of"
+        f" {store.extraction.shape}"
+    )
+
+
+def jitter(points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0) -> dict[str, float]:
+    """How much each part's points shake: median length of their second difference.
+
+    In shoulder widths per frame squared. A point that rests or moves evenly has 0; what remains at
+    rest is noise. NaN where a part is never seen in three successive frames, or where the clip has
+    no scale.
 
     Args:
         points: (T, J, C) as stored.
+        skeleton: of the points.
         aspect: width / height of the picture.
     """
     square = to_square_pixels(points, aspect)
@@ -37,6 +96,7 @@ def jitter(points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0) -> dict[
         size = signer_frame(square, skeleton)[1]
     except ClipError:
         size = np.nan
+    # (T - 2, J)
     bends = np.linalg.norm(np.diff(square[..., :2], n=2, axis=0), axis=-1) / size
     medians = {}
     for part, joints in skeleton.parts.items():
@@ -46,18 +106,12 @@ def jitter(points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0) -> dict[
     return medians
 
 
-def quality_report(store: FeatureStore) -> dict[str, Any]:
-    """Drop-outs and jitter of a store, overall and for each clip; depends on the points alone.
-
-    For each part: `missing` (share of frames without it), `gaps` (how many runs of such frames),
-    `longest_gap` (frames), `never` (clips without it), `jitter` (median over clips). `any_hand`:
-    share of frames with a hand.
-    """
-    skeleton = store.skeleton
-    clips = [_clip_report(store, row, skeleton) for row in store.index.itertuples()]
+def quality_report(store: FeatureStore) -> Report:
+    """Drop-outs and jitter of a store, overall and for each clip; depends on the points alone."""
+    clips = _clip_reports(store)
     frames = sum(clip["frames"] for clip in clips)
-    parts = {}
-    for part in skeleton.parts:
+    parts: dict[str, PartReport] = {}
+    for part in store.skeleton.parts:
         rows = [(clip["frames"], clip["parts"][part]) for clip in clips]
         shaking = [row["jitter"] for _, row in rows if np.isfinite(row["jitter"])]
         parts[part] = {
@@ -83,12 +137,12 @@ def quality_report(store: FeatureStore) -> dict[str, Any]:
     }
 
 
-def write_report(store: FeatureStore, session: dict[str, Any] | None = None) -> dict[str, Any]:
+def write_report(store: FeatureStore, session: Session | None = None) -> Report:
     """The quality report, after writing it beside the arrays, and one more line of timings.
 
     Args:
-        session: what an extraction did (clips, frames, failed, workers, seconds); None adds no
-            timing.
+        store: of landmarks.
+        session: what an extraction did; None adds no timing.
 
     Raises:
         DiskError: when it cannot be written.
@@ -100,11 +154,12 @@ def write_report(store: FeatureStore, session: dict[str, Any] | None = None) -> 
     return report
 
 
-def note_session(store: FeatureStore, session: dict[str, Any]) -> None:
+def note_session(store: FeatureStore, session: Session) -> None:
     """Write one more line of timings beside the arrays.
 
     Args:
-        session: what an extraction did (clips, frames, failed, workers, seconds).
+        store: that was made or completed.
+        session: what the extraction did.
 
     Raises:
         DiskError: when it cannot be written.
@@ -116,21 +171,20 @@ def note_session(store: FeatureStore, session: dict[str, Any]) -> None:
 
 
 def join_sessions(store: FeatureStore, parts: Iterable[FeatureStore]) -> None:
-    """Write the timings of the shards that a store was merged from before its own, each session
-    once.
+    """Write the timings of a merged store's shards before those it has, each session once.
 
     Raises:
         StoreError: when a file of timings is damaged.
         DiskError: when it cannot be written.
     """
     lines = [line for part in parts for line in timings(part)]
-    own = [line for line in timings(store) if line not in lines]
+    later = [line for line in timings(store) if line not in lines]
     if lines:
-        write_json(store.path / TIMINGS, {"sessions": lines + own})
+        write_json(store.path / TIMINGS, {"sessions": lines + later})
 
 
-def timings(store: FeatureStore) -> list[dict[str, Any]]:
-    """The sessions that made a store: clips, frames, failed, workers, seconds, frames a second.
+def timings(store: FeatureStore) -> list[Session]:
+    """The sessions that made a store.
 
     Raises:
         StoreError: when the file is damaged.
@@ -146,24 +200,30 @@ def timings(store: FeatureStore) -> list[dict[str, Any]]:
         ) from None
 
 
-def _clip_report(store: FeatureStore, row: Any, skeleton: Skeleton) -> dict[str, Any]:
-    points = np.asarray(store.read(row.clip), np.float32)
-    aspect = row.width / row.height if row.width and row.height else 1.0
-    shaking, found = jitter(points, skeleton, aspect), seen(points)
-    parts = {}
+def _clip_reports(store: FeatureStore) -> list[ClipReport]:
+    skeleton = store.skeleton
+    hands = []
     for part, joints in skeleton.parts.items():
-        there = found[:, list(joints)].any(axis=1)
-        lost = gaps(there)
-        parts[part] = {
-            "missing": float(1 - there.mean()),
-            "gaps": len(lost),
-            "longest_gap": int(lost.max(initial=0)),
-            "jitter": shaking[part],
-        }
-    hands = [j for part, joints in skeleton.parts.items() if part.endswith("_hand") for j in joints]
-    return {
-        "clip": row.clip,
-        "frames": len(points),
-        "any_hand": float(found[:, hands].any(axis=1).mean()) if hands else float("nan"),
-        "parts": parts,
-    }
+        if part.endswith("_hand"):
+            hands += joints
+    reports: list[ClipReport] = []
+    for row in store.index.itertuples():
+        points = np.asarray(store.read(row.clip), np.float32)
+        aspect = row.width / row.height if row.width and row.height else 1.0
+        shaking = jitter(points, skeleton, aspect)
+        visible = seen(points)
+        parts: dict[str, PartReport] = {}
+        for part, joints in skeleton.parts.items():
+            present = visible[:, list(joints)].any(axis=1)
+            lost = gaps(present)
+            parts[part] = {
+                "missing": float(1 - present.mean()),
+                "gaps": len(lost),
+                "longest_gap": int(lost.max(initial=0)),
+                "jitter": shaking[part],
+            }
+        any_hand = float(visible[:, hands].any(axis=1).mean()) if hands else float("nan")
+        reports.append(
+            {"clip": row.clip, "frames": len(points), "any_hand": any_hand, "parts": parts}
+        )
+    return reports

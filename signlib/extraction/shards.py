@@ -5,15 +5,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from signlib.errors import StoreError
+from signlib.errors import SettingsError, StoreError
 from signlib.extraction.quality import join_sessions, write_report
 from signlib.stores.store import FeatureStore
 from signlib.stores.writer import StoreWriter
 
+WHOLE = (1, 1)
+"""The shard that is everything."""
+
 
 def shard_of(manifest: pd.DataFrame, shard: tuple[int, int]) -> pd.DataFrame:
-    """Part i of n of a manifest (1-based): a contiguous block, so that merged shards have its
-    order.
+    """Part i of n of a manifest (1-based).
+
+    It is a contiguous block, so that merged shards have the manifest's order.
 
     Raises:
         StoreError: when i is not within 1..n.
@@ -30,6 +34,26 @@ def shard_path(out: str | Path, shard: tuple[int, int]) -> Path:
     return Path(out) / "shards" / f"{shard[0]}-of-{shard[1]}"
 
 
+def part_of(
+    manifest: pd.DataFrame, out: str | Path, shard: tuple[int, int]
+) -> tuple[pd.DataFrame, Path]:
+    """The clips of a shard and the folder of its store; of (1, 1) all clips, and `out` itself.
+
+    Raises:
+        StoreError: when i is not within 1..n.
+        SettingsError: when there are fewer clips than shards and none is left for this one.
+    """
+    if shard == WHOLE:
+        return manifest, Path(out)
+    part = shard_of(manifest, shard)
+    if part.empty:
+        raise SettingsError(
+            f"shard {shard[0]}/{shard[1]}: there are only {len(manifest)} clips; make at most so"
+            " many shards"
+        )
+    return part, shard_path(out, shard)
+
+
 def merge_shards(out: str | Path) -> FeatureStore:
     """One store from the finished shards below it, the same bytes as one made in a single piece.
 
@@ -42,9 +66,9 @@ def merge_shards(out: str | Path) -> FeatureStore:
     folders = sorted((Path(out) / "shards").glob("*-of-*"), key=lambda p: int(p.name.split("-")[0]))
     totals = {int(folder.name.split("-")[2]) for folder in folders}
     if len(totals) != 1 or len(folders) != max(totals):
-        found = ", ".join(folder.name for folder in folders) or "none"
+        present = ", ".join(folder.name for folder in folders) or "none"
         raise StoreError(
-            f"shards below {out}: found {found}; every shard i/n of one n must be there before"
+            f"shards below {out}: found {present}; every shard i/n of one n must be there before"
             " --merge"
         )
     stores = [FeatureStore(folder) for folder in folders]
@@ -59,7 +83,7 @@ def merge_shards(out: str | Path) -> FeatureStore:
     with StoreWriter(out, stores[0].extraction, whole) as writer:
         pending = set(writer.pending)
         for store in stores:
-            about = store.index.set_index("clip")
+            facts = store.index.set_index("clip")[["width", "height", "fps"]].to_dict("index")
             reasons = store.failed.set_index("clip")["reason"]
             for clip in store.manifest["clip"]:
                 if clip not in pending:
@@ -67,10 +91,7 @@ def merge_shards(out: str | Path) -> FeatureStore:
                 if clip in reasons.index:
                     writer.fail(clip, reasons[clip])
                 else:
-                    row = about.loc[clip]
-                    writer.add(
-                        clip, store.read(clip), width=row.width, height=row.height, fps=row.fps
-                    )
+                    writer.add(clip, store.read(clip), **facts[clip])
         merged = writer.finish()
     join_sessions(merged, stores)
     if merged.extraction.extractor == "holistic":

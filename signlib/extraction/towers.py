@@ -1,9 +1,8 @@
-"""The vision tower of any model that transformers can load, and nothing else of it: pictures to one
-vector each.
+"""The vision tower of any model that transformers can load: pictures to one vector each.
 
 Of Gemma 3 only the files that hold its tower are fetched, and only the tower's weights are read.
-What the vectors depend on (weights, number type, pooling, how pictures are fitted) stands in
-`TowerFacts` and so in every store.
+`TowerFacts`, and so every store, says what the vectors depend on: weights, number type, pooling,
+how pictures are fitted.
 """
 
 import hashlib
@@ -11,13 +10,13 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils import cached_file, is_flash_attn_2_available
 
 from signlib.errors import SettingsError
@@ -25,8 +24,9 @@ from signlib.errors import SettingsError
 GEMMA_3 = tuple(
     f"google/gemma-3-{size}-{kind}" for size in ("4b", "12b", "27b") for kind in ("it", "pt")
 )
-"""Gemma 3 models that see pictures; 270m and 1b read text only. Source: Hugging Face, "Welcome
-Gemma 3".
+"""Gemma 3 models that see pictures; 270m and 1b read text only.
+
+Source: Hugging Face, "Welcome Gemma 3".
 """
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ATTENTION = {"sdpa": "sdpa", "eager": "eager", "flash": "flash_attention_2"}
@@ -69,6 +69,15 @@ class TowerFacts:
     digest: str
 
 
+class PictureForm(NamedTuple):
+    """How a model's own processor prepares pictures; see `TowerFacts`."""
+
+    side: int
+    fit: str
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
 class Tower(nn.Module):
     """A frozen vision encoder.
 
@@ -78,15 +87,17 @@ class Tower(nn.Module):
         projector: of tokens, for `embedding="projected"`.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(
-        self, model: nn.Module, facts: TowerFacts, projector: nn.Module | None = None
+        self, model: PreTrainedModel, facts: TowerFacts, projector: nn.Module | None = None
     ) -> None:
         super().__init__()
         self.model, self.projector, self.facts = model.eval(), projector, facts
         for name in ("mean", "deviation"):
-            self.register_buffer(
-                name, torch.tensor(getattr(facts, name)).view(3, 1, 1), persistent=False
-            )
+            values = torch.tensor(getattr(facts, name)).view(3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
         self.requires_grad_(False)
 
     @property
@@ -96,7 +107,7 @@ class Tower(nn.Module):
 
     @torch.inference_mode()
     def encode(self, pictures: np.ndarray) -> np.ndarray:
-        """(N, D) float32, the mean of each picture's tokens, for pictures (N, side, side, 3) uint8.
+        """The mean of each picture's tokens: (N, D) float32 of pictures (N, side, side, 3) uint8.
 
         A video model looks at `window` pictures together and has tokens that span several: those
         get the same vector.
@@ -116,12 +127,16 @@ class Tower(nn.Module):
         pixels = ((pixels - self.mean) / self.deviation).to(next(self.model.parameters()).dtype)
         window = self.facts.window
         if window > 1:
+            # A token of a video model spans a tubelet: a patch in `span` successive pictures.
+            span = self.model.config.tubelet_size
             tokens = self.model(pixels.unflatten(0, (-1, window))).last_hidden_state
-            moments = window // self.model.config.tubelet_size
-            vectors = tokens.unflatten(1, (moments, -1)).float().mean(2)
-            return vectors.repeat_interleave(self.model.config.tubelet_size, 1).flatten(0, 1)
+            # (N / window, window / span, D): the mean over the patches of one moment.
+            vectors = tokens.unflatten(1, (window // span, -1)).float().mean(2)
+            return vectors.repeat_interleave(span, 1).flatten(0, 1)
         tokens = self.model(pixels).last_hidden_state
-        return (tokens if self.projector is None else self.projector(tokens)).float().mean(1)
+        if self.projector is not None:
+            tokens = self.projector(tokens)
+        return tokens.float().mean(1)
 
 
 def load_tower(
@@ -149,20 +164,20 @@ def load_tower(
             processor does.
 
     Raises:
-        SettingsError: for a model that does not exist, is not to be had, sees nothing, or is too
+        SettingsError: for a model that does not exist, cannot be loaded, sees nothing, or is too
             large for half precision; for a device, type or attention that is not there.
     """
-    where = _device(device)
-    chosen, implementation = _dtype(dtype, where), _attention(attention, where)
+    target = _device(device)
+    chosen, implementation = _dtype(dtype, target), _attention(attention, target)
     _check_name(model)
     try:
         config = AutoConfig.from_pretrained(model, revision=revision)
-        seen = getattr(config, "vision_config", config)
-        if not hasattr(seen, "image_size"):
+        vision = getattr(config, "vision_config", config)
+        if not hasattr(vision, "image_size"):
             raise SettingsError(
-                f"model {model!r} ({config.model_type}) sees no pictures of one size; {_known()}"
+                f"model {model!r} ({config.model_type}) sees no pictures of one size; {_usable()}"
             )
-        if hasattr(seen, "num_frames") and not hasattr(seen, "tubelet_size"):
+        if hasattr(vision, "num_frames") and not hasattr(vision, "tubelet_size"):
             raise SettingsError(
                 f"model {model!r} ({config.model_type}) orders its tokens in a way that is not"
                 " known here; take VideoMAE, or an encoder of single pictures"
@@ -173,65 +188,69 @@ def load_tower(
                 " embedding=tower"
             )
         encoder, projector = _loaded(
-            model, revision, config, implementation, embedding == "projected"
+            model=model,
+            revision=revision,
+            config=config,
+            attention=implementation,
+            projected=embedding == "projected",
         )
-        side, own_fit, mean, deviation = _pictures(model, revision, seen)
+        form = _picture_form(model, revision, vision)
     except (OSError, ValueError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise SettingsError(
             f"model {model!r} cannot be loaded ({first}); give the folder of a copy, or go online"
-            f" and accept its licence; {_known()}"
+            f" and accept its licence; {_usable()}"
         ) from None
+    # Of the weights as they are stored, before they change their type.
     digest = _digest(encoder, projector)
-    encoder, projector = (
-        part if part is None else part.to(where, chosen) for part in (encoder, projector)
-    )
+    encoder = encoder.to(target, chosen)
+    size = vision.hidden_size
+    if projector is not None:
+        projector = projector.to(target, chosen)
+        size = config.text_config.hidden_size
     facts = TowerFacts(
-        model,
-        getattr(config, "_commit_hash", None) or "",
-        seen.model_type,
-        embedding,
-        config.text_config.hidden_size if projector is not None else seen.hidden_size,
-        getattr(seen, "num_frames", 1),
-        side,
-        fit or own_fit,
-        mean,
-        deviation,
-        str(chosen).removeprefix("torch."),
-        encoder.config._attn_implementation,
-        "mean over tokens",
-        digest,
+        model=model,
+        revision=getattr(config, "_commit_hash", None) or "",
+        kind=vision.model_type,
+        embedding=embedding,
+        size=size,
+        window=getattr(vision, "num_frames", 1),
+        side=form.side,
+        fit=fit or form.fit,
+        mean=form.mean,
+        deviation=form.deviation,
+        dtype=str(chosen).removeprefix("torch."),
+        attention=encoder.config._attn_implementation,
+        pooling="mean over tokens",
+        digest=digest,
     )
-    return _in_range(Tower(encoder, facts, projector).to(where))
+    return _in_range(Tower(encoder, facts, projector).to(target))
 
 
-def _known() -> str:
+def _usable() -> str:
     return f"models of Gemma 3 that see: {', '.join(GEMMA_3)}"
 
 
 def _check_name(model: str) -> None:
     """Refuse what looks like a Gemma 3 and is none, before the network is asked."""
-    found = _GEMMA_NAME.fullmatch(model)
-    if (
-        found
-        and found[1] not in {name.split("-")[2] for name in GEMMA_3}
-        and not Path(model).exists()
-    ):
-        why = "reads text only" if found[1] in ("270m", "1b") else "does not exist"
-        raise SettingsError(f"model {model!r} {why}; {_known()}")
+    match = _GEMMA_NAME.fullmatch(model)
+    sizes = {name.split("-")[2] for name in GEMMA_3}
+    if match and match[1] not in sizes and not Path(model).exists():
+        why = "reads text only" if match[1] in ("270m", "1b") else "does not exist"
+        raise SettingsError(f"model {model!r} {why}; {_usable()}")
 
 
 def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    there = {
+    present = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there.get(name):
-        known = ", ".join(key for key, value in there.items() if value)
-        raise SettingsError(f"device={name!r} is not there; here are {known}")
+    if not present.get(name):
+        usable = ", ".join(key for key, value in present.items() if value)
+        raise SettingsError(f"device={name!r} is not there; here are {usable}")
     return torch.device(name)
 
 
@@ -260,9 +279,13 @@ def _attention(name: str, device: torch.device) -> str | None:
 
 
 def _loaded(
-    model: str, revision: str, config: PretrainedConfig, attention: str | None, projected: bool
-) -> tuple[nn.Module, nn.Module | None]:
-    """The encoder, and the projector where it is wanted, in float32 on the CPU."""
+    model: str,
+    revision: str,
+    config: PretrainedConfig,
+    attention: str | None,
+    projected: bool,
+) -> tuple[PreTrainedModel, nn.Module | None]:
+    """The encoder, and the projector where it is asked for, in float32 on the CPU."""
     chosen = {} if attention is None else {"attn_implementation": attention}
     if not hasattr(config, "vision_config"):
         whole, told = AutoModel.from_pretrained(
@@ -273,30 +296,37 @@ def _loaded(
         if lost:
             raise OSError(f"its files lack {min(lost)}")
         return whole.float(), None
-    # From_config on the seen part builds the tower alone: the language model is neither built nor
-    # read.
-    parts: list[nn.Module] = [AutoModel.from_config(config.vision_config, **chosen).float()]
+    # Made from the vision part of the settings, the tower comes alone: the language model is
+    # neither built nor read.
+    encoder = AutoModel.from_config(config.vision_config, **chosen).float()
+    projector = None
     if projected:
         from transformers.models.gemma3.modeling_gemma3 import Gemma3MultiModalProjector
 
-        parts.append(Gemma3MultiModalProjector(config).float())
+        projector = Gemma3MultiModalProjector(config).float()
     files = _weight_files(model, revision)
-    for part in parts:
-        part.load_state_dict(_weights(part, files, model, revision))
-    return parts[0], parts[1] if projected else None
+    for part in (encoder, projector):
+        if part is not None:
+            part.load_state_dict(_weights(part, files, model, revision))
+    return encoder, projector
 
 
 def _cached(model: str, revision: str, name: str) -> str | None:
-    """The path of one of a model's files, fetched when it is needed; None when the model has none
-    of that name.
+    """The path of one of a model's files, fetched when it is needed.
+
+    None when the model has none of that name.
     """
     if Path(model).is_dir():
-        return str(Path(model) / name) if (Path(model) / name).is_file() else None
+        file = Path(model) / name
+        return str(file) if file.is_file() else None
     return cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
 
 
 def _weight_files(model: str, revision: str) -> dict[str, str]:
-    """Tensor -> the file that holds it; no file with weights is fetched where an index names them."""
+    """Tensor -> the file that holds it.
+
+    Where an index names them, no file with weights is fetched.
+    """
     index = _cached(model, revision, "model.safetensors.index.json")
     if index is not None:
         return json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"]
@@ -311,55 +341,57 @@ def _weights(
     part: nn.Module, files: dict[str, str], model: str, revision: str
 ) -> dict[str, Tensor]:
     """The tensors of one part of a model, whatever the part is called there."""
-    wanted = list(part.state_dict())
-    starts = {name.removesuffix(wanted[0]) for name in files if name.endswith(wanted[0])}
-    found = next(
-        (start for start in sorted(starts) if all(start + name in files for name in wanted)), None
-    )
-    if found is None:
-        raise OSError(f"its files lack {wanted[0]} and the rest of a {type(part).__name__}")
-    read: dict[str, Tensor] = {}
-    for file in dict.fromkeys(files[found + name] for name in wanted):
+    names = list(part.state_dict())
+    # The same names, after what the part is called in the whole model ("vision_tower.").
+    starts = {name.removesuffix(names[0]) for name in files if name.endswith(names[0])}
+    complete = (start for start in sorted(starts) if all(start + name in files for name in names))
+    start = next(complete, None)
+    if start is None:
+        raise OSError(f"its files lack {names[0]} and the rest of a {type(part).__name__}")
+    tensors: dict[str, Tensor] = {}
+    for file in dict.fromkeys(files[start + name] for name in names):
         with safe_open(_cached(model, revision, file), "pt") as content:
-            read |= {
-                name: content.get_tensor(found + name)
-                for name in wanted
-                if files[found + name] == file
-            }
-    return read
+            for name in names:
+                if files[start + name] == file:
+                    tensors[name] = content.get_tensor(start + name)
+    return tensors
 
 
-def _pictures(
-    model: str, revision: str, seen: Any
-) -> tuple[int, str, tuple[float, ...], tuple[float, ...]]:
-    """Side of the pictures, how they become square, mean and deviation, by the model's own
-    processor.
+def _picture_form(model: str, revision: str, vision: Any) -> PictureForm:
+    """How the model's own processor prepares pictures.
+
+    Args:
+        model, revision: where its files are.
+        vision: the settings of its tower; each type of model has a class of its own.
     """
-    about: dict[str, Any] = {}
+    processor: dict[str, Any] = {}
     for name in ("preprocessor_config.json", "processor_config.json"):
         path = _cached(model, revision, name)
         if path is not None:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            about = content.get("image_processor") or content
+            processor = content.get("image_processor") or content
             break
-    usual = _HALVES if "siglip" in seen.model_type else _IMAGENET
-    mean, deviation = (
-        tuple(about.get(f"image_{n}", v)) for n, v in zip(("mean", "std"), usual, strict=True)
+    mean, deviation = _HALVES if "siglip" in vision.model_type else _IMAGENET
+    size = processor.get("size") or {}
+    # A processor with a height resizes both sides; one with a shortest edge crops.
+    stretches = "height" in size or ("siglip" in vision.model_type and not size)
+    return PictureForm(
+        side=int(vision.image_size),
+        fit="stretch" if stretches else "crop",
+        mean=tuple(processor.get("image_mean", mean)),
+        deviation=tuple(processor.get("image_std", deviation)),
     )
-    size = about.get("size") or {}
-    fit = "stretch" if "height" in size or ("siglip" in seen.model_type and not size) else "crop"
-    return int(seen.image_size), fit, mean, deviation
 
 
 def _in_range(tower: Tower) -> Tower:
-    """The tower, unless half precision is too small for it: better now than clip by clip, hours
-    long.
+    """The tower, unless half precision is too small for it.
+
+    Better refused now than clip by clip, for hours.
     """
     facts = tower.facts
     if facts.dtype == "float16":
-        noise = np.random.default_rng(0).integers(
-            0, 256, (facts.window, facts.side, facts.side, 3), np.uint8
-        )
+        shape = (facts.window, facts.side, facts.side, 3)
+        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         if not np.isfinite(tower.encode(noise)).all():
             raise SettingsError(
                 f"dtype=float16 is too small for {facts.model}: numbers above 65,504 come up in it;"
@@ -371,7 +403,9 @@ def _in_range(tower: Tower) -> Tower:
 def _digest(*parts: nn.Module | None) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        for name, value in () if part is None else sorted(part.state_dict().items()):
+        if part is None:
+            continue
+        for name, value in sorted(part.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
@@ -380,16 +414,17 @@ def _digest(*parts: nn.Module | None) -> str:
 def random_tower(
     folder: str | Path, kind: str = "siglip", width: int = 32, side: int = 32, seed: int = 0
 ) -> Path:
-    """A tiny model with random weights, saved as `save_pretrained` does: for trying things out
-    without a download.
+    """A tiny model with random weights, to try things out without a download.
+
+    It is saved as `save_pretrained` does.
 
     Args:
-        folder: where it is written, unless it stands there already.
+        folder: where it is written, unless it exists there already.
         kind: `siglip` (a tower), `gemma3` (a whole model with its tower inside) or `videomae` (4
             frames).
         width: D.
         side: of its pictures in pixels.
-        seed: of its weights.
+        seed: random seed of its weights.
 
     Raises:
         SettingsError: for another kind.
@@ -404,18 +439,18 @@ def random_tower(
     )
 
     folder = Path(folder)
-    sizes = {
+    sizes: dict[str, Any] = {
         "hidden_size": width,
         "intermediate_size": 2 * width,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
     }
-    seen = {**sizes, "image_size": side, "patch_size": 8, "vision_use_head": False}
+    vision = {**sizes, "image_size": side, "patch_size": 8, "vision_use_head": False}
     text = {**sizes, "hidden_size": 48, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": 64}
     kinds = {
-        "siglip": lambda: SiglipVisionModel(SiglipVisionConfig(**seen)),
+        "siglip": lambda: SiglipVisionModel(SiglipVisionConfig(**vision)),
         "gemma3": lambda: Gemma3ForConditionalGeneration(
-            Gemma3Config(text_config=text, vision_config=seen, mm_tokens_per_image=4)
+            Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
         ),
         "videomae": lambda: VideoMAEModel(
             VideoMAEConfig(**sizes, image_size=side, patch_size=8, num_frames=4)

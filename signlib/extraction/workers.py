@@ -1,16 +1,36 @@
 """Clips dealt to worker processes, results in the clips' order."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from signlib.errors import SettingsError
 
+Result = TypeVar("Result")
+ONE_A_CORE = "a worker keeps about one core busy"
 
-def in_order(calls: Iterator[Any], workers: int) -> Iterator[Any]:
-    """The results of `joblib.delayed` calls, in their order; only a few wait in memory.
+
+def check_workers(workers: int, why: str = ONE_A_CORE) -> None:
+    """Refuse fewer than one worker.
+
+    Raises:
+        SettingsError: with the number and what one worker does.
+    """
+    if workers < 1:
+        raise SettingsError(f"workers={workers} must be at least 1; {why}")
+
+
+def in_order(
+    work: Callable[..., Result], arguments: Iterator[tuple[Any, ...]], workers: int
+) -> Iterator[Result]:
+    """The results of calls in other processes, in their order; only a few wait in memory.
+
+    Args:
+        work: the function to call.
+        arguments: those of each call.
+        workers: processes.
 
     Raises:
         SettingsError: for so many workers that one is killed.
@@ -19,7 +39,7 @@ def in_order(calls: Iterator[Any], workers: int) -> Iterator[Any]:
         workers, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1
     )
     try:
-        yield from parallel(calls)
+        yield from parallel(joblib.delayed(work)(*each) for each in arguments)
     except TerminatedWorkerError:
         raise SettingsError(
             f"workers={workers}: a worker was killed, probably because memory ran out; finished"

@@ -1,7 +1,7 @@
 """Folders filled clip by clip that survive `kill -9`, a full disk and a power cut.
 
-Data are appended first and the journal line that makes them count second, so a job that was
-cut off and goes on ends with the same bytes as an uninterrupted one.
+Data are appended first and the journal line that makes them count second, so a job that was cut
+off and is resumed ends with the same bytes as an uninterrupted one.
 """
 
 import contextlib
@@ -9,35 +9,40 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, BinaryIO, ClassVar, Generic, Self, TextIO, TypeVar
 
 import pandas as pd
 
 from signlib.data import manifest as manifests
 from signlib.errors import StoreError
 from signlib.files import disk_error, write_text
-from signlib.stores.store import MANIFEST, Extraction, extraction_of, plain, read_extraction
+from signlib.stores.store import (
+    FAILED,
+    INDEX,
+    MANIFEST,
+    Extraction,
+    Store,
+    extraction_of,
+    plain,
+    read_extraction,
+)
 
 JOURNAL = "journal.jsonl"
 Entry = dict[str, Any]
-"""One line of the journal: what was made (and how large it is), or `reason`: why it could not be
-made.
+"""One line of the journal: what was made and how large it is, or why it could not be made.
+
+The latter has the key `reason`.
 """
+Kept = TypeVar("Kept", bound=Store)
 
 
-class Tables(Protocol):
-    """What a finished store tells of itself."""
-
-    index: pd.DataFrame
-    failed: pd.DataFrame
-
-
-class JournalWriter:
-    """Fills a folder with one data file, or goes on where that was interrupted. Use it as a context
-    manager.
+class JournalWriter(Generic[Kept]):
+    """Fills a folder with one data file, or resumes one that was interrupted. A context manager.
 
     A subclass names the files and says what an entry is.
 
@@ -55,8 +60,9 @@ class JournalWriter:
 
     DATA: ClassVar[str]
     META: ClassVar[str]
-    TABLES: ClassVar[tuple[str, ...]]
-    """Names of the csv files that a finished store has beside its manifest."""
+    INDEX_COLUMNS: ClassVar[tuple[str, ...]]
+    """Of `index.csv`, in their order: the keys of an entry, and `offset`."""
+    FAILED_COLUMNS: ClassVar[tuple[str, ...]]
     SOURCE_COLUMNS: ClassVar[tuple[str, ...]]
     """What of a manifest decides a clip's content; a changed gloss or split changes none."""
     ELSEWHERE: ClassVar[str]
@@ -76,7 +82,9 @@ class JournalWriter:
         self._entries: dict[str, Entry] = {}
         self._retry = retry_failed
         self._synced = time.monotonic()
-        self._journal = self._data = None
+        # None in a store that was finished before, and after a write that failed.
+        self._data: BinaryIO | None = None
+        self._journal = self._locked_journal()
         self._open()
 
     def __enter__(self) -> Self:
@@ -91,52 +99,57 @@ class JournalWriter:
         return [key for key in self._keys() if key not in self._entries]
 
     def _keys(self) -> list[str]:
-        """What the store is to hold, in the order of its data file."""
+        """What the store is to hold, in the order of its index."""
         return self.manifest["clip"].tolist()
 
     def _key(self, entry: Entry) -> str:
         return entry["clip"]
 
-    def _size(self, entry: Entry) -> int:
-        """Bytes of the data file that an entry stands for."""
+    def _extent(self, entry: Entry) -> int:
+        """How far an entry moves the offset of the next one in the data file; 0 of a failure."""
         raise NotImplementedError
 
-    def _row(self, entry: Entry) -> Entry:
-        """An entry from a row of a finished store's index."""
-        return plain({name: value for name, value in entry.items() if name != "offset"})
+    @property
+    def _unit(self) -> int:
+        """Bytes that an offset of 1 stands for."""
+        return 1
 
-    def _tables(self) -> dict[str, pd.DataFrame]:
-        """The content of `TABLES`."""
-        raise NotImplementedError
-
-    def _finished(self) -> Tables:
+    def _finished(self) -> Kept:
         """The finished store in this folder."""
         raise NotImplementedError
 
-    def _open(self) -> None:
+    def _write_header(self, data: BinaryIO, complete: bool) -> None:
+        """Write the first `HEADER_BYTES` of the data file."""
+
+    def _locked_journal(self) -> TextIO:
+        """The journal, open for this process alone."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            known = (self.path / self.META).exists()
             ours = {"shards", JOURNAL, self._part, *self._half_written()}
-            if not known and any(p.name not in ours for p in self.path.iterdir()):
+            foreign = any(file.name not in ours for file in self.path.iterdir())
+            if foreign and not (self.path / self.META).exists():
                 raise StoreError(
                     f"{self.path} is not empty and holds no store; {self.ELSEWHERE} of its own"
                 )
-            self._journal = open(self.path / JOURNAL, "a+", encoding="utf-8")  # noqa: SIM115
+            journal = open(self.path / JOURNAL, "a+", encoding="utf-8")  # noqa: SIM115
         except OSError as error:
             raise disk_error(error, self.path) from error
         try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._journal.close()
+            journal.close()
             raise StoreError(
                 f"store {self.path} is being written by another process; wait for it"
             ) from None
+        return journal
+
+    def _open(self) -> None:
         try:
-            known = (self.path / self.META).exists()
+            # Only now: before the lock was held, another process may have written it.
+            resumed = (self.path / self.META).exists()
             for name in self._half_written():
                 (self.path / name).unlink()
-            if known:
+            if resumed:
                 self._resume()
             else:
                 write_text(self.path / self.META, self._meta(complete=False))
@@ -145,16 +158,15 @@ class JournalWriter:
             self.close()
             raise disk_error(error, self.path) from error
         except BaseException:
+            # A finished store that refuses these clips stays as it was: without a journal.
             if (self.path / self.DATA).exists() and not os.fstat(self._journal.fileno()).st_size:
-                (self.path / JOURNAL).unlink(
-                    missing_ok=True
-                )  # a finished store that refused stays as it was
+                (self.path / JOURNAL).unlink(missing_ok=True)
             self.close()
             raise
 
     def _half_written(self) -> list[str]:
         """What `write_text` leaves of this store's files when it is killed."""
-        names = (*self.TABLES, MANIFEST, self.META)
+        names = (INDEX, FAILED, MANIFEST, self.META)
         return [path.name for name in names for path in self.path.glob(f".{name}.*.tmp")]
 
     def _resume(self) -> None:
@@ -173,26 +185,28 @@ class JournalWriter:
         else:
             self._read_journal()
             self._check_sources()
+            # Killed while it finished: the data file had its last name, its `META` not yet.
             if (self.path / self.DATA).exists():
                 os.replace(self.path / self.DATA, self.path / self._part)
 
     def _check_sources(self) -> None:
         """Refuse, before anything is touched, a manifest that no longer says what was made."""
-        made = {entry["clip"] for entry in self._entries.values()}
-        gone = made - set(self.manifest["clip"])
+        clips = {entry["clip"] for entry in self._entries.values()}
+        gone = clips - set(self.manifest["clip"])
         if gone:
             raise StoreError(
                 f"store {self.path} holds clip {min(gone)!r}, which the manifest no longer has;"
                 f" {self.ELSEWHERE}"
             )
-        if not made:
+        if not clips:
             return
         old = manifests.load_manifest(self.path / MANIFEST)
-        both = old[old["clip"].isin(made)].merge(self.manifest, on="clip", suffixes=("", "_new"))
+        both = old[old["clip"].isin(clips)].merge(self.manifest, on="clip", suffixes=("", "_new"))
         for column in self.SOURCE_COLUMNS:
             ours, theirs = both.get(column), both.get(column + "_new")
             if ours is None or theirs is None:
                 continue
+            # NaN differs from itself, but two missing values are the same.
             changed = both[(ours != theirs) & ~(ours.isna() & theirs.isna())]
             if len(changed):
                 row = changed.iloc[0]
@@ -211,11 +225,12 @@ class JournalWriter:
     def _rewrite_journal(self) -> None:
         self._journal.seek(0)
         self._journal.truncate()
-        self._journal.write("".join(json.dumps(entry) + "\n" for entry in self._entries.values()))
+        self._journal.write(_lines(self._entries.values()))
         self._journal.flush()
 
-    def _load_entries(self, store: Tables) -> None:
-        rows = [self._row(row) for row in store.index.sort_values("offset").to_dict("records")]
+    def _load_entries(self, store: Kept) -> None:
+        columns = [column for column in self.INDEX_COLUMNS if column != "offset"]
+        rows = plain(store.index.sort_values("offset")[columns].to_dict("records"))
         if not self._retry:
             rows += store.failed.to_dict("records")
         self._entries = {self._key(row): row for row in rows}
@@ -231,99 +246,84 @@ class JournalWriter:
             if entry is None:
                 # Torn by a kill or a power cut: that clip, and what may follow, is made again.
                 break
-            self._entries[self._key(entry)] = entry
-        if self._retry:
-            self._entries = {
-                key: entry for key, entry in self._entries.items() if "reason" not in entry
-            }
-        if text != "".join(json.dumps(entry) + "\n" for entry in self._entries.values()):
+            if not (self._retry and "reason" in entry):
+                self._entries[self._key(entry)] = entry
+        if text != _lines(self._entries.values()):
             self._rewrite_journal()
 
     def _open_data(self) -> None:
         if (self.path / self.DATA).exists():
             return
-        # What the journal stands on: a changed start or file is refused when the store is gone on
-        # with.
+        # What the journal rests on: resuming refuses a changed start or file.
         write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
-        self._data = open(
-            self.path / self._part, "r+b" if (self.path / self._part).exists() else "w+b"
-        )
-        present = max(os.fstat(self._data.fileno()).st_size - self.HEADER_BYTES, 0)
+        part = self.path / self._part
+        data = open(part, "r+b" if part.exists() else "w+b")  # noqa: SIM115
+        self._data = data
+        present = max(os.fstat(data.fileno()).st_size - self.HEADER_BYTES, 0)
         # After a power cut the journal can be ahead of the data: what the data lacks is made again.
-        end, kept = 0, {}
+        end = 0
+        kept = {}
         for key, entry in self._entries.items():
-            size = self._size(entry)
+            size = self._extent(entry) * self._unit
             if end + size > present:
                 break
-            end, kept[key] = end + size, entry
+            end += size
+            kept[key] = entry
         if len(kept) < len(self._entries):
             self._entries = kept
             self._rewrite_journal()
-        self._write_header(complete=False)
-        self._data.truncate(self.HEADER_BYTES + end)
-        self._data.seek(0, os.SEEK_END)
+        self._write_header(data, complete=False)
+        data.truncate(self.HEADER_BYTES + end)
+        data.seek(0, os.SEEK_END)
         self._journal.seek(0, os.SEEK_END)
 
-    def _write_header(self, complete: bool) -> None:
-        """Write the first `HEADER_BYTES` of the data file."""
-
     def fail(self, key: str, reason: str) -> None:
-        """Record that a clip has no content, and why; the job goes on."""
+        """Record that a clip has no content, and why; the job continues."""
         self._record({"clip": key, "reason": " ".join(reason.split())}, b"")
 
-    def _record(self, entry: Entry, data: bytes) -> None:
-        key = self._key(entry)
-        if self._data is None and key in self._known and key not in self._entries:
+    def _record(self, entry: Entry, content: bytes) -> None:
+        key, data = self._key(entry), self._data
+        if data is None and key in self._expected and key not in self._entries:
             raise StoreError(
-                f"store {self.path} was closed after a write that failed; open it again to go on"
+                f"store {self.path} was closed after a write that failed; open it again to resume"
             )
-        if self._data is None or key in self._entries or key not in self._known:
+        if data is None or key in self._entries or key not in self._expected:
             raise StoreError(
                 f"clip {key!r} is not pending in store {self.path}; take clips from `pending`"
             )
-        data_end, journal_end = self._data.tell(), self._journal.tell()
+        data_end, journal_end = data.tell(), self._journal.tell()
         try:
-            self._data.write(data)
-            self._data.flush()
+            data.write(content)
+            data.flush()
             self._journal.write(json.dumps(entry) + "\n")
             self._journal.flush()
             if time.monotonic() - self._synced > 1.0:
-                self._sync()
+                self._sync(data)
         except BaseException as error:
             # Also after Ctrl-C: data without their journal line would shift every later clip.
-            self._roll_back(data_end, journal_end)
+            _cut(data, data_end)
+            _cut(self._journal, journal_end)
+            self._data = None
             if isinstance(error, OSError):
                 raise disk_error(error, self.path) from error
             raise
         self._entries[key] = entry
 
     @cached_property
-    def _known(self) -> set[str]:
+    def _expected(self) -> set[str]:
         return set(self._keys())
 
-    def _roll_back(self, data_end: int, journal_end: int) -> None:
-        # What is still in Python's buffers would be written again on close: cut the files below
-        # them.
-        for handle, end in ((self._data, data_end), (self._journal, journal_end)):
-            # The copy keeps the file open, and the journal locked, until it is cut.
-            copy = os.dup(handle.fileno())
-            with contextlib.suppress(OSError):
-                handle.close()
-            os.ftruncate(copy, end)
-            os.close(copy)
-        self._data = None
-
-    def _sync(self) -> None:
-        os.fsync(self._data.fileno())
+    def _sync(self, data: BinaryIO) -> None:
+        os.fsync(data.fileno())
         os.fsync(self._journal.fileno())
         self._synced = time.monotonic()
 
-    def finish(self) -> Any:
+    def finish(self) -> Kept:
         """The finished store; a store that was finished before is left as it is.
 
         Raises:
             StoreError: while clips are pending.
-            DiskError: when the disk is full; a new writer goes on.
+            DiskError: when the disk is full; a new writer resumes it.
         """
         if self.pending:
             raise StoreError(
@@ -335,9 +335,9 @@ class JournalWriter:
             for name, table in self._tables().items():
                 write_text(self.path / name, table.to_csv(index=False))
             if self._data is not None:
-                self._write_header(complete=True)
+                self._write_header(self._data, complete=True)
                 self._data.flush()
-                self._sync()
+                self._sync(self._data)
                 os.replace(self.path / self._part, self.path / self.DATA)
             write_text(self.path / self.META, self._meta(complete=True))
             (self.path / JOURNAL).unlink(missing_ok=True)
@@ -346,6 +346,24 @@ class JournalWriter:
         finally:
             self.close()
         return self._finished()
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        """The csv files that a finished store has beside its manifest."""
+        # Clips lie in the data file in the order in which they were made, and stand in the index in
+        # the manifest's: after `retry_failed` the two differ.
+        ends = accumulate(map(self._extent, self._entries.values()), initial=0)
+        offsets = dict(zip(self._entries, ends, strict=False))
+        done, failed = [], []
+        for key in self._keys():
+            entry = self._entries[key]
+            if "reason" in entry:
+                failed.append(entry)
+            else:
+                done.append({"offset": offsets[key], **entry})
+        return {
+            INDEX: pd.DataFrame(done, columns=list(self.INDEX_COLUMNS)),
+            FAILED: pd.DataFrame(failed, columns=list(self.FAILED_COLUMNS)),
+        }
 
     def _meta(self, complete: bool) -> str:
         failed = sum("reason" in entry for entry in self._entries.values())
@@ -364,3 +382,18 @@ class JournalWriter:
             if handle is not None and not handle.closed:
                 with contextlib.suppress(OSError):
                     handle.close()
+
+
+def _lines(entries: Iterable[Entry]) -> str:
+    return "".join(json.dumps(entry) + "\n" for entry in entries)
+
+
+def _cut(file: BinaryIO | TextIO, end: int) -> None:
+    """Close a file and cut it at `end`."""
+    # What is still in Python's buffer would be written again on close, so the file is cut after it;
+    # the copy keeps it open, and the journal locked, until then.
+    copy = os.dup(file.fileno())
+    with contextlib.suppress(OSError):
+        file.close()
+    os.ftruncate(copy, end)
+    os.close(copy)

@@ -1,15 +1,16 @@
-"""Features computed once and kept: one memory-mapped array, an index, and how they were made.
+"""Stores: what was computed once and kept, an index, and how it was made.
 
-`store_writer` makes stores, this module reads them. Layout: `frames.npy` (all clips' frames in one
-array), `index.csv` (where each clip lies), `failed.csv`, `manifest.csv` and `extraction.json`.
+`FeatureStore` is one memory-mapped array; `writer` makes it. Layout: `frames.npy` (all clips'
+frames in one array), `index.csv` (where each clip lies), `failed.csv`, `manifest.csv` and
+`extraction.json`.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,13 @@ from signlib.data import manifest as manifests
 from signlib.data.skeletons import Skeleton, skeleton
 from signlib.errors import StoreError
 
-FRAMES, INDEX, FAILED, MANIFEST, EXTRACTION = (
-    "frames.npy",
-    "index.csv",
-    "failed.csv",
-    "manifest.csv",
-    "extraction.json",
-)
+FRAMES = "frames.npy"
+INDEX = "index.csv"
+FAILED = "failed.csv"
+MANIFEST = "manifest.csv"
+EXTRACTION = "extraction.json"
 PICTURES_META = "pictures.json"
 """What a store of pictures has in place of `extraction.json`."""
-INDEX_TYPES = {"clip": str, "offset": int, "length": int, "width": int, "height": int, "fps": float}
 META_TYPES = {
     "complete": bool,
     "counts": dict,
@@ -70,15 +68,18 @@ class Extraction:
 
     def difference(self, other: "Extraction") -> str:
         """The first setting in which two extractions differ, as text; "" when they agree."""
-        ours, theirs = (
-            plain({**asdict(e), **{f"settings.{key}": value for key, value in e.settings.items()}})
-            for e in (self, other)
-        )
-        ours.pop("settings"), theirs.pop("settings")
+        ours = self._flat()
+        theirs = other._flat()
         for key in {**ours, **theirs}:
             if ours.get(key) != theirs.get(key):
                 return f"{key}={theirs.get(key)!r} instead of {ours.get(key)!r}"
         return ""
+
+    def _flat(self) -> dict[str, Any]:
+        """Every value by its name; those in `settings` have a name each."""
+        values = asdict(self)
+        settings = values.pop("settings")
+        return plain({**values, **{f"settings.{key}": value for key, value in settings.items()}})
 
 
 def plain(value: Any) -> Any:
@@ -86,28 +87,74 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-class FeatureStore:
-    """A finished store, read through a memory map.
+class Store:
+    """A finished store: how its content was made, where each clip lies, what failed.
+
+    Args:
+        path: the store's folder.
+
+    Raises:
+        StoreError: when there is no store, it is unfinished, or its files are damaged.
+        ManifestError: when its manifest is damaged.
+    """
+
+    META: ClassVar[str]
+    """The file that says how the content was made."""
+    INDEX_TYPES: ClassVar[Mapping[str, type]]
+    """Column of `index.csv` -> its type; of a column that holds only numbers pandas knows it."""
+    FAILED_TYPES: ClassVar[Mapping[str, type]]
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._meta = read_extraction(self.path, self.META)
+        if not self._meta["complete"]:
+            raise StoreError(
+                f"store {self.path} is unfinished; run its extraction again, it resumes where it"
+                " stopped"
+            )
+        self.extraction = extraction_of(self._meta)
+        self.manifest = manifests.load_manifest(self.path / MANIFEST)
+        self.index = read_table(self.path / INDEX, self.INDEX_TYPES)
+        self.failed = read_table(self.path / FAILED, self.FAILED_TYPES)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @cached_property
+    def clips(self) -> list[str]:
+        """The clips that have content, in manifest order."""
+        return list(dict.fromkeys(self.index["clip"]))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many are done, failed and missing: clips; of pictures, clips times kinds."""
+        return self._meta["counts"]
+
+
+class FeatureStore(Store):
+    """A finished store of features, read through a memory map.
 
     Args:
         path: the store's folder.
 
     Raises:
         StoreError: when there is no store, it is unfinished, or its files do not fit together.
+        ManifestError: when its manifest is damaged.
     """
 
+    META = EXTRACTION
+    INDEX_TYPES: ClassVar[Mapping[str, type]] = {
+        "clip": str,
+        "offset": int,
+        "length": int,
+        "width": int,
+        "height": int,
+        "fps": float,
+    }
+    FAILED_TYPES: ClassVar[Mapping[str, type]] = {"clip": str, "reason": str}
+
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._meta = read_extraction(self.path)
-        if not self._meta["complete"]:
-            raise StoreError(
-                f"store {self.path} is unfinished; run its extraction again, it goes on where it"
-                " stopped"
-            )
-        self.extraction = extraction_of(self._meta)
-        self.manifest = manifests.load_manifest(self.path / MANIFEST)
-        self.index = read_table(self.path / INDEX, INDEX_TYPES)
-        self.failed = read_table(self.path / FAILED, {"clip": str, "reason": str})
+        super().__init__(path)
         try:
             self.frames = np.load(self.path / FRAMES, mmap_mode="r", allow_pickle=False)
         except (OSError, EOFError, ValueError) as error:
@@ -122,33 +169,18 @@ class FeatureStore:
                 f" its index says {expected}; {AGAIN}"
             )
 
-    def __len__(self) -> int:
-        return len(self.index)
-
     def __contains__(self, clip: str) -> bool:
         return clip in self._rows
 
-    @property
-    def clips(self) -> list[str]:
-        """The clips that have features, in manifest order."""
-        return self.index["clip"].tolist()
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Clips done, failed and missing."""
-        return self._meta["counts"]
-
     @cached_property
     def labelled(self) -> pd.DataFrame:
-        """The manifest's rows of the clips that have features, with offset, length, width and
-        height.
+        """The manifest's rows of the clips that have features, with where and how large they are.
+
+        Columns beside the manifest's: offset, length, width, height and fps.
         """
-        doubled = [
-            column
-            for column in self.index.columns
-            if column != "clip" and column in self.manifest.columns
-        ]
-        return self.manifest.drop(columns=doubled).merge(
+        columns = set(self.index.columns) - {"clip"}
+        twice = [column for column in self.manifest.columns if column in columns]
+        return self.manifest.drop(columns=twice).merge(
             self.index, on="clip", how="inner", validate="1:1"
         )
 
@@ -159,12 +191,9 @@ class FeatureStore:
 
     @cached_property
     def _rows(self) -> dict[str, tuple[int, int]]:
-        return {
-            clip: (int(offset), int(length))
-            for clip, offset, length in self.index[["clip", "offset", "length"]].itertuples(
-                index=False
-            )
-        }
+        """Clip -> offset and length."""
+        table = self.index[["clip", "offset", "length"]].itertuples(index=False)
+        return {clip: (int(offset), int(length)) for clip, offset, length in table}
 
     def span(self, clip: str) -> tuple[int, int]:
         """Offset and number of frames of a clip.
@@ -172,16 +201,13 @@ class FeatureStore:
         Raises:
             StoreError: when the clip is not in the store, with the reason if its extraction failed.
         """
-        try:
+        if clip in self._rows:
             return self._rows[clip]
-        except KeyError:
-            reason = self.failed.loc[self.failed["clip"] == clip, "reason"]
-            why = (
-                f": its extraction failed ({reason.iloc[0]})"
-                if len(reason)
-                else "; `store.clips` lists what is"
-            )
-            raise StoreError(f"clip {clip!r} is not in store {self.path}{why}") from None
+        why = "; `store.clips` lists what is"
+        reason = self.failed.loc[self.failed["clip"] == clip, "reason"]
+        if len(reason):
+            why = f": its extraction failed ({reason.iloc[0]})"
+        raise StoreError(f"clip {clip!r} is not in store {self.path}{why}")
 
     def read(self, clip: str) -> np.ndarray:
         """A read-only view of a clip's features: (T, J, C) or (T, D)."""
@@ -203,15 +229,15 @@ class FeatureStore:
         """
         spans = np.array([self.span(clip) for clip in clips])
         if frames is not None:
-            rows = spans[:, :1] + np.floor(np.linspace(0, spans[:, 1] - 1, frames).T + 1e-9).astype(
-                int
-            )
+            # (B, frames); without the small number, 3.0 computed as 2.999... would become 2.
+            steps = np.floor(np.linspace(0, spans[:, 1] - 1, frames).T + 1e-9).astype(int)
+            rows = spans[:, :1] + steps
             taken = self.frames[rows] if joints is None else self.frames[rows[..., None], joints]
             return taken, np.full(len(clips), frames)
         longest = int(spans[:, 1].max())
-        shape = (
-            self.extraction.shape if joints is None else (len(joints), *self.extraction.shape[1:])
-        )
+        shape = self.extraction.shape
+        if joints is not None:
+            shape = (len(joints), *shape[1:])
         out = np.full((len(clips), longest, *shape), np.nan, self.frames.dtype)
         for row, (offset, length) in zip(out, spans, strict=True):
             clip = self.frames[offset : offset + length]
@@ -256,9 +282,8 @@ class LoadedClips:
         extraction: Extraction,
         spans: Callable[[str], np.ndarray] | None = None,
     ) -> None:
-        self.labelled = manifest.assign(
-            **{c: 0 for c in ("width", "height") if c not in manifest.columns}
-        )
+        unknown = [column for column in ("width", "height") if column not in manifest.columns]
+        self.labelled = manifest.assign(**dict.fromkeys(unknown, 0))
         self.read, self.extraction, self.spans = read, extraction, spans
 
     @cached_property
@@ -267,13 +292,17 @@ class LoadedClips:
         return skeleton(self.extraction.skeleton)
 
 
-def is_finished(path: str | Path) -> bool:
-    """True when `path` holds a finished store."""
-    return (Path(path) / EXTRACTION).is_file() and bool(read_extraction(Path(path))["complete"])
+def is_finished(path: str | Path, name: str = EXTRACTION) -> bool:
+    """True when `path` holds a finished store whose file `name` says how it was made."""
+    return (Path(path) / name).is_file() and bool(read_extraction(Path(path), name)["complete"])
 
 
 def read_extraction(path: Path, name: str = EXTRACTION) -> dict[str, Any]:
-    """How a store was made, whether it is complete, and counts, from its file `name`."""
+    """How a store was made, whether it is complete, and counts, from its file `name`.
+
+    Raises:
+        StoreError: when there is no store, or the file is damaged.
+    """
     try:
         meta = json.loads((path / name).read_text(encoding="utf-8"))
         lost = set(META_TYPES) - set(meta)
@@ -290,38 +319,48 @@ def read_extraction(path: Path, name: str = EXTRACTION) -> dict[str, Any]:
 
 
 def _no_store(path: Path, name: str) -> StoreError:
-    """The error for a folder without the file `name`: what it is instead, and how to come by a
-    store.
-    """
-    ours = name == EXTRACTION
-    if (path / (PICTURES_META if ours else EXTRACTION)).is_file():
-        kinds = ("pictures", "features") if ours else ("features", "pictures")
+    """The error for a folder without the file `name`: what it is, and how to come by a store."""
+    if name != EXTRACTION:
+        if (path / EXTRACTION).is_file():
+            return StoreError(
+                f"{path} is a store of features, not of pictures (no {name}); give a store of"
+                " pictures"
+            )
+        return StoreError(f"{path} holds no such store (no {name}); make one")
+    if (path / PICTURES_META).is_file():
         return StoreError(
-            f"{path} is a store of {kinds[0]}, not of {kinds[1]} (no {name}); give a store of"
-            f" {kinds[1]}"
+            f"{path} is a store of pictures, not of features (no {name}); give a store of features"
         )
-    how = "make one"
-    if ours and (path / "shards").is_dir():
+    how = f"make one with `python -m signlib extract VIDEOS --out {path}`"
+    if (path / "shards").is_dir():
         how = f"merge its shards with `python -m signlib extract --out {path} --merge`"
-    elif ours and path.exists():
+    elif path.exists():
         how = f"make one with `python -m signlib extract {path} --out STORE` and give STORE"
-    elif ours:
-        how = f"make one with `python -m signlib extract VIDEOS --out {path}`"
-    return StoreError(f"{path} holds no {'feature' if ours else 'such'} store (no {name}); {how}")
+    return StoreError(f"{path} holds no feature store (no {name}); {how}")
 
 
-def extraction_of(meta: dict[str, Any]) -> Extraction:
-    kept = {name: meta[name] for name in Extraction.__dataclass_fields__}
-    return Extraction(
-        **{**kept, "shape": tuple(kept["shape"]), "channels": tuple(kept["channels"])}
-    )
+def extraction_of(meta: Mapping[str, Any]) -> Extraction:
+    """The extraction that a store's file, or a run's, describes."""
+    values = {name: meta[name] for name in Extraction.__dataclass_fields__}
+    values["shape"] = tuple(values["shape"])
+    values["channels"] = tuple(values["channels"])
+    return Extraction(**values)
 
 
-def read_table(path: Path, types: dict[str, type]) -> pd.DataFrame:
+def read_table(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
+    """A store's csv file, once it has these columns.
+
+    Raises:
+        StoreError: when it is missing or damaged.
+    """
     try:
         # Without round_trip pandas misses the last digit of frame rates such as 30000/1001.
         table = pd.read_csv(
-            path, dtype=types, keep_default_na=False, na_values={}, float_precision="round_trip"
+            path,
+            dtype=dict(types),
+            keep_default_na=False,
+            na_values={},
+            float_precision="round_trip",
         )
         lost = [column for column in types if column not in table.columns]
         if lost:

@@ -2,49 +2,58 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from signlib.errors import ClipError, StoreError
 from signlib.stores.journal import Entry, JournalWriter
-from signlib.stores.store import EXTRACTION, FAILED, FRAMES, INDEX, Extraction, FeatureStore
+from signlib.stores.store import EXTRACTION, FRAMES, Extraction, FeatureStore
 
 
-class StoreWriter(JournalWriter):
-    """Makes a store, or goes on with one that was interrupted. Use it as a context manager.
+class StoreWriter(JournalWriter[FeatureStore]):
+    """Makes a store, or resumes one that was interrupted. Use it as a context manager.
 
     Arguments and errors as for `JournalWriter`.
     """
 
-    DATA, META, TABLES = FRAMES, EXTRACTION, (INDEX, FAILED)
+    DATA = FRAMES
+    META = EXTRACTION
+    INDEX_COLUMNS = ("clip", "offset", "length", "width", "height", "fps")
+    FAILED_COLUMNS = ("clip", "reason")
     SOURCE_COLUMNS = ("file", "start", "end", "fps")
     ELSEWHERE = "give another --out"
     HEADER_BYTES = 128
 
-    def _size(self, entry: Entry) -> int:
-        frame = int(np.prod(self.extraction.shape)) * np.dtype(self.extraction.dtype).itemsize
-        return entry.get("length", 0) * frame
+    def _extent(self, entry: Entry) -> int:
+        return entry.get("length", 0)
 
-    def _write_header(self, complete: bool) -> None:
-        rows = sum(entry.get("length", 0) for entry in self._entries.values()) if complete else 0
-        self._data.seek(0)
+    @property
+    def _unit(self) -> int:
+        """Bytes of a frame."""
+        return int(np.prod(self.extraction.shape)) * np.dtype(self.extraction.dtype).itemsize
+
+    def _write_header(self, data: BinaryIO, complete: bool) -> None:
+        # While the store is not complete the header says 0 frames: nobody reads half a store.
+        rows = sum(map(self._extent, self._entries.values())) if complete else 0
+        data.seek(0)
         np.lib.format.write_array_header_1_0(
-            self._data,
+            data,
             {
                 "descr": np.lib.format.dtype_to_descr(np.dtype(self.extraction.dtype)),
                 "fortran_order": False,
                 "shape": (rows, *self.extraction.shape),
             },
         )
-        if self._data.tell() != self.HEADER_BYTES:
+        if data.tell() != self.HEADER_BYTES:
             raise StoreError(
                 f"feature shape {self.extraction.shape} does not fit the {self.HEADER_BYTES}-byte"
                 " array header"
             )
 
     def add(
-        self, clip: str, array: np.ndarray, *, width: int = 0, height: int = 0, fps: float = 0.0
+        self, clip: str, array: np.ndarray, *, width: float = 0, height: float = 0, fps: float = 0.0
     ) -> None:
         """Keep a clip's features.
 
@@ -52,20 +61,16 @@ class StoreWriter(JournalWriter):
             clip: one of `pending`; keep to that order, so that the arrays do not depend on
                 interruptions.
             array: (T, *shape), T >= 1; NaN = not seen.
-            width, height: of the source's frames in pixels, 0 = unknown.
+            width, height: of the source's frames in whole pixels, 0 = unknown.
             fps: frames a second of this array, 0 = unknown.
 
         Raises:
             ClipError: for a wrong shape or type, no frame, or an array of only NaN.
-            DiskError: when the disk is full; everything added before stays, a new writer goes on.
+            DiskError: when the disk is full; everything added before stays, a new writer resumes.
         """
         array = np.asarray(array)
-        if (
-            array.dtype.kind != "f"
-            or array.ndim < 1
-            or array.shape[1:] != self.extraction.shape
-            or len(array) == 0
-        ):
+        fits = array.ndim >= 1 and array.shape[1:] == self.extraction.shape and len(array) > 0
+        if array.dtype.kind != "f" or not fits:
             raise ClipError(
                 f"clip {clip!r}: features are {array.dtype} of shape {array.shape}; this store"
                 f" takes floats of shape (T, {', '.join(map(str, self.extraction.shape))}) with T"
@@ -89,41 +94,20 @@ class StoreWriter(JournalWriter):
     def _finished(self) -> FeatureStore:
         return FeatureStore(self.path)
 
-    def _tables(self) -> dict[str, pd.DataFrame]:
-        done = [entry for entry in self._entries.values() if "length" in entry]
-        offsets = dict(
-            zip(
-                (e["clip"] for e in done),
-                np.cumsum([0] + [e["length"] for e in done]),
-                strict=False,
-            )
-        )
-        order = [self._entries[clip] for clip in self.manifest["clip"]]
-        index = pd.DataFrame(
-            [
-                {"clip": e["clip"], "offset": int(offsets[e["clip"]]), **e}
-                for e in order
-                if "length" in e
-            ],
-            columns=["clip", "offset", "length", "width", "height", "fps"],
-        )
-        failed = pd.DataFrame([e for e in order if "reason" in e], columns=["clip", "reason"])
-        return {INDEX: index, FAILED: failed}
-
 
 def write_store(
     path: str | Path,
     extraction: Extraction,
     manifest: pd.DataFrame,
     clips: Iterable[tuple[str, np.ndarray]],
-    **about: float,
+    **facts: float,
 ) -> FeatureStore:
     """A store from features that already exist.
 
     Args:
         clips: (clip, array) pairs in manifest order; a clip that cannot be used is recorded as
             failed.
-        about: `width`, `height` and `fps` of all clips, where they are known.
+        facts: `width`, `height` and `fps` of all clips, where they are known.
     """
     with StoreWriter(path, extraction, manifest) as writer:
         pending = set(writer.pending)
@@ -131,7 +115,7 @@ def write_store(
             if clip not in pending:
                 continue
             try:
-                writer.add(clip, array, **about)
+                writer.add(clip, array, **facts)
             except ClipError as error:
                 writer.fail(clip, str(error))
         return writer.finish()

@@ -6,7 +6,7 @@ import pytest
 
 from signlib.__main__ import main
 from signlib.errors import InputError
-from signlib.experiments.extraction import extract_phonology
+from signlib.experiments.extraction import extract
 from signlib.features.phonology import NAMES, phonology
 from signlib.stores.store import Extraction, FeatureStore
 from signlib.stores.writer import StoreWriter
@@ -27,7 +27,7 @@ def landmarks(tmp_path):
 
 
 def test_features_of_every_clip_with_its_shape_and_rate(landmarks, tmp_path):
-    store = extract_phonology(landmarks.path, tmp_path / "out")
+    store = extract(landmarks.path, tmp_path / "out", "phonology")
     assert (store.extraction.channels, store.extraction.shape) == (NAMES["corrected"], (36,))
     assert store.clips == landmarks.clips
     for clip in store.clips:
@@ -39,14 +39,13 @@ def test_features_of_every_clip_with_its_shape_and_rate(landmarks, tmp_path):
 
 def test_a_finished_store_is_kept_and_another_form_is_another_store(landmarks, tmp_path):
     out = tmp_path / "out"
-    extract_phonology(landmarks.path, out, ["form=seed"])
+    extract(landmarks.path, out, "phonology", ["form=seed"])
     before = (out / "frames.npy").stat().st_mtime_ns
-    assert (
-        extract_phonology(landmarks.path, out, ["form=seed"]).extraction.channels == NAMES["seed"]
-    )
+    again = extract(landmarks.path, out, "phonology", ["form=seed"])
+    assert again.extraction.channels == NAMES["original"]
     assert (out / "frames.npy").stat().st_mtime_ns == before
     with pytest.raises(InputError, match="changed setting is another store"):
-        extract_phonology(landmarks.path, out)
+        extract(landmarks.path, out, "phonology")
 
 
 def test_the_verb(landmarks, tmp_path, capsys):
@@ -64,5 +63,5 @@ def test_the_verb(landmarks, tmp_path, capsys):
     assert main([*call, "--shard", "1/2"]) == 2
     assert "phonology makes its store in one piece" in capsys.readouterr().err
     assert main([*call[:-1], str(tmp_path / "other"), "--set", "form=best"]) == 2
-    assert "choose from seed, corrected" in capsys.readouterr().err
+    assert "choose from original, corrected" in capsys.readouterr().err
     assert main(["extract", str(tmp_path / "nothing"), *call[2:]]) == 2

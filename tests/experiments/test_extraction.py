@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from signlib.__main__ import main
+from signlib.corpora.registry import manifest_of
 from signlib.errors import ManifestError, SettingsError, StoreError
 from signlib.experiments import extraction
-from signlib.extraction.filming import PictureSettings
 from signlib.extraction.holistic import LandmarkSettings
+from signlib.extraction.options import extractor_settings
+from signlib.settings.base import DataSettings
+from signlib.stores.pictures import PictureSettings
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
 
@@ -25,9 +28,10 @@ def test_every_setting_of_the_extractor_can_be_overridden():
         "model_complexity": "1",
     }
     assert set(other) == {entry.name for entry in fields(LandmarkSettings)}
-    assert extraction.landmark_settings(
-        f"{key}={value}" for key, value in other.items()
-    ) == LandmarkSettings(False, ("pose", "left_hand", "right_hand"), 1, 0.25, None, "lite")
+    overrides = [f"{key}={value}" for key, value in other.items()]
+    assert extractor_settings(LandmarkSettings, overrides) == LandmarkSettings(
+        False, ("pose", "left_hand", "right_hand"), 1, 0.25, None, "lite"
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,7 @@ def test_every_setting_of_the_extractor_can_be_overridden():
 )
 def test_an_impossible_setting_is_refused_with_its_value(text):
     with pytest.raises(SettingsError, match=text.partition("=")[2] or text):
-        extraction.landmark_settings([text])
+        extractor_settings(LandmarkSettings, [text])
 
 
 def test_a_folder_of_landmarks_takes_its_glosses_from_a_manifest(tmp_path):
@@ -67,7 +71,7 @@ def test_pictures_of_an_official_layout_are_kept_in_colour_and_depth(layout, tmp
     assert main([*call, "--set", "frames=4", "size=32"]) == 0
     told = capsys.readouterr().out
     assert "3 of 3 clips, 0 videos failed, 4 pictures of 32 pixels each" in told
-    store = extraction.extract_pictures(layout, tmp_path / "store", ["frames=4", "size=32"])
+    store = extraction.extract(layout, tmp_path / "store", "pictures", ["frames=4", "size=32"])
     assert store.kinds == ("colour", "depth")
     assert store.read(store.clips[0], "colour").shape == (4, 32, 32, 3)
     assert store.read(store.clips[0], "depth").any()
@@ -77,23 +81,23 @@ def test_pictures_of_an_official_layout_are_kept_in_colour_and_depth(layout, tmp
         "a finished store stays as it is"
     )
     with pytest.raises(StoreError):
-        extraction.extract_pictures(layout, tmp_path / "store", ["frames=2", "size=32"])
+        extraction.extract(layout, tmp_path / "store", "pictures", ["frames=2", "size=32"])
 
 
 def test_a_single_video_finds_its_depth_beside_it(layout, tmp_path):
     colour = next(layout.rglob("*_color.mp4"))
-    both = extraction.extract_pictures(colour, tmp_path / "both", ["frames=2", "size=32"])
+    both = extraction.extract(colour, tmp_path / "both", "pictures", ["frames=2", "size=32"])
     assert both.kinds == ("colour", "depth")
-    one = extraction.extract_pictures(
-        colour, tmp_path / "one", ["frames=2", "size=32", "kinds=[colour]"]
+    one = extraction.extract(
+        colour, tmp_path / "one", "pictures", ["frames=2", "size=32", "kinds=[colour]"]
     )
     np.testing.assert_array_equal(
         one.read(one.clips[0], "colour"), both.read(both.clips[0], "colour")
     )
     alone = tmp_path / "alone_color.mp4"
     alone.write_bytes(colour.read_bytes())
-    assert extraction.extract_pictures(
-        alone, tmp_path / "alone", ["frames=2", "size=32"]
+    assert extraction.extract(
+        alone, tmp_path / "alone", "pictures", ["frames=2", "size=32"]
     ).kinds == ("colour",)
 
 
@@ -122,7 +126,7 @@ def test_pictures_are_not_made_in_shards(layout, tmp_path, capsys):
     assert main([*call, "--shard", "1/2"]) == 2
     assert "leave out --shard" in capsys.readouterr().err
     with pytest.raises(SettingsError, match="did you mean 'quality'"):
-        extraction.extractor_settings(PictureSettings, ["qualty=3"])
+        extractor_settings(PictureSettings, ["qualty=3"])
 
 
 def test_an_official_list_of_wlasl_names_its_clips(tmp_path):
@@ -131,11 +135,11 @@ def test_an_official_list_of_wlasl_names_its_clips(tmp_path):
 
     root = write_wlasl(GeneratedCorpus(3, 3, 1), tmp_path / "wlasl", size=64, progress=False)
     lists = sorted(root.glob("nslt_*.json"))
-    table, folder = extraction.source_manifest(root)
+    table, folder = manifest_of(root)
     assert folder == root
     assert len(table) == 9
     assert set(table["split"]) == {"train", "val", "test"}, "the list's own subsets"
-    again, _ = extraction.source_manifest(lists[0])
+    again, _ = manifest_of(lists[0])
     assert again["clip"].tolist() == table["clip"].tolist()
     by_gloss = corpora.load_manifest(
         DataSettings(corpus="wlasl", root=str(root), annotations="WLASL_v0.3.json")

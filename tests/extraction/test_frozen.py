@@ -26,12 +26,13 @@ from transformers import (
 from signlib.__main__ import main
 from signlib.data.video import read_frames, write_video
 from signlib.errors import SettingsError, StoreError
-from signlib.experiments import extraction
 from signlib.extraction import towers
-from signlib.extraction.filming import COLOUR, FilmedClips, PictureSettings, fit
+from signlib.extraction.filming import FilmedClips, fit
 from signlib.extraction.frozen import FrozenSettings, encoded, extract_frozen
+from signlib.extraction.options import extractor_settings
 from signlib.extraction.pictures import write_pictures
 from signlib.extraction.towers import GEMMA_3, load_tower, random_tower
+from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.stores.store import FeatureStore
 
 FRAMES, SIDE = 4, 32
@@ -394,4 +395,4 @@ def test_a_folder_without_a_tower_is_refused(models, tmp_path):
 def test_an_impossible_extractor_setting_is_refused(text):
     key = text.partition("=")[0]
     with pytest.raises(SettingsError, match=key):
-        extraction.extractor_settings(FrozenSettings, [text])
+        extractor_settings(FrozenSettings, [text])

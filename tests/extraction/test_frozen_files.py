@@ -1,4 +1,4 @@
-"""The seed's per-clip files: the order of the 162 numbers by hand, and a round trip through stores."""
+"""Files of source 004: the order of the 162 numbers by hand, and a round trip through stores."""
 
 import json
 
@@ -29,7 +29,7 @@ def features_store(path):
 def test_the_162_numbers_stand_in_the_seeds_order():
     points = np.zeros((1, 543, 4), np.float32)
     points[0, :, 0] = np.arange(543)
-    row = frozen_files.seed_landmarks(points, MEDIAPIPE_543, 1)[0].reshape(54, 3)[:, 0]
+    row = frozen_files.original_landmarks(points, MEDIAPIPE_543, 1)[0].reshape(54, 3)[:, 0]
     # 468 face points, then 33 of the pose, 21 left and 21 right hand.
     assert row[:21].tolist() == list(range(501, 522)), "left hand first"
     assert row[21:42].tolist() == list(range(522, 543)), "then the right one"
@@ -42,7 +42,7 @@ def test_landmarks_come_back_and_zeros_mean_not_found():
     rng = np.random.default_rng(0)
     points = rng.random((16, 543, 4)).astype(np.float32)
     points[3, 501:522] = np.nan
-    back = frozen_files.points_of(frozen_files.seed_landmarks(points, MEDIAPIPE_543))
+    back = frozen_files.points_of(frozen_files.original_landmarks(points, MEDIAPIPE_543))
     kept = points[:, MEDIAPIPE_543.selection("54")]
     np.testing.assert_array_equal(back[..., :3], kept[..., :3])
     assert np.isnan(back[3]).all(1).sum() == 21
@@ -52,9 +52,9 @@ def test_landmarks_come_back_and_zeros_mean_not_found():
 
 def test_short_clips_repeat_their_last_frame_long_ones_are_thinned():
     clip = np.arange(3)[:, None, None] * np.ones((3, 543, 3), np.float32)
-    assert frozen_files.seed_landmarks(clip, MEDIAPIPE_543, 5)[:, 0].tolist() == [0, 1, 2, 2, 2]
+    assert frozen_files.original_landmarks(clip, MEDIAPIPE_543, 5)[:, 0].tolist() == [0, 1, 2, 2, 2]
     clip = np.arange(9)[:, None, None] * np.ones((9, 543, 3), np.float32)
-    assert frozen_files.seed_landmarks(clip, MEDIAPIPE_543, 5)[:, 0].tolist() == [0, 2, 4, 6, 8]
+    assert frozen_files.original_landmarks(clip, MEDIAPIPE_543, 5)[:, 0].tolist() == [0, 2, 4, 6, 8]
 
 
 def test_features_are_written_and_read_as_the_seed_keeps_them(tmp_path):

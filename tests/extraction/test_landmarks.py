@@ -1,4 +1,4 @@
-"""The points are MediaPipe's own, depend on nothing but the clip, and one bad file stops nothing."""
+"""The points are those of MediaPipe, depend on the clip alone; one bad file stops nothing."""
 
 import json
 import os

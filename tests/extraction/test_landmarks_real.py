@@ -1,4 +1,4 @@
-"""Landmarks of real people: found nearly always, close to a third party's, the same after a crash."""
+"""Landmarks of real people: nearly always found, close to a third party's, same after a crash."""
 
 import json
 

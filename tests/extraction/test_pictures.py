@@ -20,17 +20,10 @@ from signlib.data.manifest import complete
 from signlib.data.video import read_frames, write_video
 from signlib.errors import DiskError, SettingsError, StoreError
 from signlib.extraction import pictures
-from signlib.extraction.filming import (
-    COLOUR,
-    DEPTH,
-    Filmed,
-    FilmedClips,
-    PictureSettings,
-    RenderedClips,
-    fit,
-)
-from signlib.extraction.pictures import PictureStore, encode, pictures_of, write_pictures
+from signlib.extraction.filming import Filmed, FilmedClips, RenderedClips, fit
+from signlib.extraction.pictures import encode, pictures_of, write_pictures
 from signlib.stores import journal
+from signlib.stores.pictures import COLOUR, DEPTH, PictureSettings, PictureStore
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
 from signlib.synthesis.render import depth_picture
@@ -53,7 +46,7 @@ def film(path, values, height=16, width=16, pictures=None):
 class Drawn:
     """A source without files: six clips, one without depth, one without anything."""
 
-    about = {"kind": "drawn"}  # noqa: RUF012
+    origin = {"kind": "drawn"}  # noqa: RUF012
 
     def __init__(self, clips=6):
         names = [f"c{i}" for i in range(clips)]

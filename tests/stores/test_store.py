@@ -327,7 +327,7 @@ def test_a_writer_whose_disk_was_full_says_to_open_again(tmp_path, whole, monkey
             with pytest.raises(DiskError, match="the disk is full"):
                 fill(writer, 1)
             disk.free = 10**6
-            with pytest.raises(StoreError, match="open it again to go on"):
+            with pytest.raises(StoreError, match="open it again to resume"):
                 writer.add("c04", points("c04"))
             assert writer.pending[0] == "c04"
     assert check_whole(tmp_path) == 4
@@ -439,7 +439,7 @@ def test_shards_of_other_settings_or_the_same_clips_are_refused(tmp_path):
         merge_shards(tmp_path / "a")
     for i in (1, 2):
         make(shard_path(tmp_path / "b", (i, 2)))
-    with pytest.raises(ManifestError, match="'c00' stands in it twice"):
+    with pytest.raises(ManifestError, match="'c00' appears twice"):
         merge_shards(tmp_path / "b")
 
 

@@ -1,0 +1,231 @@
+"""A few pictures of every clip, kept compressed: about the size of the videos.
+
+JPEG for colour, PNG for depth. Layout: `pictures.bin` (all encoded pictures, one after the other),
+`index.csv` (where each clip lies), `failed.csv`, `manifest.csv` and `pictures.json` (how they were
+made). Training decodes them on the fly.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from signlib.errors import SettingsError, StoreError
+from signlib.stores.journal import Entry, JournalWriter
+from signlib.stores.store import PICTURES_META, Store
+
+PICTURES = "pictures.bin"
+COLOUR, DEPTH = "colour", "depth"
+KINDS = (COLOUR, DEPTH)
+FITS = ("crop", "letterbox", "stretch")
+_READ_FLAGS = {COLOUR: cv2.IMREAD_COLOR_RGB, DEPTH: cv2.IMREAD_GRAYSCALE}
+
+
+@dataclass(frozen=True)
+class PictureSettings:
+    """Which pictures of a clip are kept, and how.
+
+    Attributes:
+        frames: how many a clip, evenly spaced, both ends included; a shorter clip repeats some.
+        size: side of the square pictures in pixels.
+        fit: `crop` (short side resized, middle of the long side kept), `letterbox` (long side
+            resized, black bars) or `stretch` (both sides resized).
+        quality: of JPEG, for colour; depth is kept without loss.
+        kinds: `colour`, `depth` or both.
+    """
+
+    frames: int = 16
+    size: int = 224
+    fit: str = "crop"
+    quality: int = 92
+    kinds: tuple[str, ...] = KINDS
+
+    def __post_init__(self) -> None:
+        ranges = {"frames": (1, 1024), "size": (16, 2048), "quality": (1, 100)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"pictures: {name}={value} is outside {low}..{high}")
+        if self.fit not in FITS:
+            raise SettingsError(
+                f"pictures: fit={self.fit!r} is unknown; choose from {', '.join(FITS)}"
+            )
+        if not self.kinds or list(self.kinds) != [kind for kind in KINDS if kind in self.kinds]:
+            raise SettingsError(
+                f"pictures: kinds={self.kinds} must be some of {KINDS}, each once and in this order"
+            )
+
+    def values(self) -> dict[str, Any]:
+        """Each setting by its name, as a store keeps them."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(PictureSettings)}
+
+
+class PictureStore(Store):
+    """A finished store of pictures, read through a memory map; any worker or thread may read.
+
+    Args:
+        path: the store's folder.
+
+    Raises:
+        StoreError: when there is no store, it is unfinished, or its files do not fit together.
+        ManifestError: when its manifest is damaged.
+    """
+
+    META = PICTURES_META
+    INDEX_TYPES: ClassVar[Mapping[str, type]] = {"clip": str, "kind": str, "sizes": str}
+    FAILED_TYPES: ClassVar[Mapping[str, type]] = {"clip": str, "kind": str, "reason": str}
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        values = {name: self.extraction.settings[name] for name in PictureSettings().values()}
+        self.settings = PictureSettings(**{**values, "kinds": tuple(values["kinds"])})
+        columns = self.index[["clip", "kind", "offset", "sizes"]]
+        self._rows = {
+            (clip, kind): (int(offset), np.array(sizes.split(), int))
+            for clip, kind, offset, sizes in columns.itertuples(index=False)
+        }
+        expected = sum(int(sizes.sum()) for _, sizes in self._rows.values())
+        file = self.path / PICTURES
+        present = file.stat().st_size if file.is_file() else -1
+        if present != expected:
+            raise StoreError(
+                f"store {self.path}: {PICTURES} has {max(present, 0)} bytes, its index says"
+                f" {expected}; make it again"
+            )
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        """True when (clip, kind) is there."""
+        return key in self._rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A pickled memory map would carry the whole file to a worker; each opens its own.
+        return {name: value for name, value in self.__dict__.items() if name != "_bytes"}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """`colour`, `depth` or both."""
+        return self.settings.kinds
+
+    @property
+    def bytes_a_clip(self) -> dict[str, float]:
+        """Mean size of a clip's encoded pictures, by kind."""
+        # Of an empty table pandas would keep the texts' type, which has no mean.
+        total = self.index["sizes"].map(_total).astype(int)
+        return total.groupby(self.index["kind"]).mean().to_dict()
+
+    @property
+    def different_lengths(self) -> pd.DataFrame:
+        """Clips whose kinds have different numbers of source frames.
+
+        The pictures of each kind are spaced evenly over the frames of that kind.
+        """
+        lengths = self.index.pivot(index="clip", columns="kind", values="length")
+        counts = lengths.dropna().nunique(axis=1).reindex(lengths.index, fill_value=1)
+        return lengths[counts > 1].astype(int)
+
+    def shape(self, kind: str) -> tuple[int, ...]:
+        """(T, H, W, 3) of colour, (T, H, W) of depth."""
+        frames, size = self.settings.frames, self.settings.size
+        return (frames, size, size, 3) if kind == COLOUR else (frames, size, size)
+
+    def read(self, clip: str, kind: str) -> np.ndarray:
+        """A clip's pictures: (T, H, W, 3) uint8 RGB of `colour`, (T, H, W) uint8 of `depth`.
+
+        A depth of 0 means that nothing was measured.
+
+        Raises:
+            StoreError: when the clip or the kind is not in the store, with the reason if it failed;
+                when bytes are damaged.
+        """
+        if (clip, kind) not in self._rows:
+            raise StoreError(
+                f"{kind} of clip {clip!r} is not in store {self.path}{self._why(clip, kind)}"
+            )
+        offset, sizes = self._rows[clip, kind]
+        out = np.empty(self.shape(kind), np.uint8)
+        ends = offset + np.cumsum(sizes)
+        for t, (end, size) in enumerate(zip(ends, sizes, strict=True)):
+            picture = cv2.imdecode(self._bytes[end - size : end], _READ_FLAGS[kind])
+            if picture is None or picture.shape != out.shape[1:]:
+                raise StoreError(
+                    f"store {self.path}: picture {t} of {kind} of clip {clip!r} is damaged; make it"
+                    " again"
+                )
+            out[t] = picture
+        return out
+
+    def read_batch(self, clips: Sequence[str], kind: str) -> np.ndarray:
+        """Several clips of one kind: (B, T, H, W, 3) or (B, T, H, W) uint8."""
+        return np.stack([self.read(clip, kind) for clip in clips])
+
+    @cached_property
+    def _bytes(self) -> np.ndarray:
+        return np.memmap(self.path / PICTURES, np.uint8, mode="r")
+
+    def _why(self, clip: str, kind: str) -> str:
+        if kind not in self.kinds:
+            return f", which holds {' and '.join(self.kinds)}"
+        reason = self.reasons(kind).get(clip)
+        return f": it could not be made ({reason})" if reason else "; `store.clips` lists what is"
+
+    def reasons(self, kind: str) -> dict[str, str]:
+        """Clip -> why it has no pictures of that kind."""
+        rows = self.failed[self.failed["kind"] == kind]
+        return dict(zip(rows["clip"], rows["reason"], strict=True))
+
+
+class PictureWriter(JournalWriter[PictureStore]):
+    """Makes a picture store, or resumes one that was interrupted; keys are `clip/kind`."""
+
+    DATA = PICTURES
+    META = PICTURES_META
+    INDEX_COLUMNS = ("clip", "kind", "offset", "length", "width", "height", "sizes")
+    FAILED_COLUMNS = ("clip", "kind", "reason")
+    SOURCE_COLUMNS = ("file", "depth_file", "start", "end")
+    ELSEWHERE = "give another folder"
+
+    def _keys(self) -> list[str]:
+        kinds = self.extraction.settings["kinds"]
+        return [f"{clip}/{kind}" for clip in self.manifest["clip"] for kind in kinds]
+
+    def _key(self, entry: Entry) -> str:
+        return f"{entry['clip']}/{entry['kind']}"
+
+    def _extent(self, entry: Entry) -> int:
+        return _total(entry.get("sizes", ""))
+
+    def _finished(self) -> PictureStore:
+        return PictureStore(self.path)
+
+    def add(
+        self, clip: str, kind: str, pictures: Sequence[bytes], length: int, width: int, height: int
+    ) -> None:
+        """Keep a clip's encoded pictures.
+
+        Args:
+            clip, kind: of one of `pending`.
+            pictures: files of JPEG or PNG.
+            length: frames of the clip's segment in the source.
+            width, height: of the source's frames in pixels.
+
+        Raises:
+            DiskError: when the disk is full; everything added before stays, a new writer resumes.
+        """
+        sizes = " ".join(str(len(picture)) for picture in pictures)
+        facts = {"length": length, "width": width, "height": height}
+        self._record({"clip": clip, "kind": kind, "sizes": sizes, **facts}, b"".join(pictures))
+
+    def fail(self, key: str, reason: str) -> None:
+        """Record that `clip/kind` has no pictures, and why; the job continues."""
+        clip, kind = key.split("/")
+        self._record({"clip": clip, "kind": kind, "reason": " ".join(reason.split())}, b"")
+
+
+def _total(sizes: str) -> int:
+    """Sum of the sizes that a row of the index lists, in bytes."""
+    return sum(map(int, sizes.split()))
