@@ -18,8 +18,9 @@ import numpy as np
 
 from signlib.data import autsl
 from signlib.data.video import read_frames
-from signlib.extraction.filming import COLOUR, DEPTH, FILES, FilmedClips, PictureSettings, fit
-from signlib.extraction.pictures import PictureStore, write_pictures
+from signlib.extraction.filming import FILES, FilmedClips, fit
+from signlib.extraction.pictures import write_pictures
+from signlib.stores.pictures import COLOUR, DEPTH, PictureSettings, PictureStore
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
 

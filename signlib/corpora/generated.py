@@ -68,7 +68,7 @@ class GeneratedSigning(Corpus):
     ) -> dict[str, list[np.ndarray]]:
         """Colour and depth, rendered."""
         # OpenCV and the renderer load only where pictures are asked for.
-        from signlib.extraction.filming import COLOUR, DEPTH
+        from signlib.stores.pictures import COLOUR, DEPTH
         from signlib.synthesis.appearance import look_of
         from signlib.synthesis.render import depth_picture, render
 
