@@ -37,9 +37,8 @@ def current(key: str, value: Any) -> tuple[str, Any]:
     """A setting's key and value in today's words."""
     key = MOVED.get(key, key)
     if isinstance(value, str):
-        value = RENAMED_VALUES.get((key, value), value)
-    if key == "preset":
-        value = RENAMED_PRESETS.get(value, value)
+        renamed = RENAMED_PRESETS if key == "preset" else {}
+        value = RENAMED_VALUES.get((key, value), renamed.get(value, value))
     return key, value
 
 

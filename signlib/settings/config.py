@@ -94,19 +94,21 @@ def build(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) -> Set
 
 def _set(settings: Settings, key: str, value: Any) -> None:
     entries = _entries(type(settings))
-    if key not in entries and key.startswith(f"{_OPEN}."):
-        key, value = _OPEN, settings.training.rates | {key.removeprefix(f"{_OPEN}."): value}
-    if key not in entries:
+    free_name = key.removeprefix(f"{_OPEN}.")
+    entry = entries.get(_OPEN if free_name != key else key)
+    if entry is None:
         raise SettingsError(_unknown(key, settings))
     refuse_references(f"{key}={value}")
-    entry = entries[key]
+    kind = float if free_name != key else entry.field.type
     try:
-        converted = convert(value, entry.field.type)
+        converted = convert(value, kind)
     except (ValueError, TypeError) as error:
-        expected = type_name(entry.field.type)
         raise SettingsError(
-            f"{key}={value!r} is not possible: it must be of type {expected} ({first_line(error)})"
+            f"{key}={value!r} is not possible: it must be of type {type_name(kind)} "
+            f"({first_line(error)})"
         ) from None
+    if free_name != key:
+        converted = settings.training.rates | {free_name: converted}
     setattr(_section(settings, entry), entry.field.name, converted)
 
 

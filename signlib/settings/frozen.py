@@ -88,7 +88,6 @@ class FrozenExperiment(Settings):
 
 _FROZEN = {
     "data.corpus": "wlasl",
-    "frozen.fusion": "concat",
     "features.joints": "54",
     "features.dominant": False,
     "features.frames": 16,

@@ -83,7 +83,6 @@ PRESETS: dict[str, Preset] = {
             # No clip is official validation: one of the twenty training performers.
             "data.validation": 0.05,
             "data.validation_by": "signer",
-            "gcn.variant": "nano",
             "augment.mirror": 0.0,
             "augment.yaw": 15.0,
             "augment.pitch": 0.0,

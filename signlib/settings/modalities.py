@@ -281,7 +281,10 @@ def _conditions() -> dict[str, Preset]:
     }
     for variant, question in ABLATION.items():
         modalities = variant.split("+")
-        settings = dict(_AUTSL, **{"fusion.modalities": modalities})
+        settings = dict(_AUTSL)
+        # All of them are the default, which a preset does not repeat.
+        if modalities != list(MODALITIES):
+            settings["fusion.modalities"] = modalities
         for modality in modalities:
             settings |= encoders[modality]
         presets[f"autsl/{variant}"] = Preset(f"AUTSL, {question}", settings, _TINY)

@@ -109,7 +109,6 @@ _TRAINING = {
 _WLASL = {"data.corpus": "wlasl-50", "data.split": "folds", "data.folds": 4}
 _READER = {
     **_TRAINING,
-    "phonology.network": "ctc",
     "training.batch_size": 8,
     "training.clip_norm": 5.0,
 }

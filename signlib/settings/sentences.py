@@ -203,7 +203,7 @@ _PHOENIX: dict[str, Any] = {
 
 _DYNAMICS = {"ctc.input": "dynamics"}
 _HYBRID = {"ctc.network": "hybrid", "ctc.output": "clustered"}
-_COMPACT = {"ctc.network": "compact", "ctc.layers": 4}
+_COMPACT = {"ctc.layers": 4}
 
 PRESETS: dict[str, Preset] = {
     "sentences/hierarchical": Preset(

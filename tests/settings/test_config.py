@@ -1,6 +1,7 @@
 """Settings: an unknown key or an impossible value is refused before anything is computed."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 
 from signlib.errors import SettingsError
 from signlib.settings import config
+from signlib.settings.landmarks import LandmarkExperiment
+from signlib.settings.registry import TASKS
 
 
 def test_the_defaults_are_possible_and_differ_from_themselves_in_nothing():
     settings = config.build()
-    assert settings == config.Settings()
+    assert settings == LandmarkExperiment()
     assert config.differences(settings) == {}
 
 
@@ -67,7 +70,8 @@ def test_an_unknown_key_names_the_nearest(key, meant):
 
 def test_a_key_like_no_other_lists_the_keys():
     with pytest.raises(
-        SettingsError, match=r"'qqqqqqqq' is unknown; the keys are preset, mode, seed, data\.corpus"
+        SettingsError,
+        match=r"'qqqqqqqq' is unknown; the keys are preset, task, mode, seed, data\.corpus",
     ):
         config.build(overrides=["qqqqqqqq=1"])
 
@@ -145,10 +149,10 @@ def test_settings_never_read_the_environment(text):
         ({"data.fold": 5}, "data.fold=5 must lie within 0..4"),
         ({"data.split": "signer"}, "data.split=signer needs data.test_signers"),
         (
-            {"model.layout": "seed", "model.stem_stride": 1, "features.frames": 0},
+            {"model.layout": "original", "model.stem_stride": 1, "features.frames": 0},
             "set features.frames >= 1",
         ),
-        ({"model.layout": "seed", "features.frames": 16}, "model.stem_stride=1"),
+        ({"model.layout": "original", "features.frames": 16}, "model.stem_stride=1"),
     ],
 )
 def test_an_impossible_value_is_refused_with_value_and_limit(differences, words):
@@ -157,19 +161,22 @@ def test_an_impossible_value_is_refused_with_value_and_limit(differences, words)
     assert words in str(refused.value)
 
 
-def test_every_number_has_limits_and_every_default_lies_within():
-    values = config.flat(config.Settings())
+@pytest.mark.parametrize("task", TASKS)
+def test_every_number_has_limits_and_every_default_lies_within(task):
+    values = config.flat(TASKS[task].settings())
     numbers = {
         key
         for key, value in values.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
     assert len(numbers) > 50
-    assert numbers == set(config.RANGES) | {"features.coordinates"}
-    for key in config.RANGES:
-        assert all(math.isfinite(limit) for limit in config.RANGES[key])
-        with pytest.raises(SettingsError, match=key.replace(".", r"\.")):
-            config.build({key: config.RANGES[key][1] + 1})
+    ranges = config.limits(TASKS[task].settings)
+    assert numbers == set(ranges) | {"features.coordinates"}
+    for key, (low, high) in ranges.items():
+        assert math.isfinite(low)
+        assert math.isfinite(high)
+        with pytest.raises(SettingsError, match=f"{re.escape(key)}=.* is outside"):
+            config.build({"task": task, key: high + 1})
 
 
 def test_yaml_gives_the_same_settings_back():
@@ -224,7 +231,7 @@ def test_differences_are_taken_from_the_base_given():
 
 
 def test_lists_of_two_settings_are_not_shared():
-    one, two = config.Settings(), config.Settings()
+    one, two = LandmarkExperiment(), LandmarkExperiment()
     one.data.test_signers.append("signer1")
     assert two.data.test_signers == []
 
@@ -246,19 +253,19 @@ def test_the_same_settings_have_the_same_name_and_others_another():
         ("fusion.modalities=[sound]", "rgb, depth, skeleton"),
         ("fusion.modalities=[rgb,rgb]", "each once"),
         ("fusion.kind=sum", "weighted, concat, gated, cross-attention"),
-        ("pictures.size=230", "no multiple of pictures.patch=16"),
+        ("pictures.size=230", "not divisible by pictures.patch=16"),
         ("pictures.frames=15", "a token spans two frames"),
         ("fusion.heads=5", "cannot be shared by fusion.heads=5"),
-        ("training.effective_batch=100", r"no multiple of training\.batch_size=64"),
+        ("training.effective_batch=100", r"not divisible by training\.batch_size=64"),
     ],
 )
 def test_impossible_fusions_and_pictures_are_refused(text, message):
     with pytest.raises(SettingsError, match=message):
-        config.build(overrides=[text])
+        config.build({"task": "modalities"}, overrides=[text])
 
 
 def test_video_heads_are_checked_where_the_modality_is_used():
-    config.build(overrides=["rgb.heads=5"])
+    config.build(overrides=["rgb.heads=5", "fusion.modalities=[depth,skeleton]"])
     with pytest.raises(SettingsError, match=r"rgb\.width=768 cannot be shared by rgb\.heads=5"):
         config.build(overrides=["rgb.heads=5", "fusion.modalities=[rgb]"])
 
@@ -286,13 +293,108 @@ def test_video_heads_are_checked_where_the_modality_is_used():
         ),
         (["training.schedule=multistep", "training.milestones=[5,3]"], r"milestones=\[5, 3\]"),
         (
-            ["gcn.streams=[joint,joint]"],
+            ["task=graph", "gcn.streams=[joint,joint]"],
             r"gcn\.streams=\['joint', 'joint'\] must be some of joint, velocity",
         ),
-        (["gcn.streams=[point]"], "each once"),
-        (["gcn.variant=tiny"], "choose from , nano, small, base, large"),
+        (["task=graph", "gcn.streams=[point]"], "each once"),
+        (["gcn.variant=tiny"], "choose from nano, small, base, large"),
     ],
 )
 def test_a_schedule_or_network_that_does_not_fit_together_is_refused(overrides, message):
     with pytest.raises(SettingsError, match=message):
         config.build(overrides=overrides)
+
+
+_UNMIRRORED = ["features.dominant=false", "augment.mirror=0", "training.mirror_at_test=false"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "task"),
+    [
+        ([], "landmarks"),
+        (["gcn.variant=small"], "graph"),
+        (["ctc.network=hybrid"], "sentences"),
+        (["phonology.network=pretext"], "phonology"),
+        (["frozen.fusion=gated", *_UNMIRRORED], "frozen"),
+        (["fusion.modalities=[rgb]"], "modalities"),
+        (["task=graph"], "graph"),
+        (["task=landmarks", "model.width=64"], "landmarks"),
+    ],
+)
+def test_the_task_is_told_by_what_only_one_task_has(overrides, task):
+    fitting = ["features.frames=0"] if task == "sentences" else []
+    if task == "phonology":
+        fitting = ["training.label_smoothing=0", "training.mirror_at_test=false"]
+    settings = config.build(overrides=overrides + fitting)
+    assert settings.task == task
+    assert type(settings) is TASKS[task].settings
+    assert config.from_yaml(config.to_yaml(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("overrides", "owner", "task"),
+    [
+        (["gcn.variant=nano", "fusion.modalities=[rgb]"], "modalities", "graph"),
+        (["frozen.fusion=concat", "gcn.variant=nano"], "frozen", "graph"),
+        (["frozen.fusion=concat", "fusion.modalities=[rgb]"], "modalities", "frozen"),
+        (["ctc.network=compact", "fusion.modalities=[rgb]"], "modalities", "sentences"),
+        (["ctc.network=compact", "gcn.variant=nano"], "sentences", "graph"),
+        (["phonology.network=ctc", "ctc.network=compact"], "phonology", "sentences"),
+        (["phonology.network=ctc", "gcn.variant=nano"], "phonology", "graph"),
+        (["phonology.network=ctc", "fusion.modalities=[rgb]"], "modalities", "phonology"),
+        (["gcn.streams=[joint]"], "graph", "landmarks"),
+        (["task=landmarks", "gcn.variant=nano"], "graph", "landmarks"),
+    ],
+)
+def test_settings_of_two_tasks_in_one_are_refused(overrides, owner, task):
+    words = rf"belongs to task {owner}, these settings have task={task}; .* add task={owner}$"
+    with pytest.raises(SettingsError, match=words):
+        config.build(overrides=overrides)
+
+
+def test_a_setting_of_several_tasks_names_them_all():
+    with pytest.raises(
+        SettingsError, match=r"'model\.width' belongs to task landmarks and frozen and modalities"
+    ):
+        config.build({"task": "graph", "model.width": 64})
+
+
+def test_an_unknown_task_lists_the_tasks():
+    known = "landmarks, frozen, modalities, graph, phonology, sentences"
+    with pytest.raises(SettingsError, match=f"task='dance' is unknown; choose from {known}"):
+        config.build({"task": "dance"})
+    with pytest.raises(SettingsError, match=f"task='dance' is unknown; choose from {known}"):
+        config.from_yaml("task: dance")
+
+
+@pytest.mark.parametrize(
+    ("task", "differences", "message"),
+    [
+        ("modalities", {"augment.mixup": 0.2}, r"augment\.mixup=0\.2 is for landmarks alone"),
+        ("graph", {"gcn.head": "plane"}, r"gcn\.head='plane' is unknown; choose from original"),
+        ("landmarks", {"data.shortest": 9, "data.longest": 8}, "data.shortest=9 is more than"),
+        ("frozen", {"frozen.inputs": ["visual", "visual"]}, "visual, landmarks, each once"),
+        ("frozen", {"frozen.width": 10}, r"frozen\.width=10 cannot be shared by frozen\.heads=4"),
+        ("frozen", {"features.frames": 65}, r"features\.frames=65 must lie within 1\.\.64"),
+        ("frozen", {}, r"features\.dominant=True changes landmarks, but not what a frozen encoder"),
+        ("sentences", {}, r"reads whole sentences of landmarks: set features\.frames=0, not 32"),
+        ("sentences", {"ctc.width": 63}, r"ctc\.width=63 is odd"),
+        ("sentences", {"ctc.kernels": []}, r"ctc\.kernels=\[\]: give one or more numbers within 1"),
+        ("sentences", {"ctc.part_widths": [0]}, r"ctc\.part_widths=\[0\]: give one or more"),
+        ("sentences", {"ctc.alphas": [101.0]}, r"ctc\.alphas=\[101\.0\]: .* within 0\.\.100"),
+        ("sentences", {"ctc.betas": []}, r"ctc\.betas=\[\]: .* within -100\.\.100"),
+        ("sentences", {"ctc.phases": [1, 0, 1, 1]}, r"ctc\.phases=.* must be four lengths"),
+        ("sentences", {"augment.mixup": 0.1}, r"sentences have no one class; set augment\.mixup=0"),
+        ("sentences", {"training.class_weights": True}, "sentences have no one class"),
+        ("sentences", {"features.frames": 0, "ctc.reduce": 8}, "is for ctc.input=dynamics"),
+        ("phonology", {"phonology.codebooks": [2, 2]}, r"phonology\.codebooks=.*: give 5 numbers"),
+        (
+            "phonology",
+            {},
+            r"training\.label_smoothing=0\.1 does not go with phonology\.network=ctc",
+        ),
+    ],
+)
+def test_what_does_not_go_together_in_a_task_is_refused(task, differences, message):
+    with pytest.raises(SettingsError, match=message):
+        config.build({"task": task, **differences})

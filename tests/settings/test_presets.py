@@ -16,21 +16,23 @@ from signlib.data.skeletons import (
     skeleton,
 )
 from signlib.errors import SettingsError
-from signlib.experiments.sizes import unweighted
+from signlib.experiments.sizes import classes_of, inputs_of
 from signlib.features.streams import parents_of
 from signlib.models.classifier import parameter_count
 from signlib.models.frozen import GEMMA_WIDTH
 from signlib.settings import config, presets
-from signlib.tasks.recognition import build_model
+from signlib.settings.registry import TASKS, all_presets
+from signlib.tasks.registry import build_model, task_of
 from signlib.tasks.sentences import part_joints
 from signlib.training.actions import ActionAugment
 from signlib.training.augment import Augment
+from signlib.training.augment_sentences import SentenceAugment
 from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import resample
 from signlib.training.ctc_losses import SentenceLoss
-from signlib.training.phonology import Views, pretext_losses
+from signlib.training.phonology import Views
 from signlib.training.phonology import collate as collate_features
-from signlib.training.sentences import SentenceAugment
+from signlib.training.phonology_fitting import pretext_losses
 
 # preset: parameters of the whole classifier in its full form, on the corpus named (543 points, 226
 # glosses if none)
@@ -38,7 +40,7 @@ PARAMETERS = {
     "landmarks/small": 466_790,
     "landmarks/probe": 466_790,
     "landmarks/base": 11_446_118,
-    "landmarks/seed": 11_306_722,
+    "landmarks/original": 11_306_722,
     "landmarks/one-shot": 463_670,
     "dgs-30/small": 391_458,
     "wlasl-50/small": 404_398,
@@ -62,7 +64,7 @@ PARAMETERS = {
     "wlasl/attention": 2_832_484,
     "wlasl/attention-over-time": 2_832_484,
     "wlasl/gated": 2_635_108,
-    "wlasl/seed": 2_569_316,
+    "wlasl/original": 2_569_316,
     "wlasl/encoder": 1_339_880,
     "wlasl-50/landmark-branch": 1_782_322,
     "wlasl-50/landmark-encoder": 536_494,
@@ -98,14 +100,14 @@ PARAMETERS = {
     "phoenix/compact": 6_818_272,
     "phonology/ctc": 71_893,
     "phonology/ctc-large": 670_101,
-    "phonology/ctc-seed": 71_893,
+    "phonology/ctc-original": 71_893,
     "phonology/wlasl-100": 690_661,
     "phonology/wlasl-2000": 1_178_961,
     "phonology/vocabulary-20": 71_893,
     "phonology/vocabulary-100": 690_661,
     "phonology/vocabulary-300": 742_061,
     "phonology/pretraining": 639_300,
-    "phonology/pretraining-seed": 1_454_560,
+    "phonology/pretraining-original": 1_454_560,
     "phonology/pretraining-generated": 639_300,
 }
 CORPORA = {
@@ -178,7 +180,7 @@ SIZES = {
     "training.hours",
 }
 
-every_preset = pytest.mark.parametrize("name", presets.PRESETS)
+every_preset = pytest.mark.parametrize("name", presets.names())
 both_modes = pytest.mark.parametrize("mode", ["smoke", "full"])
 
 
@@ -187,18 +189,18 @@ def built(name, mode="full"):
     base, classes = CORPORA.get(settings.data.corpus, (MEDIAPIPE_543, 226))
     classes = settings.data.limit_classes or classes
     base = skeleton(settings.data.skeleton) if settings.data.skeleton else base
-    large = settings.fusion.modalities and mode == "full"
+    large = settings.task == "modalities" and mode == "full"
     with torch.device("meta" if large else "cpu"):
         return (
             settings,
             base,
             classes,
-            build_model(unweighted(settings) if large else settings, base, classes),
+            build_model(task_of(settings).compact(settings) if large else settings, base, classes),
         )
 
 
 def test_every_preset_states_its_size():
-    assert set(PARAMETERS) == set(presets.PRESETS)
+    assert set(PARAMETERS) == set(presets.names())
 
 
 @every_preset
@@ -206,8 +208,15 @@ def test_the_model_has_its_stated_parameters(name):
     assert parameter_count(built(name)[3]) == PARAMETERS[name]
 
 
-def test_the_seed_encoder_is_the_seeds_to_the_last_parameter():
-    *_, model = built("landmarks/seed")
+@every_preset
+def test_sizes_are_counted_for_the_skeleton_and_the_glosses_of_the_corpus(name):
+    settings, base, classes, _ = built(name)
+    assert inputs_of(settings).skeleton == base
+    assert classes_of(settings) == classes
+
+
+def test_the_original_encoder_is_the_sources_to_the_last_parameter():
+    *_, model = built("landmarks/original")
     assert parameter_count(model.encoder.encoder) == 10_802_304
     assert parameter_count(model.encoder.project) == 417_408
     assert parameter_count(model.encoder) == 10_802_304 + 417_408
@@ -230,26 +239,26 @@ def pictures_of(settings, clips=2):
 @both_modes
 def test_one_step_forward_and_back(name, mode):
     settings, base, classes, model = built(name, mode)
-    if settings.fusion.modalities and mode == "full":
+    if settings.task == "modalities" and mode == "full":
         pytest.skip("counted here; its step is tested with -m slow")
     torch.manual_seed(0)
-    if settings.ctc.network:
+    if settings.task == "sentences":
         assert sentence_step(settings, base, classes, model.train()) == []
         return
-    if settings.phonology.network:
+    if settings.task == "phonology":
         assert readable_step(settings, classes, model.train()) == []
         return
-    if settings.gcn.variant:
+    if settings.task == "graph":
         batch, augment = actions_of(settings, base, classes)
     else:
         batch, augment = signs_of(settings, base, classes)
     scores = model.train()(augment(batch))
     assert scores.shape == (2, classes)
     loss = functional.cross_entropy(scores, batch["target"])
-    if settings.gcn.variant:
+    if settings.task == "graph":
         loss = loss + settings.gcn.ib_loss_weight * model.auxiliary_loss(batch["target"])
     loss.backward()
-    # The pooler is counted, as in the seed, but nothing reads it.
+    # The pooler is counted, as in the source, but nothing reads it.
     used = {
         n: p
         for n, p in model.named_parameters()
@@ -259,7 +268,7 @@ def test_one_step_forward_and_back(name, mode):
     assert float(torch.stack([p.grad.abs().max() for p in used.values()]).max()) > 0
 
 
-def test_sentences_are_trained_as_seed_001_says():
+def test_sentences_are_trained_as_source_001_says():
     settings = presets.build("phoenix/hybrid", "full")
     ctc = settings.ctc
     assert (ctc.warp, ctc.frame_drop, ctc.noise, ctc.sign_mixup) == (0.2, 0.1, 0.05, 0.3)
@@ -307,7 +316,7 @@ def readable_step(settings, classes, model):
     ]
     batch, views = (
         collate_features([(table, n % classes) for n, table in enumerate(tables)]),
-        Views(settings),
+        Views(settings.phonology),
     )
     if settings.phonology.network == "ctc":
         scores = model(views(batch))
@@ -315,7 +324,8 @@ def readable_step(settings, classes, model):
         (-scores.gather(1, batch["target"][:, None])).mean().backward()
     else:
         assert model(batch).shape == (3, 2 * settings.phonology.width)
-        sum(pretext_losses(model, views.one(batch), views.one(batch), settings)).backward()
+        one, other = views.one(batch), views.one(batch)
+        sum(pretext_losses(model, one, other, settings.phonology)).backward()
     fitted = {name: p for name, p in model.named_parameters() if p.requires_grad}
     return [
         name for name, p in fitted.items() if p.grad is None or not torch.isfinite(p.grad).all()
@@ -352,12 +362,12 @@ def signs_of(settings, base, classes):
         "target": torch.tensor([0, classes - 1]),
     }
     augment = Augment(settings.augment, chosen.mirror, [], settings.features.coordinates)
-    if "visual" in settings.frozen.inputs and settings.frozen.fusion:
+    if settings.task == "frozen" and "visual" in settings.frozen.inputs:
         batch |= {
             "features": torch.randn(2, 16, GEMMA_WIDTH),
             "shown": torch.ones(2, 16, dtype=torch.bool),
         }
-    if settings.fusion.modalities:
+    if settings.task == "modalities":
         batch |= pictures_of(settings)
         augment = MultimodalAugment(
             settings.augment,
@@ -376,14 +386,9 @@ def test_smoke_changes_only_sizes_and_the_source_of_clips(name):
     assert set(changed) - SOURCE - SIZES == set()
     assert smoke.mode == "smoke"
     assert full.mode == "full"
-    made = (
-        "generated-actions"
-        if full.gcn.variant
-        else "generated-sentences"
-        if full.ctc.network
-        else "generated"
-    )
-    assert (smoke.data.corpus, smoke.data.root) == (made, "")
+    generated = {"graph": "generated-actions", "sentences": "generated-sentences"}
+    corpus = generated.get(full.task, "generated")
+    assert (smoke.data.corpus, smoke.data.root) == (corpus, "")
     # How many sentences a generated signer says is no size of a corpus that is not generated.
     sizes = SIZES - (set() if full.data.corpus == smoke.data.corpus else {"data.repetitions"})
     for key in sizes & set(changed):
@@ -401,14 +406,15 @@ def test_name_mode_and_seed_stand_in_the_settings(name, mode):
         9,
     )
     assert presets.build(name, mode).seed == (42 if name.startswith("ntu60/") else 0), (
-        "seed 003's own"
+        "source 003's own"
     )
 
 
 @every_preset
 def test_a_preset_repeats_nothing_of_its_base(name):
-    preset = presets.PRESETS[name]
-    inherited = config.flat(presets.build(preset.base) if preset.base else config.Settings())
+    preset = presets.preset(name)
+    defaults = TASKS[all_presets()[name][0]].settings
+    inherited = config.flat(presets.build(preset.base) if preset.base else defaults())
     assert {key: value for key, value in preset.settings.items() if inherited[key] == value} == {}
     assert preset.question
 
@@ -436,7 +442,7 @@ def test_a_smoke_run_cannot_call_itself_something_else(text):
 
 @pytest.mark.slow
 def test_the_full_multimodal_model_takes_one_step_on_a_cpu():
-    """Slow because it is 124 million parameters on 224-pixel video: about half a minute and 3 GB."""
+    """124 million parameters on 224-pixel video: slow, about half a minute and 3 GB."""
     settings = presets.build("autsl/rgb+depth+skeleton", overrides=["rgb.weights="])
     model = build_model(settings, MEDIAPIPE_543, 226).train()
     batch = {
