@@ -1,5 +1,6 @@
-"""How long a model takes: latency of one clip, throughput of a batch. Best of several, since
-machines are shared.
+"""How long a model takes: latency of one clip, throughput of a batch.
+
+The best of several calls counts, since machines are shared.
 """
 
 import time
@@ -25,13 +26,16 @@ class Timing:
 
 
 def time_calls(
-    call: Callable[[], object], seconds: float = 1.0, least: int = 5, clock=time.perf_counter
+    call: Callable[[], object],
+    seconds: float = 1.0,
+    least: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Timing:
     """Call again and again for so long, after one call that does not count.
 
     Args:
         call: what is timed.
-        seconds: how long to go on.
+        seconds: until so much time has passed.
         least: but so many times at least.
         clock: seconds so far; `time.process_time` counts this process's own work only.
     """

@@ -40,8 +40,7 @@ class Edits:
 
     @property
     def rate(self) -> float:
-        """Errors in per cent of the reference words, over all sentences together; above 100 where
-        it is so.
+        """Errors in per cent of the reference words of all sentences together; may exceed 100.
 
         Raises:
             InputError: when the references have no word at all.
@@ -73,8 +72,9 @@ def error_rate(errors: np.ndarray, words: np.ndarray) -> float:
 
 
 def word_errors(references: Sentences, hypotheses: Sentences) -> np.ndarray:
-    """(N,) fewest edits that turn each hypothesis into its reference, all edits counting one. Words
-    may be numbers.
+    """(N,) fewest edits that turn each hypothesis into its reference; each edit counts one.
+
+    Words may be numbers.
 
     >>> word_errors(["A B C D".split()], ["A X C".split()]).tolist()
     [2]
@@ -129,19 +129,20 @@ def alignment(
     )
 
 
-def by_signer(found: Edits, signers: Sequence[str]) -> pd.DataFrame:
-    """One row a signer, and one for all: sentences, words, substitutions, deletions, insertions,
-    WER (%).
+def by_signer(counts: Edits, signers: Sequence[str]) -> pd.DataFrame:
+    """One row a signer, and one for all.
+
+    Columns: sentences, words, substitutions, deletions, insertions, WER (%).
 
     Args:
         signers: (N,) who signs each sentence.
     """
     columns = {
-        "sentences": np.ones_like(found.words),
-        "words": found.words,
-        "substitutions": found.substitutions,
-        "deletions": found.deletions,
-        "insertions": found.insertions,
+        "sentences": np.ones_like(counts.words),
+        "words": counts.words,
+        "substitutions": counts.substitutions,
+        "deletions": counts.deletions,
+        "insertions": counts.insertions,
     }
     table = pd.DataFrame(columns).groupby(np.asarray(signers)).sum()
     table.loc["all"] = table.sum()
@@ -150,8 +151,7 @@ def by_signer(found: Edits, signers: Sequence[str]) -> pd.DataFrame:
 
 
 def by_gloss(aligned: pd.DataFrame) -> pd.DataFrame:
-    """One row a gloss: how often it was signed, found, taken for another, left out, and put in
-    where it was not.
+    """One row a gloss: how often it was signed, found, taken for another, left out, and put in.
 
     `errors` counts substitutions and deletions, in per cent of its occurrences; an insertion
     belongs to no occurrence and stands beside. The commonest glosses come first.
@@ -177,23 +177,24 @@ def by_gloss(aligned: pd.DataFrame) -> pd.DataFrame:
 
 
 def confusions(aligned: pd.DataFrame) -> pd.DataFrame:
-    """Which gloss is taken for which, and how often: columns reference, hypothesis, count; the
-    commonest first.
+    """Which gloss is taken for which, and how often; the commonest first.
+
+    Columns: reference, hypothesis, count.
 
     Args:
         aligned: from `alignment`.
     """
-    pairs = aligned.loc[aligned["kind"] == SUBSTITUTION, ["reference", "hypothesis"]]
-    counted = (
-        pairs.groupby(["reference", "hypothesis"], sort=True).size().rename("count").reset_index()
-    )
+    columns = ["reference", "hypothesis"]
+    pairs = aligned.loc[aligned["kind"] == SUBSTITUTION, columns]
+    counted = pairs.groupby(columns, sort=True).size().rename("count").reset_index()
     return counted.sort_values("count", ascending=False, kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True)
 class _Steps:
-    """Steps of all alignments (A,), in order: sentence, kind, and places of both words in `words`
-    (-1 = none).
+    """Steps of all alignments (A,), in order: sentence, kind, and the numbers of both words.
+
+    Words are numbered as in `words`; -1 = none.
     """
 
     words: list[str]
@@ -210,35 +211,34 @@ def _align(references: Sentences, hypotheses: Sentences, weights: str) -> _Steps
         raise InputError(
             f"{len(references)} references but {len(hypotheses)} hypotheses; give one for each"
         )
-    place: dict[str, int] = {}
-    coded = [
-        [[place.setdefault(w, len(place)) for w in text] for text in texts]
-        for texts in (references, hypotheses)
-    ]
-    parts = [
-        _align_chunk(
-            coded[0][start : start + _CHUNK],
-            coded[1][start : start + _CHUNK],
-            *WEIGHTS[weights],
-            start,
-        )
-        for start in range(0, len(references), _CHUNK)
-    ]
-    return _Steps(list(place), *(np.concatenate(column) for column in zip(*parts, strict=True)))
+    numbers: dict[str, int] = {}
+
+    def coded(texts: Sentences) -> list[list[int]]:
+        return [[numbers.setdefault(word, len(numbers)) for word in text] for text in texts]
+
+    texts = list(zip(coded(references), coded(hypotheses), strict=True))
+    parts = []
+    for start in range(0, len(texts), _CHUNK):
+        parts.append(_align_chunk(texts[start : start + _CHUNK], *WEIGHTS[weights], start))
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Steps(list(numbers), *columns)
 
 
 def _align_chunk(
-    references: list, hypotheses: list, swap: int, gap: int, first: int
+    texts: list[tuple[list[int], list[int]]], swap: int, gap: int, first: int
 ) -> tuple[np.ndarray, ...]:
-    """Sentence, kind, reference and hypothesis of every step; the first sentence has number
-    `first`.
+    """Sentence, kind, reference and hypothesis of every step.
+
+    Args:
+        texts: (reference, hypothesis) of each sentence; the first one has number `first`.
+        swap, gap: cost of a substitution, and of a deletion or an insertion.
     """
-    ours, u = _padded(references)
-    theirs, v = _padded(hypotheses)
+    ours, u = _padded([reference for reference, _ in texts])
+    theirs, v = _padded([hypothesis for _, hypothesis in texts])
     unequal = swap * (ours[:, :, None] != theirs[:, None, :])  # (N, U, V)
     cost = _costs(unequal, gap)
     rows, i, j = np.arange(len(u)), u, v
-    found = []
+    steps = []
     while len(left := np.flatnonzero(i + j)):
         rows, i, j = rows[left], i[left], j[left]
         here = cost[i, rows, j]
@@ -247,26 +247,23 @@ def _align_chunk(
         lost = ~paired & (i > 0)
         lost &= cost[i - 1, rows, j] + gap == here
         kind = np.where(paired, ours[rows, i - 1] != theirs[rows, j - 1], np.where(lost, 2, 3))
-        found.append(
-            (
-                rows + first,
-                kind,
-                np.where(kind < 3, ours[rows, i - 1], -1),
-                np.where(kind != 2, theirs[rows, j - 1], -1),
-            )
-        )
+        reference = np.where(kind < 3, ours[rows, i - 1], -1)
+        hypothesis = np.where(kind != 2, theirs[rows, j - 1], -1)
+        steps.append((rows + first, kind, reference, hypothesis))
         i, j = i - (kind < 3), j - (kind != 2)
-    if not found:
+    if not steps:
         return tuple(np.empty(0, np.int64) for _ in range(4))
     # Steps were found from the end of each sentence: put them in reading order.
-    columns = [np.concatenate(column)[::-1] for column in zip(*found, strict=True)]
+    columns = [np.concatenate(column)[::-1] for column in zip(*steps, strict=True)]
     order = np.argsort(columns[0], kind="stable")
     return tuple(column[order] for column in columns)
 
 
 def _costs(unequal: np.ndarray, gap: int) -> np.ndarray:
-    """(U + 1, N, V + 1) least cost of turning the first j words of a hypothesis into the first i of
-    its reference.
+    """(U + 1, N, V + 1) least cost of turning j words of a hypothesis into i of its reference.
+
+    Args:
+        unequal: (N, U, V) cost of pairing two words: 0 where they are the same.
     """
     sentences, longest, width = unequal.shape
     gaps = gap * np.arange(width + 1)
@@ -276,8 +273,8 @@ def _costs(unequal: np.ndarray, gap: int) -> np.ndarray:
         row = cost[i]
         row[:, 0] = gap * i
         row[:, 1:] = np.minimum(cost[i - 1, :, :-1] + unequal[:, i - 1], cost[i - 1, :, 1:] + gap)
-        # Inserting from any earlier place in the row: a running minimum once the price of the way
-        # is taken off.
+        # Inserting from anywhere earlier in the row is a running minimum, once the price of the
+        # way is taken off.
         row -= gaps
         np.minimum.accumulate(row, axis=1, out=row)
         row += gaps

@@ -1,5 +1,4 @@
-"""What each part of a system adds: conditions over several seeds, and each one against its best
-member.
+"""What each part of a system adds: conditions over several seeds, each against its best member.
 
 The member is chosen by validation accuracy; the test decides nothing. Seeds are averaged clip by
 clip first, then signers are what varies, since clips of one signer rise and fall together.
@@ -12,8 +11,11 @@ import numpy as np
 import pandas as pd
 
 from signlib.errors import RunError
+from signlib.reports.cells import each, spreads
+from signlib.reports.run_groups import right_clips, shared_clips
 from signlib.runs.run import Run
-from signlib.statistics.paired import t_interval
+from signlib.statistics.intervals import t_interval
+from signlib.statistics.paired import answer_of
 
 
 def condition_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
@@ -24,10 +26,8 @@ def condition_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
     Returns:
         Columns value, low, high (top-1 in per cent, mean over seeds; 95 % t interval over signers),
-            seeds (each
-        one's), validation (mean of the best validation accuracy), clips, signers, parameters,
-            minutes (training, mean),
-        memory (peak of the process in MB, largest).
+        seeds (each one's), validation (mean of the best validation accuracy), clips, signers,
+        parameters, minutes (training, mean), memory (peak of the process in MB, largest).
 
     Raises:
         RunError: when runs were not tested on the same glosses of the same clips.
@@ -60,66 +60,54 @@ def against_best_member(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame
 
     Returns:
         Columns member (single modality with the best mean validation accuracy among those trained),
-            gain, low, high
-        (points; 95 % t interval over signers of the seeds' mean), seeds (each one's gain), answer.
+        gain, low, high (points; 95 % t interval over signers of the seeds' mean), seeds (each one's
+        gain), answer.
     """
     right, signers = shares(conditions)
     rows = {}
     for name, runs in conditions.items():
         family, _, made_of = name.rpartition("/")
         parts = [f"{family}/{part}" if family else part for part in made_of.split("+")]
-        known = [part for part in parts if part in conditions]
-        if len(parts) < 2 or not known:
+        trained = [part for part in parts if part in conditions]
+        if len(parts) < 2 or not trained:
             continue
-        best = max(known, key=lambda part: validation_accuracy(conditions[part]))
-        low, high = t_interval(100 * by_signer(right[name] - right[best], signers))
-        gains = [
-            one.metrics[0].value - other.metrics[0].value
-            for one, other in zip(runs, conditions[best], strict=True)
-        ]
+        best = max(trained, key=lambda part: validation_accuracy(conditions[part]))
+        gain = right[name] - right[best]
+        low, high = t_interval(100 * by_signer(gain, signers))
+        pairs = zip(runs, conditions[best], strict=True)
         rows[name] = {
             "member": best,
-            "gain": 100 * (right[name] - right[best]).mean(),
+            "gain": 100 * gain.mean(),
             "low": low,
             "high": high,
-            "seeds": [round(gain, 1) for gain in gains],
-            "answer": "better" if low > 0 else "worse" if high < 0 else "no difference shown",
+            "seeds": [round(a.metrics[0].value - b.metrics[0].value, 1) for a, b in pairs],
+            "answer": answer_of((low, high)),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """What `condition_table` found as text for a page."""
-    return pd.DataFrame(
-        {
-            "top-1 % [over signers]": [
-                f"{r.value:.1f} [{r.low:.1f}, {r.high:.1f}]" for r in table.itertuples()
-            ],
-            "each seed": [", ".join(f"{value:.1f}" for value in seeds) for seeds in table["seeds"]],
-            "validation": [f"{value:.1f}" for value in table["validation"]],
-            "n (signers)": [f"{r.clips} ({r.signers})" for r in table.itertuples()],
-            "parameters": [f"{count:,}" for count in table["parameters"]],
-            "minutes": [f"{value:.1f}" for value in table["minutes"]],
-        },
-        index=table.index,
-    )
+    """The table of `condition_table` as text for a page."""
+    columns = {
+        "top-1 % [over signers]": spreads(table, ("value", "low", "high")),
+        "each seed": [each(values) for values in table["seeds"]],
+        "validation": [f"{value:.1f}" for value in table["validation"]],
+        "n (signers)": [f"{row.clips} ({row.signers})" for row in table.itertuples()],
+        "parameters": [f"{count:,}" for count in table["parameters"]],
+        "minutes": [f"{value:.1f}" for value in table["minutes"]],
+    }
+    return pd.DataFrame(columns, index=table.index)
 
 
 def readable_gains(table: pd.DataFrame) -> pd.DataFrame:
-    """What `against_best_member` found as text for a page."""
-    return pd.DataFrame(
-        {
-            "best member": table["member"],
-            "points [over signers]": [
-                f"{r.gain:+.1f} [{r.low:+.1f}, {r.high:+.1f}]" for r in table.itertuples()
-            ],
-            "each seed": [
-                ", ".join(f"{value:+.1f}" for value in seeds) for seeds in table["seeds"]
-            ],
-            "answer": table["answer"],
-        },
-        index=table.index,
-    )
+    """The table of `against_best_member` as text for a page."""
+    columns = {
+        "best member": table["member"],
+        "points [over signers]": spreads(table, ("gain", "low", "high"), "+.1f"),
+        "each seed": [each(values, "+.1f") for values in table["seeds"]],
+        "answer": table["answer"],
+    }
+    return pd.DataFrame(columns, index=table.index)
 
 
 def shares(conditions: Mapping[str, Sequence[Run]]) -> tuple[pd.DataFrame, pd.Series]:
@@ -129,23 +117,21 @@ def shares(conditions: Mapping[str, Sequence[Run]]) -> tuple[pd.DataFrame, pd.Se
         RunError: for a condition without runs, or runs that were not tested on the same glosses of
             the same clips.
     """
-    columns, first = {}, None
     for name, runs in conditions.items():
         if not runs:
             raise RunError(f"condition {name} has no finished run; train it first")
-        tables = [run.predictions.set_index("clip") for run in runs]
-        for run, table in zip(runs, tables, strict=True):
-            first = table if first is None else first
-            if not table["target"].sort_index().equals(first["target"].sort_index()):
-                raise RunError(
-                    f"run {run.path} was not tested on the same clips as the others; compare runs"
-                    " of one corpus"
-                )
-        columns[name] = sum(
-            (table["target"] == table["prediction"]).astype(float) for table in tables
-        ) / len(tables)
-    right = pd.DataFrame(columns)
-    return right, first["signer"].reindex(right.index)
+    shared = shared_clips([run for runs in conditions.values() for run in runs])
+    if shared.left_out:
+        raise RunError(
+            f"{shared.left_out} clips were not tested by every run: runs of conditions that were"
+            " not tested on the same clips cannot be held against each other; compare runs of one"
+            " corpus"
+        )
+    tables, columns = iter(shared.tables), {}
+    for name, runs in conditions.items():
+        columns[name] = sum(right_clips(next(tables)) for _ in runs) / len(runs)
+    right = pd.DataFrame(columns, index=shared.tables[0].index)
+    return right, shared.tables[0]["signer"]
 
 
 def by_signer(values: pd.Series, signers: pd.Series) -> np.ndarray:
@@ -165,15 +151,12 @@ def by_signer(values: pd.Series, signers: pd.Series) -> np.ndarray:
 
 
 def validation_accuracy(runs: Sequence[Run]) -> float:
-    """Mean over runs of the best validation accuracy in their history; NaN where nothing was
-    validated.
-    """
+    """Mean over runs of the best validation accuracy; NaN where nothing was validated."""
     return best_validation(runs, "validation_accuracy", pd.Series.max)
 
 
 def best_validation(runs: Sequence[Run], column: str, best: Callable[[pd.Series], float]) -> float:
     """Mean over runs of the best of a column of their history; NaN where nothing was validated."""
     histories = [pd.read_csv(Path(run.path) / "history.csv") for run in runs]
-    return float(
-        np.mean([best(history[column]) if column in history else np.nan for history in histories])
-    )
+    values = [best(table[column]) if column in table else np.nan for table in histories]
+    return float(np.mean(values))

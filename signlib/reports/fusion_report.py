@@ -1,8 +1,4 @@
-"""What notebook 21 asks of published streams: every group fused in every way, and the figures for
-it.
-"""
-
-from collections.abc import Mapping
+"""Published streams fused in every way (notebook 21), and how alike their errors are."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,16 +9,14 @@ from signlib.evaluation.metrics import top_k
 from signlib.reports.late_fusion import (
     LEARNERS,
     Fused,
-    Learner,
     correlation_of_errors,
     fixed,
     leave_one_signer_out,
 )
-from signlib.reports.plots import BLUE, GREY, INK, figure
-from signlib.statistics.paired import Paired
+from signlib.reports.plots import figure
 
 BARE = "final*, no depth"
-GROUPS = {
+GROUPS: dict[str, dict[str, str | bool]] = {
     "clean": {"group": CLEAN},
     "fine-tuned*": {"group": TUNED},
     BARE: {"group": FINAL, "depth": False},
@@ -41,17 +35,13 @@ def fuse_groups(table: StreamScores) -> dict[tuple[str, str], Fused]:
     Raises:
         InputError: for scores without one of the groups.
     """
-    missing = [name for name, asked in GROUPS.items() if not table.where(**asked)]
+    missing = [name for name, which in GROUPS.items() if not table.where(**which)]
     if missing:
         raise InputError(
             f"{table.origin}: no streams of {', '.join(missing)}; use scores with all groups"
         )
-    groups = {name: table.pick(table.where(**asked)) for name, asked in GROUPS.items()}
-    found = {
-        (name, way): _fused(own, learn)
-        for name, own in groups.items()
-        for way, learn in LEARNERS.items()
-    }
+    groups = {name: table.pick(table.where(**which)) for name, which in GROUPS.items()}
+    learners = {(name, way): learn for name in groups for way, learn in LEARNERS.items()}
     right = [top_k(scores, table.targets, 1).sum() for scores in groups["clean"].scores]
     weights = {
         ("clean", "highest"): np.eye(len(right))[int(np.argmax(right))],
@@ -59,39 +49,20 @@ def fuse_groups(table: StreamScores) -> dict[tuple[str, str], Fused]:
         (BARE, "same weights"): AUTSL_WEIGHTS["with depth"][:3],
         ("final*", "published"): AUTSL_WEIGHTS["with depth"],
     }
-    return found | {
-        (name, way): _fused(groups[name], fixed(own)) for (name, way), own in weights.items()
+    learners |= {key: fixed(values) for key, values in weights.items()}
+    return {
+        (name, way): leave_one_signer_out(groups[name].scores, table.targets, table.signers, learn)
+        for (name, way), learn in learners.items()
     }
-
-
-def _fused(table: StreamScores, learn: Learner) -> Fused:
-    return leave_one_signer_out(table.scores, table.targets, table.signers, learn)
 
 
 def errors_plot(table: StreamScores) -> Figure:
     """Which streams fail on the same clips: the correlation of their errors as a picture."""
-    right = np.array([top_k(own, table.targets, 1) for own in table.scores])
+    right = np.array([top_k(scores, table.targets, 1) for scores in table.scores])
     names = [str(stream) for stream in table.streams]
     drawn, (axis,) = figure(2.6 + 0.3 * len(names), 1.6 + 0.24 * len(names))
     image = axis.imshow(correlation_of_errors(right), cmap="Blues", vmin=0, vmax=1)
     axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     drawn.colorbar(image, ax=axis, shrink=0.8, label="correlation of their errors")
-    return drawn
-
-
-def paired_plot(answers: Mapping[str, Paired]) -> Figure:
-    """One line a comparison: its t interval as a band, the signers' mean as a dot, each signer as a
-    stroke.
-    """
-    drawn, (axis,) = figure(7, 0.9 + 0.38 * len(answers))
-    for row, answer in enumerate(answers.values()):
-        axis.plot(
-            answer.by_signer, [row, row], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="butt"
-        )
-        axis.plot(answer.each_signer, np.full(answer.signers, row), "|", color=INK, markersize=9)
-        axis.plot(answer.signer_mean, row, "o", color=BLUE)
-    axis.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
-    axis.set(xlabel="points gained; strokes: one signer each", ylim=(len(answers) - 0.5, -0.5))
-    axis.set_yticks(range(len(answers)), list(answers))
     return drawn

@@ -15,7 +15,7 @@ from scipy import optimize, special
 from signlib.data.score_files import StreamScores
 from signlib.errors import SettingsError
 from signlib.evaluation.metrics import top_k
-from signlib.statistics.paired import t_interval
+from signlib.statistics.intervals import t_interval
 
 SCALES = ("raw", "log-softmax", "softmax", "standard")
 NESTED = "nested cross-validation on {}: learned on all signers but one, tested on that one"
@@ -54,21 +54,24 @@ def fuse(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def margins(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """(M, N, K): how far each class is above the target of its clip; all that a likelihood needs to
-    know.
+    """(M, N, K): how far each class is above the target of its clip.
+
+    A likelihood needs nothing else.
     """
     return scores - np.take_along_axis(scores, targets[None, :, None], axis=2)
 
 
 def log_loss(weights: np.ndarray, ahead: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean -log p(target) of the weighted sum, p its softmax, and the gradient (M,). Convex in the
-    weights.
+    """Mean -log p(target) of the weighted sum, p its softmax, and the gradient (M,).
+
+    It is convex in the weights.
 
     Args:
         weights: (M,).
         ahead: (M, N, K) from `margins`.
     """
     mixed = fuse(ahead, weights)
+    # the highest is taken off first: exp of a large score would overflow
     highest = mixed.max(axis=1, keepdims=True)
     share = np.exp(mixed - highest)
     total = share.sum(axis=1, keepdims=True)
@@ -78,31 +81,37 @@ def log_loss(weights: np.ndarray, ahead: np.ndarray) -> tuple[float, np.ndarray]
 
 
 def fit_weights(ahead: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
-    """(M,) weights >= 0 that make the targets most likely: one temperature a stream, all found
-    together.
+    """(M,) weights >= 0 that make the targets most likely: one temperature a stream.
+
+    All are fitted together.
 
     Args:
         ahead: (M, N, K) from `margins`.
         ridge: keeps weights finite where every clip is right already; on streams scaled to the same
             spread.
     """
-    spread = np.sqrt((ahead.astype(np.float64) ** 2).mean(axis=(1, 2)))
-    spread[spread == 0] = 1
+    scale = _scale(ahead)
 
     def objective(scaled: np.ndarray) -> tuple[float, np.ndarray]:
-        loss, slope = log_loss(scaled / spread, ahead)
-        return loss + ridge * scaled @ scaled, slope / spread + 2 * ridge * scaled
+        loss, slope = log_loss(scaled / scale, ahead)
+        return loss + ridge * scaled @ scaled, slope / scale + 2 * ridge * scaled
 
     start = np.full(len(ahead), 1 / len(ahead))
-    found = optimize.minimize(
+    fit = optimize.minimize(
         objective, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(ahead)
     )
-    return found.x / spread
+    return fit.x / scale
+
+
+def _scale(ahead: np.ndarray) -> np.ndarray:
+    """(M,) how widely each stream's margins spread; 1 for a stream that says nothing."""
+    scale = np.sqrt((ahead.astype(np.float64) ** 2).mean(axis=(1, 2)))
+    scale[scale == 0] = 1
+    return scale
 
 
 def fit_temperature(scores: np.ndarray, targets: np.ndarray) -> float:
-    """The number to divide one stream's scores (N, K) by, so that their softmax is most likely
-    right.
+    """The number to divide a stream's scores (N, K) by, so that their softmax is most likely right.
 
     Source: Guo et al. 2017, section 4.2 (temperature scaling).
     """
@@ -117,15 +126,13 @@ def plain_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np
 
 def best_stream(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
     """The stream that names most training clips, alone."""
-    right = [top_k(own, targets, 1).sum() for own in ahead]
+    right = [top_k(stream, targets, 1).sum() for stream in ahead]
     return np.eye(len(ahead))[int(np.argmax(right))]
 
 
 def calibrated_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
-    """Each stream divided by its own temperature: loud streams are turned down, and all count
-    alike.
-    """
-    return np.concatenate([fit_weights(own[None]) for own in ahead])
+    """Each stream divided by its own temperature: loud ones are turned down, all count alike."""
+    return np.concatenate([fit_weights(stream[None]) for stream in ahead])
 
 
 def fixed(weights: Sequence[float]) -> Learner:
@@ -139,34 +146,30 @@ def learned_weights(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray)
 
 
 def selected_weights(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
-    """Greedy forward selection; how many streams is chosen by leaving out each of the training
-    signers in turn.
-    """
-    names = np.unique(signers)
+    """Greedy forward selection; leaving out each training signer in turn says how many streams."""
     losses = np.zeros(len(ahead))
-    for name in names:
+    for name in np.unique(signers):
         inside = signers != name
         path = forward_path(ahead[:, inside])
         held = [log_loss(weights, ahead[:, ~inside])[0] * (~inside).sum() for weights in path]
+        # a path that ended early has the loss of its end from there on
         losses += np.pad(held, (0, len(ahead) - len(held)), mode="edge")
-    path = forward_path(ahead, int(losses.argmin()) + 1)
-    return path[-1]
+    return forward_path(ahead, int(losses.argmin()) + 1)[-1]
 
 
 def forward_path(ahead: np.ndarray, most: int | None = None) -> list[np.ndarray]:
-    """Weights (M,) with one stream, with two, ...: who promises most joins, and all inside are
-    weighed again.
+    """Weights (M,) with one stream, with two, ...: the most promising one joins each time.
 
     What a stream promises is the slope of the loss in its weight, streams scaled to the same
-    spread; the path ends where nobody promises anything, or with `most` streams.
+    spread; then all that have joined are weighed again. The path ends where no stream promises
+    anything, or with `most` streams.
     """
-    spread = np.sqrt((ahead.astype(np.float64) ** 2).mean(axis=(1, 2)))
-    spread[spread == 0] = 1
+    scale = _scale(ahead)
     inside: list[int] = []
     path: list[np.ndarray] = []
     weights = np.zeros(len(ahead))
     while len(inside) < (most or len(ahead)):
-        promise = -log_loss(weights, ahead)[1] / spread
+        promise = -log_loss(weights, ahead)[1] / scale
         promise[inside] = -np.inf
         if promise.max() <= 0 and path:
             break
@@ -235,12 +238,10 @@ def leave_one_signer_out(
 
 
 def stream_table(table: StreamScores) -> pd.DataFrame:
-    """One row a stream: top-1 (%), its t interval over signers, the worst and the best signer's,
-    and what it saw.
-    """
+    """One row a stream: top-1 (%), t interval over signers, worst and best signer, what it saw."""
     rows = {}
-    for stream, own in zip(table.streams, table.scores, strict=True):
-        right = top_k(own, table.targets, 1)
+    for stream, scores in zip(table.streams, table.scores, strict=True):
+        right = top_k(scores, table.targets, 1)
         each = 100 * pd.Series(right).groupby(table.signers).mean()
         low, high = t_interval(each.to_numpy())
         rows[str(stream)] = {
@@ -254,25 +255,26 @@ def stream_table(table: StreamScores) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def fusion_table(found: Mapping[tuple[str, str], Fused], loss: bool = False) -> pd.DataFrame:
+def fusion_table(fusions: Mapping[tuple[str, str], Fused], loss: bool = False) -> pd.DataFrame:
     """Top-1 (%) of fusions by (group of streams, learner): one row a group, one column a learner.
 
     Args:
-        found: (group, learner) -> what `leave_one_signer_out` found.
+        fusions: (group, learner) -> the result of `leave_one_signer_out`.
         loss: mean -log p(target) in nats instead: lower is better, guessing among K classes has log
             K.
     """
-    means = {
-        key: fused.loss.mean() if loss else 100 * fused.right.mean() for key, fused in found.items()
-    }
-    return pd.Series(means).unstack(sort=False).round(3 if loss else 2)
+    right = {key: 100 * fused.right.mean() for key, fused in fusions.items()}
+    losses = {key: fused.loss.mean() for key, fused in fusions.items()}
+    return pd.Series(losses if loss else right).unstack(sort=False).round(3 if loss else 2)
 
 
 def correlation_of_errors(right: np.ndarray) -> np.ndarray:
-    """(M, M) correlation of which clips each stream gets wrong (right: (M, N) bool); NaN for one
-    without errors.
+    """(M, M) correlation of which clips each stream gets wrong; NaN for one without errors.
 
     Streams that fail on the same clips cannot help each other.
+
+    Args:
+        right: (M, N) bool.
     """
     with np.errstate(invalid="ignore"):
         return np.corrcoef(~np.asarray(right, bool))

@@ -1,6 +1,6 @@
 """The figures of the course: one look for all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,11 +25,40 @@ def figure(width: float = 7.0, height: float = 3.2, columns: int = 1) -> tuple[F
     return drawn, axes[0]
 
 
+def draw_interval(
+    axis: Axes,
+    row: float,
+    value: float,
+    ends: tuple[float, float],
+    colour: str = BLUE,
+    strokes: Sequence[float] = (),
+    label: str = "",
+) -> None:
+    """One line of a figure of intervals: a band, strokes for single values, a dot for the mean.
+
+    Args:
+        row: height of the line.
+        ends: of the band.
+        strokes: single values, such as one a seed.
+        label: for a legend.
+    """
+    axis.plot(ends, [row, row], color=colour, linewidth=5, alpha=0.4, solid_capstyle="butt")
+    if len(strokes):
+        axis.plot(strokes, [row] * len(strokes), "|", color=INK, markersize=9)
+    axis.plot(value, row, "o", color=colour, markersize=5, clip_on=False, label=label)
+
+
+def name_rows(axis: Axes, names: Collection[str], label: str) -> None:
+    """Names of the lines, the first one on top, and the label of the axis below."""
+    axis.set(xlabel=label, ylim=(len(names) - 0.5, -0.5))
+    axis.set_yticks(range(len(names)), list(names))
+
+
 def draw_skeleton(
     axis: Axes,
     points: np.ndarray,
     bones: Sequence[tuple[int, int]],
-    parts: dict[str, Sequence[int]],
+    parts: Mapping[str, Sequence[int]],
     aspect: float = 1,
 ) -> None:
     """One frame's points and bones; missing points are not drawn.
@@ -43,55 +72,51 @@ def draw_skeleton(
     x, y = points[:, 0] * aspect, points[:, 1]
     for part, joints in parts.items():
         inside = set(joints)
-        own = np.array([bone for bone in bones if bone[0] in inside and bone[1] in inside])
+        pairs = np.array([bone for bone in bones if inside.issuperset(bone)])
         colour = PART_COLOURS.get(part, INK)
-        if len(own) and part != "face":
-            axis.plot(x[own].T, y[own].T, color=colour, linewidth=1.2, solid_capstyle="round")
+        if len(pairs) and part != "face":
+            axis.plot(x[pairs].T, y[pairs].T, color=colour, linewidth=1.2, solid_capstyle="round")
         axis.scatter(x[list(joints)], y[list(joints)], s=1 if part == "face" else 4, color=colour)
     axis.set_aspect("equal")
     axis.invert_yaxis()
     axis.axis("off")
 
 
-def learning_curve(history: Sequence[dict[str, float]]) -> Figure:
+def learning_curve(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss over the epochs, and validation accuracy where there was a validation split."""
-    validated = [row for row in history if np.isfinite(row.get("validation_accuracy", np.nan))]
-    drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
-    epochs = [row["epoch"] for row in history]
-    axes[0].plot(epochs, [row["loss"] for row in history], color=BLUE)
-    axes[0].set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
-    if validated:
-        accuracy = [row["validation_accuracy"] for row in validated]
-        axes[1].plot([row["epoch"] for row in validated], accuracy, color=ORANGE, marker=".")
-        axes[1].set(xlabel="epoch", ylabel="validation accuracy (%)", ylim=(0, 100))
+    drawn = _curves(history, "validation_accuracy", "validation accuracy (%)")
+    drawn.axes[0].set_ylim(0, None)
     return drawn
 
 
-def sentence_curve(history: Sequence[dict[str, float]]) -> Figure:
+def sentence_curve(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss over the epochs, and validation word error rate where there was a validation split."""
-    validated = [row for row in history if np.isfinite(row.get("validation_wer", np.nan))]
+    return _curves(history, "validation_wer", "validation WER, greedy (%)")
+
+
+def _curves(history: Sequence[Mapping[str, float]], column: str, label: str) -> Figure:
+    """Loss, and the validated column of a history, per cent; alone where nothing was validated."""
+    validated = [row for row in history if np.isfinite(row.get(column, np.nan))]
     drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
     axes[0].plot([row["epoch"] for row in history], [row["loss"] for row in history], color=BLUE)
     axes[0].set(xlabel="epoch", ylabel="training loss")
     if validated:
-        rates = [row["validation_wer"] for row in validated]
+        rates = [row[column] for row in validated]
         axes[1].plot([row["epoch"] for row in validated], rates, color=ORANGE, marker=".")
-        axes[1].set(
-            xlabel="epoch",
-            ylabel="validation WER, greedy (%)",
-            ylim=(0, max(100, 1.05 * max(rates))),
-        )
+        # a word error rate may exceed 100
+        highest = 100 if max(rates) <= 100 else 1.05 * max(rates)
+        axes[1].set(xlabel="epoch", ylabel=label, ylim=(0, highest))
     return drawn
 
 
-def frequent_confusions(confused: pd.DataFrame, shown: int = 15) -> Figure:
+def frequent_confusions(confused: pd.DataFrame, most: int = 15) -> Figure:
     """Which sign was read as which, and how often.
 
     Args:
         confused: from `wer.confusions`.
-        shown: the commonest so many.
+        most: only the commonest so many.
     """
-    top = confused.head(shown).iloc[::-1]
+    top = confused.head(most).iloc[::-1]
     drawn, (axis,) = figure(6.0, 0.25 * max(2, len(top)) + 0.8)
     axis.barh(
         [f"{row.reference} → {row.hypothesis}" for row in top.itertuples()],
@@ -124,7 +149,7 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
 def filmstrip(
     points: np.ndarray,
     bones: Sequence[tuple[int, int]],
-    parts: dict[str, Sequence[int]],
+    parts: Mapping[str, Sequence[int]],
     aspect: float = 1,
     count: int = 6,
 ) -> Figure:
@@ -136,21 +161,25 @@ def filmstrip(
         count: how many frames.
     """
     drawn, axes = figure(1.45 * count, 2.2, columns=count)
-    signing = [j for part, joints in parts.items() if part != "pose" for j in joints] or slice(None)
+    signing = [joint for part, joints in parts.items() if part != "pose" for joint in joints]
     if not np.isfinite(points[:, signing]).any():
-        signing = slice(None)
+        signing = list(range(points.shape[1]))
     x, y = points[:, signing, 0] * aspect, points[:, signing, 1]
-    middle = [(np.nanmin(v) + np.nanmax(v)) / 2 for v in (x, y)]
+    middle = [(np.nanmin(values) + np.nanmax(values)) / 2 for values in (x, y)]
     half = 0.6 * max(np.nanmax(x) - np.nanmin(x), np.nanmax(y) - np.nanmin(y))
-    for axis, number in zip(
-        axes, np.linspace(0, len(points) - 1, count).round().astype(int), strict=True
-    ):
+    for axis, number in _spaced(axes, len(points)):
         draw_skeleton(axis, points[number], bones, parts, aspect)
         axis.set(
             xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half)
         )
-        axis.set_title(f"frame {number}", fontsize=8)
     return drawn
+
+
+def _spaced(axes: np.ndarray, frames: int) -> Iterator[tuple[Axes, int]]:
+    """Each axis, titled, with the number of its frame: evenly spaced from the first to the last."""
+    for axis, number in zip(axes, np.linspace(0, frames - 1, len(axes)).round(), strict=True):
+        axis.set_title(f"frame {number:.0f}", fontsize=8)
+        yield axis, int(number)
 
 
 def action_strip(joints: np.ndarray, skeleton: Skeleton, count: int = 6) -> Figure:
@@ -166,9 +195,7 @@ def action_strip(joints: np.ndarray, skeleton: Skeleton, count: int = 6) -> Figu
     middle, half = (low + high) / 2, 0.55 * np.maximum(high - low, 1e-6)
     narrow = float(np.clip(half[0] / half[1], 0.3, 3))
     drawn, axes = figure(1.5 * narrow**0.5 * count, 1.5 / narrow**0.5 + 0.3, columns=count)
-    for axis, number in zip(
-        axes, np.linspace(0, len(joints) - 1, count).round().astype(int), strict=True
-    ):
+    for axis, number in _spaced(axes, len(joints)):
         for person, colour in zip(flat[number], (INK, ORANGE, BLUE, GREY), strict=False):
             if np.isfinite(person).any():
                 axis.plot(
@@ -177,14 +204,13 @@ def action_strip(joints: np.ndarray, skeleton: Skeleton, count: int = 6) -> Figu
                     linewidth=1.2,
                     solid_capstyle="round",
                 )
-                axis.scatter(*person.T, s=3, color=colour)
+                axis.scatter(person[:, 0], person[:, 1], s=3, color=colour)
         axis.set(
             xlim=(middle[0] - half[0], middle[0] + half[0]),
             ylim=(middle[1] + half[1], middle[1] - half[1]),
         )
         axis.set_aspect("equal")
         axis.axis("off")
-        axis.set_title(f"frame {number}", fontsize=8)
     return drawn
 
 
@@ -223,7 +249,7 @@ def contact_sheet(
         for axis, picture in zip(line, pictures, strict=False):
             if picture.ndim == 3:
                 axis.imshow(picture)
-            else:
+            elif skeleton is not None:
                 draw_skeleton(axis, picture, skeleton.bones, skeleton.parts, aspect)
                 axis.set(xlim=(0, aspect), ylim=(1, 0))
         line[0].text(
@@ -251,16 +277,12 @@ def interval_plot(table: pd.DataFrame, label: str, chance: float | None = None) 
         chance: where guessing would stand.
     """
     drawn, (axis,) = figure(7, 0.9 + 0.38 * len(table))
-    for row, (value, low, high) in enumerate(
-        table[["value", "low", "high"]].itertuples(index=False)
-    ):
-        axis.plot(
-            [low, high], [row, row], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="butt"
-        )
-        axis.plot(value, row, "o", color=BLUE, clip_on=False)
+    rows = table[["value", "low", "high"]].to_numpy(float)
+    for row, (value, low, high) in enumerate(rows):
+        draw_interval(axis, row, value, (low, high))
     if chance is not None:
         axis.axvline(chance, color=GREY, linestyle="--", linewidth=1, zorder=0)
         axis.set_title("dashed: chance", loc="right", fontsize=8, color="0.45")
-    axis.set(xlim=(0, 100), xlabel=label, yticks=range(len(table)), ylim=(len(table) - 0.5, -0.5))
-    axis.set_yticklabels(table.index)
+    name_rows(axis, list(table.index), label)
+    axis.set_xlim(0, 100)
     return drawn

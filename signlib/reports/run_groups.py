@@ -1,6 +1,4 @@
-"""Finished runs as systems: which of them differ in their seed only, and what each got right on the
-same clips.
-"""
+"""Finished runs lined up on the same clips; those that differ in their seed only are one system."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from signlib.errors import RunError
 from signlib.evaluation.wer import word_errors
 from signlib.runs.run import Run
 from signlib.settings import config
+from signlib.statistics.resampling import group_sums
 
 SEEDLESS = (
     "seed",
@@ -25,6 +24,67 @@ SEEDLESS = (
     "pictures.in_memory",
 )
 """Settings that runs of one system may differ in: seed, fold, and where and how long they ran."""
+
+
+@dataclass(frozen=True)
+class SharedClips:
+    """Predictions of M runs on the clips that all of them tested, with the same glosses.
+
+    Attributes:
+        tables: M tables by clip, all in the order of the first run.
+        left_out: clips that not every run tested.
+    """
+
+    tables: list[pd.DataFrame]
+    left_out: int
+
+
+def shared_clips(
+    runs: Sequence[Run], alike: bool = True, tables: Sequence[pd.DataFrame] | None = None
+) -> SharedClips:
+    """Line up the predictions of runs.
+
+    Args:
+        alike: False: something else than clips and glosses says that they do not belong together.
+        tables: predictions by clip, where they are not simply those of each run.
+
+    Raises:
+        RunError: for runs that share no clip with the same gloss.
+    """
+    tables = tables or [run.predictions.set_index("clip") for run in runs]
+    union: set[str] = set().union(*(table.index for table in tables))
+    clips = [clip for clip in tables[0].index if all(clip in table.index for table in tables)]
+    shared = [table.loc[clips] for table in tables]
+    same = all(table["target"].equals(shared[0]["target"]) for table in shared)
+    if not (clips and same and alike):
+        raise RunError(
+            f"runs {', '.join(run.name for run in runs)} share no test clips with the same"
+            " glosses; compare runs of one corpus and split"
+        )
+    return SharedClips(shared, len(union) - len(clips))
+
+
+def right_clips(table: pd.DataFrame) -> np.ndarray:
+    """(N,) 1 for a right clip of a table of predictions, else 0."""
+    return (table["target"] == table["prediction"]).to_numpy(float)
+
+
+def corpus_of(run: Run) -> str:
+    """The corpus that a run was tested on; a store is called by its folder."""
+    data = run.settings.data
+    return data.root.rpartition("/")[2] if data.corpus == "store" else data.corpus
+
+
+def by_corpus(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Corpus -> its runs; runs that share test clips are of one corpus, whatever its folder."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(corpus_of(run), []).append(run)
+    clips = [
+        set().union(*(run.predictions["clip"] for run in members)) for members in groups.values()
+    ]
+    apart = sum(map(len, clips)) == len(set().union(*clips))
+    return groups if apart else {next(iter(groups)): list(runs)}
 
 
 @dataclass(frozen=True)
@@ -47,39 +107,48 @@ class System:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Lineup:
     """Systems on the clips that all of them tested.
 
     Attributes:
         systems: in the order in which they were named.
         clips: N names; signers: (N,), "" where nobody knows.
-        references: of sentences, their N glosses; None for isolated signs.
+        references: of sentences, their N glosses; empty for isolated signs.
+        words: (N,) of each reference; None for isolated signs.
         left_out: clips that not every run tested.
     """
 
     systems: list[System]
     clips: list[str]
     signers: list[str]
-    references: list[list[str]] | None
+    references: list[list[str]]
+    words: np.ndarray | None
     left_out: int
 
     @property
-    def words(self) -> np.ndarray | None:
-        """(N,) of each reference; None for isolated signs."""
-        return (
-            None if self.references is None else np.array([len(text) for text in self.references])
-        )
+    def groups(self) -> list[str] | None:
+        """(N,) signers where all are known and there are several, else None."""
+        return self.signers if all(self.signers) and len(set(self.signers)) > 1 else None
+
+    @property
+    def unit(self) -> str:
+        """What is measured."""
+        return "top-1 %" if self.words is None else "WER %"
 
     def rates(self, system: System) -> np.ndarray:
         """(S,) accuracy or word error rate of each seed, per cent."""
-        return (
-            100
-            * system.values.sum(1)
-            / (len(self.clips) if self.words is None else self.words.sum())
-        )
+        total = len(self.clips) if self.words is None else self.words.sum()
+        return 100 * system.values.sum(1) / total
+
+    def by_signer(self, system: System) -> np.ndarray:
+        """(S, T) the same rate on each signer; one column where signers are unknown."""
+        sizes = np.ones(len(self.clips)) if self.words is None else self.words
+        groups = self.groups or [""] * len(self.clips)
+        *values, totals = group_sums([*system.values, sizes], groups)
+        return 100 * np.array(values)[:, totals > 0] / totals[totals > 0]
 
 
-def gather(found: Sequence[Run]) -> Bench:
+def gather(runs: Sequence[Run]) -> Lineup:
     """Group runs by all that they were made of but the seed, and line up their predictions.
 
     Raises:
@@ -87,70 +156,66 @@ def gather(found: Sequence[Run]) -> Bench:
             of one system twice, runs that share no clip with the same glosses, or sentences beside
             isolated signs.
     """
-    if not found:
+    if not runs:
         raise RunError("there is no run to compare; name two or more")
-    groups: dict[tuple, list[Run]] = {}
-    for run in found:
+    groups: dict[tuple[str | tuple[str, str], ...], list[Run]] = {}
+    for run in runs:
         groups.setdefault(_made_of(run), []).append(run)
     named = dict(zip(_names(list(groups.values())), groups.values(), strict=True))
-    tables = {name: _by_seed(name, runs) for name, runs in named.items()}
-    every = [table for seeds in tables.values() for table in seeds.values()]
-    spoken = {"hypothesis" in table for table in every}
-    if len(spoken) > 1:
+    tables = {name: _by_seed(name, members) for name, members in named.items()}
+    every = [table for of_seeds in tables.values() for table in of_seeds.values()]
+    sentences = {"hypothesis" in table for table in every}
+    if len(sentences) > 1:
         raise RunError("some runs name signs and others write sentences; compare those of one kind")
-    first = every[0]
-    shared = [clip for clip in first.index if all(clip in table.index for table in every)]
-    targets = pd.DataFrame([table.loc[shared, "target"].to_numpy() for table in every])
-    if not shared or targets.nunique().max() > 1:
-        raise RunError(
-            f"runs {', '.join(run.name for run in found)} share no test clips with the same"
-            " glosses; compare runs of one corpus and split"
-        )
-    references = (
-        [text.split() for text in first.loc[shared, "target"]] if spoken == {True} else None
-    )
-    systems = [
-        System(name, named[name], list(seeds), *_values(seeds, shared, references))
-        for name, seeds in tables.items()
-    ]
-    union = set().union(*(table.index for table in every))
-    return Bench(
-        systems, shared, first.loc[shared, "signer"].tolist(), references, len(union) - len(shared)
+    shared = shared_clips(runs, tables=every)
+    first, lined_up = shared.tables[0], iter(shared.tables)
+    references = [text.split() for text in first["target"]] if sentences == {True} else []
+    systems = []
+    for name, of_seeds in tables.items():
+        members = [next(lined_up) for _ in of_seeds]
+        heard = [[text.split() for text in t["hypothesis"]] for t in members if references]
+        values = [word_errors(references, texts) for texts in heard]
+        values = values or [right_clips(table) for table in members]
+        systems.append(System(name, named[name], list(of_seeds), np.array(values, float), heard))
+    return Lineup(
+        systems=systems,
+        clips=first.index.tolist(),
+        signers=first["signer"].tolist(),
+        references=references,
+        words=np.array([len(text) for text in references]) if references else None,
+        left_out=shared.left_out,
     )
 
 
-def _made_of(run: Run) -> tuple:
+def _origin(run: Run) -> str:
+    """The experiment that a run was started from, "" for random weights."""
+    return run.facts.get("init_from", "").rpartition("/")[0]
+
+
+def _made_of(run: Run) -> tuple[str | tuple[str, str], ...]:
     """What two runs of one system share."""
-    settings = {
-        key: str(value) for key, value in config.flat(run.settings).items() if key not in SEEDLESS
-    }
-    origin = run.facts.get("init_from", "").rpartition("/")[0]
-    return (run.path.parent.name, origin, *settings.items())
+    settings = config.flat(run.settings).items()
+    kept = [(key, str(value)) for key, value in settings if key not in SEEDLESS]
+    return (run.path.parent.name, _origin(run), *kept)
 
 
 def _names(groups: Sequence[list[Run]]) -> list[str]:
-    """A name for each group: its experiment, and where that is not enough, what it was started from
-    or differs in.
-    """
+    """A name for each group: its experiment, and where several have it, what tells them apart."""
     plain = [runs[0].path.parent.name for runs in groups]
-    out = []
+    names = []
     for name, runs in zip(plain, groups, strict=True):
-        rivals = [
-            other[0]
-            for other, own in zip(groups, plain, strict=True)
-            if own == name and other is not runs
-        ]
+        alike = [other[0] for other, theirs in zip(groups, plain, strict=True) if theirs == name]
+        rivals = [other for other in alike if other is not runs[0]]
         notes = []
-        origin = runs[0].facts.get("init_from", "").rpartition("/")[0]
-        if any(other.facts.get("init_from", "").rpartition("/")[0] != origin for other in rivals):
-            notes.append(f"from {origin}" if origin else "from scratch")
+        if any(_origin(other) != _origin(runs[0]) for other in rivals):
+            notes.append(f"from {_origin(runs[0])}" if _origin(runs[0]) else "from scratch")
         changed = dict.fromkeys(
             key for other in rivals for key in config.differences(runs[0].settings, other.settings)
         )
         flat = config.flat(runs[0].settings)
         notes += [f"{key}={flat[key]}" for key in changed if key not in SEEDLESS][:3]
-        out.append(f"{name} ({', '.join(notes)})" if notes else name)
-    return out
+        names.append(f"{name} ({', '.join(notes)})" if notes else name)
+    return names
 
 
 def _by_seed(name: str, runs: Sequence[Run]) -> dict[int, pd.DataFrame]:
@@ -158,26 +223,10 @@ def _by_seed(name: str, runs: Sequence[Run]) -> dict[int, pd.DataFrame]:
     parts: dict[int, list[pd.DataFrame]] = {}
     for run in runs:
         parts.setdefault(run.settings.seed, []).append(run.predictions.set_index("clip"))
-    found = {seed: pd.concat(tables) for seed, tables in parts.items()}
-    twice = [seed for seed, table in found.items() if table.index.has_duplicates]
-    if twice:
-        raise RunError(
-            f"{name}: seed {twice[0]} tested the same clips in two runs; name one of them"
-        )
-    return found
-
-
-def _values(
-    seeds: dict[int, pd.DataFrame], shared: list[str], references: list[list[str]] | None
-) -> tuple[np.ndarray, list[list[list[str]]]]:
-    """(S, N) right clips or errors, and the hypotheses where there are some."""
-    tables = [table.loc[shared] for table in seeds.values()]
-    if references is None:
-        return (
-            np.array(
-                [(table["target"] == table["prediction"]).to_numpy(float) for table in tables]
-            ),
-            [],
-        )
-    spoken = [[text.split() for text in table["hypothesis"]] for table in tables]
-    return np.array([word_errors(references, texts) for texts in spoken], float), spoken
+    tables = {seed: pd.concat(folds) for seed, folds in parts.items()}
+    for seed, table in tables.items():
+        if table.index.has_duplicates:
+            raise RunError(
+                f"{name}: seed {seed} tested the same clips in two runs; name one of them"
+            )
+    return tables

@@ -1,5 +1,4 @@
-"""Option A of seed 002: what a larger vocabulary needs, and what a result on it says by the seed's
-own marks.
+"""Option A of source 002: what a larger vocabulary needs, and what a result on it means there.
 
 Sizes are counted, not guessed; the verdict is computed from a result and its interval.
 """
@@ -10,7 +9,7 @@ import pandas as pd
 
 from signlib.errors import InputError
 
-SEED_SIZES = {
+SOURCE_SIZES = {
     20: (64, 1, 71_893, 0),
     100: (128, 2, 130_000, 500),
     300: (128, 2, 260_000, 1_500),
@@ -18,18 +17,19 @@ SEED_SIZES = {
     1_000: (256, 3, 1_000_000, 5_000),
     2_000: (512, 3, 4_000_000, 10_000),
 }
-"""Glosses -> width, layers (the most that seed 002 names), parameters and samples that it says; 20
-is its own model.
+"""Glosses -> width and layers (the most that source 002 names), parameters and samples it states.
+
+20 is its own model.
 """
 MOST_PARAMETERS_A_CLIP = 1_000
-"""Seed 002's limit; it would like 300 to 500."""
+"""The limit of source 002; it recommends 300 to 500."""
 CASES = (
     (15.0, "best case"),
     (8.0, "realistic case"),
-    (5.0, "between the seed's cases"),
+    (5.0, "between the source's cases"),
     (0.0, "worst case"),
 )
-"""Least top-1 in per cent -> what the seed calls it; it names no case from 5 to 8."""
+"""Least top-1 in per cent -> what the source calls it; it names no case from 5 to 8."""
 
 
 def reader_parameters(width: int, layers: int, glosses: int, features: int = 36) -> int:
@@ -47,44 +47,42 @@ def reader_parameters(width: int, layers: int, glosses: int, features: int = 36)
 
 
 def size_table(training_clips: Mapping[int, int] | None = None) -> pd.DataFrame:
-    """One row a vocabulary: the seed's guess, the true count, and how many parameters fall to a
-    training clip.
+    """One row a vocabulary: the source's guess, the true count, and parameters a training clip.
 
     Args:
-        training_clips: glosses -> clips of a training split, where they are known; else the seed's
-            own least number.
+        training_clips: glosses -> clips of a training split, where they are known; else the
+            source's own least number.
     """
     rows = []
-    for glosses, (width, layers, said, needed) in SEED_SIZES.items():
-        counted, known = (
-            reader_parameters(width, layers, glosses),
-            (training_clips or {}).get(glosses),
-        )
-        clips = known or needed
-        rows.append(
-            {
-                "glosses": glosses,
-                "width": width,
-                "layers": layers,
-                "seed says": said,
-                "counted": counted,
-                "times as many": round(counted / said, 1),
-                "training clips": clips,
-                "of": "the split" if known else "the seed's least" if needed else "",
-                "parameters a clip": round(counted / clips) if clips else pd.NA,
-                "within its limit": (
-                    "" if not clips else "yes" if counted / clips < MOST_PARAMETERS_A_CLIP else "no"
-                ),
-            }
-        )
+    for glosses, (width, layers, stated, least) in SOURCE_SIZES.items():
+        counted = reader_parameters(width, layers, glosses)
+        of_split = (training_clips or {}).get(glosses)
+        clips = of_split or least
+        row = {
+            "glosses": glosses,
+            "width": width,
+            "layers": layers,
+            "source says": stated,
+            "counted": counted,
+            "times as many": round(counted / stated, 1),
+            "training clips": clips,
+            "of": "the split" if of_split else "the source's least",
+            "parameters a clip": pd.NA,
+            "within its limit": "yes" if counted < MOST_PARAMETERS_A_CLIP * clips else "no",
+        }
+        if clips:
+            row["parameters a clip"] = round(counted / clips)
+        else:
+            row |= {"of": "", "within its limit": ""}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
 def case_of(top_1: float) -> str:
-    """What seed 002 calls a result.
+    """What source 002 calls a result.
 
     >>> [case_of(value) for value in (21.7, 8.0, 6.0, 0.6)]
-    ['best case', 'realistic case', "between the seed's cases", 'worst case']
+    ['best case', 'realistic case', "between the source's cases", 'worst case']
 
     Raises:
         InputError: for a value that is no per cent.
@@ -95,18 +93,16 @@ def case_of(top_1: float) -> str:
 
 
 def verdict(top_1: float, interval: Sequence[float], glosses: int) -> str:
-    """The seed's case for a result, what its interval leaves open, and where guessing would stand.
+    """The source's case for a result, what its interval leaves open, and what guessing would get.
 
     Args:
         top_1: per cent; interval: its low and high end.
-        glosses: of the vocabulary; the seed's marks mean 500 of them.
+        glosses: of the vocabulary; the source's marks mean 500 of them.
     """
     low, high = (case_of(float(end)) for end in interval)
     sure = f"its interval stays there ([{interval[0]:.1f}, {interval[1]:.1f}])"
     if low != high:
         sure = f"its interval [{interval[0]:.1f}, {interval[1]:.1f}] reaches from {low} to {high}"
     chance = f"guessing would get {100 / glosses:.2g} %"
-    other = (
-        "" if glosses == 500 else f"; the seed's marks are for 500 glosses, these are {glosses:,}"
-    )
-    return f"top-1 {top_1:.1f} %: {case_of(top_1)}; {sure}; {chance}{other}"
+    other = f"; the source's marks are for 500 glosses, these are {glosses:,}"
+    return f"top-1 {top_1:.1f} %: {case_of(top_1)}; {sure}; {chance}{other * (glosses != 500)}"

@@ -1,5 +1,6 @@
-"""What `python -m signlib wer` prints: two files or a run in, rates with intervals and where the
-errors are out.
+"""What `python -m signlib wer` prints: rates with intervals, and where the errors are.
+
+It reads two files, or the folder of a run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +13,11 @@ import pandas as pd
 from signlib.data import phoenix, transcripts
 from signlib.errors import RunError, SettingsError
 from signlib.evaluation import wer
+from signlib.reports.cells import spreads
 from signlib.runs.run import Run
-from signlib.statistics.resampling import PairedRates, compare_rates, rate_interval
+from signlib.statistics.error_rates import PairedRates, compare_rates, rate_interval
 
-SHOWN = 10
+ROWS = 10
 """Glosses and confusions that are printed."""
 
 
@@ -42,14 +44,11 @@ def score(reference: str | Path, hypothesis: str | Path | None, simplify: str = 
     Raises:
         SettingsError: for an stm without a ctm, or a run with one.
     """
-    of_run = Path(reference).is_dir()
-    if of_run == bool(hypothesis):
+    if Path(reference).is_dir() and not hypothesis:
+        return score_run(Run(reference), simplify)
+    if not hypothesis or Path(reference).is_dir():
         raise SettingsError(f"{reference}: give an stm and a ctm, or the folder of one run")
-    return (
-        score_run(Run(reference), simplify)
-        if of_run
-        else score_files(reference, hypothesis, simplify)
-    )
+    return score_files(reference, hypothesis, simplify)
 
 
 def score_files(reference: str | Path, hypothesis: str | Path, simplify: str = "") -> Scored:
@@ -102,32 +101,30 @@ def _scored(
 
 
 def report(scored: Scored) -> str:
-    """Rate and intervals, counts under both weights, signers, the glosses most often missed, the
-    confusions.
-    """
-    found = scored.edits["sclite"]
+    """The whole text: rate, intervals, counts, signers, glosses most often missed, confusions."""
+    counts = scored.edits["sclite"]
     aligned = wer.alignment(scored.references, scored.hypotheses)
     glosses = wer.by_gloss(aligned)
     glosses["wrong"] = glosses["substituted"] + glosses["deleted"]
-    worst = glosses.sort_values("wrong", ascending=False, kind="stable").head(SHOWN)
+    worst = glosses.sort_values("wrong", ascending=False, kind="stable").head(ROWS)
     lines = [
         (
-            f"{len(found.words):,} sentences, {found.words.sum():,} words; {scored.silent}"
+            f"{len(counts.words):,} sentences, {counts.words.sum():,} words; {scored.silent}"
             " sentences without a hypothesis"
         ),
-        f"WER {found.rate:.2f} %, 95 % interval {_interval(scored, None)} (sentences drawn again)",
+        f"WER {counts.rate:.2f} %, 95 % interval {_interval(scored, None)} (sentences drawn again)",
     ]
-    known = len(set(scored.signers))
-    if known > 1:
+    signers = len(set(scored.signers))
+    if signers > 1:
         lines.append(
-            f"  {_interval(scored, scored.signers)} when whole signers are drawn again ({known}"
+            f"  {_interval(scored, scored.signers)} when whole signers are drawn again ({signers}"
             " signers)"
         )
-    lines += [f"  {name:11s} {counts}" for name, counts in scored.edits.items()]
+    lines += [f"  {weights:11s} {edits}" for weights, edits in scored.edits.items()]
     tables = {
-        "by signer": wer.by_signer(found, scored.signers).round({"WER": 1}),
+        "by signer": wer.by_signer(counts, scored.signers).round({"WER": 1}),
         "glosses most often missed": worst.drop(columns="wrong").round({"errors": 1}),
-        "most frequent confusions": wer.confusions(aligned).head(SHOWN).set_index("reference"),
+        "most frequent confusions": wer.confusions(aligned).head(ROWS).set_index("reference"),
     }
     return "\n".join(lines + [f"\n{name}\n{_text(table)}" for name, table in tables.items()])
 
@@ -145,8 +142,7 @@ def _text(table: pd.DataFrame) -> str:
 def reading_table(
     references: Sequence[Sequence[str]], readings: Mapping[str, Sequence[Sequence[str]]]
 ) -> pd.DataFrame:
-    """One row for each way of reading the same N sentences, held against the first, sentence by
-    sentence.
+    """One row for each way of reading the same N sentences, held against the first.
 
     Args:
         references: N sentences.
@@ -154,53 +150,55 @@ def reading_table(
 
     Returns:
         Columns value (WER, per cent), low, high (95 %, sentences drawn again), sub, del, ins
-            (sclite's weights), points
-        (value less the first's), points_low, points_high, p; the last four are nan in the first
-            row.
+        (sclite's weights), points (value less the first's, sentence by sentence), points_low,
+        points_high, p; the last four are nan in the first row.
     """
-    rows, first = {}, None
+    rows: dict[str, dict[str, float]] = {}
+    first = None
     for name, heard in readings.items():
-        own = wer.edits(references, heard)
-        low, high = rate_interval(own.errors, own.words)
-        kinds = (int(part.sum()) for part in (own.substitutions, own.deletions, own.insertions))
-        rows[name] = dict(
-            zip(
-                ("value", "low", "high", "sub", "del", "ins"),
-                (own.rate, low, high, *kinds),
-                strict=True,
-            )
-        )
-        if first is None:
-            first = own
-        else:
-            held = compare_rates(first.errors, own.errors, own.words)
-            rows[name] |= {"points": held.difference, "p": held.p}
-            rows[name] |= dict(zip(("points_low", "points_high"), held.interval, strict=True))
-    columns = [
-        "value",
-        "low",
-        "high",
-        "sub",
-        "del",
-        "ins",
-        "points",
-        "points_low",
-        "points_high",
-        "p",
-    ]
-    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+        edits = wer.edits(references, heard)
+        low, high = rate_interval(edits.errors, edits.words)
+        rows[name] = {
+            "value": edits.rate,
+            "low": low,
+            "high": high,
+            "sub": int(edits.substitutions.sum()),
+            "del": int(edits.deletions.sum()),
+            "ins": int(edits.insertions.sum()),
+            **against(first, edits.errors, edits.words),
+        }
+        first = edits.errors if first is None else first
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def against(
+    first: np.ndarray | None,
+    second: np.ndarray,
+    words: np.ndarray,
+    groups: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Columns points, points_low, points_high, p: errors (N,) of a system against the first one's.
+
+    Args:
+        first: None: the system is the first one, and all columns are nan.
+        words, groups: (N,) as for `compare_rates`; whole groups are drawn where there are several.
+    """
+    if first is None:
+        return dict.fromkeys(("points", "points_low", "points_high", "p"), np.nan)
+    rates = compare_rates(first, second, words, groups)
+    low, high = rates.signer_interval or rates.interval
+    return {"points": rates.difference, "points_low": low, "points_high": high, "p": rates.p}
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """What `reading_table` found as text for a page."""
-    gains = [
-        "" if np.isnan(r.points) else f"{r.points:+.1f} [{r.points_low:+.1f}, {r.points_high:+.1f}]"
-        for r in table.itertuples()
-    ]
-    kinds = ["/".join(map(str, row)) for row in table[["sub", "del", "ins"]].to_numpy()]
-    rates = [f"{r.value:.1f} [{r.low:.1f}, {r.high:.1f}]" for r in table.itertuples()]
-    found = {"WER %": rates, "sub/del/ins": kinds, "against the first": gains}
-    return pd.DataFrame(found, index=table.index)
+    """Rates, kinds of errors and points of a table such as `reading_table` as text for a page."""
+    kinds = table[["sub", "del", "ins"]].round(0).astype(int).to_numpy()
+    columns = {
+        "WER %": spreads(table, ("value", "low", "high")),
+        "sub/del/ins": ["/".join(map(str, row)) for row in kinds],
+        "against the first": spreads(table, ("points", "points_low", "points_high"), "+.1f"),
+    }
+    return pd.DataFrame(columns, index=table.index)
 
 
 def compare(first: Scored, second: Scored) -> PairedRates:
@@ -215,19 +213,19 @@ def compare(first: Scored, second: Scored) -> PairedRates:
     return compare_rates(ours.errors, theirs.errors, np.asarray(ours.words), first.signers)
 
 
-def describe(found: PairedRates, names: tuple[str, str]) -> str:
+def describe(rates: PairedRates, names: tuple[str, str]) -> str:
     """A comparison in words."""
-    low, high = found.interval
+    low, high = rates.interval
     lines = [
-        f"{names[1]} against {names[0]}: {found.second:.2f} % against {found.first:.2f} %,"
-        f" {found.difference:+.2f} points, 95 % interval [{low:+.2f}, {high:+.2f}] (paired,"
+        f"{names[1]} against {names[0]}: {rates.second:.2f} % against {rates.first:.2f} %,"
+        f" {rates.difference:+.2f} points, 95 % interval [{low:+.2f}, {high:+.2f}] (paired,"
         " sentences drawn again)"
     ]
-    if found.signer_interval is not None:
-        low, high = found.signer_interval
+    if rates.signer_interval is not None:
+        low, high = rates.signer_interval
         lines.append(f"  [{low:+.2f}, {high:+.2f}] when whole signers are drawn again")
     lines.append(
-        f"  fewer errors in {found.improved} sentences, more in {found.worsened}; p = {found.p:.2g}"
-        f" (hypotheses swapped at random); fewer errors in {found.better:.1%} of the resamples"
+        f"  fewer errors in {rates.improved} sentences, more in {rates.worsened}; p = {rates.p:.2g}"
+        f" (hypotheses swapped at random); fewer errors in {rates.better:.1%} of the resamples"
     )
-    return "\n".join([*lines, f"  {found.warning}"] if found.warning else lines)
+    return "\n".join([*lines, f"  {rates.warning}"] if rates.warning else lines)

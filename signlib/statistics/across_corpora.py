@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from signlib.errors import InputError
-from signlib.statistics.seeds import Ranks, signed_rank
+from signlib.statistics.seed_tests import Ranks, signed_rank
 
 ROPE = 0.5
 """Points below which two systems are practically the same, unless somebody says otherwise."""
@@ -22,8 +22,9 @@ _CHUNK = 4096
 
 @dataclass(frozen=True)
 class Chances:
-    """How likely the second is worse, practically the same, better (they add up to 1), and the test
-    of ranks.
+    """How likely the second is worse, practically the same, better; and the test of ranks.
+
+    The three chances add up to 1.
     """
 
     worse: float
@@ -76,15 +77,17 @@ def signed_rank_posterior(
 
     Source: Benavoli et al. 2014 and 2017, section 4.2 (the Bayesian signed rank test).
     """
+    # the pseudo-corpus comes first
     gains = np.append(0.0, np.asarray(gains, float))
     sums = gains[:, None] + gains
+    # a pair of corpora whose mean gain lies on the edge counts half
     above, below = (np.heaviside(sign * sums - 2 * rope, 0.5) for sign in (1, -1))
     strengths = np.append(PRIOR, np.ones(len(gains) - 1))
-    rng, won = np.random.default_rng(seed), np.zeros(3)
+    rng, wins = np.random.default_rng(seed), np.zeros(3)
     for start in range(0, samples, _CHUNK):
         weights = rng.dirichlet(strengths, min(_CHUNK, samples - start))
         low, high = (((weights @ where) * weights).sum(1) for where in (below, above))
         shares = np.stack([low, 1 - low - high, high])
-        won += np.bincount(shares.argmax(0), minlength=3)
-    worse, same, better = won / samples
+        wins += np.bincount(shares.argmax(0), minlength=3)
+    worse, same, better = wins / samples
     return float(worse), float(same), float(better)

@@ -1,5 +1,4 @@
-"""Matched pairs of sentence segments: the test that speech recognition uses to tell two word error
-rates apart.
+"""Matched pairs of sentence segments: how speech recognition tells two word error rates apart.
 
 A sentence is cut where both systems are right for two words running; errors on one side of such a
 cut have little to do with those on the other. So segments are nearer to independent than words, and
@@ -56,11 +55,12 @@ def mapsswe(
     z = mean / error if error > 0 else 0.0
     # Without spread there is nothing to judge by: sc_stats says z = 0 then, and so does this.
     return Mapsswe(
-        len(gains),
-        *(int(errors[name].sum()) for name in ("first", "second")),
-        mean,
-        float(z),
-        float(2 * stats.norm.sf(abs(z))),
+        segments=len(gains),
+        first=int(errors["first"].sum()),
+        second=int(errors["second"].sum()),
+        mean=mean,
+        z=float(z),
+        p=float(2 * stats.norm.sf(abs(z))),
     )
 
 
@@ -73,6 +73,9 @@ def segment_errors(
         good: a run of so many words, right in both systems and nothing put in between, ends a
             segment.
 
+    Raises:
+        InputError: when the sentences are not as many.
+
     Differs: sc_stats overlooks words that the second system puts in after the last word of a
     sentence.
     """
@@ -81,49 +84,40 @@ def segment_errors(
             f"{len(references)} references, {len(first)} and {len(second)} hypotheses; give one for"
             " each"
         )
-    columns = [
-        _errors(references, hypotheses, name)
-        for hypotheses, name in ((first, "first"), (second, "second"))
-    ]
-    found = (
-        pd.concat(columns)
-        .groupby(["sentence", "place"], as_index=False)
-        .sum()
-        .fillna(0)
-        .astype(int)
-    )
-    # Whole words strictly between two places; an odd place is a word, an even one the gap before
-    # it.
-    place, same = found["place"].to_numpy(), found["sentence"].diff().eq(0).to_numpy()
-    between = place[1:] // 2 - (place[:-1] + 1) // 2
-    new = np.append(True, ~same[1:] | (between >= good))[: len(found)]
-    found["segment"] = np.cumsum(new)
+    each = [_errors(references, first, "first"), _errors(references, second, "second")]
+    errors = pd.concat(each).groupby(["sentence", "place"], as_index=False).sum()
+    errors = errors.fillna(0).astype(int)
+    # Whole words strictly between two positions: an odd one is a word, an even one the gap before.
+    position, same = errors["place"].to_numpy(), errors["sentence"].diff().eq(0).to_numpy()
+    between = position[1:] // 2 - (position[:-1] + 1) // 2
+    new = np.append(True, ~same[1:] | (between >= good))[: len(errors)]
+    errors["segment"] = np.cumsum(new)
     return (
-        found.groupby("segment")
+        errors.groupby("segment")
         .agg({"sentence": "first", "first": "sum", "second": "sum"})
         .reset_index(drop=True)
     )
 
 
 def _errors(references: Sentences, hypotheses: Sentences, name: str) -> pd.DataFrame:
-    """One row an error: sentence, place (2 i + 1 for word i, 2 i for the gap before it), and 1
-    under `name`.
+    """One row an error: sentence, place, and 1 under `name`.
+
+    The place is 2 i + 1 for word i, and 2 i for the gap before it.
     """
     steps = alignment(references, hypotheses)
     inserted = (steps["kind"] == INSERTION).to_numpy()
-    word = (
-        pd.Series(~inserted).groupby(steps["sentence"]).cumsum().to_numpy()
-    )  # words up to and with this step
+    # words up to and with this step
+    word = pd.Series(~inserted).groupby(steps["sentence"]).cumsum().to_numpy()
     steps["place"] = np.where(inserted, 2 * word, 2 * word - 1)
     wrong = steps.loc[steps["kind"] != HIT, ["sentence", "place"]]
     return wrong.assign(**{other: int(other == name) for other in ("first", "second")})
 
 
-def segment_summary(found: Mapsswe, names: Sequence[str]) -> str:
+def segment_summary(test: Mapsswe, names: Sequence[str]) -> str:
     """The test in words."""
-    fewer = names[1] if found.second < found.first else names[0]
-    return (
-        f"MAPSSWE: {found.segments} segments, {found.first} and {found.second} errors, z ="
-        f" {found.z:+.2f}, p = {found.p:.2g}"
-        + (f"; {fewer} has fewer" if found.first != found.second else "")
+    fewer = names[1] if test.second < test.first else names[0]
+    text = (
+        f"MAPSSWE: {test.segments} segments, {test.first} and {test.second} errors, z ="
+        f" {test.z:+.2f}, p = {test.p:.2g}"
     )
+    return text if test.first == test.second else f"{text}; {fewer} has fewer"

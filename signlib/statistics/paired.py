@@ -4,7 +4,7 @@ Clips of one signer rise and fall together, and a test has few signers. So besid
 over clips stand two intervals over signers, one of which knows how few they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,13 @@ import pandas as pd
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.evaluation.metrics import LEVEL, cluster_interval
-
-FEW_SIGNERS = 20
+from signlib.statistics.intervals import cluster_interval, few_signers, t_interval
+from signlib.statistics.resampling import LEVEL, group_sums
 
 
 @dataclass(frozen=True)
 class Paired:
-    """What two systems differ by on the same clips. Differences are in points of per cent, second
-    minus first.
+    """What two systems differ by on the same clips: points of per cent, second minus first.
 
     Attributes:
         difference: of the two accuracies over all clips.
@@ -50,20 +48,13 @@ class Paired:
     @property
     def warning(self) -> str:
         """What to mind with so few signers; empty when there are enough."""
-        if self.signers >= FEW_SIGNERS:
-            return ""
-        return (
-            f"only {self.signers} signers: the bootstrap of whole signers comes out too narrow"
-            f" below about {FEW_SIGNERS}; read the t interval over signers"
-        )
+        text = few_signers(self.signers)
+        return f"{text}; read the t interval over signers" if text else ""
 
     @property
     def answer(self) -> str:
-        """`better`, `worse` or `no difference shown` for the second one, by the t interval over
-        signers.
-        """
-        low, high = self.by_signer
-        return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+        """`better`, `worse` or `no difference shown`, by the t interval over signers."""
+        return answer_of(self.by_signer)
 
     def __str__(self) -> str:
         return (
@@ -72,9 +63,18 @@ class Paired:
         )
 
 
+def answer_of(interval: tuple[float, float]) -> str:
+    """`better`, `worse` or `no difference shown`: where the interval of a gain lies."""
+    low, high = interval
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no difference shown"
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided p of the exact McNemar test: are the clips that only one of two systems got split
-    evenly?
+    """Two-sided p of the exact McNemar test.
+
+    Are the clips that only one of two systems got split evenly?
 
     Source: McNemar 1947; the exact form is a binomial test of the discordant pairs with share 1/2.
 
@@ -95,22 +95,14 @@ class Bounds:
 
     @property
     def answer(self) -> str:
-        """`shown`, `cannot be shown` or `the totals do not tell`, at 0.05, for clips that are
-        independent.
-        """
-        level = 1 - LEVEL
-        return (
-            "shown"
-            if self.most < level
-            else "cannot be shown"
-            if self.least >= level
-            else "the totals do not tell"
-        )
+        """At 0.05, for independent clips: `shown`, `cannot be shown`, `the totals do not tell`."""
+        if self.most < 1 - LEVEL:
+            return "shown"
+        return "cannot be shown" if self.least >= 1 - LEVEL else "the totals do not tell"
 
 
 def mcnemar_given_totals(first: int, second: int, clips: int) -> Bounds:
-    """Bounds of McNemar's p when only the totals of right clips are known, not which clips they
-    were.
+    """Bounds of McNemar's p when only the totals of right clips are known, not which clips.
 
     With d clips between the totals and b lost there are b + d gained, and p grows with b: from no
     loss at all up to all losses that the totals allow.
@@ -158,48 +150,35 @@ def paired(
         )
     gain = second.astype(float) - first
     bootstrap = cluster_interval(gain, signers, resamples, seed)
-    names, member = np.unique(np.asarray(signers), return_inverse=True)
-    sums, sizes = np.bincount(member, gain), np.bincount(member)
+    sums, sizes = group_sums([gain, np.ones(len(gain))], signers)
     without = 100 * (sums.sum() - sums) / (sizes.sum() - sizes)
     means = 100 * sums / sizes
     lost, won = int((gain < 0).sum()), int((gain > 0).sum())
     return Paired(
-        100 * gain.mean(),
-        len(gain),
-        len(names),
-        lost,
-        won,
-        mcnemar(lost, won),
-        bootstrap,
-        t_interval(means),
-        float(means.mean()),
-        tuple(means.tolist()),
-        (float(without.min()), float(without.max())),
+        difference=100 * gain.mean(),
+        clips=len(gain),
+        signers=len(means),
+        only_first=lost,
+        only_second=won,
+        p=mcnemar(lost, won),
+        bootstrap=bootstrap,
+        by_signer=t_interval(means),
+        signer_mean=float(means.mean()),
+        each_signer=tuple(means.tolist()),
+        without_one=(float(without.min()), float(without.max())),
     )
 
 
-def t_interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of a few independent values (G,), one a signer: Student's t, G - 1
-    degrees.
-    """
-    values = np.asarray(values, float)
-    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
-
-
 def per_signer(first: np.ndarray, second: np.ndarray, signers: Sequence[str]) -> pd.DataFrame:
-    """One row a signer: clips, both accuracies (%), their difference, and clips that only one of
-    the two got.
+    """One row a signer: clips, both accuracies (%), their difference, clips that only one got.
 
     Args:
         first, second: (N,) bool, is the clip right?
         signers: (N,) who signs it.
     """
     table = pd.DataFrame({"first": np.asarray(first, bool), "second": np.asarray(second, bool)})
-    table["only first"], table["only second"] = (
-        table["first"] & ~table["second"],
-        table["second"] & ~table["first"],
-    )
+    table["only first"] = table["first"] & ~table["second"]
+    table["only second"] = table["second"] & ~table["first"]
     grouped = table.groupby(np.asarray(signers))
     out = 100 * grouped[["first", "second"]].mean()
     out.insert(0, "clips", grouped.size())
@@ -208,35 +187,18 @@ def per_signer(first: np.ndarray, second: np.ndarray, signers: Sequence[str]) ->
 
 
 def holm(values: Sequence[float]) -> np.ndarray:
-    """p values of a family of tests, raised so that the chance of any false finding stays below the
-    level.
+    """p values of a family of tests, raised so that any false one among them stays unlikely.
+
+    The chance of calling even one of them wrongly a difference stays below the level.
 
     Source: Holm 1979.
 
     >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
     [0.03, 0.06, 0.06]
     """
-    values = np.asarray(values, float)
-    order = np.argsort(values, kind="stable")
-    raised = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
-    out = np.empty(len(values))
+    p = np.asarray(values, float)
+    order = np.argsort(p, kind="stable")
+    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    out = np.empty(len(p))
     out[order] = np.minimum(raised, 1)
     return out
-
-
-def paired_table(comparisons: Mapping[str, Paired]) -> pd.DataFrame:
-    """Comparisons as text for a page: one row each; `p (Holm)` takes all rows as one family of
-    tests.
-    """
-    rows = list(comparisons.values())
-    columns = {
-        "points [t interval over signers]": [
-            f"{r.difference:+.2f} [{r.by_signer[0]:+.2f}, {r.by_signer[1]:+.2f}]" for r in rows
-        ],
-        "bootstrap of signers": [f"[{r.bootstrap[0]:+.2f}, {r.bootstrap[1]:+.2f}]" for r in rows],
-        "without one signer": [f"{r.without_one[0]:+.2f} to {r.without_one[1]:+.2f}" for r in rows],
-        "gained / lost": [f"{r.only_second} / {r.only_first}" for r in rows],
-        "McNemar p": [f"{r.p:.2g}" for r in rows],
-        "p (Holm)": [f"{p:.2g}" for p in holm([r.p for r in rows])],
-    }
-    return pd.DataFrame(columns, index=list(comparisons))

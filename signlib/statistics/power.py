@@ -1,5 +1,4 @@
-"""Before anything is trained: what could this plan find, and how many seeds, clips and signers
-would it take?
+"""Before anything is trained: what could this plan show, with how many seeds, clips and signers?
 
 A test that cannot become significant is not evidence of anything when it does not.
 """
@@ -12,11 +11,16 @@ import numpy as np
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.evaluation.metrics import LEVEL
+from signlib.statistics.resampling import LEVEL
 
 POWER = 0.8
 """The chance of finding a difference that is really there which a plan should have."""
 MOST = 10_000_000
+_LEAST: dict[str, Callable[[int], float]] = {
+    "pairs": lambda n: 2.0 ** (1 - n),
+    "seeds": lambda n: 2 / comb(2 * n, n),
+}
+"""Kind of test -> the least p that so many pairs, or so many seeds of either system, can give."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +39,22 @@ class Plan:
 
 
 def smallest_p(plan: Plan) -> dict[str, float]:
-    """Test -> the least two-sided p that it can give under the plan, however different the systems
-    are.
+    """Test -> the least two-sided p that it can give under the plan.
+
+    No difference of the systems, however large, gives a smaller one.
 
     >>> smallest_p(Plan(seeds=3))
     {'signed rank over seeds (pairs)': 0.25, 'Mann-Whitney over seeds': 0.1}
     """
-    found = {}
+    least = {}
     if plan.seeds > 1:
-        found["signed rank over seeds (pairs)"] = 2.0 ** (1 - plan.seeds)
-        found["Mann-Whitney over seeds"] = 2 / comb(2 * plan.seeds, plan.seeds)
+        least["signed rank over seeds (pairs)"] = _LEAST["pairs"](plan.seeds)
+        least["Mann-Whitney over seeds"] = _LEAST["seeds"](plan.seeds)
     if plan.signers > 1:
-        found["sign flips over signers"] = 2.0 ** (1 - plan.signers)
+        least["sign flips over signers"] = _LEAST["pairs"](plan.signers)
     if plan.clips:
-        found["McNemar over clips"] = 2.0 ** (1 - plan.clips)
-    return found
+        least["McNemar over clips"] = _LEAST["pairs"](plan.clips)
+    return least
 
 
 def fewest(test: str, level: float = 1 - LEVEL) -> int:
@@ -65,10 +70,9 @@ def fewest(test: str, level: float = 1 - LEVEL) -> int:
     >>> fewest("pairs"), fewest("seeds")
     (6, 4)
     """
-    least = {"pairs": lambda n: 2.0 ** (1 - n), "seeds": lambda n: 2 / comb(2 * n, n)}
-    if test not in least:
-        raise InputError(f"test {test!r} is unknown; choose from {', '.join(least)}")
-    return next(n for n in range(1, 1000) if least[test](n) < level)
+    if test not in _LEAST:
+        raise InputError(f"test {test!r} is unknown; choose from {', '.join(_LEAST)}")
+    return next(n for n in range(1, 1000) if _LEAST[test](n) < level)
 
 
 def power_over_seeds(points: float, spread: float, seeds: int, pairs: bool = False) -> float:
@@ -124,9 +128,8 @@ def power_over_clips(gained: float, lost: float, clips: int) -> float:
             f"gained={gained}, lost={lost}: give two shares between 0 and 1, one of them above 0"
         )
     if clips * differing > 2_000:
-        reach = abs(gained - lost) * np.sqrt(clips) - stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(
-            differing
-        )
+        critical = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(differing)
+        reach = abs(gained - lost) * np.sqrt(clips) - critical
         return float(stats.norm.cdf(reach / np.sqrt(differing - (gained - lost) ** 2)))
     counts = np.arange(clips + 1)
     chance = stats.binom.pmf(counts, clips, differing)
@@ -136,12 +139,12 @@ def power_over_clips(gained: float, lost: float, clips: int) -> float:
     edge = stats.binom.ppf((1 - LEVEL) / 2, counts, 0.5)
     edge = np.where(stats.binom.cdf(edge, counts, 0.5) <= (1 - LEVEL) / 2, edge, edge - 1)
     share = lost / differing
-    found = stats.binom.cdf(edge, counts, share) + stats.binom.sf(counts - edge - 1, counts, share)
-    return float((chance[counts] * np.where(edge >= 0, found, 0)).sum())
+    power = stats.binom.cdf(edge, counts, share) + stats.binom.sf(counts - edge - 1, counts, share)
+    return float((chance[counts] * np.where(edge >= 0, power, 0)).sum())
 
 
 def clips_needed(gained: float, lost: float, power: float = POWER) -> int:
-    """Fewest independent clips from which on `power_over_clips` reaches the power, to within a few.
+    """Fewest independent clips with which `power_over_clips` reaches the power, to within a few.
 
     The exact test's power goes up and down a little with every clip; the number is where its normal
     course crosses.

@@ -1,138 +1,87 @@
-"""How sure a word error rate is, and a difference of two: sentences, or whole signers, drawn again.
+"""Drawing again: clips, sentences, seeds or whole groups with replacement, and signs at random.
 
-Only cached counts of each sentence are needed, never the sentences. Sentences of one signer rise
-and fall together, so beside the interval over sentences stands one over signers.
+Every bootstrap and every drawn exchange of the package is drawn here. Clips of one group (a signer,
+a gloss) rise and fall together, so groups are summed first and then drawn whole. Generators and
+the order of their draws stay as they are: published intervals must come out the same.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from signlib.errors import InputError
-from signlib.evaluation.metrics import LEVEL
-from signlib.evaluation.wer import error_rate
-from signlib.statistics.paired import FEW_SIGNERS
 
+LEVEL = 0.95
+"""Of every interval; a p below 1 - LEVEL speaks against "no difference"."""
 _CHUNK = 256
 """Resamples drawn together: their draws fit into the processor's cache."""
 _BITS = 21
+"""Bits of a column when three columns are packed into one number of 64."""
 
 
-def rate_interval(
-    errors: np.ndarray,
-    words: np.ndarray,
-    groups: Sequence[str] | None = None,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """95 % interval of a word error rate, in per cent.
-
-    Args:
-        errors, words: (N,) of each sentence.
-        groups: (N,) who signs it: whole signers are drawn; None: sentences are drawn.
-        resamples, seed: of the bootstrap.
-
-    Raises:
-        InputError: for fewer than two groups, or references without words.
-    """
-    error_rate(errors, words)
-    sums = resampled_sums([errors, words], groups, resamples, seed)
-    return _interval(_ratio(sums[0], sums[1]))
+def percentile_interval(values: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of values (R,), one for each resample."""
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
-@dataclass(frozen=True)
-class PairedRates:
-    """Two systems on the same sentences. Differences are second minus first, in points; below 0 is
-    better.
-
-    Attributes:
-        first, second: word error rates.
-        sentences, signers: how many they stand on; 0 signers where they are unknown.
-        interval: 95 %, sentences drawn again.
-        signer_interval: 95 %, whole signers drawn again; None with fewer than two.
-        p: two-sided: how often a difference as large comes up when each sentence's two hypotheses
-            are swapped at random.
-        better: share of resamples in which the second one makes fewer errors; as many count half.
-        improved, worsened: sentences with fewer and with more errors.
-    """
-
-    first: float
-    second: float
-    sentences: int
-    signers: int
-    interval: tuple[float, float]
-    signer_interval: tuple[float, float] | None
-    p: float
-    better: float
-    improved: int
-    worsened: int
-
-    @property
-    def difference(self) -> float:
-        """Points of word error rate that the second one has more."""
-        return self.second - self.first
-
-    @property
-    def warning(self) -> str:
-        """What to mind with so few signers; empty when there are enough or none are known."""
-        if not 2 <= self.signers < FEW_SIGNERS:
-            return ""
-        return (
-            f"only {self.signers} signers: the interval over signers comes out too narrow below"
-            f" about {FEW_SIGNERS}"
-        )
-
-
-def compare_rates(
-    first: np.ndarray,
-    second: np.ndarray,
-    words: np.ndarray,
-    signers: Sequence[str] | None = None,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> PairedRates:
-    """Hold the second system against the first.
+def group_sums(
+    columns: Sequence[np.ndarray], groups: Sequence[str] | np.ndarray | None = None
+) -> np.ndarray:
+    """(C, G) sums of C columns (N,) over the rows of each group, in the order of the groups' names.
 
     Args:
-        first, second: (N,) errors of each sentence under the two systems.
-        words: (N,) of its reference.
-        signers: (N,) who signs it, or None.
-        resamples, seed: of bootstrap and permutation.
+        groups: (N,) the group of each row; None: each row is a group of its own.
 
     Raises:
-        InputError: when lengths differ or the references hold no words.
-
-    Source: paired bootstrap of the difference and share of improvement: Bisani and Ney 2004. p:
-    approximate
-        randomisation, Noreen 1989.
+        InputError: for columns that are not as long as `groups`.
     """
-    first, second, words = (np.asarray(column, np.int64) for column in (first, second, words))
-    if not len(first) == len(second) == len(words):
+    if groups is None:
+        return np.stack([np.asarray(column) for column in columns])
+    member = np.unique(np.asarray(groups), return_inverse=True)[1]
+    lengths = {len(column) for column in columns}
+    if lengths != {len(member)}:
         raise InputError(
-            f"{len(first)}, {len(second)} and {len(words)} sentences: the two are not of the same"
-            " ones"
+            f"{', '.join(map(str, lengths))} values of {len(member)} clips: these are not values of"
+            " the same clips"
         )
-    rates = error_rate(first, words), error_rate(second, words)
-    gain = second - first
+    return np.stack([np.bincount(member, column) for column in columns])
 
-    def differences(groups: Sequence[str] | None) -> np.ndarray:
-        low, high, total = resampled_sums([first, second, words], groups, resamples, seed)
-        return _ratio(high - low, total)
 
-    drawn = differences(None)
-    known = 0 if signers is None or "" in set(signers) else len(set(signers))
-    return PairedRates(
-        *rates,
-        len(words),
-        known,
-        _interval(drawn),
-        _interval(differences(signers)) if known > 1 else None,
-        swap_test(gain, resamples, seed),
-        float((drawn < 0).mean() + 0.5 * (drawn == 0).mean()),
-        int((gain < 0).sum()),
-        int((gain > 0).sum()),
-    )
+def redrawn(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(R, S) or (R, S, T): rows of values (S,) or (S, T) drawn again, in each column apart."""
+    rows = rng.integers(len(values), size=(resamples, *values.shape))
+    return np.take_along_axis(values[None], rows, axis=1)
+
+
+def counted_sums(
+    table: np.ndarray, times: np.ndarray, resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """(R, C) sums of columns (C, K) over draws of K kinds of rows; kind k occurs `times[k]` times.
+
+    Only how often each kind comes up is drawn, which is all that a sum needs.
+    """
+    count = int(times.sum())
+    draws = rng.multinomial(count, times / count, resamples)
+    return np.stack([draws @ column for column in table], axis=1)
+
+
+def drawer(table: np.ndarray, rng: np.random.Generator) -> Callable[[int], np.ndarray]:
+    """A function: so many rows of sums (rows, C) of columns (C, G), with the G drawn again.
+
+    Clips are right or wrong, so many of the G are the same: then kinds are counted.
+    """
+    count = table.shape[1]
+    kinds, times = np.unique(table, axis=1, return_counts=True)
+    if 4 * len(times) < count:
+        return lambda rows: counted_sums(kinds, times, rows, rng)
+
+    def draw(rows: int) -> np.ndarray:
+        # each row of draws counts in numbers of its own, so that one bincount counts them all
+        draws = rng.integers(count, size=(rows, count)) + count * np.arange(rows)[:, None]
+        return np.bincount(draws.ravel(), minlength=rows * count).reshape(rows, count) @ table.T
+
+    return draw
 
 
 def resampled_sums(
@@ -141,21 +90,18 @@ def resampled_sums(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> np.ndarray:
-    """(C, resamples): sums of C columns of counts (N,) over N rows (or G whole groups) drawn with
-    replacement.
+    """(C, R): sums of C columns of counts (N,) over N rows, or whole groups, drawn again.
 
     All columns see the same draws.
 
     Raises:
         InputError: for fewer than two groups, from which no spread can be read.
     """
-    table = np.stack([np.asarray(column, np.int64) for column in columns])
-    if groups is not None:
-        names, member = np.unique(np.asarray(groups), return_inverse=True)
-        if len(names) < 2:
-            raise InputError(f"drawing whole groups needs at least two of them, not {len(names)}")
-        table = np.stack([np.bincount(member, column).astype(np.int64) for column in table])
-    rng, size = np.random.default_rng(seed), table.shape[1]
+    table = group_sums(columns, groups).astype(np.int64)
+    size = table.shape[1]
+    if groups is not None and size < 2:
+        raise InputError(f"drawing whole groups needs at least two of them, not {size}")
+    rng = np.random.default_rng(seed)
     packed, unpack = _pack(table)
     sums = [
         packed[:, rng.integers(size, size=(min(_CHUNK, resamples - start), size))].sum(-1)
@@ -164,15 +110,13 @@ def resampled_sums(
     return unpack(np.concatenate(sums, axis=1))
 
 
-def _pack(table: np.ndarray):
-    """Up to three columns as one number each row, so that they are gathered and summed in one go;
-    and the way back.
+def _pack(table: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Up to three columns as one number each row, and the function that takes sums apart again.
+
+    Packed columns are gathered and summed in one go.
     """
-    if (
-        len(table) > 3
-        or table.min(initial=0) < 0
-        or table.max(initial=0) * table.shape[1] >= 1 << _BITS
-    ):
+    highest = table.max(initial=0) * table.shape[1]
+    if len(table) > 3 or table.min(initial=0) < 0 or highest >= 1 << _BITS:
         return table, lambda sums: sums
     shifts = _BITS * np.arange(len(table))[:, None]
     packed = (table << shifts).sum(0, keepdims=True)
@@ -180,8 +124,7 @@ def _pack(table: np.ndarray):
 
 
 def swap_test(gain: np.ndarray, resamples: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p: how often does the sum of gains (N,), each with a random sign, get as far from
-    zero as it is?
+    """Two-sided p: how often does the sum of gains (N,), with random signs, get as far from zero?
 
     Source: Noreen 1989; the observed one counts as one of the draws, so p is never 0.
 
@@ -193,19 +136,9 @@ def swap_test(gain: np.ndarray, resamples: int = 10_000, seed: int = 0) -> float
     rng, reached = np.random.default_rng(seed), 0
     for start in range(0, resamples, _CHUNK):
         rows = min(_CHUNK, resamples - start)
-        flips = np.unpackbits(
-            rng.integers(256, size=(rows, -(-len(gain) // 8)), dtype=np.uint8), axis=1
-        )
-        sums = gain.sum() - 2 * (flips[:, : len(gain)].astype(np.float64) @ gain)
+        # eight signs a byte: drawing bytes costs an eighth of drawing signs
+        draws = rng.integers(256, size=(rows, -(-len(gain) // 8)), dtype=np.uint8)
+        flips = np.unpackbits(draws, axis=1)[:, : len(gain)]
+        sums = gain.sum() - 2 * (flips.astype(np.float64) @ gain)
         reached += int((np.abs(sums) >= abs(gain.sum())).sum())
     return (reached + 1) / (resamples + 1)
-
-
-def _ratio(errors: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Per cent; draws without a word say nothing and are left out."""
-    return 100 * errors[words > 0] / words[words > 0]
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)

@@ -10,26 +10,26 @@ import numpy as np
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.evaluation.metrics import LEVEL
+from signlib.statistics.resampling import LEVEL, redrawn
 
 CLEAR = 0.2
-"""Below this bound the second is called better; below 0.5 it leans that way. Source: Ulmer et al.
-2022.
+"""Below this bound the second is called better; below 0.5 it leans that way.
+
+Source: Ulmer et al. 2022.
 """
 
 
 def violation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(R,) share of the squared distance between two sets of quantiles in which the second is below
-    the first.
+    """(R,) share of the distance between two sets of quantiles that points the wrong way.
 
-    0: the second is at least as good everywhere; 1: nowhere better; 0.5 for two that are the same.
+    That is: of the squared distance, the share in which the second is below the first. 0: the
+    second is at least as good everywhere; 1: nowhere better; 0.5 for two that are the same.
 
     Args:
         first, second: (R, n) and (R, m) scores, higher is better.
 
-    Source: del Barrio, Cuesta-Albertos and Matran 2018; Dror, Shlomov and Reichart 2019, equation
-    5. Exact:
-        quantile functions of samples are steps.
+    Source: del Barrio, Cuesta-Albertos and Matran 2018; Dror, Shlomov and Reichart 2019,
+        equation 5. Exact: quantile functions of samples are steps.
     """
     first, second = np.sort(np.atleast_2d(first), axis=1), np.sort(np.atleast_2d(second), axis=1)
     n, m = first.shape[1], second.shape[1]
@@ -49,8 +49,9 @@ def almost_stochastic_order(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> float:
-    """Upper bound (95 %) of the share in which the second is *not* better: below 0.5 better, below
-    0.2 clearly so.
+    """Upper bound (95 %) of the share in which the second is *not* better.
+
+    Below 0.5 it is better, below `CLEAR` clearly so.
 
     Args:
         first, second: scores, one a seed (or a clip), higher is better; not necessarily as many.
@@ -60,8 +61,8 @@ def almost_stochastic_order(
     Raises:
         InputError: with fewer than two scores of either.
 
-    Source: Dror, Shlomov and Reichart 2019. Differs: exact integrals instead of sums over a grid of
-    0.005.
+    Source: Dror, Shlomov and Reichart 2019.
+    Differs: exact integrals instead of sums over a grid of 0.005.
     """
     a, b = np.asarray(first, float), np.asarray(second, float)
     if min(len(a), len(b)) < 2 or comparisons < 1:
@@ -70,7 +71,7 @@ def almost_stochastic_order(
             " least"
         )
     rng = np.random.default_rng(seed)
-    drawn = violation(*(own[rng.integers(len(own), size=(resamples, len(own)))] for own in (a, b)))
+    drawn = violation(redrawn(a, resamples, rng), redrawn(b, resamples, rng))
     level = 1 - (1 - LEVEL) / comparisons
     bound = violation(a, b)[0] + drawn.std() * stats.norm.ppf(level)
     return float(np.clip(bound, 0, 1))

@@ -1,25 +1,30 @@
-"""What varies, and what that does to an interval: clips, whole signers, seeds, and seeds and
-signers together.
+"""What varies, and what that does to an interval: clips, whole signers, seeds, seeds and signers.
 
 Clips of one signer rise and fall together, and so do clips of one training. An interval that
 forgets either is too narrow. Everything here works on sums over signers, so that few signers count
 as few.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from signlib.errors import InputError
-from signlib.evaluation.metrics import LEVEL
-from signlib.statistics.resampling import swap_test
+from signlib.statistics.resampling import (
+    LEVEL,
+    drawer,
+    group_sums,
+    percentile_interval,
+    swap_test,
+)
 
 EXACT_GROUPS = 16
 """Up to so many groups every pattern of signs is tried; beyond, patterns are drawn."""
 _CHUNK = 512
 Signed = list[tuple[int, np.ndarray]]
+"""Each system's sums (S, G) over the units, with the sign that it has in the difference."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Estimate:
 
     @property
     def half(self) -> float:
-        """Half of the interval's width: about the smallest difference that it can tell from none."""
+        """Half of the interval's width: about the smallest difference that it can show."""
         return (self.high - self.low) / 2
 
     def __str__(self) -> str:
@@ -61,8 +66,7 @@ def difference(
     sizes: np.ndarray | None = None,
     name: str = "signers",
 ) -> Estimate:
-    """Second minus first, with a t interval over clips (or whole signers), over seeds, or over both
-    at once.
+    """Second minus first, with a t interval over clips or whole signers, over seeds, or over both.
 
     The variance over units (clips, or groups of them) is the sandwich CR2 with Bell and McCaffrey's
     degrees of freedom: `groups - 1` when all are of one size, fewer when one of them is most of the
@@ -83,22 +87,22 @@ def difference(
         InputError: for other clips, or fewer than two units or seeds where they are asked for.
 
     Source: CR2 and its degrees of freedom: Bell and McCaffrey 2002. Crossed factors: Satterthwaite
-    1946.
+        1946.
     """
     systems, sizes = _summed(first, second, groups, sizes)
     name = "clips" if groups is None else name
-    value = sum(sign * own.sum(1).mean() for sign, own in systems) / sizes.sum()
+    value = sum(sign * sums.sum(1).mean() for sign, sums in systems) / sizes.sum()
     parts: list[tuple[float, float]] = []
     if units:
-        left = sum(sign * own.mean(0) for sign, own in systems) - value * sizes
+        left = sum(sign * sums.mean(0) for sign, sums in systems) - value * sizes
         parts.append(_over_units(left, sizes, name))
-    trained = [own for _, own in systems if len(own) > 1] if seeds else []
-    for own in trained:
-        between, shared = _over_seeds(own, sizes)
+    trained = [sums for _, sums in systems if len(sums) > 1] if seeds else []
+    for sums in trained:
+        between, shared = _over_seeds(sums, sizes)
         if not units:
-            parts.append((between, len(own) - 1))
+            parts.append((between, len(sums) - 1))
         elif between > shared:
-            parts += [(between, len(own) - 1), (-shared, (len(own) - 1) * parts[0][1])]
+            parts += [(between, len(sums) - 1), (-shared, (len(sums) - 1) * parts[0][1])]
     if not parts:
         raise InputError(
             "an interval over seeds needs a system with two of them; train it with another seed"
@@ -112,27 +116,22 @@ def _summed(
     groups: Sequence[str] | None,
     sizes: np.ndarray | None,
 ) -> tuple[Signed, np.ndarray]:
-    """Sums (S, G) of each system over the units, with the system's sign, and the units' sizes (G,)."""
+    """Sums (S, G) of each system over the units, with its sign, and the units' sizes (G,)."""
     given = [(-1, first), (1, second)] if first is not None else [(1, second)]
-    systems = [(sign, np.atleast_2d(np.asarray(own, float))) for sign, own in given]
+    systems = [(sign, np.atleast_2d(np.asarray(values, float))) for sign, values in given]
     count = systems[0][1].shape[1]
     sizes = np.ones(count) if sizes is None else np.asarray(sizes, float)
-    lengths = (
-        [own.shape[1] for _, own in systems]
-        + [len(sizes)]
-        + ([] if groups is None else [len(groups)])
-    )
+    lengths = [values.shape[1] for _, values in systems] + [len(sizes)]
+    if groups is not None:
+        lengths.append(len(groups))
     if len(set(lengths)) > 1:
         raise InputError(
             f"{', '.join(map(str, lengths))} clips: these are not values of the same clips"
         )
     if not sizes.sum() > 0:
         raise InputError("there is no clip, or no word in any of them; nothing can be compared")
-    if groups is None:
-        return systems, sizes
-    member = np.unique(np.asarray(groups), return_inverse=True)[1]
-    belongs = (member[:, None] == np.arange(member.max() + 1)).astype(float)
-    return [(sign, own @ belongs) for sign, own in systems], sizes @ belongs
+    summed = [(sign, group_sums(list(values), groups)) for sign, values in systems]
+    return summed, group_sums([sizes], groups)[0]
 
 
 def _over_units(left: np.ndarray, sizes: np.ndarray, name: str) -> tuple[float, float]:
@@ -149,13 +148,15 @@ def _over_units(left: np.ndarray, sizes: np.ndarray, name: str) -> tuple[float, 
     return variance, float(1 / ((share**2).sum() + across.sum() ** 2 - (across**2).sum()))
 
 
-def _over_seeds(own: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
-    """Variance of the mean of seeds' rates from sums (S, G), and the part of it that the units'
-    variance holds too.
+def _over_seeds(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+    """Variance of the mean of seeds' rates, and the part of it that the units' variance holds too.
+
+    Args:
+        sums: (S, G) of one system; sizes: (G,).
     """
-    rates = own.sum(1) / sizes.sum()
-    left = own - rates[:, None] * sizes - (own.mean(0) - rates.mean() * sizes)
-    count, share = len(own), sizes / sizes.sum()
+    rates = sums.sum(1) / sizes.sum()
+    left = sums - rates[:, None] * sizes - (sums.mean(0) - rates.mean() * sizes)
+    count, share = len(sums), sizes / sizes.sum()
     shared = (left**2 / (1 - share)).sum() / (sizes.sum() ** 2 * count * (count - 1))
     return float(rates.var(ddof=1) / count), float(shared)
 
@@ -163,16 +164,20 @@ def _over_seeds(own: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
 def _estimate(value: float, parts: Sequence[tuple[float, float]], over: str) -> Estimate:
     """An estimate from signed parts of its variance and their degrees of freedom."""
     variance = sum(part for part, _ in parts)
+    # Satterthwaite: the degrees of freedom of a sum of variances
     weight = sum(part**2 / df for part, df in parts)
     df = max(1.0, variance**2 / weight) if weight > 0 else parts[0][1]
     error = float(np.sqrt(variance))
     half = special.stdtrit(df, (1 + LEVEL) / 2) * error
-    p = 2 * special.stdtr(df, -abs(value) / error) if error > 0 else float(value == 0)
+    p = 2 * special.stdtr(df, -abs(value) / error) if error > 0 else value == 0
     return Estimate(
-        *(float(100 * x) for x in (value, value - half, value + half, error)),
-        float(df),
-        float(p),
-        over,
+        value=float(100 * value),
+        low=float(100 * (value - half)),
+        high=float(100 * (value + half)),
+        error=float(100 * error),
+        df=float(df),
+        p=float(p),
+        over=over,
     )
 
 
@@ -185,12 +190,11 @@ def bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """95 % percentile interval of second minus first, in points: clips (or whole signers) and seeds
-    drawn again.
+    """95 % percentile interval of second minus first, in points: clips and seeds drawn again.
 
-    Clips and seeds are drawn apart from each other, each with replacement, and every drawn seed
-    meets every drawn clip. With few signers or seeds it comes out too narrow; `difference` is meant
-    for them.
+    Clips (or whole signers) and seeds are drawn apart from each other, each with replacement, and
+    every drawn seed meets every drawn clip. With few signers or seeds it comes out too narrow;
+    `difference` is meant for them.
 
     Args:
         first, second, groups, seeds, sizes: as for `difference`.
@@ -204,51 +208,32 @@ def bootstrap(
     systems, sizes = _summed(first, second, groups, sizes)
     if len(sizes) < 2:
         raise InputError("drawing whole signers needs at least two of them")
-    table = np.concatenate([own for _, own in systems] + [sizes[None]])
-    rng, found = np.random.default_rng(seed), []
-    draw = _drawer(table, rng)
+    rng, values = np.random.default_rng(seed), []
+    draw = drawer(np.concatenate([sums for _, sums in systems] + [sizes[None]]), rng)
     for start in range(0, resamples, _CHUNK):
         rows = min(_CHUNK, resamples - start)
-        sums = draw(rows)
-        value, at = np.zeros(rows), 0
-        for sign, own in systems:
-            times = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), rows) if seeds else 1
-            value += sign * (sums[:, at : at + len(own)] * times).sum(1) / len(own)
-            at += len(own)
-        found.append(
-            np.divide(value, sums[:, -1], out=np.full(rows, np.nan), where=sums[:, -1] > 0)
-        )
-    low, high = np.nanquantile(np.concatenate(found), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(100 * low), float(100 * high)
-
-
-def _drawer(table: np.ndarray, rng: np.random.Generator) -> Callable[[int], np.ndarray]:
-    """A function: so many rows of sums (rows, C) of the table's columns (C, G), drawn again with
-    replacement.
-
-    Clips are right or wrong, so many columns are the same: then only how often each kind comes up
-    is drawn.
-    """
-    count = table.shape[1]
-    kinds, times = np.unique(table, axis=1, return_counts=True)
-    if 4 * len(times) < count:
-        return lambda rows: rng.multinomial(count, times / count, rows) @ kinds.T
-
-    def draw(rows: int) -> np.ndarray:
-        places = rng.integers(count, size=(rows, count)) + count * np.arange(rows)[:, None]
-        return np.bincount(places.ravel(), minlength=rows * count).reshape(rows, count) @ table.T
-
-    return draw
+        drawn = draw(rows)
+        value, column = np.zeros(rows), 0
+        for sign, sums in systems:
+            count = len(sums)
+            # how often each seed is drawn; 1 each where seeds are not taken as drawn
+            times = rng.multinomial(count, np.full(count, 1 / count), rows) if seeds else 1
+            value += sign * (drawn[:, column : column + count] * times).sum(1) / count
+            column += count
+        words = drawn[:, -1]
+        values.append(value[words > 0] / words[words > 0])
+    low, high = percentile_interval(np.concatenate(values))
+    return 100 * low, 100 * high
 
 
 def sign_flip(
     gains: np.ndarray, groups: Sequence[str] | None = None, resamples: int = 10_000, seed: int = 0
 ) -> float:
-    """Two-sided p of a paired permutation test: could the two systems be exchanged, clip by clip or
-    signer by signer?
+    """Two-sided p of a paired permutation test: could the two systems be exchanged?
 
-    Up to 16 units that differ every exchange is tried; beyond, exchanges are drawn and p is never
-    0. Over clips of one training each it is the exact McNemar test.
+    They are exchanged clip by clip, or signer by signer. Up to 16 units that differ every exchange
+    is tried; beyond, exchanges are drawn and p is never 0. Over clips of one training each it is
+    the exact McNemar test.
 
     Args:
         gains: (N,) whole numbers: right clips (or errors) of the second less those of the first,
@@ -261,14 +246,7 @@ def sign_flip(
     >>> sign_flip(np.array([1, 1, 1, 0]))
     0.25
     """
-    sums = np.asarray(gains, np.int64)
-    if groups is not None:
-        if len(groups) != len(sums):
-            raise InputError(
-                f"{len(sums)} gains of {len(groups)} clips: these are not values of the same clips"
-            )
-        member = np.unique(np.asarray(groups), return_inverse=True)[1]
-        sums = np.bincount(member, sums).astype(np.int64)
+    sums = group_sums([np.asarray(gains, np.int64)], groups)[0].astype(np.int64)
     sums = sums[sums != 0]
     if len(sums) > EXACT_GROUPS:
         return swap_test(sums, resamples, seed)
@@ -277,8 +255,7 @@ def sign_flip(
 
 
 def alikeness(values: np.ndarray, groups: Sequence[str]) -> float:
-    """How much more alike two clips of one signer are than clips of two signers: 0 not at all, 1
-    quite the same.
+    """How much more alike two clips of one signer are than clips of two: 0 not at all, 1 the same.
 
     The intraclass correlation from mean squares within and between groups; below 0 where a group is
     less alike than chance would have it.
@@ -292,10 +269,8 @@ def alikeness(values: np.ndarray, groups: Sequence[str]) -> float:
 
     Source: Shrout and Fleiss 1979, case 1, for groups of unequal size: Donner 1986.
     """
-    values, member = (
-        np.asarray(values, float),
-        np.unique(np.asarray(groups), return_inverse=True)[1],
-    )
+    values = np.asarray(values, float)
+    member = np.unique(np.asarray(groups), return_inverse=True)[1]
     sizes = np.bincount(member)
     count, total = len(sizes), len(values)
     if count < 2 or total == count:
@@ -313,8 +288,7 @@ def alikeness(values: np.ndarray, groups: Sequence[str]) -> float:
 def independent_worth(values: np.ndarray, groups: Sequence[str]) -> float:
     """As many independent clips as would tell as much as these do; never more than there are.
 
-    Source: Kish 1965, the design effect 1 + (m - 1) rho, m the mean size that a clip's own group
-    has.
+    Source: Kish 1965, the design effect 1 + (m - 1) rho, m the mean size of a clip's group.
     """
     sizes = np.unique(np.asarray(groups), return_counts=True)[1]
     typical = (sizes**2).sum() / sizes.sum()

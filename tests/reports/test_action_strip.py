@@ -1,4 +1,4 @@
-"""Whole bodies frame by frame: everybody who is there, at one scale; and the real recording, drawn."""
+"""Whole bodies frame by frame at one scale, generated and recorded."""
 
 import numpy as np
 import pytest

@@ -21,14 +21,15 @@ def finished(tmp_path, monkeypatch):
     """A function that makes a finished run with a share of its test clips right."""
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
 
-    def make(experiment, share, seed=0, sentences=False, signers=SIGNERS, mode="full"):
-        settings = presets.build("landmarks/small", mode, seed)
-        run = start(experiment, f"{mode}-seed{seed}", settings)
+    def make(experiment, share, seed=0, sentences=False, signers=SIGNERS, mode="full", store=""):
+        where = ["data.corpus=store", f"data.root=stores/{store}"] if store else []
+        settings = presets.build("landmarks/small", mode, seed, where)
+        run = start(experiment, f"{mode}-seed{seed}{store}", settings)
         run.note(parameters=384_447)
         run.trained()
         run.open_test()
         right = np.random.default_rng(seed).permutation(CLIPS) < share * CLIPS
-        table = pd.DataFrame({"clip": [f"c{i}" for i in range(CLIPS)], "signer": signers})
+        table = pd.DataFrame({"clip": [f"{store}c{i}" for i in range(CLIPS)], "signer": signers})
         if sentences:
             table = table.assign(target="A B C D", hypothesis=np.where(right, "A B C D", "A B X D"))
         else:
@@ -60,7 +61,71 @@ def test_a_page_says_who_is_better_by_how_much_and_how_sure(finished):
     for text in parts:
         assert text in page, text
     assert "*" not in page.replace("difference *was* found", "")
-    assert made.found["large"].first == pytest.approx([60, 58 + 1 / 3, 61.25], abs=0.5)
+    assert made.first.comparisons["large"].first == pytest.approx([60, 58 + 1 / 3, 61.25], abs=0.5)
+
+
+def test_several_seeds_are_compared_beyond_their_mean(finished):
+    everyone = ["s"] * CLIPS
+    systems = {
+        name: [finished(name, share, seed, signers=everyone) for seed, share in enumerate(shares)]
+        for name, shares in (("small", (0.5, 0.6)), ("large", (0.8, 0.9)))
+    }
+    page = markdown(report([*systems["small"], systems["large"][0]]))
+    assert "interquartile" not in page, "one training of the second"
+    page = markdown(report([*systems["small"], *systems["large"]]))
+    # two scores each: 50 and 60, 80 and 90; drawn again, their means go from 50 to 60 and 80 to 90
+    parts = [
+        "| scores of each seed on 1 signer(s) | small | large |",
+        "| interquartile mean, % | 55.0 [50.0, 60.0] | 85.0 [80.0, 90.0] |",
+        "| % of them above 70.0 % | 0 [0, 0] | 100 [100, 100] |",
+        "differ by +30.0 [+20.0, +40.0] points",
+        "large is better at every level of its seeds (bound 0.00",
+    ]
+    for text in parts:
+        assert text in page, text
+
+
+def test_fewer_errors_are_better_at_every_level(finished):
+    old = [finished("ctc", share, seed, sentences=True) for seed, share in enumerate((0.5, 0.6))]
+    new = [finished("best", share, seed, sentences=True) for seed, share in enumerate((0.8, 0.9))]
+    page = markdown(report([*old, *new]))
+    assert "best is better at every level" in page
+    assert "points, seeds drawn again" in page.split("interquartile means differ by -")[1]
+    # the other way round the same one is better
+    assert "best is better at every level" in markdown(report([*new, *old]))
+
+
+def test_several_corpora_are_one_question(finished, tmp_path):
+    shares = {"a": (0.5, 0.7), "b": (0.6, 0.65), "c": (0.4, 0.5), "d": (0.7, 0.8), "e": (0.5, 0.6)}
+    runs_ = []
+    for store, (old, new) in shares.items():
+        pair = [finished("small", old, store=store), finished("large", new, store=store)]
+        runs_ += pair if store == "a" else pair[::-1]  # the first corpus says who is the first
+    made = report(runs_)
+    (verdict,) = made.verdicts()
+    assert verdict.startswith("large against small over 5 corpora: better. On a further corpus")
+    # all of five point one way: 2 / 2^5
+    assert "p = 0.062, which 5 corpora cannot bring below 0.062" in verdict
+    page = markdown(made)
+    assert page.startswith(f"# large on 5 corpora\n\n- {verdict}\n")
+    assert "| corpus | test clips | small, top-1 % | large, top-1 % | large is |" in page
+    assert "| b | 240 | 60.0 [" in page
+    assert page.count("## What it would take") == 5
+    page, _ = write(made, tmp_path / "out")
+    assert page.read_text().count(FIGURE) == 1
+    labels = [tick.get_text() for tick in plot(made).axes[0].get_yticklabels()]
+    assert labels[:3] == ["a: small", "a: large", "b: small"]
+
+
+def test_other_systems_on_another_corpus_are_refused(finished):
+    pair = [finished(name, 0.5, store="a") for name in ("small", "large")]
+    with pytest.raises(
+        RunError, match=r"on b there are runs of other .* elsewhere of small, large"
+    ):
+        report([*pair, finished("other", 0.5, store="b")])
+    words = [finished(name, 0.5, 1, sentences=True, store="b") for name in ("small", "large")]
+    with pytest.raises(RunError, match=r"\(WER %\), elsewhere of small, large \(top-1 %\)"):
+        report([*pair, *words])
 
 
 def test_all_comparisons_are_one_family(finished):
@@ -68,9 +133,9 @@ def test_all_comparisons_are_one_family(finished):
         finished(name, share) for name, share in (("small", 0.5), ("large", 0.56), ("other", 0.55))
     ]
     made = report(found)
-    assert list(made.found) == ["large", "other"]
-    assert list(made.p.values()) == pytest.approx(
-        holm([own.deciding.p for own in made.found.values()])
+    assert list(made.first.comparisons) == ["large", "other"]
+    assert list(made.first.p.values()) == pytest.approx(
+        holm([one.deciding.p for one in made.first.comparisons.values()])
     )
     assert "with all 2 comparisons minded (Holm)" in made.verdicts()[0]
     assert "| system | to find |" in markdown(made)

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from signlib.errors import RunError
-from signlib.evaluation.metrics import cluster_interval
 from signlib.reports.comparison import compare, readable
 from signlib.runs.run import Metric, start
 from signlib.settings.base import Settings
+from signlib.statistics.intervals import cluster_interval
 
 
 def finished(root, name, predictions, clips="abcd", targets="XXYY"):

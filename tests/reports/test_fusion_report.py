@@ -8,7 +8,7 @@ import pytest
 from signlib.data.score_files import AUTSL_WEIGHTS, made_up_scores
 from signlib.errors import InputError
 from signlib.evaluation.metrics import top_k
-from signlib.reports.fusion_report import BARE, GROUPS, errors_plot, fuse_groups, paired_plot
+from signlib.reports.fusion_report import BARE, GROUPS, errors_plot, fuse_groups
 from signlib.reports.late_fusion import LEARNERS, learned_weights, leave_one_signer_out
 from signlib.statistics.paired import paired
 
@@ -58,17 +58,3 @@ def test_the_picture_of_errors_names_every_stream(table):
     errors_plot(
         perfect
     ).canvas.draw()  # a stream without errors has no correlation, and no warning either
-
-
-def test_a_comparison_is_a_band_its_signers_and_a_dot():
-    first, second = (
-        np.array([1, 0, 0, 1, 0, 0, 1, 0], bool),
-        np.array([0, 1, 1, 1, 1, 0, 1, 1], bool),
-    )
-    answer = paired(first, second, list("aaaabbcc"))
-    (axis,) = paired_plot({"theirs v ours": answer, "again": answer}).axes
-    drawn = [list(np.ravel(line.get_xdata())) for line in axis.lines]
-    assert drawn[:3] == [list(answer.by_signer), [25, 50, 50], [answer.signer_mean]]
-    assert len(drawn) == 2 * 3 + 1
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["theirs v ours", "again"]
-    assert axis.get_ylim()[0] > axis.get_ylim()[1], "the first row is on top"

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from signlib.errors import RunError
-from signlib.reports.run_groups import gather
+from signlib.reports.run_groups import by_corpus, gather
 from signlib.runs.run import PREDICTIONS, Metric, start
 from signlib.settings import presets
 from signlib.settings.base import Settings
@@ -105,6 +105,15 @@ def test_seeds_begun_from_other_seeds_of_one_encoder_are_one_system(finished):
         finished("small", "XXYY", seed, init_from=f"pretext/seed{seed}") for seed in (0, 1)
     )
     assert gather([one, other]).systems[0].seeds == [0, 1]
+
+
+def test_runs_of_several_corpora_are_told_apart_and_a_moved_folder_is_none(finished):
+    stores = [["data.corpus=store", f"data.root=stores/{name}"] for name in "ab"]
+    one = finished("small", "XXYY", overrides=stores[0], name="one")
+    moved = finished("large", "XXYY", overrides=stores[1], name="moved")
+    other = finished("small", "XXYY", clips="efgh", overrides=stores[1], name="other")
+    assert by_corpus([one, other]) == {"a": [one], "b": [other]}
+    assert by_corpus([one, moved]) == {"a": [one, moved]}
 
 
 def test_sentences_are_counted_in_errors(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Sizes by hand against the models themselves; the seed's cases and where they leave a gap."""
+"""Sizes by hand against the models themselves; the source's cases and where they leave a gap."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from signlib.errors import InputError
 from signlib.models.classifier import parameter_count
 from signlib.models.phonology import GlossReader, PhonologyEncoder
 from signlib.reports.vocabulary_size import (
-    SEED_SIZES,
+    SOURCE_SIZES,
     case_of,
     reader_parameters,
     size_table,
@@ -16,13 +16,13 @@ from signlib.reports.vocabulary_size import (
 
 @pytest.mark.parametrize("glosses", [20, 100, 300, 500])
 def test_counted_by_hand_and_in_the_model(glosses):
-    width, layers, *_ = SEED_SIZES[glosses]
+    width, layers, *_ = SOURCE_SIZES[glosses]
     assert reader_parameters(width, layers, glosses) == parameter_count(
         GlossReader(PhonologyEncoder(width, layers), glosses, 0.5)
     )
 
 
-def test_the_seeds_table_is_low():
+def test_the_table_of_the_source_is_low():
     table = size_table({100: 1442}).set_index("glosses")
     assert table["counted"].to_dict() == {
         20: 71_893,
@@ -32,7 +32,7 @@ def test_the_seeds_table_is_low():
         1000: 4_730_601,
         2000: 18_873_809,
     }
-    assert (table["counted"] >= table["seed says"]).all()
+    assert (table["counted"] >= table["source says"]).all()
     assert table.loc[100, "parameters a clip"] == round(690_661 / 1442)
     assert table.loc[[100, 500], "within its limit"].tolist() == ["yes", "no"]
     assert table.loc[100, "of"] == "the split"

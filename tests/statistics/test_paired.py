@@ -7,18 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from signlib.errors import InputError
-from signlib.evaluation.metrics import cluster_interval
+from signlib.statistics.intervals import cluster_interval
 from signlib.statistics.paired import (
     holm,
     mcnemar,
     mcnemar_given_totals,
     paired,
-    paired_table,
     per_signer,
-    t_interval,
 )
 
 # 8 clips of three signers: lost, gained, gained, both | gained, neither | both, gained
@@ -153,25 +150,6 @@ def test_other_clips_are_refused():
         paired(FIRST, SECOND, ["a"] * 8)
 
 
-def test_t_interval_is_that_of_scipy():
-    values = np.array([1.0, 2, 4, 8, 7, 3])
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert t_interval(values) == pytest.approx((expected.low, expected.high))
-
-
-def test_t_interval_of_six_signers_holds_where_the_bootstrap_is_too_narrow():
-    rng = np.random.default_rng(0)
-    inside = {"t": 0, "bootstrap": 0}
-    for _ in range(400):
-        means = rng.normal(0, 1, 6)
-        low, high = t_interval(means)
-        inside["t"] += low < 0 < high
-        low, high = cluster_interval(means, list("abcdef"), resamples=500)
-        inside["bootstrap"] += low < 0 < high
-    assert 0.92 < inside["t"] / 400 < 0.98
-    assert inside["bootstrap"] / 400 < 0.91
-
-
 def test_the_table_of_signers_by_hand():
     table = per_signer(FIRST, SECOND, SIGNERS)
     assert table.index.tolist() == ["a", "b", "c"]
@@ -188,18 +166,3 @@ def test_holm_by_hand():
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.5, 0.9]) == pytest.approx([1, 1])
     assert holm([]).tolist() == []
-
-
-def test_a_page_shows_interval_counts_and_both_p():
-    table = paired_table(
-        {"depth": paired(FIRST, SECOND, SIGNERS), "nothing": paired(FIRST, FIRST, SIGNERS)}
-    )
-    assert table.loc["depth"].tolist() == [
-        "+37.50 [+5.81, +77.52]",
-        "[+25.00, +50.00]",
-        "+33.33 to +50.00",
-        "4 / 1",
-        "0.38",
-        "0.75",
-    ]
-    assert table.loc["nothing", "p (Holm)"] == "1"

@@ -160,7 +160,7 @@ def test_what_cannot_be_compared_is_refused():
         difference(FIRST, SECOND, sizes=np.zeros(120))
     with pytest.raises(InputError, match="at least two"):
         bootstrap(FIRST, SECOND, ["a"] * 120)
-    with pytest.raises(InputError, match="120 gains of 3"):
+    with pytest.raises(InputError, match="120 values of 3"):
         sign_flip(np.zeros(120, int), list("abc"))
 
 

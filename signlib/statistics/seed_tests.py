@@ -1,8 +1,7 @@
 """Two systems trained with several seeds each: what differs beyond the luck of a seed?
 
-Each seed gives one number, so these tests know nothing of clips and signers; `variation` counts
-those too. With few seeds a test cannot be significant whatever it finds: its smallest p stands
-beside it.
+Each seed gives one number, so these tests do not use clips and signers; `variation` counts those
+too. With few seeds a test cannot be significant whatever the data: its smallest p stands beside it.
 """
 
 from collections.abc import Sequence
@@ -14,19 +13,20 @@ from scipy import stats
 from scipy.special import gammaln
 
 from signlib.errors import InputError
-from signlib.evaluation.metrics import LEVEL
+from signlib.statistics.resampling import LEVEL
 
 LARGE = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligible"))
 """Cliff's delta, from what size it is called what. Source: Romano et al. 2006."""
 EXCHANGES = 20_000
 """Of tied values so many are tried; all of them for up to eight seeds each."""
 
+Values = Sequence[float] | np.ndarray
+"""One number a seed."""
+
 
 @dataclass(frozen=True)
 class TTest:
-    """A t test: the difference of means (second minus first), its 95 % interval, degrees of freedom
-    and p.
-    """
+    """A t test: difference of means (second minus first), 95 % interval, degrees of freedom, p."""
 
     value: float
     low: float
@@ -37,8 +37,7 @@ class TTest:
 
 @dataclass(frozen=True)
 class Ranks:
-    """A test of ranks: the shift (Hodges-Lehmann), its 95 % interval, p, and the least p it could
-    ever give.
+    """A test of ranks: shift (Hodges-Lehmann), 95 % interval, p, and the least p it could give.
 
     The interval is endless where so few values cannot give one at that level.
     """
@@ -76,7 +75,7 @@ class SeedTests:
         return next(word for least, word in LARGE if abs(self.cliff) >= least)
 
 
-def compare_seeds(first: Sequence[float], second: Sequence[float]) -> SeedTests:
+def compare_seeds(first: Values, second: Values) -> SeedTests:
     """All tests for two systems whose seeds have nothing to do with each other.
 
     Raises:
@@ -85,47 +84,48 @@ def compare_seeds(first: Sequence[float], second: Sequence[float]) -> SeedTests:
     a, b = _values(first), _values(second)
     d = cohens_d(a, b)
     return SeedTests(
-        tuple(a),
-        tuple(b),
-        welch(a, b),
-        mann_whitney(a, b),
-        d * _hedges(len(a) + len(b) - 2),
-        cliffs_delta(a, b),
+        first=tuple(a),
+        second=tuple(b),
+        welch=welch(a, b),
+        ranks=mann_whitney(a, b),
+        cohen=d * _hedges(len(a) + len(b) - 2),
+        cliff=cliffs_delta(a, b),
     )
 
 
-def welch(first: Sequence[float], second: Sequence[float]) -> TTest:
+def welch(first: Values, second: Values) -> TTest:
     """Welch's t test of two sets of seeds."""
     a, b = _values(first), _values(second)
     if a.std() == b.std() == 0:
-        value = float(b[0] - a[0])
-        return TTest(value, value, value, float("nan"), float(value == 0))
-    found = stats.ttest_ind(b, a, equal_var=False)
-    low, high = found.confidence_interval(LEVEL)
-    return TTest(
-        float(b.mean() - a.mean()), float(low), float(high), float(found.df), float(found.pvalue)
-    )
+        return _without_spread(b - a[0], float("nan"))
+    test = stats.ttest_ind(b, a, equal_var=False)
+    return _t_test(b.mean() - a.mean(), test.confidence_interval(LEVEL), test.df, test.pvalue)
 
 
-def paired_t(first: Sequence[float], second: Sequence[float]) -> TTest:
-    """t test of seeds that belong together in pairs, as folds or starting weights that both systems
-    share.
+def paired_t(first: Values, second: Values) -> TTest:
+    """t test of seeds that come in pairs, as folds or starting weights that both systems share.
 
     Raises:
         InputError: when they are not as many, or fewer than two.
     """
     a, b = _pairs(first, second)
     if (b - a).std() == 0:
-        value = float(b[0] - a[0])
-        return TTest(value, value, value, len(a) - 1.0, float(value == 0))
-    found = stats.ttest_rel(b, a)
-    low, high = found.confidence_interval(LEVEL)
-    return TTest(
-        float((b - a).mean()), float(low), float(high), float(found.df), float(found.pvalue)
-    )
+        return _without_spread(b - a, len(a) - 1.0)
+    test = stats.ttest_rel(b, a)
+    return _t_test((b - a).mean(), test.confidence_interval(LEVEL), test.df, test.pvalue)
 
 
-def mann_whitney(first: Sequence[float], second: Sequence[float]) -> Ranks:
+def _without_spread(gains: np.ndarray, df: float) -> TTest:
+    value = float(gains[0])
+    return TTest(value=value, low=value, high=value, df=df, p=float(value == 0))
+
+
+def _t_test(value: float, interval: tuple[float, float], df: float, p: float) -> TTest:
+    low, high = interval
+    return TTest(value=float(value), low=float(low), high=float(high), df=float(df), p=float(p))
+
+
+def mann_whitney(first: Values, second: Values) -> Ranks:
     """Mann-Whitney test and Hodges-Lehmann shift of two sets of seeds.
 
     p is exact; where values tie it is counted over all exchanges of seeds, or 20,000 drawn ones.
@@ -141,10 +141,11 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> Ranks:
     ties = len(np.unique(np.concatenate([a, b]))) < len(a) + len(b)
     p = stats.mannwhitneyu(b, a, method=_exchanges() if ties else "exact").pvalue
     low, high = _middle(shifts, _mann_whitney_counts(len(a), len(b)))
-    return Ranks(float(np.median(shifts)), low, high, float(p), 2 / comb(len(a) + len(b), len(a)))
+    smallest = 2 / comb(len(a) + len(b), len(a))
+    return Ranks(value=float(np.median(shifts)), low=low, high=high, p=float(p), smallest=smallest)
 
 
-def signed_rank(first: Sequence[float], second: Sequence[float]) -> Ranks:
+def signed_rank(first: Values, second: Values) -> Ranks:
     """Wilcoxon's signed rank test and Hodges-Lehmann shift of values that come in pairs; p as for
     `mann_whitney`.
 
@@ -156,30 +157,31 @@ def signed_rank(first: Sequence[float], second: Sequence[float]) -> Ranks:
     a, b = _pairs(first, second)
     gains, smallest = b - a, 2.0 ** (1 - len(a))
     if not gains.any():
-        return Ranks(0.0, 0.0, 0.0, 1.0, smallest)
+        return Ranks(value=0.0, low=0.0, high=0.0, p=1.0, smallest=smallest)
     sums = (gains[:, None] + gains)[np.triu_indices(len(gains))] / 2
     ties = len(np.unique(abs(gains))) < len(gains) or not gains.all()
     p = stats.wilcoxon(gains, method=_exchanges() if ties else "exact").pvalue
     low, high = _middle(np.sort(sums), _signed_rank_counts(len(gains)))
-    return Ranks(float(np.median(sums)), low, high, float(p), smallest)
+    return Ranks(value=float(np.median(sums)), low=low, high=high, p=float(p), smallest=smallest)
 
 
 def _exchanges() -> stats.PermutationMethod:
+    """How p of tied values is counted."""
     return stats.PermutationMethod(n_resamples=EXCHANGES, rng=np.random.default_rng(0))
 
 
-def cohens_d(first: Sequence[float], second: Sequence[float]) -> float:
+def cohens_d(first: Values, second: Values) -> float:
     """Difference of means in pooled standard deviations (Cohen 1988); NaN where nothing varies."""
     a, b = _values(first), _values(second)
-    pooled = np.sqrt(
-        ((len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)) / (len(a) + len(b) - 2)
-    )
+    squares = (len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)
+    pooled = np.sqrt(squares / (len(a) + len(b) - 2))
     return float((b.mean() - a.mean()) / pooled) if pooled > 0 else float("nan")
 
 
-def cliffs_delta(first: Sequence[float], second: Sequence[float]) -> float:
-    """Share of pairs in which the second is higher, less the share in which it is lower (Cliff
-    1993).
+def cliffs_delta(first: Values, second: Values) -> float:
+    """Share of pairs in which the second is higher, less the share in which it is lower.
+
+    Source: Cliff 1993.
 
     >>> cliffs_delta([1, 2], [2, 3])
     0.75
@@ -189,26 +191,27 @@ def cliffs_delta(first: Sequence[float], second: Sequence[float]) -> float:
 
 def _hedges(df: int) -> float:
     """Factor that takes the bias of few values out of Cohen's d (Hedges 1981)."""
-    return (
-        float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2))
-        if df > 1
-        else float("nan")
-    )
+    if df < 2:
+        return float("nan")
+    return float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2))
 
 
 def _middle(ordered: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """Ends of the 95 % interval among ordered values, from how often each rank sum comes by chance."""
+    """Ends of the 95 % interval among ordered values.
+
+    Args:
+        counts: how often each rank sum comes by chance.
+    """
     outside = int((np.cumsum(counts) / counts.sum() <= (1 - LEVEL) / 2).sum())
-    return (
-        (float(ordered[outside - 1]), float(ordered[-outside]))
-        if outside
-        else (float("-inf"), float("inf"))
-    )
+    if not outside:
+        return float("-inf"), float("inf")
+    return float(ordered[outside - 1]), float(ordered[-outside])
 
 
 def _mann_whitney_counts(n: int, m: int) -> np.ndarray:
     """(n m + 1,) in how many orders of n + m values each Mann-Whitney count comes up."""
-    sums = np.zeros((n + 1, (n + m) * (n + m + 1) // 2 + 1))  # so many ranks chosen, their sum
+    # row: so many ranks are chosen; column: their sum
+    sums = np.zeros((n + 1, (n + m) * (n + m + 1) // 2 + 1))
     sums[0, 0] = 1
     for rank in range(1, n + m + 1):
         sums[1:, rank:] += sums[:-1, :-rank]
@@ -224,16 +227,16 @@ def _signed_rank_counts(n: int) -> np.ndarray:
     return counts
 
 
-def _values(values: Sequence[float]) -> np.ndarray:
-    found = np.asarray(values, float)
-    if len(found) < 2 or not np.isfinite(found).all():
+def _values(values: Values) -> np.ndarray:
+    numbers = np.asarray(values, float)
+    if len(numbers) < 2 or not np.isfinite(numbers).all():
         raise InputError(
-            f"{len(found)} values {found.tolist()}: give two seeds at least, each with a number"
+            f"{len(numbers)} values {numbers.tolist()}: give two seeds at least, each with a number"
         )
-    return found
+    return numbers
 
 
-def _pairs(first: Sequence[float], second: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(first: Values, second: Values) -> tuple[np.ndarray, np.ndarray]:
     if len(first) != len(second):
         raise InputError(
             f"{len(first)} and {len(second)} values are no pairs; leave out what has no partner"

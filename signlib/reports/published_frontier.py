@@ -1,8 +1,7 @@
-"""Published results on NTU RGB+D 60 against size, to hold our own networks against. All figures are
-quoted.
+"""Published results on NTU RGB+D 60 against size, to hold our own networks against.
 
-`measured` compute was counted by us on a model built from its paper or code; `paper` is what its
-authors print, who do not all count the same things.
+All results are quoted. `measured` compute was counted by us on a model built from its paper or
+code; `paper` is what its authors print, who do not all count the same things.
 """
 
 from collections.abc import Mapping
@@ -45,13 +44,14 @@ _ROWS = [
 ]
 
 
+# results whose name is written left of the point, where its right neighbour would cover it
 _LEFT = {("BlockGCN", 4), ("EfficientGCN-B4", 1), ("EfficientGCN-B2", 1), ("SkateFormer", 1)}
 
 
 def published() -> pd.DataFrame:
-    """One row a result on xsub: model, top-1 (%), networks added, parameters (millions) and compute
-    (G) of each one.
+    """One row a result on xsub.
 
+    Columns: model, top-1 (%), networks added, parameters (millions) and compute (G) of each one.
     `parameters in all` and `compute in all` count every network of an ensemble; NaN compute = not
     known to us.
     """
@@ -74,8 +74,7 @@ def frontier(table: pd.DataFrame, size: str, value: str) -> pd.DataFrame:
 
 
 def frontier_plot(sizes: Mapping[str, float], ours: pd.DataFrame, corpus: str) -> Figure:
-    """One page: the published results on the left with our sizes marked, ours on their corpus on
-    the right.
+    """One page: published results with our sizes marked, and beside them what ours measured.
 
     Args:
         sizes: name -> parameters of our networks for NTU RGB+D 60.
@@ -98,7 +97,6 @@ def frontier_plot(sizes: Mapping[str, float], ours: pd.DataFrame, corpus: str) -
     ].to_numpy():
         left.plot(total * 1e6, value, "o", color=INK if networks == 1 else ORANGE, markersize=4)
         label = model if networks == 1 else f"{model} x{networks}"
-        # Left of the point where its right neighbour would be written over.
         shift, side = ((-4, 1), "right") if (model, networks) in _LEFT else ((4, -2.5), "left")
         left.annotate(
             label, (total * 1e6, value), shift, textcoords="offset points", fontsize=6.5, ha=side

@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.profiles import iqm, iqm_difference, iqm_interval, profile, profile_band
+from signlib.statistics.performance_profiles import (
+    iqm,
+    iqm_difference,
+    iqm_interval,
+    profile,
+    profile_band,
+)
 
 A = np.array(
     [

@@ -11,7 +11,7 @@ from statsmodels.stats.meta_analysis import effectsize_smd
 from statsmodels.stats.nonparametric import rank_compare_2indep
 
 from signlib.errors import InputError
-from signlib.statistics.seeds import (
+from signlib.statistics.seed_tests import (
     cliffs_delta,
     cohens_d,
     compare_seeds,

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from signlib.reports.frontier import frontier, frontier_plot, published
+from signlib.reports.published_frontier import frontier, frontier_plot, published
 
 
 def test_the_frontier_is_what_nobody_beats():

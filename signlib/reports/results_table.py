@@ -1,19 +1,22 @@
-"""Tables from published runs: the README's, and the last notebook's."""
+"""Published runs as one table: the README's, and the last notebook's."""
 
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from signlib import paths
-from signlib.evaluation.metrics import wilson_interval
 from signlib.files import with_part, write_text
+from signlib.reports.cells import markdown_table
+from signlib.reports.run_groups import corpus_of
 from signlib.runs import publishing
 from signlib.runs.run import Metric, Run
-from signlib.settings.base import DataSettings
+from signlib.statistics.intervals import wilson_interval
 
 START, END = "<!-- results: start -->", "<!-- results: end -->"
-
 
 COLUMNS = [
     "run",
@@ -30,8 +33,11 @@ COLUMNS = [
     "note",
 ]
 
+Row = dict[str, Any]
+"""One metric of one run, by column."""
 
-def results_table(published: list[Run] | None = None) -> pd.DataFrame:
+
+def results_table(published: Sequence[Run] | None = None) -> pd.DataFrame:
     """One row a metric of every published run: what, how much, how sure, on what, chosen how.
 
     The folds of one preset and seed are pooled into one row once all of them are there.
@@ -39,28 +45,27 @@ def results_table(published: list[Run] | None = None) -> pd.DataFrame:
     Args:
         published: the runs; None takes those in `results/`.
     """
-    rows, folds = [], {}
+    rows: list[Row] = []
+    folds: dict[tuple[str, int, int], list[list[Row]]] = {}
     for run in publishing.published() if published is None else published:
-        own = [_row(run, metric) for metric in run.metrics]
+        of_run = [_row(run, metric) for metric in run.metrics]
         data = run.settings.data
         if data.split == "folds":
-            folds.setdefault((run.path.parent.name, run.settings.seed, data.folds), []).append(own)
+            key = (run.path.parent.name, run.settings.seed, data.folds)
+            folds.setdefault(key, []).append(of_run)
         else:
-            rows += own
+            rows += of_run
     for (name, seed, count), members in folds.items():
-        rows += (
-            _pooled(name, seed, members)
-            if len(members) == count
-            else [row for own in members for row in own]
-        )
+        whole = len(members) == count
+        rows += _pooled(name, seed, members) if whole else chain.from_iterable(members)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _row(run: Run, metric: Metric) -> dict:
+def _row(run: Run, metric: Metric) -> Row:
     low, high = metric.interval or (None, None)
     return {
         "run": run.name,
-        "corpus": _corpus(run.settings.data),
+        "corpus": corpus_of(run),
         "split": metric.split,
         "metric": metric.metric,
         "value": metric.value,
@@ -74,37 +79,23 @@ def _row(run: Run, metric: Metric) -> dict:
     }
 
 
-def _corpus(data: DataSettings) -> str:
-    """A store is called by its folder."""
-    return data.root.rpartition("/")[2] if data.corpus == "store" else data.corpus
-
-
-def _pooled(name: str, seed: int, members: list[list[dict]]) -> list[dict]:
+def _pooled(name: str, seed: int, members: list[list[Row]]) -> list[Row]:
     """One row a metric that counts clips: all folds' clips together, each tested once."""
     rows = []
     for metric in ("top-1", "top-5"):
-        parts = [row for own in members for row in own if row["metric"] == metric]
+        parts = [row for of_run in members for row in of_run if row["metric"] == metric]
         if len(parts) < len(members):
             continue
-        hits = np.array([round(row["value"] * row["n"] / 100) for row in parts])
+        hits = sum(round(row["value"] * row["n"] / 100) for row in parts)
         n = sum(row["n"] for row in parts)
-        low, high = wilson_interval(np.arange(n) < hits.sum())
+        low, high = wilson_interval(np.arange(n) < hits)
         values = sorted(row["value"] for row in parts)
         note = (
             f"{len(parts)} folds pooled, {values[0]:.1f} to {values[-1]:.1f} % a fold; each fold:"
             f" {parts[0]['note']}"
         )
-        rows.append(
-            {
-                **parts[0],
-                "run": f"{name}, seed {seed}",
-                "value": 100 * hits.sum() / n,
-                "low": low,
-                "high": high,
-                "n": n,
-                "note": note,
-            }
-        )
+        pooled = {"run": f"{name}, seed {seed}", "value": 100 * hits / n, "n": n, "note": note}
+        rows.append({**parts[0], **pooled, "low": low, "high": high})
     return rows
 
 
@@ -112,23 +103,22 @@ def markdown(table: pd.DataFrame) -> str:
     """The README's table: one line a metric, with its interval; nothing is left out."""
     if table.empty:
         return "No run has been published yet (`python -m signlib publish RUN`)."
-    head = "| run | corpus | metric | value [95 % interval] | n | how selected, what may leak |"
-    lines = [head, "|---|---|---|---|---|---|"]
+    rows = []
     for row in table.to_dict("records"):
-        unit = " %" if row["unit"] == "%" else f" {row['unit']}"
-        value = f"{row['value']:.1f}{unit}"
+        value = f"{row['value']:.1f} {row['unit']}"
         if pd.notna(row["low"]):
             value += f" [{row['low']:.1f}, {row['high']:.1f}]"
-        cells = [
-            row["run"],
-            row["corpus"],
-            f"{row['metric']} ({row['split']})",
-            value,
-            f"{row['n']:,}",
-            row["note"],
-        ]
-        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
-    return "\n".join(lines)
+        rows.append(
+            {
+                "run": row["run"],
+                "corpus": row["corpus"],
+                "metric": f"{row['metric']} ({row['split']})",
+                "value [95 % interval]": value,
+                "n": f"{row['n']:,}",
+                "how selected, what may leak": row["note"],
+            }
+        )
+    return markdown_table(pd.DataFrame(rows))
 
 
 def update_readme(path: Path | None = None, check_only: bool = False) -> bool:

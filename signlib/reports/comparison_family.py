@@ -1,0 +1,81 @@
+"""Several comparisons asked at once, as table and figure: one family of tests (Holm)."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from signlib.reports.cells import spread
+from signlib.reports.plots import BLUE, GREY, ORANGE, draw_interval, figure, name_rows
+from signlib.statistics.paired import Paired, holm
+from signlib.statistics.two_systems import Comparison, family_p
+
+COLOURS = {"clips": ORANGE, "signers": BLUE}
+"""What varies -> the colour of its interval."""
+
+
+def answers(comparisons: Mapping[str, Comparison]) -> dict[str, str]:
+    """Comparison -> what it says of the second system, with all of them minded (Holm)."""
+    return {name: comparisons[name].answer(p) for name, p in family_p(comparisons).items()}
+
+
+def family_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
+    """One row a comparison: points, intervals and p over clips and over signers, and the answer."""
+    rows = {}
+    for name, p in family_p(comparisons).items():
+        comparison = comparisons[name]
+        row = {"points": f"{comparison.deciding.value:+.2f}"}
+        for over in COLOURS:
+            row |= {f"over {over}": "-", f"p, {over}": "-"}
+            if over in comparison.rows:
+                estimate = comparison.rows[over].estimate
+                row[f"over {over}"] = f"[{estimate.low:+.2f}, {estimate.high:+.2f}]"
+                row[f"p, {over}"] = f"{estimate.p:.2g}"
+        rows[name] = row | {
+            "p (Holm)": f"{p:.2g}",
+            "clips are worth": f"{comparison.worth:,.0f}",
+            "second is": comparison.answer(p),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def family_plot(comparisons: Mapping[str, Comparison]) -> Figure:
+    """One line a comparison: its 95 % interval over clips above that over signers."""
+    drawn, (axis,) = figure(7, 1.0 + 0.42 * len(comparisons))
+    for row, comparison in enumerate(comparisons.values()):
+        for shift, (over, colour) in zip((-0.14, 0.14), COLOURS.items(), strict=True):
+            if over in comparison.rows:
+                estimate = comparison.rows[over].estimate
+                ends = estimate.low, estimate.high
+                label = "" if row else f"over {over}"
+                draw_interval(axis, row + shift, estimate.value, ends, colour, label=label)
+    axis.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
+    name_rows(axis, comparisons, "points gained, 95 % intervals")
+    drawn.legend(loc="outside upper right", ncols=len(COLOURS), frameon=False, fontsize=8)
+    return drawn
+
+
+def paired_table(comparisons: Mapping[str, Paired]) -> pd.DataFrame:
+    """One row a comparison as text for a page; `p (Holm)` takes all rows as one family."""
+    rows = {}
+    p = holm([pair.p for pair in comparisons.values()])
+    for (name, pair), minded in zip(comparisons.items(), p, strict=True):
+        rows[name] = {
+            "points [t interval over signers]": spread(pair.difference, *pair.by_signer, "+.2f"),
+            "bootstrap of signers": f"[{pair.bootstrap[0]:+.2f}, {pair.bootstrap[1]:+.2f}]",
+            "without one signer": f"{pair.without_one[0]:+.2f} to {pair.without_one[1]:+.2f}",
+            "gained / lost": f"{pair.only_second} / {pair.only_first}",
+            "McNemar p": f"{pair.p:.2g}",
+            "p (Holm)": f"{minded:.2g}",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def paired_plot(comparisons: Mapping[str, Paired]) -> Figure:
+    """One line a comparison: t interval as a band, mean of signers as a dot, signers as strokes."""
+    drawn, (axis,) = figure(7, 0.9 + 0.38 * len(comparisons))
+    for row, pair in enumerate(comparisons.values()):
+        draw_interval(axis, row, pair.signer_mean, pair.by_signer, strokes=pair.each_signer)
+    axis.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
+    name_rows(axis, comparisons, "points gained; strokes: one signer each")
+    return drawn

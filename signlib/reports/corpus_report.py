@@ -1,0 +1,317 @@
+"""Systems on one corpus: who is better, by how much, how sure, and what varies.
+
+All systems are held against the first one; these comparisons are one family (Holm). No stars: a
+verdict in words, with its interval, and with what the interval does not know.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from signlib.errors import InputError
+from signlib.reports.cells import each, markdown_table, spread
+from signlib.reports.plots import BLUE, GREY, ORANGE, draw_interval, figure, name_rows
+from signlib.reports.run_groups import Lineup, System
+from signlib.statistics.mapsswe import mapsswe, segment_summary
+from signlib.statistics.performance_profiles import (
+    iqm,
+    iqm_difference,
+    iqm_interval,
+    profile,
+    profile_band,
+)
+from signlib.statistics.power import clips_needed, seeds_needed
+from signlib.statistics.resampling import LEVEL
+from signlib.statistics.stochastic_order import CLEAR, almost_stochastic_order
+from signlib.statistics.two_systems import Comparison, compare, family_p, verdict
+from signlib.statistics.variation import Estimate, difference
+
+ASKED = (1.0, 2.0, 5.0)
+"""Points for which the report says what it would take to find them."""
+READING = {
+    "clips": "other clips of the same signers by the same trainings",
+    "signers": "other signers; the same trainings",
+    "seeds": "other trainings; the same clips",
+    "seeds and signers": "other signers and other trainings",
+    "seeds and clips": "other clips and other trainings",
+}
+_RESAMPLES = 2_000
+"""Of the seeds inside each signer; all signers of all seeds are held at once."""
+_Line = tuple[str, Estimate, str, list[float]]
+_POWER = (
+    f"Numbers for a chance of 80 % to find a difference of that size at the {1 - LEVEL:.0%} level,"
+    " if clips, signers and seeds vary as they do here. Clips are counted as independent; of a few"
+    " signers more are needed. A plan is made before the runs: that a difference *was* found here"
+    " says nothing of its power."
+)
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """Systems on one corpus, and each of them against the first.
+
+    Attributes:
+        lineup: the systems on the clips that all of them tested.
+        rates: each system's own rate with its interval.
+        comparisons: name -> comparison with the first system.
+        p: name -> p of the deciding estimate with all comparisons minded (Holm).
+    """
+
+    lineup: Lineup
+    rates: dict[str, Estimate]
+    comparisons: dict[str, Comparison]
+    p: dict[str, float]
+
+    @property
+    def reference(self) -> System:
+        """The system that the others are held against."""
+        return self.lineup.systems[0]
+
+    def verdicts(self) -> list[str]:
+        """One comparison each, in words."""
+        family = len(self.comparisons)
+        return [
+            verdict(comparison, (self.reference.name, name), self.p[name], family)
+            for name, comparison in self.comparisons.items()
+        ]
+
+
+def compare_systems(lineup: Lineup, rope: float, resamples: int, seed: int) -> CorpusReport:
+    """Hold all systems against the first one.
+
+    Args:
+        rope: points that do not matter.
+        resamples, seed: of bootstraps and drawn exchanges.
+    """
+    first, *others = lineup.systems
+    words, rates, comparisons = lineup.words, {}, {}
+    for system in lineup.systems:
+        rates[system.name] = difference(None, system.values, lineup.groups, sizes=words)
+    for system in others:
+        comparisons[system.name] = compare(
+            first=first.values,
+            second=system.values,
+            signers=lineup.signers,
+            words=words,
+            rope=rope,
+            resamples=resamples,
+            seed=seed,
+        )
+    return CorpusReport(lineup, rates, comparisons, family_p(comparisons))
+
+
+def page(report: CorpusReport) -> str:
+    """The whole report in markdown."""
+    lineup, reference = report.lineup, report.reference.name
+    lines = [f"# {', '.join(report.comparisons)} against {reference}", ""]
+    lines += [*(f"- {text}" for text in report.verdicts()), ""]
+    lines += ["## What was compared", "", _clips_text(lineup), "", _systems(report), ""]
+    for system in lineup.systems[1:]:
+        rows = _rows(report.comparisons[system.name])
+        lines += [f"## {system.name} against {reference}", "", rows, ""]
+        lines += [*_notes(report, system), "", *_over_seeds(report, system)]
+    warnings = [text for comparison in report.comparisons.values() for text in comparison.warnings]
+    smoke = [s.name for s in lineup.systems if any(r.settings.mode == "smoke" for r in s.runs)]
+    if smoke:
+        warnings.append(
+            f"smoke runs ({', '.join(smoke)}): small sizes, they say nothing about real signing"
+        )
+    minded = dict.fromkeys(warnings)
+    lines += ["## What to mind", "", *(f"- {text}" for text in minded), ""]
+    return "\n".join([*lines, "## What it would take", "", _plans(report), "", _POWER, ""])
+
+
+def _clips_text(lineup: Lineup) -> str:
+    data, count = lineup.systems[0].runs[0].settings.data, len(set(lineup.signers))
+    kind = "clips" if lineup.words is None else f"sentences ({int(lineup.words.sum()):,} words)"
+    signers = f"{count} signer{'s' * (count != 1)}" if all(lineup.signers) else "signers unknown"
+    text = (
+        f"Corpus {data.corpus}, split {data.split}: {len(lineup.clips):,} test {kind}, {signers}."
+    )
+    if lineup.left_out:
+        text += f" {lineup.left_out:,} that not every run tested were left out."
+    return text
+
+
+def _systems(report: CorpusReport) -> str:
+    """One row a system: rate and interval, each seed, how large it is."""
+    rows = []
+    for system in report.lineup.systems:
+        rate = report.rates[system.name]
+        row = {
+            "system": system.name,
+            report.lineup.unit: spread(rate.value, rate.low, rate.high, ".2f"),
+            "interval over": rate.over,
+            "each seed": each(report.lineup.rates(system)),
+            "parameters": f"{system.runs[0].facts.get('parameters', 0):,}",
+        }
+        rows.append(row)
+    return markdown_table(pd.DataFrame(rows))
+
+
+def _rows(comparison: Comparison) -> str:
+    """One row a question."""
+    rows = []
+    for name, row in comparison.rows.items():
+        estimate, drawn = row.estimate, row.bootstrap
+        cells = {
+            "over": name,
+            "what else might have come": READING[name],
+            "points [95 %, t]": spread(estimate.value, estimate.low, estimate.high, "+.2f"),
+            "degrees of freedom": f"{estimate.df:,.1f}",
+            "p (t)": f"{estimate.p:.2g}",
+            "bootstrap": f"[{drawn[0]:+.2f}, {drawn[1]:+.2f}]" if drawn else "-",
+            "exchange test": f"{row.test}: p = {row.p:.2g}" if row.test else "-",
+        }
+        rows.append(cells)
+    return markdown_table(pd.DataFrame(rows))
+
+
+def _notes(report: CorpusReport, system: System) -> list[str]:
+    """Beside the table: what only one got, segments of sentences, effect sizes over seeds."""
+    comparison, reference = report.comparisons[system.name], report.reference
+    lines = []
+    if comparison.higher:
+        lines.append(
+            f"Only {system.name} gets {100 * comparison.gained:.2f} % of the clips, only"
+            f" {reference.name} {100 * comparison.lost:.2f} %."
+        )
+    elif len(system.hypotheses) == len(reference.hypotheses) == 1:
+        heard = reference.hypotheses[0], system.hypotheses[0]
+        test = mapsswe(report.lineup.references, *heard)
+        lines.append(f"{segment_summary(test, (reference.name, system.name))}.")
+    if comparison.seeds is not None:
+        ranks = comparison.seeds.ranks
+        interval = "no 95 % interval with so few"
+        if np.isfinite(ranks.low):
+            interval = f"[{ranks.low:+.2f}, {ranks.high:+.2f}]"
+        lines.append(
+            f"Over seeds the shift is {ranks.value:+.2f} points (Hodges-Lehmann; {interval}),"
+            f" Hedges' g {comparison.seeds.cohen:+.2f}, Cliff's delta {comparison.seeds.cliff:+.2f}"
+            f" ({comparison.seeds.size})."
+        )
+    return lines
+
+
+def _over_seeds(report: CorpusReport, system: System) -> list[str]:
+    """Interquartile means, profiles and stochastic order, where both systems have several seeds."""
+    comparison, lineup = report.comparisons[system.name], report.lineup
+    if comparison.seeds is None:
+        return []
+    # signs turned round where a low rate is good, so that high scores are good everywhere
+    sign = 1 if comparison.higher else -1
+    pair = report.reference, system
+    scores = [sign * lineup.by_signer(one) for one in pair]
+    heights = np.quantile(np.concatenate(scores, axis=None), (0.25, 0.5, 0.75))
+    side = "above" if comparison.higher else "below"
+    rows = ["interquartile mean, %", *(f"% of them {side} {sign * x:.1f} %" for x in heights)]
+    table = pd.DataFrame({f"scores of each seed on {scores[0].shape[1]} signer(s)": rows})
+    for one, values in zip(pair, scores, strict=True):
+        shares = 100 * np.array([profile(values, heights), *profile_band(values, heights)])
+        table[one.name] = [
+            _signed(sign, iqm(values), iqm_interval(values, _RESAMPLES)),
+            *(spread(share, low, high, ".0f") for share, low, high in shares.T),
+        ]
+    gain = _signed(sign, *iqm_difference(scores[0], scores[1], _RESAMPLES), "+.1f")
+    # the one with the better mean, and whether it is better at every level, too
+    worse, better = sorted(pair, key=lambda one: float(sign * lineup.rates(one).mean()))
+    low, high = ((sign * lineup.rates(one)).tolist() for one in (worse, better))
+    bound = almost_stochastic_order(low, high, len(report.comparisons))
+    answer = "is not shown to be" if bound >= 0.5 else "leans towards being"
+    return [
+        "Both systems have several seeds, so their scores are compared beyond the mean, too:",
+        "",
+        markdown_table(table),
+        "",
+        f"The interquartile means differ by {gain} points, seeds drawn again inside each signer."
+        f" Almost stochastic order: {better.name} {'is' if bound < CLEAR else answer} better at"
+        f" every level of its seeds (bound {bound:.2f}; clear below {CLEAR:g}, open from 0.5 on).",
+        "",
+    ]
+
+
+def _signed(sign: int, value: float, interval: tuple[float, float], form: str = ".1f") -> str:
+    """A value and its interval as text, turned back where signs were turned round."""
+    low, high = sorted(sign * end for end in interval)
+    return spread(sign * value, low, high, form)
+
+
+def _plans(report: CorpusReport) -> str:
+    """What it would take to find each difference that was seen, and others."""
+    plans = {name: _plan(comparison) for name, comparison in report.comparisons.items()}
+    table = pd.concat(plans, names=["system"]).reset_index()
+    return markdown_table(table if len(plans) > 1 else table.drop(columns="system"))
+
+
+def _plan(comparison: Comparison) -> pd.DataFrame:
+    """One row a difference: so many clips, signers and seeds would find it."""
+    seen = abs(comparison.deciding.value)
+    sizes = {f"{points:.2g} points": points for points in ASKED}
+    if seen > 0:
+        sizes = {f"{seen:.2f} points (as seen)": seen} | sizes
+    spreads = _spreads(comparison)
+    rows: dict[str, dict[str, str]] = {}
+    for name, points in sizes.items():
+        row = rows.setdefault(name, {})
+        if comparison.higher:
+            share = points / 100
+            differing = max(comparison.gained + comparison.lost, share)
+            gained, lost = (differing + share) / 2, (differing - share) / 2
+            row["independent clips"] = _count(clips_needed, gained, lost)
+        for unit, deviation in spreads.items():
+            row[unit] = _count(seeds_needed, points, deviation, pairs=unit == "signers")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("to find")
+
+
+def _spreads(comparison: Comparison) -> dict[str, float]:
+    """Standard deviations in points: of signers' differences, and of seeds."""
+    spreads: dict[str, float] = {}
+    if "signers" in comparison.rows:
+        error = comparison.rows["signers"].estimate.error
+        spreads["signers"] = error * np.sqrt(comparison.signers)
+    if comparison.seeds is not None:
+        variances = [np.var(rates, ddof=1) for rates in (comparison.first, comparison.second)]
+        spreads["seeds of each"] = float(np.sqrt(np.mean(variances)))
+    return {unit: deviation for unit, deviation in spreads.items() if deviation > 0}
+
+
+def _count(needed: Callable[..., int], *arguments: float, **options: bool) -> str:
+    try:
+        return f"{needed(*arguments, **options):,}"
+    except InputError:
+        return "too many"
+
+
+def plot(reports: Mapping[str, CorpusReport]) -> Figure:
+    """Each system's seeds with the interval of its mean, and each difference by what varies.
+
+    Args:
+        reports: corpus -> its report; names of rows tell the corpus where there are several.
+    """
+    first = next(iter(reports.values()))
+    family = len(first.comparisons) > 1
+    rates: list[_Line] = []
+    gains: list[_Line] = []
+    for corpus, report in reports.items():
+        at = f"{corpus}: " if len(reports) > 1 else ""
+        for system in report.lineup.systems:
+            seeds = report.lineup.rates(system).tolist()
+            rates.append((f"{at}{system.name}", report.rates[system.name], BLUE, seeds))
+        for name, comparison in report.comparisons.items():
+            for over, row in comparison.rows.items():
+                label = f"{at}{name}: over {over}" if family else f"{at}over {over}"
+                colour = ORANGE if row.estimate is comparison.deciding else GREY
+                gains.append((label, row.estimate, colour, []))
+    drawn, (left, right) = figure(10, 1.2 + 0.34 * max(len(rates), len(gains)), columns=2)
+    rope = next(iter(first.comparisons.values())).rope
+    right.axvspan(-rope, rope, color=GREY, alpha=0.25, linewidth=0, zorder=0)
+    right.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
+    for axis, rows in ((left, rates), (right, gains)):
+        for y, (_, one, colour, seeds) in enumerate(rows):
+            draw_interval(axis, y, one.value, (one.low, one.high), colour, strokes=seeds)
+        name_rows(axis, [name for name, *_ in rows], f"{first.lineup.unit}; strokes: seeds")
+    right.set_xlabel(f"points against {first.reference.name}; orange decides")
+    return drawn

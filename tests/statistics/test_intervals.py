@@ -1,0 +1,109 @@
+"""Intervals of shares and means: published values, scipy, and answers worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from signlib.statistics.intervals import (
+    cluster_interval,
+    mean_interval,
+    t_interval,
+    wilson_interval,
+)
+
+
+def test_wilson_has_the_known_values():
+    # Newcombe 1998, table I, method 3: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+    published = {
+        (81, 263): (0.2553, 0.3662),
+        (15, 148): (0.0624, 0.1605),
+        (0, 20): (0, 0.1611),
+        (1, 29): (0.0061, 0.1718),
+    }
+    for (hits, n), (low, high) in published.items():
+        found = wilson_interval(np.arange(n) < hits)
+        assert found == pytest.approx((100 * low, 100 * high), abs=0.006)
+
+
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(1, 300), share=st.floats(0, 1))
+def test_wilson_is_its_formula(n, share):
+    hits = round(n * share)
+    z = stats.norm.ppf(0.975)
+    p = hits / n
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    expected = 100 * (middle - half) / (1 + z**2 / n), 100 * (middle + half) / (1 + z**2 / n)
+    assert wilson_interval(np.arange(n) < hits) == pytest.approx(expected, abs=1e-6)
+
+
+def test_two_groups_are_resampled_as_worked_out_by_hand():
+    # All of a is right, all of b wrong: the four draws aa, ab, ba, bb give 100, 50, 50 and 0 %.
+    correct, groups = np.array([1, 1, 1, 0, 0, 0], bool), list("aaabbb")
+    assert cluster_interval(correct, groups) == (0, 100)
+    # Groups of differing size: ab gives 3 of 4, not the mean of the groups' shares.
+    rng_free = {
+        cluster_interval(np.array([1, 1, 1, 0], bool), list("aaab"), resamples=1, seed=s)[0]
+        for s in range(40)
+    }
+    assert rng_free == {0.0, 75.0, 100.0}
+
+
+def test_groups_that_agree_have_no_spread():
+    correct = np.array([1, 0, 0, 1, 0, 1], bool)
+    assert cluster_interval(correct, list("aabbcc")) == (50, 50)
+
+
+def test_correlated_groups_widen_the_interval():
+    rng = np.random.default_rng(1)
+    share = rng.uniform(0.2, 1.0, 12)
+    groups = np.repeat(np.arange(12), 50)
+    correct = rng.random(600) < share[groups]
+    low, high = wilson_interval(correct)
+    lowest, highest = cluster_interval(correct, groups.astype(str).tolist())
+    assert lowest < low < 100 * correct.mean() < high < highest
+    assert highest - lowest > 2 * (high - low)
+    # Clips that are groups of their own are independent.
+    alone = cluster_interval(correct, [str(i) for i in range(600)])
+    assert alone[1] - alone[0] == pytest.approx(high - low, rel=0.06)
+
+
+def test_the_bootstrap_repeats_under_its_seed_and_ignores_the_order():
+    rng = np.random.default_rng(2)
+    correct, groups = rng.random(60) < 0.7, np.repeat([f"s{i}" for i in range(10)], 6)
+    once = cluster_interval(correct, groups.tolist())
+    assert once == cluster_interval(correct, groups.tolist())
+    order = rng.permutation(60)
+    assert once == cluster_interval(correct[order], groups[order].tolist())
+    few = [cluster_interval(correct, groups.tolist(), resamples=30, seed=seed) for seed in (0, 1)]
+    assert few[0] != few[1]
+
+
+def test_one_group_has_no_interval():
+    with pytest.raises(ValueError, match="at least two groups, not 1"):
+        cluster_interval(np.array([True, False]), ["a", "a"])
+
+
+def test_mean_interval_of_equal_values_is_a_point_and_of_two_covers_both():
+    assert mean_interval(np.full(5, 40.0)) == (40.0, 40.0)
+    assert mean_interval(np.array([0.0, 100.0])) == (0.0, 100.0)
+
+
+def test_t_interval_is_that_of_scipy():
+    values = np.array([1.0, 2, 4, 8, 7, 3])
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert t_interval(values) == pytest.approx((expected.low, expected.high))
+
+
+def test_t_interval_of_six_signers_holds_where_the_bootstrap_is_too_narrow():
+    rng = np.random.default_rng(0)
+    inside = {"t": 0, "bootstrap": 0}
+    for _ in range(400):
+        means = rng.normal(0, 1, 6)
+        low, high = t_interval(means)
+        inside["t"] += low < 0 < high
+        low, high = cluster_interval(means, list("abcdef"), resamples=500)
+        inside["bootstrap"] += low < 0 < high
+    assert 0.92 < inside["t"] / 400 < 0.98
+    assert inside["bootstrap"] / 400 < 0.91
