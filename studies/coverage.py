@@ -16,8 +16,8 @@ import pandas as pd
 from scipy import stats
 from tqdm.auto import tqdm
 
-from signlib.evaluation.metrics import wilson_interval
 from signlib.files import with_part, write_text
+from signlib.statistics.intervals import wilson_interval
 from signlib.statistics.variation import bootstrap, difference
 
 BEGIN, END = "<!-- coverage: written by studies/coverage.py -->", "<!-- end of coverage -->"

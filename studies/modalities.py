@@ -19,9 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
 from signlib.data.skeletons import MEDIAPIPE_543
-from signlib.evaluation.metrics import cluster_interval
 from signlib.evaluation.neighbours import flatten
 from signlib.features.normalise import normalise
+from signlib.statistics.intervals import cluster_interval
 from signlib.synthesis.appearance import look_of
 from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus

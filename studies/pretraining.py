@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from signlib.evaluation import metrics
 from signlib.experiments import experiment
 from signlib.runs.run import Run
 from signlib.settings import presets
+from signlib.statistics.intervals import cluster_interval
 
 TARGET, SOURCE = "wlasl-50/small", "wlasl-50/pretraining"
 ARMS = ("random weights", "pre-trained")
@@ -54,10 +54,10 @@ def report(found: pd.DataFrame) -> str:
     means = {arm: wide[arm].mean(axis=1).to_numpy() for arm in ARMS}
     for arm, right in means.items():
         by_seed = ", ".join(f"{100 * value:.1f}" for value in wide[arm].mean())
-        low, high = metrics.cluster_interval(right, glosses)
+        low, high = cluster_interval(right, glosses)
         lines.append(f"| {arm} | {by_seed} | {100 * right.mean():.1f} [{low:.1f}, {high:.1f}] |")
     gain = means[ARMS[1]] - means[ARMS[0]]
-    low, high = metrics.cluster_interval(gain, glosses)
+    low, high = cluster_interval(gain, glosses)
     by_seed = ", ".join(f"{100 * value:+.1f}" for value in (wide[ARMS[1]] - wide[ARMS[0]]).mean())
     lines.append(f"| difference | {by_seed} | {100 * gain.mean():+.1f} [{low:+.1f}, {high:+.1f}] |")
     return "\n".join(

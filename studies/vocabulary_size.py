@@ -19,7 +19,7 @@ from signlib.data import wlasl
 from signlib.experiments import experiment, sweep
 from signlib.files import with_part, write_text
 from signlib.reports import plots
-from signlib.reports.vocabulary_size import SEED_SIZES, case_of, size_table, verdict
+from signlib.reports.vocabulary_size import SOURCE_SIZES, case_of, size_table, verdict
 from signlib.runs.run import Run
 from signlib.settings import config, presets
 from signlib.statistics.variation import Estimate, difference
@@ -40,7 +40,7 @@ def counted(table: pd.DataFrame, order: list[str]) -> tuple[dict[int, int], list
         order: glosses by class number.
     """
     clips, rows = {}, []
-    for glosses in SEED_SIZES:
+    for glosses in SOURCE_SIZES:
         own = table[table["gloss"].isin(order[:glosses])]
         each = own.loc[own["split"] == "train", "gloss"].value_counts()
         clips[glosses] = int(each.sum())

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from signlib.paths import REPOSITORY
-from signlib.reports import tables
+from signlib.reports import results_table
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -44,7 +44,7 @@ def test_the_notebook_table_lists_the_course():
 
 
 def test_the_results_table_is_the_published_runs():
-    assert tables.update_readme(check_only=True) is False, "run: python -m signlib results"
+    assert results_table.update_readme(check_only=True) is False, "run: python -m signlib results"
 
 
 def test_a_person_with_a_folder_of_videos_needs_four_commands(slovak_store, real_data, tmp_path):

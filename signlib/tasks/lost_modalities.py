@@ -20,7 +20,7 @@ from signlib.runs.run import Run
 from signlib.runs.weights import load_model_facts, load_weights
 from signlib.settings.modalities import ModalitiesExperiment, VideoAugmentSettings
 from signlib.settings.training import AugmentSettings
-from signlib.statistics.paired import t_interval
+from signlib.statistics.intervals import t_interval
 from signlib.stores.pictures import DEPTH
 from signlib.tasks.registry import open_task
 from signlib.training.augment_video import MultimodalAugment
