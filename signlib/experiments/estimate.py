@@ -105,6 +105,8 @@ class Estimate:
             forward, batch = max(forward, launches / 3), max(batch, launches)
             held = self.memory_t4
             update = 2 * (held.weights + held.gradients + held.optimizer) / T4_BANDWIDTH
+        elif self.pace is None:
+            raise SettingsError("the time here was not measured; give estimate some seconds")
         else:
             scale = size / self.pace.clips
             forward, batch, update = (

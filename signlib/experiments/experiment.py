@@ -77,7 +77,7 @@ def train(
 
 def _prepared(
     settings: Settings, init_from: Run | None
-) -> tuple[Task[Any], nn.Module, nn.Module | None]:
+) -> tuple[Task[Any, Any], nn.Module, nn.Module | None]:
     """The task on its clips, the model with its first weights, and its teacher if it has one."""
     fit.choose_device(settings.training)
     task = open_task(settings)
@@ -90,7 +90,7 @@ def _prepared(
     return task, model, teacher
 
 
-def _say_what_it_costs(task: Task[Any], quiet: bool) -> None:
+def _say_what_it_costs(task: Task[Any, Any], quiet: bool) -> None:
     """One line before a long run; what cannot fit into the device is refused."""
     settings, splits = task.settings, task.splits
     clips = len(splits.train) * settings.training.repeats
@@ -104,7 +104,7 @@ def _say_what_it_costs(task: Task[Any], quiet: bool) -> None:
 
 def _fit(
     run: Run,
-    task: Task[Any],
+    task: Task[Any, Any],
     model: nn.Module,
     teacher: nn.Module | None,
     resume: bool,
@@ -197,7 +197,7 @@ def decay_text(run: Run) -> str:
     return "\n".join(lines)
 
 
-def teacher_of(task: Task[Any]) -> nn.Module | None:
+def teacher_of(task: Task[Any, Any]) -> nn.Module | None:
     """The model of the run `training.teacher`, or None where none is named.
 
     Raises:
@@ -229,7 +229,7 @@ def teacher_of(task: Task[Any]) -> nn.Module | None:
     return model
 
 
-def load_encoder(task: Task[Any], model: nn.Module, run: Run) -> int:
+def load_encoder(task: Task[Any, Any], model: nn.Module, run: Run) -> int:
     """Put another run's encoder into a model; returns how many tensors.
 
     Raises:

@@ -45,7 +45,8 @@ def members(names: Iterable[str]) -> list[str]:
     Raises:
         SettingsError: for a name that is neither a family nor a preset, or none at all.
     """
-    sweeps, chosen = all_sweeps(), []
+    sweeps = all_sweeps()
+    chosen: list[str] = []
     for name in names:
         if name not in sweeps and RENAMED_PRESETS.get(name, name) not in all_presets():
             raise SettingsError(
@@ -132,7 +133,9 @@ def train_all(
         SettingsError: for fewer than one worker.
     """
     jobs = [(settings.preset, config.run_name(settings), settings) for settings in chosen.values()]
-    return dict(zip(chosen, _trained(jobs, workers, quiet, None), strict=True))
+    found = _trained(jobs, workers, quiet, end=None)
+    # Without an end no run stays open.
+    return {key: run for key, run in zip(chosen, found, strict=True) if run is not None}
 
 
 Job = tuple[str, str, Settings]

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from signlib.models.classifier import parameter_count
 from signlib.models.gcn import GraphSizes
 from signlib.models.gcn_gates import reduced
-from signlib.models.landmarks import Batch
+from signlib.models.network import Batch
 from signlib.settings.modalities import PictureSettings, VideoSettings
 
 
@@ -27,7 +27,7 @@ def counted_macs(model: Callable[[Batch], object], batch: Batch) -> int:
 
 def encoder_parts(encoder: nn.Module) -> dict[str, int]:
     """Parameters of a landmark encoder: its transformer, and what leads into it."""
-    transformer = parameter_count(encoder.encoder)
+    transformer = parameter_count(encoder.get_submodule("encoder"))
     return {"encoder": transformer, "projection": parameter_count(encoder) - transformer}
 
 

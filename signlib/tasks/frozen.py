@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from signlib import paths
 from signlib.corpora.clips import generated_world, load_landmarks, load_manifest
@@ -81,7 +80,7 @@ def frozen_classifier(
     )
 
 
-class FrozenTask(IsolatedTask[FrozenExperiment]):
+class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
     """Clips with frozen features, landmarks or both; one that lacks any is left out, by name.
 
     Features come from the store `frozen.store`, or, of generated clips, from `frozen.tower` once,
@@ -234,7 +233,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment]):
         return batch
 
     @classmethod
-    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+    def count_parts(cls, model: FrozenClassifier) -> dict[str, int]:
         """Both branches, fusion and head."""
         parts = {
             "encoder": model.landmarks,
@@ -258,7 +257,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment]):
     @classmethod
     def predict(
         cls,
-        recogniser: Recogniser,
+        recogniser: Recogniser[FrozenExperiment, FrozenClassifier],
         clips: Sequence[str | Path],
         split: str = "",
         top: int = 5,

@@ -15,6 +15,8 @@ from signlib.extraction import frozen_files
 from signlib.extraction.filming import FilmedClips
 from signlib.extraction.frozen import EXTRACTOR, encoded
 from signlib.extraction.towers import Tower, load_tower
+from signlib.models.frozen import FrozenClassifier
+from signlib.settings.frozen import FrozenExperiment
 from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.tasks.recogniser import (
@@ -33,11 +35,12 @@ from signlib.training.frozen import FrozenDataset
 MADE_BY = ("embedding", "side", "fit", "mean", "deviation", "pooling", "frames")
 """Settings of an extraction, beside the weights, that must be a run's own."""
 BATCH = 32
+FrozenRecogniser = Recogniser[FrozenExperiment, FrozenClassifier]
 Features = Mapping[str, np.ndarray]
 
 
 def predict_frozen(
-    recogniser: Recogniser,
+    recogniser: FrozenRecogniser,
     clips: Sequence[str | Path],
     split: str = "",
     top: int = 5,
@@ -71,7 +74,7 @@ def predict_frozen(
 
 
 def _of_stores(
-    recogniser: Recogniser, stores: Sequence[FeatureStore], split: str, top: int
+    recogniser: FrozenRecogniser, stores: Sequence[FeatureStore], split: str, top: int
 ) -> list[Reading]:
     inputs = recogniser.settings.frozen.inputs
     frozen = [store for store in stores if store.extraction.extractor == EXTRACTOR]
@@ -83,7 +86,7 @@ def _of_stores(
         )
     features: dict[str, np.ndarray] = {}
     for store in frozen:
-        check_extraction(store.extraction, recogniser.frozen)
+        check_extraction(store.extraction, recogniser.features)
         features = {clip: store.read(clip) for clip in store_source(store, split).labelled["clip"]}
     problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
     tables = [store_source(store, split).labelled for store in stores]
@@ -92,7 +95,9 @@ def _of_stores(
     return _read(recogniser, labelled, features, source, problems, top)
 
 
-def _of_files(recogniser: Recogniser, files: Sequence[Path], top: int, tower: str) -> list[Reading]:
+def _of_files(
+    recogniser: FrozenRecogniser, files: Sequence[Path], top: int, tower: str
+) -> list[Reading]:
     inputs, names = recogniser.settings.frozen.inputs, [str(file) for file in files]
     source: ClipSource | None = None
     problems: dict[str, str] = {}
@@ -101,7 +106,7 @@ def _of_files(recogniser: Recogniser, files: Sequence[Path], top: int, tower: st
     features: dict[str, np.ndarray] = {}
     if "visual" in inputs:
         encoder = tower_of(recogniser, tower)
-        frames = recogniser.frozen.settings["frames"]
+        frames = recogniser.features.settings["frames"]
         for name, vectors in features_of(files, encoder, frames).items():
             if isinstance(vectors, str):
                 problems[name] = vectors
@@ -112,7 +117,7 @@ def _of_files(recogniser: Recogniser, files: Sequence[Path], top: int, tower: st
 
 
 def _read(
-    recogniser: Recogniser,
+    recogniser: FrozenRecogniser,
     table: pd.DataFrame,
     features: Features,
     source: ClipSource | None,
@@ -154,13 +159,12 @@ def _read(
     return readings
 
 
-def _as_in_original_files(source: ClipSource, recogniser: Recogniser) -> ClipSource:
+def _as_in_original_files(source: ClipSource, recogniser: FrozenRecogniser) -> ClipSource:
     """The clips as the source's files keep landmarks, for a run that was trained on such files."""
     made = recogniser.extraction
-    if (
-        made.settings.get("files") != frozen_files.LANDMARKS
-        or source.extraction.skeleton == made.skeleton
-    ):
+    if made is None or made.settings.get("files") != frozen_files.LANDMARKS:
+        return source
+    if source.extraction.skeleton == made.skeleton:
         return source
     frames, own = recogniser.settings.frozen.frames, source.skeleton
     # Those files do not tell the shape of the picture, so the run has never known one.
@@ -174,24 +178,24 @@ def _as_in_original_files(source: ClipSource, recogniser: Recogniser) -> ClipSou
     )
 
 
-def tower_of(recogniser: Recogniser, path: str = "") -> Tower:
+def tower_of(recogniser: FrozenRecogniser, path: str = "") -> Tower:
     """The encoder of a run, loaded from where its features say it lay, or from `path`.
 
     Raises:
         RunError: when it is another encoder, or the features came from elsewhere.
         SettingsError: when it cannot be loaded.
     """
-    made = recogniser.frozen.settings
+    made = recogniser.features.settings
     tower = load_tower(
         path or made["model"],
         made.get("revision") or "main",
         made.get("embedding", "tower"),
         fit=made.get("fit", ""),
     )
-    if recogniser.frozen.model_hash and tower.facts.digest != recogniser.frozen.model_hash:
+    if recogniser.features.model_hash and tower.facts.digest != recogniser.features.model_hash:
         raise RunError(
             f"encoder {tower.facts.model!r} has other weights than the one of the run's features"
-            f" (digest {tower.facts.digest[:12]} instead of {recogniser.frozen.model_hash[:12]});"
+            f" (digest {tower.facts.digest[:12]} instead of {recogniser.features.model_hash[:12]});"
             " give the run's own"
         )
     return tower
@@ -215,7 +219,7 @@ def check_extraction(found: Extraction, wanted: Extraction) -> None:
     Raises:
         RunError: naming what differs.
     """
-    pairs = {
+    pairs: dict[str, tuple[object, object]] = {
         "model_hash": (found.model_hash, wanted.model_hash),
         "shape": (tuple(found.shape), tuple(wanted.shape)),
     }

@@ -107,7 +107,7 @@ def prepare_action(
     return clip, bodies
 
 
-class GraphTask(IsolatedTask[GraphExperiment]):
+class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
     """Actions from skeletons of whole bodies."""
 
     refusals: ClassVar[Mapping[str, str]] = {
@@ -135,7 +135,11 @@ class GraphTask(IsolatedTask[GraphExperiment]):
         return Inputs(self.skeleton)
 
     def fitting(
-        self, model: nn.Module, train: Clips, weights: Tensor | None, teacher: nn.Module | None
+        self,
+        model: ActionClassifier,
+        train: Clips,
+        weights: Tensor | None,
+        teacher: nn.Module | None,
     ) -> ActionFitting:
         """What one step of fitting computes, the loss of the network's head included."""
         return ActionFitting(model, self.settings, self.augment, weights, teacher)
@@ -192,7 +196,7 @@ class GraphTask(IsolatedTask[GraphExperiment]):
         }
 
     @classmethod
-    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+    def count_parts(cls, model: ActionClassifier) -> dict[str, int]:
         """Blocks, the fusion of streams, and the head."""
         network = model.network
         return {
@@ -216,7 +220,7 @@ class GraphTask(IsolatedTask[GraphExperiment]):
     @classmethod
     def predict(
         cls,
-        recogniser: Recogniser,
+        recogniser: Recogniser[GraphExperiment, ActionClassifier],
         clips: Sequence[str | Path],
         split: str = "",
         top: int = 5,

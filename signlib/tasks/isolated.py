@@ -6,31 +6,33 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError
 from signlib.evaluation import metrics
 from signlib.reports import plots
 from signlib.runs.run import Metric, Run
+from signlib.statistics.intervals import cluster_interval, mean_interval, wilson_interval
 from signlib.stores.store import ClipSource, FeatureStore
 from signlib.tasks.recogniser import (
+    M,
     Reading,
     Recogniser,
+    S,
     check_skeleton,
     file_source,
     store_source,
     table_of,
 )
-from signlib.tasks.task import S, Task
+from signlib.tasks.task import Task
 from signlib.training.batches import Clips
 from signlib.training.classification import score
 
 
-class IsolatedTask(Task[S]):
+class IsolatedTask(Task[S, M]):
     """A family that names one gloss a clip."""
 
-    def evaluate(self, run: Run, model: nn.Module, resume: bool, quiet: bool) -> Run:
+    def evaluate(self, run: Run, model: M, resume: bool, quiet: bool) -> Run:
         """The run with what it found on the test split.
 
         Raises:
@@ -56,27 +58,25 @@ class IsolatedTask(Task[S]):
         }
         return run.finish(results, table, (scores, test.clips, vocabulary.glosses), figures)
 
-    def test_scores(
-        self, model: nn.Module, test: Clips, quiet: bool
-    ) -> tuple[np.ndarray, Vocabulary]:
+    def test_scores(self, model: M, test: Clips, quiet: bool) -> tuple[np.ndarray, Vocabulary]:
         """Log-probabilities (N, K) of the test clips, and the K classes."""
         return score(model, test.data, self.settings, self.mirror), self.vocabulary
 
 
-class LandmarkReader(IsolatedTask[S]):
+class LandmarkReader(IsolatedTask[S, M]):
     """A family that reads landmarks and nothing else: clips come from stores and landmark files."""
 
     @classmethod
     @abstractmethod
     def recognise(
-        cls, recogniser: Recogniser, source: ClipSource, clips: Sequence[str]
+        cls, recogniser: Recogniser[S, M], source: ClipSource, clips: Sequence[str]
     ) -> tuple[np.ndarray, Clips]:
         """Probabilities (N, K) of the clips that can be used; `unusable` says which cannot."""
 
     @classmethod
     def predict(
         cls,
-        recogniser: Recogniser,
+        recogniser: Recogniser[S, M],
         clips: Sequence[str | Path],
         split: str = "",
         top: int = 5,
@@ -134,23 +134,23 @@ def test_metrics(
     # Without glosses each clip is a class of its own.
     named = bool((rows["gloss"] != rows.index).any())
     of_all = f"on {n} of {n + missing} clips; " if missing else ""
-    interval = metrics.wilson_interval(right)
+    interval = wilson_interval(right)
     note = f"{of_all}Wilson interval over clips; {chosen}"
     results = [Metric("top-1", 100 * right.mean(), n, "test", "%", interval, note)]
     for column, plural in [("signer", "signers"), ("gloss", "glosses")][: 1 + named]:
         groups = rows[column]
         if groups.nunique() > 1 and (groups != "").all():
-            interval = metrics.cluster_interval(right, groups.tolist())
+            interval = cluster_interval(right, groups.tolist())
             note = f"bootstrap over {groups.nunique()} {plural}; {chosen}"
             name = f"top-1 by {column}"
             results.append(Metric(name, 100 * right.mean(), n, "test", "%", interval, note))
     if scores.shape[1] > 5:
         five = metrics.top_k(scores, targets, 5)
-        interval = metrics.wilson_interval(five)
+        interval = wilson_interval(five)
         results.append(Metric("top-5", 100 * five.mean(), n, "test", "%", interval, chosen))
     if named:
         by_class = metrics.per_class_accuracy(right, targets)
-        spread = metrics.mean_interval(by_class) if len(by_class) > 1 else None
+        spread = mean_interval(by_class) if len(by_class) > 1 else None
         note = f"mean over {len(by_class)} glosses, bootstrap over them; {chosen}"
         results.append(Metric("per-class top-1", by_class.mean(), n, "test", "%", spread, note))
     return results

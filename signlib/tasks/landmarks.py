@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from signlib.corpora.clips import load_corpus
 from signlib.corpora.splits import class_numbers
@@ -23,7 +22,7 @@ from signlib.training.batches import Batch, ClipDataset, Clips, prepare_clips
 from signlib.training.classification import score
 
 
-class LandmarkTask(LandmarkReader[LandmarkExperiment]):
+class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
     """Signs from landmarks alone."""
 
     def __init__(self, settings: LandmarkExperiment) -> None:
@@ -82,7 +81,7 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment]):
         return landmark_batch(settings, joints, classes, clips)
 
     @classmethod
-    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+    def count_parts(cls, model: LandmarkClassifier) -> dict[str, int]:
         """Transformer, what leads into it, and the head."""
         return encoder_parts(model.encoder) | {"classifier": parameter_count(model.head)}
 
@@ -94,7 +93,10 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment]):
 
     @classmethod
     def recognise(
-        cls, recogniser: Recogniser, source: ClipSource, clips: Sequence[str]
+        cls,
+        recogniser: Recogniser[LandmarkExperiment, LandmarkClassifier],
+        source: ClipSource,
+        clips: Sequence[str],
     ) -> tuple[np.ndarray, Clips]:
         """Probabilities (N, K) of the clips that can be used; `unusable` says which cannot."""
         settings = recogniser.settings

@@ -173,7 +173,8 @@ def holed(data: MultimodalDataset, share: float) -> MultimodalDataset:
                 DEPTH: change({name: batch[name] for name in ("present", DEPTH)})[DEPTH]
             }
 
-    out.collate = collate
+    # An attribute of this copy hides the method of its class.
+    vars(out)["collate"] = collate
     return out
 
 
@@ -206,6 +207,8 @@ def _right(run: Run, changes: Mapping[str, Change], quiet: bool) -> pd.DataFrame
     task = open_task(run.settings)
     rows = task.splits.test
     data = task.prepare(rows, vocabulary, 1, quiet).data
+    if not isinstance(data, MultimodalDataset):
+        raise RunError(f"run {run.path} does not read several modalities; give one that does")
     model = task.model(len(vocabulary))
     model.load_state_dict(weights)
     columns = {}

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from signlib import paths
 from signlib.corpora.clips import corpus_root, generated_world, load_landmarks, load_manifest
@@ -25,8 +24,10 @@ from signlib.extraction.filming import FilmedClips, depth_beside
 from signlib.extraction.pictures import pictures_of, write_pictures
 from signlib.models.classifier import landmark_encoder, parameter_count
 from signlib.models.counting import counted_macs, encoder_parts, video_macs
-from signlib.models.fusion import FUSIONS, CrossAttentionFusion
+from signlib.models.fusion import FUSIONS, CrossAttentionFusion, Fusion
+from signlib.models.landmarks import LandmarkEncoder, OriginalLandmarkEncoder
 from signlib.models.multimodal import MultimodalClassifier
+from signlib.models.network import Encoder
 from signlib.models.video import VideoEncoder, depth_from_colour, pretrained_videomae, videomae
 from signlib.settings.modalities import (
     MODALITIES,
@@ -46,7 +47,7 @@ from signlib.training.classification import score
 from signlib.training.multimodal import KEYS, MultimodalDataset
 
 
-class ModalitiesTask(IsolatedTask[ModalitiesExperiment]):
+class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
     """Signs from any of colour, depth and landmarks.
 
     Pictures come from `pictures.store`, or are made once below the folder of runs. Landmarks of a
@@ -162,7 +163,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment]):
     ) -> MultimodalClassifier:
         """The untrained encoders with their fusion and head."""
         fusion = settings.fusion
-        encoders: dict[str, nn.Module] = {}
+        encoders: dict[str, Encoder] = {}
         for name in MODALITIES:
             if name not in fusion.modalities:
                 continue
@@ -171,15 +172,11 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment]):
             else:
                 encoders[name] = _video_encoder(name, settings, encoders)
         widths = [encoder.size for encoder in encoders.values()]
-        kind = FUSIONS[fusion.kind]
-        more = {"heads": fusion.heads} if kind is CrossAttentionFusion else {}
-        return MultimodalClassifier(
-            encoders,
-            kind(widths, fusion.width, **more),
-            classes,
-            fusion.dropout,
-            fusion.drop_modality,
-        )
+        if fusion.kind == "cross-attention":
+            joined: Fusion = CrossAttentionFusion(widths, fusion.width, heads=fusion.heads)
+        else:
+            joined = FUSIONS[fusion.kind](widths, fusion.width)
+        return MultimodalClassifier(encoders, joined, classes, fusion.dropout, fusion.drop_modality)
 
     @classmethod
     def offline(cls, settings: ModalitiesExperiment) -> ModalitiesExperiment:
@@ -213,14 +210,14 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment]):
         return replace(cls.offline(settings), pictures=pictures)
 
     @classmethod
-    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+    def count_parts(cls, model: MultimodalClassifier) -> dict[str, int]:
         """Video encoders, the landmark encoder's parts, fusion and head."""
-        encoders = dict(model.encoders.items())
-        parts = {
-            name: parameter_count(encoders[name]) for name in ("rgb", "depth") if name in encoders
-        }
-        if "skeleton" in encoders:
-            parts |= encoder_parts(encoders["skeleton"])
+        parts: dict[str, int] = {}
+        for name, encoder in model.encoders.items():
+            if isinstance(encoder, LandmarkEncoder | OriginalLandmarkEncoder):
+                parts |= encoder_parts(encoder)
+            else:
+                parts[name] = parameter_count(encoder)
         parts["fusion"] = parameter_count(model.fusion)
         return parts | {"classifier": parameter_count(model.classifier)}
 
@@ -258,7 +255,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment]):
     @classmethod
     def predict(
         cls,
-        recogniser: Recogniser,
+        recogniser: Recogniser[ModalitiesExperiment, MultimodalClassifier],
         clips: Sequence[str | Path],
         split: str = "",
         top: int = 5,
@@ -293,7 +290,9 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment]):
         return table_of(readings)
 
 
-def _landmark_encoder(settings: ModalitiesExperiment, base: Skeleton) -> nn.Module:
+def _landmark_encoder(
+    settings: ModalitiesExperiment, base: Skeleton
+) -> LandmarkEncoder | OriginalLandmarkEncoder:
     chosen, features = base.select(settings.features.joints), settings.features
     return landmark_encoder(
         settings.model, len(chosen), features.coordinates, hands_of(chosen), features.frames
@@ -301,7 +300,7 @@ def _landmark_encoder(settings: ModalitiesExperiment, base: Skeleton) -> nn.Modu
 
 
 def _video_encoder(
-    name: str, settings: ModalitiesExperiment, built: dict[str, nn.Module]
+    name: str, settings: ModalitiesExperiment, built: dict[str, Encoder]
 ) -> VideoEncoder:
     video: VideoSettings = getattr(settings, name)
     channels = 3 if name == "rgb" else 1
@@ -325,9 +324,10 @@ def _video_encoder(
     else:
         model = videomae(*sizes, channels, pictures.size, pictures.patch, pictures.frames)
     if video.weights == "colour":
-        if "rgb" not in built:
+        colour = built.get("rgb")
+        if not isinstance(colour, VideoEncoder):
             raise SettingsError(f"{name}.weights=colour needs rgb among fusion.modalities")
-        depth_from_colour(model, built["rgb"].model)
+        depth_from_colour(model, colour.model)
     encoder = VideoEncoder(model, pictures.checkpointing, pictures.motion)
     if video.frozen:
         encoder.requires_grad_(False)
@@ -341,7 +341,7 @@ class RunPictures:
         RunError: for a store with other pictures than the run was trained on.
     """
 
-    kinds = KINDS
+    kinds: tuple[str, ...] = KINDS
 
     def __init__(self, settings: PictureSettings, store: PictureStore | None) -> None:
         self.settings, self.store = settings, store
@@ -363,6 +363,8 @@ class RunPictures:
 
     def read(self, clip: str, kind: str) -> np.ndarray:
         """A clip's pictures."""
+        if self.store is None:
+            raise ClipError(f"clip {clip!r} has no {kind}; no store of pictures was given")
         return self.store.read(clip, kind)
 
     def reasons(self, kind: str) -> dict[str, str]:
@@ -370,9 +372,13 @@ class RunPictures:
         return {} if self.store is None else self.store.reasons(kind)
 
 
-def _read_files(recogniser: Recogniser, files: Sequence[Path], top: int) -> list[Reading]:
+def _read_files(
+    recogniser: Recogniser[ModalitiesExperiment, MultimodalClassifier],
+    files: Sequence[Path],
+    top: int,
+) -> list[Reading]:
     """Files; their pictures are made as for training, in a store that does not last."""
-    settings: ModalitiesExperiment = recogniser.settings
+    settings = recogniser.settings
     names = [f"clip{n}" for n in range(len(files))]
     file_of = dict(zip(names, map(str, files), strict=True))
     whole = [file.resolve() for file in files]
@@ -410,7 +416,7 @@ def _relative(path: Path | None, root: Path) -> str:
 
 
 def _read(
-    recogniser: Recogniser,
+    recogniser: Recogniser[ModalitiesExperiment, MultimodalClassifier],
     table: pd.DataFrame,
     store: PictureStore | None,
     points: ClipSource | None,
@@ -418,7 +424,7 @@ def _read(
     unread: Mapping[str, str] | None = None,
 ) -> list[Reading]:
     """The clips of a manifest, from whatever modalities each has."""
-    settings: ModalitiesExperiment = recogniser.settings
+    settings = recogniser.settings
     clips = table["clip"].tolist()
     gloss_of = dict(zip(clips, table["gloss"], strict=True))
     chosen = recogniser.skeleton.select(settings.features.joints)

@@ -123,7 +123,7 @@ UNLABELLED = "(not looked at)"
 """The gloss of every clip where pre-training has some without one."""
 
 
-class PhonologyTask(LandmarkReader[PhonologyExperiment]):
+class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNetwork]):
     """Signs, or pre-training, from 36 numbers a frame.
 
     Pre-training takes clips that nobody labelled, too.
@@ -184,7 +184,7 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment]):
         return collate([(table, n % classes) for n, table in enumerate(tables)])
 
     @classmethod
-    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+    def count_parts(cls, model: GlossReader | PretextNetwork) -> dict[str, int]:
         """Recurrent layers, what leads into them, and the rest."""
         encoder = model.encoder
         return {
@@ -227,7 +227,11 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment]):
             )
 
     def fitting(
-        self, model: nn.Module, train: Clips, weights: Tensor | None, teacher: nn.Module | None
+        self,
+        model: GlossReader | PretextNetwork,
+        train: Clips,
+        weights: Tensor | None,
+        teacher: nn.Module | None,
     ) -> Fitting:
         """What fits the model; codebooks are fitted to the training clips first."""
         if isinstance(model, GlossReader):
@@ -239,7 +243,7 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment]):
         return PretextFitting(model, self.settings, self.augment, chance)
 
     def test_scores(
-        self, model: nn.Module, test: Clips, quiet: bool
+        self, model: GlossReader | PretextNetwork, test: Clips, quiet: bool
     ) -> tuple[np.ndarray, Vocabulary]:
         """Log-probabilities (N, K) of the test clips, and the K classes.
 
@@ -270,7 +274,10 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment]):
 
     @classmethod
     def recognise(
-        cls, recogniser: Recogniser, source: ClipSource, clips: Sequence[str]
+        cls,
+        recogniser: Recogniser[PhonologyExperiment, GlossReader | PretextNetwork],
+        source: ClipSource,
+        clips: Sequence[str],
     ) -> tuple[np.ndarray, Clips]:
         """Probabilities (N, K) of the clips that can be used; `unusable` says which cannot."""
         settings = recogniser.settings

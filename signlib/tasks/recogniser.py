@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -48,8 +49,12 @@ def table_of(readings: Sequence[Reading]) -> pd.DataFrame:
     return pd.DataFrame([astuple(reading) for reading in readings], columns=COLUMNS)
 
 
+S = TypeVar("S", bound=Settings)
+M = TypeVar("M", bound=nn.Module)
+
+
 @dataclass
-class Recogniser:
+class Recogniser(Generic[S, M]):
     """A trained model with all that prediction needs.
 
     Attributes:
@@ -59,13 +64,24 @@ class Recogniser:
         familiar: what its training clips were like, where the run tells.
     """
 
-    model: nn.Module
-    settings: Settings
+    model: M
+    settings: S
     vocabulary: Vocabulary
     skeleton: Skeleton
     extraction: Extraction | None
     frozen: Extraction | None = None
     familiar: Familiar = field(default_factory=Familiar)
+
+    @property
+    def features(self) -> Extraction:
+        """How its frozen features were made.
+
+        Raises:
+            RunError: where it reads none.
+        """
+        if self.frozen is None:
+            raise RunError("the run reads no frozen features; give it landmarks")
+        return self.frozen
 
     def best(
         self, clips: Sequence[str], shares: np.ndarray, top: int
@@ -77,7 +93,7 @@ class Recogniser:
             yield clip, list(zip(glosses, share[order].tolist(), strict=True))
 
 
-def check_skeleton(source: ClipSource, recogniser: Recogniser) -> None:
+def check_skeleton(source: ClipSource, recogniser: Recogniser[Any, Any]) -> None:
     """Refuse clips of other points than the run was trained on.
 
     Raises:
@@ -103,7 +119,9 @@ def store_source(store: FeatureStore, split: str) -> ClipSource:
     return LoadedClips(table, store.read, store.extraction)
 
 
-def file_source(files: Sequence[Path], recogniser: Recogniser) -> tuple[ClipSource, dict[str, str]]:
+def file_source(
+    files: Sequence[Path], recogniser: Recogniser[Any, Any]
+) -> tuple[ClipSource, dict[str, str]]:
     """Clips read from files, and the reasons of those that could not be."""
     made = recogniser.extraction
     settings = LandmarkSettings()

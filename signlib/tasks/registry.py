@@ -19,7 +19,7 @@ from signlib.tasks.recogniser import Recogniser
 from signlib.tasks.task import Inputs, Task
 
 
-def task_of(settings: Settings) -> type[Task[Any]]:
+def task_of(settings: Settings) -> type[Task[Any, Any]]:
     """The task that the settings name.
 
     Raises:
@@ -32,7 +32,7 @@ def task_of(settings: Settings) -> type[Task[Any]]:
     return getattr(import_module(module), name)
 
 
-def open_task(settings: Settings) -> Task[Any]:
+def open_task(settings: Settings) -> Task[Any, Any]:
     """The task on the clips that the settings name."""
     return task_of(settings)(settings)
 

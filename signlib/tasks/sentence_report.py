@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from signlib.data.vocabulary import Vocabulary
@@ -25,13 +24,15 @@ from signlib.decoding.language_model import NGramModel, train_model
 from signlib.errors import ManifestError, RunError
 from signlib.evaluation import wer
 from signlib.files import disk_error
+from signlib.models.ctc_front import SentenceModel
 from signlib.reports import plots
 from signlib.runs import run as runs
 from signlib.settings.base import Settings
 from signlib.settings.sentences import SentenceSettings
-from signlib.statistics.resampling import rate_interval
+from signlib.statistics.error_rates import rate_interval
+from signlib.training.batches import ClipData
 from signlib.training.devices import choose_device
-from signlib.training.sentences import collate_sentences
+from signlib.training.sentences import Sentence, collate_sentences
 
 if TYPE_CHECKING:
     from signlib.tasks.sentences import SentenceTask
@@ -66,12 +67,14 @@ class Decoders:
         """Class numbers of each clip, blanks left out."""
         if reading == READINGS[0]:
             return [greedy(scores[None], [len(scores)])[0] for scores in emissions]
-        search = self.beam if reading == READINGS[1] else self.model_beam
+        search = self.beam
+        if reading == READINGS[2] and self.model_beam is not None:
+            search = self.model_beam
         return [list(search(scores)[0].classes) for scores in emissions]
 
 
 def evaluate_sentences(
-    task: "SentenceTask", run: runs.Run, model: nn.Module, resume: bool, quiet: bool
+    task: "SentenceTask", run: runs.Run, model: SentenceModel, resume: bool, quiet: bool
 ) -> runs.Run:
     """The run with its readings of the test split.
 
@@ -81,13 +84,19 @@ def evaluate_sentences(
         ManifestError: when no test sentence can be used.
     """
     splits, vocabulary = task.splits, task.vocabulary
-    held = task.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
-    heard = emissions_of(model, held.data, run.settings) if held and held.clips else []
-    said = _sentences(splits.val, held.clips) if heard else []
+    heard: list[np.ndarray] = []
+    said: list[list[str]] = []
+    val_clips: list[str] = []
+    if len(splits.val):
+        validation = task.prepare(splits.val, vocabulary, 1, quiet)
+        val_clips = validation.clips
+        if val_clips:
+            heard = emissions_of(model, validation.data, run.settings)
+            said = _sentences(splits.val, val_clips)
     trained = [text.split() for text in splits.train["glosses"]]
-    decoders = choose_decoder(run.settings.ctc, vocabulary, trained, heard, said)
+    decoders = choose_decoder(task.settings.ctc, vocabulary, trained, heard, said)
     if heard:
-        write_emissions(run.path / EMISSIONS.format("val"), heard, held.clips, vocabulary)
+        write_emissions(run.path / EMISSIONS.format("val"), heard, val_clips, vocabulary)
     run.open_test(after_crash=resume)
     test = task.prepare(splits.test, vocabulary, 1, quiet)
     if not test.clips:
@@ -136,7 +145,7 @@ def evaluate_sentences(
 
 
 @torch.no_grad()
-def emissions_of(model: nn.Module, data: Dataset, settings: Settings) -> list[np.ndarray]:
+def emissions_of(model: SentenceModel, data: Dataset, settings: Settings) -> list[np.ndarray]:
     """Log probabilities (T', V) of each clip of a dataset, without padding."""
     accelerator, _ = choose_device(settings.training)
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
@@ -291,9 +300,10 @@ def prediction_table(
 
 
 @torch.no_grad()
-def frames_a_second(model: nn.Module, data: Dataset, settings: Settings) -> float:
-    """Median frames a second from prepared clip to reading, one clip at a time; the features'
-    making counts.
+def frames_a_second(model: SentenceModel, data: ClipData[Sentence], settings: Settings) -> float:
+    """Median frames a second from prepared clip to reading, one clip at a time.
+
+    Making the features counts.
     """
     accelerator, _ = choose_device(settings.training)
     device, speeds = torch.device("cuda" if accelerator == "gpu" else "cpu"), []

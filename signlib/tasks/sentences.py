@@ -34,7 +34,7 @@ from signlib.models.ctc import (
     teacher,
 )
 from signlib.models.ctc_front import PartStreams, SentenceModel
-from signlib.models.ctc_output import ClusteredOutput, PlainOutput, dealt_clusters
+from signlib.models.ctc_output import ClusteredOutput, Output, PlainOutput, dealt_clusters
 from signlib.runs.run import Run
 from signlib.settings.sentences import SentenceExperiment, SentenceSettings
 from signlib.stores.store import ClipSource
@@ -53,7 +53,7 @@ FRAMES = 150
 """What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences."""
 
 
-class SentenceTask(Task[SentenceExperiment]):
+class SentenceTask(Task[SentenceExperiment, SentenceModel]):
     """Sentences from landmarks."""
 
     refusals: ClassVar[Mapping[str, str]] = {
@@ -98,12 +98,12 @@ class SentenceTask(Task[SentenceExperiment]):
         )
 
     def fitting(
-        self, model: nn.Module, train: Clips, weights: Tensor | None, teacher: nn.Module | None
+        self, model: SentenceModel, train: Clips, weights: Tensor | None, teacher: nn.Module | None
     ) -> SentenceFitting:
         """What one step of fitting computes."""
         return SentenceFitting(model, self.settings, self.augment, teacher)
 
-    def evaluate(self, run: Run, model: nn.Module, resume: bool, quiet: bool) -> Run:
+    def evaluate(self, run: Run, model: SentenceModel, resume: bool, quiet: bool) -> Run:
         """The run with its readings of the test split."""
         return evaluate_sentences(self, run, model, resume, quiet)
 
@@ -120,27 +120,24 @@ class SentenceTask(Task[SentenceExperiment]):
         aspects = (about["width"] / about["height"].where(about["height"] > 0)).to_dict()
         spans = getattr(self.source, "spans", None) if ctc.sign_mixup or ctc.short_signs else None
         trained = set(self.splits.train["clip"])
-        names, sentences, unusable = [], [], {}
-        for row in tqdm(
-            rows.itertuples(),
-            "preparing sentences",
-            len(rows),
-            False,
-            disable=quiet or len(rows) < 200,
-        ):
+        sentences: dict[str, Sentence] = {}
+        unusable: dict[str, str] = {}
+        hidden = quiet or len(rows) < 200
+        for row in tqdm(rows.itertuples(), "preparing sentences", len(rows), False, disable=hidden):
+            target = np.array([place.get(gloss, 0) for gloss in row.glosses.split()], np.int64)
             try:
-                target = np.array([place.get(gloss, 0) for gloss in row.glosses.split()], np.int64)
-                known = spans(row.clip) if spans is not None and row.clip in trained else None
-                sentences.append(self._sentence(row.clip, aspects[row.clip], target, known))
-                names.append(row.clip)
+                times = spans(row.clip) if spans is not None and row.clip in trained else None
+                sentence = self._sentence(row.clip, aspects[row.clip], target, times)
+                sentences[row.clip] = sentence
             except ClipError as error:
                 unusable[row.clip] = str(error)
-        fitted = [
-            (item, name) for item, name in zip(sentences, names, strict=True) if name in trained
-        ]
-        frames = [-(-len(item) // ctc.stride) for item, _ in fitted]
-        check_lengths(frames, [item.target for item, _ in fitted], [name for _, name in fitted])
-        return Clips(SentenceDataset(sentences, repeats, self._late), names, unusable)
+        fitted = {name: item for name, item in sentences.items() if name in trained}
+        frames = [-(-len(item) // ctc.stride) for item in fitted.values()]
+        check_lengths(frames, [item.target.tolist() for item in fitted.values()], list(fitted))
+        names = list(sentences)
+        return Clips(
+            SentenceDataset(list(sentences.values()), repeats, self._late), names, unusable
+        )
 
     def _sentence(
         self, clip: str, aspect: float, target: np.ndarray, spans: np.ndarray | None
@@ -253,7 +250,7 @@ class SentenceTask(Task[SentenceExperiment]):
         return batch
 
     @classmethod
-    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+    def count_parts(cls, model: SentenceModel) -> dict[str, int]:
         """What works on every frame, what works on pooled ones, and the output."""
         network = model.network
         parts = {
@@ -293,11 +290,12 @@ def hands_in(chosen: Skeleton) -> list[tuple[int, ...]]:
 
 def part_joints(chosen: Skeleton) -> dict[str, list[int]]:
     """Joints of pose, hands and face, as far as the skeleton has them."""
-    found = {
-        name: [j for part in parts for j in chosen.parts.get(part, ())]
-        for name, parts in PARTS.items()
-    }
-    return {name: joints for name, joints in found.items() if joints}
+    joints_of: dict[str, list[int]] = {}
+    for name, parts in PARTS.items():
+        joints = [joint for part in parts for joint in chosen.parts.get(part, ())]
+        if joints:
+            joints_of[name] = joints
+    return joints_of
 
 
 def sentence_model(
@@ -311,11 +309,13 @@ def sentence_model(
     """
     ctc, chosen = settings.ctc, base.select(settings.features.joints)
     parts = part_joints(chosen)
+    front: PartStreams | None = None
+    ranges: Mapping[str, Ranges]
     if ctc.input == "streams":
         front = PartStreams(parts, settings.features.coordinates, hands_in(chosen))
         size, ranges = front.size, front.ranges
     else:
-        front, size = None, ctc.reduce or 3 * CHANNELS * len(chosen)
+        size = ctc.reduce or 3 * CHANNELS * len(chosen)
         ranges = part_columns(chosen, CHANNELS, together=PARTS)
     # Components are not made equally large here: that is what `whiten` decides.
     network = _network(ctc, size, ranges, glosses, counts)
@@ -325,38 +325,77 @@ def sentence_model(
 def _network(
     ctc: SentenceSettings,
     size: int,
-    ranges: dict[str, Ranges],
+    ranges: Mapping[str, Ranges],
     glosses: int,
     counts: Sequence[int] | None,
 ) -> CtcNetwork:
     width = ctc.width
-    options = {"stride": ctc.stride, "checkpointing": ctc.checkpointing, "dropout": ctc.dropout}
-    read = {"hierarchical": 2 * width, "teacher": 2 * width}.get(ctc.network, width)
-    output: nn.Module = PlainOutput(read, glosses + 1, ctc.hidden, ctc.dropout)
+    options: dict[str, Any] = {
+        "stride": ctc.stride,
+        "checkpointing": ctc.checkpointing,
+        "dropout": ctc.dropout,
+    }
+    # Bidirectional layers give twice their width.
+    read = 2 * width if ctc.network in ("hierarchical", "teacher") else width
+    output: Output = PlainOutput(read, glosses + 1, ctc.hidden, ctc.dropout)
     if ctc.output == "clustered":
-        dealt = dealt_clusters(counts or np.ones(glosses), min(ctc.clusters, glosses))
-        output = ClusteredOutput(read, dealt, ctc.hidden, ctc.adapter, ctc.dropout)
-    encoder = None
-    if ctc.network == "hybrid" or ctc.crossmodal:
-        if ctc.reduce:
-            raise SettingsError(
-                f"ctc.reduce={ctc.reduce} mixes the parts of the body; {ctc.network} wants them"
-                " apart: 0"
-            )
-        widths = ctc.part_widths[: len(ranges)]
-        encoder = PartEncoder(ranges, widths, width, ctc.part_heads, 3, ctc.dropout, ctc.drop_part)
+        clusters = dealt_clusters(counts or [1] * glosses, min(ctc.clusters, glosses))
+        output = ClusteredOutput(read, clusters, ctc.hidden, ctc.adapter, ctc.dropout)
+    if ctc.network == "hybrid":
+        return hybrid(
+            _part_encoder(ctc, ranges),
+            output,
+            width,
+            ctc.heads,
+            attention=ctc.attention,
+            window=ctc.window,
+            drop_path=ctc.drop_path,
+            **options,
+        )
     if ctc.network == "hierarchical":
-        more = {"residual": ctc.residual, "separable": ctc.separable, "multiscale": ctc.multiscale}
-        return hierarchical(size, output, width, ctc.kernels, encoder=encoder, **more, **options)
+        return hierarchical(
+            size,
+            output,
+            width,
+            ctc.kernels,
+            encoder=_part_encoder(ctc, ranges) if ctc.crossmodal else None,
+            residual=ctc.residual,
+            separable=ctc.separable,
+            multiscale=ctc.multiscale,
+            **options,
+        )
     if ctc.network == "teacher":
         return teacher(size, output, width, ctc.heads, **options)
     if ctc.network == "cnn-lstm":
         return cnn_lstm(size, output, width, ctc.kernels, **options)
-    if ctc.network == "hybrid":
-        more = {"attention": ctc.attention, "window": ctc.window, "drop_path": ctc.drop_path}
-        return hybrid(encoder, output, width, ctc.heads, **more, **options)
-    more = {"window": ctc.window, "chunk": ctc.chunk, "drop_path": ctc.drop_path}
-    return compact(size, output, width, ctc.layers, ctc.heads, **more, **options)
+    return compact(
+        size,
+        output,
+        width,
+        ctc.layers,
+        ctc.heads,
+        window=ctc.window,
+        chunk=ctc.chunk,
+        drop_path=ctc.drop_path,
+        **options,
+    )
+
+
+def _part_encoder(ctc: SentenceSettings, ranges: Mapping[str, Ranges]) -> PartEncoder:
+    if ctc.reduce:
+        raise SettingsError(
+            f"ctc.reduce={ctc.reduce} mixes the parts of the body; {ctc.network} wants them apart: "
+            "set it to 0"
+        )
+    return PartEncoder(
+        ranges,
+        ctc.part_widths[: len(ranges)],
+        ctc.width,
+        ctc.part_heads,
+        kernel=3,
+        dropout=ctc.dropout,
+        drop_part=ctc.drop_part,
+    )
 
 
 def source_notes(source: ClipSource) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
 import pandas as pd
 import torch
@@ -24,14 +24,11 @@ from signlib.models.frozen import GEMMA_WIDTH
 from signlib.runs.run import Run
 from signlib.settings.base import Settings
 from signlib.stores.store import ClipSource
+from signlib.tasks.recogniser import M, Recogniser, S
 from signlib.training.batches import Batch, Clips
 from signlib.training.classification import ClassificationFitting
 from signlib.training.fitting import Fitting
 
-if TYPE_CHECKING:
-    from signlib.tasks.recogniser import Recogniser
-
-S = TypeVar("S", bound=Settings)
 Facts = Mapping[str, Any]
 """What `model.json` says beside a run's weights."""
 PARTS = ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
@@ -53,7 +50,7 @@ class Inputs:
     counts: tuple[int, ...] | None = None
 
 
-class Task(ABC, Generic[S]):
+class Task(ABC, Generic[S, M]):
     """A family of models on the clips that its settings name.
 
     Attributes:
@@ -115,7 +112,7 @@ class Task(ABC, Generic[S]):
 
     @classmethod
     @abstractmethod
-    def network(cls, settings: S, inputs: Inputs, classes: int) -> nn.Module:
+    def network(cls, settings: S, inputs: Inputs, classes: int) -> M:
         """The untrained network."""
 
     @classmethod
@@ -128,7 +125,7 @@ class Task(ABC, Generic[S]):
         """What these clips give the network."""
         return Inputs()
 
-    def model(self, classes: int) -> nn.Module:
+    def model(self, classes: int) -> M:
         """The untrained network for these clips."""
         return self.network(self.settings, self.inputs, classes)
 
@@ -149,7 +146,7 @@ class Task(ABC, Generic[S]):
         return settings
 
     @classmethod
-    def count_parts(cls, model: nn.Module) -> dict[str, int]:
+    def count_parts(cls, model: M) -> dict[str, int]:
         """Parameters of the network's parts, by their names in `PARTS`."""
         return {}
 
@@ -189,7 +186,7 @@ class Task(ABC, Generic[S]):
     # Fitting and testing.
 
     def fitting(
-        self, model: nn.Module, train: Clips, weights: Tensor | None, teacher: nn.Module | None
+        self, model: M, train: Clips, weights: Tensor | None, teacher: nn.Module | None
     ) -> Fitting:
         """What one step of fitting computes.
 
@@ -202,7 +199,7 @@ class Task(ABC, Generic[S]):
         return ClassificationFitting(model, self.settings, self.augment, weights, teacher)
 
     @abstractmethod
-    def evaluate(self, run: Run, model: nn.Module, resume: bool, quiet: bool) -> Run:
+    def evaluate(self, run: Run, model: M, resume: bool, quiet: bool) -> Run:
         """The run with its results: the test split is read once, and the run is closed."""
 
     @classmethod
@@ -212,7 +209,7 @@ class Task(ABC, Generic[S]):
     @classmethod
     def predict(
         cls,
-        recogniser: "Recogniser",
+        recogniser: Recogniser[S, M],
         clips: Sequence[str | Path],
         split: str = "",
         top: int = 5,
