@@ -92,6 +92,10 @@ class PictureSource(Protocol):
 class RenderedWorld(Protocol):
     """A generated corpus whose people can be shown: `synthesis.clips`, `synthesis.sentences`."""
 
+    signers: list[Signer]
+    seed: int
+    hardness: float
+
     @property
     def manifest(self) -> pd.DataFrame:
         """One row a clip."""
@@ -209,7 +213,7 @@ class RenderedClips:
             for side in _resized(corpus.width, corpus.height, rendered)
         )
         pictures: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
-        for colour, depth in render(whole.at(moments), seated, look, width, height):
+        for colour, depth in render(whole.at(moments.tolist()), seated, look, width, height):
             if COLOUR in pictures:
                 pictures[COLOUR].append(fit(colour, settings))
             if DEPTH in pictures:

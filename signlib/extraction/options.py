@@ -51,13 +51,14 @@ def extractor_settings(kind: type[Chosen], overrides: Iterable[str]) -> Chosen:
 def _parsed(text: str, value: str) -> object:
     """The value of an override, by YAML's rules; a list becomes a tuple."""
     try:
-        content = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))
+        # By its types this could be a list; of `value=...` it is a mapping.
+        content: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise SettingsError(
             f"override {text!r} cannot be read ({str(error).splitlines()[0]}); quote its value,"
             " close its brackets"
         ) from None
-    parsed = dict(content)["value"]
+    parsed = content["value"]
     return tuple(parsed) if isinstance(parsed, list) else parsed
 
 

@@ -202,7 +202,7 @@ def timings(store: FeatureStore) -> list[Session]:
 
 def _clip_reports(store: FeatureStore) -> list[ClipReport]:
     skeleton = store.skeleton
-    hands = []
+    hands: list[int] = []
     for part, joints in skeleton.parts.items():
         if part.endswith("_hand"):
             hands += joints

@@ -16,7 +16,13 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    Gemma3Config,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import cached_file, is_flash_attn_2_available
 
 from signlib.errors import SettingsError
@@ -182,7 +188,8 @@ def load_tower(
                 f"model {model!r} ({config.model_type}) orders its tokens in a way that is not"
                 " known here; take VideoMAE, or an encoder of single pictures"
             )
-        if embedding == "projected" and config.model_type != "gemma3":
+        gemma = config if isinstance(config, Gemma3Config) else None
+        if embedding == "projected" and gemma is None:
             raise SettingsError(
                 f"embedding=projected is of Gemma 3, and {model!r} is {config.model_type}; set"
                 " embedding=tower"
@@ -192,7 +199,7 @@ def load_tower(
             revision=revision,
             config=config,
             attention=implementation,
-            projected=embedding == "projected",
+            projected=gemma if embedding == "projected" else None,
         )
         form = _picture_form(model, revision, vision)
     except (OSError, ValueError) as error:
@@ -203,11 +210,11 @@ def load_tower(
         ) from None
     # Of the weights as they are stored, before they change their type.
     digest = _digest(encoder, projector)
-    encoder = encoder.to(target, chosen)
-    size = vision.hidden_size
-    if projector is not None:
-        projector = projector.to(target, chosen)
-        size = config.text_config.hidden_size
+    size = vision.hidden_size if projector is None else config.text_config.hidden_size
+    parts: tuple[nn.Module | None, ...] = (encoder, projector)
+    for part in parts:
+        if part is not None:
+            part.to(target, chosen)
     facts = TowerFacts(
         model=model,
         revision=getattr(config, "_commit_hash", None) or "",
@@ -283,9 +290,9 @@ def _loaded(
     revision: str,
     config: PretrainedConfig,
     attention: str | None,
-    projected: bool,
+    projected: Gemma3Config | None,
 ) -> tuple[PreTrainedModel, nn.Module | None]:
-    """The encoder, and the projector where it is asked for, in float32 on the CPU."""
+    """The encoder, and the projector where `projected` says which, in float32 on the CPU."""
     chosen = {} if attention is None else {"attn_implementation": attention}
     if not hasattr(config, "vision_config"):
         whole, told = AutoModel.from_pretrained(
@@ -300,10 +307,10 @@ def _loaded(
     # neither built nor read.
     encoder = AutoModel.from_config(config.vision_config, **chosen).float()
     projector = None
-    if projected:
+    if projected is not None:
         from transformers.models.gemma3.modeling_gemma3 import Gemma3MultiModalProjector
 
-        projector = Gemma3MultiModalProjector(config).float()
+        projector = Gemma3MultiModalProjector(projected).float()
     files = _weight_files(model, revision)
     for part in (encoder, projector):
         if part is not None:
@@ -430,7 +437,6 @@ def random_tower(
         SettingsError: for another kind.
     """
     from transformers import (
-        Gemma3Config,
         Gemma3ForConditionalGeneration,
         SiglipVisionConfig,
         SiglipVisionModel,
