@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from signlib.__main__ import COMMANDS, main, parser
+from signlib.__main__ import main
+from signlib.cli.parser import parser
+from signlib.cli.verbs import COMMANDS
 
 
 def refused(capsys, *arguments) -> str:
@@ -40,17 +42,17 @@ def test_set_takes_several_values_and_may_be_repeated():
 
 
 def test_models_lists_every_preset_untruncated(capsys):
-    from signlib.settings.presets import PRESETS
+    from signlib.settings import presets
 
     assert main(["models", "--format", "csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     # Classifiers on frozen features stand there once more for other sizes of a feature.
-    assert [name for name in table["preset"] if "-D" not in name] == list(PRESETS)
+    assert [name for name in table["preset"] if "-D" not in name] == presets.names()
     assert "wlasl/concat, 2,048-D" in set(table["preset"])
-    assert table.set_index("preset").loc["landmarks/seed", "encoder"] == 10_802_304
+    assert table.set_index("preset").loc["landmarks/original", "encoder"] == 10_802_304
     assert (table["MACs"] > 0).all()
     named = table["preset"].str.partition(", ")[0]
-    assert table["about"].tolist() == [PRESETS[name].question for name in named]
+    assert table["about"].tolist() == [presets.preset(name).question for name in named]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,8 @@ def test_train_then_predict_then_refuse_to_publish_a_smoke_run(capsys, tmp_path)
     from signlib.extraction.exchange import write_npy
     from signlib.synthesis.clips import GeneratedCorpus
 
-    small = "training.epochs=1 data.glosses=6 data.signers=3 data.repetitions=1 training.threads=1".split()
+    small = "training.epochs=1 data.glosses=6 data.signers=3 data.repetitions=1".split()
+    small.append("training.threads=1")
     assert (
         main(["train", "landmarks/small", "--mode", "smoke", "--run-name", "r", "--set", *small])
         == 0

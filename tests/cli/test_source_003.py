@@ -1,13 +1,15 @@
-"""Seed 003's command lines: they work as written, every flag has its effect, `--set` wins, nothing
-is ignored.
+"""Source 003's command lines work as written.
+
+Every flag has its effect, `--set` wins, nothing is ignored.
 """
 
 import shlex
 
 import pytest
 
-from signlib.__main__ import main, parser
-from signlib.cli import flags
+from signlib.__main__ import main
+from signlib.cli import source_003
+from signlib.cli.parser import parser
 from signlib.errors import SettingsError
 from signlib.runs.run import Run
 from signlib.settings import config, presets
@@ -15,17 +17,17 @@ from signlib.settings.base import Settings
 from signlib.synthesis.actions import ActionCorpus
 from signlib.synthesis.layouts import write_ntu60
 
-SEED = "python scripts/train.py"
+PROGRAM = "python scripts/train.py"
 BASE = (
-    f"{SEED} --model base_e_v3 --dataset ntu60 --split_type xsub --epochs 120 --batch_size 32 --lr"
-    " 0.1 --weight_decay 0.0004 --dropout 0.3 --scheduler cosine_warmup --min_lr 0.0001 --amp"
+    f"{PROGRAM} --model base_e_v3 --dataset ntu60 --split_type xsub --epochs 120 --batch_size 32"
+    " --lr 0.1 --weight_decay 0.0004 --dropout 0.3 --scheduler cosine_warmup --min_lr 0.0001 --amp"
     " --workers 2 --seed 42 --env kaggle --set training.gradient_clip=1.0"
     " training.gradient_accumulation_steps=1 training.warmup_epochs=5"
     " training.warmup_start_lr=0.01 training.label_smoothing=0.1 training.ib_loss_weight=0.01"
     " training.save_interval=10 training.nesterov=true training.momentum=0.9"
 )
 SHORT = (
-    f"{SEED} --model {{}}_e_v3 --dataset ntu60 --epochs 120 --batch_size {{}} --lr 0.1 --amp"
+    f"{PROGRAM} --model {{}}_e_v3 --dataset ntu60 --epochs 120 --batch_size {{}} --lr 0.1 --amp"
     " --workers 2 --env kaggle --set training.gradient_clip=1.0 training.warmup_epochs=5"
     " training.warmup_start_lr=0.01"
 )
@@ -60,43 +62,49 @@ TABLES = {
     "seed": 42,
     "data.corpus": "ntu60",
     "data.split_type": "xsub",
-    "gcn.head": "seed",
+    "gcn.head": "original",
     "gcn.streams": ["joint", "velocity", "bone"],
 }
-OWN = {
+BY_VARIANT = {
     "nano": (64, 0.2, 0.0),
     "small": (48, 0.25, 0.0),
     "base": (32, 0.3, 0.05),
     "large": (24, 0.3, 0.1),
 }
-"""The seed's tables: what all variants share, and batch size, dropout and drop path of each."""
+"""The source's tables: what all variants share, and batch size, dropout and drop path of each."""
 
 
 def built(line: str) -> Settings:
     """The settings that a command line of the verb `train` comes to."""
-    options = parser().parse_args(["train", *shlex.split(line.removeprefix(SEED))])
-    preset = flags.preset_of(options)
-    return presets.build(preset, options.mode, options.seed, flags.settings_of(options, preset))
+    options = parser().parse_args(["train", *shlex.split(line.removeprefix(PROGRAM))])
+    preset = source_003.preset_of(options)
+    return presets.build(
+        preset, options.mode, options.seed, source_003.settings_of(options, preset)
+    )
 
 
 @pytest.mark.parametrize("variant", LINES)
-def test_the_seeds_lines_come_to_the_seeds_tables(variant):
+def test_the_sources_lines_come_to_its_tables(variant):
     found = built(LINES[variant])
     values = config.flat(found)
     assert {key: values[key] for key in TABLES} == TABLES
     assert found.gcn.variant == variant
-    assert (found.training.batch_size, found.gcn.dropout, found.gcn.drop_path) == OWN[variant]
+    assert (found.training.batch_size, found.gcn.dropout, found.gcn.drop_path) == BY_VARIANT[
+        variant
+    ]
     assert found.training.workers == 2
     assert found.preset == f"ntu60/{variant}"
 
 
-@pytest.mark.parametrize("variant", OWN)
-def test_the_presets_alone_are_the_seeds_tables_too(variant):
+@pytest.mark.parametrize("variant", BY_VARIANT)
+def test_the_presets_alone_are_the_sources_tables_too(variant):
     found = presets.build(f"ntu60/{variant}")
     values = config.flat(found)
     assert {key: values[key] for key in TABLES} == TABLES
-    assert (found.training.batch_size, found.gcn.dropout, found.gcn.drop_path) == OWN[variant]
-    assert found.training.workers == 4, "the seed's local default"
+    assert (found.training.batch_size, found.gcn.dropout, found.gcn.drop_path) == BY_VARIANT[
+        variant
+    ]
+    assert found.training.workers == 4, "the source's local default"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +123,9 @@ def test_the_presets_alone_are_the_seeds_tables_too(variant):
         ("--dropout 0.4", "model.head_dropout", 0.4),
         ("--model nano --dropout 0.4", "gcn.dropout", 0.4),
         ("autsl/rgb --dropout 0.4", "fusion.dropout", 0.4),
+        ("wlasl/concat --dropout 0.4", "frozen.dropout", 0.4),
+        ("phonology/ctc --dropout 0.4", "phonology.dropout", 0.4),
+        ("sentences/compact --dropout 0.4", "ctc.dropout", 0.4),
         ("--min_lr 0.0005", "training.min_lr", 0.0005),
         ("--scheduler cosine_warmup", "training.schedule", "cosine"),
         ("--scheduler multistep_warmup", "training.milestones", [50, 65]),
@@ -134,7 +145,7 @@ def test_the_presets_alone_are_the_seeds_tables_too(variant):
         ("--set training.gradient_accumulation_steps=4", "training.accumulate", 4),
         ("--set training.warmup_epochs=3", "training.warmup_epochs", 3),
         ("--set training.warmup_start_lr=0.0005", "training.warmup_start_lr", 0.0005),
-        ("--set training.ib_loss_weight=0.05", "gcn.ib_loss_weight", 0.05),
+        ("--model nano --set training.ib_loss_weight=0.05", "gcn.ib_loss_weight", 0.05),
         ("--set training.label_smoothing=0.2", "training.label_smoothing", 0.2),
         ("--set training.save_interval=5", "training.save_interval", 5),
         ("--set training.nesterov=false", "training.nesterov", False),
@@ -143,14 +154,15 @@ def test_the_presets_alone_are_the_seeds_tables_too(variant):
         ("--set model.dropout=0.4", "model.dropout", 0.4),
         ("--set training.use_amp=true", "training.precision", "auto"),
         ("--model nano --set training.use_amp=false", "training.precision", "32"),
-        ("--set training.input_frames=32", "action.frames", 32),
+        ("--model nano --set training.input_frames=32", "action.frames", 32),
         ("--set training.scheduler=multistep_warmup", "training.milestones", [50, 65]),
         ("--model nano --mode smoke --dataset ntu60", "data.corpus", "generated-actions"),
     ],
 )
 def test_every_flag_has_its_effect(line, key, value):
     assert config.flat(built(line))[key] == value
-    untouched = "--model nano" if "--model" in line else ""
+    named = line.split()[0]
+    untouched = "--model nano" if "--model" in line else "" if named[0] == "-" else named
     if (
         key not in ("gcn.variant", "preset", "seed", "data.corpus")
         and "--mode" not in line
@@ -210,6 +222,8 @@ def test_unknown_flags_and_values_are_refused(line, capsys):
     [
         ("ntu60/base --model nano", "name two models"),
         ("--set training.pin_memory=true", "unknown"),
+        ("--set training.ib_loss_weight=0.05", r"'gcn\.ib_loss_weight' belongs to task graph"),
+        ("--set training.input_frames=32", r"'action\.frames' belongs to task graph"),
         ("--milestones 3", "multistep needs"),
         ("--model nano --split_type view-1", None),
         ("--model nano --lr 0.001", r"warmup_start_lr=0\.01 is above"),
@@ -231,7 +245,7 @@ def layout(tmp_path_factory):
     )
 
 
-def test_the_seeds_line_runs_as_written_on_its_layout_and_says_what_it_used(
+def test_the_sources_line_runs_as_written_on_its_layout_and_says_what_it_used(
     layout, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
@@ -240,7 +254,9 @@ def test_the_seeds_line_runs_as_written_on_its_layout_and_says_what_it_used(
         f"{LINES['nano']} training.max_steps=2 training.threads=1 training.workers=0"
         " data.validation_by=clip"
     )
-    assert main(["train", *shlex.split(line.removeprefix(SEED)), "--set", "data.validation=0"]) == 0
+    assert (
+        main(["train", *shlex.split(line.removeprefix(PROGRAM)), "--set", "data.validation=0"]) == 0
+    )
     shown = capsys.readouterr().out
     run = Run(tmp_path / "ntu60-nano" / "full-seed42")
     assert run.finished
@@ -259,7 +275,7 @@ def test_the_seeds_line_runs_as_written_on_its_layout_and_says_what_it_used(
         assert word not in lists["decay"]
 
 
-def test_a_run_goes_on_from_the_checkpoint_that_is_named(layout, tmp_path, monkeypatch, capsys):
+def test_a_run_resumes_from_the_checkpoint_that_is_named(layout, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
     line = [
         "train",

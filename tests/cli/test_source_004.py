@@ -1,5 +1,6 @@
-"""Seed 004's command lines: they work as written but for the program's name, and every flag has its
-effect.
+"""Source 004's command lines work as written but for the program's name.
+
+Every flag has its effect.
 """
 
 import json
@@ -8,11 +9,12 @@ import shlex
 import numpy as np
 import pytest
 
-from signlib.__main__ import main, parser
-from signlib.cli import flags, flags_frozen
+from signlib.__main__ import main
+from signlib.cli import source_003, source_004
+from signlib.cli.parser import parser
 from signlib.data.video import write_video
 from signlib.errors import SettingsError
-from signlib.experiments import prediction as recognise
+from signlib.experiments.prediction import predict
 from signlib.extraction import frozen_files
 from signlib.extraction.towers import random_tower
 from signlib.runs.run import Run
@@ -32,22 +34,24 @@ TRAIN = (
     "--data_dir data/wlasl --gemma_features_dir data/wlasl/gemma_features --landmarks_dir"
     " data/wlasl/landmarks --subset nslt_100.json --batch_size 32 --epochs 50 --device cuda"
 )
-"""The seed's three steps, after the names of its scripts."""
+"""The source's three steps, after the names of its scripts."""
 
 
-def asked(line: str) -> flags_frozen.Asked:
+def asked(line: str) -> source_004.Asked:
     """What a command line of the verb `extract` comes to."""
-    return flags_frozen.extraction_of(parser().parse_args(["extract", *shlex.split(line)]))
+    return source_004.extraction_of(parser().parse_args(["extract", *shlex.split(line)]))
 
 
 def built(line: str) -> Settings:
     """The settings that a command line of the verb `train` comes to."""
     options = parser().parse_args(["train", *shlex.split(line)])
-    preset = flags.preset_of(options)
-    return presets.build(preset, options.mode, options.seed, flags.settings_of(options, preset))
+    preset = source_003.preset_of(options)
+    return presets.build(
+        preset, options.mode, options.seed, source_003.settings_of(options, preset)
+    )
 
 
-def test_the_seeds_lines_come_to_what_they_say():
+def test_the_sources_lines_come_to_what_they_say():
     points = asked(LANDMARKS)
     assert (points.source.as_posix(), points.out) == (
         "data/wlasl/nslt_100.json",
@@ -69,7 +73,7 @@ def test_the_seeds_lines_come_to_what_they_say():
         "data.annotations": "nslt_100.json",
         "frozen.store": "data/wlasl/gemma_features",
         "training.epochs": 50,
-        "fusion.landmarks": "data/wlasl/landmarks",
+        "data.landmarks": "data/wlasl/landmarks",
         "training.batch_size": 32,
         "training.accelerator": "gpu",
         "training.learning_rate": 1e-3,
@@ -93,7 +97,7 @@ def test_the_seeds_lines_come_to_what_they_say():
 def test_every_flag_of_extraction_becomes_a_setting_and_set_wins(line, override):
     found = asked(f"videos --out s --extractor frozen {line} --set batch=4")
     assert found.overrides == [override, "batch=4"]
-    assert found.files == 0, "the seed's files are written for --output_dir only"
+    assert found.files == 0, "the source's files are written for --output_dir only"
 
 
 @pytest.mark.parametrize(
@@ -102,12 +106,12 @@ def test_every_flag_of_extraction_becomes_a_setting_and_set_wins(line, override)
         ("--fusion_type gated", "preset", "wlasl/gated"),
         ("--fusion_type attention", "preset", "wlasl/attention"),
         ("--gemma_features_dir f", "preset", "wlasl/concat"),
-        ("wlasl/seed --fusion-type gated", "frozen.fusion", "gated"),
+        ("wlasl/original --fusion-type gated", "frozen.fusion", "gated"),
         ("wlasl/concat --hidden_dim 64", "frozen.width", 64),
         ("wlasl/concat --learning_rate 0.01", "training.learning_rate", 0.01),
         ("wlasl/concat --subset nslt_300.json", "data.annotations", "nslt_300.json"),
         ("wlasl/concat --gemma_features_dir f", "frozen.store", "f"),
-        ("wlasl/concat --landmarks_dir f", "fusion.landmarks", "f"),
+        ("wlasl/concat --landmarks_dir f", "data.landmarks", "f"),
         ("wlasl/concat --data_dir f", "data.root", "f"),
         ("wlasl/concat --device cpu", "training.accelerator", "cpu"),
         ("wlasl/concat --checkpoint_dir f", "training.save_interval", 5),
@@ -152,7 +156,7 @@ def test_flags_that_would_do_nothing_are_refused(line, told):
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory):
     """WLASL's own files with nine clips that show nothing, and a tiny encoder."""
-    root, noise = tmp_path_factory.mktemp("seed") / "data", np.random.default_rng(0)
+    root, noise = tmp_path_factory.mktemp("source") / "data", np.random.default_rng(0)
     listed = {}
     for n, split in enumerate(["train"] * 5 + ["val"] * 2 + ["test"] * 2):
         clip = f"{n:05d}"
@@ -184,7 +188,7 @@ def test_the_three_steps_run_as_written(layout, tmp_path, monkeypatch, capsys):
     seen = FEATURES.replace("--device cuda", "--device cpu --model_name data/tower --skip_existing")
     assert main(["extract", "--extractor", "frozen", *shlex.split(seen)]) == 0
     assert (
-        f"{len(clips)} files of seed 004's kind in data/wlasl/gemma_features"
+        f"{len(clips)} files of source 004's kind in data/wlasl/gemma_features"
         in capsys.readouterr().out
     )
     assert np.load(layout / "wlasl" / "landmarks" / f"{clips[0]}_landmarks.npy").shape == (16, 162)
@@ -215,7 +219,7 @@ def test_the_three_steps_run_as_written(layout, tmp_path, monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def by_files(layout, tmp_path_factory):
-    """A folder with nothing but the seed's files of all clips, and a run that was trained on it."""
+    """A folder with only the source's files of all clips, and a run that was trained on it."""
     rng, root = np.random.default_rng(1), tmp_path_factory.mktemp("files")
     files = root / "files"
     files.mkdir()
@@ -247,7 +251,7 @@ def by_files(layout, tmp_path_factory):
         yield files, Run(root / "runs" / "wlasl-concat" / "r")
 
 
-def test_folders_with_nothing_but_the_seeds_files_stand_for_stores(by_files, tmp_path, capsys):
+def test_folders_with_nothing_but_the_sources_files_stand_for_stores(by_files, tmp_path, capsys):
     files, run = by_files
     stores = sorted((run.path.parent.parent / "frozen").glob("files-*"))
     assert len(stores) == 2, "of features and of landmarks"
@@ -279,13 +283,13 @@ def test_folders_with_nothing_but_the_seeds_files_stand_for_stores(by_files, tmp
     assert [store.stat().st_mtime_ns for store in stores] == before, "they were made once"
 
 
-def test_a_run_on_the_seeds_files_takes_a_video(by_files, tmp_path):
+def test_a_run_on_the_sources_files_takes_a_video(by_files, tmp_path):
     pytest.importorskip("mediapipe")
     from signlib.synthesis.portrait import portrait_clip
 
     film = tmp_path / "portrait.mp4"
     write_video(film, portrait_clip(4), fps=25)
-    found = recognise.predict(by_files[1], [film]).iloc[0]
+    found = predict(by_files[1], [film]).iloc[0]
     assert found["problem"] == ""
     assert {gloss for gloss, _ in found["top"]} == {"book", "drink"}
     assert "frames, training clips have" not in found["warning"], (
