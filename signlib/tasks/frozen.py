@@ -97,7 +97,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         self.points: ClipSource | None = None
         if "landmarks" in inputs:
             self.points = load_landmarks(data, data.landmarks, "frozen.inputs has landmarks")
-        if self.points is None or corpus_of(data).kind == "video":
+        if self.points is None or corpus_of(data).has_files:
             self.table = load_manifest(data)
         else:
             self.table = self.points.labelled
@@ -109,7 +109,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     def _features(self) -> FeatureStore:
         folder = self.settings.frozen.store
-        if not folder and corpus_of(self.settings.data).generated and self.settings.frozen.tower:
+        if not folder and corpus_of(self.settings.data).rendered and self.settings.frozen.tower:
             return self._generated_features()
         if not folder:
             raise SettingsError(

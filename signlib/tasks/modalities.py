@@ -70,7 +70,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         if "skeleton" in self.modalities:
             asked_by = "fusion.modalities has skeleton"
             self.points = load_landmarks(data, data.landmarks, asked_by)
-        if self.points is not None and corpus_of(data).kind != "video":
+        if self.points is not None and not corpus_of(data).has_files:
             self.table = self.points.labelled
         else:
             self.table = load_manifest(data)
@@ -87,15 +87,15 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
             return PictureStore(pictures.store)
         corpus = corpus_of(data)
         kinds = tuple(KEYS[name] for name in self.modalities if name != "skeleton")
-        if corpus.generated:
+        if corpus.rendered:
             kinds = (COLOUR, DEPTH)  # one store for all conditions of an ablation
         form = filming.PictureSettings(
             pictures.frames, pictures.size, pictures.fit, pictures.quality, kinds
         )
         folder = paths.runs_root() / "pictures"
-        if corpus.generated:
+        if corpus.rendered:
             return pictures_of(generated_world(data), folder, form, workers=pictures.workers)
-        if corpus.kind != "video":
+        if not corpus.has_files:
             raise SettingsError(
                 f"data.corpus={data.corpus} has no pictures; take a corpus of videos, or only "
                 "skeleton"
