@@ -1,16 +1,24 @@
 """Fitting a model.
 
-batches   stores to padded batches with masks
-augment   changes of a clip that leave its sign the same
-actions   clips of whole bodies to streams
-multimodal     clips in colour, depth and landmarks to batches
-augment_video  changes of all modalities of a clip together
-ctc_losses  of sentences: focal, smoothing, distillation frame by frame
-sentences  sentence_task   sentences to batches, their changes, and what one step of theirs computes
-optim     parameter groups, warm-up and decay
-tasks     what one step computes, as a Lightning module
-order     which clips make which batch, on which device
-devices   accelerator, precision, one process a device
-footprint  what a step costs: memory and arithmetic counted, time measured
-fit       the trainer: early stopping, resume, time budget
+batches            clips in memory, and landmarks to padded batches with masks
+augment            changes of landmarks that leave a sign the same
+augment_video      changes of all modalities of a clip together
+augment_sentences  changes of sentences that leave their glosses true
+actions            clips of whole bodies: batches, changes, fitting
+frozen             frozen features and landmarks to batches
+multimodal         clips in colour, depth and landmarks to batches
+phonology          phonological features: batches, random views, codebooks
+sentences          sentences to batches
+losses             learning from a larger model's scores
+ctc_losses         of sentences: all alignments, focal, smoothing, frame by frame from a teacher
+fitting            what fitting has in common: averaged weights, selection, resume
+classification     what one step computes for single signs, and their scores
+phonology_fitting  what one step computes for phonological features
+sentence_fitting   what one step computes for sentences
+optim              parameter groups, warm-up and decay of the learning rate
+order              which clips make which batch, on which device
+devices            accelerator, precision, one process a device
+callbacks          between epochs: early stopping, checkpoint, progress, time budget
+fit                the trainer: one call that fits a model
+footprint          what a step costs: memory and arithmetic counted, time measured
 """

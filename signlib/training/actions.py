@@ -1,24 +1,29 @@
-"""Clips of whole bodies to what a graph network reads: frames sampled, cameras varied, streams
-made, on whole batches.
+"""Clips of whole bodies to what a graph network reads, on whole batches, and its fitting.
 
-The network is wrapped with its test view, so that validation and test hand it clips like any other
-model.
+Frames are sampled, cameras varied, streams made. The network is wrapped with its test view, so that
+validation and test hand it clips like any other model.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import Tensor
 
 from signlib.features.streams import streams_of
-from signlib.settings.config import ActionSettings, AugmentSettings
+from signlib.models.gcn import GraphNetwork
+from signlib.models.network import Classifier
+from signlib.settings.graph import ActionSettings, GraphExperiment
+from signlib.settings.training import AugmentSettings
 from signlib.training.augment import mirror_joints, rotations
-from signlib.training.batches import Batch
+from signlib.training.batches import Batch, ClipData, Targets
+from signlib.training.classification import ClassificationFitting
+
+ActionItem = tuple[np.ndarray, np.ndarray, int]
+"""Clip (T, P, J, 3), bodies (P,), class number."""
 
 
-class ActionDataset(Dataset):
+class ActionDataset(ClipData[ActionItem]):
     """Clips with their targets.
 
     Args:
@@ -32,33 +37,23 @@ class ActionDataset(Dataset):
         self,
         clips: Sequence[np.ndarray],
         bodies: Sequence[np.ndarray],
-        targets: Sequence[int],
+        targets: Targets,
         repeats: int = 1,
     ) -> None:
-        self.items, self.targets, self.repeats = (
-            list(zip(clips, bodies, strict=True)),
-            np.asarray(targets),
-            repeats,
-        )
+        items = zip(clips, bodies, map(int, targets), strict=True)
+        super().__init__(list(items), targets, repeats)
 
     @staticmethod
-    def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
+    def collate(items: Sequence[ActionItem]) -> Batch:
         """Items to one batch."""
         return collate(items)
 
-    def __len__(self) -> int:
-        return len(self.items) * self.repeats
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, int]:
-        if not 0 <= index < len(self):
-            raise IndexError(index)  # ends `for item in dataset`
-        clip = index % len(self.items)
-        return (*self.items[clip], int(self.targets[clip]))
+def collate(items: Sequence[ActionItem]) -> Batch:
+    """Items to one batch, padded with zeros.
 
-
-def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
-    """Items to one batch: clips (B, T, P, J, 3) padded with zeros, lengths (B,), bodies (B, P)
-    bool, target (B,).
+    Returns:
+        clips (B, T, P, J, 3), lengths (B,), bodies (B, P) bool, target (B,).
     """
     lengths = torch.tensor([len(clip) for clip, _, _ in items])
     clips = torch.zeros(len(items), int(lengths.max()), *items[0][0].shape[1:])
@@ -80,12 +75,12 @@ def sample_frames(
         start, end: (B,) first and last moment as frame numbers from 0, within the clip.
     """
     time = torch.linspace(0, 1, frames, device=clips.device)
-    place = (start[:, None] + (end - start)[:, None] * time).clamp(min=0)
-    place = torch.minimum(place, lengths[:, None] - 1.0)
-    before = place.floor().long()
+    moments = (start[:, None] + (end - start)[:, None] * time).clamp(min=0)
+    moments = torch.minimum(moments, lengths[:, None] - 1.0)
+    before = moments.floor().long()
     after = torch.minimum(before + 1, lengths[:, None] - 1)
     rows = torch.arange(len(clips), device=clips.device)[:, None]
-    share = (place - before)[..., None, None, None].to(clips.dtype)
+    share = (moments - before)[..., None, None, None].to(clips.dtype)
     return torch.lerp(clips[rows, before], clips[rows, after], share)
 
 
@@ -96,15 +91,18 @@ def middle(lengths: Tensor, share: float) -> tuple[Tensor, Tensor]:
 
 
 def random_part(lengths: Tensor, least: float, frames: int) -> tuple[Tensor, Tensor]:
-    """First and last moment of a random part: a share of U(least, 1) of each clip, but no fewer
-    frames than that.
+    """First and last moment of a random part of each clip.
+
+    Args:
+        least: the part is a share U(least, 1) of the clip,
+        frames: but no fewer frames than that.
 
     Source: the practice of CTR-GCN (Chen et al. 2021).
     """
-    share, place = torch.rand(2, len(lengths), device=lengths.device)
+    share, position = torch.rand(2, len(lengths), device=lengths.device)
     last = lengths - 1.0
     length = torch.maximum(last * (least + (1 - least) * share), last.clamp(max=frames - 1.0))
-    start = place * (last - length)
+    start = position * (last - length)
     return start, start + length
 
 
@@ -120,18 +118,20 @@ class ActionInputs:
     def __init__(
         self, settings: ActionSettings, streams: Sequence[str], parents: Sequence[int]
     ) -> None:
-        self.settings, self.streams, self.parents = settings, tuple(streams), tuple(parents)
+        self.settings = settings
+        self.streams, self.parents = tuple(streams), tuple(parents)
 
     def __call__(self, batch: Batch) -> Batch:
         """The middle of each clip."""
         lengths = batch["lengths"]
         span = middle(lengths, self.settings.test_crop)
-        return self.made(batch, sample_frames(batch["clips"], lengths, self.settings.frames, *span))
+        clips = sample_frames(batch["clips"], lengths, self.settings.frames, *span)
+        return self.with_streams(batch, clips)
 
-    def made(self, batch: Batch, clips: Tensor) -> Batch:
-        """The batch with the streams of clips (B, T, P, J, 3) instead of its own."""
+    def with_streams(self, batch: Batch, clips: Tensor) -> Batch:
+        """The batch with the streams of these clips (B, T, P, J, 3) instead of its clips."""
         streams = streams_of(clips.transpose(1, 2), self.parents, self.streams)
-        streams = streams * batch["bodies"][:, :, None, None, None, None]
+        streams = _of_bodies(streams, batch)
         kept = {key: value for key, value in batch.items() if key not in ("clips", "lengths")}
         return {**kept, "streams": streams}
 
@@ -143,7 +143,7 @@ class ActionAugment(ActionInputs):
         augment: strengths of mirror, yaw, pitch, roll, scale and shear; the others are for signing.
         mirror: for each joint, its mirror image.
 
-    Source: seed 003's code (crop, yaw, scale, shear, noise a stream).
+    Source: the code of source 003 (crop, yaw, scale, shear, noise a stream).
     Differs: size and shear are normal instead of uniform, the shear is of all axes, and there is a
     mirror.
     """
@@ -161,25 +161,19 @@ class ActionAugment(ActionInputs):
 
     def __call__(self, batch: Batch) -> Batch:
         """A random part of each clip."""
-        a, lengths, size, device = (
-            self.augment,
-            batch["lengths"],
-            len(batch["lengths"]),
-            batch["clips"].device,
-        )
+        a, lengths = self.augment, batch["lengths"]
+        size, device = len(lengths), batch["clips"].device
         span = random_part(lengths, self.settings.crop, self.settings.frames)
         clips = sample_frames(batch["clips"], lengths, self.settings.frames, *span)
         clips = mirror_joints(clips, torch.rand(size, device=device) < a.mirror, self.mirror)
-        large = torch.exp(torch.randn(size, 1, 1, device=device) * a.scale) * torch.eye(
-            3, device=device
-        )
+        size_factor = torch.exp(torch.randn(size, 1, 1, device=device) * a.scale)
+        large = size_factor * torch.eye(3, device=device)
         bent = large + torch.randn(size, 3, 3, device=device) * a.shear
-        turn = rotations(size, a.yaw, a.pitch, a.roll, 3, device) @ bent
-        made = self.made(batch, clips @ turn[:, None, None])
-        made["streams"] = (
-            self._noisy(made["streams"]) * batch["bodies"][:, :, None, None, None, None]
-        )
-        return made
+        angles = (a.yaw, a.pitch, a.roll)
+        turn = rotations(size, *angles, coordinates=3, device=device) @ bent
+        changed = self.with_streams(batch, clips @ turn[:, None, None])
+        changed["streams"] = _of_bodies(self._noisy(changed["streams"]), batch)
+        return changed
 
     def _noisy(self, streams: Tensor) -> Tensor:
         spread = streams.new_tensor(
@@ -190,18 +184,23 @@ class ActionAugment(ActionInputs):
         return torch.addcmul(streams, torch.randn_like(streams), spread[:, None, None, None])
 
 
-class ActionClassifier(nn.Module):
-    """A network that reads streams, for batches of clips: clips that come without streams get their
-    test view.
+def _of_bodies(streams: Tensor, batch: Batch) -> Tensor:
+    """Streams (B, P, S, T, J, 3) with zeros where there is no body."""
+    return streams * batch["bodies"][:, :, None, None, None, None]
+
+
+class ActionClassifier(Classifier):
+    """A network that reads streams; clips that come without streams get their test view.
 
     Args:
         network: batch with streams and bodies -> (B, K).
         inputs: the test view.
     """
 
-    def __init__(self, network: nn.Module, inputs: ActionInputs) -> None:
+    def __init__(self, network: GraphNetwork, inputs: ActionInputs) -> None:
         super().__init__()
-        self.network, self.inputs, self.classes = network, inputs, network.classes
+        self.network, self.inputs = network, inputs
+        self.classes = network.classes
 
     def forward(self, batch: Batch) -> Tensor:
         """Scores (B, K)."""
@@ -213,3 +212,16 @@ class ActionClassifier(nn.Module):
     def auxiliary_loss(self, targets: Tensor) -> Tensor:
         """The network's own loss after a training forward; 0 for a head without one."""
         return self.network.auxiliary_loss(targets)
+
+
+class ActionFitting(ClassificationFitting):
+    """Fits an `ActionClassifier`: its head has a loss of its own beside the cross-entropy."""
+
+    model: ActionClassifier
+    settings: GraphExperiment
+
+    def auxiliary_loss(self, targets: Tensor) -> Tensor:
+        """The head's loss, weighed; `infogcn` has its weights inside."""
+        gcn = self.settings.gcn
+        weight = gcn.ib_loss_weight if gcn.head == "original" else 1.0
+        return self.model.auxiliary_loss(targets) * weight

@@ -4,12 +4,13 @@ Geometry about the signer (another camera), about each wrist (another hand), and
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from signlib.data.skeletons import Skeleton
-from signlib.settings.config import AugmentSettings
+from signlib.settings.training import AugmentSettings
 from signlib.training.batches import Batch
 
 
@@ -36,9 +37,10 @@ class Augment:
         hands: Sequence[Sequence[int]],
         coordinates: int,
     ) -> None:
-        self.settings, self.mirror, self.coordinates = settings, list(mirror), coordinates
+        self.settings, self.coordinates = settings, coordinates
+        self.mirror = list(mirror)
         self.hands = [list(hand) for hand in hands]
-        in_hands = {joint for hand in self.hands for joint in hand}
+        in_hands = set(chain.from_iterable(self.hands))
         self.body = [joint for joint in range(len(self.mirror)) if joint not in in_hands]
 
     def __call__(self, batch: Batch) -> Batch:
@@ -55,39 +57,44 @@ class Augment:
     def _camera(self, size: int, device: torch.device) -> Tensor:
         """(B, C, C): rotation, scale and shear about the signer."""
         s = self.settings
-        scale = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale) * torch.eye(
-            self.coordinates, device=device
-        )
+        size_factor = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale)
+        scale = size_factor * torch.eye(self.coordinates, device=device)
         if s.depth and self.coordinates == 3:
             scale[:, 2, 2] *= torch.exp(torch.randn(size, device=device) * s.depth)
         shear = torch.randn(size, self.coordinates, self.coordinates, device=device) * s.shear
-        return rotations(size, s.yaw, s.pitch, s.roll, self.coordinates, device) @ (scale + shear)
+        angles = (s.yaw, s.pitch, s.roll)
+        turn = rotations(size, *angles, coordinates=self.coordinates, device=device)
+        return turn @ (scale + shear)
 
     def _move_body(self, points: Tensor) -> Tensor:
         if not self.settings.body or not self.body:
             return points
         points = points.clone()
-        place = torch.randn(len(points), 1, len(self.body), self.coordinates, device=points.device)
-        points[:, :, self.body] += place * self.settings.body
+        # One offset a joint for the whole clip: another build of body.
+        offset = torch.randn(len(points), 1, len(self.body), self.coordinates, device=points.device)
+        points[:, :, self.body] += offset * self.settings.body
         return points
 
     def _reshape_hands(self, points: Tensor) -> Tensor:
-        s, size, device = self.settings, len(points), points.device
+        s, device = self.settings, points.device
+        size = len(points)
+        angles = (s.hand_yaw, s.hand_pitch, s.hand_roll)
         points = points.clone()
         for hand in self.hands:
             wrist = points[:, :, hand[:1]]
-            turn = rotations(size, s.hand_yaw, s.hand_pitch, s.hand_roll, self.coordinates, device)
+            turn = rotations(size, *angles, coordinates=self.coordinates, device=device)
             turn = turn * torch.exp(torch.randn(size, 1, 1, device=device) * s.hand_scale)
             local = (points[:, :, hand] - wrist) @ turn[:, None]
-            fingers = torch.exp(
-                torch.randn(size, 1, 5, 1, device=device) * s.finger
-            ).repeat_interleave(4, dim=2)
+            # One factor a finger, for its four joints.
+            fingers = torch.exp(torch.randn(size, 1, 5, 1, device=device) * s.finger)
+            fingers = fingers.repeat_interleave(4, dim=2)
             local = torch.cat([local[:, :, :1], local[:, :, 1:] * fingers], dim=2)
+            # From the wrist to the knuckle of the middle finger, its longest view in the clip.
             palm = local[:, :, 9].norm(dim=-1).amax(1)[:, None, None, None]
             shape = torch.randn(size, 1, 21, self.coordinates, device=device) * s.joint
             noise = torch.randn(local.shape, device=device) * s.jitter
-            place = torch.randn(size, 1, 1, self.coordinates, device=device) * s.shift
-            points[:, :, hand] = wrist + place + local + (shape + noise) * palm
+            offset = torch.randn(size, 1, 1, self.coordinates, device=device) * s.shift
+            points[:, :, hand] = wrist + offset + local + (shape + noise) * palm
         return points
 
     def _hide_hands(self, mask: Tensor, lengths: Tensor) -> Tensor:
@@ -98,6 +105,7 @@ class Augment:
             span = torch.rand(size, 1, device=mask.device) * s.drop_hand * lengths[:, None]
             start = torch.rand(size, 1, device=mask.device) * (lengths[:, None] - span)
             hidden = (time >= start) & (time < start + span)
+            # The first of two hands is the one that does not lead: it may be missing in all frames.
             if order == 0 and len(self.hands) == 2:
                 hidden |= torch.rand(size, 1, device=mask.device) < s.drop_second
             mask[:, :, hand] &= ~hidden[..., None]

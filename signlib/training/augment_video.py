@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from signlib.extraction.filming import COLOUR, DEPTH
-from signlib.settings.config import AugmentSettings, VideoAugmentSettings
+from signlib.settings.modalities import VideoAugmentSettings
+from signlib.settings.training import AugmentSettings
+from signlib.stores.pictures import COLOUR, DEPTH
 from signlib.training.augment import Augment, mirror_joints, mirrored
 from signlib.training.batches import Batch
 
@@ -22,8 +23,7 @@ _HOLE = 28
 
 
 class MultimodalAugment:
-    """A function from batch to batch, on whatever device it is; a clip is mirrored in all
-    modalities or in none.
+    """A function from batch to batch, on whatever device the batch is.
 
     Args:
         settings: of the landmarks; its `mirror` is the chance for the whole clip.
@@ -40,22 +40,23 @@ class MultimodalAugment:
         hands: Sequence[Sequence[int]] = (),
         coordinates: int = 3,
     ) -> None:
-        self.chance, self.video, self.joints = settings.mirror, video, list(mirror)
+        self.chance, self.video = settings.mirror, video
+        self.joints = list(mirror)
+        # A clip is mirrored in all modalities at once, so not by the part for landmarks.
         self.points = Augment(replace(settings, mirror=0.0), mirror, hands, coordinates)
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch with points, mask and pictures (still uint8) changed; a missing modality stays
-        zero.
+        """The batch with points, mask and pictures (still uint8) changed.
+
+        A missing modality stays zero.
         """
         size, device = len(batch["present"]), batch["present"].device
         batch = mirror_batch(batch, torch.rand(size, device=device) < self.chance, self.joints)
         if "points" in batch:
             batch = self.points(batch)
-        box = (
-            boxes(size, self.video.crop, self.video.aspect, device)
-            if self.video.crop or self.video.aspect
-            else None
-        )
+        box = None
+        if self.video.crop or self.video.aspect:
+            box = boxes(size, self.video.crop, self.video.aspect, device)
         if COLOUR in batch:
             batch[COLOUR] = self._colour(batch[COLOUR], box)
         if DEPTH in batch:
@@ -74,49 +75,41 @@ class MultimodalAugment:
         return _levels(planes, 0).movedim(2, -1).contiguous()
 
     def _jittered(self, planes: Tensor) -> Tensor:
-        """Brightness, then contrast about the clip's mean grey, then saturation, as one matrix a
-        clip.
-        """
+        """Brightness, contrast about the clip's mean grey, saturation: as one matrix a clip."""
         v, device = self.video, planes.device
         strengths = torch.tensor([v.brightness, v.contrast, v.saturation], device=device)
         draws = 1 + (torch.rand(len(planes), 3, device=device) * 2 - 1) * strengths
         bright, contrast, colour = draws[:, :, None, None].unbind(1)
         grey = torch.tensor(_GREY, device=device)
-        turn = (
-            bright
-            * contrast
-            * (colour * torch.eye(3, device=device) + (1 - colour) * grey.expand(3, 3))
-        )
+        saturate = colour * torch.eye(3, device=device) + (1 - colour) * grey.expand(3, 3)
+        turn = bright * contrast * saturate
         middle = bright * (1 - contrast) * (planes.mean((1, 3, 4)) @ grey)[:, None, None]
         return (turn[:, None] @ planes.flatten(3) + middle[:, None]).view_as(planes)
 
     def _depth(self, frames: Tensor, box: Tensor | None) -> Tensor:
-        v, size, device = self.video, len(frames), frames.device
-        levels = (
-            frames.float()
-            if box is None
-            else cut(frames[:, :, None].float(), box, "nearest")[:, :, 0]
-        )
+        v, device = self.video, frames.device
+        size = len(frames)
+        levels = frames.float()
+        if box is not None:
+            levels = cut(levels[:, :, None], box, "nearest")[:, :, 0]
+        # Level 0 says that the sensor measured nothing there.
         measured = levels > 0
         if v.depth_shift or v.depth_scale:
             shift, scale = (torch.rand(2, size, 1, 1, 1, device=device) * 2 - 1).unbind()
-            levels = (
-                128 + (1 + v.depth_scale * scale) * (levels - 128) + 255 * v.depth_shift * shift
-            )
+            stretched = 128 + (1 + v.depth_scale * scale) * (levels - 128)
+            levels = stretched + 255 * v.depth_shift * shift
         if v.holes:
             side = max(1, frames.shape[-1] // _HOLE)
-            shape = [-(-length // side) for length in frames.shape[-2:]]
-            lost = torch.rand(*frames.shape[:2], *shape, device=device) < v.holes * torch.rand(
-                size, 1, 1, 1, device=device
-            )
+            squares = [-(-length // side) for length in frames.shape[-2:]]
+            draws = torch.rand(*frames.shape[:2], *squares, device=device)
+            lost = draws < v.holes * torch.rand(size, 1, 1, 1, device=device)
             lost = lost.repeat_interleave(side, 2).repeat_interleave(side, 3)
             measured = measured & ~lost[:, :, : frames.shape[2], : frames.shape[3]]
         return torch.where(measured, _levels(levels, 1), 0)
 
 
 def mirror_batch(batch: Batch, flip: Tensor, joints: Sequence[int]) -> Batch:
-    """The batch with the clips of `flip` (B,) as a mirror shows them, in every modality that is
-    there.
+    """The batch with the clips of `flip` (B,) as a mirror shows them, in every modality.
 
     Args:
         joints: for each joint, its mirror image.
@@ -135,10 +128,10 @@ def mirror_batch(batch: Batch, flip: Tensor, joints: Sequence[int]) -> Batch:
 
 def boxes(size: int, crop: float, aspect: float, device: torch.device) -> Tensor:
     """Random cut-outs (B, 4): left, top, width and height as shares of the picture."""
-    area, shape, *place = torch.rand(4, size, device=device)
+    area, shape, left, top = torch.rand(4, size, device=device)
     area, shape = 1 - crop * area, torch.exp(aspect * (2 * shape - 1))
     width, height = ((area * shape).sqrt().clamp(max=1), (area / shape).sqrt().clamp(max=1))
-    return torch.stack([place[0] * (1 - width), place[1] * (1 - height), width, height], 1)
+    return torch.stack([left * (1 - width), top * (1 - height), width, height], 1)
 
 
 def cut(planes: Tensor, box: Tensor, mode: str) -> Tensor:
@@ -151,12 +144,14 @@ def cut(planes: Tensor, box: Tensor, mode: str) -> Tensor:
     """
     left, top, width, height = box.T
     zero = torch.zeros_like(left)
+    # Two rows a clip: x and y of the source, from -1 to 1, as `affine_grid` wants them.
     to_source = torch.stack(
         [width, zero, 2 * left + width - 1, zero, height, 2 * top + height - 1], 1
     ).view(-1, 2, 3)
     flat = planes.flatten(1, 2)
     grid = functional.affine_grid(to_source, list(flat.shape), align_corners=False)
-    return functional.grid_sample(flat, grid, mode, "border", align_corners=False).view_as(planes)
+    sampled = functional.grid_sample(flat, grid, mode, "border", align_corners=False)
+    return sampled.view_as(planes)
 
 
 def _levels(values: Tensor, lowest: int) -> Tensor:

@@ -6,6 +6,7 @@ frames is done on whole batches, because augmentation warps time there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -24,10 +25,15 @@ from signlib.features.normalise import (
     seen,
     to_square_pixels,
 )
-from signlib.settings.config import FeatureSettings
+from signlib.settings.base import FeatureSettings
 from signlib.stores.store import ClipSource
 
 Batch = dict[str, Tensor]
+Item = TypeVar("Item")
+Targets = Sequence[int] | np.ndarray
+"""(N,) class numbers."""
+LandmarkItem = tuple[np.ndarray, np.ndarray, int]
+"""Points (T, J, C) without NaN, which of them were seen (T, J), class number."""
 
 
 def prepare(
@@ -40,9 +46,8 @@ def prepare(
         aspect: width / height of the picture; 0 or NaN counts as 1.
 
     Returns:
-        (T, J', coordinates) float32, NaN = missing; raw coordinates (`features.normalise` off) have
-            their
-        origin in the middle of the picture.
+        (T, J', coordinates) float32, NaN = missing. Without `features.normalise` the coordinates
+        are raw, with their origin in the middle of the picture.
 
     Raises:
         SettingsError: when the landmarks have fewer coordinates than asked for.
@@ -58,7 +63,13 @@ def prepare(
     aspect = aspect if np.isfinite(aspect) and aspect > 0 else 1.0
     if settings.normalise:
         raw = hands_at_wrists(points, skeleton) if settings.hand_depth else points
-        out = normalise(raw, skeleton, aspect, settings.rotate, settings.longest_gap)
+        out = normalise(
+            raw,
+            skeleton,
+            aspect,
+            rotate=settings.rotate,
+            longest_gap=settings.longest_gap,
+        )
         if settings.face_camera:
             out = face_camera(out, skeleton)
         if settings.dominant and left_leads(out, skeleton):
@@ -94,10 +105,10 @@ def left_leads(points: np.ndarray, skeleton: Skeleton) -> bool:
 
 def _activity(points: np.ndarray, skeleton: Skeleton, side: str) -> float:
     wrist = points[:, skeleton.index(f"{side}_hand_wrist"), :2]
-    shown = np.isfinite(wrist).all(axis=1).sum()
+    frames_seen = np.isfinite(wrist).all(axis=1).sum()
     steps = np.linalg.norm(np.diff(wrist, axis=0), axis=1)
-    # A hand at rest is seen as long as the other: path counts, and a little of its being there.
-    return float(shown * (0.1 + np.nansum(steps)))
+    # A hand at rest is seen as long as the other: so the path counts, and a little the presence.
+    return float(frames_seen * (0.1 + np.nansum(steps)))
 
 
 @dataclass
@@ -119,8 +130,8 @@ def prepare_clips(
     source: ClipSource, clips: Sequence[str], settings: FeatureSettings, quiet: bool = False
 ) -> Prepared:
     """The given clips of a source, prepared; a clip that cannot be used is named, not raised."""
-    about = source.labelled.set_index("clip")
-    aspects = (about["width"] / about["height"].where(about["height"] > 0)).to_dict()
+    rows = source.labelled.set_index("clip")
+    aspects = (rows["width"] / rows["height"].where(rows["height"] > 0)).to_dict()
     prepared = Prepared([], [], {})
     for clip in tqdm(
         clips, desc="preparing clips", unit="clip", leave=False, disable=quiet or len(clips) < 500
@@ -135,18 +146,58 @@ def prepare_clips(
     return prepared
 
 
-@dataclass
-class Clips:
-    """Clips ready for batches: the dataset, their ids in its order, and clip -> why it was left
-    out.
+class ClipData(Dataset[Item], Generic[Item]):
+    """Clips in memory, with what makes a batch of them; a pass may go through them several times.
+
+    Args:
+        items: one a clip.
+        targets: (N,) class numbers, where a clip has one.
+        repeats: how often a pass goes through all of them.
     """
 
-    data: Dataset
+    def __init__(self, items: Sequence[Item], targets: Targets = (), repeats: int = 1) -> None:
+        self.items = list(items)
+        self.targets = np.asarray(targets)
+        self.repeats = repeats
+
+    @staticmethod
+    def collate(items: Sequence[Item]) -> Batch:
+        """Items to one batch."""
+        raise NotImplementedError
+
+    def clip_count(self) -> int:
+        """N, each clip counted once."""
+        return len(self.items)
+
+    def item(self, clip: int) -> Item:
+        """The item of clip number `clip`, from 0 to N - 1."""
+        return self.items[clip]
+
+    def __len__(self) -> int:
+        return self.clip_count() * self.repeats
+
+    def __getitem__(self, index: int) -> Item:
+        if not 0 <= index < len(self):
+            raise IndexError(index)  # ends `for item in dataset`
+        return self.item(index % self.clip_count())
+
+
+@dataclass
+class Clips:
+    """Clips ready for batches.
+
+    Attributes:
+        data: the dataset.
+        clips: their ids, in its order.
+        unusable: clip -> why it was left out.
+    """
+
+    data: ClipData
     clips: list[str]
     unusable: dict[str, str]
 
 
-class ClipDataset(Dataset):
+class ClipDataset(ClipData[LandmarkItem]):
     """Prepared clips with their targets.
 
     Args:
@@ -155,29 +206,17 @@ class ClipDataset(Dataset):
         repeats: how often a pass goes through all of them.
     """
 
-    def __init__(
-        self, points: Sequence[np.ndarray], targets: Sequence[int], repeats: int = 1
-    ) -> None:
-        self.items = [masked(clip) for clip in points]
-        self.targets = np.asarray(targets)
-        self.repeats = repeats
+    def __init__(self, points: Sequence[np.ndarray], targets: Targets, repeats: int = 1) -> None:
+        items = [(*masked(clip), int(target)) for clip, target in zip(points, targets, strict=True)]
+        super().__init__(items, targets, repeats)
 
     @staticmethod
-    def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
+    def collate(items: Sequence[LandmarkItem]) -> Batch:
         """Items to one batch."""
         return collate(items)
 
-    def __len__(self) -> int:
-        return len(self.items) * self.repeats
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, int]:
-        if index >= len(self):
-            raise IndexError(index)  # ends `for item in dataset`
-        clip = index % len(self.items)
-        return (*self.items[clip], int(self.targets[clip]))
-
-
-def collate(items: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Batch:
+def collate(items: Sequence[LandmarkItem]) -> Batch:
     """Items to one batch, padded with zeros that are masked out.
 
     Returns:
@@ -203,15 +242,17 @@ def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) ->
         warp: strength of a random smooth time warp (training only).
         crop: largest share cut from each end at random (training only).
 
-    Where one of two neighbours is missing, the other one counts. A batch without landmarks stays as
-    it is.
+    Where one of two neighbours is missing, the other one counts. A batch without landmarks does
+    not change.
     """
     if frames == 0 or "points" not in batch:
         return batch
     points, mask, lengths = batch["points"], batch["mask"], batch["lengths"]
     size = len(points)
+    # From 0 at a clip's first frame to 1 at its last one.
     time = torch.linspace(0, 1, frames, device=points.device).expand(size, frames)
     if warp:
+        # A sine that keeps both ends; its slope is at least -`warp`, so that time never runs back.
         strength = (torch.rand(size, 1, device=points.device) * 2 - 1) * warp
         phase = torch.rand(size, 1, device=points.device) * 2 * torch.pi
         time = (
@@ -221,14 +262,15 @@ def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) ->
     if crop:
         start, end = torch.rand(2, size, 1, device=points.device) * crop
         time = start + (1 - end - start) * time
-    place = time.clamp(0, 1) * (lengths[:, None] - 1)
+    moments = time.clamp(0, 1) * (lengths[:, None] - 1)
     # A frame that is hit is taken as it is: rounding must not let a neighbour fill its gaps.
-    place = torch.where((place - place.round()).abs() < 1e-4, place.round(), place)
-    before = place.floor().long()
-    after = place.ceil().long()
+    moments = torch.where((moments - moments.round()).abs() < 1e-4, moments.round(), moments)
+    before = moments.floor().long()
+    after = moments.ceil().long()
     rows = torch.arange(size, device=points.device)[:, None]
     first, second = mask[rows, before], mask[rows, after]
-    weight = (place - before)[..., None].expand(first.shape)
+    # (B, frames, J): the share of the later neighbour, 0 or 1 where only one of them was seen.
+    weight = (moments - before)[..., None].expand(first.shape)
     weight = torch.where(first & second, weight, (~first).to(weight.dtype))
     mixed = torch.lerp(
         points[rows, before],

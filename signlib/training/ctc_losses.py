@@ -46,14 +46,22 @@ def sentence_losses(scores: Tensor, frames: Tensor, targets: Tensor, sizes: Tens
             f" frames for {int(sizes[row])} glosses; leave such clips out, lower ctc.stride or drop"
             " fewer frames"
         )
+    # torch wants time first, and the lengths of inputs before those of targets.
+    log_probabilities = scores.float().transpose(0, 1)
     return functional.ctc_loss(
-        scores.float().transpose(0, 1), targets, frames, sizes, BLANK, reduction="none"
+        log_probabilities,
+        targets,
+        frames,
+        sizes,
+        blank=BLANK,
+        reduction="none",
     )
 
 
 def focal(losses: Tensor, sizes: Tensor, power: float) -> Tensor:
-    """Mean loss a gloss, with sentences that are likely already counting less: (1 - p)^power, p =
-    exp(-loss a gloss).
+    """Mean loss a gloss, in which sentences that are likely already count less.
+
+    Each has the factor (1 - p)^power with p = exp(-loss a gloss).
 
     Args:
         losses: (B,) negative log likelihoods.
@@ -61,18 +69,17 @@ def focal(losses: Tensor, sizes: Tensor, power: float) -> Tensor:
         power: 0 gives the plain mean.
 
     Source: Lin et al. 2017, applied to the likelihood of each sentence.
-    Differs: seed 001, section 5.1, weighs by `probs[targets]`. That takes rows of the first axis,
-    which is time, by
-        class numbers: it is no probability of any target (or fails where a class number exceeds the
-        frames). What CTC gives for a target is one likelihood over all alignments, so that is what
-        is weighed.
+    Differs: source 001, section 5.1, weighs by `probs[targets]`. That takes rows of the first
+        axis, which is time, by class numbers: it is no probability of any target (or fails where a
+        class number exceeds the frames). What CTC gives for a target is one likelihood over all
+        alignments, so that is what is weighed.
     """
     each = losses / sizes.clamp(min=1)
     return ((1 - torch.exp(-each)).pow(power) * each).mean()
 
 
 def uniform_cross_entropy(scores: Tensor, frames: Tensor) -> Tensor:
-    """Mean over real frames and all classes of -log p: least, log V, when every class is as likely."""
+    """Mean over real frames and all classes of -log p: least, log V, where all are as likely."""
     return -scores.float().mean(-1)[real_frames(frames, scores.shape[1])].mean()
 
 
@@ -81,8 +88,8 @@ class SentenceLoss:
     """What a batch of sentences costs.
 
     Attributes:
-        focal_share: of the focal loss beside the plain one; the seed mixes 0.7 and 0.3.
-        focal_power: the seed's is 2.
+        focal_share: of the focal loss beside the plain one; source 001 mixes 0.7 and 0.3.
+        focal_power: source 001 has 2.
         smoothing: share of the cross-entropy against the uniform distribution, in every real frame.
 
     Raises:
@@ -106,45 +113,44 @@ class SentenceLoss:
         losses = sentence_losses(scores, frames, targets, sizes)
         loss = (losses / sizes.clamp(min=1)).mean()
         if self.focal_share:
-            loss = (1 - self.focal_share) * loss + self.focal_share * focal(
-                losses, sizes, self.focal_power
-            )
+            focused = focal(losses, sizes, self.focal_power)
+            loss = (1 - self.focal_share) * loss + self.focal_share * focused
         if self.smoothing:
-            loss = (1 - self.smoothing) * loss + self.smoothing * uniform_cross_entropy(
-                scores, frames
-            )
+            uniform = uniform_cross_entropy(scores, frames)
+            loss = (1 - self.smoothing) * loss + self.smoothing * uniform
         return loss
 
 
 def frame_distillation(
     scores: Tensor, teacher: Tensor, frames: Tensor, temperature: float
 ) -> Tensor:
-    """How far each real frame is from the teacher's softened probabilities: T^2 KL(teacher ||
-    student), their mean.
+    """How far real frames are from the teacher's softened probabilities, on average.
+
+    For each frame it is T^2 KL(teacher || student).
 
     Args:
         scores, teacher: (B, T, V) log probabilities (or scores) of both for the same frames.
         frames: (B,) frames that are real; padding has no say.
         temperature: T.
 
-    Differs: the origin divides by the number of clips only, so that longer clips pull harder, and
-    counts padding.
+    Differs: source 001 divides by the number of clips only, so that longer clips pull harder, and
+        counts padding.
     """
     real = real_frames(frames, scores.shape[1])
     return distillation(scores[real], teacher[real], temperature)
 
 
 def blank_bonus(done: float, start: float, until: float) -> float:
-    """What is added to the blank's score after a share of the training: from `start` evenly to 0 at
-    `until`, then 0.
+    """What is added to the blank's score after a share of the training.
 
-    A start below 0 makes the blank rarer while the network would otherwise learn to say nothing.
+    It goes evenly from `start` to 0 at `until`, and stays 0 then. A start below 0 makes the blank
+    rarer while the network would otherwise learn to say nothing.
 
     Args:
         done, until: shares of the training, 0 to 1.
 
-    Differs: the origin takes max(end, start - rate epoch) with start < end, which is the end from
-    the first epoch on.
+    Differs: source 001 takes max(end, start - rate epoch) with start < end, which is the end from
+        the first epoch on.
 
     >>> [blank_bonus(done, -4.0, 0.5) for done in (0, 0.25, 0.5, 1)]
     [-4.0, -2.0, 0.0, 0.0]

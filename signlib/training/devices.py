@@ -21,16 +21,12 @@ from torch import multiprocessing
 
 from signlib.errors import InputError, RunError, SettingsError
 from signlib.files import disk_error
-from signlib.settings.config import TrainingSettings
+from signlib.settings.training import TrainingSettings
 
 _ALIGNED = 64
 _LOGGING = "TORCH_CPP_LOG_LEVEL"
-_ARRAYS, _ARGUMENTS, _RESULT, _ERROR = (
-    "arrays.bin",
-    "arguments.pickle",
-    "result.pickle",
-    "error-{}.pickle",
-)
+_ARRAYS, _ARGUMENTS = "arrays.bin", "arguments.pickle"
+_RESULT, _ERROR = "result.pickle", "error-{}.pickle"
 
 
 def choose_device(settings: TrainingSettings) -> tuple[str, str]:
@@ -76,11 +72,9 @@ def device_count(settings: TrainingSettings) -> int:
     gpu = choose_device(settings)[0] == "gpu"
     there = torch.cuda.device_count() if gpu else _cores()
     if settings.devices > there:
-        what = (
-            f"torch sees {there} GPU{'s' if there > 1 else ''}"
-            if gpu
-            else f"this CPU has {there} cores"
-        )
+        what = f"this CPU has {there} cores"
+        if gpu:
+            what = f"torch sees {there} GPU{'s' if there > 1 else ''}"
         raise SettingsError(
             f"training.devices={settings.devices}: {what}; set it to at most {there}, or to 0"
             " for all"
@@ -111,15 +105,15 @@ def accumulation(settings: TrainingSettings, devices: int = 1) -> int:
     return batches
 
 
-def threads_each(devices: int, wanted: int) -> int:
-    """Threads of one of several processes on one machine: as wanted, or an equal part of the cores."""
-    return wanted or max(1, _cores() // devices)
+def threads_each(devices: int, threads: int) -> int:
+    """Threads of each of several processes on one machine: as set, or for 0 an equal part."""
+    return threads or max(1, _cores() // devices)
 
 
 def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu: bool) -> Any:
     """What `function(*arguments)` returns in the first of `count` processes that all call it.
 
-    Each finds in its environment what torch and Lightning ask for: LOCAL_RANK, NODE_RANK,
+    The environment of each says what torch and Lightning ask for: LOCAL_RANK, NODE_RANK,
     MASTER_ADDR, MASTER_PORT.
 
     Args:
@@ -134,12 +128,9 @@ def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu
     """
     # A fork server that has imported everything starts processes at once, but it must never have
     # asked for a GPU.
-    method = (
-        "spawn"
-        if gpu or "forkserver" not in multiprocessing.get_all_start_methods()
-        else "forkserver"
-    )
-    if method == "forkserver":
+    method = "spawn"
+    if not gpu and "forkserver" in multiprocessing.get_all_start_methods():
+        method = "forkserver"
         ours = function.__module__.partition(".")[0] + "."
         multiprocessing.set_forkserver_preload(
             [name for name in sys.modules if name.startswith(ours)]
@@ -160,9 +151,8 @@ def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu
             multiprocessing.ProcessRaisedException,
             multiprocessing.ProcessExitedException,
         ) as error:
-            raise _reason(
-                error, folder, [process.exitcode for process in started.processes]
-            ) from None
+            codes = [process.exitcode for process in started.processes]
+            raise _reason(error, folder, codes) from None
         finally:
             for process in started.processes:
                 if process.is_alive():
@@ -197,10 +187,12 @@ def _work(
 
 
 def _end_with_parent() -> None:
-    # Without it the processes of a killed notebook would go on, or wait half an hour for one
+    # Without it the processes of a killed notebook would work on, or wait half an hour for one
     # another.
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _reason(error: Exception, folder: Path, codes: list[int | None]) -> Exception:
@@ -211,7 +203,7 @@ def _reason(error: Exception, folder: Path, codes: list[int | None]) -> Exceptio
     if -9 in codes:
         return RunError(
             f"training process {codes.index(-9)} of {len(codes)} was killed, most likely for want"
-            " of memory; lower training.batch_size or set pictures.checkpointing=true, and go on"
+            " of memory; lower training.batch_size or set pictures.checkpointing=true, and resume"
             " with --resume"
         )
     return error
@@ -220,6 +212,7 @@ def _reason(error: Exception, folder: Path, codes: list[int | None]) -> Exceptio
 def _save(arguments: tuple, folder: Path) -> None:
     buffers: list[pickle.PickleBuffer] = []
     body = pickle.dumps(arguments, protocol=5, buffer_callback=buffers.append)
+    # Where each array begins in the file, and its bytes; beginnings are aligned.
     places, at = [], 0
     try:
         with open(folder / _ARRAYS, "wb") as file:
@@ -238,12 +231,12 @@ def _load(folder: Path) -> tuple:
     places, body = pickle.loads((folder / _ARGUMENTS).read_bytes())
     with open(folder / _ARRAYS, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        # Private: who writes to an array gets pages of its own.
+        # Private: a process that writes to an array gets pages of its own.
         whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if size else b"")
     return pickle.loads(body, buffers=[whole[at : at + length] for at, length in places])
 
 
 def _free_port() -> int:
-    with contextlib.closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    with contextlib.closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

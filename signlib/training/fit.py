@@ -1,9 +1,6 @@
-"""The trainer: one call that fits a task, shows progress, saves every epoch and can be resumed."""
+"""The trainer: one call that fits a model, saves every epoch and can be resumed."""
 
 import logging
-import math
-import shutil
-import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -11,20 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Literal
 
 import lightning.pytorch as lightning
 import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy, Strategy
-from torch.utils.data import DataLoader, Dataset, SequentialSampler
-from tqdm.auto import tqdm
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
 from signlib.errors import RunError
-from signlib.files import disk_error
-from signlib.settings.config import Settings, TrainingSettings
-from signlib.training.classification import ClassificationFitting
+from signlib.settings.base import Settings
+from signlib.training.batches import ClipData
+from signlib.training.callbacks import CHECKPOINT, EpochEnd, StopLate
 from signlib.training.devices import (
     accumulation,
     choose_device,
@@ -32,10 +29,16 @@ from signlib.training.devices import (
     in_processes,
     threads_each,
 )
-from signlib.training.optim import warmup_share, warmup_steps
+from signlib.training.fitting import Fitting
+from signlib.training.optim import warmup_share
 from signlib.training.order import DealtBatches, ShuffledByEpoch
 
-CHECKPOINT = "last.ckpt"
+_LIGHTNING: dict[str, Literal["32-true", "16-mixed", "bf16-mixed"]] = {
+    "32": "32-true",
+    "16-mixed": "16-mixed",
+    "bf16-mixed": "bf16-mixed",
+}
+"""Precision in the settings -> Lightning's name of it."""
 
 
 @dataclass
@@ -61,125 +64,22 @@ class Fitted:
     history: list[dict[str, float]]
 
 
-class StopLate(EarlyStopping):
-    """Early stopping that cannot fire, nor count, while the learning rate still rises."""
-
-    def __init__(self, patience: int, warmup: float) -> None:
-        super().__init__(
-            "validation_accuracy", patience=patience, mode="max", check_on_train_epoch_end=False
-        )
-        self.warmup = warmup
-
-    def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
-        # A run that was killed after it had stopped, and is resumed, must not go on.
-        trainer.should_stop = self.wait_count >= self.patience
-
-    def _should_skip_check(self, trainer: lightning.Trainer) -> bool:
-        rising = warmup_steps(int(trainer.estimated_stepping_batches), self.warmup)
-        return super()._should_skip_check(trainer) or trainer.global_step < rising
-
-
-class EpochEnd(Checkpoint):
-    """Saves after each epoch, shows one progress bar, and ends in time for the session's limit.
-
-    A `Checkpoint`, because the trainer calls those last, when an epoch's counters are complete.
-    """
-
-    def __init__(self, folder: Path, training: TrainingSettings, quiet: bool, start: float) -> None:
-        self.path, self.limit, self.quiet = folder / CHECKPOINT, training.hours * 3600, quiet
-        self.interval = training.save_interval
-        self.start = self.epoch_start = start
-        self.earlier = 0.0
-        self.longest, self.out_of_time = 0.0, False
-        self.bar: tqdm | None = None
-
-    def state_dict(self) -> dict[str, float]:
-        """What the checkpoint keeps: a run that was killed has taken its time, too."""
-        return {"seconds": self.seconds()}
-
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        """What an earlier part took."""
-        self.earlier = state["seconds"]
-
-    def seconds(self) -> float:
-        """Of all parts of the run so far."""
-        return self.earlier + time.monotonic() - self.start
-
-    def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
-        steps = int(trainer.estimated_stepping_batches)
-        # A log file gets a line every ten seconds, a person a bar that moves.
-        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-        self.bar = tqdm(
-            total=steps,
-            initial=trainer.global_step,
-            desc="training",
-            unit="step",
-            disable=self.quiet or not trainer.is_global_zero,
-            mininterval=0.1 if watched else 10,
-        )
-
-    def on_train_epoch_start(self, *_: Any) -> None:
-        self.epoch_start = time.monotonic()
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self.bar.update(trainer.global_step - self.bar.n)
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: ClassificationFitting) -> None:
-        _check_finite(task, self.path.parent)
-        row = task.history[-1]
-        self.bar.set_postfix(
-            {k: f"{v:.3g}" for k, v in row.items() if k not in ("epoch", "step")}, refresh=False
-        )
-        temporary = self.path.with_suffix(".tmp")
-        try:
-            trainer.save_checkpoint(
-                temporary
-            )  # the first of several processes writes, all wait for it
-            if trainer.is_global_zero:
-                temporary.replace(self.path)
-                if self.interval and row["epoch"] % self.interval == 0:
-                    shutil.copyfile(self.path, temporary)
-                    temporary.replace(self.path.with_name(f"epoch-{row['epoch']:03d}.ckpt"))
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise disk_error(error, self.path) from error
-        now = time.monotonic()
-        self.longest = max(self.longest, now - self.epoch_start)
-        ended = (
-            trainer.current_epoch + 1 >= trainer.max_epochs
-            or 0 < trainer.max_steps <= trainer.global_step
-        )
-        if self.limit and not ended and not trainer.should_stop:
-            late = now - self.start + 1.1 * self.longest > self.limit
-            # Clocks of several processes differ a little; they must stop together.
-            self.out_of_time = trainer.should_stop = trainer.strategy.reduce_boolean_decision(
-                late, all=False
-            )
-
-    def on_train_end(self, *_: Any) -> None:
-        self.bar.close()
-
-    def on_exception(self, *_: Any) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-
 def fit(
-    task: ClassificationFitting,
-    train: Dataset,
-    validation: Dataset | None,
+    fitting: Fitting,
+    train: ClipData,
+    validation: ClipData | None,
     settings: Settings,
     folder: Path,
     resume: bool = False,
     quiet: bool = False,
 ) -> Fitted:
-    """Fit a task, and leave the chosen weights in its model.
+    """Fit a model, and leave the chosen weights in it.
 
     Args:
-        task: model, losses and settings.
+        fitting: the model and what one step computes.
         train, validation: datasets of prepared clips; without validation nothing is selected.
         folder: where the checkpoint is kept, once an epoch.
-        resume: go on from that checkpoint when there is one.
+        resume: start from that checkpoint when there is one.
 
     Raises:
         RunError: when the loss is not finite, or one of several processes was killed.
@@ -189,33 +89,35 @@ def fit(
     started, training = time.monotonic(), settings.training
     devices = device_count(training)
     accumulation(training, devices)
-    arguments = (task, train, validation, settings, folder, resume, quiet, devices, started)
+    arguments = (fitting, train, validation, settings, folder, resume, quiet, devices, started)
     if devices == 1:
         return _fit(*arguments)[0]
-    fitted, state, task.history = in_processes(
-        _fit, arguments, devices, choose_device(training)[0] == "gpu"
-    )
-    task.model.load_state_dict(state)
+    gpu = choose_device(training)[0] == "gpu"
+    # The processes fit copies: what they learned and noted comes back.
+    fitted, state = in_processes(_fit, arguments, devices, gpu)
+    fitting.history = fitted.history
+    fitting.model.load_state_dict(state)
     return fitted
 
 
 def _fit(
-    task: ClassificationFitting,
-    train: Dataset,
-    validation: Dataset | None,
+    fitting: Fitting,
+    train: ClipData,
+    validation: ClipData | None,
     settings: Settings,
     folder: Path,
     resume: bool,
     quiet: bool,
     devices: int,
     started: float,
-) -> tuple[Fitted, dict[str, torch.Tensor], list[dict[str, float]]]:
-    """What happened, the chosen weights on the CPU, the history; in each of several processes where
-    `devices` > 1.
+) -> tuple[Fitted, dict[str, Tensor]]:
+    """What happened, and the chosen weights on the CPU.
+
+    Each of several processes calls it where `devices` > 1.
     """
     training = settings.training
     accelerator, precision = choose_device(training)
-    save = EpochEnd(folder, training, quiet, started)
+    save = EpochEnd(fitting, folder, quiet, started)
     callbacks: list[Callback] = [save]
     if training.patience and validation is not None:
         callbacks.append(StopLate(training.patience, warmup_share(training)))
@@ -226,7 +128,7 @@ def _fit(
         devices=devices,
         strategy=_strategy(devices),
         use_distributed_sampler=False,
-        precision="32-true" if precision == "32" else precision,
+        precision=_LIGHTNING[precision],
         max_epochs=training.epochs,
         max_steps=training.max_steps or -1,
         accumulate_grad_batches=accumulation(training, devices),
@@ -234,9 +136,7 @@ def _fit(
         val_check_interval=1.0 / training.validate_every if training.validate_every > 1 else 1.0,
         check_val_every_n_epoch=max(1, round(1 / training.validate_every)),
         num_sanity_val_steps=0,
-        deterministic=(
-            "warn" if training.deterministic and accelerator == "gpu" else training.deterministic
-        ),
+        deterministic=_deterministic(training.deterministic, accelerator),
         callbacks=callbacks,
         logger=False,
         enable_progress_bar=False,
@@ -250,38 +150,39 @@ def _fit(
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
+        validated = None
+        if validation is not None:
+            validated = _loader(validation, settings, trainer, shuffled=False)
         trainer.fit(
-            task,
+            fitting,
             _loader(train, settings, trainer, shuffled=True),
-            (
-                _loader(validation, settings, trainer, shuffled=False)
-                if validation is not None
-                else None
-            ),
+            validated,
             ckpt_path=_readable(checkpoint) if resume and checkpoint.exists() else None,
             weights_only=True,
         )
     name = torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"
     fitted = Fitted(
         complete=not save.out_of_time,
-        chosen=task.load_result() if not save.out_of_time else "unfinished",
-        epochs=len(task.history),
+        chosen=fitting.load_result() if not save.out_of_time else "unfinished",
+        epochs=len(fitting.history),
         steps=trainer.global_step,
         seconds=save.seconds(),
         device=name if devices == 1 else f"{devices} x {name}",
         precision=precision,
-        history=task.history,
+        history=fitting.history,
     )
-    return (
-        fitted,
-        {key: value.cpu() for key, value in task.model.state_dict().items()},
-        task.history,
-    )
+    return fitted, {key: value.cpu() for key, value in fitting.model.state_dict().items()}
+
+
+def _deterministic(setting: bool, accelerator: str) -> bool | Literal["warn"]:
+    # Some operations have no deterministic form on a GPU: torch then warns instead of refusing.
+    return "warn" if setting and accelerator == "gpu" else setting
 
 
 def _readable(checkpoint: Path) -> Path:
-    """The checkpoint, once it is sure that it can be loaded; objects in it are refused, never
-    built.
+    """The checkpoint, once it is sure that it can be loaded.
+
+    Objects in it are refused, never built.
     """
     try:
         content = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
@@ -299,7 +200,7 @@ def _readable(checkpoint: Path) -> Path:
 def _strategy(devices: int) -> Strategy | str:
     if devices == 1:
         return "auto"
-    # Seed 000's BERT has a pooler that nothing reads.
+    # The BERT of source 000 has a pooler that nothing reads.
     return DDPStrategy(
         cluster_environment=LightningEnvironment(),
         find_unused_parameters=True,
@@ -309,8 +210,9 @@ def _strategy(devices: int) -> Strategy | str:
 
 @contextmanager
 def _torch_settings(threads: int) -> Iterator[None]:
-    """torch's number of threads for a while; that and the deterministic mode are put back at the
-    end.
+    """torch's number of threads for a while.
+
+    That and the deterministic mode are put back at the end.
     """
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -323,32 +225,28 @@ def _torch_settings(threads: int) -> Iterator[None]:
 
 
 def _loader(
-    dataset: Dataset, settings: Settings, trainer: lightning.Trainer, shuffled: bool
+    dataset: ClipData, settings: Settings, trainer: lightning.Trainer, shuffled: bool
 ) -> DataLoader:
     size = settings.training.batch_size
-    sampler = (
-        ShuffledByEpoch(len(dataset), settings.seed) if shuffled else SequentialSampler(dataset)
+    sampler: Sampler[int] = SequentialSampler(dataset)
+    if shuffled:
+        sampler = ShuffledByEpoch(len(dataset), settings.seed)
+    dealt = DealtBatches(
+        sampler,
+        size,
+        # Batch statistics of a single clip are useless: a last batch of one is left out.
+        drop_last=shuffled and len(dataset) > size and len(dataset) % size == 1,
+        rank=trainer.global_rank,
+        devices=trainer.world_size,
     )
-    # Batch statistics of a single clip are useless: a last batch of one is left out.
-    lonely = shuffled and len(dataset) > size and len(dataset) % size == 1
     # Starting an epoch draws a number: from a generator of its own, since a resumed run starts one
     # at another time.
     return DataLoader(
         dataset,
-        batch_sampler=DealtBatches(sampler, size, lonely, trainer.global_rank, trainer.world_size),
+        batch_sampler=dealt,
         collate_fn=dataset.collate,
         generator=torch.Generator(),
         num_workers=settings.training.workers,
         persistent_workers=settings.training.workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-def _check_finite(task: ClassificationFitting, folder: Path) -> None:
-    loss = task.history[-1]["loss"]
-    if not math.isfinite(loss):
-        raise RunError(
-            f"run {folder}: the loss became {loss} in epoch {len(task.history)}; lower"
-            f" training.learning_rate (now {task.settings.training.learning_rate}) or raise"
-            " training.warmup"
-        )

@@ -1,5 +1,4 @@
-"""What one training step costs: memory and arithmetic counted without doing it, time measured by
-doing it.
+"""What one training step costs: memory and arithmetic are counted, time is measured.
 
 Counting runs the model on tensors that have shapes but no values, so the largest model takes
 seconds and no memory.
@@ -7,8 +6,9 @@ seconds and no memory.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,39 +71,50 @@ def count_memory(
         held = [*model.parameters(), *model.buffers()]
         weights = sum(tensor.nbytes for tensor in held)
         learned = sum(p.nbytes for p in model.parameters() if p.requires_grad)
-        kept, _ = _kept(model, batch, precision, gpu, [])
-        again = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
-        if again := [part for part in again if part.gradient_checkpointing]:
-            for part in again:
-                part.gradient_checkpointing = False
-            kept += max(_kept(model, batch, precision, gpu, again)[1])
-    # On a GPU all weights are updated at once.
+        kept, _ = _kept(model, batch, precision, gpu)
+        layers = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
+        again = [part for part in layers if part.gradient_checkpointing]
+        for part in again:
+            part.gradient_checkpointing = False
+        if again:
+            kept += max(_kept(model, batch, precision, gpu, parts=again)[1])
     return Memory(
-        weights * (2 if average else 1), learned, states * learned, kept, learned if gpu else 0
+        weights=weights * (2 if average else 1),
+        gradients=learned,
+        optimizer=states * learned,
+        activations=kept,
+        # On a GPU all weights are updated at once.
+        update=learned if gpu else 0,
     )
 
 
 def _kept(
-    model: nn.Module, batch: Batch, precision: str, gpu: bool, parts: list[nn.Module]
+    model: nn.Module,
+    batch: Batch,
+    precision: str,
+    gpu: bool,
+    parts: Sequence[nn.Module] = (),
 ) -> tuple[int, list[int]]:
     """Bytes that the forward pass keeps, and how many of them each of the parts keeps."""
-    own = {tensor.untyped_storage()._cdata for tensor in (*model.parameters(), *model.buffers())}
-    found: dict[int, Tensor] = {}
+    # Weights are counted elsewhere; two tensors may share one storage, which counts once.
+    weights = {_storage(tensor) for tensor in (*model.parameters(), *model.buffers())}
+    kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        if tensor.untyped_storage()._cdata not in own:
-            found.setdefault(tensor.untyped_storage()._cdata, tensor)
+        if _storage(tensor) not in weights:
+            kept.setdefault(_storage(tensor), tensor)
         return tensor
 
-    spans: dict[nn.Module, list[int]] = {part: [] for part in parts}
-    hooks = [
-        hook
-        for part, span in spans.items()
-        for hook in (
-            part.register_forward_pre_hook(lambda *_, s=span: s.append(_bytes(found))),
-            part.register_forward_hook(lambda *_, s=span: s.append(_bytes(found))),
-        )
-    ]
+    spans: list[list[int]] = []
+    hooks = []
+    for part in parts:
+        span: list[int] = []
+
+        def note(*_: object, span: list[int] = span) -> None:
+            span.append(_bytes(kept))
+
+        hooks += [part.register_forward_pre_hook(note), part.register_forward_hook(note)]
+        spans.append(span)
     with (
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         half(precision, "cpu"),
@@ -112,19 +123,22 @@ def _kept(
         loss_of(model, batch)
     for hook in hooks:
         hook.remove()
-    return _bytes(found), [after - before for before, after in spans.values()]
+    return _bytes(kept), [after - before for before, after in spans]
 
 
-def _bytes(found: dict[int, Tensor]) -> int:
-    return sum(tensor.untyped_storage().nbytes() for tensor in found.values())
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _bytes(kept: Mapping[int, Tensor]) -> int:
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
 class _Shapes(TorchFunctionMode):
-    """For tensors without values: whatever is asked about them is true, such as that all frames of
-    a mask are real.
+    """For tensors without values: whatever is asked about them is true.
 
-    With `gpu`, norms and softmax are in full precision, as a GPU's automatic half precision has
-    them and a CPU's not.
+    A mask, for one, then says that all its frames are real. With `gpu`, norms and softmax are in
+    full precision, as a GPU's automatic half precision has them and a CPU's not.
     """
 
     FULL = (
@@ -139,7 +153,13 @@ class _Shapes(TorchFunctionMode):
         super().__init__()
         self.gpu = gpu
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
         if func is Tensor.__bool__:
             return True
         if self.gpu and func in self.FULL:
@@ -158,9 +178,8 @@ def half(precision: str, device: str) -> torch.autocast:
 
 def loss_of(model: nn.Module, batch: Batch) -> Tensor:
     """What training minimises."""
-    return soft_cross_entropy(
-        model(batch), functional.one_hot(batch["target"], model.classes).float()
-    )
+    scores = model(batch)
+    return soft_cross_entropy(scores, functional.one_hot(batch["target"], scores.shape[1]).float())
 
 
 @dataclass(frozen=True)
@@ -197,7 +216,13 @@ class _Calls(TorchDispatchMode):
         super().__init__()
         self.count = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
         self.count += 1
         return func(*args, **(kwargs or {}))
 
@@ -230,8 +255,9 @@ def measure(
     seconds: float = 20.0,
     rounds: int = 3,
 ) -> Pace:
-    """Least seconds of a few real steps; without loading and augmentation. Changes the model's
-    weights.
+    """Least seconds of a few real steps, without loading and augmentation.
+
+    The steps change the model's weights.
 
     Args:
         model: on the device, in training mode.
@@ -269,13 +295,14 @@ def measure(
         batch = batch_of(clips)
         first = run(batch)
         again = [run(batch) for _ in range(min(rounds, int(seconds / sum(first))))]
-        times = tuple(min(column) for column in zip(*(again or [first]), strict=True))
+        forwards, backwards, updates = zip(*(again or [first]), strict=True)
+        times = (min(forwards), min(backwards), min(updates))
     else:
         clips = 1
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    return Pace(clips, times[1], times[0], times[2], peak)
+    return Pace(clips, batch=times[1], forward=times[0], update=times[2], peak=peak)
 
 
 def _now(device: torch.device) -> float:

@@ -5,8 +5,9 @@ from torch.nn import functional
 
 
 def distillation(scores: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """How far the scores' softened probabilities are from the teacher's: T^2 KL(teacher ||
-    student), a batch mean.
+    """How far softened probabilities are from the teacher's: T^2 KL(teacher || student).
+
+    It is a mean over the batch.
 
     Args:
         scores, teacher: (B, K) of both models for the same batch; the teacher's get no gradient.
@@ -15,17 +16,15 @@ def distillation(scores: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     Source: Hinton, Vinyals and Dean 2015, section 2.
     """
     student = (scores.float() / temperature).log_softmax(1)
-    wanted = (teacher.detach().float() / temperature).log_softmax(1)
-    return temperature**2 * functional.kl_div(
-        student, wanted, reduction="batchmean", log_target=True
-    )
+    taught = (teacher.detach().float() / temperature).log_softmax(1)
+    divergence = functional.kl_div(student, taught, reduction="batchmean", log_target=True)
+    return temperature**2 * divergence
 
 
 def distilled(
     loss: Tensor, scores: Tensor, teacher: Tensor, temperature: float, weight: float
 ) -> Tensor:
-    """(1 - weight) loss + weight distillation; the loss against the true classes stays in the
-    mixture.
+    """(1 - weight) loss + weight distillation.
 
     Args:
         loss: scalar, the student's own.

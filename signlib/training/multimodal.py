@@ -5,25 +5,39 @@ every number can say on how many of how many clips it stands.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import product
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from signlib.errors import ClipError, SettingsError
-from signlib.extraction.filming import COLOUR, DEPTH
-from signlib.extraction.pictures import PictureStore
 from signlib.features.normalise import masked
+from signlib.stores.pictures import COLOUR, DEPTH
 from signlib.training import batches
-from signlib.training.batches import Batch, Prepared
+from signlib.training.batches import Batch, ClipData, Prepared, Targets
 
 KEYS = {"rgb": COLOUR, "depth": DEPTH, "skeleton": "points"}
 """Modality -> its key in a batch; in the order of `present`."""
 
 
-class MultimodalDataset(Dataset):
+class Pictures(Protocol):
+    """Where colour and depth come from, such as a `PictureStore`."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...
+
+    def __contains__(self, key: tuple[str, str]) -> bool: ...
+
+    def shape(self, kind: str) -> tuple[int, ...]: ...
+
+    def read(self, clip: str, kind: str) -> np.ndarray: ...
+
+    def reasons(self, kind: str) -> dict[str, str]: ...
+
+
+class MultimodalDataset(ClipData[dict[str, Any]]):
     """Clips with the modalities asked for; the same item on every call.
 
     Attributes:
@@ -37,9 +51,9 @@ class MultimodalDataset(Dataset):
     def __init__(
         self,
         clips: Sequence[str],
-        targets: Sequence[int],
+        targets: Targets,
         modalities: Sequence[str],
-        pictures: PictureStore | None = None,
+        pictures: Pictures | None = None,
         points: Prepared | None = None,
         in_memory: bool = False,
         repeats: int = 1,
@@ -61,34 +75,28 @@ class MultimodalDataset(Dataset):
                 clip has any.
         """
         self.modalities = _ordered(modalities)
+        self.repeats = repeats
         self._check(pictures, points)
-        self.pictures, self.repeats = pictures, repeats
+        self._store = pictures
         self._points = {} if points is None else dict(zip(points.clips, points.points, strict=True))
-        reasons = {name: self._reasons(name, points) for name in self.modalities}
-        has = np.array(
-            [[self._has(name, clip) for name in self.modalities] for clip in clips], bool
-        )
-        has = has.reshape(len(clips), len(self.modalities))
+        reasons = {name: self._reasons(name, pictures, points) for name in self.modalities}
+        has = np.zeros((len(clips), len(self.modalities)), bool)
+        for row, clip in zip(has, clips, strict=True):
+            row[:] = [self._has(name, clip) for name in self.modalities]
         kept = has.any(axis=1)
-        self.clips = [clip for clip, keep in zip(clips, kept, strict=True) if keep]
         self.targets, self.present = np.asarray(targets)[kept], has[kept]
-        why = {
-            name: {clip: reasons[name].get(clip, "it is not there") for clip in clips}
-            for name in self.modalities
-        }
-        self.left_out = {
-            clip: "; ".join(f"{name}: {why[name][clip]}" for name in self.modalities)
-            for clip, keep in zip(clips, kept, strict=True)
-            if not keep
-        }
-        self.missing = {
-            name: {
-                clip: why[name][clip]
-                for clip, row in zip(self.clips, self.present, strict=True)
-                if not row[m]
-            }
-            for m, name in enumerate(self.modalities)
-        }
+        self.clips: list[str] = []
+        self.left_out: dict[str, str] = {}
+        self.missing: dict[str, dict[str, str]] = {name: {} for name in self.modalities}
+        for clip, row in zip(clips, has, strict=True):
+            lost = [name for name, there in zip(self.modalities, row, strict=True) if not there]
+            why = {name: reasons[name].get(clip, "it is not there") for name in lost}
+            if len(lost) == len(self.modalities):
+                self.left_out[clip] = "; ".join(f"{name}: {text}" for name, text in why.items())
+                continue
+            self.clips.append(clip)
+            for name, text in why.items():
+                self.missing[name][clip] = text
         if not self.clips:
             first = next(iter(self.left_out.items()), ("none", "no clip was given"))
             raise ClipError(
@@ -96,7 +104,18 @@ class MultimodalDataset(Dataset):
             )
         self._kept = self._decoded() if in_memory else {}
 
-    def _check(self, pictures: PictureStore | None, points: Prepared | None) -> None:
+    @property
+    def pictures(self) -> Pictures:
+        """The store of colour and depth.
+
+        Raises:
+            SettingsError: where only landmarks were asked for.
+        """
+        if self._store is None:
+            raise SettingsError("these clips have no pictures; ask for rgb or depth")
+        return self._store
+
+    def _check(self, pictures: Pictures | None, points: Prepared | None) -> None:
         for name in self.modalities:
             if name == "skeleton":
                 if points is None:
@@ -105,62 +124,59 @@ class MultimodalDataset(Dataset):
                     )
                 if not points.points:
                     raise ClipError("no clip has landmarks; leave 'skeleton' out of the modalities")
-            elif pictures is None or KEYS[name] not in pictures.kinds:
-                held = (
-                    "none was given"
-                    if pictures is None
-                    else f"this one holds {', '.join(pictures.kinds)}"
-                )
+            elif pictures is None:
                 raise SettingsError(
-                    f"modality {name!r} needs a picture store with {KEYS[name]!r}; {held}"
+                    f"modality {name!r} needs a picture store with {KEYS[name]!r}; none was given"
+                )
+            elif KEYS[name] not in pictures.kinds:
+                raise SettingsError(
+                    f"modality {name!r} needs a picture store with {KEYS[name]!r}; this one holds"
+                    f" {', '.join(pictures.kinds)}"
                 )
 
     def _has(self, modality: str, clip: str) -> bool:
-        return (
-            clip in self._points
-            if modality == "skeleton"
-            else (clip, KEYS[modality]) in self.pictures
-        )
+        if modality == "skeleton":
+            return clip in self._points
+        return (clip, KEYS[modality]) in self.pictures
 
-    def _reasons(self, modality: str, points: Prepared | None) -> dict[str, str]:
-        return points.unusable if modality == "skeleton" else self.pictures.reasons(KEYS[modality])
+    @staticmethod
+    def _reasons(
+        modality: str, pictures: Pictures | None, points: Prepared | None
+    ) -> dict[str, str]:
+        """Clip -> why it lacks the modality, as far as its source says."""
+        if modality == "skeleton":
+            return {} if points is None else points.unusable
+        return {} if pictures is None else pictures.reasons(KEYS[modality])
 
     def _decoded(self) -> dict[tuple[str, str], np.ndarray]:
         kinds = [KEYS[name] for name in self.modalities if name != "skeleton"]
-        wanted = [
-            (clip, kind) for clip in self.clips for kind in kinds if (clip, kind) in self.pictures
-        ]
+        keys = [key for key in product(self.clips, kinds) if key in self.pictures]
         bar = tqdm(
-            wanted, desc="decoding pictures", unit="clip", leave=False, disable=len(wanted) < 500
+            keys, desc="decoding pictures", unit="clip", leave=False, disable=len(keys) < 500
         )
         return {key: self.pictures.read(*key) for key in bar}
 
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
-        """Modality -> on how many of all clips given it stands; `all` = clips that have every
-        modality.
+        """Modality -> on how many of all clips given it stands.
+
+        `any` counts the clips that have some modality, `all` those that have every one.
         """
         total = len(self.clips) + len(self.left_out)
-        found = {
-            name: (int(n), total)
-            for name, n in zip(self.modalities, self.present.sum(0), strict=True)
-        }
-        return found | {
-            "any": (len(self.clips), total),
-            "all": (int(self.present.all(1).sum()), total),
-        }
+        numbers = dict(zip(self.modalities, self.present.sum(0).tolist(), strict=True))
+        numbers |= {"any": len(self.clips), "all": int(self.present.all(1).sum())}
+        return {name: (number, total) for name, number in numbers.items()}
 
     def coverage(self) -> str:
         """One line a modality: on how many of how many clips, and which lack it."""
         lines = []
         for name in self.modalities:
             lost = [*self.missing[name], *self.left_out]
-            named = (
-                f" (missing: {', '.join(lost[:5])}{', ...' if len(lost) > 5 else ''})"
-                if lost
-                else ""
-            )
-            lines.append("{} on {} of {} clips{}".format(name, *self.counts[name], named))
+            line = "{} on {} of {} clips".format(name, *self.counts[name])
+            if lost:
+                more = ", ..." if len(lost) > 5 else ""
+                line += f" (missing: {', '.join(lost[:5])}{more})"
+            lines.append(line)
         return "\n".join(lines)
 
     @staticmethod
@@ -168,19 +184,19 @@ class MultimodalDataset(Dataset):
         """Items to one batch."""
         return collate(items)
 
-    def __len__(self) -> int:
-        return len(self.clips) * self.repeats
+    def clip_count(self) -> int:
+        """Clips that have at least one of the modalities."""
+        return len(self.clips)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        if not 0 <= index < len(self):
-            raise IndexError(index)  # ends `for item in dataset`
-        n = index % len(self.clips)
-        item: dict[str, Any] = {"present": self.present[n], "target": int(self.targets[n])}
-        for name, there in zip(self.modalities, self.present[n], strict=True):
+    def item(self, clip: int) -> dict[str, Any]:
+        """Presence, target and all modalities of clip number `clip`."""
+        identity, present = self.clips[clip], self.present[clip]
+        item: dict[str, Any] = {"present": present, "target": int(self.targets[clip])}
+        for name, there in zip(self.modalities, present, strict=True):
             if name == "skeleton":
-                item["points"], item["mask"] = self._landmarks(self.clips[n])
+                item["points"], item["mask"] = self._landmarks(identity)
             else:
-                item[KEYS[name]] = self._pictures(self.clips[n], KEYS[name], there)
+                item[KEYS[name]] = self._pictures(identity, KEYS[name], there)
         return item
 
     def _landmarks(self, clip: str) -> tuple[np.ndarray, np.ndarray]:
@@ -208,11 +224,9 @@ def collate(items: Sequence[dict[str, Any]]) -> Batch:
     """Items to one batch.
 
     Returns:
-        present (B, M) bool, target (B,); colour (B, T, H, W, 3) uint8 and depth (B, T, H, W) uint8
-            where asked for;
-        points (B, T, J, C), mask (B, T, J) and lengths (B,) as in `batches.collate`, padded with
-            zeros. A clip
-        without landmarks has one frame, masked out.
+        present (B, M) bool and target (B,). Where asked for: colour (B, T, H, W, 3) uint8, depth
+        (B, T, H, W) uint8, and points (B, T, J, C), mask (B, T, J) and lengths (B,) as in
+        `batches.collate`, padded with zeros. A clip without landmarks has one frame, masked out.
     """
     batch: Batch = {}
     if "points" in items[0]:

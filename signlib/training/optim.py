@@ -2,17 +2,21 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from signlib.errors import SettingsError
-from signlib.settings.config import TrainingSettings
+from signlib.settings.training import TrainingSettings
+
+Group = dict[str, Any]
+"""As torch's optimisers read it: `lr`, `weight_decay`, and `params`, a list of parameters."""
 
 
 def parameter_groups(
     module: nn.Module, rate: float, decay: float, rates: Mapping[str, float] | None = None
-) -> list[dict]:
+) -> list[Group]:
     """Optimiser groups with every learned parameter in exactly one of them.
 
     Args:
@@ -29,20 +33,20 @@ def parameter_groups(
     learned = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
     for prefix in rates:
         if not any(_has_prefix(name, prefix) for name, _ in learned):
-            known = ", ".join(sorted({name.split(".")[0] for name, _ in learned}))
+            parts = ", ".join(sorted({name.split(".")[0] for name, _ in learned}))
             raise SettingsError(
-                f"training.rates.{prefix}: no parameter has that prefix; the model has {known}"
+                f"training.rates.{prefix}: no parameter has that prefix; the model has {parts}"
             )
     decaying = decays(module)
-    groups: dict[tuple[float, float], dict] = {}
+    groups: dict[tuple[float, float], Group] = {}
     for name, parameter in learned:
         prefixes = [prefix for prefix in rates if _has_prefix(name, prefix)]
-        own_rate = rates[max(prefixes, key=len)] if prefixes else rate
-        own_decay = decay if name in decaying else 0.0
-        group = groups.setdefault(
-            (own_rate, own_decay), {"lr": own_rate, "weight_decay": own_decay, "params": []}
+        key = (
+            rates[max(prefixes, key=len)] if prefixes else rate,
+            decay if name in decaying else 0.0,
         )
-        group["params"].append(parameter)
+        groups.setdefault(key, {"lr": key[0], "weight_decay": key[1], "params": []})
+        groups[key]["params"].append(parameter)
     return list(groups.values())
 
 
@@ -56,26 +60,25 @@ def decays(module: nn.Module) -> set[str]:
     Biases, norms and embeddings are left out, and so is what a module of ours holds directly,
     whatever its shape: gates, the weights of a graph's edges, learned tokens.
     """
-    found = set()
+    names = set()
     for prefix, part in module.named_modules():
-        layer = type(part).__module__.startswith("torch.nn.") and not isinstance(part, _SPARED)
-        own = part.named_parameters(prefix, recurse=False) if layer else ()
-        found |= {name for name, parameter in own if parameter.ndim > 1}
-    return found
+        if type(part).__module__.startswith("torch.nn.") and not isinstance(part, _SPARED):
+            direct = part.named_parameters(prefix, recurse=False)
+            names |= {name for name, parameter in direct if parameter.ndim > 1}
+    return names
 
 
 def decay_lists(module: nn.Module) -> tuple[dict[str, int], dict[str, int]]:
     """Names of learned parameters with their sizes: those that decay, and those that do not."""
     decaying = decays(module)
     sizes = {name: p.numel() for name, p in module.named_parameters() if p.requires_grad}
-    lists = (
-        {name: size for name, size in sizes.items() if (name in decaying) == yes}
-        for yes in (True, False)
+    return (
+        {name: size for name, size in sizes.items() if name in decaying},
+        {name: size for name, size in sizes.items() if name not in decaying},
     )
-    return next(lists), next(lists)
 
 
-def make_optimizer(groups: list[dict], training: TrainingSettings) -> torch.optim.Optimizer:
+def make_optimizer(groups: list[Group], training: TrainingSettings) -> torch.optim.Optimizer:
     """AdamW or SGD over the groups."""
     if training.optimizer == "adamw":
         return torch.optim.AdamW(groups)
@@ -90,11 +93,19 @@ def make_optimizer(groups: list[dict], training: TrainingSettings) -> torch.opti
 def schedule_of(training: TrainingSettings, steps: int) -> Callable[[int], float]:
     """Step -> factor on the learning rate, as the settings say, over so many steps."""
     share = warmup_share(training)
-    start, floor = (
-        rate / (training.learning_rate or 1) for rate in (training.warmup_start_lr, training.min_lr)
+    # Factors, not rates: each parameter group has a learning rate of its own.
+    start = training.warmup_start_lr / (training.learning_rate or 1)
+    floor = training.min_lr / (training.learning_rate or 1)
+    milestones = [epoch / training.epochs for epoch in training.milestones]
+    return lambda step: rate_factor(
+        step,
+        steps,
+        share,
+        schedule=training.schedule,
+        start=start,
+        floor=floor,
+        milestones=milestones,
     )
-    stones = [epoch / training.epochs for epoch in training.milestones]
-    return lambda step: rate_factor(step, steps, share, training.schedule, start, floor, stones)
 
 
 def warmup_share(training: TrainingSettings) -> float:
@@ -115,8 +126,7 @@ def rate_factor(
     floor: float = 0.0,
     milestones: Sequence[float] = (),
 ) -> float:
-    """The factor on the learning rate at a step: linear rise, then cosine, linear, stepwise or no
-    fall.
+    """The factor on the learning rate at a step: a linear rise, then a fall.
 
     Args:
         step: from 0.
@@ -127,7 +137,7 @@ def rate_factor(
         floor: factor at the end of `cosine` and `linear`.
         milestones: shares of the steps after each of which `multistep` takes a tenth.
 
-    Differs: in seed 003 the rate changes once an epoch, here with every step.
+    Differs: in source 003 the rate changes once an epoch, here with every step.
 
     >>> [rate_factor(s, 10, 0.2, "linear") for s in (0, 1, 2, 6, 10)]
     [0.5, 1.0, 1.0, 0.5, 0.0]

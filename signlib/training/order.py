@@ -1,4 +1,4 @@
-"""Which clips make which batch: shuffled by seed and epoch alone, dealt to devices batch by batch."""
+"""Which clips make which batch, in which order and on which device."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,11 @@ from torch.utils.data import BatchSampler, Sampler
 
 
 class ShuffledByEpoch(Sampler[int]):
-    """A permutation that depends on seed and epoch alone, so that a resumed run goes through the
-    same one.
-    """
+    """A permutation that depends on random seed and epoch alone: a resumed run repeats it."""
 
     def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, 0
+        self.size, self.seed = size, seed
+        self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
@@ -48,18 +47,20 @@ class DealtBatches(Sampler[list[int]]):
         drop_last: bool = False,
         rank: int = 0,
         devices: int = 1,
-    ):
-        self.sampler, self.rank, self.devices = sampler, rank, devices
+    ) -> None:
+        self.sampler = sampler
+        self.rank, self.devices = rank, devices
         self.batches = BatchSampler(sampler, size, drop_last)
 
     def __iter__(self) -> Iterator[list[int]]:
         first: list[int] = []
         dealt = 0
-        for place, batch in enumerate(self.batches):
+        for number, batch in enumerate(self.batches):
             first = first or batch
-            if place % self.devices == self.rank:
+            if number % self.devices == self.rank:
                 dealt += 1
                 yield batch
+        # The last round is not full: this device computes a batch that does not count.
         if dealt < len(self):
             yield first
 
@@ -67,5 +68,5 @@ class DealtBatches(Sampler[list[int]]):
         return -(-len(self.batches) // self.devices)
 
     def counts(self, index: int) -> bool:
-        """False for a batch (by its place on this device) that only keeps the devices in step."""
+        """False for a batch (by its number on this device) that only keeps devices in step."""
         return index * self.devices + self.rank < len(self.batches)

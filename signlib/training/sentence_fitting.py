@@ -1,9 +1,7 @@
-"""What one step of continuous recognition computes: augmented batch, scores of frames, loss,
-validation errors.
-"""
+"""What one step of continuous recognition computes: scores of frames, loss, word errors."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -13,15 +11,15 @@ from torch import Tensor, nn
 from signlib.decoding.ctc import greedy
 from signlib.errors import RunError
 from signlib.evaluation.wer import word_errors
-from signlib.settings.config import SentenceSettings, Settings
+from signlib.models.ctc_front import SentenceModel
+from signlib.settings.sentences import SentenceExperiment, SentenceSettings
+from signlib.training.augment_sentences import cut_signs
 from signlib.training.batches import Batch
-from signlib.training.classification import ClassificationFitting
 from signlib.training.ctc_losses import SentenceLoss, blank_bonus, frame_distillation
-from signlib.training.optim import make_optimizer, parameter_groups
-from signlib.training.sentences import cut_signs
+from signlib.training.fitting import Fitting, counts
 
 
-class SentenceFitting(ClassificationFitting):
+class SentenceFitting(Fitting):
     """Fits a `SentenceModel` to sentences of glosses.
 
     Args:
@@ -34,27 +32,36 @@ class SentenceFitting(ClassificationFitting):
     What is selected is the epoch with fewest word errors on validation sentences, read greedily.
     """
 
+    model: SentenceModel
+    settings: SentenceExperiment
+
     def __init__(
         self,
         model: nn.Module,
-        settings: Settings,
+        settings: SentenceExperiment,
         augment: Callable[[Batch], Batch],
         teacher: nn.Module | None = None,
     ) -> None:
-        super().__init__(model, settings, augment, None, teacher)
+        super().__init__(model, settings, augment, teacher=teacher)
         self.loss = SentenceLoss(
             settings.ctc.focal_share, settings.ctc.focal_power, settings.training.label_smoothing
         )
         self.broken = 0
         self._words: list[Tensor] = []
+        self._bonus = 0.0
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
-        if not self._teacher and distils(self.settings, self.current_epoch):
-            own = deepcopy(self.model)
-            if self.average is not None:
-                own.load_state_dict(self.average.state)
-            self._teacher = (own.eval().requires_grad_(False),)
+        if not self._teacher and self._last_phase():
+            state = None if self.average is None else self.average.state
+            self._teacher = (self._teacher_of(state),)
+
+    def _teacher_of(self, state: dict[str, Tensor] | None) -> SentenceModel:
+        """A copy of the model to learn from, with these weights instead of the present ones."""
+        teacher = deepcopy(self.model)
+        if state is not None:
+            teacher.load_state_dict(state)
+        return teacher.eval().requires_grad_(False)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one augmented batch; one that is no number is counted and changes nothing."""
@@ -70,29 +77,32 @@ class SentenceFitting(ClassificationFitting):
         loss = self.loss(scores, frames, batch["targets"], batch["sizes"])
         for teacher in self._teacher if self._learns_from_teacher() else ():
             with torch.no_grad():
-                wanted = teacher(batch)
-            soft = frame_distillation(scores, wanted, frames, training.teacher_temperature)
+                taught = teacher(batch)
+            soft = frame_distillation(scores, taught, frames, training.teacher_temperature)
             loss = (1 - training.teacher_weight) * loss + training.teacher_weight * soft
-        if not self.trainer.train_dataloader.batch_sampler.counts(index):
+        if not counts(self.trainer.train_dataloader, index):
             return 0 * loss
         if not torch.isfinite(loss):
             self._count_broken("loss")
             # All processes must take part in the step, with nothing to say.
-            return sum(
-                (p.sum() * 0 for p in self.model.parameters()),
-                start=torch.zeros((), device=self.device),
-            )
+            zero = torch.zeros((), device=self.device)
+            return sum((p.sum() * 0 for p in self.model.parameters()), start=zero)
         self._losses.append(loss.detach())
         return loss
 
     def _learns_from_teacher(self) -> bool:
-        return not self.settings.ctc.phases or distils(self.settings, self.current_epoch)
+        return not self.settings.ctc.phases or self._last_phase()
+
+    def _last_phase(self) -> bool:
+        epochs = self.settings.training.epochs
+        return distils(self.settings.ctc.phases, self.current_epoch, epochs)
 
     def on_before_optimizer_step(self, _: Any) -> None:
         """A gradient that is no number is counted and not followed."""
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is not None and scaler.get_scale() > 1:
-            return  # half precision looks for its scale: the scaler leaves such a step out and lowers it
+            # Half precision looks for its scale: the scaler leaves out such a step and lowers it.
+            return
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         if gradients and not torch.isfinite(torch.stack(torch._foreach_norm(gradients)).sum()):
             self._count_broken("gradient")
@@ -124,14 +134,11 @@ class SentenceFitting(ClassificationFitting):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Errors and words of each sentence of the batch."""
         scores = self.model(batch)
-        if self.trainer.val_dataloaders.batch_sampler.counts(index):
-            heard = greedy(
-                scores.float().cpu().numpy(), self.model.frames(batch["lengths"]).tolist()
-            )
-            said = [
-                t[:n]
-                for t, n in zip(batch["targets"].tolist(), batch["sizes"].tolist(), strict=True)
-            ]
+        if counts(self.trainer.val_dataloaders, index):
+            frames = self.model.frames(batch["lengths"]).tolist()
+            heard = greedy(scores.float().cpu().numpy(), frames)
+            padded = zip(batch["targets"].tolist(), batch["sizes"].tolist(), strict=True)
+            said = [target[:size] for target, size in padded]
             errors = word_errors(said, heard)
             self._seen.append(torch.as_tensor(errors, dtype=torch.double, device=self.device))
             self._words.append(batch["sizes"].double())
@@ -145,28 +152,14 @@ class SentenceFitting(ClassificationFitting):
             self.log("validation_accuracy", 100 - rate, sync_dist=True)
             self.best["validated"] = rate
             if rate < self.best.get("rate", math.inf):
-                state = {
-                    name: value.detach().clone() for name, value in self.model.state_dict().items()
-                }
-                self.best |= {"rate": rate, "step": self.global_step, "state": state}
-        if self._live:
-            self.model.load_state_dict(self._live)
-            self._live = {}
+                self._select(rate=rate)
+        self._restore_live()
 
-    def configure_optimizers(self) -> dict[str, Any]:
-        if not self.settings.ctc.phases:
-            return super().configure_optimizers()
-        training = self.settings.training
-        groups = parameter_groups(
-            self.model, training.learning_rate, training.weight_decay, training.rates
-        )
-        optimizer, steps = (
-            make_optimizer(groups, training),
-            int(self.trainer.estimated_stepping_batches),
-        )
-        factor = phase_factor(self.settings.ctc, steps)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def rate_schedule(self, steps: int) -> Callable[[int], float]:
+        """Step -> factor on the learning rate: by phases where the settings have some."""
+        if self.settings.ctc.phases:
+            return phase_factor(self.settings.ctc, steps)
+        return super().rate_schedule(steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -178,9 +171,7 @@ class SentenceFitting(ClassificationFitting):
         super().on_load_checkpoint(checkpoint)
         self.broken = checkpoint["broken"]
         if "teacher" in checkpoint and not self._teacher:
-            own = deepcopy(self.model)
-            own.load_state_dict(checkpoint["teacher"])
-            self._teacher = (own.eval().requires_grad_(False),)
+            self._teacher = (self._teacher_of(checkpoint["teacher"]),)
 
     def load_result(self) -> str:
         """Put the chosen weights into the model, and say which."""
@@ -191,21 +182,23 @@ class SentenceFitting(ClassificationFitting):
         return f"lowest validation WER ({self.best['rate']:.1f} % at step {self.best['step']})"
 
 
-def distils(settings: Settings, epoch: int) -> bool:
-    """Does this epoch (from 0) begin in the last phase?"""
-    phases = settings.ctc.phases
-    return (
-        bool(phases)
-        and bool(phases[3])
-        and epoch * sum(phases) >= sum(phases[:3]) * settings.training.epochs
-    )
+def distils(phases: Sequence[float], epoch: int, epochs: int) -> bool:
+    """True when an epoch (from 0) of so many begins in the last of four phases.
+
+    Args:
+        phases: lengths in proportion; none, or a last one of length 0, never distils.
+    """
+    if not phases or not phases[3]:
+        return False
+    return epoch * sum(phases) >= sum(phases[:3]) * epochs
 
 
 def phase_factor(settings: SentenceSettings, steps: int) -> Callable[[int], float]:
-    """Step -> factor on the learning rate: a linear rise, a half cosine down to `finetune_rate`,
-    then steady.
+    """Step -> factor on the learning rate: a linear rise, a half cosine, then steady.
 
-    Source: seed 001, section 5.3: warm-up 5, main 50, fine-tuning 20, distillation 10 epochs.
+    The cosine falls to `finetune_rate`.
+
+    Source: source 001, section 5.3: warm-up 5, main 50, fine-tuning 20, distillation 10 epochs.
     """
     rising, main, _, _ = (steps * length / sum(settings.phases) for length in settings.phases)
 
@@ -213,8 +206,7 @@ def phase_factor(settings: SentenceSettings, steps: int) -> Callable[[int], floa
         if step < rising:
             return (step + 1) / max(1.0, rising)
         done = min(1.0, (step - rising) / max(1.0, main))
-        return settings.finetune_rate + (1 - settings.finetune_rate) * 0.5 * (
-            1 + math.cos(math.pi * done)
-        )
+        half_cosine = 0.5 * (1 + math.cos(math.pi * done))
+        return settings.finetune_rate + (1 - settings.finetune_rate) * half_cosine
 
     return factor

@@ -31,7 +31,8 @@ STILL = {
 
 def settings(**more):
     return config.build(
-        {"action.frames": 8, **{key.replace("__", "."): value for key, value in more.items()}}
+        {"task": "graph"},
+        {"action.frames": 8, **{key.replace("__", "."): value for key, value in more.items()}},
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75
-from signlib.settings.config import AugmentSettings
+from signlib.settings.training import AugmentSettings
 from signlib.training.augment import Augment, mixup, rotations
 
 HANDS = (tuple(range(21)), tuple(range(21, 42)))

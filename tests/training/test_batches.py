@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543, NTU_25
 from signlib.errors import ClipError, SettingsError
 from signlib.features.normalise import mirror, normalise
-from signlib.settings.config import FeatureSettings
+from signlib.settings.base import FeatureSettings
 from signlib.stores.store import Extraction, LoadedClips
 from signlib.training.batches import (
     ClipDataset,
@@ -264,7 +264,7 @@ def test_warp_and_crop_keep_the_order_of_time_and_stay_inside_the_clip():
 @pytest.mark.real
 def test_real_clips_are_prepared(real_data):
     from signlib.corpora.clips import load_corpus
-    from signlib.settings.config import DataSettings
+    from signlib.settings.base import DataSettings
 
     source = load_corpus(DataSettings(corpus="dgs-30", root=str(real_data("dgs-30"))))
     names = source.labelled["clip"].tolist()[::40]

@@ -16,6 +16,7 @@ from torch.utils.data import BatchSampler, SequentialSampler
 
 from signlib.errors import RunError, SettingsError
 from signlib.settings import config
+from signlib.settings.training import AugmentSettings
 from signlib.training import devices
 from signlib.training.augment import Augment
 from signlib.training.batches import ClipDataset
@@ -25,7 +26,7 @@ from signlib.training.order import DealtBatches, ShuffledByEpoch
 
 JOINTS, CLASSES = 4, 3
 STILL = {
-    **{f"augment.{name}": 0.0 for name in vars(config.AugmentSettings())},
+    **{f"augment.{name}": 0.0 for name in vars(AugmentSettings())},
     "features.frames": 6,
     "features.coordinates": 2,
     "training.batch_size": 4,
@@ -89,13 +90,17 @@ def run(folder: Path, count: int, model: nn.Module | None = None, resume: bool =
     """
     settings = config.build(STILL, {"training.devices": count}, more)
     augment = Augment(settings.augment, range(JOINTS), (), 2)
-    task = ClassificationFitting(model or Little(), settings, augment, torch.tensor([0.5, 1.0, 2.0]))
+    task = ClassificationFitting(
+        model or Little(), settings, augment, torch.tensor([0.5, 1.0, 2.0])
+    )
     folder.mkdir(exist_ok=True)
     return task, fit(task, dataset(18), dataset(9, seed=1), settings, folder, resume, quiet=True)
 
 
 def assert_same(
-    one: tuple[ClassificationFitting, Fitted], two: tuple[ClassificationFitting, Fitted], **tolerance
+    one: tuple[ClassificationFitting, Fitted],
+    two: tuple[ClassificationFitting, Fitted],
+    **tolerance,
 ) -> None:
     ours, theirs = one[0].model.state_dict(), two[0].model.state_dict()
     for name, value in theirs.items():
@@ -244,7 +249,8 @@ def test_all_devices_deal_from_the_same_shuffled_order():
 
 NOTEBOOK = """
 from signlib import experiment, presets
-settings = presets.build("autsl/skeleton", "smoke", overrides=["training.devices=2", "data.glosses=3", "data.signers=3",
+settings = presets.build("autsl/skeleton", "smoke", overrides=[
+    "training.devices=2", "data.glosses=3", "data.signers=3",
     "training.epochs=1", "training.batch_size=2", "training.threads=1", "training.accelerator=cpu"])
 print(experiment.train(settings).facts["device"])
 """

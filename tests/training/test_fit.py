@@ -1,4 +1,4 @@
-"""Fitting: resumed = uninterrupted, early stopping, accumulation, time budget, and what is refused."""
+"""Fitting: resumed = uninterrupted, early stopping, accumulation, time budget, refusals."""
 
 import errno
 import os
@@ -13,6 +13,8 @@ from torch import nn
 from signlib.errors import DiskError, RunError, SettingsError
 from signlib.models.classifier import landmark_classifier
 from signlib.settings import config
+from signlib.settings.base import Settings
+from signlib.settings.training import AugmentSettings
 from signlib.training import fit as fitting
 from signlib.training.augment import Augment
 from signlib.training.batches import ClipDataset, collate, resample
@@ -60,7 +62,7 @@ def dataset(size: int = 13, seed: int = 0) -> ClipDataset:
     return ClipDataset(clips, targets)
 
 
-def new_task(settings: config.Settings, model: nn.Module | None = None) -> ClassificationFitting:
+def new_task(settings: Settings, model: nn.Module | None = None) -> ClassificationFitting:
     torch.manual_seed(settings.seed)
     if model is None:
         model = landmark_classifier(
@@ -319,7 +321,7 @@ def test_automatic_precision_is_full_on_a_cpu():
 
 
 def test_two_batches_of_four_make_the_step_of_one_batch_of_eight(tmp_path):
-    still = {f"augment.{name}": 0.0 for name in vars(config.AugmentSettings())}
+    still = {f"augment.{name}": 0.0 for name in vars(AugmentSettings())}
     weights = {}
     for name, size, accumulate in (("eight", 8, 1), ("four", 4, 2), ("four alone", 4, 1)):
         settings = config.build(

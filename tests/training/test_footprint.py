@@ -131,7 +131,7 @@ def test_what_is_computed_again_is_counted_again():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_the_count_is_what_a_process_takes():
-    """Within a quarter; measured: 4 to 19 % more, for what is computed on the way is not counted."""
+    """Within a quarter; measured: 4 to 19 % more, as intermediate results are not counted."""
     call = [sys.executable, films.__file__]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "0"}
     done = subprocess.run(call, capture_output=True, text=True, env=environment, check=False)

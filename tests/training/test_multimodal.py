@@ -13,10 +13,12 @@ from torch.utils.data import DataLoader
 from signlib.data.manifest import complete
 from signlib.data.skeletons import HANDS_42, MEDIAPIPE_543
 from signlib.errors import ClipError, SettingsError
-from signlib.extraction.filming import COLOUR, DEPTH, Filmed, PictureSettings
+from signlib.extraction.filming import Filmed
 from signlib.extraction.pictures import pictures_of, write_pictures
 from signlib.models.multimodal import MODALITIES
-from signlib.settings.config import AugmentSettings, FeatureSettings
+from signlib.settings.base import FeatureSettings
+from signlib.settings.training import AugmentSettings
+from signlib.stores.pictures import COLOUR, DEPTH, PictureSettings
 from signlib.stores.store import Extraction, LoadedClips
 from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus
@@ -43,7 +45,7 @@ class Drawn:
     nothing.
     """
 
-    about = {"kind": "drawn"}  # noqa: RUF012
+    origin = {"kind": "drawn"}  # noqa: RUF012
     manifest = complete(pd.DataFrame({"clip": CLIPS, "gloss": "G"}))
 
     def film(self, row, kinds, settings):

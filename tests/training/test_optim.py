@@ -8,9 +8,10 @@ from torch import nn
 
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
 from signlib.errors import SettingsError
-from signlib.experiments.sizes import unweighted
 from signlib.settings import config, presets
-from signlib.tasks.recognition import build_model
+from signlib.settings.registry import all_presets
+from signlib.tasks.registry import task_of
+from signlib.tasks.task import Inputs
 from signlib.training.optim import (
     Average,
     decays,
@@ -35,11 +36,12 @@ def groups_by_name(model: nn.Module, *arguments) -> dict[str, tuple[float, float
     return found
 
 
-@pytest.mark.parametrize("preset", presets.PRESETS)
+@pytest.mark.parametrize("preset", all_presets())
 def test_every_parameter_is_in_one_group_and_only_matrices_decay(preset):
     settings = presets.build(preset)
+    task, inputs = task_of(settings), Inputs(SKELETONS.get(preset, MEDIAPIPE_543))
     with torch.device("meta"):
-        model = build_model(unweighted(settings), SKELETONS.get(preset, MEDIAPIPE_543), 30)
+        model = task.network(task.offline(settings), inputs, 30)
     training = settings.training
     found = groups_by_name(model, training.learning_rate, training.weight_decay, training.rates)
     assert set(found) == {name for name, p in model.named_parameters() if p.requires_grad}

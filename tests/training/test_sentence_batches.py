@@ -6,18 +6,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signlib.settings.config import SentenceSettings
+from signlib.settings.sentences import SentenceSettings
+from signlib.training.augment_sentences import (
+    SentenceAugment,
+    change_time,
+    cut_signs,
+    hide_frames,
+    mix_signs,
+)
 from signlib.training.ctc_losses import frames_needed
 from signlib.training.sentences import (
     Sentence,
-    SentenceAugment,
     SentenceDataset,
-    change_time,
     collate_sentences,
-    cut_signs,
-    hide_frames,
     landmark_sentence,
-    mix_signs,
 )
 
 REST = -1.0

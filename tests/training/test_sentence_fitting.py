@@ -24,13 +24,12 @@ def test_the_rate_follows_the_phases_by_hand():
 
 
 def test_the_last_phase_distils():
-    phased = settings("ctc.phases=[5,50,20,10]", "training.epochs=85")
-    assert [distils(phased, epoch) for epoch in (0, 74, 75, 84)] == [False, False, True, True]
+    phases = [5, 50, 20, 10]
+    assert [distils(phases, epoch, 85) for epoch in (0, 74, 75, 84)] == [False, False, True, True]
     # phases are shares: in a training of 17 epochs the last two distil
-    short = settings("ctc.phases=[5,50,20,10]", "training.epochs=17")
-    assert [epoch for epoch in range(17) if distils(short, epoch)] == [15, 16]
-    assert not distils(settings("ctc.phases=[1,1,1,0]"), 11)
-    assert not distils(settings(), 11)
+    assert [epoch for epoch in range(17) if distils(phases, epoch, 17)] == [15, 16]
+    assert not distils([1, 1, 1, 0], 11, 12)
+    assert not distils(settings().ctc.phases, 11, settings().training.epochs)
 
 
 class Says(nn.Module):
