@@ -76,14 +76,16 @@ def everywhere(side: int) -> int:
     fine = int(FINE * side)
     y, x = np.mgrid[:fine, :fine].astype(np.float32) + np.float32(0.5)
     for name in CLIPS[:1]:
-        studio = Studio(CORPUS.performance(name), CORPUS.seated(name), make_look(0), side, side)
+        studio = Studio(
+            CORPUS.performance(name), CORPUS.seated(name), make_look(0), width=side, height=side
+        )
         for t in range(NAIVE_FRAMES):
             z, material = (
                 np.full((fine, fine), np.inf, np.float32),
                 np.zeros((fine, fine), np.uint8),
             )
             start, end = (
-                studio.lens.place(ends[t]) for ends in (studio.limbs.start, studio.limbs.end)
+                studio.lens.project(ends[t]) for ends in (studio.limbs.start, studio.limbs.end)
             )
             scale = studio.lens.scale(start[:, 2] - studio.lens.distance)
             for a, b, radii, of, pixels in zip(

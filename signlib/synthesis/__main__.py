@@ -6,6 +6,7 @@ A bad input ends with one line on stderr and exit code 2.
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from signlib.errors import InputError
 
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m signlib.synthesis",
         description=(
-            "Write a generated corpus in an official layout; run it again to go on after a stop."
+            "Write a generated corpus in an official layout; run it again to resume after a stop."
         ),
         epilog=(
             "example: python -m signlib.synthesis autsl smoke/autsl --glosses 5 --signers 4"
@@ -40,18 +41,18 @@ def parser() -> argparse.ArgumentParser:
     )
     kinds = top.add_subparsers(dest="layout", required=True, metavar="LAYOUT")
     for name, (text, example) in _LAYOUTS.items():
-        made = kinds.add_parser(
+        command = kinds.add_parser(
             name,
             help=text,
             description=text,
             epilog=f"example: python -m signlib.synthesis {name} {example}",
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
-        made.add_argument(
+        command.add_argument(
             "out", metavar="OUT", help="an empty or new folder, or one that was begun here"
         )
         if name == "ntu60":
-            made.add_argument(
+            command.add_argument(
                 "--actions",
                 "--glosses",
                 type=int,
@@ -60,28 +61,28 @@ def parser() -> argparse.ArgumentParser:
                 help="how many, up to 60",
             )
         else:
-            made.add_argument(
+            command.add_argument(
                 "--glosses", type=int, default=20, metavar="N", help="size of the lexicon"
             )
-        made.add_argument(
+        command.add_argument(
             "--signers", type=int, default=5, metavar="N", help="persons over all three splits"
         )
         repeats = ("--sentences", "--repetitions") if name == "phoenix-2014" else ("--repetitions",)
-        made.add_argument(
+        command.add_argument(
             *repeats, dest="repetitions", type=int, default=2, metavar="N", help="of each signer"
         )
-        made.add_argument(
+        command.add_argument(
             "--seed", type=int, default=0, metavar="N", help="another seed is another world"
         )
-        made.add_argument(
+        command.add_argument(
             "--hardness", type=float, default=1.0, metavar="H", help="0 all alike .. 3 hardest"
         )
         if name != "ntu60":
             size = {"autsl": 512, "wlasl": 256, "phoenix-2014": 210}[name]
-            made.add_argument(
+            command.add_argument(
                 "--size", type=int, default=size, metavar="PX", help="width of the pictures"
             )
-        made.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+        command.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     return top
 
 
@@ -97,7 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _write(options: argparse.Namespace):
+def _write(options: argparse.Namespace) -> Path:
+    """Write the layout that was asked for; returns its folder."""
+    # The help needs none of these.
     from signlib.synthesis import layouts
     from signlib.synthesis.actions import ActionCorpus
     from signlib.synthesis.clips import GeneratedCorpus

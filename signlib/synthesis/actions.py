@@ -1,31 +1,32 @@
 """A corpus of everyday actions as Kinect skeletons, with the names and the splits of NTU RGB+D 60.
 
-Like every generated corpus it takes no space: a manifest, and a function from
-clip name to joints that any worker can call for any clip in any order.
+Like every generated corpus it takes no space: a manifest, and a function from clip name to joints
+that any worker can call for any clip in any order.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from signlib.data.ntu60 import ACTIONS, FPS, TRAIN_PERFORMERS, parse_name
 from signlib.errors import ManifestError, SettingsError
-from signlib.synthesis import everyday, gestures, together
+from signlib.synthesis import everyday, gestures, mutual_actions
 from signlib.synthesis.bodies import Performer, Script, make_performer, pose
 from signlib.synthesis.kinect import Sensor, observe
+from signlib.synthesis.mutual_actions import BEHIND, STAGE
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import HARDEST
-from signlib.synthesis.together import BEHIND, STAGE
 
 FEWEST_PERFORMERS, MOST_PERFORMERS = 3, 25
 MOST_REPETITIONS = 100
 MOST_SETUPS = 17
 CAMERA_ANGLES = {1: 0.0, 2: np.pi / 4, 3: -np.pi / 4}
 """Camera number -> radians around the scene. Source: Shahroudy et al. 2016, section 3.1."""
-PROGRAMS = {**everyday.PROGRAMS, **gestures.PROGRAMS, **together.PROGRAMS}
+PROGRAMS = {**everyday.PROGRAMS, **gestures.PROGRAMS, **mutual_actions.PROGRAMS}
 PERSONS = 2
 _OTHER_HAND = 0.12
 """Chance that a performer uses the other hand in a take, at hardness 1."""
@@ -87,9 +88,7 @@ class ActionCorpus:
         self.cameras, self.repetitions, self.setups = cameras, repetitions, setups
         self.seed, self.hardness = seed, float(hardness)
         held = max(1, performers // 5)
-        learn = [number for number in range(1, 41) if number in TRAIN_PERFORMERS][
-            : performers - held
-        ]
+        learn = sorted(TRAIN_PERFORMERS)[: performers - held]
         test = [number for number in range(1, 41) if number not in TRAIN_PERFORMERS][:held]
         splits = ["train"] * (len(learn) - held) + ["val"] * held + ["test"] * held
         self.splits = dict(zip([*learn, *test], splits, strict=True))
@@ -102,37 +101,37 @@ class ActionCorpus:
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
-        """One row a clip, with the columns of the official corpus; `file` is empty: ask
-        `clip(name)`.
+        """One row a clip, with the columns of the official corpus.
+
+        `file` is empty: ask `clip(name)`.
         """
+        takes, cameras = range(1, self.repetitions + 1), range(1, self.cameras + 1)
         rows = []
-        for number, split in self.splits.items():
+        for number, action, take, camera in product(self.splits, self.actions, takes, cameras):
             setup = self._setup(number)
-            for action in self.actions:
-                for replication in range(1, self.repetitions + 1):
-                    for camera in range(1, self.cameras + 1):
-                        about = {"setup": setup, "camera": camera, "performer": number}
-                        about |= {"replication": replication, "action": action}
-                        rows.append(
-                            {
-                                "clip": (
-                                    f"S{setup:03d}C{camera:03d}P{number:03d}R{replication:03d}A{action:03d}"
-                                ),
-                                "file": "",
-                                "gloss": ACTIONS[action - 1],
-                                "signer": f"P{number:03d}",
-                                "split": split,
-                                "start": 0,
-                                "end": -1,
-                                "fps": self.fps,
-                                **about,
-                            }
-                        )
+            rows.append(
+                {
+                    "clip": f"S{setup:03d}C{camera:03d}P{number:03d}R{take:03d}A{action:03d}",
+                    "file": "",
+                    "gloss": ACTIONS[action - 1],
+                    "signer": f"P{number:03d}",
+                    "split": self.splits[number],
+                    "start": 0,
+                    "end": -1,
+                    "fps": self.fps,
+                    "setup": setup,
+                    "camera": camera,
+                    "performer": number,
+                    "replication": take,
+                    "action": action,
+                }
+            )
         return pd.DataFrame(rows)
 
     def clip(self, name: str) -> np.ndarray:
-        """(T, 2, 25, 3) float32 metres in the camera's axes (`data.ntu60.SkeletonClip`); NaN = no
-        such person.
+        """(T, 2, 25, 3) float32 metres in the camera's axes; NaN = no such person.
+
+        The axes are those of `data.ntu60.SkeletonClip`.
 
         Raises:
             SettingsError: for a name that is not in the manifest.
@@ -140,27 +139,32 @@ class ActionCorpus:
         return self.observed(name)[0]
 
     def observed(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The clip, and the (T, 2, 25) int8 tracking states: 2 tracked, 1 inferred, 0 no such
-        person.
-        """
+        """The clip and (T, 2, 25) int8 tracking states: 2 tracked, 1 inferred, 0 no such person."""
         setup, camera, *_ = self._find(name)
         rng = generator(self.seed, self.hardness, name, "sensor")
         seen, states = observe(
-            self.performance(name), self._sensor(setup, camera), rng, self.hardness, self.fps
+            self.performance(name),
+            self._sensor(setup, camera),
+            rng,
+            hardness=self.hardness,
+            fps=self.fps,
         )
         missing = PERSONS - seen.shape[1]
         blank = np.full((len(seen), missing, *seen.shape[2:]), np.nan, np.float32)
         return np.concatenate([seen, blank], 1), np.pad(states, ((0, 0), (0, missing), (0, 0)))
 
     def performance(self, name: str) -> np.ndarray:
-        """(T, M, 25, 3) what happened: metres, x to the left of who faces camera 1, y down, origin
-        on the floor.
+        """What happened: (T, M, 25, 3) metres.
+
+        x is to the left of a person who faces camera 1, y down, the origin on the floor.
         """
         return self._perform(name)[0]
 
-    def truth(self, name: str) -> dict:
-        """Action, persons, performers, camera, take, frames at which movements ended, and how the
-        camera stood.
+    def truth(self, name: str) -> dict[str, str | int | float | bool | list[int]]:
+        """All that is known about clip `name`.
+
+        Action, persons, performers, camera and take; `keys`, the frames at which movements ended;
+        and how the camera stood.
         """
         setup, camera, number, replication, action = self._find(name)
         joints, script, people = self._perform(name)
@@ -187,10 +191,10 @@ class ActionCorpus:
     def _perform(self, name: str) -> tuple[np.ndarray, Script, list[Performer]]:
         setup, _, number, replication, action = self._find(name)
         take = generator(self.seed, self.hardness, "take", setup, number, replication, action)
-        people = [self.performers[number], self._partner(number)][
-            : 2 if action in together.PROGRAMS else 1
-        ]
-        # now and then somebody uses the other hand; two who act together use the same one
+        people = [self.performers[number]]
+        if action in mutual_actions.PROGRAMS:
+            people.append(self._partner(number))
+        # Now and then somebody uses the other hand; two who act together use the same one.
         other = take.random() < _OTHER_HAND * self.hardness
         people = [replace(who, left_handed=people[0].left_handed != other) for who in people]
         pace = float(np.exp(self.hardness * take.normal(0, 0.1))) / people[0].tempo
@@ -199,21 +203,18 @@ class ActionCorpus:
         script.to(max(0.1, waits[0]))
         PROGRAMS[action](script)
         script.to(max(0.1, waits[1]))
-        return (
-            pose(script, people, self._places(action, replication, take), self.fps),
-            script,
-            people,
-        )
+        stands = self._stands(action, replication, take)
+        return pose(script, people, stands, self.fps), script, people
 
-    def _places(
+    def _stands(
         self, action: int, replication: int, take: np.random.Generator
     ) -> list[tuple[float, float, float]]:
         """x, z and heading of each person."""
         heading = _facing(replication) + self.hardness * take.normal(0, 0.2)
         x, z = self.hardness * take.normal(0, 0.10, 2)
-        if action not in together.PROGRAMS:
+        if action not in mutual_actions.PROGRAMS:
             return [(x, z, heading)]
-        # two persons stand across the line to the camera they would face
+        # Two persons stand across the line to the camera that one alone would face.
         first = heading + np.pi / 2
         second = first if action in BEHIND else first - np.pi
         ahead = STAGE[action] / 2 * np.array([np.sin(first), -np.cos(first)])
@@ -231,12 +232,10 @@ class ActionCorpus:
         """Somebody of the same split acts along, so that nobody is seen in two splits."""
         same = [other for other, split in self.splits.items() if split == self.splits[number]]
         partner = same[(same.index(number) + 1) % len(same)]
-        # alone in a split: an extra person of whom no clip has the name
-        return (
-            self.performers[partner]
-            if partner != number
-            else make_performer(100 + number, self.seed, self.hardness)
-        )
+        if partner != number:
+            return self.performers[partner]
+        # Alone in a split: an extra person, whose name no clip has.
+        return make_performer(100 + number, self.seed, self.hardness)
 
     def _find(self, name: str) -> tuple[int, int, int, int, int]:
         try:
@@ -244,13 +243,9 @@ class ActionCorpus:
         except ManifestError:
             values = (0,) * 5
         setup, camera, number, replication, action = values
-        if (
-            number not in self.performers
-            or action not in self.actions
-            or setup != self._setup(number)
-            or camera > self.cameras
-            or replication > self.repetitions
-        ):
+        ours = number in self.performers and action in self.actions
+        ours = ours and setup == self._setup(number)
+        if not ours or camera > self.cameras or replication > self.repetitions:
             raise SettingsError(
                 f"clip {name!r} is not in this generated corpus of {len(self.actions)} actions,"
                 f" {len(self.performers)} performers, {self.cameras} cameras; take a name from its"
@@ -275,4 +270,5 @@ def _chosen(actions: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _facing(replication: int) -> float:
+    """Radians to the camera that the performer faces in this take."""
     return CAMERA_ANGLES[2] if replication % 2 else CAMERA_ANGLES[3]

@@ -1,17 +1,17 @@
 """What a signer looks like: skin, hair, clothes, the room behind them and the light.
 
-Like the body, the look depends on the signer's number and the seed only, so one
+Like the body, the look depends only on the signer's number and the world's random seed, so one
 person wears the same clothes before the same wall in all of their clips.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from signlib.errors import SettingsError
 from signlib.synthesis.seeding import generator
-from signlib.synthesis.signers import HARDEST
+from signlib.synthesis.signers import HARDEST, Signer
 
 Colour = tuple[float, float, float]
 
@@ -98,12 +98,16 @@ class Look:
     seed: int
 
 
-def look_of(corpus: Any, signer: str) -> Look:
-    """The look of a signer of a generated corpus, by name.
+class SigningCorpus(Protocol):
+    """A generated corpus of signing, as far as looks depend on it."""
 
-    Args:
-        corpus: with `signers`, `seed` and `hardness`.
-    """
+    signers: list[Signer]
+    seed: int
+    hardness: float
+
+
+def look_of(corpus: SigningCorpus, signer: str) -> Look:
+    """The look of a signer of a generated corpus, by name."""
     number = [one.name for one in corpus.signers].index(signer)
     return make_look(number, corpus.seed, corpus.hardness)
 
@@ -128,29 +132,22 @@ def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
 
     def colour(table: tuple[Colour, ...], spread: float) -> Colour:
         lighter, hue = rng.standard_normal(), rng.standard_normal(3)
-        drawn = np.array(table[rng.integers(len(table))]) * np.exp(
-            spread * np.clip(lighter + 0.4 * hue, -2, 2)
-        )
-        return tuple(float(c) for c in np.clip(drawn, 8, 245))
+        ratio = np.exp(spread * np.clip(lighter + 0.4 * hue, -2, 2))
+        return _triple(np.clip(np.array(table[rng.integers(len(table))]) * ratio, 8, 245))
 
     def choice(options: tuple[str, ...], weights: tuple[float, ...]) -> str:
         return options[rng.choice(len(options), p=np.array(weights) / sum(weights))]
 
+    # The order of the draws belongs to the pictures.
     skin = colour(SKINS, 0.03)
     dark = sum(skin) < DARK_SKIN
-    hair, eyes = (
-        colour(HAIRS[:2] if dark else HAIRS, 0.05),
-        colour(EYES[:2] if dark else EYES, 0.05),
-    )
-    shirt, accent, trousers, wall = (
-        colour(CLOTHES, 0.08),
-        colour(CLOTHES, 0.08),
-        colour(CLOTHES[:5], 0.08),
-        colour(WALLS, 0.05),
-    )
-    light = np.array([-0.25, -0.55, -0.8]) + min(hardness, 1.5) * rng.uniform(
-        (-0.3, -0.2, 0), (0.8, 0.2, 0)
-    )
+    hair = colour(HAIRS[:2] if dark else HAIRS, 0.05)
+    eyes = colour(EYES[:2] if dark else EYES, 0.05)
+    shirt, accent = colour(CLOTHES, 0.08), colour(CLOTHES, 0.08)
+    trousers = colour(CLOTHES[:5], 0.08)
+    wall = colour(WALLS, 0.05)
+    moved = rng.uniform((-0.3, -0.2, 0), (0.8, 0.2, 0))
+    light = np.array([-0.25, -0.55, -0.8]) + min(hardness, 1.5) * moved
     tint = np.exp(hardness * 0.04 * rng.standard_normal(3))
     return Look(
         skin=skin,
@@ -164,10 +161,15 @@ def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
         sleeves=choice(SLEEVES, (3, 3, 1)),
         haircut=choice(HAIRCUTS, (3, 2, 3, 1.5, 0.5)),
         background=choice(BACKGROUNDS, (1, 1.5, 1, 2.5)) if hardness > 0 else "plain",
-        light=tuple(float(c) for c in light / np.linalg.norm(light)),
+        light=_triple(light / np.linalg.norm(light)),
         ambient=float(np.clip(0.5 + 0.06 * hardness * rng.standard_normal(), 0.3, 0.7)),
-        tint=tuple(float(c) for c in np.clip(tint, 0.85, 1.15)),
+        tint=_triple(np.clip(tint, 0.85, 1.15)),
         room=float(rng.uniform(0.6, 1.8)),
         noise=float(hardness),
         seed=int(rng.integers(2**31)),
     )
+
+
+def _triple(values: np.ndarray) -> Colour:
+    first, second, third = values.tolist()
+    return first, second, third

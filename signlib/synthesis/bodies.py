@@ -1,12 +1,13 @@
 """Whole bodies with the joints of a Kinect: who they are, and where keys put them.
 
-A `Script` says what changes and when (pelvis, trunk, head, hands, feet); `pose`
-turns it into joints: trunk forward, arms and legs by inverse kinematics, so bones
-keep their length. Axes as everywhere, with the origin on the floor.
+A `Script` says what changes and when (pelvis, trunk, head, hands, feet); `pose` turns it into
+joints: trunk forward, arms and legs by inverse kinematics, so bones keep their length. Axes as
+everywhere, with the origin on the floor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -15,16 +16,27 @@ from signlib.synthesis import motion
 from signlib.synthesis.seeding import generator
 
 Target = tuple[str, float, float, float]
-"""Frame and (outwards to the limb's own side, up, forward). Frames: c chest (from the middle of the
-shoulders), h head, p pelvis, f floor where the person stood first, m floor midway between two
-persons, the other person's oc, oh, op."""
+"""Frame and (outwards to the limb's own side, up, forward).
+
+Frames: c chest (from the middle of the shoulders), h head, p pelvis, f floor where the person stood
+first, m floor midway between two persons; oc, oh, op chest, head and pelvis of the other person.
+"""
 Vector = tuple[float, float, float]
+"""Outwards, up, forward."""
+Value = float | Target | Vector | None
+"""What a channel moves to: `SCALARS` a float; `hand`, `foot` a target; `hand_way` where the fingers
+go, None = straight on from the arm; `hand_elbow` where the elbow goes. `2` is the other limb."""
+Changes = Mapping[str, Value]
+"""Channel -> value."""
+T = TypeVar("T")
 
 HANGING: Target = ("c", 0.23, -0.60, 0.03)
 STANDING: Target = ("f", 0.09, 0.0, 0.0)
 ELBOW: Vector = (0.5, -1.0, -0.45)
 SCALARS = ("lean", "side", "twist", "nod", "shake", "tilt", "yaw", "up", "forward", "aside", "fall")
-"""lean forward, side and tilt to the main hand's side, twist and shake and yaw away from it; up,
+"""Channels that are numbers.
+
+lean forward, side and tilt to the main hand's side, twist and shake and yaw away from it; up,
 forward and aside in metres of an average body; fall turns the whole body backwards about its feet.
 """
 _MIRRORED = frozenset({"side", "twist", "shake", "tilt", "yaw", "aside"})
@@ -78,8 +90,9 @@ _HIP_DROP, _ANKLE, _SHOULDER_DROP = 0.03, 0.08, 0.03
 
 
 def make_performer(number: int, seed: int = 0, hardness: float = 1.0) -> Performer:
-    """Performer `number` of the world `seed`; hardness 0 makes all of them average and
-    right-handed.
+    """Performer `number` of the world `seed`.
+
+    Hardness 0 makes all of them average and right-handed.
     """
     rng = generator(seed, "performer", number)
 
@@ -118,27 +131,29 @@ class Script:
     persons: int = 1
     now: float = 0.0
     keys: list[float] = field(default_factory=list)
-    moves: list[dict[str, list[tuple[float, float, object]]]] = field(default_factory=list)
+    moves: list[dict[str, list[tuple[float, float, Value]]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.moves = [{} for _ in range(self.persons)]
 
-    def to(self, seconds: float, other: dict | None = None, **changes) -> None:
-        """Move to `changes` within `seconds`, then go on from there; `other` is what the second
-        person does.
-        """
+    def to(self, seconds: float, /, **changes: Value) -> None:
+        """The first person moves to `changes` within `seconds`; the clock moves on by them."""
+        self.both(seconds, changes, {})
+
+    def both(self, seconds: float, first: Changes, second: Changes) -> None:
+        """Two persons move at the same time."""
         seconds *= self.pace * float(np.exp(self.hardness * self.rng.normal(0, 0.18)))
-        self._add(0, self.now, seconds, changes)
-        self._add(1, self.now, seconds, other or {})
+        self._add(0, self.now, seconds, first)
+        self._add(1, self.now, seconds, second)
         self.now += seconds
         self.keys.append(self.now)
 
-    def at(self, delay: float, seconds: float, who: int = 0, **changes) -> None:
-        """The same beside the clock: from `delay` after now; the clock stays."""
+    def at(self, delay: float, seconds: float, who: int = 0, /, **changes: Value) -> None:
+        """Person `who` moves, from `delay` after now on; the clock stays."""
         self._add(who, self.now + delay * self.pace, seconds * self.pace, changes)
 
-    def start(self, who: int = 0, **values) -> None:
-        """What is so from the beginning."""
+    def start(self, who: int = 0, /, **values: Value) -> None:
+        """Person `who` has these values from the beginning."""
         for name, value in values.items():
             self.moves[who][name] = [(-1.0, 0.0, value)]
 
@@ -150,7 +165,7 @@ class Script:
         """`value`, more or less."""
         return float(value + self.hardness * self.rng.normal(0, spread))
 
-    def _add(self, who: int, start: float, seconds: float, changes: dict) -> None:
+    def _add(self, who: int, start: float, seconds: float, changes: Changes) -> None:
         for name, value in changes.items():
             self.moves[who].setdefault(name, []).append((start, start + seconds, value))
 
@@ -173,27 +188,35 @@ def pose(
         fps: frames a second.
     """
     times = np.arange(max(2, round(script.now * fps))) / fps
-    posed = [
-        _Body(script, k, *who, times, fps)
-        for k, who in enumerate(zip(performers, places, strict=True))
-    ]
-    for k, body in enumerate(posed):
-        other = posed[1 - k].frames if len(posed) > 1 else {}
+    bodies = []
+    for k, (performer, stand) in enumerate(zip(performers, places, strict=True)):
+        bodies.append(_Body(script.moves[k], script, performer, stand, times=times, fps=fps))
+    middle = np.mean([body.floor for body in bodies], axis=0)
+    for k, body in enumerate(bodies):
+        other = bodies[1 - k].frames if len(bodies) > 1 else {}
         body.frames |= {f"o{name}": frame for name, frame in list(other.items()) if name in "chp"}
-        middle = np.mean([one.floor for one in posed], axis=0)
         body.frames["m"] = (middle, body.facing, 1.0)
-    return np.stack([body.joints() for body in posed], 1)
+    return np.stack([body.joints() for body in bodies], 1)
 
 
 class _Body:
     """One person of a scene: the trunk is posed at once, the limbs when all frames are known."""
 
-    def __init__(self, script, who, performer, place, times, fps) -> None:
-        self.performer, self.moves, self.times = performer, script.moves[who], times
+    def __init__(
+        self,
+        moves: dict[str, list[tuple[float, float, Value]]],
+        script: Script,
+        performer: Performer,
+        stand: tuple[float, float, float],
+        *,
+        times: np.ndarray,
+        fps: float,
+    ) -> None:
+        self.performer, self.moves, self.times = performer, moves, times
         self.flip = -1.0 if performer.left_handed else 1.0
         strays = script.hardness * script.rng.normal(0, 0.03, (2, 3))
         self.shift = np.array(performer.accent) + strays
-        x, z, heading = place
+        x, z, heading = stand
         self.floor = np.tile([x, 0.0, z], (len(times), 1))
         self.facing = motion.turns(np.tile([[heading, 0.0, 0.0]], (len(times), 1)))
         wander = motion.sway(script.rng, len(times), 5, fps) * min(script.hardness, 1.5)
@@ -202,15 +225,21 @@ class _Body:
         self.out = np.empty((len(times), len(NTU_25), 3))
         self.frames = self._trunk()
 
-    def _track(self, name: str, first, resolve) -> np.ndarray:
-        """The channel over time: each move blends from whatever was before it."""
-        moves = self.moves.get(name, [])
-        if moves and moves[0][0] < 0:
+    def _track(self, name: str, first: T, resolve: Callable[[T], np.ndarray]) -> np.ndarray:
+        """The channel over time, (T, ...): each move blends from whatever was before it.
+
+        Args:
+            first: value before the first move.
+            resolve: value -> array over time.
+        """
+        # The channel decides which of the types of `Value` its values have.
+        moves = cast("list[tuple[float, float, T]]", self.moves.get(name, []))
+        if moves and moves[0][0] < 0:  # from `Script.start`
             first, moves = moves[0][2], moves[1:]
         value = resolve(first)
         for start, end, goal in moves:
             way = np.clip((self.times - start) / (end - start), 0, 1)
-            way = way**3 * (10 - 15 * way + 6 * way**2)
+            way = way**3 * (10 - 15 * way + 6 * way**2)  # minimum jerk
             value = value + way.reshape(-1, *[1] * (value.ndim - 1)) * (resolve(goal) - value)
         return value
 
@@ -224,22 +253,17 @@ class _Body:
         turn = self.facing @ motion.turns(np.stack([s["yaw"], zero, zero], 1))
         lean = s["lean"] + self.performer.stoop
 
-        def bent(twist, lean, side):
-            # leaning and bending turn an already twisted trunk
+        def bent(twist: np.ndarray, lean: np.ndarray, side: np.ndarray) -> np.ndarray:
+            # Leaning and bending turn an already twisted trunk.
             return turn @ motion.turns(np.stack([twist, lean, -side], 1))
 
         pelvis = bent(0.2 * s["twist"], 0.45 * lean, 0.35 * s["side"])
         chest = bent(s["twist"], lean, s["side"])
         head = chest @ motion.turns(np.stack([s["shake"], s["nod"], -s["tilt"]], 1))
         legs = 0.995 * (bones["thigh"] + bones["shin"]) + (_HIP_DROP + _ANKLE) * size
-        move = np.stack(
-            [
-                s["aside"] * -size,
-                -legs - s["up"] * size,
-                (0.16 * np.sin(lean) - s["forward"]) * size,
-            ],
-            1,
-        )
+        # Who leans forward moves the pelvis back, so as not to fall.
+        back = (0.16 * np.sin(lean) - s["forward"]) * size
+        move = np.stack([s["aside"] * -size, -legs - s["up"] * size, back], 1)
         base = self.floor + _turned(self.facing, move)
         out = self.out
         out[:, _J["spine_base"]] = base
@@ -247,18 +271,12 @@ class _Body:
         shoulders = middle + _turned(chest, (0, -bones["breast"], 0))
         neck = shoulders + _turned((chest + head) / 2, (0, -bones["neck"], 0), bones["neck"])
         top = neck + _turned(head, (0, -bones["head"], -0.02), bones["head"])
-        for name, points in (
-            ("spine_middle", middle),
-            ("spine_shoulder", shoulders),
-            ("neck", neck),
-            ("head", top),
-        ):
-            out[:, _J[name]] = points
+        out[:, _J["spine_middle"]], out[:, _J["spine_shoulder"]] = middle, shoulders
+        out[:, _J["neck"]], out[:, _J["head"]] = neck, top
         drop, hip = _SHOULDER_DROP * size, _HIP_DROP * size
         for side, sign in zip(_SIDES, (1, -1), strict=True):
-            out[:, _J[f"{side}_shoulder"]] = shoulders + _turned(
-                chest, (sign * bones["shoulders"] / 2, drop, 0)
-            )
+            half = sign * bones["shoulders"] / 2
+            out[:, _J[f"{side}_shoulder"]] = shoulders + _turned(chest, (half, drop, 0))
             out[:, _J[f"{side}_hip"]] = base + _turned(pelvis, (sign * bones["hips"] / 2, hip, 0))
         return {
             "c": (shoulders, chest, size),
@@ -270,102 +288,100 @@ class _Body:
     def joints(self) -> np.ndarray:
         """(T, 25, 3) with arms and legs."""
         main = 1 if self.flip > 0 else 0
-        for hand, foot, side, shift in zip(
-            _HANDS, _FEET, (main, 1 - main), self.shift, strict=True
-        ):
-            self._arm(hand, side, shift)
-            self._leg(foot, side)
+        for k, side in enumerate((main, 1 - main)):
+            self._arm(_HANDS[k], side, self.shift[k])
+            self._leg(_FEET[k], side)
         return self._fallen()
 
-    def _place(self, target: Target, side: int, shift: np.ndarray) -> np.ndarray:
+    def _point(self, target: Target, side: int, shift: np.ndarray) -> np.ndarray:
+        """(T, 3) where a target is; `shift` is by how much this person's hands go beside it."""
         frame, outwards, up, forward = target
         origin, rotation, unit = self.frames[frame]
         sign = (1.0, -1.0)[side] * (-1.0 if frame.startswith("o") else 1.0)
         size = self.performer.size if frame in "chp" else 1.0
         local = unit * size * np.array([sign * outwards, -up, -forward])
-        stray = shift * (0.0 if frame == "f" else 1.0 if frame in "chp" else 0.3)
+        # Feet stand where they should; on somebody else a hand aims better than at oneself.
+        share = 1.0 if frame in "chp" else 0.3
+        stray = shift * (0.0 if frame == "f" else share)
         return origin + _turned(rotation, local + stray)
 
     def _way(self, vector: Vector, side: int) -> np.ndarray:
+        """(T, 3) a direction that is given in the frame of the chest."""
         outwards, up, forward = vector
         return _turned(self.frames["c"][1], np.array([(1.0, -1.0)[side] * outwards, -up, -forward]))
 
     def _arm(self, name: str, side: int, shift: np.ndarray) -> None:
         bones, out, word = self.performer.bones, self.out, _SIDES[side]
         shoulder = out[:, _J[f"{word}_shoulder"]]
-        goal = self._track(name, HANGING, lambda target: self._place(target, side, shift))
-        # a path through the shoulder would throw the elbow about: go around it
-        near = np.exp(
-            -2
-            * ((goal - shoulder) ** 2).sum(-1, keepdims=True)
-            / (0.18 * self.performer.stature) ** 2
-        )
+        goal = self._track(name, HANGING, lambda target: self._point(target, side, shift))
+        # A path through the shoulder would throw the elbow about: go around it.
+        far = ((goal - shoulder) ** 2).sum(-1, keepdims=True)
+        near = np.exp(-2 * far / (0.18 * self.performer.stature) ** 2)
         goal = goal + 0.16 * near * self._way((1.0, 0.0, 0.3), side)
         straight = motion.unit(goal - shoulder)
-        way = self._track(
-            f"{name}_way",
-            None,
-            lambda v: straight if v is None else motion.unit(self._way(v, side)),
-        )
+
+        def fingers(vector: Vector | None) -> np.ndarray:
+            return straight if vector is None else motion.unit(self._way(vector, side))
+
+        way = self._track(f"{name}_way", None, fingers)
         pole = self._track(f"{name}_elbow", ELBOW, lambda vector: self._way(vector, side))
         way = motion.unit(way + 1e-12)
         elbow, wrist = motion.two_bone(
-            shoulder, goal - bones["hand"] * way, bones["upper_arm"], bones["forearm"], pole
+            root=shoulder,
+            target=goal - bones["hand"] * way,
+            upper=bones["upper_arm"],
+            lower=bones["forearm"],
+            pole=pole,
         )
-        # no wrist bends further back than a right angle's four fifths
+        # No wrist bends further back than four fifths of a right angle.
         fore = motion.unit(wrist - elbow)
         way = motion.unit(way + np.maximum(0.3 - (way * fore).sum(-1, keepdims=True), 0) * fore)
         along = motion.unit(wrist - shoulder)
         aside = pole - (pole * along).sum(-1, keepdims=True) * along
         thumb = -(aside - (aside * way).sum(-1, keepdims=True) * way)
         hand = wrist + bones["hand"] * way
-        for joint, points in (
-            ("elbow", elbow),
-            ("wrist", wrist),
-            ("hand", hand),
-            ("hand_tip", hand + bones["tip"] * way),
-            ("thumb", hand + bones["thumb"] * (0.6 * way + 0.8 * motion.unit(thumb))),
-        ):
-            out[:, _J[f"{word}_{joint}"]] = points
+        out[:, _J[f"{word}_elbow"]], out[:, _J[f"{word}_wrist"]] = elbow, wrist
+        out[:, _J[f"{word}_hand"]] = hand
+        out[:, _J[f"{word}_hand_tip"]] = hand + bones["tip"] * way
+        thumb = 0.6 * way + 0.8 * motion.unit(thumb)
+        out[:, _J[f"{word}_thumb"]] = hand + bones["thumb"] * thumb
 
     def _leg(self, name: str, side: int) -> None:
         bones, out, word = self.performer.bones, self.out, _SIDES[side]
         hip = out[:, _J[f"{word}_hip"]]
-        goal = self._track(name, STANDING, lambda target: self._place(target, side, np.zeros(3)))
+        goal = self._track(name, STANDING, lambda target: self._point(target, side, np.zeros(3)))
         goal = goal - [0, _ANKLE * self.performer.stature, 0]
         facing = self.frames["p"][1]
         ahead = _turned(facing, np.array([(0.12, -0.12)[side], 0.0, -1.0]))
-        knee, ankle = motion.two_bone(hip, goal, bones["thigh"], bones["shin"], ahead)
+        knee, ankle = motion.two_bone(
+            root=hip, target=goal, upper=bones["thigh"], lower=bones["shin"], pole=ahead
+        )
         shin = motion.unit(ankle - knee)
         toes = ahead - (ahead * shin).sum(-1, keepdims=True) * shin + 0.25 * shin
-        for joint, points in (
-            ("knee", knee),
-            ("ankle", ankle),
-            ("foot", ankle + bones["foot"] * motion.unit(toes)),
-        ):
-            out[:, _J[f"{word}_{joint}"]] = points
+        out[:, _J[f"{word}_knee"]], out[:, _J[f"{word}_ankle"]] = knee, ankle
+        out[:, _J[f"{word}_foot"]] = ankle + bones["foot"] * motion.unit(toes)
 
     def _fallen(self) -> np.ndarray:
+        """The joints after the whole body has fallen as far as the channel `fall` says."""
         fall = self.scalars["fall"]
         if not fall.any():
             return self.out
-        # backwards about the heels; a lying body is as high as it is thick
+        # Backwards about the heels; a lying body is as high as it is thick.
         zero = np.zeros_like(fall)
-        turn = (
-            self.facing
-            @ motion.turns(np.stack([zero, -fall, zero], 1))
-            @ self.facing.swapaxes(1, 2)
-        )
-        fallen = self.floor[:, None] + np.einsum(
-            "tij,tkj->tki", turn, self.out - self.floor[:, None]
-        )
+        backwards = motion.turns(np.stack([zero, -fall, zero], 1))
+        turn = self.facing @ backwards @ self.facing.swapaxes(1, 2)
+        above = self.out - self.floor[:, None]
+        fallen = self.floor[:, None] + np.einsum("tij,tkj->tki", turn, above)
         fallen[:, :, 1] -= 0.1 * np.sin(fall)[:, None]
         return fallen
 
 
-def _turned(rotation: np.ndarray, vector, length: float | None = None) -> np.ndarray:
-    """(T, 3) vectors in the frame `rotation`; with a `length`, brought to it (a mean of rotations
-    shortens).
+def _turned(
+    rotation: np.ndarray, vector: np.ndarray | Vector, length: float | None = None
+) -> np.ndarray:
+    """(T, 3) the vectors in the frames `rotation` (T, 3, 3), brought to `length` where it is given.
+
+    A mean of two rotations shortens vectors.
     """
     turned = np.einsum("tij,tj->ti", rotation, np.broadcast_to(vector, (len(rotation), 3)))
     return turned if length is None else length * motion.unit(turned)

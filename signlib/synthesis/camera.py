@@ -1,7 +1,7 @@
 """From points in metres to what a landmark extractor would report of them.
 
-Perspective, MediaPipe's three origins of depth (hips, each wrist, the head),
-noise, visibility, and hands that are lost where a real tracker loses them.
+Perspective, MediaPipe's three origins of depth (hips, each wrist, the head), noise, visibility, and
+hands that are lost where a real tracker loses them.
 """
 
 from dataclasses import replace
@@ -15,7 +15,8 @@ from signlib.synthesis.signers import Signer
 
 _FACE, _POSE = slice(0, 468), slice(468, 501)
 _HANDS = (slice(501, 522), slice(522, 543))
-_PALMS = [[hand.start + point for point in (0, 5, 9, 17)] for hand in _HANDS]
+_PALMS = [[501, 506, 510, 518], [522, 527, 531, 539]]
+"""Wrist and knuckles of index, middle and pinky of both hands."""
 _FACE_ENDS = [10, 152, 454, 234]
 """Top, chin, left and right end of the face mesh."""
 _SEAT = 0.05
@@ -27,9 +28,7 @@ _HIDDEN = 0.15
 _GAP = 0.2
 """Seconds over which a tracker's luck holds: what is lost stays lost for a while."""
 _BANK = 256
-"""Ways in which a face mesh is uneven; noise that is drawn once is much cheaper than for each
-frame.
-"""
+"""Ways in which a face mesh is uneven: noise drawn once, as drawing it for each frame is slow."""
 
 
 def seated(signer: Signer, rng: np.random.Generator) -> Signer:
@@ -56,7 +55,7 @@ def film(
         rng: noise and drop-outs.
     """
     planes = _planes(points, signer, width / height)
-    lost = _lost(points, planes, signer, rng, fps)
+    lost = _lost(points, planes, signer, rng=rng, fps=fps)
     visibility = _visibility(planes[:2, :, _POSE], signer, rng)
     depth = planes[2]
     depth[:, _FACE] -= depth[:, _FACE_ENDS].mean(1, keepdims=True)
@@ -84,7 +83,7 @@ def project(points: np.ndarray, signer: Signer, aspect: float = 1.0) -> np.ndarr
 
 
 def _planes(points: np.ndarray, signer: Signer, aspect: float) -> np.ndarray:
-    """(3, T, J) of `project`: arithmetic on whole planes is several times faster than on triples."""
+    """(3, T, J) of `project`: whole planes are computed several times faster than triples."""
     turn = motion.turns(np.array([[signer.yaw, signer.tilt, signer.roll]]))[0].astype(points.dtype)
     x, y, z = (np.ascontiguousarray(points[:, :, k]) for k in range(3))
     planes = np.empty((3, *x.shape), points.dtype)
@@ -92,6 +91,7 @@ def _planes(points: np.ndarray, signer: Signer, aspect: float) -> np.ndarray:
         np.multiply(x, a, out=plane)
         plane += b * y
         plane += c * z
+    # Perspective: what is farther away than the hips is smaller.
     scale = planes[2] * points.dtype.type(1 / signer.distance)
     scale += 1
     np.divide(points.dtype.type(signer.zoom), scale, out=scale)
@@ -105,10 +105,12 @@ def _planes(points: np.ndarray, signer: Signer, aspect: float) -> np.ndarray:
 
 
 def _lost(
-    points: np.ndarray, seen: np.ndarray, signer: Signer, rng: np.random.Generator, fps: float
+    points: np.ndarray, seen: np.ndarray, signer: Signer, *, rng: np.random.Generator, fps: float
 ) -> np.ndarray:
-    """(2, T) True where a hand is not found, in runs: outside, fast, before the face, behind the
-    other, by bad luck.
+    """(2, T) True where a tracker loses a hand, for some frames at a time.
+
+    It does so outside the frame, and by chance: more often where the hand is fast, before the face,
+    or behind the other hand.
 
     Args:
         seen: (3, T, 543) from `_planes`.
@@ -118,12 +120,8 @@ def _lost(
     centre = np.moveaxis(palms[:, :2], 1, -1)
     ends = seen[:2, :, _FACE_ENDS]
     middle = (ends[:, :, 0] + ends[:, :, 1]).T / 2
-    half = (
-        np.column_stack(
-            [np.abs(ends[0, :, 2] - ends[0, :, 3]), np.abs(ends[1, :, 1] - ends[1, :, 0])]
-        )
-        / 2
-    )
+    width, height = np.abs(ends[0, :, 2] - ends[0, :, 3]), np.abs(ends[1, :, 1] - ends[1, :, 0])
+    half = np.column_stack([width, height]) / 2
     step = np.diff(np.stack([points[:, palm].mean(1) for palm in _PALMS]), axis=1, prepend=np.nan)
     step[:, 0] = step[:, min(1, frames - 1)] if frames > 1 else 0
     fast = 1 / (1 + np.exp(-6 * (fps * np.sqrt((step**2).sum(2)) - 1.6)))
@@ -131,22 +129,21 @@ def _lost(
     behind = _overlap(seen) & np.stack([palms[0, 2] > palms[1, 2], palms[0, 2] <= palms[1, 2]])
     still, moving, hiding = signer.lost
     chance = np.clip(still + moving * fast + hiding * np.maximum(crossing, behind), 0, 0.95)
+    # Luck is smooth noise that is as good as uniform: what is lost stays lost for a while.
     length = max(3, round(_GAP * fps))
     kernel = np.hanning(length + 2)[1:-1]
     kernel /= np.sqrt((kernel**2).sum())
     noise = rng.standard_normal((2, frames + length - 1))
     noise = np.stack([np.convolve(row, kernel, "valid") for row in noise])
-    uniform = 1 / (
-        1 + np.exp(-1.702 * noise)
-    )  # the logistic curve is within 0.01 of the normal one
+    # The logistic curve is within 0.01 of the normal one.
+    uniform = 1 / (1 + np.exp(-1.702 * noise))
     return (uniform < chance) | ((centre < 0.0) | (centre > 1.0)).any(2)
 
 
 def _overlap(seen: np.ndarray) -> np.ndarray:
     """(T,) True where the boxes of the two hands share more than `_SHARED` of the smaller one."""
-    low, high = (
-        np.stack([end(seen[:2, :, hand], axis=2) for hand in _HANDS]) for end in (np.min, np.max)
-    )
+    low = np.stack([seen[:2, :, hand].min(2) for hand in _HANDS])
+    high = np.stack([seen[:2, :, hand].max(2) for hand in _HANDS])
     shared = np.maximum(high.min(0) - low.max(0), 0).prod(0)
     return shared > _SHARED * (high - low).prod(1).min(0)
 
@@ -155,14 +152,14 @@ def _visibility(pose: np.ndarray, signer: Signer, rng: np.random.Generator) -> n
     """(T, 33) of projected pose points (2, T, 33): lower outside the frame."""
     beyond = (np.abs(pose - np.float32(0.5)) - np.float32(0.5)).max(0)
     noise = np.float32(0.01 * signer.hardness) * rng.standard_normal(beyond.shape, dtype=np.float32)
-    return np.clip(
-        _HIDDEN + (0.99 - _HIDDEN) / (1 + np.exp(60 * np.minimum(beyond, 1))) + noise, 0, 1
-    )
+    inside = (0.99 - _HIDDEN) / (1 + np.exp(60 * np.minimum(beyond, 1)))
+    return np.clip(_HIDDEN + inside + noise, 0, 1)
 
 
 def _shake(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> None:
-    """Add tracking noise: the face is fitted as one mesh, so its points shake together and hardly
-    by themselves.
+    """Add tracking noise to `seen` (3, T, 543), in place.
+
+    The face is fitted as one mesh, so its points shake together and hardly by themselves.
     """
     if not signer.jitter:
         return
@@ -171,7 +168,8 @@ def _shake(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> None:
     alone = _smooth(rng.standard_normal((3, frames + 4, 75), dtype=np.float32))
     together = _smooth(rng.standard_normal((3, frames + 4, 1), dtype=np.float32))
     turn = rng.integers(_BANK, size=frames)
-    for k, more in enumerate((1, 1, 2)):  # depth is guessed, not seen
+    # Depth is guessed, not seen: its errors are twice as large.
+    for k, more in enumerate((1, 1, 2)):
         alone[k] *= np.float32(more * size)
         seen[k, :, _FACE.stop :] += alone[k]
         uneven = _unevenness()[k][turn]
@@ -181,12 +179,16 @@ def _shake(seen: np.ndarray, signer: Signer, rng: np.random.Generator) -> None:
 
 
 def _smooth(noise: np.ndarray) -> np.ndarray:
-    """(3, T, J) of white noise (3, T + 4, J): still of variance 1, but a tracker's errors last a
-    few frames.
+    """(3, T, J) of white noise (3, T + 4, J): a tracker's errors last a few frames.
+
+    The variance stays 1.
     """
-    weights = np.float32([1, 4, 6, 4, 1]) / np.float32(70**0.5)
+    weights = np.array([1, 4, 6, 4, 1], np.float32) / np.float32(70**0.5)
     frames = noise.shape[1] - 4
-    return sum(weight * noise[:, k : k + frames] for k, weight in enumerate(weights))
+    smooth = np.zeros((len(noise), frames, noise.shape[2]), np.float32)
+    for k, weight in enumerate(weights):
+        smooth = smooth + weight * noise[:, k : k + frames]
+    return smooth
 
 
 @cache

@@ -1,7 +1,7 @@
 """A corpus of isolated signs that nobody has to download.
 
-It has a manifest like every corpus, and instead of files a function from clip
-name to landmarks, so it takes no space and any worker can make any clip.
+It has a manifest like every corpus, and instead of files a function from clip name to landmarks, so
+it takes no space and any worker can make any clip.
 """
 
 import math
@@ -17,7 +17,7 @@ from signlib.synthesis.camera import film, seated
 from signlib.synthesis.performance import Performance, perform
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
-from signlib.synthesis.signs import Sign, make_lexicon, phonology, variant
+from signlib.synthesis.signs import Inventory, Sign, make_lexicon, phonology, variant
 
 FEWEST_SIGNERS = 3
 MOST_SIGNERS = 100
@@ -28,12 +28,13 @@ _NAME = re.compile(r"signer(\d{2})_sign(\d{4})_take(\d{2})")
 
 
 class GeneratedCorpus:
-    """Every signer performs every sign a few times; a clip depends on seed, hardness and its name
-    only.
+    """Every signer performs every sign a few times.
+
+    A clip depends on seed, hardness and its name only.
 
     Attributes:
         lexicon: the signs; class k of the corpus is `lexicon[k].gloss`.
-        signers: test signers are the last ones, validation signers stand before them, unless
+        signers: test signers are the last ones, validation signers come before them, unless
             `splits` says otherwise.
         splits: number of each signer in the manifest -> its split.
         width, height, fps: of every clip.
@@ -48,7 +49,7 @@ class GeneratedCorpus:
         seed: int = 0,
         hardness: float = 1.0,
         splits: Mapping[str, Sequence[int]] | None = None,
-        inventory: Mapping[str, Sequence] | None = None,
+        inventory: Inventory | None = None,
         fps: float = 25.0,
         width: int = 512,
         height: int = 512,
@@ -113,18 +114,21 @@ class GeneratedCorpus:
         """
         rng = generator(self.seed, self.hardness, name, "camera")
         return film(
-            self.performance(name).points, self.seated(name), rng, self.width, self.height, self.fps
+            self.performance(name).points,
+            self.seated(name),
+            rng,
+            width=self.width,
+            height=self.height,
+            fps=self.fps,
         )
 
     def seated(self, name: str) -> Signer:
-        """The signer of clip `name` with the camera of that take: what landmarks and video share."""
+        """The signer of clip `name` with the camera of that take, for landmarks and for video."""
         signer = self.signers[self._find(name)[0]]
         return seated(signer, generator(self.seed, self.hardness, name, "seat"))
 
     def performance(self, name: str) -> Performance:
-        """What happens before the camera in clip `name`: 543 points in metres, and when the sign
-        lasts.
-        """
+        """What happens before the camera in clip `name`: points in metres and the sign's frames."""
         i, k = self._find(name)
         form, _ = self._form(i, k)
         return perform([form], self.signers[i], generator(self.seed, self.hardness, name), self.fps)
@@ -148,6 +152,7 @@ class GeneratedCorpus:
         }
 
     def _form(self, i: int, k: int) -> tuple[Sign, str]:
+        """How signer i makes sign k, see `signs.variant`."""
         if (i, k) not in self._forms:
             self._forms[i, k] = variant(self.lexicon[k], self.signers[i], self.seed, self.lexicon)
         return self._forms[i, k]
@@ -210,16 +215,13 @@ def split_signers(
         )
     if splits is None:
         held_out = max(1, signers // 5)
-        learn = signers - 2 * held_out
-        return {
-            i: "train" if i < learn else "val" if i < learn + held_out else "test"
-            for i in range(signers)
-        }
+        names = ["train"] * (signers - 2 * held_out) + ["val"] * held_out + ["test"] * held_out
+        return dict(enumerate(names))
     if set(splits) != set(SPLITS):
         raise SettingsError(
             f"splits of {', '.join(map(str, splits)) or 'nothing'}: name {', '.join(SPLITS)}"
         )
-    found: dict[int, str] = {}
+    dealt: dict[int, str] = {}
     for split in SPLITS:
         if not len(splits[split]):
             raise SettingsError(
@@ -230,9 +232,9 @@ def split_signers(
                 raise SettingsError(
                     f"splits: signer {i} in {split!r} is unknown; there are 0 to {signers - 1}"
                 )
-            if i in found:
+            if i in dealt:
                 raise SettingsError(
-                    f"splits: signer {i} stands in {found[i]!r} and in {split!r}; leave one of them"
+                    f"splits: signer {i} is in {dealt[i]!r} and in {split!r}; leave out one of them"
                 )
-            found[int(i)] = split
-    return dict(sorted(found.items()))
+            dealt[int(i)] = split
+    return dict(sorted(dealt.items()))

@@ -64,7 +64,8 @@ def interpret(said: Sequence[int], grammar: Grammar, rng: np.random.Generator) -
     """
     free = [PLACES[k] for k in rng.permutation(len(PLACES))]
     places = {"SIGNER": "SIGNER", "ADDRESSEE": "ADDRESSEE"}
-    mentioned: list[str] = []  # persons with a locus, the last mentioned last
+    # Persons with a locus, the last mentioned last, and the last object, -1 = none yet.
+    mentioned: list[str] = []
     thing = -1
     tokens: list[Token] = []
     for k, number in enumerate(said):
@@ -79,7 +80,8 @@ def interpret(said: Sequence[int], grammar: Grammar, rng: np.random.Generator) -
                 who = mentioned[rng.integers(len(mentioned))]
             else:
                 who = ("SIGNER", "ADDRESSEE")[rng.integers(2)]
-            if who not in places:  # all loci are taken: the oldest person makes room
+            if who not in places:
+                # All loci are taken: the person who was mentioned least recently makes room.
                 places[who] = places.pop(mentioned.pop(0))
             if who not in ("SIGNER", "ADDRESSEE"):
                 mentioned = [name for name in mentioned if name != who] + [who]

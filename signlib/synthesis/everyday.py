@@ -1,7 +1,6 @@
 """What one person does with things: the actions A001 to A021 of NTU RGB+D 60."""
 
-from signlib.synthesis.bodies import HANGING, STANDING, Script
-from signlib.synthesis.programs import (
+from signlib.synthesis.action_parts import (
     AHEAD,
     CROWN,
     ELBOW_BACK,
@@ -16,6 +15,7 @@ from signlib.synthesis.programs import (
     rest,
     swing,
 )
+from signlib.synthesis.bodies import HANGING, STANDING, Script, Value
 
 PROGRAMS = Programs()
 
@@ -49,8 +49,7 @@ def brush_teeth(s: Script) -> None:
         s,
         0.14,
         s.repeat(7, 9),
-        {"hand": ("h", 0.17, -0.13, 0.12)},
-        {"hand": ("h", 0.05, -0.13, 0.15)},
+        [{"hand": ("h", 0.17, -0.13, 0.12)}, {"hand": ("h", 0.05, -0.13, 0.15)}],
     )
     rest(s)
 
@@ -107,31 +106,27 @@ def throw(s: Script) -> None:
     rest(s, 0.8)
 
 
-def _seat(s: Script, seconds: float, start: bool = False) -> None:
-    seat = {
-        "up": -0.42,
-        "forward": -0.42,
-        "hand": ("p", 0.14, 0.10, 0.38),
-        "hand2": ("p", 0.14, 0.10, 0.38),
-    }
-    if start:
-        s.start(**seat)
-    else:
-        s.to(seconds, **seat, lean=0.1)
+SEATED: dict[str, Value] = {
+    "up": -0.42,
+    "forward": -0.42,
+    "hand": ("p", 0.14, 0.10, 0.38),
+    "hand2": ("p", 0.14, 0.10, 0.38),
+}
+"""On a chair, hands on the thighs."""
 
 
 @PROGRAMS.action(8)
 def sit_down(s: Script) -> None:
     s.to(0.3, shake=-0.25, twist=-0.1)
     s.at(0.0, 0.6, lean=0.6)
-    _seat(s, 1.1)
+    s.to(1.1, **SEATED, lean=0.1)
     s.to(0.4, lean=-0.05, shake=0.0, twist=0.0)
     s.to(0.5)
 
 
 @PROGRAMS.action(9)
 def stand_up(s: Script) -> None:
-    _seat(s, 0.0, start=True)
+    s.start(**SEATED)
     s.to(0.5)
     s.to(0.45, lean=0.7)
     s.to(0.8, up=0.0, forward=0.0, lean=0.0, hand=HANGING, hand2=HANGING)
@@ -143,7 +138,7 @@ def clapping(s: Script) -> None:
     apart, met = ("c", 0.20, -0.18, 0.30), ("c", 0.015, -0.16, 0.32)
     way = (-0.2, 0.6, 0.7)
     s.to(0.6, hand=apart, hand2=apart, hand_way=way, hand2_way=way)
-    swing(s, 0.16, s.repeat(5, 8), {"hand": met, "hand2": met}, {"hand": apart, "hand2": apart})
+    swing(s, 0.16, s.repeat(5, 8), [{"hand": met, "hand2": met}, {"hand": apart, "hand2": apart}])
     rest(s)
 
 
@@ -232,7 +227,7 @@ def take_off_jacket(s: Script) -> None:
         lean=0.15,
         **FREE,
     )
-    swing(s, 0.2, s.repeat(2, 2), {"twist": 0.25}, {"twist": -0.25})
+    swing(s, 0.2, s.repeat(2, 2), [{"twist": 0.25}, {"twist": -0.25}])
     s.to(0.6, hand=FRONT, hand2=("c", 0.16, -0.30, 0.30), twist=0.0, lean=0.0)
     rest(s)
 
@@ -321,7 +316,7 @@ def put_on_a_hat(s: Script) -> None:
     s.to(0.5, hand=FRONT, hand_way=INWARD)
     s.to(0.7, hand=("h", 0.05, 0.26, 0.12), hand_way=(-0.6, -0.2, -0.5), hand_elbow=ELBOW_OUT)
     s.to(0.25, hand=CROWN, nod=0.15)
-    swing(s, 0.18, s.repeat(1, 2), {"hand": ("h", 0.05, 0.20, 0.09)}, {"hand": CROWN})
+    swing(s, 0.18, s.repeat(1, 2), [{"hand": ("h", 0.05, 0.20, 0.09)}, {"hand": CROWN}])
     rest(s)
 
 

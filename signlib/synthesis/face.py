@@ -1,9 +1,8 @@
 """A face in 3-D for the 468 mesh points, which come with a topology but no geometry.
 
-Oval, eyes, brows, lips and the ridge of the nose are drawn where an average
-face has them; every other point is the mean of its neighbours (a Laplace
-system), and the flat result is bent around a head. The same system carries
-mouth, brow and lid movements from the drawn points to the skin.
+Oval, eyes, brows, lips and the ridge of the nose are drawn where an average face has them; every
+other point is the mean of its neighbours (a Laplace system), and the flat result is bent around a
+head. The same system carries mouth, brow and lid movements from the drawn points to the skin.
 """
 
 from dataclasses import dataclass
@@ -65,8 +64,9 @@ _RAISE = 0.12
 
 @dataclass(frozen=True)
 class Face:
-    """Points in face half-heights around the centre of the head: x left, y down, z away from the
-    camera.
+    """Points in face half-heights around the centre of the head.
+
+    Axes: x left, y down, z away from the camera.
 
     Attributes:
         rest: (468, 3) mouth closed, eyes open.
@@ -96,28 +96,31 @@ def average_face() -> Face:
     mirror = np.array(MEDIAPIPE_543.mirror[:POINTS])
     flip = np.tile([-1.0, 1.0], 4)
     solved = (solved + solved[mirror] * flip) / 2
-    # rounded, so that the number of BLAS threads cannot change a byte of a clip
+    # Rounded, so that the number of BLAS threads cannot change a byte of a clip.
     solved = np.round(solved, 6)
     x, y = solved[:, 0], solved[:, 1]
     skull = -0.88 * np.sqrt(1 - (x / 0.82) ** 2) * (1 - 0.22 * y**2)
     nose = -0.34 * np.exp(-((x / 0.10) ** 2) - (((y - 0.20) / np.where(y < 0.20, 0.24, 0.07)) ** 2))
     lips = -0.05 * np.exp(-((x / 0.22) ** 2) - ((y - 0.50) / 0.12) ** 2)
-    flat = [np.column_stack([solved[:, 2 * k : 2 * k + 2], np.zeros(POINTS)]) for k in range(4)]
-    flat[0][:, 2] = np.round(skull + nose + lips, 6)
-    return Face(*flat)
+    zero = np.zeros(POINTS)
+    rest, mouth, brow, lids = (np.column_stack([solved[:, k : k + 2], zero]) for k in (0, 2, 4, 6))
+    rest[:, 2] = np.round(skull + nose + lips, 6)
+    return Face(rest, mouth, brow, lids)
 
 
 def harmonic(neighbours: np.ndarray, places: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(N, D) where `places` have `values` (P, D) and every other point is the mean of its
-    neighbours.
+    """(N, D) for points of which some are given and every other one is the mean of its neighbours.
+
+    Args:
+        neighbours: (N, N) 1 where two points share an edge.
+        places: (P,) numbers of the given points; values: (P, D) theirs.
     """
     free = np.setdiff1d(np.arange(len(neighbours)), places)
     laplacian = np.diag(neighbours.sum(1)) - neighbours
     result = np.zeros((len(neighbours), values.shape[1]))
     result[places] = values
-    result[free] = np.linalg.solve(
-        laplacian[np.ix_(free, free)], neighbours[np.ix_(free, places)] @ values
-    )
+    pull = neighbours[np.ix_(free, places)] @ values
+    result[free] = np.linalg.solve(laplacian[np.ix_(free, free)], pull)
     return result
 
 
@@ -126,29 +129,27 @@ def _ring(
 ) -> dict[int, Place]:
     """An ellipse that starts at its outer right corner and runs along the lower side first."""
     turn = 2 * np.pi * np.arange(len(points)) / len(points)
-    return {
-        p: (x - width * np.cos(a), y + height * np.sin(a))
-        for p, a in zip(points, turn, strict=True)
-    }
+    ring = {}
+    for point, angle in zip(points, turn, strict=True):
+        ring[point] = (x - width * np.cos(angle), y + height * np.sin(angle))
+    return ring
 
 
 def _drawn() -> dict[int, Place]:
     """Point -> (x, y) of every point that is placed by hand, both sides."""
     half = np.pi * np.arange(len(_OVAL)) / (len(_OVAL) - 1)
     drawn = {p: (0.76 * np.sin(a), -np.cos(a)) for p, a in zip(_OVAL, half, strict=True)}
-    drawn |= _ring(_RIGHT_EYE, -0.33, -0.20, 0.135, 0.05)
+    drawn |= _ring(_RIGHT_EYE, x=-0.33, y=-0.20, width=0.135, height=0.05)
     for row, base in zip(_RIGHT_BROW, (-0.37, -0.43), strict=True):
-        x = np.linspace(-0.56, -0.12, len(row))
-        drawn |= {
-            p: (a, base - 0.06 * (1 - ((a + 0.30) / 0.26) ** 2))
-            for p, a in zip(row, x, strict=True)
-        }
+        for p, x in zip(row, np.linspace(-0.56, -0.12, len(row)), strict=True):
+            drawn[p] = (x, base - 0.06 * (1 - ((x + 0.30) / 0.26) ** 2))
     drawn[98] = (-0.10, 0.29)
+    # The other side, then what lies on the midline.
     mirror = MEDIAPIPE_543.mirror
     drawn |= {mirror[p]: (-x, y) for p, (x, y) in drawn.items()}
     drawn |= {p: (0.0, y) for p, y in _NOSE.items()}
-    for ring, size in zip(_MOUTH, _MOUTH_SIZES, strict=True):
-        drawn |= _ring(ring, 0, 0.52, *size)
+    for ring, (width, height) in zip(_MOUTH, _MOUTH_SIZES, strict=True):
+        drawn |= _ring(ring, x=0, y=0.52, width=width, height=height)
     return drawn
 
 
@@ -156,6 +157,7 @@ def _movements(drawn: dict[int, Place], places: np.ndarray, fixed: np.ndarray) -
     """Write into the y columns 3, 5, 7 how mouth, brow and lid move the drawn points."""
     row = {int(p): i for i, p in enumerate(places)}
     mirror = MEDIAPIPE_543.mirror
+    # The lower half of each ring goes down, the upper one of the lips a little up.
     for ring, (down, up) in zip(_MOUTH, ((0.9, 0.0), *[(1.0, 0.15)] * 4), strict=True):
         for k in range(1, 10):
             fixed[row[ring[k]], 3] = down * _OPENING * np.sin(np.pi * k / 10)

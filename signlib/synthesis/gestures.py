@@ -1,7 +1,6 @@
 """What one person does without things: the actions A022 to A049 of NTU RGB+D 60."""
 
-from signlib.synthesis.bodies import HANGING, STANDING, Script
-from signlib.synthesis.programs import (
+from signlib.synthesis.action_parts import (
     AHEAD,
     BACK,
     BELLY,
@@ -18,6 +17,7 @@ from signlib.synthesis.programs import (
     rest,
     swing,
 )
+from signlib.synthesis.bodies import HANGING, STANDING, Script
 
 PROGRAMS = Programs()
 
@@ -40,8 +40,10 @@ def hand_waving(s: Script) -> None:
         s,
         0.25,
         s.repeat(3, 5),
-        {"hand": ("c", 0.50, 0.22, 0.18), "hand_way": (0.6, 1.0, 0.1)},
-        {"hand": ("c", 0.20, 0.26, 0.22), "hand_way": (-0.7, 1.0, 0.1)},
+        [
+            {"hand": ("c", 0.50, 0.22, 0.18), "hand_way": (0.6, 1.0, 0.1)},
+            {"hand": ("c", 0.20, 0.26, 0.22), "hand_way": (-0.7, 1.0, 0.1)},
+        ],
     )
     rest(s)
 
@@ -79,7 +81,10 @@ def reach_into_pocket(s: Script) -> None:
     )
     s.to(0.35, hand=POCKET)
     swing(
-        s, 0.2, s.repeat(2, 3), {"hand": ("p", 0.19, -0.06, 0.06)}, {"hand": ("p", 0.20, 0.0, 0.03)}
+        s,
+        0.2,
+        s.repeat(2, 3),
+        [{"hand": ("p", 0.19, -0.06, 0.06)}, {"hand": ("p", 0.20, 0.0, 0.03)}],
     )
     s.to(0.35, hand=("p", 0.22, 0.15, 0.08), side=0.0)
     s.to(0.4, hand=FRONT, hand_way=AHEAD)
@@ -137,8 +142,7 @@ def play_with_phone(s: Script) -> None:
         s,
         0.2,
         s.repeat(4, 6),
-        {"hand": ("c", 0.04, -0.17, 0.31)},
-        {"hand": ("c", 0.07, -0.21, 0.30)},
+        [{"hand": ("c", 0.04, -0.17, 0.31)}, {"hand": ("c", 0.07, -0.21, 0.30)}],
     )
     rest(s)
 
@@ -147,7 +151,7 @@ def play_with_phone(s: Script) -> None:
 def type_on_a_keyboard(s: Script) -> None:
     low, high = ("c", 0.12, -0.36, 0.36), ("c", 0.10, -0.32, 0.38)
     s.to(0.6, hand=low, hand2=low, hand_way=AHEAD, hand2_way=AHEAD, nod=0.35)
-    swing(s, 0.14, s.repeat(6, 9), {"hand": high, "hand2": low}, {"hand": low, "hand2": high})
+    swing(s, 0.14, s.repeat(6, 9), [{"hand": high, "hand2": low}, {"hand": low, "hand2": high}])
     rest(s)
 
 
@@ -187,14 +191,14 @@ def rub_two_hands(s: Script) -> None:
     near, far = ("c", 0.015, -0.18, 0.25), ("c", 0.015, -0.16, 0.35)
     way = (-0.25, 0.35, 0.9)
     s.to(0.6, hand=near, hand2=far, hand_way=way, hand2_way=way, nod=0.2)
-    swing(s, 0.15, s.repeat(6, 8), {"hand": far, "hand2": near}, {"hand": near, "hand2": far})
+    swing(s, 0.15, s.repeat(6, 8), [{"hand": far, "hand2": near}, {"hand": near, "hand2": far}])
     rest(s)
 
 
 @PROGRAMS.action(35)
 def nod_head(s: Script) -> None:
     s.to(0.3)
-    swing(s, 0.32, s.repeat(2, 3), {"nod": 0.65, "lean": 0.22}, {"nod": -0.05, "lean": 0.0})
+    swing(s, 0.32, s.repeat(2, 3), [{"nod": 0.65, "lean": 0.22}, {"nod": -0.05, "lean": 0.0}])
     rest(s, 0.4)
 
 
@@ -205,8 +209,10 @@ def shake_head(s: Script) -> None:
         s,
         0.3,
         s.repeat(3, 4),
-        {"shake": 0.7, "twist": 0.08, "tilt": 0.14},
-        {"shake": -0.7, "twist": -0.08, "tilt": -0.14},
+        [
+            {"shake": 0.7, "twist": 0.08, "tilt": 0.14},
+            {"shake": -0.7, "twist": -0.08, "tilt": -0.14},
+        ],
     )
     rest(s, 0.4)
 
@@ -277,20 +283,20 @@ def sneeze_or_cough(s: Script) -> None:
 @PROGRAMS.action(42)
 def staggering(s: Script) -> None:
     wide = ("c", 0.38, -0.32, 0.12)
-    place = 0.0
+    ahead = 0.0
     s.to(0.4, hand=wide, hand2=wide)
     for k in range(2 * len(s.repeat(2, 3))):
         out = 0.22 if k % 2 == 0 else -0.22
-        place += 0.12
+        ahead += 0.12
         name = "foot" if k % 2 == 0 else "foot2"
-        s.at(0.0, 0.28, **{name: ("f", 0.18, 0.10, place)})
-        s.at(0.2, 0.3, **{name: ("f", 0.26, 0.0, place + 0.06)})
+        s.at(0.0, 0.28, **{name: ("f", 0.18, 0.10, ahead)})
+        s.at(0.2, 0.3, **{name: ("f", 0.26, 0.0, ahead + 0.06)})
         s.to(
             0.5,
             aside=out,
             side=1.3 * out,
             lean=s.vary(0.15, 0.1),
-            forward=place,
+            forward=ahead,
             twist=-out,
             tilt=out,
             hand=("c", 0.38, -0.32 + out, 0.12),
@@ -321,7 +327,7 @@ def falling_down(s: Script) -> None:
 def headache(s: Script) -> None:
     held = ("h", 0.13, -0.02, 0.05)
     s.to(0.65, hand=held, hand2=held, hand_way=UPWARD, hand2_way=UPWARD, nod=0.35, lean=0.15)
-    swing(s, 0.5, s.repeat(1, 2), {"side": 0.1, "tilt": 0.12}, {"side": -0.1, "tilt": -0.12})
+    swing(s, 0.5, s.repeat(1, 2), [{"side": 0.1, "tilt": 0.12}, {"side": -0.1, "tilt": -0.12}])
     rest(s)
 
 
@@ -329,7 +335,7 @@ def headache(s: Script) -> None:
 def chest_pain(s: Script) -> None:
     s.to(0.55, hand=HEART, hand_way=INWARD, lean=0.2)
     s.to(0.4, hand2=("c", 0.0, -0.20, 0.16), hand2_way=INWARD, lean=0.45, nod=0.3, up=-0.05)
-    swing(s, 0.4, s.repeat(1, 2), {"lean": 0.35}, {"lean": 0.5})
+    swing(s, 0.4, s.repeat(1, 2), [{"lean": 0.35}, {"lean": 0.5}])
     s.at(0.0, 0.5, up=0.0)
     rest(s)
 
@@ -337,14 +343,14 @@ def chest_pain(s: Script) -> None:
 @PROGRAMS.action(46)
 def back_pain(s: Script) -> None:
     s.to(0.65, hand=BACK, hand_elbow=ELBOW_BACK, hand_way=(-0.9, -0.2, 0.0), lean=-0.12, nod=-0.1)
-    swing(s, 0.45, s.repeat(1, 2), {"lean": -0.22, "side": 0.12}, {"lean": 0.1, "side": -0.05})
+    swing(s, 0.45, s.repeat(1, 2), [{"lean": -0.22, "side": 0.12}, {"lean": 0.1, "side": -0.05}])
     rest(s)
 
 
 @PROGRAMS.action(47)
 def neck_pain(s: Script) -> None:
     s.to(0.65, hand=NAPE, hand_way=(-0.8, 0.2, -0.2), hand_elbow=(1.0, 0.3, 0.2), nod=0.15)
-    swing(s, 0.45, s.repeat(1, 2), {"tilt": 0.3, "shake": 0.15}, {"tilt": -0.3, "shake": -0.15})
+    swing(s, 0.45, s.repeat(1, 2), [{"tilt": 0.3, "shake": 0.15}, {"tilt": -0.3, "shake": -0.15}])
     rest(s)
 
 
@@ -372,7 +378,9 @@ def fan_self(s: Script) -> None:
         s,
         0.17,
         s.repeat(6, 8),
-        {"hand": ("h", 0.18, -0.14, 0.28), "hand_way": (0.1, 0.8, 0.7)},
-        {"hand": ("h", 0.08, -0.15, 0.17), "hand_way": (-0.6, 0.9, -0.3)},
+        [
+            {"hand": ("h", 0.18, -0.14, 0.28), "hand_way": (0.1, 0.8, 0.7)},
+            {"hand": ("h", 0.08, -0.15, 0.17), "hand_way": (-0.6, 0.9, -0.3)},
+        ],
     )
     rest(s)

@@ -42,11 +42,10 @@ _ZIPF = 0.6
 
 
 def role_of(sign: Sign, index: int) -> str:
-    """The role that sign number `index` of a lexicon plays; verbs that use loci need room to move
-    in.
+    """The role that sign number `index` of a lexicon plays.
 
-    A sign whose movement is a line or an arc in the space before the signer can start and end at
-    loci.
+    Verbs that use loci need room to move in: a sign whose movement is a line or an arc in the space
+    before the signer can start and end at loci.
     """
     if sign.movement in ("LINE", "ARC") and sign.location in _NEUTRAL:
         return ("AGREEMENT", "HANDLING")[index % 2]
@@ -105,24 +104,24 @@ class Grammar:
         self._next = lru_cache(maxsize=4096)(self._row)
 
     def probabilities(self, before: Sequence[int]) -> np.ndarray:
-        """(V,) of each gloss after the numbers `before` (all that was said so far in this
-        sentence).
-        """
+        """(V,) of each gloss after the numbers `before`: all of this sentence so far."""
         kept = tuple(before[len(before) - self.order + 1 :]) if self.order > 1 else ()
         return self._next(kept)
 
     def _row(self, context: tuple[int, ...]) -> np.ndarray:
+        """(V,) of each gloss after the last order - 1 numbers."""
         role = self.roles[context[-1]] if context else ""
         by_role = np.array(_FOLLOWS[role], float)
         present = np.bincount(self._role_numbers, minlength=len(ROLES)) > 0
         weights = self._frequency.copy()
-        # what likes to follow depends on the whole context
+        # What likes to follow depends on the whole context.
         rng = generator(self.seed, "successors", *context)
         weights[rng.choice(len(weights), min(_FAVOURITES, len(weights)), replace=False)] *= _BOOST
+        # Within a role by weight; of the roles as much as the table says.
         total = np.bincount(self._role_numbers, weights, minlength=len(ROLES))
         weights *= (by_role * present)[self._role_numbers] / total[self._role_numbers]
         if context and len(weights) > 2:
-            weights[context[-1]] *= 0.1  # rarely the same sign twice
+            weights[context[-1]] *= 0.1  # people rarely repeat a sign at once
         return weights / weights.sum()
 
     def sentence(self, rng: np.random.Generator) -> list[int]:
@@ -134,8 +133,9 @@ class Grammar:
         return said
 
     def log_probability(self, said: Sequence[int]) -> float:
-        """Natural logarithm of the probability of a sentence; minus infinity for a length that
-        never occurs.
+        """Natural logarithm of the probability of a sentence.
+
+        It is minus infinity for a length that never occurs.
         """
         shortest, longest = self.lengths
         if not shortest <= len(said) <= longest:

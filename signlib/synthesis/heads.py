@@ -69,8 +69,7 @@ class Relief:
 
     Attributes:
         z: (H, W) float32.
-        shape: (H, W, 3) float32: the normal's x and y, and how much light reaches hollows (about
-            1).
+        shape: (H, W, 3) float32: the normal's x and y, and how much light reaches hollows, up to 1.
     """
 
     z: np.ndarray
@@ -84,20 +83,18 @@ def relief() -> Relief:
 
     rest = average_face().rest
     y, x = np.mgrid[-_HIGH : _HIGH : 1 / _CELLS, -_SIDE : _SIDE : 1 / _CELLS]
-    z = griddata(rest[:, :2], rest[:, 2], (x, y), method="linear")
-    # beyond the mesh the cheeks go on around the skull
+    z: np.ndarray = griddata(rest[:, :2], rest[:, 2], (x, y), method="linear")
+    # Beyond the mesh the cheeks continue around the skull.
     skull = -0.88 * np.sqrt(1 - np.minimum(np.abs(x) / 0.84, 0.97) ** 2) * (1 - 0.22 * y**2)
     inside = (x / 0.70) ** 2 + (y / 0.94) ** 2 < 1
-    z = cv2.GaussianBlur(np.where(inside, z, skull).astype(np.float32), (0, 0), 2.2)
+    z = np.where(inside, z, skull).astype(np.float32)
+    z = np.asarray(cv2.GaussianBlur(z, (0, 0), 2.2), np.float32)
+    # Eye sockets, cheeks and the folds beside the mouth; then the chin and the hollow above it.
     for side in (-1, 1):
-        z += 0.07 * np.exp(
-            -(((x - side * 0.31) / 0.15) ** 2) - ((y + 0.21) / 0.075) ** 2
-        )  # eye sockets
-        z -= 0.03 * np.exp(-(((x - side * 0.42) / 0.16) ** 2) - ((y - 0.12) / 0.13) ** 2)  # cheeks
-        z += 0.02 * np.exp(
-            -(((x - side * 0.24) / 0.05) ** 2) - ((y - 0.38) / 0.10) ** 2
-        )  # folds beside the mouth
-    z -= 0.03 * np.exp(-((x / 0.16) ** 2) - ((y - 0.86) / 0.10) ** 2)  # chin
+        z += 0.07 * np.exp(-(((x - side * 0.31) / 0.15) ** 2) - ((y + 0.21) / 0.075) ** 2)
+        z -= 0.03 * np.exp(-(((x - side * 0.42) / 0.16) ** 2) - ((y - 0.12) / 0.13) ** 2)
+        z += 0.02 * np.exp(-(((x - side * 0.24) / 0.05) ** 2) - ((y - 0.38) / 0.10) ** 2)
+    z -= 0.03 * np.exp(-((x / 0.16) ** 2) - ((y - 0.86) / 0.10) ** 2)
     z += 0.03 * np.exp(-((x / 0.16) ** 2) - ((y - 0.69) / 0.05) ** 2)
     z = z.astype(np.float32)
     slope_y, slope_x = np.gradient(z, 1 / _CELLS)
@@ -140,7 +137,9 @@ def head_poses(face: np.ndarray) -> list[Pose]:
     return poses
 
 
-def draw_skull(canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, haircut: str) -> None:
+def draw_skull(
+    canvas: Canvas, pose: Pose, lens: Lens, *, head: int, hair: int, haircut: str
+) -> None:
     """Draw the head behind the face: skull, jaw, ears and hair.
 
     Args:
@@ -160,25 +159,28 @@ def draw_skull(canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, hai
         solids.append(((0, 0.3, 0.5), (0.85, 1.1, 0.6), hair))
     if haircut == "bun":
         solids.append(((0, -1.20, 0.45), (0.36, 0.32, 0.36), hair))
-    for place, size, material in solids:
-        centre = lens.place(pose.centre + pose.axes @ place)
+    for middle, size, material in solids:
+        centre = lens.project(pose.centre + pose.axes @ middle)
         scale = float(lens.scale(centre[2] - lens.distance))
-        draw_ellipsoid(canvas, centre, scale * pose.axes * size, scale, material)
+        axes = scale * pose.axes * size
+        draw_ellipsoid(canvas, centre, axes, scale=scale, material=material)
 
 
 def draw_face(
-    canvas: Canvas, pose: Pose, lens: Lens, head: int, hair: int, hairline: float | None
+    canvas: Canvas, pose: Pose, lens: Lens, *, head: int, hair: int, hairline: float | None
 ) -> tuple[tuple[slice, slice], np.ndarray] | None:
-    """Draw the relief of the face; returns its box and (h, w) how much light reaches each pixel's
-    hollow.
+    """Draw the relief of the face.
 
     Args:
         head, hair: materials.
         hairline: hair covers the forehead above this height (in face half-heights, negative); None
             = nowhere.
+
+    Returns:
+        Its box, and (h, w) how much light reaches each pixel's hollow; None outside the picture.
     """
     table = relief()
-    front = lens.place(pose.centre + pose.axes @ _FRONT)
+    front = lens.project(pose.centre + pose.axes @ _FRONT)
     scale = float(lens.scale(front[2] - lens.distance))
     axes = scale * pose.axes
     reach = np.abs(axes[:2]) @ (0.86, 1.3, 0.6)
@@ -187,12 +189,13 @@ def draw_face(
         return None
     inverse = np.linalg.inv(axes).astype(np.float32)
     u = np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5 - front[0])
-    v = (np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - front[1]))[
-        :, None
-    ]
+    v = np.arange(box[0].start, box[0].stop, dtype=np.float32)[:, None]
+    v += np.float32(0.5 - front[1])
+    # Each pixel's ray: its point at the depth of `_FRONT`, then further along `deeper`.
     x0, y0, z0 = (u * inverse[k, 0] + v * inverse[k, 1] + np.float32(_FRONT[k]) for k in range(3))
     deeper, drop = inverse[:, 2], np.float32(_OPENING * pose.mouth)
     far = np.zeros_like(x0)
+    # How far along its ray each pixel meets the relief, approached in four steps.
     for _ in range(4):
         column, row = _cells(x0 + far * deeper[0], y0 + far * deeper[1], drop)
         z = cv2.remap(table.z, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -206,8 +209,8 @@ def draw_face(
     nx, ny, light = shape[..., 0], shape[..., 1], shape[..., 2]
     nz = -np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
     turn = (axes / np.linalg.norm(axes, axis=0)).astype(np.float32)
-    normal = [turn[k, 0] * nx + turn[k, 1] * ny + turn[k, 2] * nz for k in range(2)]
-    canvas.put(box, depth, *normal, head)
+    across, down = (turn[k, 0] * nx + turn[k, 1] * ny + turn[k, 2] * nz for k in range(2))
+    canvas.put(box, depth, nx=across, ny=down, material=head)
     if hairline is not None:
         covered = y < np.float32(hairline) + np.float32(0.55) * x * x - np.float32(0.08) * x
         canvas.material[box][covered & ~beside & (canvas.z[box] == depth)] = hair
@@ -215,19 +218,18 @@ def draw_face(
 
 
 def _cells(x: np.ndarray, y: np.ndarray, drop: np.float32) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows of the relief; skin that an open mouth moved down is found where it was."""
+    """Columns and rows of the relief; skin that an open mouth moved down counts where it was."""
     if drop > 1e-3:
         low = np.maximum(y, 0)
         y = y - low + (np.sqrt(1 + 4 * drop * low) - 1) / (2 * drop)
-    return (x + np.float32(_SIDE)) * np.float32(_CELLS), (y + np.float32(_HIGH)) * np.float32(
-        _CELLS
-    )
+    cells = np.float32(_CELLS)
+    return (x + np.float32(_SIDE)) * cells, (y + np.float32(_HIGH)) * cells
 
 
 def paint_features(
     face: np.ndarray, gaze: np.ndarray, pose: Pose, lens: Lens, box: tuple[slice, slice]
 ) -> np.ndarray:
-    """(h, w) uint8 what is painted on the face within `box`: 0 = skin, or WHITE, IRIS, ...
+    """What is painted on the face within `box`: (h, w) uint8, 0 = skin, or WHITE, IRIS, ...
 
     Args:
         face: (468, 2) pixels.
@@ -238,21 +240,11 @@ def paint_features(
     shape = box[0].stop - box[0].start, box[1].stop - box[1].start
     labels = np.zeros(shape, np.uint8)
     corner = np.array([box[1].start + 0.5, box[0].start + 0.5])
-    scale = float(lens.scale(pose.centre[2])) * np.linalg.norm(pose.axes[:, 1])
+    scale = float(lens.scale(pose.centre[2])) * float(np.linalg.norm(pose.axes[:, 1]))
     points = face - corner
 
     def polygon(picture: np.ndarray, ring: tuple[int, ...], label: int) -> None:
-        cv2.fillPoly(picture, [_fixed(points[list(ring)])], label, shift=4)
-
-    def line(ring: tuple[int, ...], label: int, width: float) -> None:
-        cv2.polylines(
-            labels,
-            [_fixed(points[list(ring)])],
-            False,
-            label,
-            max(1, round(width * scale)),
-            shift=4,
-        )
+        cv2.fillPoly(picture, [_fixed(points[list(ring)])], (label,), shift=4)
 
     for brow in (RIGHT_BROW, LEFT_BROW):
         polygon(labels, brow, BROW)
@@ -261,48 +253,54 @@ def paint_features(
     inside = points[list(MOUTH)]
     opening = inside[5, 1] - inside[15, 1]
     if opening > 0.06 * scale:
-        teeth = np.concatenate(
-            [inside[11:20], inside[19:10:-1] + (0, min(0.3 * opening, 0.07 * scale))]
-        )
+        below = inside[19:10:-1] + (0, min(0.3 * opening, 0.07 * scale))
         part = np.zeros_like(labels)
-        cv2.fillPoly(part, [_fixed(teeth)], 1, shift=4)
+        cv2.fillPoly(part, [_fixed(np.concatenate([inside[11:20], below]))], (1,), shift=4)
         labels[(part > 0) & (labels == CAVITY)] = TEETH
     elif opening < 0.03 * scale:
-        line((78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308), CAVITY, 0.02)
+        closed = points[[78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]]
+        _line(labels, closed, CAVITY, 0.02 * scale)
     for nostril in (98, 327):
         middle = points[nostril] * 0.62 + points[2] * 0.38
-        cv2.circle(labels, _fixed(middle).tolist(), int(0.026 * scale * 16), NOSTRIL, -1, shift=4)
+        _disc(labels, middle, 0.026 * scale, NOSTRIL)
+    look = np.array([np.sin(gaze[0]), -np.sin(gaze[1])]) * _EYE
+    shift = scale * (pose.axes[:2, :2] / np.linalg.norm(pose.axes[:, 1])) @ look
     for eye in (RIGHT_EYE, LEFT_EYE):
-        _paint_eye(labels, points, eye, gaze, pose, scale)
+        _paint_eye(labels, points[list(eye)], shift, scale)
     return labels
 
 
-def _paint_eye(
-    labels: np.ndarray, points: np.ndarray, eye: tuple[int, ...], gaze, pose: Pose, scale: float
-) -> None:
-    ring = points[list(eye)]
+def _paint_eye(labels: np.ndarray, ring: np.ndarray, shift: np.ndarray, scale: float) -> None:
+    """Paint an eye into `labels`, in place.
+
+    Args:
+        ring: (16, 2) pixels of its outline.
+        shift: (2,) pixels by which the iris is off its middle.
+        scale: pixels a face half-height.
+    """
     middle = (ring[0] + ring[8]) / 2
+    # Unless the lids are closed.
     if np.hypot(*(ring[4] - ring[12])) > 0.025 * scale:
         ball = np.zeros_like(labels)
-        cv2.fillPoly(ball, [_fixed(ring)], 1, shift=4)
+        cv2.fillPoly(ball, [_fixed(ring)], (1,), shift=4)
         labels[ball > 0] = WHITE
-        look = np.array([np.sin(gaze[0]), -np.sin(gaze[1])]) * _EYE
-        centre = _fixed(
-            middle + scale * (pose.axes[:2, :2] / np.linalg.norm(pose.axes[:, 1])) @ look
-        ).tolist()
         for label, radius in ((IRIS, _IRIS), (PUPIL, 0.45 * _IRIS)):
             disc = np.zeros_like(labels)
-            cv2.circle(disc, centre, int(radius * scale * 16), 1, -1, shift=4)
+            _disc(disc, middle + shift, radius * scale, 1)
             labels[(disc & ball) > 0] = label
-    cv2.polylines(labels, [_fixed(ring[8:])], False, LASH, max(1, round(0.022 * scale)), shift=4)
-    cv2.line(
-        labels,
-        _fixed(ring[15]).tolist(),
-        _fixed(ring[0]).tolist(),
-        LASH,
-        max(1, round(0.022 * scale)),
-        shift=4,
-    )
+    _line(labels, ring[8:], LASH, 0.022 * scale)
+    _line(labels, ring[[15, 0]], LASH, 0.022 * scale)
+
+
+def _line(labels: np.ndarray, points: np.ndarray, label: int, width: float) -> None:
+    """Paint a line through points (P, 2)."""
+    thickness = max(1, round(width))
+    cv2.polylines(labels, [_fixed(points)], False, (label,), thickness=thickness, shift=4)
+
+
+def _disc(labels: np.ndarray, middle: np.ndarray, radius: float, label: int) -> None:
+    centre = _fixed(middle).tolist()
+    cv2.circle(labels, centre, int(radius * 16), (label,), thickness=-1, shift=4)
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:

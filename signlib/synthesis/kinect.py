@@ -1,7 +1,7 @@
 """What a Kinect v2 would report of people before it: 25 joints, in its axes, with its faults.
 
-Signing (543 points) and everyday actions come to the same skeleton, so that the
-same performance can be had as landmarks, as video and as a Kinect clip.
+Signing (543 points) and everyday actions come to the same skeleton, so that one performance can be
+landmarks, a video and a Kinect clip.
 """
 
 from dataclasses import dataclass
@@ -25,33 +25,17 @@ _DIRECT = {
     "foot": (31, 32),
 }
 _PALM = [0, 5, 9, 13, 17]
-_ARMS = [
-    _J[f"{side}_{name}"]
-    for side in ("left", "right")
-    for name in ("elbow", "wrist", "hand", "hand_tip", "thumb")
-]
+_ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb")
+_ARMS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in _ARM]
 _QUICK = np.full(len(NTU_25), 0.0006)
 _SLOW = np.full(len(NTU_25), 0.005)
-"""Noise of each joint in metres: from frame to frame, and drifting. Fitted to one real recording.
-"""
+"""Noise of each joint in metres: from frame to frame, and drifting. Fitted to one recording."""
 for _side in ("left", "right"):
-    _QUICK[
-        [
-            _J[f"{_side}_{name}"]
-            for name in ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")
-        ]
-    ] = [
-        0.001,
-        0.0015,
-        0.003,
-        0.005,
-        0.007,
-        0.008,
-    ]
+    _QUICK[_J[f"{_side}_shoulder"]] = 0.001
+    _QUICK[[_J[f"{_side}_{name}"] for name in _ARM]] = 0.0015, 0.003, 0.005, 0.007, 0.008
     _QUICK[[_J[f"{_side}_{name}"] for name in ("ankle", "foot")]] = 0.0015, 0.003
-    _SLOW[[_J[f"{_side}_{name}"] for name in ("hand", "hand_tip", "thumb", "ankle", "foot")]] = (
-        0.010
-    )
+    for _name in ("hand", "hand_tip", "thumb", "ankle", "foot"):
+        _SLOW[_J[f"{_side}_{_name}"]] = 0.010
 _TRUNK_RADIUS = 0.13
 _BEHIND = 0.10
 """How far behind another body part a joint must lie to be hidden by it, metres."""
@@ -74,7 +58,7 @@ class Sensor:
 
 
 def joints_of(points: np.ndarray) -> np.ndarray:
-    """(T, 25, 3) Kinect joints of a performance's (T, 543, 3) points, in the same axes and metres."""
+    """(T, 25, 3) Kinect joints of the points (T, 543, 3) of signing, in the same axes."""
     out = np.empty((len(points), len(NTU_25), 3))
     for name, pair in _DIRECT.items():
         for side, index in zip(("left", "right"), pair, strict=True):
@@ -96,7 +80,7 @@ def joints_of(points: np.ndarray) -> np.ndarray:
 
 
 def to_sensor(points: np.ndarray, sensor: Sensor) -> np.ndarray:
-    """(..., 3) metres in the sensor's axes: x to the right of who faces it, y up, z away from it."""
+    """(..., 3) metres in the sensor's axes: x right for a person who faces it, y up, z away."""
     turn = motion.turns(np.array([[-sensor.angle, 0.0, 0.0]]))[0]
     seen = points @ turn.T
     return np.stack(
@@ -114,20 +98,19 @@ def observe(
     """What the sensor reports.
 
     Args:
-        joints: (T, M, 25, 3) metres, M persons; the origin as `Sensor.height` understands it.
+        joints: (T, M, 25, 3) metres, M persons; the sensor stands `Sensor.height` above the origin.
         hardness: scales the noise; 0 reports the truth (tracking states stay).
 
     Returns:
-        (T, M, 25, 3) float32 metres in the sensor's axes, and (T, M, 25) int8 tracking states: a
-            joint that
-        a trunk hides is inferred, and strays.
+        (T, M, 25, 3) float32 metres in the sensor's axes, and (T, M, 25) int8 tracking states. A
+        joint that a trunk hides is inferred, and strays.
     """
     seen = to_sensor(joints, sensor)
     hidden, crossing = _hidden(seen)
     quick, slow = rng.standard_normal((2, *seen.shape))
     drift = _drift(slow, fps)
     if hardness > 0:
-        # a hand before the body is often taken for a part of it
+        # A hand before the body is often taken for a part of it.
         luck = _drift(rng.standard_normal((len(seen), seen.shape[1], 1, 1)), fps)[..., 0]
         hidden |= crossing & (luck < hardness - 1)
     guessed = _follow(_follow(hidden[..., None].astype(float), fps), fps)
@@ -137,7 +120,7 @@ def observe(
 
 
 def _follow(values: np.ndarray, fps: float) -> np.ndarray:
-    """The values (T, ...) as something that follows them within a quarter of a second."""
+    """The values (T, ...) smoothed by something that follows them within a quarter of a second."""
     out, state, share = np.empty_like(values), values[0], min(1.0, 4 / fps)
     for frame, value in enumerate(values):
         state = state + share * (value - state)
@@ -148,16 +131,19 @@ def _follow(values: np.ndarray, fps: float) -> np.ndarray:
 def _drift(noise: np.ndarray, fps: float) -> np.ndarray:
     """White noise (T, ...) as a smooth drift of about the same spread."""
     share = min(1.0, 4 / fps)
-    settled = np.concatenate([noise[::-1], noise])  # so that it does not begin at rest
+    # Mirrored noise goes before it, so that the drift does not begin at rest.
+    settled = np.concatenate([noise[::-1], noise])
     smooth = _follow(_follow(settled, fps), fps)[len(noise) :]
+    # The standard deviation of white noise of variance 1 after it was followed twice.
     keep = 1 - share
     spread = np.sqrt(share**4 * (1 + keep**2) / (1 - keep**2) ** 3)
     return smooth / spread
 
 
 def _hidden(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(T, M, 25) where a joint lies behind a trunk (anybody's) or the other leg; where an arm's
-    joint is before one.
+    """(T, M, 25) where a joint is hidden, and where an arm's joint lies before or behind a trunk.
+
+    Hidden is what lies behind anybody's trunk or behind the other leg.
     """
     hidden, crossing = np.zeros(seen.shape[:3], bool), np.zeros(seen.shape[:3], bool)
     flat = seen[..., :2] / seen[..., 2:]
@@ -168,23 +154,32 @@ def _hidden(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             limbs = _ARMS if who == person else list(range(len(NTU_25)))
             hidden[:, who, limbs] |= _behind(seen[:, who, limbs], flat[:, who, limbs], low, high)
         for side, other in (("left", "right"), ("right", "left")):
-            shin = [seen[:, person, None, _J[f"{other}_{name}"]] for name in ("ankle", "hip")]
+            ankle, hip = (seen[:, person, None, _J[f"{other}_{name}"]] for name in ("ankle", "hip"))
             leg = [_J[f"{side}_{name}"] for name in ("knee", "ankle", "foot")]
             hidden[:, person, leg] |= _behind(
-                seen[:, person, leg], flat[:, person, leg], *shin, radius=0.06
+                seen[:, person, leg], flat[:, person, leg], ankle, hip, radius=0.06
             )
     return hidden, crossing
 
 
-def _behind(points, flat, low, high, radius: float = _TRUNK_RADIUS) -> np.ndarray:
+def _behind(
+    points: np.ndarray,
+    flat: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    radius: float = _TRUNK_RADIUS,
+) -> np.ndarray:
     """(T, K) True where the limb between `low` and `high` (T, 1, 3) covers `points` (T, K, 3)."""
     away, depth = _covered(flat, low, high)
     return (away < radius) & (points[..., 2] > depth + _BEHIND)
 
 
-def _covered(flat, low, high) -> tuple[np.ndarray, np.ndarray]:
-    """(T, K) how far beside the limb, in metres at its distance, `flat` points are seen; and that
-    distance.
+def _covered(flat: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T, K) how far beside a limb points are seen, and (T, K) the distance of the limb there.
+
+    Args:
+        flat: (T, K, 2) the points, x / z and y / z.
+        low, high: (T, 1, 3) the limb's ends, metres.
     """
     a, b = low[..., :2] / low[..., 2:], high[..., :2] / high[..., 2:]
     way = b - a
@@ -215,13 +210,12 @@ def skeleton_text(joints: np.ndarray, states: np.ndarray) -> str:
 
 
 _FIRST_BODY = 72057594037900000
-"""Ids of bodies are as large as the real ones, so that no reader may take them for small integers.
-"""
+"""Ids of bodies are as large as real ones, so that no reader may take them for small integers."""
 
 
 def _pictures(points: np.ndarray) -> np.ndarray:
     """(25, 4): x, y in the depth picture (512 x 424) and in the colour picture (1920 x 1080)."""
     across, up = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
-    return np.stack(
-        [256.4 + 365 * across, 208.5 - 365 * up, 975 + 1060 * across, 567 - 1060 * up], 1
-    )
+    depth = [256.4 + 365 * across, 208.5 - 365 * up]
+    colour = [975 + 1060 * across, 567 - 1060 * up]
+    return np.stack(depth + colour, 1)

@@ -1,7 +1,7 @@
 """Clips of a generated corpus to files, one after the other or in many processes, and resumable.
 
-A clip's files are written whole or not at all, its true values (`truth/<clip>.json`)
-after them: a run that was cut off goes on where it stopped, and only finished clips count.
+A clip's files are written whole or not at all, its true values (`truth/<clip>.json`) after them: a
+run that was cut off is resumed where it stopped, and only finished clips count.
 """
 
 import copy
@@ -10,11 +10,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 import joblib
@@ -28,13 +28,35 @@ MARKER = "generated.json"
 TRUTH = "truth"
 Row = dict[str, Any]
 """One row of the corpus's manifest, with `name`: what the layout calls the clip."""
+Options = tuple[int, ...]
+"""Settings of a layout's pictures."""
 _LEFT = re.compile(r"\..+\.\d+(\.tmp|\.mp4)")
 """Names of files and folders that a killed run leaves unfinished."""
 
 
+class Corpus(Protocol):
+    """A generated corpus, as far as every layout needs it."""
+
+    fps: float
+
+    @property
+    def manifest(self) -> pd.DataFrame:
+        """One row a clip."""
+
+    @property
+    def splits(self) -> Mapping[int, str]:
+        """Number of each person -> their split."""
+
+    def truth(self, name: str) -> Mapping[str, object]:
+        """All that is known about a clip."""
+
+
+C = TypeVar("C", bound=Corpus)
+
+
 @dataclass(frozen=True)
-class Layout:
-    """How the files of one clip come about.
+class Layout(Generic[C]):
+    """How the files of one clip are made.
 
     Attributes:
         name: what `generated.json` calls the layout.
@@ -45,12 +67,14 @@ class Layout:
     """
 
     name: str
-    options: tuple
-    files: Callable[[Path, Row, tuple], list[Path]]
-    make: Callable[[Any, Row, list[Path], tuple], int]
+    options: Options
+    files: Callable[[Path, Row, Options], list[Path]]
+    make: Callable[[C, Row, list[Path], Options], int]
 
 
-def checked_table(corpus, clips: Sequence[str] | None, target: str = "gloss") -> pd.DataFrame:
+def checked_table(
+    corpus: Corpus, clips: Sequence[str] | None, target: str = "gloss"
+) -> pd.DataFrame:
     """A copy of the corpus's manifest, once it is sure that `clips` of it can be written.
 
     Raises:
@@ -73,16 +97,17 @@ def checked_table(corpus, clips: Sequence[str] | None, target: str = "gloss") ->
     splits = table.groupby("signer")["split"].nunique()
     if (splits > 1).any():
         raise SettingsError(
-            f"signer {splits.index[splits > 1][0]!r} stands in two splits; keep signers apart"
+            f"signer {splits.index[splits > 1][0]!r} is in two splits; keep signers apart"
         )
     return table
 
 
 def write_clips(
-    layout: Layout,
-    corpus,
+    layout: Layout[C],
+    corpus: C,
     out: Path,
     table: pd.DataFrame,
+    *,
     clips: Sequence[str] | None,
     workers: int,
     progress: bool,
@@ -98,49 +123,45 @@ def write_clips(
     begin(out, {"layout": layout.name, "corpus": describe(corpus), "options": list(layout.options)})
     chosen = table if clips is None else table[table["clip"].isin(clips)]
     todo = [row for row in chosen.to_dict("records") if not _finished(layout, out, row)]
+    # Every task carries the corpus along: its table would make tasks larger than clips.
     lean = copy.copy(corpus)
-    lean.__dict__.pop("manifest", None)  # every task carries the corpus along
+    lean.__dict__.pop("manifest", None)
     tasks = (joblib.delayed(_write_clip)(layout, lean, row, out) for row in todo)
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    for _ in tqdm(
-        parallel(tasks), total=len(todo), desc=layout.name, unit="clip", disable=not progress
-    ):
+    clips_done = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
+    bar = {"total": len(todo), "desc": layout.name, "unit": "clip", "disable": not progress}
+    for _ in tqdm(clips_done, **bar):
         pass
     done = (row for row in table.to_dict("records") if _finished(layout, out, row))
     return [{**json.loads(_truth(out, row).read_text(encoding="utf-8")), **row} for row in done]
 
 
-def _write_clip(layout: Layout, corpus, row: Row, out: Path) -> None:
+def _write_clip(layout: Layout[C], corpus: C, row: Row, out: Path) -> None:
     cv2.setNumThreads(1)  # the processes share the cores already
     frames = layout.make(corpus, row, layout.files(out, row, layout.options), layout.options)
-    about = {key: row[key] for key in ("clip", "name", "split", "signer")}
-    write_json(
-        _truth(out, row),
-        {**about, **corpus.truth(row["clip"]), "frames": frames, "fps": corpus.fps},
-    )
+    facts = {key: row[key] for key in ("clip", "name", "split", "signer")}
+    facts |= {**corpus.truth(row["clip"]), "frames": frames, "fps": corpus.fps}
+    write_json(_truth(out, row), facts)
 
 
-def _finished(layout: Layout, out: Path, row: Row) -> bool:
-    return _truth(out, row).is_file() and all(
-        path.exists() for path in layout.files(out, row, layout.options)
-    )
+def _finished(layout: Layout[C], out: Path, row: Row) -> bool:
+    files = layout.files(out, row, layout.options)
+    return _truth(out, row).is_file() and all(path.exists() for path in files)
 
 
 def _truth(out: Path, row: Row) -> Path:
     return out / TRUTH / f"{row['name']}.json"
 
 
-def describe(corpus) -> dict[str, Any]:
+def describe(corpus: Corpus) -> dict[str, Any]:
     """The settings that decide a generated corpus's clips and who is in which split."""
-    facts = {
-        key: value for key, value in vars(corpus).items() if isinstance(value, int | float | str)
-    }
-    facts |= {
-        key: len(value)
-        for key, value in vars(corpus).items()
-        if key in ("lexicon", "signers", "performers")
-    }
-    # other signs or splits can have the same sizes
+    attributes = vars(corpus)
+    facts: dict[str, Any] = {}
+    for key, value in attributes.items():
+        if isinstance(value, int | float | str):
+            facts[key] = value
+    sized = ("lexicon", "signers", "performers")
+    facts |= {key: len(value) for key, value in attributes.items() if key in sized}
+    # Other signs or splits can have the same sizes.
     for key, value in (("splits", corpus.splits), ("signs", getattr(corpus, "lexicon", ""))):
         facts[key] = hashlib.sha256(repr(value).encode()).hexdigest()[:12]
     if hasattr(corpus, "grammar"):
@@ -159,20 +180,19 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
     marker = out / MARKER
     if marker.is_file():
         try:
-            found = json.loads(marker.read_text(encoding="utf-8"))
+            before = json.loads(marker.read_text(encoding="utf-8"))
         except (ValueError, UnicodeDecodeError):
-            found = "something unreadable"
-        if found != settings:
+            before = "something unreadable"
+        if before != settings:
             raise SettingsError(
-                f"{out} was begun with {_difference(found, settings)}; take the same settings or"
+                f"{out} was begun with {_difference(before, settings)}; take the same settings or"
                 " another folder"
             )
         for left in [path for path in out.rglob(".*") if _LEFT.fullmatch(path.name)]:
-            (
+            if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
-                if left.is_dir()
-                else left.unlink(missing_ok=True)
-            )
+            else:
+                left.unlink(missing_ok=True)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingsError(
             f"{out} is not empty and was not begun here; take an empty or new folder"
@@ -181,15 +201,13 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
         write_json(marker, settings)
 
 
-def _difference(found: Any, wanted: dict[str, Any]) -> str:
-    if not isinstance(found, dict):
-        return f"{found} in its {MARKER}"
-    flat = [{**part, **(part.get("corpus") or {}), "corpus": ""} for part in (found, wanted)]
-    return ", ".join(
-        f"{key}={flat[0].get(key)!r} (now {flat[1].get(key)!r})"
-        for key in flat[0] | flat[1]
-        if flat[0].get(key) != flat[1].get(key)
-    )
+def _difference(before: object, now: dict[str, Any]) -> str:
+    """What a folder was begun with, as far as it is not the same now."""
+    if not isinstance(before, dict):
+        return f"{before} in its {MARKER}"
+    old, new = ({**part, **(part.get("corpus") or {}), "corpus": ""} for part in (before, now))
+    keys = [key for key in old | new if old.get(key) != new.get(key)]
+    return ", ".join(f"{key}={old.get(key)!r} (now {new.get(key)!r})" for key in keys)
 
 
 @contextmanager

@@ -1,8 +1,7 @@
-"""Generated corpora on disk in the official layouts, so that a smoke run goes through the same
-readers as a real one.
+"""Generated corpora on disk in the official layouts: a smoke run uses the readers of a real one.
 
-Lists of clips are written last and hold finished clips only, so a layout can be made
-in parts (`clips`) and in any order: it ends the same.
+Lists of clips are written last and hold finished clips only, so a layout can be made in parts
+(`clips`) and in any order: it ends the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,32 +14,43 @@ from signlib.data import autsl, ntu60, phoenix, wlasl
 from signlib.data.video import write_video
 from signlib.errors import SettingsError
 from signlib.files import write_json, write_text
+from signlib.synthesis.actions import ActionCorpus
 from signlib.synthesis.appearance import look_of
+from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.kinect import skeleton_text
-from signlib.synthesis.layout_writer import Layout, Row, checked_table, whole_folder, write_clips
+from signlib.synthesis.layout_writer import (
+    Layout,
+    Options,
+    Row,
+    checked_table,
+    whole_folder,
+    write_clips,
+)
 from signlib.synthesis.render import LARGEST, SMALLEST, depth_picture, render
+from signlib.synthesis.sentences import SentenceCorpus
 
 _MARGIN = 0.3
 """Seconds that a WLASL segment leaves around the sign."""
 _BASE = "phoenix-2014-multisigner"
 _DEV = {split: name for name, split in phoenix.SPLITS.items()}
+"""Our name of a split -> the corpus's, `dev` for `val`."""
 
 
 def write_autsl(
-    corpus,
+    corpus: GeneratedCorpus,
     out: str | Path,
     clips: Sequence[str] | None = None,
     size: int = 512,
     workers: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Isolated signs as AUTSL: colour and depth videos in `train/ val/ test/`, label csv files and
-    the class csv.
+    """Isolated signs as AUTSL: videos in `train/ val/ test/`, label csv files, the class csv.
+
+    The videos are in colour and in depth.
 
     Args:
-        corpus: as `clips.GeneratedCorpus`.
         out: an empty or new folder, or one that this function began with the same settings.
-        clips: names of the corpus's manifest; None for all. Clips that lie there already stay
+        clips: names of the corpus's manifest; None for all. Clips that were written before stay
             listed.
         size: width and height in pixels, even.
         workers: processes.
@@ -53,88 +63,80 @@ def write_autsl(
     """
     table, out = checked_table(corpus, clips), Path(out)
     take = table.groupby("signer").cumcount() + 1
-    table["name"] = [
-        f"signer{_number(s)}_sample{k}" for s, k in zip(table["signer"], take, strict=True)
-    ]
+    names = zip(table["signer"], take, strict=True)
+    table["name"] = [f"signer{_number(signer)}_sample{k}" for signer, k in names]
     layout = Layout("autsl", (_even(size),), _autsl_files, _autsl_clip)
-    rows = write_clips(layout, corpus, out, table, clips, workers, progress)
+    rows = write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
     glosses = list(dict.fromkeys(table["gloss"]))
-    listed = "".join(f"{k},{gloss},{gloss}\r\n" for k, gloss in enumerate(glosses))
-    write_text(out / autsl.CLASSES, "ClassId,TR,EN\r\n" + listed)
-    for split, places in autsl.LABELS.items():
-        labels = [
-            f"{row['name']},{glosses.index(row['gloss'])}\r\n"
-            for row in rows
-            if row["split"] == split
-        ]
-        if labels:
-            write_text(out / places[0 if split == "train" else -1], "".join(labels))
+    lines = "".join(f"{k},{gloss},{gloss}\r\n" for k, gloss in enumerate(glosses))
+    write_text(out / autsl.CLASSES, "ClassId,TR,EN\r\n" + lines)
+    for split, files in autsl.LABELS.items():
+        chosen = [row for row in rows if row["split"] == split]
+        if chosen:
+            labels = [f"{row['name']},{glosses.index(row['gloss'])}\r\n" for row in chosen]
+            # As in the release: the labels of val and test came later, under other names.
+            write_text(out / files[0 if split == "train" else -1], "".join(labels))
     return out
 
 
-def _autsl_files(out: Path, row: Row, options: tuple) -> list[Path]:
+def _autsl_files(out: Path, row: Row, options: Options) -> list[Path]:
     return [out / row["split"] / f"{row['name']}_{kind}.mp4" for kind in ("color", "depth")]
 
 
-def _autsl_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
-    performance, signer, (size,) = (
-        corpus.performance(row["clip"]),
-        corpus.seated(row["clip"]),
-        options,
-    )
+def _autsl_clip(corpus: GeneratedCorpus, row: Row, paths: list[Path], options: Options) -> int:
+    performance, signer = corpus.performance(row["clip"]), corpus.seated(row["clip"])
+    (size,) = options
     if not all(path.is_file() for path in paths):
         measured: list[np.ndarray] = []
 
         def pictures() -> Iterator[np.ndarray]:
-            # one pass for both videos: the depth of one clip waits, two bytes a pixel
-            for rgb, millimetres in render(
-                performance, signer, look_of(corpus, row["signer"]), size, size
-            ):
+            # One pass for both videos: the depth of one clip waits, two bytes a pixel.
+            look = look_of(corpus, row["signer"])
+            for rgb, millimetres in render(performance, signer, look, width=size, height=size):
                 measured.append(millimetres)
                 yield rgb
 
         write_video(paths[0], pictures(), corpus.fps)
-        write_video(
-            paths[1], (depth_picture(one, 1000 * signer.distance) for one in measured), corpus.fps
-        )
+        depths = (depth_picture(frame, 1000 * signer.distance) for frame in measured)
+        write_video(paths[1], depths, corpus.fps)
     return len(performance.points)
 
 
 def write_wlasl(
-    corpus,
+    corpus: GeneratedCorpus,
     out: str | Path,
     clips: Sequence[str] | None = None,
     size: int = 256,
     workers: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Isolated signs as WLASL: `nslt_<glosses>.json`, `WLASL_v0.3.json`, the class list and
-    `videos/`.
+    """Isolated signs as WLASL: both annotation files, the class list and `videos/`.
 
-    Every other clip is a segment of its video; the rest are whole files (frame_end -1). Arguments
-    and errors as for `write_autsl`.
+    The annotation files are `nslt_<glosses>.json` and `WLASL_v0.3.json`. Every other clip is a
+    segment of its video; the rest are whole files (frame_end -1). Arguments and errors as for
+    `write_autsl`.
     """
     table, out = checked_table(corpus, clips), Path(out)
     table["name"] = [f"{k:05d}" for k in range(1, len(table) + 1)]
     layout = Layout("wlasl", (_even(size),), _wlasl_files, _wlasl_clip)
-    rows = write_clips(layout, corpus, out, table, clips, workers, progress)
+    rows = write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
     glosses = list(dict.fromkeys(table["gloss"]))
-    instances: dict[str, list] = {gloss: [] for gloss in glosses}
+    instances: dict[str, list[dict[str, object]]] = {gloss: [] for gloss in glosses}
     by_video = {}
     for row in rows:
         first, last = _segment(row)
-        found = instances[row["gloss"]]
+        of_gloss = instances[row["gloss"]]
         by_video[row["name"]] = {
             "subset": row["split"],
             "action": [glosses.index(row["gloss"]), first, last],
         }
-        found.append(
+        of_gloss.append(
             {
                 "bbox": [0, 0, size, size],
                 "fps": corpus.fps,
                 "frame_end": -1 if first == 1 else last,
                 "frame_start": first,
-                "instance_id": len(found),
+                "instance_id": len(of_gloss),
                 "signer_id": _number(row["signer"]),
                 "source": "generated",
                 "split": row["split"],
@@ -145,10 +147,8 @@ def write_wlasl(
         )
     write_text(out / wlasl.CLASSES, "".join(f"{k}\t{gloss}\n" for k, gloss in enumerate(glosses)))
     write_json(out / f"nslt_{len(glosses)}.json", by_video)
-    write_json(
-        out / wlasl.INSTANCES,
-        [{"gloss": gloss, "instances": found} for gloss, found in instances.items() if found],
-    )
+    entries = [{"gloss": gloss, "instances": those} for gloss, those in instances.items() if those]
+    write_json(out / wlasl.INSTANCES, entries)
     return out
 
 
@@ -160,22 +160,21 @@ def _segment(row: Row) -> tuple[int, int]:
     return max(2, row["stroke_start"] - margin + 1), min(row["frames"], row["stroke_end"] + margin)
 
 
-def _wlasl_files(out: Path, row: Row, options: tuple) -> list[Path]:
+def _wlasl_files(out: Path, row: Row, options: Options) -> list[Path]:
     return [out / "videos" / f"{row['name']}.mp4"]
 
 
-def _wlasl_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
+def _wlasl_clip(corpus: GeneratedCorpus, row: Row, paths: list[Path], options: Options) -> int:
     performance, (size,) = corpus.performance(row["clip"]), options
     if not paths[0].is_file():
-        frames = render(
-            performance, corpus.seated(row["clip"]), look_of(corpus, row["signer"]), size, size
-        )
+        signer, look = corpus.seated(row["clip"]), look_of(corpus, row["signer"])
+        frames = render(performance, signer, look, width=size, height=size)
         write_video(paths[0], (rgb for rgb, _ in frames), corpus.fps)
     return len(performance.points)
 
 
 def write_phoenix(
-    corpus,
+    corpus: SentenceCorpus,
     out: str | Path,
     clips: Sequence[str] | None = None,
     size: int = 210,
@@ -183,11 +182,9 @@ def write_phoenix(
     workers: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Sentences as PHOENIX-2014 (multisigner): corpus csv and stm files, and a folder of pictures a
-    sentence.
+    """Sentences as PHOENIX-2014 (multisigner): csv and stm files, a folder of pictures a sentence.
 
     Args:
-        corpus: as `sentences.SentenceCorpus`.
         size: width of the pictures, even, at most 1654; the height is to it as 260 to 210.
         features: write landmarks (`landmarks.npy`, (T, 543, 4) float32) in place of pictures.
 
@@ -197,38 +194,30 @@ def write_phoenix(
     table["name"] = table["clip"]
     options = (_even(size, LARGEST * 210 // 260), 2 * round(size * 130 / 210), features)
     layout = Layout("phoenix-2014", options, _phoenix_files, _phoenix_clip)
-    rows = write_clips(layout, corpus, out, table, clips, workers, progress)
+    rows = write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
+    kind = "npy" if features else "png"
     for split, name in _DEV.items():
-        chosen = [
-            (row["name"], f"Signer{_number(row['signer']) + 1:02d}", row["glosses"])
-            for row in rows
-            if row["split"] == split
-        ]
-        if chosen:
-            kind = "npy" if features else "png"
-            listed = [
-                f"{clip}|{clip}/1/*.{kind}|{signer}|{glosses}\n" for clip, signer, glosses in chosen
-            ]
-            spoken = [
-                f"{clip} 1 {signer} 0.0 1.79769e+308 {glosses}\n"
-                for clip, signer, glosses in chosen
-            ]
-            header = "|".join(phoenix.HEADER) + "\n"
-            write_text(
-                out / _BASE / "annotations" / "manual" / f"{name}.corpus.csv",
-                header + "".join(listed),
-            )
-            write_text(
-                out / _BASE / "evaluation" / f"phoenix2014-groundtruth-{name}.stm", "".join(spoken)
-            )
+        corpus_lines, stm_lines = ["|".join(phoenix.HEADER) + "\n"], []
+        for row in rows:
+            if row["split"] == split:
+                clip, glosses = row["name"], row["glosses"]
+                signer = f"Signer{_number(row['signer']) + 1:02d}"
+                corpus_lines.append(f"{clip}|{clip}/1/*.{kind}|{signer}|{glosses}\n")
+                stm_lines.append(f"{clip} 1 {signer} 0.0 1.79769e+308 {glosses}\n")
+        if stm_lines:
+            folder = out / _BASE
+            csv = folder / "annotations" / "manual" / f"{name}.corpus.csv"
+            stm = folder / "evaluation" / f"phoenix2014-groundtruth-{name}.stm"
+            write_text(csv, "".join(corpus_lines))
+            write_text(stm, "".join(stm_lines))
     return out
 
 
-def _phoenix_files(out: Path, row: Row, options: tuple) -> list[Path]:
+def _phoenix_files(out: Path, row: Row, options: Options) -> list[Path]:
     return [out / _BASE / phoenix.FEATURES / _DEV[row["split"]] / row["name"]]
 
 
-def _phoenix_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
+def _phoenix_clip(corpus: SentenceCorpus, row: Row, paths: list[Path], options: Options) -> int:
     performance, (width, height, features) = corpus.performance(row["clip"]), options
     if not paths[0].is_dir():
         with whole_folder(paths[0]) as folder:
@@ -237,13 +226,8 @@ def _phoenix_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
             if features:
                 np.save(pictures / "landmarks.npy", corpus.clip(row["clip"]))
             else:
-                frames = render(
-                    performance,
-                    corpus.seated(row["clip"]),
-                    look_of(corpus, row["signer"]),
-                    width,
-                    height,
-                )
+                signer, look = corpus.seated(row["clip"]), look_of(corpus, row["signer"])
+                frames = render(performance, signer, look, width=width, height=height)
                 for number, (rgb, _) in enumerate(frames):
                     path = pictures / f"{row['name']}_fn{number:06d}-0.png"
                     path.write_bytes(cv2.imencode(".png", rgb[:, :, ::-1])[1].tobytes())
@@ -251,7 +235,7 @@ def _phoenix_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
 
 
 def write_ntu60(
-    corpus,
+    corpus: ActionCorpus,
     out: str | Path,
     clips: Sequence[str] | None = None,
     workers: int = 1,
@@ -259,26 +243,22 @@ def write_ntu60(
 ) -> Path:
     """Everyday actions as NTU RGB+D 60: a `.skeleton` file a clip in `nturgb+d_skeletons/`.
 
-    Args:
-        corpus: as `actions.ActionCorpus`.
-
-    The other arguments and the errors are those of `write_autsl`.
+    Arguments and errors as for `write_autsl`.
     """
     table, out = checked_table(corpus, clips), Path(out)
     if "action" not in table.columns:
         raise SettingsError("the layout ntu60 needs a corpus of actions: make an ActionCorpus")
     table["name"] = table["clip"]
-    write_clips(
-        Layout("ntu60", (), _ntu60_files, _ntu60_clip), corpus, out, table, clips, workers, progress
-    )
+    layout = Layout("ntu60", (), _ntu60_files, _ntu60_clip)
+    write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
     return out
 
 
-def _ntu60_files(out: Path, row: Row, options: tuple) -> list[Path]:
+def _ntu60_files(out: Path, row: Row, options: Options) -> list[Path]:
     return [out / ntu60.FOLDER / f"{row['name']}.skeleton"]
 
 
-def _ntu60_clip(corpus, row: Row, paths: list[Path], options: tuple) -> int:
+def _ntu60_clip(corpus: ActionCorpus, row: Row, paths: list[Path], options: Options) -> int:
     joints, states = corpus.observed(row["clip"])
     write_text(paths[0], skeleton_text(joints, states))
     return len(joints)

@@ -26,6 +26,9 @@ _SLEEVES = {"none": 0.0, "short": 0.75, "long": 1.9}
 """How far sleeves reach: 1 = elbow, 2 = wrist."""
 
 Capsule = tuple[np.ndarray, np.ndarray, float, float, int]
+"""Both ends (T, 3), the radius at each, and the material."""
+Plate = tuple[np.ndarray, tuple[float, float, float]]
+"""Corners of a triangle (T, 3, 3), and how thick the flesh over each of them is."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +65,15 @@ def limbs(points: np.ndarray, signer: Signer, sleeves: str) -> Limbs:
     for side, material in enumerate((LEFT_HAND, RIGHT_HAND)):
         hand = points[:, _HANDS[material] :][:, :21]
         parts += _arm(points, signer, side, sleeves) + _hand(hand, signer.hand, material)
-        plates += [
-            (corners, thickness, material) for corners, thickness in _palm(hand, signer.hand)
-        ]
-    start, end, thick, thin, material = zip(*parts, strict=True)
-    corners, thickness, plate_material = zip(*plates, strict=True)
+        plates += [(*plate, material) for plate in _palm(hand, signer.hand)]
     return Limbs(
-        np.stack(start, 1),
-        np.stack(end, 1),
-        np.column_stack([thick, thin]),
-        np.array(material, np.uint8),
-        np.stack(corners, 1),
-        np.array(thickness),
-        np.array(plate_material, np.uint8),
+        start=np.stack([part[0] for part in parts], 1),
+        end=np.stack([part[1] for part in parts], 1),
+        radii=np.array([part[2:4] for part in parts]),
+        material=np.array([part[4] for part in parts], np.uint8),
+        plates=np.stack([plate[0] for plate in plates], 1),
+        thickness=np.array([plate[1] for plate in plates]),
+        plate_material=np.array([plate[2] for plate in plates], np.uint8),
     )
 
 
@@ -86,12 +85,12 @@ def _arm(points: np.ndarray, signer: Signer, side: int, sleeves: str) -> list[Ca
     shoulder, elbow, wrist = (points[:, _POSE + joint + side] for joint in (11, 13, 15))
     size = signer.shoulders / 0.36
     joints = (shoulder, elbow, wrist)
-    # short capsules have small boxes and so are drawn faster
+    # Short capsules have small boxes and so are drawn faster.
     along = np.linspace(0, 2, 7)
     radius = np.interp(along, (0, 1, 2), (0.056, 0.038, 0.025)) * size
     reach = _SLEEVES[sleeves]
 
-    def place(way: float) -> np.ndarray:
+    def point(way: float) -> np.ndarray:
         bone = min(int(way), 1)
         return _between(joints[bone], joints[bone + 1], way - bone)
 
@@ -100,19 +99,16 @@ def _arm(points: np.ndarray, signer: Signer, side: int, sleeves: str) -> list[Ca
     for low, high in pairwise(cuts):
         worn = high <= reach
         thick, thin = np.interp((low, high), along, radius) + (0.005 * size if worn else 0.0)
-        capsules.append(
-            (place(low), place(high), float(thick), float(thin), SLEEVE if worn else ARM)
-        )
+        material = SLEEVE if worn else ARM
+        capsules.append((point(low), point(high), float(thick), float(thin), material))
     return capsules
 
 
 def _heels(hand: np.ndarray) -> dict[int, np.ndarray]:
     """Knuckle -> where its ray of the palm begins, beside the wrist."""
-    root = _between(hand[:, 0], hand[:, 9], 0.12)
-    return {
-        knuckle: _between(root, _between(hand[:, 0], hand[:, knuckle], 0.25), 0.8)
-        for knuckle in _FINGERS
-    }
+    wrist = hand[:, 0]
+    root = _between(wrist, hand[:, 9], 0.12)
+    return {k: _between(root, _between(wrist, hand[:, k], 0.25), 0.8) for k in _FINGERS}
 
 
 def _hand(hand: np.ndarray, size: float, material: int) -> list[Capsule]:
@@ -126,35 +122,38 @@ def _hand(hand: np.ndarray, size: float, material: int) -> list[Capsule]:
         out.append((heels[knuckle], hand[:, knuckle], _HEEL, _KNUCKLE))
     for one, other in pairwise(_FINGERS):
         out.append((hand[:, one], hand[:, other], _KNUCKLE, _KNUCKLE))
-    for k, (thick, thin) in enumerate(
-        ((0.20, 0.17), (0.165, 0.125), (0.125, 0.112), (0.112, 0.085))
-    ):
-        out.append(
-            (
-                _between(hand[:, 0], hand[:, 1], 0.5) if k == 0 else hand[:, k],
-                hand[:, k + 1],
-                thick,
-                thin,
-            )
-        )
-    out.append(
-        (_between(hand[:, 1], hand[:, 2], 0.55), _between(hand[:, 5], hand[:, 0], 0.22), _WEB, _WEB)
-    )
+    # The thumb, from halfway between wrist and its first joint.
+    out.append((_between(hand[:, 0], hand[:, 1], 0.5), hand[:, 1], 0.20, 0.17))
+    for k, (thick, thin) in enumerate(((0.165, 0.125), (0.125, 0.112), (0.112, 0.085)), 1):
+        out.append((hand[:, k], hand[:, k + 1], thick, thin))
+    out.append((*_web(hand), _WEB, _WEB))
     out.append((hand[:, 0], _between(hand[:, 0], hand[:, 9], 0.15), 0.235, 0.20))
     return [(a, b, thick * size, thin * size, material) for a, b, thick, thin in out]
 
 
-def _palm(hand: np.ndarray, size: float) -> list[tuple[np.ndarray, tuple[float, float, float]]]:
-    """Triangles (T, 3, 3) of one palm, and how thick the flesh over their corners is."""
+def _web(hand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends (T, 3) of the skin between thumb and index."""
+    return _between(hand[:, 1], hand[:, 2], 0.55), _between(hand[:, 5], hand[:, 0], 0.22)
+
+
+def _palm(hand: np.ndarray, size: float) -> list[Plate]:
+    """The triangles of one palm."""
     heels = _heels(hand)
-    out = []
+    plates: list[Plate] = []
+
+    def add(*corners: tuple[np.ndarray, float]) -> None:
+        (a, over_a), (b, over_b), (c, over_c) = corners
+        flesh = (size * over_a, size * over_b, size * over_c)
+        plates.append((np.stack([a, b, c], 1), flesh))
+
     for one, other in pairwise(_FINGERS):
-        out.append(((heels[one], hand[:, one], hand[:, other]), (_HEEL, _KNUCKLE, _KNUCKLE)))
-        out.append(((heels[one], heels[other], hand[:, other]), (_HEEL, _HEEL, _KNUCKLE)))
-    web, side = _between(hand[:, 1], hand[:, 2], 0.55), _between(hand[:, 5], hand[:, 0], 0.22)
-    out.append(((heels[5], web, side), (_HEEL, _WEB, _WEB)))
-    out.append(((heels[5], hand[:, 1], web), (_HEEL, 0.16, _WEB)))
-    return [(np.stack(corners, 1), tuple(size * t for t in thick)) for corners, thick in out]
+        last = (hand[:, other], _KNUCKLE)
+        add((heels[one], _HEEL), (hand[:, one], _KNUCKLE), last)
+        add((heels[one], _HEEL), (heels[other], _HEEL), last)
+    thumb, side = _web(hand)
+    add((heels[5], _HEEL), (thumb, _WEB), (side, _WEB))
+    add((heels[5], _HEEL), (hand[:, 1], 0.16), (thumb, _WEB))
+    return plates
 
 
 def _neck_and_shoulders(points: np.ndarray, signer: Signer) -> list[Capsule]:
@@ -162,18 +161,11 @@ def _neck_and_shoulders(points: np.ndarray, signer: Signer) -> list[Capsule]:
     ears = (points[:, 234] + points[:, 454]) / 2
     size = signer.shoulders / 0.36
     nape = _between(points[:, 1], ears, 1.2)
-    neck = [(chest, _between(chest, nape, 0.75), 0.055 * size, 0.049 * size, NECK)]
-    shoulders = [
-        (
-            _between(chest, points[:, _POSE + joint], 0.45),
-            points[:, _POSE + joint],
-            0.060 * size,
-            0.062 * size,
-            TRUNK,
-        )
-        for joint in (11, 12)
-    ]
-    return neck + shoulders
+    capsules = [(chest, _between(chest, nape, 0.75), 0.055 * size, 0.049 * size, NECK)]
+    for joint in (11, 12):
+        end = points[:, _POSE + joint]
+        capsules.append((_between(chest, end, 0.45), end, 0.060 * size, 0.062 * size, TRUNK))
+    return capsules
 
 
 def _legs(points: np.ndarray, signer: Signer) -> list[Capsule]:
@@ -181,14 +173,13 @@ def _legs(points: np.ndarray, signer: Signer) -> list[Capsule]:
     capsules = []
     for side in (0, 1):
         hip, knee, ankle, toe = (points[:, _POSE + joint + side] for joint in (23, 25, 27, 31))
-        for cut in (0, 1 / 3, 2 / 3):
-            thick, thin = np.interp((cut, cut + 1 / 3), (0, 1 / 3, 1), (_HIP, 0.069, 0.062)) * size
-            capsules.append(
-                (_between(hip, knee, cut), _between(hip, knee, cut + 1 / 3), thick, thin, LEGS)
-            )
-            thick, thin = np.interp((cut, cut + 1 / 3), (0, 1), (0.062, 0.042)) * size
-            capsules.append(
-                (_between(knee, ankle, cut), _between(knee, ankle, cut + 1 / 3), thick, thin, LEGS)
-            )
+        for low in (0, 1 / 3, 2 / 3):
+            high = low + 1 / 3
+            thick, thin = np.interp((low, high), (0, 1 / 3, 1), (_HIP, 0.069, 0.062)) * size
+            thigh = _between(hip, knee, low), _between(hip, knee, high)
+            capsules.append((*thigh, thick, thin, LEGS))
+            thick, thin = np.interp((low, high), (0, 1), (0.062, 0.042)) * size
+            shin = _between(knee, ankle, low), _between(knee, ankle, high)
+            capsules.append((*shin, thick, thin, LEGS))
         capsules.append((ankle, toe, 0.042 * size, 0.03 * size, LEGS))
     return capsules

@@ -1,8 +1,7 @@
 """How limbs move: smooth profiles, arms by inverse and hands by forward kinematics.
 
-Pure geometry on arrays with frames first. Axes: x to the signer's left, y down,
-z away from the camera (so forward is -z); everything is for a right arm, and a
-left arm is its mirror image.
+Pure geometry on arrays with frames first. Axes: x to the signer's left, y down, z away from the
+camera (so forward is -z). Everything is for a right arm; a left arm is its mirror image.
 """
 
 import numpy as np
@@ -63,7 +62,7 @@ def two_bone(
     A target out of reach is approached on the straight line as far as 99.9 % of the length allows.
 
     Args:
-        root: (..., 3) shoulder; target: (..., 3) wanted wrist.
+        root: (..., 3) shoulder; target: (..., 3) where the wrist is to go.
         upper: length of the first bone; lower: of the second.
         pole: (..., 3) the side to which the middle joint bends; not parallel to target - root.
         swivel: (...) radians by which a right elbow is lifted outwards about the line to the
@@ -73,18 +72,21 @@ def two_bone(
     distance = np.sqrt((reach * reach).sum(-1, keepdims=True))
     along = reach / np.maximum(distance, 1e-9)
     distance = np.clip(distance, abs(upper - lower) * 1.001 + 1e-9, (upper + lower) * 0.999)
+    # The unit vector that is square to the line and nearest to the pole.
     aside = unit(pole - (pole * along).sum(-1, keepdims=True) * along)
     if swivel is not None:
         angle = np.asarray(swivel)[..., None]
         aside = np.cos(angle) * aside + np.sin(angle) * cross(aside, along)
+    # Law of cosines: where the middle joint stands on the line, and how far from it.
     foot = (upper**2 + distance**2 - lower**2) / (2 * distance)
     height = np.sqrt(np.maximum(upper**2 - foot**2, 0.0))
     return root + foot * along + height * aside, root + distance * along
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(..., 3) cross product over the last axis; several times faster than `np.cross` on short
-    arrays.
+    """(..., 3) cross product over the last axis.
+
+    On short arrays it is several times faster than `np.cross`.
     """
     ax, ay, az, bx, by, bz = a[..., 0], a[..., 1], a[..., 2], b[..., 0], b[..., 1], b[..., 2]
     x = ay * bz - az * by
@@ -94,12 +96,12 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def quaternion(palm: np.ndarray, fingers: np.ndarray) -> np.ndarray:
-    """(4,) w, x, y, z of the right hand that points along `fingers` with its palm towards `palm`."""
+    """(4,) w, x, y, z of a right hand that points along `fingers` with its palm to `palm`."""
     d = unit(np.asarray(fingers, float))
     n = np.asarray(palm, float)
     n = unit(n - (n @ d) * d)
     (a, b, c), (e, f, g), (h, i, j) = np.column_stack([np.cross(d, n), d, n])
-    # four times q q^T: its row with the largest diagonal is the best conditioned one
+    # Four times q q^T: its row with the largest diagonal is the best conditioned one.
     outer = np.array(
         [
             [1 + a + f + j, i - g, c - h, e - b],
@@ -112,8 +114,9 @@ def quaternion(palm: np.ndarray, fingers: np.ndarray) -> np.ndarray:
 
 
 def frames_of(quaternions: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) rotations whose columns are thumb side, fingers and palm normal of (T, 4)
-    quaternions.
+    """(T, 3, 3) rotations of quaternions (T, 4).
+
+    Their columns are thumb side, fingers and palm normal.
     """
     w, x, y, z = unit(quaternions).T
     rows = [
@@ -125,11 +128,10 @@ def frames_of(quaternions: np.ndarray) -> np.ndarray:
 
 
 def wrist_joints(frames: np.ndarray, upper: np.ndarray, forearm: np.ndarray) -> np.ndarray:
-    """(T, 3) radians that hold a right hand at the end of an arm: flexion, deviation to the thumb,
-    twist.
+    """(T, 3) radians that hold a right hand at the end of an arm.
 
-    The twist is the forearm's: 0 where the thumb is up when a bent arm points forward, positive
-    towards palm up.
+    They are flexion, deviation to the thumb, and twist. The twist is the forearm's: 0 where the
+    thumb is up when a bent arm points forward, positive towards palm up.
 
     Args:
         frames: (T, 3, 3) from `frames_of`.
@@ -140,7 +142,7 @@ def wrist_joints(frames: np.ndarray, upper: np.ndarray, forearm: np.ndarray) -> 
     bend = np.arccos(np.clip(y, -1, 1))
     sin = np.maximum(np.sqrt(x * x + z * z), 1e-9)
     flex, aside = bend * z / sin, bend * x / sin
-    # what is left of the rotation after the shortest one that brings the fingers to their place
+    # What is left of the rotation after the shortest one that brings the fingers to where they go.
     palm = _swing(flex, aside).swapaxes(1, 2) @ local[:, :, 2:]
     twist = np.arctan2(palm[:, 0, 0], palm[:, 2, 0])
     sin, cos = np.sin(twist), np.cos(twist)
@@ -148,8 +150,9 @@ def wrist_joints(frames: np.ndarray, upper: np.ndarray, forearm: np.ndarray) -> 
 
 
 def within_limits(joints: np.ndarray) -> np.ndarray:
-    """(T, 3) of `wrist_joints`, no further than a body can: `WRIST_LIMIT` for the bend,
-    `TWIST_LIMITS`.
+    """(T, 3) of `wrist_joints`, no further than a body can.
+
+    The limits are `WRIST_LIMIT` for the bend, and `TWIST_LIMITS`.
     """
     bend = np.sqrt((joints[:, :2] ** 2).sum(1))
     held = joints * np.minimum(1, WRIST_LIMIT / np.maximum(bend, 1e-9))[:, None]
@@ -172,8 +175,10 @@ def _forearm_frames(upper: np.ndarray, forearm: np.ndarray) -> np.ndarray:
 
 
 def _swing(flex: np.ndarray, aside: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) rotations that bend fingers by `flex` to the palm and `aside` to the thumb; no
-    twist.
+    """(T, 3, 3) rotations, without twist, that bend fingers to the palm and to the thumb.
+
+    Args:
+        flex: (T,) radians to the palm; aside: (T,) radians to the thumb.
     """
     bend = np.sqrt(flex * flex + aside * aside)
     scale = 1 / np.maximum(bend, 1e-9)
@@ -202,26 +207,25 @@ def hand_points(
 
 
 def hand_shape(angles: np.ndarray) -> np.ndarray:
-    """(T, 21, 3) points of a right hand of size 1 in its own frame: thumb side, fingers, palm
-    normal.
+    """(T, 21, 3) points of a right hand of size 1 in its own frame, see `frames_of`.
 
     Args:
         angles: (T, 15) radians in the order of `ANGLES`; held within `LIMITS`.
     """
     angles = np.clip(angles, *LIMITS.T)
     local = np.zeros((len(angles), 21, 3))
+    # The thumb: each of its bones goes less across the palm than the one before.
     across = angles[:, 12, None] - angles[:, 14, None] * _THUMB_BENDS
     rise = angles[:, 13, None] * _THUMB_RISE
     turned = np.concatenate([across, rise], 1)
     sin, cos = np.sin(turned), np.cos(turned)
     steps = np.empty((len(angles), 3, 3))
-    steps[:, :, 0], steps[:, :, 1], steps[:, :, 2] = (
-        sin[:, :3] * cos[:, 3:],
-        cos[:, :3] * cos[:, 3:],
-        sin[:, 3:],
-    )
+    steps[:, :, 0] = sin[:, :3] * cos[:, 3:]
+    steps[:, :, 1] = cos[:, :3] * cos[:, 3:]
+    steps[:, :, 2] = sin[:, 3:]
     local[:, 1] = _THUMB_ROOT
     local[:, 2:5] = _THUMB_ROOT + np.cumsum(steps * _THUMB[:, None], axis=1)
+    # Fingers: how far each bone has turned from the palm is the sum of the bends before it.
     fan = angles[:, 8:12, None]
     curl = np.repeat(angles[:, :4, None], 3, axis=2)
     curl += angles[:, 4:8, None] * _CURL
@@ -235,8 +239,9 @@ def hand_shape(angles: np.ndarray) -> np.ndarray:
 
 
 def sway(rng: np.random.Generator, frames: int, channels: int, fps: float) -> np.ndarray:
-    """(frames, channels) of slow, smooth wandering (0.2 to 0.8 Hz) with a standard deviation of
-    about 1.
+    """(frames, channels) of slow, smooth wandering (0.2 to 0.8 Hz).
+
+    Its standard deviation is about 1.
     """
     t = np.arange(frames)[:, None, None] / fps
     rate, phase = rng.uniform(0.2, 0.8, (channels, 3)), rng.uniform(0, 2 * np.pi, (channels, 3))

@@ -1,7 +1,7 @@
 """Signs and a signer -> 543 points that move in metres, before any camera.
 
-Strokes say what the hands do for each sign, a track leads them from rest to rest,
-the arms follow; face, head and trunk are added.
+Strokes say what the hands do for each sign, a track leads them from rest to rest, the arms follow;
+face, head and trunk are added.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from signlib.synthesis.signers import Signer
 from signlib.synthesis.signs import Sign, Use
 from signlib.synthesis.skin import head_centre, locus, push_out
 from signlib.synthesis.strokes import make_stroke
-from signlib.synthesis.tracks import STATE, Track, lay_track
+from signlib.synthesis.transitions import STATE, Track, lay_track
 
 _MIRROR = list(MEDIAPIPE_543.mirror)
 _FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
@@ -85,19 +85,20 @@ def perform(
     tempo = signer.tempo * float(np.exp(rng.normal(0, 0.08) * signer.hardness))
 
     def frames(seconds: float) -> int:
-        return max(
-            2, round(seconds * fps / tempo * float(np.exp(rng.normal(0, 0.14) * signer.hardness)))
-        )
+        ratio = float(np.exp(rng.normal(0, 0.14) * signer.hardness))
+        return max(2, round(seconds * fps / tempo * ratio))
 
+    # The order of the draws belongs to the clips.
     uses = [use if isinstance(use, Use) else Use(use) for use in signs]
     waits = [frames(0.20 + signer.hardness * wait) for wait in rng.uniform(-0.15, 0.35, 2)]
-    strokes = [make_stroke(use, signer, rng, frames, fps) for use in uses]
-    track = lay_track(strokes, signer, rng, frames, waits)
+    strokes = [make_stroke(use, signer, rng, frames=frames, fps=fps) for use in uses]
+    track = lay_track(strokes, signer, rng, frames=frames, waits=waits)
     total = len(track.states[0])
-    expression = _expression([use.sign for use in uses], track.spans, total, rng, fps)
+    signed = [use.sign for use in uses]
+    expression = _expression(signed, track.spans, rng, frames=total, fps=fps)
     looks = _looks(uses, track, signer, fps)
     wander = motion.sway(rng, total, 6, fps) * min(signer.hardness, 1.0)
-    points = _body(track, expression, _HEAD_SHARE * looks, signer, wander)
+    points = _body(track, signer, expression, look=_HEAD_SHARE * looks, wander=wander)
     gaze = (1 - _HEAD_SHARE) * looks
     if signer.left_handed:
         points = points[:, _MIRROR] * _FLIP
@@ -108,8 +109,9 @@ def perform(
 def _expression(
     signs: Sequence[Sign],
     spans: Sequence[tuple[int, int]],
-    frames: int,
     rng: np.random.Generator,
+    *,
+    frames: int,
     fps: float,
 ) -> np.ndarray:
     """(T, 3) mouth, brow and lids: mouthing during the signs and a blink or two."""
@@ -126,7 +128,7 @@ def _expression(
 
 
 def _looks(uses: Sequence[Use], track: Track, signer: Signer, fps: float) -> np.ndarray:
-    """(T, 2) yaw to the left and pitch upwards of eyes and head together, of a right-handed signer."""
+    """(T, 2) yaw to the left and pitch upwards of eyes and head together, if right-handed."""
     hand = track.states[0, :, :3]
     looks = np.zeros((len(hand), 2))
     eyes = head_centre(signer) - (0, 0.2 * signer.head, 0.88 * signer.head)
@@ -155,11 +157,10 @@ def _arms(track: Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
     wrist, joints, swivel = states[:, :3], states[:, 3:6], states[:, 21]
     shape = signer.hand * motion.hand_shape(states[:, 6:21])
     elbow, wrist, hands = arm(wrist, joints, swivel, signer)
+    # The second time is for hands that an outstretched or bent arm could not bring out at once.
     for allowed in (0.0, 0.01):
-        # the second time is for hands that an outstretched or bent arm could not bring out at once
-        push = _inside(
-            wrist[:, None] + shape[:, _OUTLINE] @ hands.swapaxes(1, 2), track.apart, signer
-        )
+        outline = wrist[:, None] + shape[:, _OUTLINE] @ hands.swapaxes(1, 2)
+        push = _inside(outline, track.apart, signer)
         if np.abs(push).max() <= allowed:
             break
         wrist = wrist + _smooth(push.reshape(2, frames, 3)).reshape(-1, 3)
@@ -169,8 +170,9 @@ def _arms(track: Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _inside(outline: np.ndarray, apart: np.ndarray, signer: Signer) -> np.ndarray:
-    """(2T, 3) metres that bring hands (2T, P, 3) out of head and trunk, and to their own side where
-    that is asked.
+    """(2T, 3) metres that bring hands (2T, P, 3) out of head and trunk.
+
+    Where `apart` (T,) is True they also stay on their own side.
     """
     push = push_out(outline, signer)
     deepest = (push * push).sum(-1).argmax(1)
@@ -189,7 +191,7 @@ def _smooth(push: np.ndarray) -> np.ndarray:
 
 
 def _body(
-    track: Track, expression: np.ndarray, look: np.ndarray, signer: Signer, wander: np.ndarray
+    track: Track, signer: Signer, expression: np.ndarray, *, look: np.ndarray, wander: np.ndarray
 ) -> np.ndarray:
     """(T, 543, 3) float32 of a right-handed person.
 
@@ -210,6 +212,7 @@ def _body(
         pose[:, first] = elbows[k] * flip
         rest[:, hand] = hands[k] * flip
         pose[:, first + 2 : first + 10 : 2] = rest[:, hand][:, _POSE_HAND]
+    # What does not lean with the trunk is written after it has leant.
     pose[:, :11], pose[:, 23:] = 0, 0
     rest[:] = rest @ lean.swapaxes(1, 2).astype(np.float32)
     pose[:, 23:] = _LEGS * (signer.shoulders / 0.36)
@@ -218,8 +221,8 @@ def _body(
         pose[:, :11],
         expression,
         signer,
-        lean @ motion.turns(turn),
-        lean @ head_centre(signer),
+        turn=lean @ motion.turns(turn),
+        centre=lean @ head_centre(signer),
     )
     return points
 
@@ -229,13 +232,17 @@ def _head(
     pose: np.ndarray,
     expression: np.ndarray,
     signer: Signer,
+    *,
     turn: np.ndarray,
     centre: np.ndarray,
 ) -> None:
-    """Write (T, 468, 3) face points and the pose's eleven head points, turned by (T, 3, 3) around
-    (T, 3).
+    """Write the points of the face (T, 468, 3) and the pose's eleven head points, in place.
+
+    Args:
+        turn: (T, 3, 3) of the head around its `centre` (T, 3).
     """
     turn = signer.head * turn.swapaxes(1, 2)
+    # One product for all: shape (470, 7) times, for each frame, axes, movements and centre (7, 3).
     weights = np.empty((len(turn), 7, 3), np.float32)
     weights[:, :3], weights[:, 6] = turn, centre
     weights[:, 3:6] = expression[:, :, None] * turn[:, 1:2]

@@ -1,7 +1,7 @@
 """The tables that signs are made of: handshapes, places, movements, palm directions.
 
-Every name in a lexicon stands here with its geometry, for a right hand; what a body can
-combine is decided in `signs.Sign.possible`.
+Every name in a lexicon has its geometry here, for a right hand. `signs.Sign.possible` decides what
+a body can combine.
 """
 
 from dataclasses import dataclass
@@ -31,15 +31,13 @@ class Handshape:
     @property
     def angles(self) -> np.ndarray:
         """(15,) radians in the order of `motion.ANGLES`."""
-        fan = (
-            self.spread
-            if isinstance(self.spread, tuple)
-            else self.spread * np.array([1.0, 0.0, -0.9, -1.7])
-        )
+        even = np.array([1.0, 0.0, -0.9, -1.7])
+        fan = self.spread if isinstance(self.spread, tuple) else self.spread * even
         return np.radians([*self.mcp, *self.pip, *fan, *self.thumb])
 
 
 def _same(mcp: float, pip: float) -> dict[str, Four]:
+    """The same flexion for all four fingers."""
     return {"mcp": (mcp,) * 4, "pip": (pip,) * 4}
 
 
@@ -96,8 +94,9 @@ CHANGES = {
 WIGGLING = ("OPEN", "FOUR", "CLAW", "VEE", "THREE", "MIDDLE")
 """Handshapes whose fingers may flutter."""
 UNMARKED = ("FLAT", "OPEN", "FIST", "POINT", "ROUND", "OH")
-"""What a hand that is acted on may be. Source: Battison 1978, the dominance condition: B, 5, A/S,
-G, C, O.
+"""Handshapes of a hand that is acted on.
+
+Source: Battison 1978, the dominance condition: B, 5, A/S, G, C, O.
 """
 
 
@@ -106,13 +105,13 @@ class Location:
     """A place for the right hand.
 
     Attributes:
-        anchor: `head` (in face half-heights from its centre), `chest` (in shoulder widths from the
-            middle of the shoulders), `hand` or `forearm` (on the other arm, whose palm's centre is
-            at `offset` as `chest` and as if it were a right one).
+        anchor: what `offset` is measured from. `head`: its centre, in face half-heights; `chest`:
+            the middle of the shoulders, in shoulder widths; `hand` or `forearm`: a place on the
+            other arm, whose palm's centre is at `offset` from the chest, as if it were a right one.
         offset: x to the signer's left, y down, z away from the camera; of the skin's point where
             there is one, else of the palm's centre.
         skin: where the skin looks to, for places that can be touched.
-        twin: has a mirror image for the other hand.
+        twin: True where the place has a mirror image for the other hand.
         palm: for places on the other hand: where its palm looks to.
     """
 
@@ -158,8 +157,7 @@ DIRECTIONS: dict[str, Vector] = {
     "ASIDE": (-1, 0, 0),
     "ACROSS": (1, 0, 0),
 }
-"""OUT is away from the signer; ASIDE to the side of the hand that moves, ACROSS to the other one.
-"""
+"""OUT is away from the signer; ASIDE to the side of the hand that moves, ACROSS to the other."""
 
 MOVEMENTS = {
     "HOLD": ("NONE",),
@@ -169,8 +167,9 @@ MOVEMENTS = {
     "ZIGZAG": ("DOWN", "ASIDE", "OUT"),
     "TAP": ("DOWN", "OUT", "ASIDE", "IN"),
 }
-"""Kind -> the directions it is used with. A circle's direction is where it sets out to; OUT lies
-flat.
+"""Kind -> the directions it is used with.
+
+A circle's direction is where it sets out to; a circle that sets out to OUT lies flat.
 """
 
 ORIENTATIONS: dict[str, Vector] = {
@@ -184,8 +183,9 @@ ORIENTATIONS: dict[str, Vector] = {
 """Where the palm of the right hand looks; the fingers go where the arm finds it easiest."""
 
 INTERNALS = ("NONE", "CHANGE", "TWIST", "NOD", "WIGGLE")
-"""What happens in the hand: opening or closing, turning of the forearm, nodding of the wrist,
-fluttering.
+"""What happens in the hand.
+
+CHANGE opens or closes it, TWIST turns the forearm, NOD nods the wrist, WIGGLE flutters the fingers.
 """
 HANDS = ("ONE", "SYMMETRIC", "ALTERNATING", "BASE")
 """BASE: the other hand is still and acted on."""
@@ -208,8 +208,10 @@ LOCI: dict[str, Vector] = {
     "UP_LEFT": (0.65, -0.35, -0.75),
     "UP_RIGHT": (-0.65, -0.35, -0.75),
 }
-"""Places in signing space, in shoulder widths from the middle of the shoulders; left is the
-signer's own, whichever hand they sign with."""
+"""Places in signing space, in shoulder widths from the middle of the shoulders.
+
+Left is the signer's own left, whichever hand they sign with.
+"""
 
 IMPOSSIBLE = frozenset(
     {("NOSE", "ASIDE"), ("MOUTH", "ASIDE"), ("CHIN", "ASIDE"), ("BELLY", "OUT"), ("HIGH", "UP")}

@@ -1,8 +1,8 @@
-"""A film that may be shipped, on which a landmark extractor finds a body, a face and both hands.
+"""A film that anybody may copy, on which an extractor detects a body, a face and both hands.
 
-Scikit-image's portrait of an astronaut (NASA, public domain) gets two forearms and open hands,
-drawn as shaded tapered capsules, which MediaPipe takes for hands. One of them leaves the picture
-for a while, so that drop-outs can be seen.
+Scikit-image's portrait of an astronaut (NASA, public domain) gets two forearms and open hands. They
+are drawn as shaded tapered capsules, which MediaPipe takes for hands. One of them leaves the
+picture for a while, so that drop-outs can be seen.
 """
 
 from collections.abc import Sequence
@@ -58,18 +58,15 @@ def portrait_clip(frames: int = 48, seed: int = 0) -> np.ndarray:
 
 def _frame(background: np.ndarray, number: int, frames: int, phase: np.ndarray) -> np.ndarray:
     turn = 2 * np.pi * number / 25
-    # Everything starts at rest, so that the first frame does not depend on the seed.
+    # Everything starts at rest, so that the first frame is the same for every seed.
     ease = min(number / 10, 1.0)
     sway = ease * np.sin(0.6 * turn + phase)
     gone = _bump((number / max(frames - 1, 1) - 0.575) / 0.2)
     picture = background.copy()
-    _draw_arm(picture, (RIGHT[0] + 9 * sway[0], RIGHT[1] + 8 * sway[1]), -6 + 5 * sway[0], thumb=1)
-    _draw_arm(
-        picture,
-        (LEFT[0] + 9 * sway[2], LEFT[1] + 8 * sway[3] + 330 * gone),
-        6 + 5 * sway[2],
-        thumb=-1,
-    )
+    right = RIGHT[0] + 9 * sway[0], RIGHT[1] + 8 * sway[1]
+    left = LEFT[0] + 9 * sway[2], LEFT[1] + 8 * sway[3] + 330 * gone
+    _draw_arm(picture, right, -6 + 5 * sway[0], thumb=1)
+    _draw_arm(picture, left, 6 + 5 * sway[2], thumb=-1)
     return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -95,7 +92,9 @@ def _draw_arm(picture: np.ndarray, wrist: tuple[float, float], tilt: float, thum
 
 
 def _hand(wrist: tuple[float, float], tilt: float, thumb: int) -> list[Capsule]:
-    def place(side: float, up: float) -> tuple[float, float]:
+    """The capsules of a palm and five fingers; arguments as for `_draw_arm`."""
+
+    def point(side: float, up: float) -> tuple[float, float]:
         angle = np.deg2rad(tilt)
         x, y = thumb * side * HAND, -up * HAND
         return (
@@ -103,49 +102,41 @@ def _hand(wrist: tuple[float, float], tilt: float, thumb: int) -> list[Capsule]:
             wrist[1] + np.sin(angle) * x + np.cos(angle) * y,
         )
 
-    capsules = [(place(0, -0.35), place(0, 0.15), 0.27 * HAND, 0.29 * HAND)]
+    capsules = [(point(0, -0.35), point(0, 0.15), 0.27 * HAND, 0.29 * HAND)]
     for side, up, direction, bones, radius in FINGERS.values():
-        root = place(0.45 * side, 0.16)
-        capsules.append((root, place(side, up), 0.26 * HAND, (radius + 0.07) * HAND))
+        root = point(0.45 * side, 0.16)
+        capsules.append((root, point(side, up), 0.26 * HAND, (radius + 0.07) * HAND))
         for bone in bones:
             tip_side = side + bone * np.sin(np.deg2rad(direction))
             tip_up = up + bone * np.cos(np.deg2rad(direction))
             capsules.append(
-                (place(side, up), place(tip_side, tip_up), radius * HAND, 0.9 * radius * HAND)
+                (point(side, up), point(tip_side, tip_up), radius * HAND, 0.9 * radius * HAND)
             )
             side, up, radius = tip_side, tip_up, 0.9 * radius
     return capsules
 
 
 def _draw(picture: np.ndarray, capsules: Sequence[Capsule], colour: np.ndarray) -> None:
-    """Paint capsules as if they were round and lit from the upper left, with a soft edge of one
-    pixel.
+    """Paint capsules as if they were round and lit from the upper left, in place.
+
+    Their edge is soft, over one pixel.
     """
-    ends = np.array(
-        [
-            (*end, radius + 1)
-            for a, b, *radii in capsules
-            for end, radius in zip((a, b), radii, strict=True)
-        ]
-    )
-    (left, top), (right, bottom) = (
-        (ends[:, :2] - ends[:, 2:]).min(axis=0),
-        (ends[:, :2] + ends[:, 2:]).max(axis=0),
-    )
-    box = np.s_[
-        max(int(top), 0) : max(int(bottom) + 1, 0), max(int(left), 0) : max(int(right) + 1, 0)
-    ]
-    canvas = picture[box]
+    ends = np.array([(*start, r0 + 1) for start, _, r0, _ in capsules])
+    ends = np.concatenate([ends, [(*end, r1 + 1) for _, end, _, r1 in capsules]])
+    left, top = (ends[:, :2] - ends[:, 2:]).min(axis=0)
+    right, bottom = (ends[:, :2] + ends[:, 2:]).max(axis=0)
+    rows_of = slice(max(int(top), 0), max(int(bottom) + 1, 0))
+    columns_of = slice(max(int(left), 0), max(int(right) + 1, 0))
+    canvas = picture[rows_of, columns_of]
     if min(canvas.shape) < 3:
         return
     height, cover = np.zeros(canvas.shape[:2]), np.zeros(canvas.shape[:2])
-    rows = np.arange(box[0].start, box[0].start + len(canvas))[:, None]
-    columns = np.arange(box[1].start, box[1].start + canvas.shape[1])
+    rows = np.arange(rows_of.start, rows_of.start + len(canvas))[:, None]
+    columns = np.arange(columns_of.start, columns_of.start + canvas.shape[1])
     for start, end, r0, r1 in capsules:
         dx, dy = end[0] - start[0], end[1] - start[1]
-        along = np.clip(
-            ((columns - start[0]) * dx + (rows - start[1]) * dy) / (dx * dx + dy * dy), 0, 1
-        )
+        way = (columns - start[0]) * dx + (rows - start[1]) * dy
+        along = np.clip(way / (dx * dx + dy * dy), 0, 1)
         away = np.hypot(columns - start[0] - along * dx, rows - start[1] - along * dy)
         radius = r0 + along * (r1 - r0)
         height = np.maximum(height, np.sqrt(np.maximum(radius**2 - away**2, 0)))

@@ -1,8 +1,7 @@
-"""How an arm takes a hand to a place: a finger direction and an elbow that joints allow and people
-like.
+"""How an arm takes a hand to a place: where its fingers and its elbow go.
 
-A sign says where the palm looks; where its fingers go is left to the arm. Candidates are tried on
-an average body, once for each combination of values.
+Both are what joints allow and people like. A sign says where the palm looks; where its fingers go
+is left to the arm. Candidates are tried on an average body, once for each combination of values.
 """
 
 from functools import cache
@@ -10,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from signlib.synthesis import motion
-from signlib.synthesis.phonology import HANDSHAPES, LOCATIONS, ORIENTATIONS
+from signlib.synthesis.phonology import HANDSHAPES, LOCATIONS, ORIENTATIONS, Vector
 from signlib.synthesis.signers import Signer, make_signer
 from signlib.synthesis.signs import Sign
 from signlib.synthesis.skin import anchor, push_out, skin_at
@@ -24,8 +23,7 @@ _LIKED = {"head": (0.25, -1.0, 0.0), "chest": (0.40, -0.45, -0.75), "hand": (0.5
 _APART = 0.30
 """Least distance of a two-handed sign's palms from the midline, in shoulder widths."""
 _ASIDE = {"head": 0.30, "chest": 0.22}
-"""Least distance of a two-handed sign's places on the skin from the midline, in the anchor's units.
-"""
+"""Least distance of a two-handed sign's places on the skin from the midline, in anchor units."""
 _INDEX = np.array([0.27, 0.96, 0.0])
 """The knuckle of the index in a hand of size 1."""
 _OTHER = np.array([-1.0, 1.0, 1.0])
@@ -36,11 +34,13 @@ _FOREARM = 0.035
 def reach(
     wrist: np.ndarray, frames: np.ndarray, swivel: np.ndarray, signer: Signer
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Elbow (T, 3), wrist (T, 3) and wanted wrist joints (T, 3), see `motion.wrist_joints`, of a
-    right arm.
+    """Elbow, wrist and wrist joints (T, 3) with which a right arm would hold its hand as asked.
+
+    The joints are those of `motion.wrist_joints`, which may be beyond their limits.
 
     Args:
-        wrist: (T, 3) wanted, met as far as the arm is long; frames: (T, 3, 3) wanted.
+        wrist: (T, 3) metres, reached as far as the arm is long.
+        frames: (T, 3, 3) of the hand, see `motion.frames_of`.
         swivel: (T,) see `motion.two_bone`.
     """
     elbow, wrist, upper, forearm = bones(wrist, swivel, signer)
@@ -50,10 +50,15 @@ def reach(
 def bones(
     wrist: np.ndarray, swivel: np.ndarray, signer: Signer
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Elbow and wrist (T, 3) of a right arm, and unit vectors (T, 3) along upper arm and forearm."""
+    """Elbow and wrist of a right arm, and unit vectors along upper arm and forearm, all (T, 3)."""
     shoulder = np.array([-signer.shoulders / 2, -signer.torso, 0.0])
     elbow, wrist = motion.two_bone(
-        shoulder, wrist, signer.upper_arm, signer.forearm, _ELBOW_SIDE, swivel
+        root=shoulder,
+        target=wrist,
+        upper=signer.upper_arm,
+        lower=signer.forearm,
+        pole=_ELBOW_SIDE,
+        swivel=swivel,
     )
     return elbow, wrist, (elbow - shoulder) / signer.upper_arm, (wrist - elbow) / signer.forearm
 
@@ -61,9 +66,7 @@ def bones(
 def arm(
     wrist: np.ndarray, joints: np.ndarray, swivel: np.ndarray, signer: Signer
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Elbow (T, 3), wrist (T, 3) and hand frames (T, 3, 3) of a right arm with given wrist joints
-    (T, 3).
-    """
+    """Elbow (T, 3), wrist (T, 3) and hand frames (T, 3, 3) of a right arm with given joints."""
     elbow, wrist, upper, forearm = bones(wrist, swivel, signer)
     return elbow, wrist, motion.hand_frames(joints, upper, forearm)
 
@@ -76,8 +79,7 @@ def touching(
     gap: float,
     depth: float = 0.006,
 ) -> np.ndarray:
-    """(T, 3) wrists that bring the hand's nearest part in front of `skin`, `gap` metres away from
-    it.
+    """(T, 3) wrists that bring the hand's nearest part in front of `skin`, `gap` metres away.
 
     Args:
         hand: (21, 3) metres in the hand's own frame; frames: (T, 3, 3).
@@ -94,74 +96,70 @@ def touching(
 
 
 def closeness(sign: Sign) -> tuple[float, float]:
-    """Gap and depth of `touching` for a sign: fingertips and edges are met with a point of the
-    hand.
-    """
-    return FLESH if sign.contact else NEAR, (
-        0.001
-        if sign.location
-        in (
-            "FINGERTIPS",
-            "EDGE",
-        )
-        else 0.006
-    )
+    """Gap and depth of `touching` for a sign, metres."""
+    # What is thin is met with a point of the hand.
+    depth = 0.001 if sign.location in ("FINGERTIPS", "EDGE") else 0.006
+    return FLESH if sign.contact else NEAR, depth
 
 
 def place_of(sign: Sign, signer: Signer, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Where the dominant hand goes: a point of skin (3,) and the way out (3,), or its palm's centre
-    and None.
+    """Where the dominant hand goes.
+
+    Returns:
+        A point of skin (3,) and the way out of it (3,), or the palm's centre (3,) and None.
 
     Args:
         shift: (3,) metres beside where the lexicon says.
     """
-    place = LOCATIONS[sign.location]
+    location = LOCATIONS[sign.location]
     origin, scale = anchor(sign.location, signer)
-    if place.palm:
+    if location.palm:
         point, out = _other_skin(sign, signer)
         return point + 0.4 * (shift - (shift @ out) * out), out
-    point = origin + scale * np.array(place.offset) + shift
+    point = origin + scale * np.array(location.offset) + shift
     if sign.joined:
         point[0] = 0.0
         return point, np.array([-1.0, 0, 0])
     two = sign.hands in ("SYMMETRIC", "ALTERNATING")
-    if place.skin is None:
+    if location.skin is None:
         if two:
             point[0] = min(point[0], -_APART * signer.shoulders)
         return point, None
-    aside = min(0.0, -_ASIDE[place.anchor] - place.offset[0]) if two else 0.0
+    aside = min(0.0, -_ASIDE[location.anchor] - location.offset[0]) if two else 0.0
     return skin_at(sign.location, signer, 0.4 * shift + (aside * scale, 0, 0))
 
 
 def base_posture(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray, float]:
-    """Palm centre (3,), quaternion (4,) and swivel of the other hand that is acted on, as if a
-    right one.
+    """Palm centre (3,), quaternion (4,) and swivel of the other hand that is acted on.
+
+    It is described as if it were a right hand.
     """
-    place = LOCATIONS[sign.location]
     origin, scale = anchor(sign.location, signer)
     quaternion, swivel = _base(sign.location)
-    return origin + scale * np.array(place.offset), quaternion, swivel
+    return origin + scale * np.array(LOCATIONS[sign.location].offset), quaternion, swivel
 
 
 @cache
 def _base(location: str) -> tuple[np.ndarray, float]:
-    signer, place = make_signer(0, hardness=0), LOCATIONS[location]
+    """Quaternion (4,) and swivel of `base_posture`, which depend on the location only."""
+    signer = make_signer(0, hardness=0)
+    values = LOCATIONS[location]
     origin, scale = anchor(location, signer)
-    centre = origin + scale * np.array(place.offset)
-    liked = (1.0, 0.0, -0.25) if place.anchor == "forearm" else (0.75, -0.1, -0.7)
+    centre = origin + scale * np.array(values.offset)
+    liked = (1.0, 0.0, -0.25) if values.anchor == "forearm" else (0.75, -0.1, -0.7)
     if location == "FINGERTIPS":
         liked = (0.7, -1.0, -0.4)
-    frames, cost = _candidates(ORIENTATIONS[place.palm], liked)
+    frames, cost = _candidates(ORIENTATIONS[values.palm], liked)
     wrist = centre - motion.PALM * signer.hand * frames[:, :, 1]
     return _most_comfortable(frames, cost, wrist, signer)[:2]
 
 
 def _other_skin(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
-    """The place on the other hand or forearm in the dominant hand's space, and the way out of it."""
+    """A point (3,) of the other hand or forearm in the dominant hand's space, and the way out."""
     centre, quaternion, swivel = base_posture(sign, signer)
     frames = motion.frames_of(quaternion[None])
     wrist = centre - motion.PALM * signer.hand * frames[:, :, 1]
-    elbow, wrist, joints = reach(wrist, frames, np.array([swivel]), signer)
+    _, wrist, joints = reach(wrist, frames, np.array([swivel]), signer)
     elbow, wrist, frames = arm(wrist, motion.within_limits(joints), np.array([swivel]), signer)
     if sign.location == "FOREARM":
         along = motion.unit(wrist[0] - elbow[0])
@@ -173,32 +171,45 @@ def _other_skin(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
     if sign.location in ("PALM", "BACK"):
         middle = wrist[0] + (0.75 if sign.location == "PALM" else 0.6) * signer.hand * along
         return (middle + 0.012 * out) * _OTHER, out * _OTHER
-    part = hand[[5, 6]] if sign.location == "EDGE" else hand[[8 if sign.base == "POINT" else 12]]
+    # The index from knuckle to middle joint, or a fingertip that stands out.
+    tip = 8 if sign.base == "POINT" else 12
+    part = hand[[5, 6]] if sign.location == "EDGE" else hand[[tip]]
     return (part.mean(0) + FLESH * out) * _OTHER, out * _OTHER
 
 
 def posture(sign: Sign) -> tuple[np.ndarray, float]:
     """Quaternion (4,) and elbow swivel with which the dominant arm makes `sign`."""
-    return _posture(
-        sign.handshape, sign.location, sign.orientation, sign.hands, sign.base, sign.contact
-    )[:2]
+    return _posture(_still(sign))[:2]
+
+
+def _still(sign: Sign) -> Sign:
+    """The sign with nothing but the values that its posture depends on."""
+    return Sign(
+        gloss="",
+        handshape=sign.handshape,
+        location=sign.location,
+        movement="HOLD",
+        direction="NONE",
+        repetitions=1,
+        orientation=sign.orientation,
+        hands=sign.hands,
+        base=sign.base,
+        contact=sign.contact,
+    )
 
 
 @cache
-def _posture(handshape: str, location: str, orientation: str, hands: str, base: str, contact: bool):
+def _posture(sign: Sign) -> tuple[np.ndarray, float, float]:
+    """What `_most_comfortable` says of the dominant arm."""
     signer = make_signer(0, hardness=0)
-    sign = Sign(
-        "", handshape, location, "HOLD", "NONE", 1, orientation, hands, base, contact=contact
-    )
     point, out = place_of(sign, signer, np.zeros(3))
-    place = LOCATIONS[location]
-    frames, cost = _candidates(
-        ORIENTATIONS[orientation], _LIKED["hand" if place.palm else place.anchor]
-    )
+    location = LOCATIONS[sign.location]
+    liked = _LIKED["hand" if location.palm else location.anchor]
+    frames, cost = _candidates(ORIENTATIONS[sign.orientation], liked)
     if out is None:
         wrist = point - motion.PALM * signer.hand * frames[:, :, 1]
     else:
-        hand = signer.hand * motion.hand_shape(HANDSHAPES[handshape].angles[None])[0]
+        hand = signer.hand * motion.hand_shape(HANDSHAPES[sign.handshape].angles[None])[0]
         wrist = touching(hand, frames, point, out, *closeness(sign))
     return _most_comfortable(frames, cost, wrist, signer)
 
@@ -206,8 +217,14 @@ def _posture(handshape: str, location: str, orientation: str, hands: str, base: 
 def aimed(
     point: np.ndarray, aim: np.ndarray, signer: Signer
 ) -> tuple[np.ndarray, np.ndarray, float, None]:
-    """Wrist (3,), quaternion (4,) and swivel of an index finger that points at `aim` (3,) from
-    about `point` (3,).
+    """Wrist (3,), quaternion (4,) and swivel of an index finger that points at something.
+
+    Args:
+        point: (3,) about where the palm is.
+        aim: (3,) what it points at.
+
+    Returns:
+        None comes last, as there is no skin; see `strokes.Start`.
     """
     along = motion.unit(aim - point)
     first = motion.unit(np.cross(along, [1.0, 0.1, 0.0]))
@@ -221,63 +238,71 @@ def aimed(
     )
     frame = motion.frames_of(quaternion[None])[0]
     for _ in range(2):
-        # the index stands beside the hand's axis: turn until the finger itself aims
+        # The index stands beside the hand's axis: turn until the finger itself aims.
         knuckle = wrist[0] + signer.hand * (frame @ _INDEX)
-        wanted = motion.unit(aim - knuckle)
-        frame = _turned(frame, frame[:, 1], wanted)
+        frame = _turned(frame, frame[:, 1], motion.unit(aim - knuckle))
     return wrist[0], motion.quaternion(frame[:, 2], frame[:, 1]), swivel, None
 
 
 def _turned(frame: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(3, 3) turned by the shortest rotation that takes unit vector `start` to `end`. Source:
-    Rodrigues.
+    """(3, 3) turned by the shortest rotation that takes unit vector `start` to `end`.
+
+    Source: Rodrigues' formula.
     """
     x, y, z = np.cross(start, end)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return frame + cross @ frame + cross @ cross @ frame / (1 + start @ end)
 
 
-def _candidates(palm, liked) -> tuple[np.ndarray, np.ndarray]:
-    """(16, 3, 3) hands whose palm looks to `palm`, and how little each is liked (16,)."""
-    palm = motion.unit(np.array(palm, float))
-    first = motion.unit(np.roll(palm, 1))
+def _candidates(palm: Vector, liked: Vector) -> tuple[np.ndarray, np.ndarray]:
+    """(16, 3, 3) hands whose palm looks to `palm`, and how little each is liked (16,).
+
+    Args:
+        liked: where people would like the fingers to go.
+    """
+    normal = motion.unit(np.array(palm, float))
+    first = motion.unit(np.roll(normal, 1))
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)[:, None]
-    fingers = np.cos(angle) * first + np.sin(angle) * np.cross(palm, first)
-    palms = np.broadcast_to(palm, fingers.shape)
-    return np.stack([motion.cross(fingers, palms), fingers, palms], 2), 1 - fingers @ motion.unit(
-        np.array(liked)
-    )
+    fingers = np.cos(angle) * first + np.sin(angle) * np.cross(normal, first)
+    palms = np.broadcast_to(normal, fingers.shape)
+    frames = np.stack([motion.cross(fingers, palms), fingers, palms], 2)
+    return frames, 1 - fingers @ motion.unit(np.array(liked))
 
 
 def _most_comfortable(
     frames: np.ndarray, cost: np.ndarray, wrist: np.ndarray, signer: Signer, straight: float = 0.0
 ) -> tuple[np.ndarray, float, float]:
-    """Quaternion (4,), swivel and how far the palm looks aside (radians) of the best of N hands
-    with any swivel.
+    """The best of N hands with any swivel.
+
+    Args:
+        frames: (N, 3, 3) of the hands; cost: (N,) how little each is liked; wrist: (N, 3).
+        straight: weight of how far the fingers miss where they should go.
+
+    Returns:
+        Quaternion (4,), swivel, and how far the palm looks aside, radians.
     """
     n, k = len(frames), len(_SWIVELS)
     frames, wrist = np.repeat(frames, k, 0), np.repeat(wrist, k, 0)
     swivel = np.tile(_SWIVELS, n)
     elbow, at, joints = reach(wrist, frames, swivel, signer)
     held = arm(at, motion.within_limits(joints), swivel, signer)[2]
+    # What joints find hard: a twist near its limits, a wrist that is bent.
     bend, twist = np.sqrt((joints[:, :2] ** 2).sum(1)), joints[:, 2]
     middle = np.mean(motion.TWIST_LIMITS)
     spare = np.ptp(motion.TWIST_LIMITS) / 2 - np.radians(12)
     strain = np.maximum(np.abs(twist - middle) - spare, 0) / 0.2
     strain = strain**2 + (np.maximum(bend - np.radians(40), 0) / 0.35) ** 2
+    # How far palm, knuckle, fingertip or elbow go into the body.
     hand = at[:, None] + signer.hand * held[:, :, 1][:, None] * np.array([0.5, 1.0, 1.8])[:, None]
-    inside = np.sqrt(
-        (push_out(np.concatenate([hand, elbow[:, None]], 1), signer) ** 2).sum(-1)
-    ).max(1)
+    push = push_out(np.concatenate([hand, elbow[:, None]], 1), signer)
+    inside = np.sqrt((push**2).sum(-1)).max(1)
     missed = np.sqrt(((at - wrist) ** 2).sum(1))
     off = np.arccos(np.clip((held[:, :, 2] * frames[:, :, 2]).sum(1), -1, 1))
     cost = np.repeat(cost, k) + strain + 0.5 * (swivel / 0.8) ** 2
     cost += (inside / 0.02) ** 2 + (missed / 0.02) ** 2 + (off / 0.3) ** 2
     if straight:
         cost += straight * (1 - (held[:, :, 1] * frames[:, :, 1]).sum(1)) / 0.01
+    # Rounded, so that equal ones are equal on every processor.
     best = int(np.argmin(np.round(cost, 6)))
-    return (
-        motion.quaternion(held[best, :, 2], held[best, :, 1]),
-        float(swivel[best]),
-        float(off[best]),
-    )
+    quaternion = motion.quaternion(held[best, :, 2], held[best, :, 1])
+    return quaternion, float(swivel[best]), float(off[best])

@@ -1,7 +1,7 @@
 """Video of a performance, in colour and in depth, frame by frame.
 
-The same points that the landmarks come from are dressed, lit and seen by the same
-camera, so that landmarks, colour and depth of a clip agree to the pixel.
+The same points that the landmarks come from are dressed, lit and seen by the same camera, so that
+landmarks, colour and depth of a clip agree to the pixel.
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,8 @@ from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer
 from signlib.synthesis.surfaces import Canvas, Lens, draw_capsules, draw_plates, draw_trunk
 
+Paint = tuple[tuple[slice, slice], np.ndarray, np.ndarray]
+"""The face: its box, what is painted in it (h, w), how much light reaches its hollows (h, w)."""
 SMALLEST, LARGEST = 32, 2048
 FINE = 1.5
 """Samples a pixel along each side: edges are smooth without a single mixed depth."""
@@ -65,8 +67,9 @@ _NEAREST, _FARTHEST = 500, 8000
 def render(
     performance: Performance, seated: Signer, look: Look, width: int = 256, height: int = 256
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pictures of every frame: (H, W, 3) uint8 RGB, and (H, W) uint16 millimetres with 0 = nothing
-    measured.
+    """Two pictures of every frame, in colour and in depth.
+
+    They are (H, W, 3) uint8 RGB, and (H, W) uint16 millimetres with 0 = nothing measured.
 
     Args:
         performance: of one clip; at least one frame.
@@ -84,16 +87,14 @@ def render(
             f"pictures of {width} x {height} pixels: give even numbers from {SMALLEST} to {LARGEST}"
             " for both sides"
         )
-    return Studio(performance, seated, look, width, height).frames()
+    return Studio(performance, seated, look, width=width, height=height).frames()
 
 
 class Studio:
-    """Everything about a clip that is the same in all its frames, and the buffers the frames are
-    drawn in.
-    """
+    """What is the same in all frames of a clip, and the buffers that frames are drawn in."""
 
     def __init__(
-        self, performance: Performance, seated: Signer, look: Look, width: int, height: int
+        self, performance: Performance, seated: Signer, look: Look, *, width: int, height: int
     ) -> None:
         self.look, self.size = look, (width, height)
         turn = motion.turns(np.array([[seated.yaw, seated.tilt, seated.roll]]))[0].T
@@ -110,9 +111,12 @@ class Studio:
         self.canvas = Canvas.blank(*fine)
         room, self.wall = backdrop(look, seated.distance, width, height)
         room = cv2.resize(room, fine, interpolation=cv2.INTER_LINEAR)
-        self.room = np.ascontiguousarray(np.uint8(room + 0.5).transpose(2, 0, 1))
+        self.room = np.ascontiguousarray((room + 0.5).astype(np.uint8).transpose(2, 0, 1))
         self.empty = self._shrunk(self.room, self.size)
-        rows, columns = (np.int32((np.arange(side) + 0.5) * FINE) for side in (height, width))
+        # The sample in the middle of each pixel.
+        rows, columns = (
+            ((np.arange(side) + 0.5) * FINE).astype(np.int32) for side in (height, width)
+        )
         self.middle = rows[:, None], columns
         self.colours = _colours(look)
         self.noise = DepthNoise(look, len(self.points), width, height)
@@ -124,47 +128,61 @@ class Studio:
             z = self.canvas.z[self.middle]
             yield self.colour(t, z, paint), self.depth(t, z)
 
-    def draw(self, t: int) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
-        """Fill the canvas; returns the face's box, its painted features and its hollows' light."""
+    def draw(self, t: int) -> Paint | None:
+        """Fill the canvas; the face comes back, None where it is outside the picture."""
         canvas, lens, pose = self.canvas, self.lens, self.poses[t]
         canvas.clear()
         self._draw_trunk(t)
         self._draw_limbs(t)
-        draw_skull(canvas, pose, lens, HEAD, HAIR, self.look.haircut)
-        face = draw_face(canvas, pose, lens, HEAD, HAIR, _HAIRLINE[self.look.haircut])
+        haircut = self.look.haircut
+        draw_skull(canvas, pose, lens, head=HEAD, hair=HAIR, haircut=haircut)
+        face = draw_face(canvas, pose, lens, head=HEAD, hair=HAIR, hairline=_HAIRLINE[haircut])
         if face is None:
             return None
         box, light = face
-        labels = paint_features(
-            lens.place(self.points[t, :468])[:, :2], self.gaze[t], pose, lens, box
-        )
+        points = lens.project(self.points[t, :468])[:, :2]
+        labels = paint_features(points, self.gaze[t], pose, lens=lens, box=box)
         return box, labels, light
 
     def _draw_limbs(self, t: int) -> None:
-        start, end = self.lens.place(self.limbs.start[t]), self.lens.place(self.limbs.end[t])
-        scales = [self.lens.scale(ends[:, 2] - self.lens.distance) for ends in (start, end)]
-        start, end = (
-            np.column_stack([ends, scale * self.limbs.radii[:, k]])
-            for k, (ends, scale) in enumerate(zip((start, end), scales, strict=True))
+        lens, limbs = self.lens, self.limbs
+        start, end = lens.project(limbs.start[t]), lens.project(limbs.end[t])
+        first, last = (lens.scale(ends[:, 2] - lens.distance) for ends in (start, end))
+        draw_capsules(
+            self.canvas,
+            start=np.column_stack([start, first * limbs.radii[:, 0]]),
+            end=np.column_stack([end, last * limbs.radii[:, 1]]),
+            scale=(first + last) / 2,
+            material=limbs.material,
         )
-        draw_capsules(self.canvas, start, end, (scales[0] + scales[1]) / 2, self.limbs.material)
-        corners = self.lens.place(self.limbs.plates[t])
-        scale = self.lens.scale(corners[:, 0, 2] - self.lens.distance)
-        thickness = scale[:, None] * self.limbs.thickness
-        draw_plates(self.canvas, corners, thickness, scale, self.limbs.plate_material)
+        corners = lens.project(limbs.plates[t])
+        scale = lens.scale(corners[:, 0, 2] - lens.distance)
+        draw_plates(
+            self.canvas,
+            corners,
+            thickness=scale[:, None] * limbs.thickness,
+            scale=scale,
+            material=limbs.plate_material,
+        )
 
     def _draw_trunk(self, t: int) -> None:
         left, right, left_hip, right_hip = self.points[t, [479, 480, 491, 492]]
-        top, bottom = self.lens.place(np.stack([(left + right) / 2, (left_hip + right_hip) / 2]))
+        top, bottom = self.lens.project(np.stack([(left + right) / 2, (left_hip + right_hip) / 2]))
         scale = float(self.lens.scale(top[2] - self.lens.distance - 0.05))
         profile = _TRUNK * (1, scale * self.shoulders, scale * self.shoulders)
         across = left - right
         draw_trunk(
-            self.canvas, top, bottom, float(np.arctan2(across[2], across[0])), scale, profile, TRUNK
+            self.canvas,
+            top,
+            bottom,
+            turn=float(np.arctan2(across[2], across[0])),
+            scale=scale,
+            profile=profile,
+            material=TRUNK,
         )
         self.axis = top, bottom, scale
 
-    def colour(self, t: int, z: np.ndarray, paint: tuple | None) -> np.ndarray:
+    def colour(self, t: int, z: np.ndarray, paint: Paint | None) -> np.ndarray:
         """(H, W, 3) uint8 of what is on the canvas, before the room.
 
         Args:
@@ -175,13 +193,12 @@ class Studio:
         box = self._bounds()
         if box is None:
             return out
+        # From here on the samples with something on them, one after the other.
         seen = np.flatnonzero(canvas.material[box])
-        material, nx, ny, near = (
-            part[box].ravel()[seen]
-            for part in (canvas.material, canvas.nx, canvas.ny, self._nearness(z))
-        )
+        planes = (canvas.material, canvas.nx, canvas.ny, self._nearness(z))
+        material, nx, ny, near = (plane[box].ravel()[seen] for plane in planes)
         nz = -np.sqrt(np.maximum(1 - nx * nx - ny * ny, 0))
-        lamp = np.float32(look.light)
+        lamp = np.array(look.light, np.float32)
         shade = np.maximum(nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + np.float32(0.15), 0)
         shade *= np.float32(1.2 * (1 - look.ambient))
         shade += np.float32(look.ambient)
@@ -189,45 +206,45 @@ class Studio:
         shade *= near
         colours = np.stack([channel[material] for channel in self.colours])
         self._dress(colours, material, seen, box)
-        self._show_palms(colours, material, nx, ny, nz, t)
+        self._show_palms(colours, material, (nx, ny, nz), t)
         if paint is not None:
-            self._make_up(colours, shade, seen, box, paint)
+            self._make_up(colours, shade, seen, bounds=box, paint=paint)
         colours *= shade
         np.minimum(colours, 255, out=colours)
         picture = self.room[:, box[0], box[1]].copy()
         for plane, channel in zip(picture, colours.astype(np.uint8), strict=True):
             plane.ravel()[seen] = channel
         rows, columns = (slice(int(part.start / FINE), int(part.stop / FINE)) for part in box)
-        out[rows, columns] = self._shrunk(
-            picture, (columns.stop - columns.start, rows.stop - rows.start)
-        )
+        size = columns.stop - columns.start, rows.stop - rows.start
+        out[rows, columns] = self._shrunk(picture, size)
         return out
 
     def _bounds(self) -> tuple[slice, slice] | None:
-        """Rows and columns of all that is on the canvas, whole pixels of the picture; None when it
-        is empty.
+        """Rows and columns of all that is on the canvas; None when it is empty.
+
+        They are whole pixels of the picture.
         """
-        there = self.canvas.material > 0
+        full = self.canvas.material > 0
         bounds = []
         for axis in (1, 0):
-            lines = np.flatnonzero(there.any(axis))
+            lines = np.flatnonzero(full.any(axis))
             if len(lines) == 0:
                 return None
-            bounds.append(
-                slice(int(lines[0]) // _BLOCK * _BLOCK, -(-(int(lines[-1]) + 1) // _BLOCK) * _BLOCK)
-            )
+            first = int(lines[0]) // _BLOCK * _BLOCK
+            past = -(-(int(lines[-1]) + 1) // _BLOCK) * _BLOCK
+            bounds.append(slice(first, past))
         return bounds[0], bounds[1]
 
     @staticmethod
     def _shrunk(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """(H, W, 3) pixels of three planes of samples."""
-        return cv2.merge(
-            [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
-        )
+        small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
+        return cv2.merge(small)
 
     def _nearness(self, z: np.ndarray) -> np.ndarray:
-        """Samples below 1 where something nearer stands close by: it keeps light off. Source: Luft
-        et al. 2006.
+        """(h, w) share of light, below 1 where something nearer is close by and keeps it off.
+
+        Source: Luft et al. 2006.
         """
         z = np.minimum(z, np.float32(self.lens.distance + 0.25))
         side = max(3, int(0.035 * self.lens.zoom / FINE) | 1)
@@ -252,41 +269,51 @@ class Studio:
         rows, columns = np.divmod(seen[shirt], bounds[1].stop - bounds[1].start)
         rows, columns = rows + bounds[0].start, columns + bounds[1].start
         top, bottom, scale = self.axis
-        across = (
-            columns - (top[0] + (rows - top[1]) / (bottom[1] - top[1]) * (bottom[0] - top[0]))
-        ) / scale
+        middle = top[0] + (rows - top[1]) / (bottom[1] - top[1]) * (bottom[0] - top[0])
+        across = (columns - middle) / scale
         down = (rows - top[1]) / scale
         stripes, hoops = np.mod(across / 0.06, 1) < 0.4, np.mod(down / 0.07, 1) < 0.4
         chosen = {"stripes": stripes, "hoops": hoops, "checks": stripes ^ hoops}[self.look.pattern]
-        colours[:, shirt[chosen]] = np.float32(self.look.accent)[:, None]
+        colours[:, shirt[chosen]] = np.array(self.look.accent, np.float32)[:, None]
 
-    def _show_palms(self, colours: np.ndarray, material: np.ndarray, nx, ny, nz, t: int) -> None:
+    def _show_palms(
+        self,
+        colours: np.ndarray,
+        material: np.ndarray,
+        normal: tuple[np.ndarray, np.ndarray, np.ndarray],
+        t: int,
+    ) -> None:
         """Make the inner sides of the hands lighter, in place."""
+        nx, ny, nz = normal
         for hand, first, sign in ((LEFT_HAND, 501, -1), (RIGHT_HAND, 522, 1)):
             of = np.flatnonzero(material == hand)
             wrist, index, middle, pinky = self.points[t, [first, first + 5, first + 9, first + 17]]
             inner = sign * np.cross(index - pinky, middle - wrist)
-            inner = np.float32(inner / np.linalg.norm(inner))
-            facing = np.clip(
-                1.6 * (nx[of] * inner[0] + ny[of] * inner[1] + nz[of] * inner[2]), 0, 1
-            )
+            inner = (inner / np.linalg.norm(inner)).astype(np.float32)
+            towards = nx[of] * inner[0] + ny[of] * inner[1] + nz[of] * inner[2]
+            facing = np.clip(1.6 * towards, 0, 1)
             colours[:, of] += facing * (self.colours[:, :1] - self.colours[:, hand, None])
 
     def _make_up(
-        self, colours: np.ndarray, shade: np.ndarray, seen: np.ndarray, bounds, paint: tuple
+        self,
+        colours: np.ndarray,
+        shade: np.ndarray,
+        seen: np.ndarray,
+        *,
+        bounds: tuple[slice, slice],
+        paint: Paint,
     ) -> None:
         """Put eyes, brows, lips and hollows on the face where it is in sight, in place."""
         box, labels, light = paint
-        rows, columns = (
-            np.arange(part.start, part.stop) - within.start
-            for part, within in zip(box, bounds, strict=True)
-        )
-        place = rows[:, None] * (bounds[1].stop - bounds[1].start) + columns
+        rows = np.arange(box[0].start, box[0].stop) - bounds[0].start
+        columns = np.arange(box[1].start, box[1].stop) - bounds[1].start
+        # Number of each pixel of the face within `bounds`, as in `seen`.
+        number = rows[:, None] * (bounds[1].stop - bounds[1].start) + columns
         bare = self.canvas.material[box] == HEAD
-        at = np.searchsorted(seen, place[bare])
+        at = np.searchsorted(seen, number[bare])
         shade[at] *= light[bare]
         painted = (labels > 0) & bare
-        at = np.searchsorted(seen, place[painted])
+        at = np.searchsorted(seen, number[painted])
         colours[:, at] = self.make_up[:, labels[painted]]
 
     @property
@@ -297,22 +324,20 @@ class Studio:
         lips = 0.62 * skin + 0.30 * np.array([170, 60, 70])
         rows = [
             skin,
-            (232, 230, 226),
+            (232, 230, 226),  # white
             look.eyes,
-            (14, 12, 12),
-            0.25 * hair + 8,
-            0.75 * hair + 0.12 * skin,
+            (14, 12, 12),  # pupil
+            0.25 * hair + 8,  # lashes
+            0.75 * hair + 0.12 * skin,  # brows
             lips,
-            (54, 22, 24),
-            (226, 222, 212),
-            0.42 * skin,
+            (54, 22, 24),  # cavity
+            (226, 222, 212),  # teeth
+            0.42 * skin,  # nostrils
         ]
-        return (np.array(rows, np.float32) * np.float32(look.tint)).T
+        return (np.array(rows, np.float32) * np.array(look.tint, np.float32)).T
 
     def depth(self, t: int, z: np.ndarray) -> np.ndarray:
-        """(H, W) uint16 millimetres of what is on the canvas, or of the room where there is
-        nothing.
-        """
+        """(H, W) uint16 millimetres of what is on the canvas, and of the room around it."""
         return self.noise.measured(np.where(np.isfinite(z), z, self.wall), t)
 
 
@@ -328,8 +353,9 @@ def _colours(look: Look) -> np.ndarray:
 
 
 class DepthNoise:
-    """A time-of-flight camera: whole millimetres, errors that grow with distance squared, and
-    shadows at edges.
+    """A time-of-flight camera: whole millimetres, with errors and with shadows at edges.
+
+    The errors grow with the square of the distance.
 
     Source: Wasenmuller & Stricker 2016 describe such errors of the Kinect v2.
     Differs: their sizes are chosen (1.5 mm at 2 m for hardness 1), not fitted to a camera.
@@ -348,7 +374,7 @@ class DepthNoise:
             y, x = self.shifts[t]
             grain = self.grain[y : y + z.shape[0], x : x + z.shape[1]]
             exact += np.float32(0.375 * self.strength) * z * z * grain
-            # the lamp stands beside the lens, so what is nearer throws a shadow to one side
+            # The lamp stands beside the lens, so what is nearer throws a shadow to one side.
             beside = np.zeros(z.shape, bool)
             beside[:, 1:] = z[:, 1:] - z[:, :-1] > _STEP
             lost = beside & (grain > 1 - self.strength)
@@ -369,9 +395,8 @@ def depth_picture(depth: np.ndarray, hips: float | None = None) -> np.ndarray:
             mm, nothing is cut off.
     """
     near, far = (800.0, 4000.0) if hips is None else (hips - 700, hips + 260)
-    level = (depth.astype(np.float32) - np.float32(near)) * np.float32(
-        254 / (far - near)
-    ) + np.float32(1.5)
+    level = (depth.astype(np.float32) - np.float32(near)) * np.float32(254 / (far - near))
+    level += np.float32(1.5)
     np.clip(level, 1, 255, out=level)
     level[(depth == 0) | (depth > far)] = 0
     return np.repeat(level.astype(np.uint8)[..., None], 3, -1)

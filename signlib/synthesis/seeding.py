@@ -1,7 +1,7 @@
 """Random generators that depend on names only.
 
-Any clip can be made alone, in any order and by any worker, because nothing is
-drawn from a generator that others have drawn from before.
+Any clip can be made alone, in any order and by any worker, because nothing is drawn from a
+generator that others have drawn from before.
 """
 
 import hashlib

@@ -1,5 +1,4 @@
-"""A corpus of continuous signing: sentences with the frames of every sign, their loci and their
-objects.
+"""A corpus of continuous signing: sentences with the frames, loci and objects of every sign.
 
 It has a manifest like every corpus, and instead of files a function from clip name to landmarks.
 """
@@ -7,6 +6,7 @@ It has a manifest like every corpus, and instead of files a function from clip n
 import re
 from dataclasses import replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,14 @@ _NAME = re.compile(r"signer(\d{2})_sentence(\d{4})")
 
 
 class SentenceCorpus:
-    """Every signer says their own sentences; a clip depends on seed, hardness, grammar and its name
-    only.
+    """Every signer says their own sentences.
+
+    A clip depends on seed, hardness, grammar and its name only.
 
     Attributes:
         lexicon: the signs; `grammar.glosses` has pointing as one more gloss.
         grammar: the exact n-gram that sentences come from.
-        signers: test signers are the last ones, validation signers stand before them.
+        signers: test signers are the last ones, validation signers come before them.
         splits: number of each signer -> its split.
         width, height, fps: of every clip.
     """
@@ -83,24 +84,26 @@ class SentenceCorpus:
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
-        """One row a clip; `glosses` holds the sentence, `gloss` and `file` are empty: ask
-        `clip(name)`.
+        """One row a clip; `glosses` holds the sentence, `gloss` and `file` are empty.
+
+        Ask `clip(name)`.
         """
-        rows = [
-            {
-                "clip": (name := f"{signer.name}_sentence{k:04d}"),
-                "file": "",
-                "gloss": "",
-                "signer": signer.name,
-                "split": self.splits[i],
-                "start": 0,
-                "end": -1,
-                "fps": self.fps,
-                "glosses": " ".join(token.gloss for token in self.tokens(name)),
-            }
-            for i, signer in enumerate(self.signers)
-            for k in range(self.sentences)
-        ]
+        rows = []
+        for i, k in product(range(len(self.signers)), range(self.sentences)):
+            name = f"{self.signers[i].name}_sentence{k:04d}"
+            rows.append(
+                {
+                    "clip": name,
+                    "file": "",
+                    "gloss": "",
+                    "signer": self.signers[i].name,
+                    "split": self.splits[i],
+                    "start": 0,
+                    "end": -1,
+                    "fps": self.fps,
+                    "glosses": " ".join(token.gloss for token in self.tokens(name)),
+                }
+            )
         return pd.DataFrame(rows)
 
     def tokens(self, name: str) -> list[Token]:
@@ -117,20 +120,23 @@ class SentenceCorpus:
         return interpret(grammar.sentence(rng), grammar, rng)
 
     def clip(self, name: str) -> np.ndarray:
-        """(T, 543, 4) float32: x, y, z, visibility in mediapipe-543; a hand not found is all NaN."""
+        """(T, 543, 4) float32: x, y, z, visibility in mediapipe-543; a lost hand is all NaN."""
         rng = generator(self.seed, self.hardness, name, "camera")
         return film(
-            self.performance(name).points, self.seated(name), rng, self.width, self.height, self.fps
+            self.performance(name).points,
+            self.seated(name),
+            rng,
+            width=self.width,
+            height=self.height,
+            fps=self.fps,
         )
 
     def seated(self, name: str) -> Signer:
-        """The signer of clip `name` with the camera of that take: what landmarks and video share."""
+        """The signer of clip `name` with the camera of that take, for landmarks and for video."""
         return seated(self._find(name), generator(self.seed, self.hardness, name, "seat"))
 
     def performance(self, name: str) -> Performance:
-        """What happens before the camera in clip `name`: 543 points in metres, and when each sign
-        lasts.
-        """
+        """What happens before the camera in clip `name`: points in metres and frames of signs."""
         signer, tokens = self._find(name), self.tokens(name)
         forms = {gloss: form for gloss, (form, _) in self._forms(tokens, signer).items()}
         uses = [token.use(forms) for token in tokens]
@@ -142,11 +148,11 @@ class SentenceCorpus:
         return np.array(self.performance(name).spans)
 
     def truth(self, name: str) -> dict[str, Any]:
-        """Signer and camera, and for each sign its gloss, role, loci, objects and first and
-        past-last frame.
+        """All that is known about clip `name`: signer, camera, and a list `signs`.
 
-        `phonology` is the form that this signer has of it before loci and objects change it, and
-        `variant` how that differs from the lexicon's.
+        A sign has its gloss, role, loci, objects, and its first and past-last frame. `phonology` is
+        the form that this signer has of it before loci and objects change it, and `variant` how
+        that differs from the lexicon's.
         """
         spans, tokens = self.performance(name).spans, self.tokens(name)
         forms = self._forms(tokens, self._find(name))

@@ -1,7 +1,7 @@
 """Who signs: a body, a way of moving, and the camera in front of it.
 
-What differs between signers is what a recogniser must learn to ignore, so
-every difference stands here, with one knob (`hardness`) for all of them.
+What differs between signers is what a recogniser must learn to ignore. All these differences are
+here, and one number, `hardness`, scales them together.
 """
 
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Signer:
 
 
 def make_signer(index: int, seed: int = 0, hardness: float = 1.0) -> Signer:
-    """Signer number `index` of the world `seed`: the same whoever else is in it.
+    """Signer number `index` of the world `seed`, the same whoever else is in it.
 
     Args:
         index: from 0.
@@ -96,7 +96,8 @@ def make_signer(index: int, seed: int = 0, hardness: float = 1.0) -> Signer:
     stature = ratio(1.0, 0.06)
     torso = stature * ratio(0.50, 0.04)
     zoom = ratio(0.70, 0.18) / stature
-    rng.random()  # a draw that is not used: without it all bodies change that the hardness was set on
+    # A draw that is not used: without it all bodies that were made before would change.
+    rng.random()
     return Signer(
         name=f"signer{index:02d}",
         left_handed=bool(hardness > 0 and index % LEFT_HANDED == left),

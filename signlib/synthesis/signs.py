@@ -1,12 +1,13 @@
 """What is signed: a sign is a bundle of phonological values, nothing else.
 
-Two signs are different classes when one value differs (a minimal pair), so a
-lexicon of any size comes with the exact answer to "what distinguishes them".
+Two signs are different classes when one value differs (a minimal pair), so a lexicon of any size
+comes with the exact answer to "what distinguishes them".
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations, product
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -56,6 +57,12 @@ __all__ = [
     "phonology",
     "variant",
 ]
+
+Choices = Mapping[str, tuple[Any, ...]]
+"""Name of a manual value -> the values that may be used: each name has a type of its own."""
+Inventory = Mapping[str, Sequence[Any]]
+"""The same as users give it, for some of the names."""
+T = TypeVar("T")
 
 MANUAL = (
     "handshape",
@@ -141,14 +148,15 @@ def _hands_fit(location: str, hands: str, base: str) -> bool:
 
 
 def _handshape_fits(handshape: str, internal: str) -> bool:
-    return (internal != "CHANGE" or handshape in CHANGES) and (
-        internal != "WIGGLE" or handshape in WIGGLING
-    )
+    if internal == "CHANGE":
+        return handshape in CHANGES
+    return internal != "WIGGLE" or handshape in WIGGLING
 
 
 def _movement_fits(sign: Sign) -> bool:
-    """Whether movement, direction, repetitions, internal movement and contact go together at this
-    place.
+    """True when all values of a movement go together at the sign's location.
+
+    These are movement, direction, repetitions, internal movement and contact.
     """
     kind, direction = sign.movement, sign.direction
     skin = LOCATIONS[sign.location].skin
@@ -158,11 +166,9 @@ def _movement_fits(sign: Sign) -> bool:
         return False
     if sign.internal != "NONE":
         still = sign.internal == "TWIST" and kind == "HOLD"
-        if (
-            kind not in ("HOLD", "LINE", "ARC")
-            or sign.hands == "ALTERNATING"
-            or (sign.contact and not still)
-        ):
+        if kind not in ("HOLD", "LINE", "ARC") or sign.hands == "ALTERNATING":
+            return False
+        if sign.contact and not still:
             return False
     if sign.hands in ("SYMMETRIC", "ALTERNATING") and direction == "ACROSS":
         return False
@@ -171,11 +177,8 @@ def _movement_fits(sign: Sign) -> bool:
         if not in_turns or direction == "ASIDE" or (sign.contact and kind != "TAP"):
             return False
     if sign.joined:
-        return (
-            kind == "HOLD"
-            or direction == "IN"
-            or (kind in ("LINE", "ARC") and direction in ("UP", "DOWN", "OUT"))
-        )
+        along = kind in ("LINE", "ARC") and direction in ("UP", "DOWN", "OUT")
+        return along or kind == "HOLD" or direction == "IN"
     return _skin_allows(kind, direction, skin, sign.contact)
 
 
@@ -189,7 +192,7 @@ def _skin_allows(kind: str, direction: str, skin: Sequence[float] | None, contac
     return abs(away) <= 0.3 if kind in ("CIRCLE", "ZIGZAG") else away >= -0.3
 
 
-_CHOICES: dict[str, tuple] = {
+_CHOICES: dict[str, tuple[Any, ...]] = {
     "handshape": tuple(HANDSHAPES),
     "location": tuple(LOCATIONS),
     "movement": tuple(MOVEMENTS),
@@ -207,8 +210,9 @@ _WEIGHTS = {
     "internal": (0.6, 0.13, 0.09, 0.09, 0.09),
     "location": tuple(_FREQUENT.get(name, 1.0) for name in LOCATIONS),
 }
-"""How often each choice is tried. Source: ASL-LEX 2.0 (Sehyr et al. 2021), sign types and major
-locations, rounded.
+"""How often each choice is tried.
+
+Source: ASL-LEX 2.0 (Sehyr et al. 2021), sign types and major locations, rounded.
 """
 LARGEST = 2000
 PAIR_EVERY = 4
@@ -217,13 +221,11 @@ _PATIENCE = 3000
 """Draws without a new sign after which the remaining forms are listed instead."""
 
 
-def make_lexicon(
-    size: int, seed: int = 0, inventory: Mapping[str, Sequence] | None = None
-) -> list[Sign]:
-    """`size` signs that all differ; a smaller lexicon of the same seed is the beginning of a larger
-    one.
+def make_lexicon(size: int, seed: int = 0, inventory: Inventory | None = None) -> list[Sign]:
+    """`size` signs that all differ.
 
-    Every fourth sign is a minimal pair of an earlier one: it differs in one manual value.
+    A smaller lexicon of the same seed is the beginning of a larger one. Every fourth sign is a
+    minimal pair of an earlier one: it differs in one manual value.
 
     Args:
         inventory: name of a manual value -> the values that may be used, to make a smaller
@@ -246,20 +248,17 @@ def make_lexicon(
         )
     rng = generator(seed, "lexicon")
     signs: list[Sign] = []
-    taken: set[tuple] = set()
+    taken: set[tuple[str | int | bool, ...]] = set()
     names: dict[str, int] = {}
     misses = 0
     while len(signs) < size:
-        pair = len(signs) % PAIR_EVERY == PAIR_EVERY - 1
         if misses > _PATIENCE:
             left = [sign for sign in _forms(choices) if sign.manual not in taken]
             sign = left[rng.integers(len(left))]
+        elif len(signs) % PAIR_EVERY == PAIR_EVERY - 1:
+            sign = _neighbour(signs[rng.integers(len(signs))], choices, rng)
         else:
-            sign = (
-                _neighbour(signs[rng.integers(len(signs))], choices, rng)
-                if pair
-                else _draw(choices, rng)
-            )
+            sign = _draw(choices, rng)
         if not sign.possible or sign.manual in taken:
             misses += 1
             continue
@@ -271,67 +270,64 @@ def make_lexicon(
     return signs
 
 
-def capacity(inventory: Mapping[str, Sequence] | None = None) -> int:
-    """How many signs with different manual values a body can make of an inventory (default: of
-    everything).
+def capacity(inventory: Inventory | None = None) -> int:
+    """How many signs with different manual values a body can make of an inventory.
+
+    Without an inventory: of everything.
     """
     choices = _restricted(inventory)
-    shapes = {
-        i: sum(_handshape_fits(shape, i) for shape in choices["handshape"])
-        for i in choices["internal"]
-    }
-    palms = {
-        at: sum((at, palm) not in IMPOSSIBLE for palm in choices["orientation"])
-        for at in choices["location"]
-    }
+    # Handshape and palm direction do not depend on the other values: counted, not combined.
+    shapes, palms = {}, {}
+    for internal in choices["internal"]:
+        shapes[internal] = sum(_handshape_fits(shape, internal) for shape in choices["handshape"])
+    for at in choices["location"]:
+        palms[at] = sum((at, palm) not in IMPOSSIBLE for palm in choices["orientation"])
     return sum(shapes[sign.internal] * palms[sign.location] for sign in _frames(choices))
 
 
-def _restricted(inventory: Mapping[str, Sequence] | None) -> dict[str, tuple]:
+def _restricted(inventory: Inventory | None) -> Choices:
+    """All choices, or those that an inventory leaves, in the order of the tables."""
     choices = dict(_CHOICES)
     for name, values in (inventory or {}).items():
         if name not in choices:
             raise SettingsError(f"inventory of {name!r}: choose from {', '.join(MANUAL)}")
         unknown = [value for value in values if value not in choices[name]]
         if unknown or not len(values):
-            known = ", ".join(map(str, choices[name]))
-            raise SettingsError(f"inventory {name}={list(values)!r}: give at least one of {known}")
+            options = ", ".join(map(str, choices[name]))
+            raise SettingsError(
+                f"inventory {name}={list(values)!r}: give at least one of {options}"
+            )
         choices[name] = tuple(value for value in choices[name] if value in values)
     return choices
 
 
-def _frames(choices: Mapping[str, tuple]) -> Iterator[Sign]:
+def _frames(choices: Choices) -> Iterator[Sign]:
     """Every possible combination of the values other than handshape and orientation."""
-    where = [
-        key
-        for key in product(*(choices[n] for n in ("location", "hands", "base")))
-        if _hands_fit(*key)
-    ]
-    how = list(
-        product(
-            *(choices[n] for n in ("movement", "direction", "repetitions", "internal", "contact"))
-        )
-    )
-    for location, hands, base in where:
-        for movement, direction, repetitions, internal, contact in how:
+    how = ("movement", "direction", "repetitions", "internal", "contact")
+    movements = list(product(*(choices[name] for name in how)))
+    for location, hands, base in product(choices["location"], choices["hands"], choices["base"]):
+        if not _hands_fit(location, hands, base):
+            continue
+        for movement, direction, repetitions, internal, contact in movements:
             sign = Sign(
-                "",
-                "FLAT",
-                location,
-                movement,
-                direction,
-                repetitions,
-                "IN",
-                hands,
-                base,
-                internal,
-                contact,
+                gloss="",
+                handshape="FLAT",
+                location=location,
+                movement=movement,
+                direction=direction,
+                repetitions=repetitions,
+                orientation="IN",
+                hands=hands,
+                base=base,
+                internal=internal,
+                contact=contact,
             )
             if _movement_fits(sign):
                 yield sign
 
 
-def _forms(choices: Mapping[str, tuple]) -> Iterator[Sign]:
+def _forms(choices: Choices) -> Iterator[Sign]:
+    """Every possible sign, without a gloss."""
     for sign in _frames(choices):
         for handshape, palm in product(choices["handshape"], choices["orientation"]):
             form = replace(sign, handshape=handshape, orientation=palm)
@@ -339,26 +335,23 @@ def _forms(choices: Mapping[str, tuple]) -> Iterator[Sign]:
                 yield form
 
 
-def _draw(choices: Mapping[str, tuple], rng: np.random.Generator) -> Sign:
-    """A sign whose number of hands and internal movement come as often as in a language; perhaps
-    impossible.
+def _draw(choices: Choices, rng: np.random.Generator) -> Sign:
+    """A sign, perhaps an impossible one.
+
+    Its number of hands and its internal movement come as often as in a language.
     """
 
-    def one_of(options: Sequence):
+    def one_of(options: Sequence[T]) -> T:
         return options[rng.integers(len(options))]
 
-    def weighted(name: str):
-        chance = np.cumsum(
-            [_WEIGHTS[name][_CHOICES[name].index(option)] for option in choices[name]]
-        )
+    def weighted(name: str) -> str:
+        weights = [_WEIGHTS[name][_CHOICES[name].index(option)] for option in choices[name]]
+        chance = np.cumsum(weights)
         return choices[name][np.searchsorted(chance, rng.random() * chance[-1], "right")]
 
+    # The order of the draws belongs to the lexicon.
     brow, gaze = rng.random(2)
-    face = {
-        "mouth": rng.integers(3) / 2,
-        "brow": 1.0 if brow < 0.2 else -0.5 if brow < 0.35 else 0.0,
-        "gaze": "ADDRESSEE" if gaze < 0.6 else list(GAZES)[1 + int((gaze - 0.6) * 10)],
-    }
+    mouth = rng.integers(3) / 2
     kept = {
         "hands": weighted("hands"),
         "internal": weighted("internal"),
@@ -374,13 +367,26 @@ def _draw(choices: Mapping[str, tuple], rng: np.random.Generator) -> Sign:
             name for name in MOVEMENTS[values["movement"]] if name in choices["direction"]
         ]
         values["direction"] = one_of(directions or choices["direction"])
-        sign = Sign("", **values, **face)
+        sign = Sign("", **values, mouth=mouth, brow=_brow(brow), gaze=_gaze(gaze))
         if sign.possible:
             break
     return sign
 
 
-def _neighbour(sign: Sign, choices: Mapping[str, tuple], rng: np.random.Generator) -> Sign:
+def _brow(chance: float) -> float:
+    """Raised, furrowed or at rest, from a number of 0..1."""
+    if chance < 0.2:
+        return 1.0
+    return -0.5 if chance < 0.35 else 0.0
+
+
+def _gaze(chance: float) -> str:
+    """A name of `GAZES`, most often the first, from a number of 0..1."""
+    return "ADDRESSEE" if chance < 0.6 else list(GAZES)[1 + int((chance - 0.6) * 10)]
+
+
+def _neighbour(sign: Sign, choices: Choices, rng: np.random.Generator) -> Sign:
+    """The sign with one manual value changed, where there is another one."""
     name = MANUAL[rng.integers(len(MANUAL))]
     options = [value for value in choices[name] if value != getattr(sign, name)]
     return replace(sign, **{name: options[rng.integers(len(options))]}) if options else sign
@@ -389,16 +395,15 @@ def _neighbour(sign: Sign, choices: Mapping[str, tuple], rng: np.random.Generato
 def minimal_pairs(lexicon: Sequence[Sign]) -> Iterator[tuple[Sign, Sign, str]]:
     """Pairs of signs that differ in one manual value, with that value's name."""
     for one, other in combinations(lexicon, 2):
-        different = [
-            name for name, a, b in zip(MANUAL, one.manual, other.manual, strict=True) if a != b
-        ]
+        values = zip(MANUAL, one.manual, other.manual, strict=True)
+        different = [name for name, a, b in values if a != b]
         if len(different) == 1:
             yield one, other, different[0]
 
 
 def phonology(sign: Sign) -> dict[str, str | int | float]:
     """Field name -> value of a sign, its gloss included."""
-    return dict(zip([field.name for field in fields(sign)], astuple(sign), strict=True))
+    return asdict(sign)
 
 
 VARIANTS = 0.08
@@ -418,8 +423,8 @@ def variant(
 ) -> tuple[Sign, str]:
     """The form in which `signer` always makes `sign`, and what is different ("" for most).
 
-    One stroke more, one hand instead of two (weak drop), or a lower place, as signers of one
-    language vary; never the form of another sign of `lexicon`.
+    Signers of one language vary so: one stroke more, one hand instead of two (weak drop), or a
+    lower place. It is never the form of another sign of `lexicon`.
     """
     rng = generator(seed, "variant", signer.name, *map(str, sign.manual))
     if rng.random() >= VARIANTS * signer.hardness:
@@ -430,15 +435,24 @@ def variant(
         "lower": replace(sign, location=_LOWERED.get(sign.location, sign.location)),
     }
     taken = {other.manual for other in lexicon} | {sign.manual}
-    open_to = [
-        (form, name) for name, form in forms.items() if form.possible and form.manual not in taken
-    ]
     if sign.hands in ("ONE", "BASE"):
-        open_to = [pair for pair in open_to if pair[1] != "one hand"]
-    return open_to[rng.integers(len(open_to))] if open_to else (sign, "")
+        del forms["one hand"]
+    free = [
+        (form, how) for how, form in forms.items() if form.possible and form.manual not in taken
+    ]
+    return free[rng.integers(len(free))] if free else (sign, "")
 
 
-POINTING = Sign("POINTING", "POINT", "SPACE", "HOLD", "NONE", 1, "DOWN", "ONE")
+POINTING = Sign(
+    gloss="POINTING",
+    handshape="POINT",
+    location="SPACE",
+    movement="HOLD",
+    direction="NONE",
+    repetitions=1,
+    orientation="DOWN",
+    hands="ONE",
+)
 """An index finger: `Use(POINTING, goal="LEFT")` points at that locus."""
 
 

@@ -1,7 +1,7 @@
 """The part of a sign that carries its meaning: from where, along which path, with which hands.
 
-Both hands are described as if they were right ones. What is said here in space, `tracks` turns into
-the joint angles that move from sign to sign.
+Both hands are described as if they were right ones. What is said here in space, `transitions` turns
+into joint angles that move from sign to sign.
 """
 
 from collections.abc import Callable
@@ -63,61 +63,56 @@ def make_stroke(
 ) -> Stroke:
     """How `signer` makes one use of a sign this time."""
     sign = replace(use.sign, handshape=use.handshape) if use.handshape else use.sign
-    angles = (
-        HANDSHAPES[sign.handshape].angles
-        + signer.posture
-        + rng.normal(0, 0.13, 15) * signer.hardness
-    )
+    # What differs from take to take; the order of the draws belongs to the clips.
+    unsteady = rng.normal(0, 0.13, 15) * signer.hardness
+    angles = HANDSHAPES[sign.handshape].angles + signer.posture + unsteady
     shift = np.array(signer.accent) + rng.normal(0, 0.027, 3) * signer.hardness
-    turn, aside = (
-        rng.normal(0, 0.10, 4) * signer.hardness,
-        rng.normal(0, 0.008, 3) * signer.hardness,
-    )
-    travel = (
-        _TRAVEL[sign.movement] * signer.size * float(np.exp(rng.normal(0, 0.15) * signer.hardness))
-    )
+    turn = rng.normal(0, 0.10, 4) * signer.hardness
+    aside = rng.normal(0, 0.008, 3) * signer.hardness
+    ratio = float(np.exp(rng.normal(0, 0.15) * signer.hardness))
+    travel = _TRAVEL[sign.movement] * signer.size * ratio
     travel *= _ON_SKIN if sign.contact else 1.0
     pointing = use.sign == POINTING and use.goal
-    start = (
-        _pointing(use.goal, signer, shift)
-        if pointing
-        else _dominant(sign, angles, signer, shift, turn)
-    )
-    wrist, quaternion, swivel, out = start
-    phase, path = _path(sign, frames, travel, out)
+    if pointing:
+        wrist, quaternion, swivel, out = _pointing(use.goal, signer, shift)
+    else:
+        wrist, quaternion, swivel, out = _dominant(sign, signer, angles, shift=shift, turn=turn)
+    phase = _phase(sign, frames)
+    path = _path(sign, phase, travel, out)
     if use.goal and not pointing:
-        wrist, path = _between(wrist, path, quaternion, use, signer)
-    count = len(phase)
-    made = Stroke(
-        np.repeat((wrist + path)[None], 2, axis=0),
-        np.stack([quaternion, quaternion]),
-        np.repeat(_fingers(sign, angles, phase, fps)[None], 2, axis=0),
-        np.array([swivel, swivel]),
-        _spin(sign, count),
-        1 if sign.hands == "ONE" else 2,
-        sign.hands in ("SYMMETRIC", "ALTERNATING"),
-        sign.contact,
+        wrist, path = _between(use, signer, wrist, path=path, quaternion=quaternion)
+    stroke = Stroke(
+        wrist=np.repeat((wrist + path)[None], 2, axis=0),
+        quaternion=np.stack([quaternion, quaternion]),
+        angles=np.repeat(_fingers(sign, angles, phase, fps)[None], 2, axis=0),
+        swivel=np.array([swivel, swivel]),
+        spin=_spin(sign, len(phase)),
+        hands=1 if sign.hands == "ONE" else 2,
+        apart=sign.hands in ("SYMMETRIC", "ALTERNATING"),
+        exact=sign.contact,
     )
+    # Up to here the other hand does the same.
     if sign.hands == "ALTERNATING":
-        made.wrist[1] = wrist + _path(sign, frames, travel, out, phase)[1]
+        stroke.wrist[1] = wrist + _path(sign, phase, travel, out, in_turns=True)
     if sign.hands == "BASE":
-        centre, made.quaternion[1], made.swivel[1] = base_posture(sign, signer)
-        fingers = motion.frames_of(made.quaternion[1:])[0, :, 1]
-        made.wrist[1] = centre - motion.PALM * signer.hand * fingers
-        made.angles[1] = HANDSHAPES[sign.base].angles
+        centre, stroke.quaternion[1], stroke.swivel[1] = base_posture(sign, signer)
+        fingers = motion.frames_of(stroke.quaternion[1:])[0, :, 1]
+        stroke.wrist[1] = centre - motion.PALM * signer.hand * fingers
+        stroke.angles[1] = HANDSHAPES[sign.base].angles
     elif not sign.joined:
-        made.wrist[1] += aside
-    return made
+        stroke.wrist[1] += aside
+    return stroke
 
 
 def _fingers(sign: Sign, angles: np.ndarray, phase: np.ndarray, fps: float) -> np.ndarray:
     """(T, 15) finger angles while the sign lasts."""
     fingers = np.repeat(angles[None], len(phase), axis=0)
     if sign.internal == "CHANGE":
-        # a handling verb may have taken a handshape that has no partner
+        # A handling verb may have taken a handshape that has no partner.
         other = HANDSHAPES[CHANGES.get(sign.handshape, "OPEN")].angles
         fingers += phase[:, None] * (other - HANDSHAPES[sign.handshape].angles)
     if sign.internal == "WIGGLE":
+        # 3.5 times a second, one finger after the other.
         beat = 2 * np.pi * 3.5 * np.arange(len(phase))[:, None] / fps + np.array([0, 1.6, 3.1, 4.7])
         fingers[:, :4] += _FLUTTER * (1 + np.sin(beat))
     return fingers
@@ -128,9 +123,14 @@ Start = tuple[np.ndarray, np.ndarray, float, np.ndarray | None]
 
 
 def _dominant(
-    sign: Sign, angles: np.ndarray, signer: Signer, shift: np.ndarray, turn: np.ndarray
+    sign: Sign, signer: Signer, angles: np.ndarray, *, shift: np.ndarray, turn: np.ndarray
 ) -> Start:
-    """The hand at the sign's location."""
+    """The hand at the sign's location.
+
+    Args:
+        angles: (15,) of the fingers.
+        shift: (3,) metres beside where the lexicon says; turn: (4,) added to the quaternion.
+    """
     quaternion, swivel = posture(sign)
     quaternion = motion.unit(quaternion + turn)
     frames = motion.frames_of(quaternion[None])
@@ -143,18 +143,17 @@ def _dominant(
 
 def _pointing(goal: str, signer: Signer, shift: np.ndarray) -> Start:
     """An index finger that aims at whom a locus stands for: behind it, twice as far away."""
-    place = _as_right(locus(goal, signer), signer)
+    aim = _as_right(locus(goal, signer), signer)
     chest = np.array([0, -signer.torso, 0]) + signer.shoulders * np.array([0, 0.38, 0])
     if goal == "SIGNER":
-        return aimed(
-            place + signer.shoulders * np.array([-0.30, 0.06, -0.28]) + 0.4 * shift, place, signer
-        )
+        start = aim + signer.shoulders * np.array([-0.30, 0.06, -0.28]) + 0.4 * shift
+        return aimed(start, aim, signer)
     near = chest + signer.shoulders * np.array([-0.35, 0.04, -0.55])
-    return aimed(near + 0.4 * (place - near) + 0.4 * shift, chest + 2 * (place - chest), signer)
+    return aimed(near + 0.4 * (aim - near) + 0.4 * shift, chest + 2 * (aim - chest), signer)
 
 
 def _between(
-    wrist: np.ndarray, path: np.ndarray, quaternion: np.ndarray, use: Use, signer: Signer
+    use: Use, signer: Signer, wrist: np.ndarray, *, path: np.ndarray, quaternion: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Wrist (3,) and path (T, 3) of a stroke at the goal, or from source to goal."""
     palm = motion.PALM * signer.hand * motion.frames_of(quaternion[None])[0, :, 1]
@@ -171,22 +170,20 @@ def _as_right(point: np.ndarray, signer: Signer) -> np.ndarray:
 
 def _path(
     sign: Sign,
-    frames: Frames | None,
+    phase: np.ndarray,
     travel: float,
     out: np.ndarray | None,
-    phase: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Phase (T,) of the strokes, 0 at the location and 1 at the far end, and the path (T, 3) in
-    metres.
+    in_turns: bool = False,
+) -> np.ndarray:
+    """The path (T, 3) in metres.
 
     Args:
+        phase: (T,) of the strokes, 0 at the location and 1 at the far end.
+        travel: size of the movement, metres.
         out: the way out of the skin (3,) where there is some: paths do not go into it.
-        phase: of the dominant hand, when the other one moves in turns with it.
+        in_turns: the path of the other hand, which moves in turns with the dominant one.
     """
-    in_turns = phase is not None
-    if phase is None:
-        phase = _phase(sign, frames)
-    elif sign.movement != "CIRCLE":
+    if in_turns and sign.movement != "CIRCLE":
         phase = 1 - phase
     ahead = np.array(DIRECTIONS[sign.direction], float)
     if sign.movement == "CIRCLE":
@@ -194,19 +191,22 @@ def _path(
         path = travel * (np.outer(np.sin(turn), ahead) + np.outer(1 - np.cos(turn), [-1.0, 0, 0]))
         if out is not None:
             path[:, 0] -= travel * (1 - abs(out[0]))
-    elif sign.contact and sign.movement == "TAP":
-        return phase, np.outer((1 - phase) * (travel + 0.02), out)
+    elif out is not None and sign.contact and sign.movement == "TAP":
+        # It begins before the skin and ends on it.
+        return np.outer((1 - phase) * (travel + 0.02), out)
     else:
         path = travel * _course(sign.movement, phase, ahead)
+        # A path has its location near its middle, but does not begin inside the body.
         if sign.movement in ("LINE", "ARC", "ZIGZAG"):
             back = ahead if out is None else ahead - (ahead @ out) * out
             path -= 0.35 * travel * back
     if out is not None and not sign.joined:
         path -= np.minimum(path @ out, 0)[:, None] * out
-    return phase, path
+    return path
 
 
 def _course(movement: str, phase: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """(T, 3) a path of size 1 from the origin to `ahead` (3,)."""
     path = np.outer(phase, ahead)
     aside = np.array([0.0, -1, 0]) if ahead[1] == 0 else np.array([-1.0, 0, 0])
     if movement == "ARC":
@@ -225,10 +225,8 @@ def _phase(sign: Sign, frames: Frames) -> np.ndarray:
         return motion.minimum_jerk(frames(_IN_HAND * (1 + sign.repetitions)))
     pieces = [motion.minimum_jerk(frames(seconds))]
     for _ in range(sign.repetitions - 1 + (sign.movement == "TAP")):
-        pieces += [
-            1 - motion.minimum_jerk(frames(0.8 * seconds)),
-            motion.minimum_jerk(frames(seconds)),
-        ]
+        pieces.append(1 - motion.minimum_jerk(frames(0.8 * seconds)))
+        pieces.append(motion.minimum_jerk(frames(seconds)))
     return np.concatenate(pieces)
 
 

@@ -1,14 +1,17 @@
 """A z-buffer and the few surfaces a body is made of, each drawn in its own box.
 
-Every surface is exact for parallel rays at its own depth and placed by the
-perspective of its ends, which is right to a fraction of a pixel for limbs.
-Positions are (x, y) in pixels with the picture's corner at 0 and z in metres from the camera.
+Every surface is exact for parallel rays at its own depth and placed by the perspective of its ends,
+which is right to a fraction of a pixel for limbs. Positions are (x, y) in pixels with the picture's
+corner at 0 and z in metres from the camera.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
+
+Number = TypeVar("Number", float, np.ndarray)
 
 EDGE_ON = 0.2
 """Triangles whose normal has less than this towards the camera show nothing but their edges."""
@@ -28,16 +31,15 @@ class Lens:
     def __init__(self, origin: tuple[float, float], distance: float, zoom: float) -> None:
         self.origin, self.distance, self.zoom = np.array(origin), distance, zoom
 
-    def scale(self, z: np.ndarray | float):
+    def scale(self, z: Number) -> Number:
         """Pixels a metre at `z` metres behind the hips."""
         return self.zoom / (1 + z / self.distance)
 
-    def place(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) x, y in pixels and z in metres from the camera, of camera space around the hips."""
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) x, y in pixels and z in metres from the camera, of points around the hips."""
         scale = self.scale(points[..., 2:])
-        return np.concatenate(
-            [self.origin + scale * points[..., :2], self.distance + points[..., 2:]], -1
-        )
+        pixels = self.origin + scale * points[..., :2]
+        return np.concatenate([pixels, self.distance + points[..., 2:]], -1)
 
 
 @dataclass
@@ -60,10 +62,10 @@ class Canvas:
         """A canvas with nothing on it."""
         shape = (height, width)
         return cls(
-            np.full(shape, np.inf, np.float32),
-            np.zeros(shape, np.float32),
-            np.zeros(shape, np.float32),
-            np.zeros(shape, np.uint8),
+            z=np.full(shape, np.inf, np.float32),
+            nx=np.zeros(shape, np.float32),
+            ny=np.zeros(shape, np.float32),
+            material=np.zeros(shape, np.uint8),
         )
 
     def clear(self) -> None:
@@ -81,9 +83,15 @@ class Canvas:
         return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
     def put(
-        self, box: tuple[slice, slice], z: np.ndarray, nx: np.ndarray, ny: np.ndarray, material: int
+        self,
+        box: tuple[slice, slice],
+        z: np.ndarray,
+        *,
+        nx: np.ndarray | float,
+        ny: np.ndarray | float,
+        material: int,
     ) -> None:
-        """Keep a surface where it is nearer than what is there; inf or NaN = no surface."""
+        """Keep a surface where it is nearer than what was drawn before; inf or NaN = no surface."""
         here = self.z[box]
         nearer = z < here
         np.copyto(here, z, where=nearer)
@@ -105,29 +113,36 @@ def draw_capsules(
     low = np.floor(np.minimum(start[:, :2] - start[:, 3:], end[:, :2] - end[:, 3:]))
     high = np.maximum(start[:, :2] + start[:, 3:], end[:, :2] + end[:, 3:])
     height, width = canvas.z.shape
-    seen = (
-        (high > 0).all(1)
-        & (low[:, 0] < width)
-        & (low[:, 1] < height)
-        & ((high - low).max(1) < TILES[-1])
-    )
+    seen = (high > 0).all(1) & (low[:, 0] < width) & (low[:, 1] < height)
+    seen &= (high - low).max(1) < TILES[-1]
     tile = np.searchsorted(TILES, (high - low).max(1) + 1)
     for size in np.unique(tile[seen]):
         group = np.flatnonzero(seen & (tile == size))
-        z, nx, ny = _capsules(start[group], end[group], scale[group], low[group], high[group])
+        z, nx, ny = _capsules(
+            start[group], end[group], scale[group], low=low[group], high=high[group]
+        )
         for k, one in enumerate(group):
             x, y = int(low[one, 0]), int(low[one, 1])
             rows = slice(max(-y, 0), min(z.shape[1], height - y))
             columns = slice(max(-x, 0), min(z.shape[2], width - x))
             box = slice(rows.start + y, rows.stop + y), slice(columns.start + x, columns.stop + x)
             canvas.put(
-                box, z[k, rows, columns], nx[k, rows, columns], ny[k, rows, columns], material[one]
+                box,
+                z[k, rows, columns],
+                nx=nx[k, rows, columns],
+                ny=ny[k, rows, columns],
+                material=material[one],
             )
 
 
-def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """z, nx, ny (K, h, w) of capsules in boxes of one size that begin at `low`; z is inf beside
-    them.
+def _capsules(
+    start: np.ndarray, end: np.ndarray, scale: np.ndarray, *, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """z, nx, ny (K, h, w) of capsules in boxes of one size; z is inf beside them.
+
+    Args:
+        start, end, scale: as for `draw_capsules`.
+        low, high: (K, 2) pixels between which each capsule lies; its box begins at `low`.
     """
 
     def column(values: np.ndarray) -> np.ndarray:
@@ -140,10 +155,8 @@ def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.
     length = np.hypot(step[:, 0], step[:, 1])
     # Seen along its axis the thicker end hides the taper.
     end_on = length < 1.05 * np.abs(step[:, 3]) + 1e-3
-    first, widening = (
-        np.where(end_on, np.maximum(start[:, 3], end[:, 3]), start[:, 3]),
-        np.where(end_on, 0, step[:, 3]),
-    )
+    first = np.where(end_on, np.maximum(start[:, 3], end[:, 3]), start[:, 3])
+    widening = np.where(end_on, 0, step[:, 3])
     right, down = np.where(length > 1e-6, step[:, :2].T / np.maximum(length, 1e-6), [[1], [0]])
     length = np.maximum(length, 1e-3)
     slant = step[:, 2] * scale
@@ -169,11 +182,8 @@ def _capsules(start, end, scale, low, high) -> tuple[np.ndarray, np.ndarray, np.
     rise -= aside
     hit = rise > 0
     np.sqrt(np.maximum(rise, 0, out=rise), out=rise)
-    z = np.where(
-        hit,
-        column(start[:, 2]) + t * column(step[:, 2]) - rise * column(1 / scale),
-        np.float32(np.inf),
-    )
+    depth = column(start[:, 2]) + t * column(step[:, 2]) - rise * column(1 / scale)
+    z = np.where(hit, depth, np.float32(np.inf))
     over = 1 / r
     return z, (x - t * column(step[:, 0])) * over, (y - t * column(step[:, 1])) * over
 
@@ -203,16 +213,15 @@ def draw_plates(
             continue
         corner = np.array([box[1].start, box[0].start])
         inside = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), np.uint8)
-        cv2.fillConvexPoly(
-            inside, np.round((points[k, :, :2] - corner - 0.5) * 16).astype(np.int32), 1, shift=4
-        )
+        # OpenCV takes pixels with four binary places, and their middles for whole numbers.
+        ring = np.round((points[k, :, :2] - corner - 0.5) * 16).astype(np.int32)
+        cv2.fillConvexPoly(inside, ring, (1,), shift=4)
         nx, ny, nz = normals[k]
         x = np.arange(box[1].start, box[1].stop) + (0.5 - points[k, 0, 0])
         y = np.arange(box[0].start, box[0].stop)[:, None] + (0.5 - points[k, 0, 1])
         z = (points[k, 0, 2] - (nx * x + ny * y) / nz) / scale[k]
-        canvas.put(
-            box, np.where(inside, z.astype(np.float32), np.float32(np.inf)), nx, ny, material[k]
-        )
+        z = np.where(inside, z.astype(np.float32), np.float32(np.inf))
+        canvas.put(box, z, nx=nx, ny=ny, material=material[k])
 
 
 def _facing(points: np.ndarray) -> np.ndarray:
@@ -223,7 +232,7 @@ def _facing(points: np.ndarray) -> np.ndarray:
 
 
 def draw_ellipsoid(
-    canvas: Canvas, centre: np.ndarray, axes: np.ndarray, scale: float, material: int
+    canvas: Canvas, centre: np.ndarray, axes: np.ndarray, *, scale: float, material: int
 ) -> None:
     """Draw an ellipsoid.
 
@@ -234,41 +243,33 @@ def draw_ellipsoid(
         material: 1..255.
     """
     reach = np.sqrt((axes**2).sum(1))
-    box = canvas.box(
-        centre[0] - reach[0], centre[1] - reach[1], centre[0] + reach[0], centre[1] + reach[1]
-    )
+    box = canvas.box(*(centre[:2] - reach[:2]), *(centre[:2] + reach[:2]))
     if box is None:
         return
     inverse = np.linalg.inv(axes)
     (a, b, c), (_, d, e), (_, _, f) = (inverse.T @ inverse).tolist()
     x = np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5 - centre[0])
-    y = (np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - centre[1]))[
-        :, None
-    ]
+    y = np.arange(box[0].start, box[0].stop, dtype=np.float32)[:, None]
+    y += np.float32(0.5 - centre[1])
     half = x * np.float32(c) + y * np.float32(e)
     # f z^2 + 2 half z + rest = 0
-    root = half * half - np.float32(f) * (
-        x * x * np.float32(a) + (y * np.float32(2 * b)) * x + (y * y * np.float32(d) - 1)
-    )
-    z = np.where(root > 0, -half - np.sqrt(np.maximum(root, 0)), np.float32(np.inf)) * np.float32(
-        1 / f
-    )
+    rest = x * x * np.float32(a) + (y * np.float32(2 * b)) * x + (y * y * np.float32(d) - 1)
+    root = half * half - np.float32(f) * rest
+    z = np.where(root > 0, -half - np.sqrt(np.maximum(root, 0)), np.float32(np.inf))
+    z = z * np.float32(1 / f)
     near = np.where(root > 0, z, 0)
-    normal = [x * g + y * h + near * i for g, h, i in np.float32([(a, b, c), (b, d, e), (c, e, f)])]
-    over = 1 / np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
-    canvas.put(
-        box,
-        np.float32(centre[2]) + z * np.float32(1 / scale),
-        normal[0] * over,
-        normal[1] * over,
-        material,
-    )
+    rows = np.array([(a, b, c), (b, d, e), (c, e, f)], np.float32)
+    nx, ny, nz = (x * g + y * h + near * i for g, h, i in rows)
+    over = 1 / np.sqrt(nx**2 + ny**2 + nz**2)
+    z = np.float32(centre[2]) + z * np.float32(1 / scale)
+    canvas.put(box, z, nx=nx * over, ny=ny * over, material=material)
 
 
 def draw_trunk(
     canvas: Canvas,
     top: np.ndarray,
     bottom: np.ndarray,
+    *,
     turn: float,
     scale: float,
     profile: np.ndarray,
@@ -280,7 +281,7 @@ def draw_trunk(
         top, bottom: (3,) x, y in pixels and z in metres of the axis where the profile is 0 and 1.
         turn: of the ellipses about the vertical axis, radians.
         scale: pixels a metre.
-        profile: (N, 3) place on the axis, half width and half depth in pixels; places rise.
+        profile: (N, 3) place on the axis (rising), half width and half depth in pixels.
         material: 1..255.
     """
     down = bottom[1] - top[1]
@@ -290,22 +291,20 @@ def draw_trunk(
     if box is None:
         return
     rows = np.arange(box[0].start, box[0].stop) + 0.5
-    place = (rows - top[1]) / down
-    wide, deep = (np.interp(place, profile[:, 0], profile[:, k]) for k in (1, 2))
-    up = (
-        -(np.gradient(wide) / wide + np.gradient(deep) / deep)[:, None] / 2
-        if len(rows) > 1
-        else np.zeros((1, 1))
-    )
+    way = (rows - top[1]) / down
+    wide, deep = (np.interp(way, profile[:, 0], profile[:, k]) for k in (1, 2))
+    # How much the surface looks up, because the ellipses grow downwards.
+    up = np.zeros(1)
+    if len(rows) > 1:
+        up = -(np.gradient(wide) / wide + np.gradient(deep) / deep) / 2
     sin, cos = np.sin(turn), np.cos(turn)
     # In a row: f z^2 + 2 g x z + h x^2 = 1
     f = (sin / wide) ** 2 + (cos / deep) ** 2
     g = cos * sin * (1 / wide**2 - 1 / deep**2)
     h = (cos / wide) ** 2 + (sin / deep) ** 2
-    f, g, h, flat, up = (
-        v.astype(np.float32).reshape(-1, 1) for v in (f, g, h, (wide * deep) ** -2, up)
-    )
-    axis = (top + place[:, None] * (bottom - top)).astype(np.float32)
+    flat = (wide * deep) ** -2
+    f, g, h, flat, up = (_column(values) for values in (f, g, h, flat, up))
+    axis = (top + way[:, None] * (bottom - top)).astype(np.float32)
     x = (np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5)) - axis[:, :1]
     root = f - flat * (x * x)
     hit = root > 0
@@ -314,4 +313,10 @@ def draw_trunk(
     over = 1 / np.sqrt(nx * nx + nz * nz + up * up)
     z *= np.float32(1 / scale)
     z += axis[:, 2:]
-    canvas.put(box, np.where(hit, z, np.float32(np.inf)), nx * over, up * over, material)
+    z = np.where(hit, z, np.float32(np.inf))
+    canvas.put(box, z, nx=nx * over, ny=up * over, material=material)
+
+
+def _column(values: np.ndarray) -> np.ndarray:
+    """(N, 1) float32 of (N,)."""
+    return values.astype(np.float32)[:, None]

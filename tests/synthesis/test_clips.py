@@ -1,4 +1,4 @@
-"""The corpus: the same bytes for everybody, a body that holds together, and hard enough to teach."""
+"""The corpus: the same bytes for everybody, a body that holds together, not too easy."""
 
 import hashlib
 import os
@@ -87,7 +87,7 @@ def test_the_manifest_has_the_columns_of_every_manifest():
     assert (manifest["file"] == "").all()
     signers = manifest.groupby("split")["signer"].unique().map(set)
     assert [len(signers[split]) for split in ("train", "val", "test")] == [6, 2, 2]
-    assert len(set.union(*signers)) == 10, "no signer stands in two splits"
+    assert len(set.union(*signers)) == 10, "no signer is in two splits"
     assert (manifest.groupby("split")["gloss"].nunique() == 3).all()
 
 
@@ -233,7 +233,7 @@ def test_truth_says_what_was_signed_and_when():
         ({"height": -3}, "height=-3"),
         (
             {"splits": {"train": [0, 1], "val": [1], "test": [2]}},
-            "signer 1 stands in 'train' and in 'val'",
+            "signer 1 is in 'train' and in 'val'",
         ),
         ({"splits": {"train": [0], "val": [1], "test": [10]}}, "signer 10 in 'test' is unknown"),
         ({"splits": {"train": [0], "val": [], "test": [1]}}, "no signer in 'val'"),

@@ -1,4 +1,4 @@
-"""Generated corpora written in the official layouts and read back by the readers of the real ones."""
+"""Generated corpora in the official layouts, read back by the readers of the real ones."""
 
 import json
 
@@ -192,12 +192,12 @@ def test_parts_in_any_order_end_as_the_whole(as_autsl, tmp_path):
     assert bytes_of(tmp_path) == bytes_of(as_autsl)
 
 
-def test_a_stopped_run_leaves_nothing_half_and_goes_on(as_autsl, tmp_path, monkeypatch):
+def test_a_stopped_run_leaves_nothing_half_and_is_resumed(as_autsl, tmp_path, monkeypatch):
     real, calls = layouts.render, []
 
-    def stopping(*arguments):
+    def stopping(*arguments, **sizes):
         calls.append(arguments)
-        for number, frame in enumerate(real(*arguments)):
+        for number, frame in enumerate(real(*arguments, **sizes)):
             if len(calls) == 3 and number == 5:
                 raise KeyboardInterrupt
             yield frame
@@ -260,7 +260,7 @@ def test_what_cannot_be_written_is_refused(tmp_path):
 def test_a_signer_in_two_splits_is_refused(tmp_path):
     leaking = GeneratedCorpus(glosses=2, signers=3, repetitions=1)
     leaking.manifest.loc[0, "split"] = "test"
-    with pytest.raises(SettingsError, match="signer 'signer00' stands in two splits"):
+    with pytest.raises(SettingsError, match="signer 'signer00' is in two splits"):
         layouts.write_autsl(leaking, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Performances: no stop between signs, hands ready in time, faces and eyes that go with the sign."""
+"""Performances: no stop between signs, hands ready in time, face and eyes as the sign asks."""
 
 from dataclasses import replace
 

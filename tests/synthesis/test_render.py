@@ -44,7 +44,7 @@ def take(
     seen = project(performance.points, seated)
     seen[..., :2] *= side
     seen[..., 2] = seated.distance + seen[..., 2] / seated.zoom
-    return performance, Studio(performance, seated, dressed, side, side), seen
+    return performance, Studio(performance, seated, dressed, width=side, height=side), seen
 
 
 def at(picture: np.ndarray, point: np.ndarray, fine: float = 1.0):
@@ -113,7 +113,7 @@ def test_a_hand_hides_the_face_from_the_front_and_the_face_hides_a_hand_behind(a
     points[:, hand] += (camera + ray * (1 - ahead / seated.distance) - palm)[:, None]
     look = replace(make_look(0), noise=0.0)
     studios = [
-        Studio(replace(performance, points=p), seated, look, SIDE, SIDE)
+        Studio(replace(performance, points=p), seated, look, width=SIDE, height=SIDE)
         for p in (performance.points, points)
     ]
     (bare, _), (rgb, depth) = (next(iter(studio.frames())) for studio in studios)
@@ -192,7 +192,7 @@ def labels(performance: Performance, **changes) -> tuple[np.ndarray, Studio]:
     """What is painted on the face of the first frame, and the studio."""
     performance = replace(performance, **changes)
     seated = replace(CORPUS.seated(NAMES[0]), yaw=0.0, tilt=0.0, roll=0.0)
-    studio = Studio(performance, seated, make_look(0), 512, 512)
+    studio = Studio(performance, seated, make_look(0), width=512, height=512)
     return studio.draw(0)[1], studio
 
 

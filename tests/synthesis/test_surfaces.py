@@ -85,14 +85,14 @@ def test_what_lies_outside_the_picture_is_left_out():
     canvas = Canvas.blank(40, 40)
     for x, y in ((-50, 20), (90, 20), (20, -50), (20, 90)):
         capsule(canvas, (x, y, 2.0, 8), (x + 3, y, 2.0, 8))
-        draw_ellipsoid(canvas, np.array([x, y, 2.0]), 8 * np.eye(3), SCALE, 1)
+        draw_ellipsoid(canvas, np.array([x, y, 2.0]), 8 * np.eye(3), scale=SCALE, material=1)
     assert (canvas.material == 0).all()
 
 
 def test_a_round_ellipsoid_is_a_sphere_and_a_turned_one_turns():
     ball, ellipsoid = Canvas.blank(64, 64), Canvas.blank(64, 64)
     capsule(ball, (31, 33, 2.0, 15), (31, 33, 2.0, 15))
-    draw_ellipsoid(ellipsoid, np.array([31, 33, 2.0]), 15 * np.eye(3), SCALE, 1)
+    draw_ellipsoid(ellipsoid, np.array([31, 33, 2.0]), 15 * np.eye(3), scale=SCALE, material=1)
     assert (ball.material != ellipsoid.material).sum() <= 2
     seen = (ball.material == 1) & (ellipsoid.material == 1)
     for part in ("z", "nx", "ny"):
@@ -102,7 +102,9 @@ def test_a_round_ellipsoid_is_a_sphere_and_a_turned_one_turns():
     turned = Canvas.blank(64, 64)
     slope = np.sqrt(0.5)
     turn = np.array([[slope, -slope, 0], [slope, slope, 0], [0, 0, 1]])
-    draw_ellipsoid(turned, np.array([32, 32, 2.0]), turn @ np.diag([20, 5, 5]), SCALE, 1)
+    draw_ellipsoid(
+        turned, np.array([32, 32, 2.0]), turn @ np.diag([20, 5, 5]), scale=SCALE, material=1
+    )
     assert turned.material[44, 44] == 1
     assert turned.material[44, 20] == 0
 
@@ -130,7 +132,15 @@ def test_a_trunk_turned_sideways_is_as_wide_as_it_is_deep():
     widths = []
     for turn in (0.0, np.pi / 2):
         canvas = Canvas.blank(100, 60)
-        draw_trunk(canvas, np.array([50, 5, 2.0]), np.array([50, 55, 2.0]), turn, SCALE, profile, 1)
+        draw_trunk(
+            canvas,
+            np.array([50, 5, 2.0]),
+            np.array([50, 55, 2.0]),
+            turn=turn,
+            scale=SCALE,
+            profile=profile,
+            material=1,
+        )
         widths.append((canvas.material[30] == 1).sum())
         assert np.nanmin(canvas.z[30]) == pytest.approx(2.0 - (12, 30)[turn > 0] / SCALE, abs=1e-3)
     assert widths == [60, 24]
@@ -138,5 +148,5 @@ def test_a_trunk_turned_sideways_is_as_wide_as_it_is_deep():
 
 def test_the_lens_sees_a_metre_at_the_hips_as_its_zoom_and_half_of_it_twice_as_far():
     lens = Lens((100.0, 50.0), 2.0, 80.0)
-    placed = lens.place(np.array([[1.0, 0.5, 0.0], [1.0, 0.5, 2.0]]))
+    placed = lens.project(np.array([[1.0, 0.5, 0.0], [1.0, 0.5, 2.0]]))
     np.testing.assert_allclose(placed, [[180, 90, 2.0], [140, 70, 4.0]])

@@ -1,13 +1,13 @@
-"""What two persons do in the eleven mutual actions of NTU RGB+D 60.
+"""What two persons do in the eleven mutual actions of NTU RGB+D 60 (A050 to A060).
 
-They share one clock; `other` is what the second one does. Frames `oc`, `oh`, `op`
-are the chest, head and pelvis of the other person.
+They share one clock: `s.to` moves the first person, `s.both` the two of them, `s.at` either one
+beside the clock. Frames `oc`, `oh`, `op` are the chest, head and pelvis of the other person.
 """
 
 import math
 
-from signlib.synthesis.bodies import HANGING, Script
-from signlib.synthesis.programs import FREE, FRONT, INWARD, Programs, rest, swing, walk
+from signlib.synthesis.action_parts import FREE, FRONT, INWARD, Programs, rest, swing, walk
+from signlib.synthesis.bodies import HANGING, Changes, Script, Value
 
 STAGE = {
     50: 0.80,
@@ -29,6 +29,7 @@ PROGRAMS = Programs()
 
 
 def _rest(s: Script, seconds: float = 0.7) -> None:
+    """Both persons rest."""
     s.at(
         0.0,
         seconds,
@@ -76,8 +77,8 @@ def kicking(s: Script) -> None:
 
 @PROGRAMS.action(52)
 def pushing(s: Script) -> None:
-    drawn, way = ("c", 0.16, -0.15, 0.16), {"hand_way": (0, 0.8, 0.6), "hand2_way": (0, 0.8, 0.6)}
-    s.to(0.45, hand=drawn, hand2=drawn, **way)
+    drawn, up = ("c", 0.16, -0.15, 0.16), (0, 0.8, 0.6)
+    s.to(0.45, hand=drawn, hand2=drawn, hand_way=up, hand2_way=up)
     s.at(
         0.22,
         0.45,
@@ -117,8 +118,7 @@ def point_finger(s: Script) -> None:
         s,
         0.24,
         s.repeat(2, 3),
-        {"hand": ("c", 0.10, -0.10, 0.48)},
-        {"hand": ("c", 0.10, 0.05, 0.50)},
+        [{"hand": ("c", 0.10, -0.10, 0.48)}, {"hand": ("c", 0.10, 0.05, 0.50)}],
     )
     _rest(s)
 
@@ -128,16 +128,11 @@ def hugging(s: Script) -> None:
     wide = ("c", 0.36, -0.12, 0.34)
     s.at(0.1, 0.5, 0, foot=("f", 0.1, 0.0, 0.26))
     s.at(0.1, 0.5, 1, foot=("f", 0.1, 0.0, 0.26))
-    s.to(
-        0.6,
-        hand=wide,
-        hand2=wide,
-        forward=0.10,
-        other={"hand": wide, "hand2": wide, "forward": 0.10},
-    )
+    opened: Changes = {"hand": wide, "hand2": wide, "forward": 0.10}
+    s.both(0.6, opened, opened)
     s.at(0.1, 0.4, 0, foot2=("f", 0.1, 0.0, 0.22))
     s.at(0.1, 0.4, 1, foot2=("f", 0.1, 0.0, 0.22))
-    over = {
+    over: dict[str, Value] = {
         "hand": ("oc", 0.04, -0.02, -0.12),
         "hand2": ("oc", 0.06, -0.22, -0.12),
         **FREE,
@@ -145,19 +140,17 @@ def hugging(s: Script) -> None:
         "hand2_elbow": (1.0, -0.4, 0.2),
         "forward": 0.27,
         "lean": 0.12,
+        "side": 0.12,
     }
-    s.to(0.6, **over, side=0.12, other={**over, "side": 0.12})
+    s.both(0.6, over, over)
     s.to(0.9)
-    s.to(
-        0.6,
-        hand=wide,
-        hand2=wide,
-        forward=0.05,
-        lean=0.0,
-        side=0.0,
-        other={"hand": wide, "hand2": wide, "forward": 0.05, "lean": 0.0, "side": 0.0},
-    )
-    back = {"foot": ("f", 0.09, 0.0, 0.0), "foot2": ("f", 0.09, 0.0, 0.0), "forward": 0.0}
+    loosened: Changes = {"hand": wide, "hand2": wide, "forward": 0.05, "lean": 0.0, "side": 0.0}
+    s.both(0.6, loosened, loosened)
+    back: dict[str, Value] = {
+        "foot": ("f", 0.09, 0.0, 0.0),
+        "foot2": ("f", 0.09, 0.0, 0.0),
+        "forward": 0.0,
+    }
     s.at(0.0, 0.6, 0, **back)
     s.at(0.0, 0.6, 1, **back)
     _rest(s)
@@ -167,10 +160,10 @@ def hugging(s: Script) -> None:
 def giving_object(s: Script) -> None:
     middle = ("m", -0.01, 1.08, -0.05)
     s.to(0.45, hand=FRONT)
-    s.to(0.55, hand=middle, other={"hand": ("c", 0.12, -0.20, 0.34)})
-    s.to(0.4, other={"hand": middle})
+    s.both(0.55, {"hand": middle}, {"hand": ("c", 0.12, -0.20, 0.34)})
+    s.both(0.4, {}, {"hand": middle})
     s.to(0.25)
-    s.to(0.6, hand=HANGING, other={"hand": FRONT, "nod": 0.25})
+    s.both(0.6, {"hand": HANGING}, {"hand": FRONT, "nod": 0.25})
     s.to(0.3)
     _rest(s)
 
@@ -180,27 +173,27 @@ def touch_pocket(s: Script) -> None:
     pocket = ("op", 0.19, -0.03, -0.05)
     s.to(0.6, hand=("op", 0.22, 0.10, -0.20), lean=0.2, nod=0.3, side=0.1)
     s.to(0.35, hand=pocket, hand_way=(0, -0.6, 0.8))
-    swing(s, 0.2, s.repeat(1, 2), {"hand": ("op", 0.20, 0.0, -0.07)}, {"hand": pocket})
+    swing(s, 0.2, s.repeat(1, 2), [{"hand": ("op", 0.20, 0.0, -0.07)}, {"hand": pocket}])
     s.to(0.4, hand=("c", 0.15, -0.30, 0.25), lean=0.0, hand_way=INWARD)
     _rest(s)
 
 
 @PROGRAMS.action(58)
 def shaking_hands(s: Script) -> None:
-    def met(height: float) -> dict:
-        return {"hand": ("m", -0.01, height, -0.02), "hand_way": (0, 0, 1)}
+    def held(height: float, **more: Value) -> Changes:
+        return {"hand": ("m", -0.01, height, -0.02), "hand_way": (0, 0, 1), **more}
 
-    s.to(0.6, **met(1.05), lean=0.06, other={**met(1.05), "lean": 0.06})
+    s.both(0.6, held(1.05, lean=0.06), held(1.05, lean=0.06))
     for _ in s.repeat(2, 4):
-        s.to(0.18, **met(1.12), other=met(1.12))
-        s.to(0.18, **met(0.98), other=met(0.98))
+        s.both(0.18, held(1.12), held(1.12))
+        s.both(0.18, held(0.98), held(0.98))
     _rest(s)
 
 
 @PROGRAMS.action(59)
 def walking_towards(s: Script) -> None:
     for who in (0, 1):
-        walk(s, 0.85, 3, 0.55, who)
+        walk(s, 0.85, 3, step=0.55, who=who)
     s.to(2.2)
     s.to(0.3)
 
@@ -218,7 +211,7 @@ def walking_apart(s: Script) -> None:
 
 
 def _walk_away(s: Script, who: int) -> None:
-    # turned round: outwards is inwards now, and forward is behind the first place
+    # Turned round: outwards is inwards now, and forward is behind where they stood first.
     step, steps, distance = 0.5, 3, 0.9
     s.at(1.0, steps * step, who, forward=-distance)
     for k in range(steps):

@@ -1,14 +1,12 @@
-"""What programs of everyday actions share: a table of them, places on a body, and rest, swing and
-walk.
+"""What the programs of actions are built from: places on a body, and to rest, swing and walk.
 
-A program is a short script of keys for a right-handed average body: `hand` is the
-main hand, `hand2` the other one. Places are (frame, outwards, up, forward).
+A program is a short script of keys for a right-handed average body: `hand` is the main hand,
+`hand2` the other one. Places are (frame, outwards, up, forward), see `bodies.Target`.
 """
 
-from collections.abc import Callable
-from itertools import cycle
+from collections.abc import Callable, Sequence
 
-from signlib.synthesis.bodies import HANGING, Script
+from signlib.synthesis.bodies import HANGING, Changes, Script, Value
 
 Program = Callable[[Script], None]
 
@@ -17,7 +15,7 @@ class Programs(dict[int, Program]):
     """Official action number -> program."""
 
     def action(self, number: int) -> Callable[[Program], Program]:
-        """Enter the program that follows under its official number."""
+        """A decorator that enters a program under its official number."""
 
         def enter(program: Program) -> Program:
             self[number] = program
@@ -33,7 +31,8 @@ POCKET, BACK = ("p", 0.19, -0.02, 0.05), ("p", 0.07, 0.10, -0.17)
 INWARD, UPWARD, AHEAD = (-1.0, 0.15, 0.2), (-0.15, 1.0, 0.15), (0.0, 0.0, 1.0)
 TO_FACE = (-0.55, 0.5, -0.5)
 ELBOW_OUT, ELBOW_BACK = (1.0, -0.35, -0.2), (0.6, -0.3, -1.0)
-FREE = {"hand_way": None, "hand2_way": None}
+FREE: dict[str, Value] = {"hand_way": None, "hand2_way": None}
+"""Both hands straight on from their arms again."""
 
 
 def rest(s: Script, seconds: float = 0.7) -> None:
@@ -52,19 +51,26 @@ def rest(s: Script, seconds: float = 0.7) -> None:
     )
 
 
-def swing(s: Script, seconds: float, times: range, *ways: dict) -> None:
-    """Go through `ways` in turn, as often as `times` says."""
-    for _, way in zip(range(len(ways) * len(times)), cycle(ways), strict=False):
-        s.to(seconds, **way)
+def swing(s: Script, seconds: float, times: range, ways: Sequence[Changes]) -> None:
+    """Go through `ways` in turn, as often as `times` says; each takes `seconds`."""
+    for _ in times:
+        for way in ways:
+            s.to(seconds, **way)
 
 
 def walk(
     s: Script, distance: float, steps: int, step: float = 0.5, who: int = 0, start: float = 0.0
 ) -> None:
-    """Step forward from `start` metres by `distance`, beside the clock; the feet stop side by side."""
+    """Step forward from `start` metres by `distance`, while the clock stays.
+
+    The feet stop side by side.
+    """
     s.at(0.05, steps * step, who, forward=start + distance)
     for k in range(steps):
-        name, swinging = ("foot", "hand2") if k % 2 == 0 else ("foot2", "hand")
+        # The arm of the other side swings along with a foot.
+        name, swinging, rear = ("foot", "hand2", "hand")
+        if k % 2 == 1:
+            name, swinging, rear = ("foot2", "hand", "hand2")
         ahead = start + distance * min(1.0, (k + 1.5) / steps if k < steps - 1 else 1.0)
         was = start + distance * max(0.0, (k - 0.5) / steps)
         lifted = ("f", 0.09, 0.10, (was + ahead) / 2)
@@ -74,7 +80,7 @@ def walk(
             k * step,
             step,
             who,
-            **{swinging: ("c", 0.21, -0.56, 0.20), _partner(swinging): ("c", 0.22, -0.56, -0.16)},
+            **{swinging: ("c", 0.21, -0.56, 0.20), rear: ("c", 0.22, -0.56, -0.16)},
         )
     last = "foot2" if steps % 2 == 1 else "foot"
     s.at(
@@ -85,7 +91,3 @@ def walk(
         hand=HANGING,
         hand2=HANGING,
     )
-
-
-def _partner(name: str) -> str:
-    return name.removesuffix("2") if name.endswith("2") else name + "2"

@@ -1,7 +1,7 @@
 """From stroke to stroke: how both hands get from rest through all signs and back.
 
 Everything between two strokes is interpolated as joint angles, so that no transition asks for what
-a joint cannot do.
+a joint cannot do. The whole way is a `Track`.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,13 +16,14 @@ from signlib.synthesis.signers import Signer
 from signlib.synthesis.strokes import Stroke
 
 STATE = 22
-"""A hand's state: wrist (3 metres), wrist joints (3), finger angles (15), swivel of the elbow (1),
-radians.
+"""Numbers of a hand's state.
+
+Wrist (3), metres; wrist joints (3), finger angles (15) and swivel of the elbow (1), radians.
 """
-_OVERLAP, _SOON = 0.12, 0.80
-"""Share of a transition that reaches into its neighbours; share after which handshape and palm are
-there.
-"""
+_OVERLAP = 0.12
+"""Share of a transition that reaches into its neighbours."""
+_SOON = 0.80
+"""Share of a transition after which handshape and palm have arrived."""
 
 
 @dataclass(frozen=True)
@@ -57,45 +58,42 @@ def lay_track(
         waits: frames of rest before and after.
     """
     rest, courses = _settle(strokes, signer, rng)
-    states = np.empty((2, sum(waits), STATE))
-    last = np.stack([rest, rest])
-    plan, at = [], waits[0]
-    for stroke, course in zip(
-        [*strokes, None], [*courses, np.repeat(rest[None, None], 2, 0)], strict=True
-    ):
+    resting = np.stack([rest, rest])
+    # For each stroke the frame at which the move to it begins, its frames, and its step.
+    last, at = resting, waits[0]
+    moves = []
+    for course in courses:
         move = frames(_seconds(last, course[:, 0]))
-        plan.append((at, move, last, stroke, course))
-        at, last = at + move + (len(stroke) if stroke else 0), course[:, -1]
-    states = np.empty((2, at + waits[1], STATE))
+        moves.append((at, move, course[:, 0] - last))
+        at, last = at + move + course.shape[1], course[:, -1]
+    move_back = frames(_seconds(last, resting))
+    total = at + move_back + waits[1]
+    states = np.empty((2, total, STATE))
     states[:] = rest
-    apart = np.zeros(at + waits[1], bool)
-    time = np.arange(at + waits[1])
-    for first, move, last, stroke, course in plan:
-        _move(states, time, first, move, course[:, 0] - last, stroke is None or stroke.exact)
-        if stroke is not None:
-            begin, end = first + move, first + move + len(stroke)
-            states[:, begin:end] += course - course[:, :1]
-            states[:, end:] += course[:, -1:] - course[:, :1]
-            apart[begin - move // 2 : end + 3] |= stroke.apart
-    return Track(
-        states,
-        apart,
-        tuple((first + move, first + move + len(s)) for first, move, _, s, _ in plan if s),
-    )
+    apart = np.zeros(total, bool)
+    spans = []
+    for stroke, course, (first, move, step) in zip(strokes, courses, moves, strict=True):
+        begin, end = first + move, first + move + len(stroke)
+        _move(states, first, move, step, exact=stroke.exact)
+        states[:, begin:end] += course - course[:, :1]
+        states[:, end:] += course[:, -1:] - course[:, :1]
+        apart[begin - move // 2 : end + 3] |= stroke.apart
+        spans.append((begin, end))
+    _move(states, at, move_back, resting - last, exact=True)
+    return Track(states, apart, tuple(spans))
 
 
-def _move(
-    states: np.ndarray, time: np.ndarray, first: int, move: int, step: np.ndarray, exact: bool
-) -> None:
-    """Add a step (2, 22) that lasts `move` frames from `first` on."""
+def _move(states: np.ndarray, first: int, move: int, step: np.ndarray, *, exact: bool) -> None:
+    """Add a step (2, 22) that lasts `move` frames from `first` on to states (2, T, 22)."""
+    time = np.arange(states.shape[1])
     late = 0 if exact else round(_OVERLAP * move)
     way = _step(time, first - round(_OVERLAP * move), first + move + late)
     states[:, :, :3] += way[:, None] * step[:, None, :3]
+    # Hands do not go straight but in a bow, towards the camera.
     bow = 0.3 * np.sqrt((step[:, :3] ** 2).sum(1))
     states[:, :, 2] -= bow[:, None] * (way * (1 - way))
-    states[:, :, 3:] += (
-        _step(time, first, first + max(2, round(_SOON * move)))[:, None] * step[:, None, 3:]
-    )
+    soon = _step(time, first, first + max(2, round(_SOON * move)))
+    states[:, :, 3:] += soon[:, None] * step[:, None, 3:]
 
 
 def _step(time: np.ndarray, first: int, past: int) -> np.ndarray:
@@ -105,7 +103,7 @@ def _step(time: np.ndarray, first: int, past: int) -> np.ndarray:
 
 
 def _seconds(end: np.ndarray, start: np.ndarray) -> float:
-    """How long hands take from (2, 22) to (2, 22): longer ways take longer, but not in proportion."""
+    """How long hands take from one state (2, 22) to another; twice as far is less than twice."""
     way = float(np.sqrt(((start - end)[:, :3] ** 2).sum(1)).max())
     turn = float(np.abs(start[:, 3:6] - end[:, 3:6]).max())
     return 0.12 + 0.52 * way**0.7 + 0.04 * turn
@@ -114,8 +112,9 @@ def _seconds(end: np.ndarray, start: np.ndarray) -> float:
 def _settle(
     strokes: Sequence[Stroke], signer: Signer, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The state of a resting hand (22,), and the states (2, T, 22) of each stroke, within all
-    joints' limits.
+    """The state of a resting hand (22,), and the states (2, T, 22) of each stroke.
+
+    All are within the joints' limits.
     """
     forward = 0.16 + 0.7 * max(signer.rest, 0.0)
     centre = (
@@ -124,6 +123,8 @@ def _settle(
     )
     hanging = motion.quaternion(np.array([1.0, 0.1, 0.3]), np.array([0.35, 1.0, -2.5 * forward]))
     fingers = motion.frames_of(hanging[None])[0, :, 1]
+    # All states in one array, since joints are computed faster for many at once: rest first, then
+    # for each stroke the frames of one hand or of both.
     sizes = [1] + [stroke.hands * len(stroke) for stroke in strokes]
     want = np.empty((sum(sizes), STATE))
     quaternions = np.empty((len(want), 4))
@@ -133,10 +134,10 @@ def _settle(
     at = 1
     for stroke in strokes:
         for k in range(stroke.hands):
-            own = slice(at, at + len(stroke))
-            want[own, :3], quaternions[own] = stroke.wrist[k], stroke.quaternion[k]
-            want[own, 6:21], want[own, 21] = stroke.angles[k], stroke.swivel[k]
-            spin[own] = stroke.spin
+            rows = slice(at, at + len(stroke))
+            want[rows, :3], quaternions[rows] = stroke.wrist[k], stroke.quaternion[k]
+            want[rows, 6:21], want[rows, 21] = stroke.angles[k], stroke.swivel[k]
+            spin[rows] = stroke.spin
             at += len(stroke)
     _, want[:, :3], joints = reach(want[:, :3], motion.frames_of(quaternions), want[:, 21], signer)
     joints[:, 2] += spin[:, 0]
