@@ -16,12 +16,12 @@ from signlib.errors import InputError, SettingsError
 
 Sentences = Sequence[Sequence[str]]
 
+# Name -> cost of a substitution, and of a deletion or an insertion.
 WEIGHTS = {"levenshtein": (1, 1), "sclite": (4, 3)}
-"""Name -> cost of a substitution, and of a deletion or an insertion."""
 HIT, SUBSTITUTION, DELETION, INSERTION = "hit", "substitution", "deletion", "insertion"
 KINDS = (HIT, SUBSTITUTION, DELETION, INSERTION)
+# Sentences that are aligned together; bounds the memory of the programme.
 _CHUNK = 2048
-"""Sentences that are aligned together; bounds the memory of the programme."""
 
 
 @dataclass(frozen=True)
@@ -212,16 +212,16 @@ def _align(references: Sentences, hypotheses: Sentences, weights: str) -> _Steps
             f"{len(references)} references but {len(hypotheses)} hypotheses; give one for each"
         )
     numbers: dict[str, int] = {}
-
-    def coded(texts: Sentences) -> list[list[int]]:
-        return [[numbers.setdefault(word, len(numbers)) for word in text] for text in texts]
-
-    texts = list(zip(coded(references), coded(hypotheses), strict=True))
-    parts = []
-    for start in range(0, len(texts), _CHUNK):
-        parts.append(_align_chunk(texts[start : start + _CHUNK], *WEIGHTS[weights], start))
-    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _Steps(list(numbers), *columns)
+    coded = [
+        [numbers.setdefault(word, len(numbers)) for word in text]
+        for text in (*references, *hypotheses)
+    ]
+    texts = list(zip(coded[: len(references)], coded[len(references) :], strict=True))
+    parts = [
+        _align_chunk(texts[start : start + _CHUNK], *WEIGHTS[weights], start)
+        for start in range(0, len(texts), _CHUNK)
+    ]
+    return _Steps(list(numbers), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _align_chunk(
@@ -241,6 +241,7 @@ def _align_chunk(
     steps = []
     while len(left := np.flatnonzero(i + j)):
         rows, i, j = rows[left], i[left], j[left]
+        # the alignment ends here; which step of least cost leads to it?
         here = cost[i, rows, j]
         paired = (i > 0) & (j > 0)
         paired &= cost[i - 1, rows, j - 1] + unequal[rows, i - 1, j - 1] == here

@@ -71,6 +71,7 @@ def against_best_member(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame
         trained = [part for part in parts if part in conditions]
         if len(parts) < 2 or not trained:
             continue
+        # validation chooses the rival: choosing it by the test would favour the rival
         best = max(trained, key=lambda part: validation_accuracy(conditions[part]))
         gain = right[name] - right[best]
         low, high = t_interval(100 * by_signer(gain, signers))
@@ -88,26 +89,30 @@ def against_best_member(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of `condition_table` as text for a page."""
-    columns = {
-        "top-1 % [over signers]": spreads(table, ("value", "low", "high")),
-        "each seed": [each(values) for values in table["seeds"]],
-        "validation": [f"{value:.1f}" for value in table["validation"]],
-        "n (signers)": [f"{row.clips} ({row.signers})" for row in table.itertuples()],
-        "parameters": [f"{count:,}" for count in table["parameters"]],
-        "minutes": [f"{value:.1f}" for value in table["minutes"]],
-    }
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(
+        {
+            "top-1 % [over signers]": spreads(table, ("value", "low", "high")),
+            "each seed": [each(values) for values in table["seeds"]],
+            "validation": [f"{value:.1f}" for value in table["validation"]],
+            "n (signers)": [f"{row.clips} ({row.signers})" for row in table.itertuples()],
+            "parameters": [f"{count:,}" for count in table["parameters"]],
+            "minutes": [f"{value:.1f}" for value in table["minutes"]],
+        },
+        index=table.index,
+    )
 
 
 def readable_gains(table: pd.DataFrame) -> pd.DataFrame:
     """The table of `against_best_member` as text for a page."""
-    columns = {
-        "best member": table["member"],
-        "points [over signers]": spreads(table, ("gain", "low", "high"), "+.1f"),
-        "each seed": [each(values, "+.1f") for values in table["seeds"]],
-        "answer": table["answer"],
-    }
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(
+        {
+            "best member": table["member"],
+            "points [over signers]": spreads(table, ("gain", "low", "high"), "+.1f"),
+            "each seed": [each(values, "+.1f") for values in table["seeds"]],
+            "answer": table["answer"],
+        },
+        index=table.index,
+    )
 
 
 def shares(conditions: Mapping[str, Sequence[Run]]) -> tuple[pd.DataFrame, pd.Series]:
@@ -120,18 +125,18 @@ def shares(conditions: Mapping[str, Sequence[Run]]) -> tuple[pd.DataFrame, pd.Se
     for name, runs in conditions.items():
         if not runs:
             raise RunError(f"condition {name} has no finished run; train it first")
-    shared = shared_clips([run for runs in conditions.values() for run in runs])
-    if shared.left_out:
+    shared, left_out = shared_clips([run for runs in conditions.values() for run in runs])
+    if left_out:
         raise RunError(
-            f"{shared.left_out} clips were not tested by every run: runs of conditions that were"
+            f"{left_out} clips were not tested by every run: runs of conditions that were"
             " not tested on the same clips cannot be held against each other; compare runs of one"
             " corpus"
         )
-    tables, columns = iter(shared.tables), {}
+    tables, columns = iter(shared), {}
     for name, runs in conditions.items():
         columns[name] = sum(right_clips(next(tables)) for _ in runs) / len(runs)
-    right = pd.DataFrame(columns, index=shared.tables[0].index)
-    return right, shared.tables[0]["signer"]
+    right = pd.DataFrame(columns, index=shared[0].index)
+    return right, shared[0]["signer"]
 
 
 def by_signer(values: pd.Series, signers: pd.Series) -> np.ndarray:

@@ -26,7 +26,7 @@ def spreads(
 ) -> list[str]:
     """`spread` of each row, from its columns value, low and high."""
     rows = table[list(columns)].to_numpy(float)
-    return [spread(value, low, high, form, ends) for value, low, high in rows]
+    return [spread(value, low, high, form=form, ends=ends) for value, low, high in rows]
 
 
 def each(values: Iterable[float], form: str = ".1f") -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from signlib.errors import RunError
 from signlib.files import write_text
@@ -14,8 +13,7 @@ from signlib.reports.cells import markdown_table, spread
 from signlib.reports.corpus_report import CorpusReport
 from signlib.reports.run_groups import by_corpus, gather
 from signlib.runs.run import Run
-from signlib.statistics.across_corpora import ROPE, across_corpora
-from signlib.statistics.two_systems import check_rope
+from signlib.statistics.across_corpora import ROPE, across_corpora, check_rope
 
 REPORT, FIGURE = "comparison.md", "comparison.png"
 
@@ -98,13 +96,13 @@ def report(
     return Report(corpora, rope)
 
 
-def markdown(made: Report) -> str:
+def markdown(report: Report) -> str:
     """The whole report as one page; of several corpora, what they say together comes first."""
-    pages = [corpus_report.page(one) for one in made.corpora.values()]
+    pages = [corpus_report.page(one) for one in report.corpora.values()]
     if len(pages) == 1:
         return pages[0]
     rows = []
-    for corpus, one in made.corpora.items():
+    for corpus, one in report.corpora.items():
         row = {"corpus": corpus, "test clips": f"{len(one.lineup.clips):,}"}
         for name, rate in one.rates.items():
             row[f"{name}, {one.lineup.unit}"] = spread(rate.value, rate.low, rate.high)
@@ -112,9 +110,9 @@ def markdown(made: Report) -> str:
             row[f"{name} is"] = comparison.answer(one.p[name])
         rows.append(row)
     lines = [
-        f"# {', '.join(made.first.comparisons)} on {len(rows)} corpora",
+        f"# {', '.join(report.first.comparisons)} on {len(rows)} corpora",
         "",
-        *(f"- {text}" for text in made.verdicts()),
+        *(f"- {text}" for text in report.verdicts()),
         "",
         "The runs are of several corpora, so each corpus gives one score a system (the mean of its"
         " seeds):",
@@ -125,16 +123,11 @@ def markdown(made: Report) -> str:
     return "\n".join([*lines, *pages])
 
 
-def plot(made: Report) -> Figure:
-    """The figure of the page."""
-    return corpus_report.plot(made.corpora)
-
-
-def write(made: Report, folder: Path) -> list[Path]:
+def write(report: Report, folder: Path) -> list[Path]:
     """The page and its figure into a folder; returns both paths."""
     page, picture = Path(folder) / REPORT, Path(folder) / FIGURE
-    text = markdown(made)
+    text = markdown(report)
     before = "\n## What was compared"
     write_text(page, text.replace(before, f"\n![]({FIGURE})\n{before}", 1))
-    plot(made).savefig(picture, dpi=120, bbox_inches="tight")
+    corpus_report.plot(report.corpora).savefig(picture, dpi=120, bbox_inches="tight")
     return [page, picture]

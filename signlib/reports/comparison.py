@@ -26,7 +26,7 @@ def compare(runs: Mapping[str, Run], reference: str) -> pd.DataFrame:
     Raises:
         RunError: when the runs were not tested on the same glosses of the same clips.
     """
-    shared = dict(zip(runs, shared_clips(list(runs.values())).tables, strict=True))
+    shared = dict(zip(runs, shared_clips(list(runs.values()))[0], strict=True))
     glosses = shared[reference]["target"].tolist()
     right = {name: right_clips(table) for name, table in shared.items()}
     rows = {}
@@ -55,10 +55,12 @@ def readable(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """The table of `compare` as text for a page: values beside their intervals."""
     gains = spreads(table, ("gain", "gain_low", "gain_high"), "+.1f", "+.0f")
     gains[table.index.get_loc(reference)] = "-"
-    columns = {
-        "top-1 % [95 % interval]": spreads(table, ("value", "low", "high"), ".1f", ".0f"),
-        f"points against {reference}": gains,
-        "test clips": table["n"].astype(int).to_numpy(),
-        "parameters": [f"{count:,.0f}" for count in table["parameters"]],
-    }
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(
+        {
+            "top-1 % [95 % interval]": spreads(table, ("value", "low", "high"), ".1f", ".0f"),
+            f"points against {reference}": gains,
+            "test clips": table["n"].astype(int).to_numpy(),
+            "parameters": [f"{count:,.0f}" for count in table["parameters"]],
+        },
+        index=table.index,
+    )

@@ -10,8 +10,8 @@ from signlib.reports.plots import BLUE, GREY, ORANGE, draw_interval, figure, nam
 from signlib.statistics.paired import Paired, holm
 from signlib.statistics.two_systems import Comparison, family_p
 
+# What varies -> the colour of its interval.
 COLOURS = {"clips": ORANGE, "signers": BLUE}
-"""What varies -> the colour of its interval."""
 
 
 def answers(comparisons: Mapping[str, Comparison]) -> dict[str, str]:
@@ -28,9 +28,9 @@ def family_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
         for over in COLOURS:
             row |= {f"over {over}": "-", f"p, {over}": "-"}
             if over in comparison.rows:
-                estimate = comparison.rows[over].estimate
-                row[f"over {over}"] = f"[{estimate.low:+.2f}, {estimate.high:+.2f}]"
-                row[f"p, {over}"] = f"{estimate.p:.2g}"
+                one = comparison.rows[over].estimate
+                ends = f"[{one.low:+.2f}, {one.high:+.2f}]"
+                row |= {f"over {over}": ends, f"p, {over}": f"{one.p:.2g}"}
         rows[name] = row | {
             "p (Holm)": f"{p:.2g}",
             "clips are worth": f"{comparison.worth:,.0f}",
@@ -48,7 +48,7 @@ def family_plot(comparisons: Mapping[str, Comparison]) -> Figure:
                 estimate = comparison.rows[over].estimate
                 ends = estimate.low, estimate.high
                 label = "" if row else f"over {over}"
-                draw_interval(axis, row + shift, estimate.value, ends, colour, label=label)
+                draw_interval(axis, row + shift, estimate.value, ends, colour=colour, label=label)
     axis.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
     name_rows(axis, comparisons, "points gained, 95 % intervals")
     drawn.legend(loc="outside upper right", ncols=len(COLOURS), frameon=False, fontsize=8)
@@ -57,18 +57,18 @@ def family_plot(comparisons: Mapping[str, Comparison]) -> Figure:
 
 def paired_table(comparisons: Mapping[str, Paired]) -> pd.DataFrame:
     """One row a comparison as text for a page; `p (Holm)` takes all rows as one family."""
-    rows = {}
-    p = holm([pair.p for pair in comparisons.values()])
-    for (name, pair), minded in zip(comparisons.items(), p, strict=True):
-        rows[name] = {
+    rows = [
+        {
             "points [t interval over signers]": spread(pair.difference, *pair.by_signer, "+.2f"),
             "bootstrap of signers": f"[{pair.bootstrap[0]:+.2f}, {pair.bootstrap[1]:+.2f}]",
             "without one signer": f"{pair.without_one[0]:+.2f} to {pair.without_one[1]:+.2f}",
             "gained / lost": f"{pair.only_second} / {pair.only_first}",
             "McNemar p": f"{pair.p:.2g}",
-            "p (Holm)": f"{minded:.2g}",
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+        for pair in comparisons.values()
+    ]
+    p = [f"{value:.2g}" for value in holm([pair.p for pair in comparisons.values()])]
+    return pd.DataFrame(rows, index=list(comparisons)).assign(**{"p (Holm)": p})
 
 
 def paired_plot(comparisons: Mapping[str, Paired]) -> Figure:

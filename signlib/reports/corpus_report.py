@@ -29,8 +29,8 @@ from signlib.statistics.stochastic_order import CLEAR, almost_stochastic_order
 from signlib.statistics.two_systems import Comparison, compare, family_p, verdict
 from signlib.statistics.variation import Estimate, difference
 
+# Points for which the report says what it would take to find them.
 ASKED = (1.0, 2.0, 5.0)
-"""Points for which the report says what it would take to find them."""
 READING = {
     "clips": "other clips of the same signers by the same trainings",
     "signers": "other signers; the same trainings",
@@ -38,8 +38,8 @@ READING = {
     "seeds and signers": "other signers and other trainings",
     "seeds and clips": "other clips and other trainings",
 }
+# Of the seeds inside each signer; all signers of all seeds are held at once.
 _RESAMPLES = 2_000
-"""Of the seeds inside each signer; all signers of all seeds are held at once."""
 _Line = tuple[str, Estimate, str, list[float]]
 _POWER = (
     f"Numbers for a chance of 80 % to find a difference of that size at the {1 - LEVEL:.0%} level,"
@@ -87,19 +87,22 @@ def compare_systems(lineup: Lineup, rope: float, resamples: int, seed: int) -> C
         resamples, seed: of bootstraps and drawn exchanges.
     """
     first, *others = lineup.systems
-    words, rates, comparisons = lineup.words, {}, {}
-    for system in lineup.systems:
-        rates[system.name] = difference(None, system.values, lineup.groups, sizes=words)
-    for system in others:
-        comparisons[system.name] = compare(
+    rates = {
+        system.name: difference(None, system.values, lineup.groups, sizes=lineup.words)
+        for system in lineup.systems
+    }
+    comparisons = {
+        system.name: compare(
             first=first.values,
             second=system.values,
             signers=lineup.signers,
-            words=words,
+            words=lineup.words,
             rope=rope,
             resamples=resamples,
             seed=seed,
         )
+        for system in others
+    }
     return CorpusReport(lineup, rates, comparisons, family_p(comparisons))
 
 
@@ -138,35 +141,34 @@ def _clips_text(lineup: Lineup) -> str:
 
 def _systems(report: CorpusReport) -> str:
     """One row a system: rate and interval, each seed, how large it is."""
-    rows = []
-    for system in report.lineup.systems:
-        rate = report.rates[system.name]
-        row = {
+    rows = [
+        {
             "system": system.name,
             report.lineup.unit: spread(rate.value, rate.low, rate.high, ".2f"),
             "interval over": rate.over,
             "each seed": each(report.lineup.rates(system)),
             "parameters": f"{system.runs[0].facts.get('parameters', 0):,}",
         }
-        rows.append(row)
+        for system, rate in zip(report.lineup.systems, report.rates.values(), strict=True)
+    ]
     return markdown_table(pd.DataFrame(rows))
 
 
 def _rows(comparison: Comparison) -> str:
     """One row a question."""
-    rows = []
-    for name, row in comparison.rows.items():
-        estimate, drawn = row.estimate, row.bootstrap
-        cells = {
+    rows = [
+        {
             "over": name,
             "what else might have come": READING[name],
-            "points [95 %, t]": spread(estimate.value, estimate.low, estimate.high, "+.2f"),
-            "degrees of freedom": f"{estimate.df:,.1f}",
-            "p (t)": f"{estimate.p:.2g}",
+            "points [95 %, t]": spread(one.value, one.low, one.high, "+.2f"),
+            "degrees of freedom": f"{one.df:,.1f}",
+            "p (t)": f"{one.p:.2g}",
             "bootstrap": f"[{drawn[0]:+.2f}, {drawn[1]:+.2f}]" if drawn else "-",
             "exchange test": f"{row.test}: p = {row.p:.2g}" if row.test else "-",
         }
-        rows.append(cells)
+        for name, row in comparison.rows.items()
+        for one, drawn in [(row.estimate, row.bootstrap)]
+    ]
     return markdown_table(pd.DataFrame(rows))
 
 
@@ -201,22 +203,19 @@ def _over_seeds(report: CorpusReport, system: System) -> list[str]:
     comparison, lineup = report.comparisons[system.name], report.lineup
     if comparison.seeds is None:
         return []
-    # signs turned round where a low rate is good, so that high scores are good everywhere
-    sign = 1 if comparison.higher else -1
     pair = report.reference, system
-    scores = [sign * lineup.by_signer(one) for one in pair]
-    heights = np.quantile(np.concatenate(scores, axis=None), (0.25, 0.5, 0.75))
-    side = "above" if comparison.higher else "below"
-    rows = ["interquartile mean, %", *(f"% of them {side} {sign * x:.1f} %" for x in heights)]
-    table = pd.DataFrame({f"scores of each seed on {scores[0].shape[1]} signer(s)": rows})
-    for one, values in zip(pair, scores, strict=True):
-        shares = 100 * np.array([profile(values, heights), *profile_band(values, heights)])
-        table[one.name] = [
-            _signed(sign, iqm(values), iqm_interval(values, _RESAMPLES)),
-            *(spread(share, low, high, ".0f") for share, low, high in shares.T),
-        ]
-    gain = _signed(sign, *iqm_difference(scores[0], scores[1], _RESAMPLES), "+.1f")
+    first, second = (lineup.by_signer(one) for one in pair)
+    heights = np.quantile(np.concatenate([first, second], axis=None), (0.25, 0.5, 0.75))
+    rows = ["interquartile mean, %", *(f"% of them above {height:.1f} %" for height in heights)]
+    table = pd.DataFrame({f"scores of each seed on {first.shape[1]} signer(s)": rows})
+    for one, scores in zip(pair, (first, second), strict=True):
+        shares = 100 * np.array([profile(scores, heights), *profile_band(scores, heights)])
+        middle = spread(iqm(scores), *iqm_interval(scores, _RESAMPLES))
+        cells = [spread(share, low, high, ".0f") for share, low, high in shares.T]
+        table[one.name] = [middle, *cells]
+    gain, interval = iqm_difference(first, second, _RESAMPLES)
     # the one with the better mean, and whether it is better at every level, too
+    sign = 1 if comparison.higher else -1
     worse, better = sorted(pair, key=lambda one: float(sign * lineup.rates(one).mean()))
     low, high = ((sign * lineup.rates(one)).tolist() for one in (worse, better))
     bound = almost_stochastic_order(low, high, len(report.comparisons))
@@ -226,17 +225,12 @@ def _over_seeds(report: CorpusReport, system: System) -> list[str]:
         "",
         markdown_table(table),
         "",
-        f"The interquartile means differ by {gain} points, seeds drawn again inside each signer."
-        f" Almost stochastic order: {better.name} {'is' if bound < CLEAR else answer} better at"
-        f" every level of its seeds (bound {bound:.2f}; clear below {CLEAR:g}, open from 0.5 on).",
+        f"The interquartile means differ by {spread(gain, *interval, '+.1f')} points, seeds drawn"
+        f" again inside each signer. Almost stochastic order: {better.name}"
+        f" {'is' if bound < CLEAR else answer} better at every level of its seeds (bound"
+        f" {bound:.2f}; clear below {CLEAR:g}, open from 0.5 on).",
         "",
     ]
-
-
-def _signed(sign: int, value: float, interval: tuple[float, float], form: str = ".1f") -> str:
-    """A value and its interval as text, turned back where signs were turned round."""
-    low, high = sorted(sign * end for end in interval)
-    return spread(sign * value, low, high, form)
 
 
 def _plans(report: CorpusReport) -> str:
@@ -252,7 +246,14 @@ def _plan(comparison: Comparison) -> pd.DataFrame:
     sizes = {f"{points:.2g} points": points for points in ASKED}
     if seen > 0:
         sizes = {f"{seen:.2f} points (as seen)": seen} | sizes
-    spreads = _spreads(comparison)
+    # standard deviations in points: of signers' differences, and of seeds
+    deviations = {}
+    if "signers" in comparison.rows:
+        error = comparison.rows["signers"].estimate.error
+        deviations["signers"] = error * np.sqrt(comparison.signers)
+    if comparison.seeds is not None:
+        variances = [np.var(rates, ddof=1) for rates in (comparison.first, comparison.second)]
+        deviations["seeds of each"] = float(np.sqrt(np.mean(variances)))
     rows: dict[str, dict[str, str]] = {}
     for name, points in sizes.items():
         row = rows.setdefault(name, {})
@@ -261,21 +262,10 @@ def _plan(comparison: Comparison) -> pd.DataFrame:
             differing = max(comparison.gained + comparison.lost, share)
             gained, lost = (differing + share) / 2, (differing - share) / 2
             row["independent clips"] = _count(clips_needed, gained, lost)
-        for unit, deviation in spreads.items():
-            row[unit] = _count(seeds_needed, points, deviation, pairs=unit == "signers")
+        for unit, deviation in deviations.items():
+            if deviation > 0:
+                row[unit] = _count(seeds_needed, points, deviation, pairs=unit == "signers")
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("to find")
-
-
-def _spreads(comparison: Comparison) -> dict[str, float]:
-    """Standard deviations in points: of signers' differences, and of seeds."""
-    spreads: dict[str, float] = {}
-    if "signers" in comparison.rows:
-        error = comparison.rows["signers"].estimate.error
-        spreads["signers"] = error * np.sqrt(comparison.signers)
-    if comparison.seeds is not None:
-        variances = [np.var(rates, ddof=1) for rates in (comparison.first, comparison.second)]
-        spreads["seeds of each"] = float(np.sqrt(np.mean(variances)))
-    return {unit: deviation for unit, deviation in spreads.items() if deviation > 0}
 
 
 def _count(needed: Callable[..., int], *arguments: float, **options: bool) -> str:
@@ -311,7 +301,7 @@ def plot(reports: Mapping[str, CorpusReport]) -> Figure:
     right.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
     for axis, rows in ((left, rates), (right, gains)):
         for y, (_, one, colour, seeds) in enumerate(rows):
-            draw_interval(axis, y, one.value, (one.low, one.high), colour, strokes=seeds)
+            draw_interval(axis, y, one.value, (one.low, one.high), colour=colour, strokes=seeds)
         name_rows(axis, [name for name, *_ in rows], f"{first.lineup.unit}; strokes: seeds")
     right.set_xlabel(f"points against {first.reference.name}; orange decides")
     return drawn

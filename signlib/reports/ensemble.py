@@ -18,8 +18,8 @@ from signlib.reports.run_groups import shared_clips
 from signlib.runs.run import Run
 from signlib.statistics.intervals import cluster_interval, wilson_interval
 
+# Drawing fewer than these again says nothing about another one.
 FEWEST_SIGNERS = 5
-"""Drawing fewer than these again says nothing about another one."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def ensemble(runs: Sequence[Run]) -> Ensemble:
     classes = scored[0][2]
     # runs of other classes share no clip: their scores cannot be added
     alike = all(others == classes for _, _, others in scored)
-    table = shared_clips(runs, alike).tables[0]
+    table = shared_clips(runs, alike)[0][0]
     numbers = {gloss: number for number, gloss in enumerate(classes)}
     targets = np.array([numbers.get(gloss, -1) for gloss in table["target"]])
     if (targets < 0).any():
@@ -119,10 +119,12 @@ def readable(table: pd.DataFrame, together: Ensemble) -> pd.DataFrame:
     kind, groups = groups_of(together)
     gains = spreads(table, ("gain", "gain_low", "gain_high"), "+.1f")
     of_groups = spreads(table, ("value", "group_low", "group_high"))
-    columns = {
-        "top-1 % [95 %, clips]": spreads(table, ("value", "low", "high")),
-        f"[95 %, {len(set(groups))} {kind}]": [text[text.index("[") :] for text in of_groups],
-        "together minus this": [*gains[:-1], "-"],
-        "clips": table["n"].tolist(),
-    }
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(
+        {
+            "top-1 % [95 %, clips]": spreads(table, ("value", "low", "high")),
+            f"[95 %, {len(set(groups))} {kind}]": [text[text.index("[") :] for text in of_groups],
+            "together minus this": [*gains[:-1], "-"],
+            "clips": table["n"].tolist(),
+        },
+        index=table.index,
+    )

@@ -16,13 +16,13 @@ from signlib.reports.late_fusion import (
 from signlib.reports.plots import figure
 
 BARE = "final*, no depth"
+# Which streams are fused with each other; a star as in `Stream`.
 GROUPS: dict[str, dict[str, str | bool]] = {
     "clean": {"group": CLEAN},
     "fine-tuned*": {"group": TUNED},
     BARE: {"group": FINAL, "depth": False},
     "final*": {"group": FINAL},
 }
-"""Which streams are fused with each other; a star as in `Stream`."""
 
 
 def fuse_groups(table: StreamScores) -> dict[tuple[str, str], Fused]:

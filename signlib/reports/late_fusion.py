@@ -17,13 +17,21 @@ from signlib.errors import SettingsError
 from signlib.evaluation.metrics import top_k
 from signlib.statistics.intervals import t_interval
 
-SCALES = ("raw", "log-softmax", "softmax", "standard")
+SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "raw": lambda scores: scores,
+    "log-softmax": lambda scores: special.log_softmax(scores, axis=-1),
+    "softmax": lambda scores: special.softmax(scores, axis=-1),
+    "standard": lambda scores: (
+        (centred := scores - scores.mean(axis=-1, keepdims=True))
+        / centred.std(axis=-1, keepdims=True)
+    ),
+}
+# What to call a result of `leave_one_signer_out`; `.format(table.origin)` says on what.
 NESTED = "nested cross-validation on {}: learned on all signers but one, tested on that one"
-"""What to call a result of `leave_one_signer_out`; `.format(table.origin)` says on what."""
 RIDGE = 1e-6
 
+# (margins (M, N, K), targets (N,), signers (N,)) of the training signers -> weights (M,).
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""(margins (M, N, K), targets (N,), signers (N,)) of the training signers -> weights (M,)."""
 
 
 def rescale(scores: np.ndarray, scale: str) -> np.ndarray:
@@ -36,16 +44,9 @@ def rescale(scores: np.ndarray, scale: str) -> np.ndarray:
     Raises:
         SettingsError: for another scale.
     """
-    if scale == "raw":
-        return scores
-    if scale == "log-softmax":
-        return special.log_softmax(scores, axis=-1)
-    if scale == "softmax":
-        return special.softmax(scores, axis=-1)
-    if scale == "standard":
-        centred = scores - scores.mean(axis=-1, keepdims=True)
-        return centred / centred.std(axis=-1, keepdims=True)
-    raise SettingsError(f"scale {scale!r} is unknown; use one of {', '.join(SCALES)}")
+    if scale not in SCALES:
+        raise SettingsError(f"scale {scale!r} is unknown; use one of {', '.join(SCALES)}")
+    return SCALES[scale](scores)
 
 
 def fuse(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -170,6 +171,7 @@ def forward_path(ahead: np.ndarray, most: int | None = None) -> list[np.ndarray]
     weights = np.zeros(len(ahead))
     while len(inside) < (most or len(ahead)):
         promise = -log_loss(weights, ahead)[1] / scale
+        # who is inside already cannot join again
         promise[inside] = -np.inf
         if promise.max() <= 0 and path:
             break
@@ -229,6 +231,7 @@ def leave_one_signer_out(
     ahead = margins(scores, targets)
     weights = np.empty((len(names), len(scores)))
     mixed = np.empty(scores.shape[1:], scores.dtype)
+    # no clip is fused by weights that its own signer helped to learn
     for row, name in enumerate(names):
         held = signers == name
         weights[row] = learn(ahead[:, ~held], targets[~held], signers[~held])

@@ -166,9 +166,10 @@ def filmstrip(
         signing = list(range(points.shape[1]))
     x, y = points[:, signing, 0] * aspect, points[:, signing, 1]
     middle = [(np.nanmin(values) + np.nanmax(values)) / 2 for values in (x, y)]
+    # one square window for all frames, a fifth wider than what moves
     half = 0.6 * max(np.nanmax(x) - np.nanmin(x), np.nanmax(y) - np.nanmin(y))
     for axis, number in _spaced(axes, len(points)):
-        draw_skeleton(axis, points[number], bones, parts, aspect)
+        draw_skeleton(axis, points[number], bones, parts, aspect=aspect)
         axis.set(
             xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half)
         )
@@ -190,6 +191,7 @@ def action_strip(joints: np.ndarray, skeleton: Skeleton, count: int = 6) -> Figu
         skeleton: of the joints.
         count: how many frames.
     """
+    # depth is left out, and y points downwards as in pictures
     flat = joints[..., :2] * (1, -1)
     low, high = np.nanmin(flat, axis=(0, 1, 2)), np.nanmax(flat, axis=(0, 1, 2))
     middle, half = (low + high) / 2, 0.55 * np.maximum(high - low, 1e-6)
@@ -250,7 +252,7 @@ def contact_sheet(
             if picture.ndim == 3:
                 axis.imshow(picture)
             elif skeleton is not None:
-                draw_skeleton(axis, picture, skeleton.bones, skeleton.parts, aspect)
+                draw_skeleton(axis, picture, skeleton.bones, skeleton.parts, aspect=aspect)
                 axis.set(xlim=(0, aspect), ylim=(1, 0))
         line[0].text(
             -0.08,

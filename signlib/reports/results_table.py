@@ -33,8 +33,8 @@ COLUMNS = [
     "note",
 ]
 
+# One metric of one run, by column.
 Row = dict[str, Any]
-"""One metric of one run, by column."""
 
 
 def results_table(published: Sequence[Run] | None = None) -> pd.DataFrame:
@@ -56,8 +56,7 @@ def results_table(published: Sequence[Run] | None = None) -> pd.DataFrame:
         else:
             rows += of_run
     for (name, seed, count), members in folds.items():
-        whole = len(members) == count
-        rows += _pooled(name, seed, members) if whole else chain.from_iterable(members)
+        rows += _pooled(name, seed, members) if len(members) == count else chain(*members)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

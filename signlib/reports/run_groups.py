@@ -12,6 +12,7 @@ from signlib.runs.run import Run
 from signlib.settings import config
 from signlib.statistics.resampling import group_sums
 
+# Settings that runs of one system may differ in: seed, fold, and where and how long they ran.
 SEEDLESS = (
     "seed",
     "data.fold",
@@ -23,37 +24,27 @@ SEEDLESS = (
     "pictures.workers",
     "pictures.in_memory",
 )
-"""Settings that runs of one system may differ in: seed, fold, and where and how long they ran."""
-
-
-@dataclass(frozen=True)
-class SharedClips:
-    """Predictions of M runs on the clips that all of them tested, with the same glosses.
-
-    Attributes:
-        tables: M tables by clip, all in the order of the first run.
-        left_out: clips that not every run tested.
-    """
-
-    tables: list[pd.DataFrame]
-    left_out: int
 
 
 def shared_clips(
     runs: Sequence[Run], alike: bool = True, tables: Sequence[pd.DataFrame] | None = None
-) -> SharedClips:
-    """Line up the predictions of runs.
+) -> tuple[list[pd.DataFrame], int]:
+    """Predictions of M runs on the clips that all of them tested, in the order of the first run.
 
     Args:
         alike: False: something else than clips and glosses says that they do not belong together.
         tables: predictions by clip, where they are not simply those of each run.
 
+    Returns:
+        M tables by clip, and how many clips are left out because not every run tested them.
+
     Raises:
         RunError: for runs that share no clip with the same gloss.
     """
     tables = tables or [run.predictions.set_index("clip") for run in runs]
-    union: set[str] = set().union(*(table.index for table in tables))
-    clips = [clip for clip in tables[0].index if all(clip in table.index for table in tables)]
+    tested = [set(table.index) for table in tables]
+    common = set.intersection(*tested)
+    clips = [clip for clip in tables[0].index if clip in common]
     shared = [table.loc[clips] for table in tables]
     same = all(table["target"].equals(shared[0]["target"]) for table in shared)
     if not (clips and same and alike):
@@ -61,7 +52,7 @@ def shared_clips(
             f"runs {', '.join(run.name for run in runs)} share no test clips with the same"
             " glosses; compare runs of one corpus and split"
         )
-    return SharedClips(shared, len(union) - len(clips))
+    return shared, len(set.union(*tested)) - len(clips)
 
 
 def right_clips(table: pd.DataFrame) -> np.ndarray:
@@ -78,13 +69,12 @@ def corpus_of(run: Run) -> str:
 def by_corpus(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Corpus -> its runs; runs that share test clips are of one corpus, whatever its folder."""
     groups: dict[str, list[Run]] = {}
+    clips: dict[str, set[str]] = {}
     for run in runs:
         groups.setdefault(corpus_of(run), []).append(run)
-    clips = [
-        set().union(*(run.predictions["clip"] for run in members)) for members in groups.values()
-    ]
-    apart = sum(map(len, clips)) == len(set().union(*clips))
-    return groups if apart else {next(iter(groups)): list(runs)}
+        clips.setdefault(corpus_of(run), set()).update(run.predictions["clip"])
+    apart = sum(map(len, clips.values())) == len(set().union(*clips.values()))
+    return groups if apart else {corpus_of(runs[0]): list(runs)}
 
 
 @dataclass(frozen=True)
@@ -167,23 +157,31 @@ def gather(runs: Sequence[Run]) -> Lineup:
     sentences = {"hypothesis" in table for table in every}
     if len(sentences) > 1:
         raise RunError("some runs name signs and others write sentences; compare those of one kind")
-    shared = shared_clips(runs, tables=every)
-    first, lined_up = shared.tables[0], iter(shared.tables)
+    shared, left_out = shared_clips(runs, tables=every)
+    first, lined_up = shared[0], iter(shared)
     references = [text.split() for text in first["target"]] if sentences == {True} else []
     systems = []
     for name, of_seeds in tables.items():
         members = [next(lined_up) for _ in of_seeds]
-        heard = [[text.split() for text in t["hypothesis"]] for t in members if references]
+        heard = [table["hypothesis"].str.split().tolist() for table in members if references]
         values = [word_errors(references, texts) for texts in heard]
         values = values or [right_clips(table) for table in members]
-        systems.append(System(name, named[name], list(of_seeds), np.array(values, float), heard))
+        systems.append(
+            System(
+                name=name,
+                runs=named[name],
+                seeds=list(of_seeds),
+                values=np.array(values, float),
+                hypotheses=heard,
+            )
+        )
     return Lineup(
         systems=systems,
         clips=first.index.tolist(),
         signers=first["signer"].tolist(),
         references=references,
         words=np.array([len(text) for text in references]) if references else None,
-        left_out=shared.left_out,
+        left_out=left_out,
     )
 
 

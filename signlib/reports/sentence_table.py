@@ -17,10 +17,9 @@ from signlib.runs.run import Run
 from signlib.statistics.error_rates import rate_interval
 
 GREEDY, SPEED = "WER (greedy)", "frames read a second"
-KINDS = {"sub": "substitutions", "del": "deletions", "ins": "insertions"}
 _PAIRS = 3
+# Mean errors over seeds are counted in sixtieths, so that they are whole numbers; it cancels.
 _UNIT = 60
-"""Mean errors over seeds are counted in sixtieths, so that they are whole numbers; it cancels."""
 
 
 def spoken(conditions: Mapping[str, Sequence[Run]]) -> bool:
@@ -55,10 +54,6 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         system = system_of[runs[0].path]
         errors, count = system.values.sum(0).astype(int), len(system.seeds)
         counts = [wer.edits(lineup.references, texts) for texts in system.hypotheses]
-        kinds = {
-            short: float(np.mean([getattr(edits, kind).sum() for edits in counts]))
-            for short, kind in KINDS.items()
-        }
         low, high = rate_interval(errors, count * words, lineup.groups)
         facts = [run.facts for run in runs]
         seconds = [fact["training_seconds"] for fact in facts]
@@ -70,7 +65,9 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             "high": high,
             "seeds": [round(float(rate), 1) for rate in lineup.rates(system)],
             "greedy": _metric(runs, GREEDY),
-            **kinds,
+            "sub": float(np.mean([edits.substitutions.sum() for edits in counts])),
+            "del": float(np.mean([edits.deletions.sum() for edits in counts])),
+            "ins": float(np.mean([edits.insertions.sum() for edits in counts])),
             **_signs(lineup.references, system.hypotheses),
             "validation": best_validation(runs, "validation_wer", pd.Series.min),
             "sentences": len(words),

@@ -9,6 +9,8 @@ import pandas as pd
 
 from signlib.errors import InputError
 
+# Glosses -> width and layers (the most that source 002 names), parameters and samples it states. 20
+# is its own model.
 SOURCE_SIZES = {
     20: (64, 1, 71_893, 0),
     100: (128, 2, 130_000, 500),
@@ -17,19 +19,15 @@ SOURCE_SIZES = {
     1_000: (256, 3, 1_000_000, 5_000),
     2_000: (512, 3, 4_000_000, 10_000),
 }
-"""Glosses -> width and layers (the most that source 002 names), parameters and samples it states.
-
-20 is its own model.
-"""
+# The limit of source 002; it recommends 300 to 500.
 MOST_PARAMETERS_A_CLIP = 1_000
-"""The limit of source 002; it recommends 300 to 500."""
+# Least top-1 in per cent -> what the source calls it; it names no case from 5 to 8.
 CASES = (
     (15.0, "best case"),
     (8.0, "realistic case"),
     (5.0, "between the source's cases"),
     (0.0, "worst case"),
 )
-"""Least top-1 in per cent -> what the source calls it; it names no case from 5 to 8."""
 
 
 def reader_parameters(width: int, layers: int, glosses: int, features: int = 36) -> int:
@@ -58,24 +56,24 @@ def size_table(training_clips: Mapping[int, int] | None = None) -> pd.DataFrame:
         counted = reader_parameters(width, layers, glosses)
         of_split = (training_clips or {}).get(glosses)
         clips = of_split or least
-        row = {
-            "glosses": glosses,
-            "width": width,
-            "layers": layers,
-            "source says": stated,
-            "counted": counted,
-            "times as many": round(counted / stated, 1),
-            "training clips": clips,
-            "of": "the split" if of_split else "the source's least",
-            "parameters a clip": pd.NA,
-            "within its limit": "yes" if counted < MOST_PARAMETERS_A_CLIP * clips else "no",
-        }
-        if clips:
-            row["parameters a clip"] = round(counted / clips)
-        else:
-            row |= {"of": "", "within its limit": ""}
-        rows.append(row)
-    return pd.DataFrame(rows)
+        rows.append(
+            {
+                "glosses": glosses,
+                "width": width,
+                "layers": layers,
+                "source says": stated,
+                "counted": counted,
+                "times as many": round(counted / stated, 1),
+                "training clips": clips,
+                "of": "the split" if of_split else "the source's least",
+                "parameters a clip": round(counted / clips) if clips else pd.NA,
+                "within its limit": "yes" if counted < MOST_PARAMETERS_A_CLIP * clips else "no",
+            }
+        )
+    table = pd.DataFrame(rows)
+    # without a number of clips nothing can be said of them
+    table.loc[table["training clips"] == 0, ["of", "within its limit"]] = ""
+    return table
 
 
 def case_of(top_1: float) -> str:

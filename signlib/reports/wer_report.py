@@ -17,8 +17,8 @@ from signlib.reports.cells import spreads
 from signlib.runs.run import Run
 from signlib.statistics.error_rates import PairedRates, compare_rates, rate_interval
 
+# Glosses and confusions that are printed.
 ROWS = 10
-"""Glosses and confusions that are printed."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def _scored(
         heard = [phoenix.simplify(glosses, simplify) for glosses in heard]
     references = [text.split() for text in texts]
     counted = {weights: wer.edits(references, heard, weights) for weights in wer.WEIGHTS}
-    return Scored(references, heard, signers, silent, counted)
+    return Scored(
+        references=references, hypotheses=heard, signers=signers, silent=silent, edits=counted
+    )
 
 
 def report(scored: Scored) -> str:
@@ -193,12 +195,14 @@ def against(
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Rates, kinds of errors and points of a table such as `reading_table` as text for a page."""
     kinds = table[["sub", "del", "ins"]].round(0).astype(int).to_numpy()
-    columns = {
-        "WER %": spreads(table, ("value", "low", "high")),
-        "sub/del/ins": ["/".join(map(str, row)) for row in kinds],
-        "against the first": spreads(table, ("points", "points_low", "points_high"), "+.1f"),
-    }
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(
+        {
+            "WER %": spreads(table, ("value", "low", "high")),
+            "sub/del/ins": ["/".join(map(str, row)) for row in kinds],
+            "against the first": spreads(table, ("points", "points_low", "points_high"), "+.1f"),
+        },
+        index=table.index,
+    )
 
 
 def compare(first: Scored, second: Scored) -> PairedRates:

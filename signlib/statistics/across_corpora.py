@@ -13,10 +13,10 @@ import numpy as np
 from signlib.errors import InputError
 from signlib.statistics.seed_tests import Ranks, signed_rank
 
+# Points below which two systems are practically the same, unless somebody says otherwise.
 ROPE = 0.5
-"""Points below which two systems are practically the same, unless somebody says otherwise."""
+# Strength of the pseudo-corpus on which the two do not differ.
 PRIOR = 0.5
-"""Strength of the pseudo-corpus on which the two do not differ."""
 _CHUNK = 4096
 
 
@@ -58,10 +58,20 @@ def across_corpora(
     Raises:
         InputError: for scores that are no pairs, or a negative rope.
     """
-    if rope < 0:
-        raise InputError(f"rope={rope} is negative; give the difference that does not matter, or 0")
+    check_rope(rope)
     ranks = signed_rank(first, second)
     return Chances(*signed_rank_posterior(np.subtract(second, first), rope, samples, seed), ranks)
+
+
+def check_rope(rope: float) -> float:
+    """The region of practical equivalence, refused where it is none.
+
+    Raises:
+        InputError: for a negative number or one that is not finite.
+    """
+    if not (np.isfinite(rope) and rope >= 0):
+        raise InputError(f"rope={rope}: give the points that do not matter, 0 or more")
+    return rope
 
 
 def signed_rank_posterior(

@@ -15,8 +15,8 @@ from scipy import stats
 from signlib.errors import InputError
 from signlib.evaluation.wer import HIT, INSERTION, Sentences, alignment
 
+# So many words right in both systems end a segment, as sclite's companion sc_stats has it.
 GOOD_WORDS = 2
-"""So many words right in both systems end a segment, as sclite's companion sc_stats has it."""
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from scipy import stats
 from signlib.errors import InputError
 from signlib.statistics.resampling import LEVEL
 
+# The chance of finding a difference that is really there which a plan should have.
 POWER = 0.8
-"""The chance of finding a difference that is really there which a plan should have."""
 MOST = 10_000_000
+# Kind of test -> the least p that so many pairs, or so many seeds of either system, can give.
 _LEAST: dict[str, Callable[[int], float]] = {
     "pairs": lambda n: 2.0 ** (1 - n),
     "seeds": lambda n: 2 / comb(2 * n, n),
 }
-"""Kind of test -> the least p that so many pairs, or so many seeds of either system, can give."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,8 @@ def power_over_seeds(points: float, spread: float, seeds: int, pairs: bool = Fal
             f"seeds={seeds}, spread={spread}: give two seeds at least and a spread above 0"
         )
     effect, level = abs(points) / spread, 1 - LEVEL
-    if pairs:
-        return float(TTestPower().power(effect, seeds, level))
-    return float(TTestIndPower().power(effect, seeds, level))
+    test = TTestPower() if pairs else TTestIndPower()
+    return float(test.power(effect, seeds, level))
 
 
 def seeds_needed(points: float, spread: float, power: float = POWER, pairs: bool = False) -> int:
@@ -179,6 +178,7 @@ def _fewest(power_of: Callable[[int], float], start: int, power: float) -> int:
             raise InputError(
                 f"more than {MOST:,} would be needed; the difference is too small to look for"
             )
+    # the power was missed at half of it and is reached here: halve the gap
     low = max(start, high // 2)
     while low < high:
         middle = (low + high) // 2

@@ -11,12 +11,12 @@ import numpy as np
 
 from signlib.errors import InputError
 
+# Of every interval; a p below 1 - LEVEL speaks against "no difference".
 LEVEL = 0.95
-"""Of every interval; a p below 1 - LEVEL speaks against "no difference"."""
+# Resamples drawn together: their draws fit into the processor's cache.
 _CHUNK = 256
-"""Resamples drawn together: their draws fit into the processor's cache."""
+# Bits of a column when three columns are packed into one number of 64.
 _BITS = 21
-"""Bits of a column when three columns are packed into one number of 64."""
 
 
 def percentile_interval(values: np.ndarray) -> tuple[float, float]:

@@ -14,25 +14,15 @@ from scipy.special import gammaln
 
 from signlib.errors import InputError
 from signlib.statistics.resampling import LEVEL
+from signlib.statistics.variation import Estimate, difference
 
+# Cliff's delta, from what size it is called what. Source: Romano et al. 2006.
 LARGE = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligible"))
-"""Cliff's delta, from what size it is called what. Source: Romano et al. 2006."""
+# Of tied values so many are tried; all of them for up to eight seeds each.
 EXCHANGES = 20_000
-"""Of tied values so many are tried; all of them for up to eight seeds each."""
 
+# One number a seed.
 Values = Sequence[float] | np.ndarray
-"""One number a seed."""
-
-
-@dataclass(frozen=True)
-class TTest:
-    """A t test: difference of means (second minus first), 95 % interval, degrees of freedom, p."""
-
-    value: float
-    low: float
-    high: float
-    df: float
-    p: float
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ class SeedTests:
 
     first: tuple[float, ...]
     second: tuple[float, ...]
-    welch: TTest
+    welch: Estimate
     ranks: Ranks
     cohen: float
     cliff: float
@@ -82,47 +72,30 @@ def compare_seeds(first: Values, second: Values) -> SeedTests:
         InputError: with fewer than two seeds of either.
     """
     a, b = _values(first), _values(second)
-    d = cohens_d(a, b)
     return SeedTests(
         first=tuple(a),
         second=tuple(b),
         welch=welch(a, b),
         ranks=mann_whitney(a, b),
-        cohen=d * _hedges(len(a) + len(b) - 2),
+        cohen=cohens_d(a, b) * _hedges(len(a) + len(b) - 2),
         cliff=cliffs_delta(a, b),
     )
 
 
-def welch(first: Values, second: Values) -> TTest:
+def welch(first: Values, second: Values) -> Estimate:
     """Welch's t test of two sets of seeds."""
-    a, b = _values(first), _values(second)
-    if a.std() == b.std() == 0:
-        return _without_spread(b - a[0], float("nan"))
-    test = stats.ttest_ind(b, a, equal_var=False)
-    return _t_test(b.mean() - a.mean(), test.confidence_interval(LEVEL), test.df, test.pvalue)
+    # `variation` counts in shares, and says it in per cent
+    return difference(_values(first)[:, None] / 100, _values(second)[:, None] / 100, units=False)
 
 
-def paired_t(first: Values, second: Values) -> TTest:
+def paired_t(first: Values, second: Values) -> Estimate:
     """t test of seeds that come in pairs, as folds or starting weights that both systems share.
 
     Raises:
         InputError: when they are not as many, or fewer than two.
     """
     a, b = _pairs(first, second)
-    if (b - a).std() == 0:
-        return _without_spread(b - a, len(a) - 1.0)
-    test = stats.ttest_rel(b, a)
-    return _t_test((b - a).mean(), test.confidence_interval(LEVEL), test.df, test.pvalue)
-
-
-def _without_spread(gains: np.ndarray, df: float) -> TTest:
-    value = float(gains[0])
-    return TTest(value=value, low=value, high=value, df=df, p=float(value == 0))
-
-
-def _t_test(value: float, interval: tuple[float, float], df: float, p: float) -> TTest:
-    low, high = interval
-    return TTest(value=float(value), low=float(low), high=float(high), df=float(df), p=float(p))
+    return difference(None, (b - a)[:, None] / 100, units=False)
 
 
 def mann_whitney(first: Values, second: Values) -> Ranks:
@@ -137,17 +110,24 @@ def mann_whitney(first: Values, second: Values) -> Ranks:
     0.1
     """
     a, b = _values(first), _values(second)
+    # every seed of the second against every seed of the first; the shift is their median
     shifts = np.sort((b[:, None] - a).ravel())
     ties = len(np.unique(np.concatenate([a, b]))) < len(a) + len(b)
     p = stats.mannwhitneyu(b, a, method=_exchanges() if ties else "exact").pvalue
     low, high = _middle(shifts, _mann_whitney_counts(len(a), len(b)))
-    smallest = 2 / comb(len(a) + len(b), len(a))
-    return Ranks(value=float(np.median(shifts)), low=low, high=high, p=float(p), smallest=smallest)
+    return Ranks(
+        value=float(np.median(shifts)),
+        low=low,
+        high=high,
+        p=float(p),
+        smallest=2 / comb(len(a) + len(b), len(a)),
+    )
 
 
 def signed_rank(first: Values, second: Values) -> Ranks:
-    """Wilcoxon's signed rank test and Hodges-Lehmann shift of values that come in pairs; p as for
-    `mann_whitney`.
+    """Wilcoxon's signed rank test and Hodges-Lehmann shift of values that come in pairs.
+
+    p is counted as for `mann_whitney`.
 
     Source: Wilcoxon 1945; Hollander and Wolfe 1999, section 3.2.
 
@@ -158,6 +138,7 @@ def signed_rank(first: Values, second: Values) -> Ranks:
     gains, smallest = b - a, 2.0 ** (1 - len(a))
     if not gains.any():
         return Ranks(value=0.0, low=0.0, high=0.0, p=1.0, smallest=smallest)
+    # Walsh averages: the mean of each pair of gains, a gain with itself among them
     sums = (gains[:, None] + gains)[np.triu_indices(len(gains))] / 2
     ties = len(np.unique(abs(gains))) < len(gains) or not gains.all()
     p = stats.wilcoxon(gains, method=_exchanges() if ties else "exact").pvalue
@@ -166,7 +147,6 @@ def signed_rank(first: Values, second: Values) -> Ranks:
 
 
 def _exchanges() -> stats.PermutationMethod:
-    """How p of tied values is counted."""
     return stats.PermutationMethod(n_resamples=EXCHANGES, rng=np.random.default_rng(0))
 
 
@@ -191,9 +171,8 @@ def cliffs_delta(first: Values, second: Values) -> float:
 
 def _hedges(df: int) -> float:
     """Factor that takes the bias of few values out of Cohen's d (Hedges 1981)."""
-    if df < 2:
-        return float("nan")
-    return float(np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2))
+    factor = np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2)
+    return float(factor if df > 1 else np.nan)
 
 
 def _middle(ordered: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
@@ -214,6 +193,7 @@ def _mann_whitney_counts(n: int, m: int) -> np.ndarray:
     sums = np.zeros((n + 1, (n + m) * (n + m + 1) // 2 + 1))
     sums[0, 0] = 1
     for rank in range(1, n + m + 1):
+        # a rank is chosen or not
         sums[1:, rank:] += sums[:-1, :-rank]
     least = n * (n + 1) // 2
     return sums[n, least : least + n * m + 1]
@@ -223,6 +203,7 @@ def _signed_rank_counts(n: int) -> np.ndarray:
     """(n (n + 1) / 2 + 1,) in how many patterns of signs each signed rank sum comes up."""
     counts = np.ones(1)
     for rank in range(1, n + 1):
+        # the rank's sign is minus, or plus
         counts = np.pad(counts, (0, rank)) + np.pad(counts, (rank, 0))
     return counts
 

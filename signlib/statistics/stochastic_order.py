@@ -12,11 +12,9 @@ from scipy import stats
 from signlib.errors import InputError
 from signlib.statistics.resampling import LEVEL, redrawn
 
+# Below this bound the second is called better; below 0.5 it leans that way. Source: Ulmer et al.
+# 2022.
 CLEAR = 0.2
-"""Below this bound the second is called better; below 0.5 it leans that way.
-
-Source: Ulmer et al. 2022.
-"""
 
 
 def violation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -37,6 +35,7 @@ def violation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     widths = np.diff(ends, prepend=0) / (n * m)
     gaps = second[:, (ends - 1) // n] - first[:, (ends - 1) // m]
+    # squared distance between the two, and the part of it where the second is below
     whole = (gaps**2 * widths).sum(1)
     wrong = (np.minimum(gaps, 0) ** 2 * widths).sum(1)
     return np.divide(wrong, whole, out=np.full(len(whole), 0.5), where=whole > 0)

@@ -118,22 +118,24 @@ def compare(
     groups = who if count > 1 else None
     rows: dict[str, Row] = {}
 
-    def add(name: str, over: Sequence[str] | None, seeds: bool, test: str, p: float) -> None:
+    def row(over: Sequence[str] | None, seeds: bool, test: str, p: float) -> Row:
         estimate = difference(first, second, over, seeds, sizes=words)
-        drawn = bootstrap(first, second, over, seeds, words, resamples, seed)
-        rows[name] = Row(estimate, drawn, test, p)
+        drawn = bootstrap(
+            first, second, over, seeds=seeds, sizes=words, resamples=resamples, seed=seed
+        )
+        return Row(estimate, drawn, test, p)
 
     # whole numbers, so that exchanges that tie are seen to tie
     gains = np.rint(second.sum(0) * len(first) - first.sum(0) * len(second)).astype(np.int64)
     if words is None and len(first) == len(second) == 1:
         p = mcnemar(int((gains < 0).sum()), int((gains > 0).sum()))
-        add("clips", None, False, "exact McNemar", p)
+        rows["clips"] = row(None, False, "exact McNemar", p)
     else:
         p = sign_flip(gains, None, resamples, seed)
-        add("clips", None, False, "exchange of predictions", p)
+        rows["clips"] = row(None, False, "exchange of predictions", p)
     if groups:
         p = sign_flip(gains, groups, resamples, seed)
-        add("signers", groups, False, "sign flips of signers", p)
+        rows["signers"] = row(groups, False, "sign flips of signers", p)
     total = first.shape[1] if words is None else np.sum(words)
     rates = [(100 * values.sum(1) / total).tolist() for values in (first, second)]
     over_seeds = None
@@ -142,8 +144,7 @@ def compare(
         estimate = difference(first, second, units=False, sizes=words)
         rows["seeds"] = Row(estimate, None, "Mann-Whitney", over_seeds.ranks.p)
     if max(len(first), len(second)) > 1:
-        name = "seeds and signers" if groups else "seeds and clips"
-        add(name, groups, True, "", float("nan"))
+        rows["seeds and signers" if groups else "seeds and clips"] = row(groups, True, "", np.nan)
     gain = second[None] - first[:, None]
     comparison = Comparison(
         first=tuple(rates[0]),
@@ -211,26 +212,23 @@ def verdict(
         names: of the first and the second system.
         p, family: of the deciding estimate after Holm, over so many comparisons.
     """
-    best, unit = comparison.deciding, "points"
-    if not comparison.higher:
-        unit = "points of word error rate"
+    best, unit = comparison.deciding, "points" + " of word error rate" * (not comparison.higher)
     interval = (
         f"95 % interval [{best.low:+.2f}, {best.high:+.2f}] over {best.over}, p = {best.p:.2g}"
     )
     if family > 1:
         interval += f", {p:.2g} with all {family} comparisons minded (Holm)"
     first, second = names
-    answer = comparison.answer(p)
+    answer, worst = comparison.answer(p), max(abs(best.low), abs(best.high))
     text = (
         f"{second} against {first}: {answer}. It differs by {best.value:+.2f} {unit} ({interval})."
     )
-    worst = max(abs(best.low), abs(best.high))
     if answer == "no difference shown":
+        alone = ", and this p stood alone below 0.05" if best.p < 1 - LEVEL else ""
         text += (
             f" That is not the same as equal: differences of up to {worst:.1f} points fit these"
-            " data"
+            f" data{alone}."
         )
-        text += ", and this p stood alone below 0.05." if best.p < 1 - LEVEL else "."
     elif answer == "practically the same":
         text += (
             f" All of the interval lies within {comparison.rope:g} points, which was said not to"
@@ -245,14 +243,3 @@ def verdict(
             " the rest."
         )
     return text
-
-
-def check_rope(rope: float) -> float:
-    """The region of practical equivalence, refused where it is none.
-
-    Raises:
-        InputError: for a negative number or one that is not finite.
-    """
-    if not (np.isfinite(rope) and rope >= 0):
-        raise InputError(f"rope={rope}: give the points that do not matter, 0 or more")
-    return rope

@@ -20,11 +20,11 @@ from signlib.statistics.resampling import (
     swap_test,
 )
 
+# Up to so many groups every pattern of signs is tried; beyond, patterns are drawn.
 EXACT_GROUPS = 16
-"""Up to so many groups every pattern of signs is tried; beyond, patterns are drawn."""
 _CHUNK = 512
+# Each system's sums (S, G) over the units, with the sign that it has in the difference.
 Signed = list[tuple[int, np.ndarray]]
-"""Each system's sums (S, G) over the units, with the sign that it has in the difference."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def difference(
     value = sum(sign * sums.sum(1).mean() for sign, sums in systems) / sizes.sum()
     parts: list[tuple[float, float]] = []
     if units:
+        # what each unit has more than the overall difference gives it
         left = sum(sign * sums.mean(0) for sign, sums in systems) - value * sizes
         parts.append(_over_units(left, sizes, name))
     trained = [sums for _, sums in systems if len(sums) > 1] if seeds else []
@@ -101,6 +102,7 @@ def difference(
         between, shared = _over_seeds(sums, sizes)
         if not units:
             parts.append((between, len(sums) - 1))
+        # the units' variance holds the seeds' shared part already, so it is taken off
         elif between > shared:
             parts += [(between, len(sums) - 1), (-shared, (len(sums) - 1) * parts[0][1])]
     if not parts:
@@ -155,9 +157,12 @@ def _over_seeds(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
         sums: (S, G) of one system; sizes: (G,).
     """
     rates = sums.sum(1) / sizes.sum()
+    # what is left of each seed on each unit when both of their means are taken off
     left = sums - rates[:, None] * sizes - (sums.mean(0) - rates.mean() * sizes)
     count, share = len(sums), sizes / sizes.sum()
-    shared = (left**2 / (1 - share)).sum() / (sizes.sum() ** 2 * count * (count - 1))
+    # a unit that is all there is shares nothing: only seeds are drawn then
+    parts = np.divide(left**2, 1 - share, out=np.zeros(left.shape), where=share < 1)
+    shared = parts.sum() / (sizes.sum() ** 2 * count * (count - 1))
     return float(rates.var(ddof=1) / count), float(shared)
 
 
@@ -250,6 +255,7 @@ def sign_flip(
     sums = sums[sums != 0]
     if len(sums) > EXACT_GROUPS:
         return swap_test(sums, resamples, seed)
+    # every pattern of signs, as the bits of a number
     patterns = 1 - 2 * (np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1)
     return float((abs(patterns @ sums) >= abs(sums.sum())).mean())
 
@@ -280,6 +286,7 @@ def alikeness(values: np.ndarray, groups: Sequence[str]) -> float:
     means = np.bincount(member, values) / sizes
     between = (sizes * (means - values.mean()) ** 2).sum() / (count - 1)
     within = ((values - means[member]) ** 2).sum() / (total - count)
+    # n_0, the mean size of a group corrected for unequal ones
     typical = (total - (sizes**2).sum() / total) / (count - 1)
     spread = between + (typical - 1) * within
     return float((between - within) / spread) if spread > 0 else 0.0

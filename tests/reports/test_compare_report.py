@@ -6,7 +6,8 @@ import pytest
 
 from signlib.__main__ import main
 from signlib.errors import InputError, RunError
-from signlib.reports.compare_report import FIGURE, REPORT, markdown, plot, report, write
+from signlib.reports.compare_report import FIGURE, REPORT, markdown, report, write
+from signlib.reports.corpus_report import plot
 from signlib.runs.run import PREDICTIONS, Metric, start
 from signlib.settings import presets
 from signlib.statistics.mapsswe import mapsswe
@@ -113,7 +114,7 @@ def test_several_corpora_are_one_question(finished, tmp_path):
     assert page.count("## What it would take") == 5
     page, _ = write(made, tmp_path / "out")
     assert page.read_text().count(FIGURE) == 1
-    labels = [tick.get_text() for tick in plot(made).axes[0].get_yticklabels()]
+    labels = [tick.get_text() for tick in plot(made.corpora).axes[0].get_yticklabels()]
     assert labels[:3] == ["a: small", "a: large", "b: small"]
 
 
@@ -183,7 +184,7 @@ def test_page_and_figure_are_written(finished, tmp_path):
     assert (page.name, picture.name) == (REPORT, FIGURE)
     assert f"![]({FIGURE})" in page.read_text()
     assert picture.read_bytes()[:4] == b"\x89PNG"
-    left, right = plot(made).axes
+    left, right = plot(made.corpora).axes
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["small", "large"]
     assert [tick.get_text() for tick in right.get_yticklabels()] == ["over clips", "over signers"]
 
