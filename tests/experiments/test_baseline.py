@@ -1,5 +1,6 @@
-"""The baseline is a run like every other: one look at the test clips, finished once, paired with
-others.
+"""The baseline is a run like every other.
+
+One look at the test clips, finished once, paired with others.
 """
 
 import numpy as np

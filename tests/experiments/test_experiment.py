@@ -15,8 +15,9 @@ from signlib.experiments import experiment
 from signlib.experiments.experiment import load_encoder, train
 from signlib.runs.run import start
 from signlib.settings import presets
-from signlib.tasks import recognition
-from signlib.tasks.recognition import build_model
+from signlib.tasks import landmarks
+from signlib.tasks.landmarks import LandmarkTask
+from signlib.tasks.registry import build_model
 from signlib.training import fit as fitting
 from signlib.training.classification import ClassificationFitting
 
@@ -147,7 +148,7 @@ def test_a_finished_run_is_returned_untouched(finished, monkeypatch):
     def never(*_):
         raise AssertionError("a finished run needs no corpus")
 
-    monkeypatch.setattr(recognition, "load_corpus", never)
+    monkeypatch.setattr(landmarks, "load_corpus", never)
     for resume in (False, True):
         again = train(settings(), resume=resume, quiet=True)
         assert again.path == finished.path
@@ -174,7 +175,7 @@ def test_a_run_out_of_time_is_unfinished_and_resume_finishes_it_with_the_same_re
     assert (run.path / fitting.CHECKPOINT).is_file()
     assert run.facts["epochs"] == 1
     assert not (run.path / "metrics.json").exists()
-    with pytest.raises(RunError, match="add --resume to go on"):
+    with pytest.raises(RunError, match="add --resume to resume it"):
         train(hurried, "hurried", quiet=True)
     with pytest.raises(RunError, match="stays closed until training"):
         run.open_test()
@@ -187,10 +188,9 @@ def test_a_run_out_of_time_is_unfinished_and_resume_finishes_it_with_the_same_re
 
 
 def test_a_trained_run_is_only_tested_when_resumed(finished, monkeypatch):
-    evaluate = experiment._evaluate
-    monkeypatch.setattr(experiment, "_evaluate", lambda run, *_: run)
-    assert train(settings(), "trained", quiet=True).stage == "trained"
-    monkeypatch.setattr(experiment, "_evaluate", evaluate)
+    with monkeypatch.context() as patch:
+        patch.setattr(LandmarkTask, "evaluate", lambda _, run, *rest: run)
+        assert train(settings(), "trained", quiet=True).stage == "trained"
 
     def never(*_):
         raise AssertionError("training was over")
@@ -228,7 +228,7 @@ def test_unbalanced_classes_are_weighted(monkeypatch):
     source.labelled = table.drop(
         table[(table["gloss"] == first) & (table["split"] == "train")].index[1:]
     )
-    monkeypatch.setattr(recognition, "load_corpus", lambda _: source)
+    monkeypatch.setattr(landmarks, "load_corpus", lambda _: source)
     train(settings("training.class_weights=true", "training.epochs=1"), quiet=True)
     # One clip of the first gloss, four of each other: N / (K n) = 9 / (3 x 1) and 9 / (3 x 4).
     assert sorted(seen[0].tolist()) == pytest.approx([0.75, 0.75, 3.0])
@@ -241,7 +241,7 @@ def test_clips_that_cannot_be_used_are_counted_beside_the_result(monkeypatch):
     source.read = lambda clip: (
         np.full_like(read(clip), np.nan) if clip in lost.values() else read(clip)
     )
-    monkeypatch.setattr(recognition, "load_corpus", lambda _: source)
+    monkeypatch.setattr(landmarks, "load_corpus", lambda _: source)
     run = train(settings("training.epochs=1"), quiet=True)
     assert run.metrics[0].n == 5
     assert run.metrics[0].note.startswith("on 5 of 6 clips; ")
@@ -253,7 +253,7 @@ def test_clips_that_cannot_be_used_are_counted_beside_the_result(monkeypatch):
 def test_nothing_to_train_on_is_an_error(monkeypatch):
     source = corpora.load_corpus(settings().data)
     source.read = lambda _: np.full((3, 543, 4), np.nan, np.float32)
-    monkeypatch.setattr(recognition, "load_corpus", lambda _: source)
+    monkeypatch.setattr(landmarks, "load_corpus", lambda _: source)
     with pytest.raises(
         ManifestError, match="no training clip can be used; the first reason: no point"
     ):
@@ -279,9 +279,9 @@ def test_another_run_lends_its_encoder(finished, monkeypatch):
     started = {}
     fit = experiment._fit
 
-    def note(run, model, *rest):
+    def note(run, task, model, *rest):
         started.update({name: value.clone() for name, value in model.state_dict().items()})
-        return fit(run, model, *rest)
+        return fit(run, task, model, *rest)
 
     monkeypatch.setattr(experiment, "_fit", note)
     run = train(settings("data.glosses=2", seed=5), quiet=True, init_from=finished)
@@ -315,24 +315,25 @@ def test_a_loaned_encoder_survives_resuming(finished):
 def test_an_encoder_of_another_shape_is_refused_by_name(finished, override, named, runs_root):
     model = build_model(settings(override), MEDIAPIPE_543, 3)
     if not named:
-        assert load_encoder(model, finished) == len(model.encoder.state_dict())
+        assert load_encoder(LandmarkTask, model, finished) == len(model.encoder.state_dict())
         return
     with pytest.raises(RunError, match=rf"--init-from .*: encoder\.[a-z_.0-9]+ {named}"):
-        load_encoder(model, finished)
+        load_encoder(LandmarkTask, model, finished)
     with pytest.raises(RunError, match=r"encoder\."):
         train(settings(override), quiet=True, init_from=finished)
     assert not list(runs_root.glob("*/*"))
 
 
 def test_a_smaller_encoder_does_not_pass_for_a_deeper_one(finished):
+    deeper = build_model(settings("model.layers=2"), MEDIAPIPE_543, 3)
     with pytest.raises(RunError, match=r"encoder\.layer\.1\."):
-        load_encoder(build_model(settings("model.layers=2"), MEDIAPIPE_543, 3), finished)
+        load_encoder(LandmarkTask, deeper, finished)
 
 
 def test_a_run_without_weights_cannot_lend_its_encoder(tmp_path):
     run = start("landmarks-small", "fresh", settings())
     with pytest.raises(RunError, match=r"has no model\.safetensors"):
-        load_encoder(build_model(settings(), MEDIAPIPE_543, 3), run)
+        load_encoder(LandmarkTask, build_model(settings(), MEDIAPIPE_543, 3), run)
 
 
 def test_model_json_is_enough_to_build_the_model_again(finished):

@@ -6,12 +6,13 @@ import pytest
 
 from signlib.corpora import clips as corpora
 from signlib.errors import RunError
-from signlib.experiments import prediction as recognise
 from signlib.experiments.experiment import train
-from signlib.experiments.prediction import load_recogniser
+from signlib.experiments.prediction import long_table, predict
 from signlib.runs.run import start
 from signlib.settings import presets
 from signlib.stores.store import Extraction, LoadedClips
+from signlib.tasks.landmarks import LandmarkTask
+from signlib.tasks.registry import load_recogniser
 
 TINY = [
     "data.glosses=3",
@@ -47,7 +48,7 @@ def source(run):
 def test_test_clips_get_the_scores_of_the_run(run, source):
     scores, clips, classes = run.scores
     recogniser = load_recogniser(run)
-    shares, prepared = recogniser.recognise(source, clips)
+    shares, prepared = LandmarkTask.recognise(recogniser, source, clips)
     assert prepared.clips == clips
     assert prepared.unusable == {}
     assert recogniser.vocabulary.glosses == tuple(classes)
@@ -61,16 +62,15 @@ def test_test_clips_get_the_scores_of_the_run(run, source):
 def test_probabilities_sum_to_one_and_do_not_depend_on_company(run, source):
     recogniser = load_recogniser(run)
     clips = source.labelled["clip"].tolist()
-    shares, prepared = recogniser.recognise(source, clips)
+    shares, prepared = LandmarkTask.recognise(recogniser, source, clips)
     assert shares.shape == (9, 3)
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
     assert np.ptp(shares, axis=0).max() > 1e-3
-    backwards, _ = recogniser.recognise(source, clips[::-1])
+    backwards, _ = LandmarkTask.recognise(recogniser, source, clips[::-1])
     np.testing.assert_allclose(backwards[::-1], shares, atol=1e-6)
     for k in (0, 4):
-        np.testing.assert_allclose(
-            recogniser.recognise(source, [prepared.clips[k]])[0][0], shares[k], atol=1e-6
-        )
+        alone, _ = LandmarkTask.recognise(recogniser, source, [prepared.clips[k]])
+        np.testing.assert_allclose(alone[0], shares[k], atol=1e-6)
 
 
 def test_clips_that_cannot_be_used_are_named(run, source):
@@ -81,13 +81,13 @@ def test_clips_that_cannot_be_used_are_named(run, source):
         lambda c: np.full_like(source.read(c), np.nan) if c == clips[1] else source.read(c),
         source.extraction,
     )
-    shares, prepared = recogniser.recognise(broken, clips)
+    shares, prepared = LandmarkTask.recognise(recogniser, broken, clips)
     assert prepared.clips == [clips[0], clips[2]]
     assert "no point of the clip was seen" in prepared.unusable[clips[1]]
     np.testing.assert_allclose(
-        shares, recogniser.recognise(source, [clips[0], clips[2]])[0], atol=1e-6
+        shares, LandmarkTask.recognise(recogniser, source, [clips[0], clips[2]])[0], atol=1e-6
     )
-    nothing, prepared = recogniser.recognise(broken, [clips[1]])
+    nothing, prepared = LandmarkTask.recognise(recogniser, broken, [clips[1]])
     assert nothing.shape == (0, 3)
     assert prepared.clips == []
     assert list(prepared.unusable) == [clips[1]]
@@ -121,7 +121,7 @@ def store_of(run, source, tmp_path, skeleton: str = ""):
 
 def test_a_store_is_predicted_clip_by_clip(run, source, tmp_path):
     path, lost = store_of(run, source, tmp_path)
-    table = recognise.predict(run, [path], top=2).set_index("clip")
+    table = predict(run, [path], top=2).set_index("clip")
     scores, clips, classes = run.scores
     assert set(table.index) == set(source.labelled["clip"])
     for clip, row in zip(clips, scores, strict=True):
@@ -134,7 +134,7 @@ def test_a_store_is_predicted_clip_by_clip(run, source, tmp_path):
     assert table.loc[lost, "top"] == []
     known = source.labelled.set_index("clip")["gloss"].drop(lost)
     pd.testing.assert_series_equal(table.loc[known.index, "gloss"], known, check_names=False)
-    only = recognise.predict(run, [path], split="test")
+    only = predict(run, [path], split="test")
     assert set(only["clip"]) == set(clips)
 
 
@@ -143,7 +143,7 @@ def test_clips_of_another_skeleton_are_refused(run, source, tmp_path):
     with pytest.raises(
         RunError, match=r"trained on skeleton 'mediapipe-543', these clips have 'mediapipe-75'"
     ):
-        recognise.predict(run, [path])
+        predict(run, [path])
 
 
 def test_the_long_table_has_a_row_for_each_rank():
@@ -151,7 +151,7 @@ def test_the_long_table_has_a_row_for_each_rank():
         [("a", "", [("X", 0.75), ("Y", 0.25)], ""), ("b", "", [], "broken")],
         columns=["clip", "gloss", "top", "problem"],
     )
-    assert recognise.long_table(table).to_dict("list") == {
+    assert long_table(table).to_dict("list") == {
         "clip": ["a", "a"],
         "rank": [1, 2],
         "gloss": ["X", "Y"],
