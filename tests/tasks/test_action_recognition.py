@@ -1,5 +1,6 @@
-"""Actions from settings to a finished run: the input in its own axes, the notes, smoke runs,
-distillation.
+"""Actions from settings to a finished run.
+
+The input in its own axes, the notes, smoke runs, distillation.
 """
 
 import numpy as np
@@ -13,7 +14,7 @@ from signlib.experiments.experiment import train
 from signlib.features.actors import axes_of
 from signlib.settings import presets
 from signlib.tasks.graph import prepare_action
-from signlib.tasks.recognition import build_model, open_recognition
+from signlib.tasks.registry import build_model, open_task
 
 TINY = [
     "data.glosses=3",
@@ -60,21 +61,21 @@ def test_one_body_by_setting_drops_the_second_and_the_frames_it_was_alone_in():
         prepare_action(np.full_like(clip, np.nan), axes, settings())
 
 
-def test_a_recognition_hands_out_clips_and_names_what_it_cannot_use(monkeypatch):
-    bench = open_recognition(settings())
-    rows = bench.table[bench.table["split"] == "train"]
-    read = bench.source.read
+def test_the_task_hands_out_clips_and_names_what_it_cannot_use(monkeypatch):
+    task = open_task(settings())
+    rows = task.table[task.table["split"] == "train"]
+    read = task.source.read
     lost = rows["clip"].iloc[1]
     monkeypatch.setattr(
-        bench.source, "read", lambda clip: read(clip) * (np.nan if clip == lost else 1)
+        task.source, "read", lambda clip: read(clip) * (np.nan if clip == lost else 1)
     )
-    clips = bench.prepare(rows, Vocabulary.from_glosses(rows["gloss"]), quiet=True)
+    clips = task.prepare(rows, Vocabulary.from_glosses(rows["gloss"]), quiet=True)
     assert list(clips.unusable) == [lost]
     assert len(clips.data) == len(rows) - 1 == len(clips.clips)
     batch = clips.data.collate([clips.data[i] for i in range(4)])
-    scores = bench.model(3).eval()(batch)
+    scores = task.model(3).eval()(batch)
     assert scores.shape == (4, 3)
-    assert bench.augment(batch)["streams"].shape == (4, 2, 3, 8, 25, 3)
+    assert task.augment(batch)["streams"].shape == (4, 2, 3, 8, 25, 3)
 
 
 @pytest.mark.parametrize("variant", ["nano", "base"])
@@ -108,15 +109,15 @@ def test_the_network_takes_the_skeleton_and_settings_it_is_given():
     model = build_model(
         settings("gcn.dropout=0.4", "gcn.drop_path=0.3", "action.bodies=1"), KINECT_20, 7
     )
-    assert model.network.joints == 20
+    assert model.network.input_shape[1] == 20
     assert model.network.bodies == 1
     assert model.network.head.dropout.p == 0.4
     assert model.network.blocks[-1].drop_path.rate == pytest.approx(0.3)
-    assert build_model(settings(), MEDIAPIPE_75, 7).network.joints == 75
+    assert build_model(settings(), MEDIAPIPE_75, 7).network.input_shape[1] == 75
 
 
 def test_a_graph_network_takes_no_other_modality():
-    with pytest.raises(SettingsError, match="takes skeletons alone"):
+    with pytest.raises(SettingsError, match=r"belongs to task modalities, .* have task=graph"):
         settings("fusion.modalities=[skeleton]")
 
 
@@ -160,11 +161,11 @@ def test_a_teacher_of_another_kind_is_refused(more, message):
 
 def test_real_doubles_are_counted_in_the_notes(real_data):
     real_data("nw-ucla")
-    bench = open_recognition(settings("data.corpus=nw-ucla", "data.split_type=view-2"))
-    assert bench.notes == ["0 test clips are byte-identical to a training clip"]
+    task = open_task(settings("data.corpus=nw-ucla", "data.split_type=view-2"))
+    assert task.notes == ["0 test clips are byte-identical to a training clip"]
 
 
 def test_the_smoke_form_of_nw_ucla_crosses_the_views_of_generated_clips():
-    bench = open_recognition(presets.build("nw-ucla/nano", "smoke"))
-    cameras = bench.table.groupby("split")["camera"].unique().map(sorted).to_dict()
+    task = open_task(presets.build("nw-ucla/nano", "smoke"))
+    cameras = task.table.groupby("split")["camera"].unique().map(sorted).to_dict()
     assert cameras == {"test": [1], "train": [2, 3]}

@@ -1,5 +1,6 @@
-"""Runs on readable features: pre-training, a classifier that starts from it, what is refused,
-predictions.
+"""Runs on readable features.
+
+Pre-training, a classifier that starts from it, what is refused, predictions.
 """
 
 import numpy as np
@@ -10,13 +11,13 @@ from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError
 from signlib.experiments.experiment import train
-from signlib.experiments.extraction import extract_phonology
-from signlib.experiments.prediction import load_recogniser
+from signlib.experiments.extraction import extract
 from signlib.settings import presets
 from signlib.stores.store import Extraction
 from signlib.stores.writer import StoreWriter
 from signlib.synthesis.clips import GeneratedCorpus
-from signlib.tasks.phonology import PhonologyRecognition, features_of
+from signlib.tasks.phonology import PhonologyTask, features_of
+from signlib.tasks.registry import load_recogniser
 
 SMALL = [
     "data.glosses=3",
@@ -53,12 +54,13 @@ def test_pretraining_then_a_classifier_that_starts_from_it(first):
     ):
         train(settings("ctc", "phonology.width=6"), "other", quiet=True, init_from=first)
     with pytest.raises(
-        RunError, match=r"form=corrected, scale=True, this model one of .*form=seed"
+        RunError, match=r"form=corrected, scale=True, this model one of .*form=original"
     ):
-        train(settings("ctc", "phonology.form=seed"), "other", quiet=True, init_from=first)
+        train(settings("ctc", "phonology.form=original"), "other", quiet=True, init_from=first)
     recogniser = load_recogniser(run)
-    source = PhonologyRecognition(run.settings).source
-    shares, prepared = recogniser.recognise(source, source.labelled["clip"].tolist()[:3])
+    source = PhonologyTask(run.settings).source
+    clips = source.labelled["clip"].tolist()[:3]
+    shares, prepared = PhonologyTask.recognise(recogniser, source, clips)
     assert shares.shape == (3, 3)
     assert shares.sum(1) == pytest.approx(1, abs=1e-4)
     assert not prepared.unusable
@@ -97,10 +99,10 @@ def test_clips_that_nobody_labelled_pretrain_an_encoder(tmp_path, monkeypatch):
         train(settings("ctc", *store), "cannot", quiet=True)
 
 
-def test_the_seeds_form_trains(tmp_path, monkeypatch):
+def test_the_sources_form_trains(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
     run = train(
-        settings("pretraining-seed", BOOKS, "phonology.projection=16", "phonology.layers=1"),
+        settings("pretraining-original", BOOKS, "phonology.projection=16", "phonology.layers=1"),
         quiet=True,
     )
     assert "codes_chance" not in (run.path / "history.csv").read_text(encoding="utf-8")
@@ -128,8 +130,8 @@ def test_features_are_led_by_one_hand_and_scaled():
             "label_smoothing=0.1 does not go with phonology.network=ctc",
         ),
         ("training.mirror_at_test=true", "mirror_at_test=True does not go"),
-        ("phonology.codebooks=[4,4]", "give five whole numbers"),
-        ("gcn.variant=nano", "a network of its own"),
+        ("phonology.codebooks=[4,4]", r"give 5 numbers within 2\.\.100000"),
+        ("gcn.variant=nano", "belongs to task graph, these settings have task=phonology"),
     ],
 )
 def test_what_does_not_go_together_is_refused(override, message):
@@ -145,19 +147,19 @@ def test_stores_of_features_are_read_in_their_own_form(tmp_path, monkeypatch):
         for clip in world.manifest["clip"]:
             writer.add(clip, world.clip(clip), width=1, height=1, fps=25.0)
         writer.finish()
-    extract_phonology(tmp_path / "landmarks", tmp_path / "features")
+    extract(tmp_path / "landmarks", tmp_path / "features", "phonology")
     overrides = (
         "data.corpus=store",
         f"data.root={tmp_path / 'features'}",
         "features.dominant=false",
     )
-    bench = PhonologyRecognition(settings("ctc", *overrides))
-    rows = bench.table.iloc[:2]
-    data = bench.prepare(rows, Vocabulary.from_glosses(bench.table["gloss"]))
+    task = PhonologyTask(settings("ctc", *overrides))
+    rows = task.table.iloc[:2]
+    data = task.prepare(rows, Vocabulary.from_glosses(task.table["gloss"]))
     plain = settings("ctc", "features.dominant=false", "features.longest_gap=0")
     expected = features_of(world.clip(rows["clip"].iloc[0]), MEDIAPIPE_543, plain)
     np.testing.assert_allclose(data.data[0][0], expected, atol=1e-5)
     with pytest.raises(SettingsError, match="made with form=corrected"):
-        PhonologyRecognition(settings("ctc", *overrides, "phonology.form=seed")).prepare(
-            rows, Vocabulary.from_glosses(bench.table["gloss"])
+        PhonologyTask(settings("ctc", *overrides, "phonology.form=original")).prepare(
+            rows, Vocabulary.from_glosses(task.table["gloss"])
         )

@@ -8,8 +8,8 @@ from signlib.corpora.bodies import actors
 from signlib.corpora.registry import corpus_of
 from signlib.data.skeletons import NTU_25
 from signlib.errors import RunError, StoreError
-from signlib.experiments import prediction as recognise
 from signlib.experiments.experiment import train
+from signlib.experiments.prediction import predict
 from signlib.settings import presets
 from signlib.stores.store import Extraction
 from signlib.stores.writer import write_store
@@ -57,7 +57,7 @@ def test_arrays_and_skeleton_files_get_the_scores_of_the_run(run, tmp_path):
     layouts.write_ntu60(world, tmp_path / "ntu60", list(expected), progress=False)
     files = sorted(path for path in tmp_path.rglob("*") if path.suffix in (".npy", ".skeleton"))
     assert {file.suffix for file in files} == {".npy", ".skeleton"}
-    table = recognise.predict(run, files)
+    table = predict(run, files)
     assert table["problem"].eq("").all()
     assert len(table) == 2 * len(expected)
     for row in table.itertuples():
@@ -71,20 +71,20 @@ def test_a_store_is_read_by_split_and_names_its_glosses(run, tmp_path):
     extraction = Extraction("made", "1", (2, 25, 3), ("x", "y", "z"), NTU_25.name, {})
     clips = ((clip, actors(world.clip(clip))) for clip in table["clip"])
     write_store(tmp_path / "store", extraction, table, clips, fps=30)
-    found = recognise.predict(run, [tmp_path / "store"], split="test").set_index("clip")
+    found = predict(run, [tmp_path / "store"], split="test").set_index("clip")
     assert set(found.index) == set(expected)
     assert found["gloss"].to_dict() == table.set_index("clip")["gloss"].loc[found.index].to_dict()
     for clip, top in found["top"].items():
         same(top, expected[clip])
     with pytest.raises(StoreError, match="no clip of split 'val2'"):
-        recognise.predict(run, [tmp_path / "store"], split="val2")
+        predict(run, [tmp_path / "store"], split="val2")
     other = Extraction("made", "1", (2, 20, 3), ("x", "y", "z"), "kinect20", {})
     row = pd.DataFrame({"clip": ["a"], "gloss": ["x"]})
     write_store(
         tmp_path / "other", other, row, [("a", np.zeros((3, 2, 20, 3), np.float32))], fps=30
     )
     with pytest.raises(RunError, match="was trained on skeleton"):
-        recognise.predict(run, [tmp_path / "other"])
+        predict(run, [tmp_path / "other"])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_store_is_read_by_split_and_names_its_glosses(run, tmp_path):
 def test_a_file_that_cannot_be_used_is_a_row_with_its_reason(run, tmp_path, array, message):
     np.save(tmp_path / "clip.npy", array, allow_pickle=True)
     (tmp_path / "broken.skeleton").write_text("three\n")
-    table = recognise.predict(run, [tmp_path / "clip.npy", tmp_path / "broken.skeleton"])
+    table = predict(run, [tmp_path / "clip.npy", tmp_path / "broken.skeleton"])
     assert table["top"].tolist() == [[], []]
     assert table["problem"].str.contains(message).tolist() == [True, False]
     assert "broken.skeleton" in table["problem"].iloc[1]
@@ -108,11 +108,11 @@ def test_a_file_that_cannot_be_used_is_a_row_with_its_reason(run, tmp_path, arra
 
 def test_a_video_is_refused(run):
     with pytest.raises(RunError, match=r"give \.skeleton or \.npy files"):
-        recognise.predict(run, ["clip.mp4"])
+        predict(run, ["clip.mp4"])
 
 
 def test_a_real_file_gets_a_prediction(run, real_data):
     file = real_data("ntu60/S001C001P001R001A001.skeleton")
-    (row,) = recognise.predict(run, [file]).itertuples()
+    (row,) = predict(run, [file]).itertuples()
     assert (row.problem, len(row.top)) == ("", 3)
     assert sum(share for _, share in row.top) == pytest.approx(1, abs=1e-5)

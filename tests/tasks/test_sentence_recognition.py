@@ -9,16 +9,17 @@ import torch
 from safetensors.torch import load_file
 
 from signlib.__main__ import main
+from signlib.corpora.splits import split_sentences
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError
 from signlib.experiments import estimate, experiment
 from signlib.experiments.experiment import train
-from signlib.experiments.prediction import load_recogniser
 from signlib.settings import config, presets
 from signlib.settings.base import DataSettings
+from signlib.settings.sentences import SentenceSettings
 from signlib.tasks import sentence_report
-from signlib.tasks.recognition import open_recognition
-from signlib.tasks.sentences import SentenceRecognition, split_sentences
+from signlib.tasks.registry import load_recogniser, open_task
+from signlib.tasks.sentences import SentenceTask
 
 TINY = [
     "data.glosses=4",
@@ -130,14 +131,14 @@ def test_the_verb_wer_takes_a_run(finished, capsys):
 def test_prediction_from_files_and_estimates_are_refused(finished):
     with pytest.raises(RunError, match="reads sentences"):
         load_recogniser(finished)
-    with pytest.raises(SettingsError, match="no estimate for graph networks and sentences"):
+    with pytest.raises(SettingsError, match="task=sentences: no estimate; a step depends on"):
         estimate.work_of(finished.settings)
 
 
 PHASED = ["ctc.phases=[1,1,0,1]", "training.average=0.5", "training.effective_batch=8"]
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights_through_every_phase():
+def test_a_stopped_run_comes_to_the_same_weights_through_every_phase():
     whole = train(settings(*PHASED), "whole", quiet=True)
     part = train(settings(*PHASED, "training.hours=0.00001"), "part", quiet=True)
     assert not part.finished
@@ -180,14 +181,14 @@ def test_a_sentence_that_no_path_can_say_is_refused_before_training(monkeypatch)
 
 
 def test_steps_without_a_number_end_the_run(monkeypatch):
-    make = SentenceRecognition.model
+    make = SentenceTask.model
 
     def spoilt(self, classes):
         model = make(self, classes)
         torch.nn.init.constant_(model.network.output.scores.bias, float("nan"))
         return model
 
-    monkeypatch.setattr(SentenceRecognition, "model", spoilt)
+    monkeypatch.setattr(SentenceTask, "model", spoilt)
     with pytest.raises(
         RunError, match=r"2 steps had no finite loss or gradient \(the last: loss, step 1\)"
     ):
@@ -196,7 +197,7 @@ def test_steps_without_a_number_end_the_run(monkeypatch):
 
 def test_single_signs_are_not_sentences():
     with pytest.raises(ManifestError, match="has single signs, no sentences"):
-        open_recognition(settings("data.corpus=generated"))
+        open_task(settings("data.corpus=generated"))
 
 
 @pytest.mark.parametrize(
@@ -215,23 +216,23 @@ def test_what_cannot_work_is_refused(override, message):
 
 
 def test_features_of_everything_are_reduced_on_training_clips_alone():
-    bench = open_recognition(settings("ctc.reduce=5", preset="phoenix/hierarchical"))
-    clips = bench.prepare(bench.splits.val, bench.vocabulary, quiet=True)
+    task = open_task(settings("ctc.reduce=5", preset="phoenix/hierarchical"))
+    clips = task.prepare(task.splits.val, task.vocabulary, quiet=True)
     item = clips.data[0]
     assert item.frames["features"].shape == (len(item), 5)
     assert item.frames["present"].shape == (len(item), 3)
-    rows = bench.splits.train.copy()
+    rows = task.splits.train.copy()
     joined = np.concatenate(
-        [item.frames["features"] for item in bench.prepare(rows, bench.vocabulary).data]
+        [item.frames["features"] for item in task.prepare(rows, task.vocabulary).data]
     )
     # centred on the training frames, the first component spreads most
     assert np.abs(joined.mean(0)).max() < 0.05 * joined.std(0).max()
     assert (np.diff(joined.std(0)) < 0).all()
-    whole = open_recognition(settings("features.joints=upper", preset="phoenix/teacher"))
+    whole = open_task(settings("features.joints=upper", preset="phoenix/teacher"))
     late = whole.prepare(whole.splits.val.head(1), whole.vocabulary, quiet=True).data
     assert late[0].frames["features"].shape == (len(late[0]), 12 * len(whole.chosen))
     with pytest.raises(SettingsError, match="mixes the parts"):
-        open_recognition(settings("ctc.reduce=5", preset="phoenix/hybrid")).model(4)
+        open_task(settings("ctc.reduce=5", preset="phoenix/hybrid")).model(4)
 
 
 def manifest(**columns) -> pd.DataFrame:
@@ -283,11 +284,16 @@ def test_splits_that_cannot_be(table, changed, message):
         split_sentences(table, data(**changed))
 
 
+def search(**changed) -> SentenceSettings:
+    chosen = {f"ctc.{key}": value for key, value in changed.items()}
+    return config.build({"task": "sentences", "features.frames": 0, **chosen}).ctc
+
+
 def test_validation_chooses_the_weight_of_the_language_model():
     vocabulary = Vocabulary(("A", "B"))
     # frames cannot tell A from B after A; the sentences of training can
     unsure = np.log([[0.04, 0.9, 0.06], [0.9, 0.05, 0.05], [0.1, 0.6, 0.3]])
-    ctc = config.build({"ctc.alphas": [0.0, 0.5], "ctc.betas": [0.0], "ctc.order": 2}).ctc
+    ctc = search(alphas=[0.0, 0.5], betas=[0.0], order=2)
     trained = [["A", "B"]] * 20
     found = sentence_report.choose_decoder(ctc, vocabulary, trained, [unsure], [["A", "B"]])
     assert (found.alpha, found.chosen) == (0.5, "beam + n-grams")
@@ -302,8 +308,9 @@ def test_validation_chooses_the_weight_of_the_language_model():
 
 
 def test_bonuses_reach_as_far_as_n_grams_cost():
-    """Forty glosses in any order, so each costs log 40 = 3.7 nats; every other one has a twin that
-    nobody signs.
+    """Forty glosses in any order, so each costs log 40 = 3.7 nats.
+
+    Every other one has a twin that nobody signs.
     """
     rng = np.random.default_rng(0)
     vocabulary = Vocabulary(tuple(f"{kind}{k:02d}" for k in range(40) for kind in ("SIGN", "TWIN")))
@@ -316,11 +323,9 @@ def test_bonuses_reach_as_far_as_n_grams_cost():
         for t, place in zip((1, 3, 5, 7), 1 + vocabulary.encode(text), strict=True):
             frames[t, [0, place, place + 1]] = 0.1, 0.1, 0.8
         heard.append(np.log(frames / frames.sum(1, keepdims=True)))
-    found = sentence_report.choose_decoder(
-        config.build({"ctc.order": 1}).ctc, vocabulary, trained, heard, said
-    )
+    found = sentence_report.choose_decoder(search(order=1), vocabulary, trained, heard, said)
     assert found.rates == {"greedy": 100.0, "beam": 100.0, "beam + n-grams": 0.0}
-    short = config.build({"ctc.order": 1, "ctc.betas": [0.0, 0.5, 1.0, 1.5]}).ctc
+    short = search(order=1, betas=[0.0, 0.5, 1.0, 1.5])
     assert (
         sentence_report.choose_decoder(short, vocabulary, trained, heard, said).rates[
             "beam + n-grams"
