@@ -1,12 +1,26 @@
 """Features to scores. Models take sizes as arguments and know no corpus.
 
-layers      pieces that several models share
-landmarks   the BERT encoder on landmarks, in the layouts `seed` and `cls`
-classifier  encoder and head together
-frozen      seed 004's classifier on the features of a frozen encoder
-graph  gcn  gcn_layers  gcn_gather  gcn_gates  gcn_heads   seed 003's graph network, and the
-adjacency of any skeleton catalogue   every preset and stated size, built and counted ctc
-ctc_blocks  ctc_attention  ctc_output   sentences: seed 001's networks and what they are made of
-ctc_front  compact   features of landmarks before them; a small network that can read while people
-sign
+network        what networks have in common: batch, encoder, classifier
+layers         pieces that several models share
+landmarks      the BERT encoder on landmarks, in the layouts `original` and `cls`
+classifier     encoder and head together
+video          VideoMAE on colour or depth
+fusion         several modalities to one vector
+multimodal     one encoder a modality, a fusion, a head
+frozen         the classifier of source 004 on the features of a frozen encoder
+phonology      the recogniser of source 002 on 36 numbers a frame
+pretext        learning from clips without glosses
+graph          the adjacency of any skeleton
+gcn            the graph network of source 003
+gcn_layers     its layers
+gcn_gather     its sums over neighbours
+gcn_gates      its gates and attention
+gcn_heads      its pooling and heads
+ctc            sentences: the networks of source 001
+ctc_blocks     their convolutions and recurrent layers
+ctc_attention  their attention
+ctc_output     their outputs
+ctc_front      landmarks to features before them
+compact        a small network that can read while people sign
+counting       multiply-accumulates, and the parts of a landmark encoder
 """

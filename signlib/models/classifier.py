@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from signlib.models.landmarks import Batch, LandmarkEncoder, SeedLandmarkEncoder
-from signlib.settings.config import ModelSettings
+from signlib.models.landmarks import LandmarkEncoder, OriginalLandmarkEncoder
+from signlib.models.network import Batch, Classifier, Encoder
+from signlib.settings.landmarks import ModelSettings
 
 
-class LandmarkClassifier(nn.Module):
+class LandmarkClassifier(Classifier):
     """Class scores (B, K) for a batch of landmarks.
 
     Args:
@@ -17,7 +18,7 @@ class LandmarkClassifier(nn.Module):
         dropout: before the linear head.
     """
 
-    def __init__(self, encoder: nn.Module, classes: int, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, classes: int, dropout: float) -> None:
         super().__init__()
         self.encoder, self.dropout = encoder, nn.Dropout(dropout)
         self.head = nn.Linear(encoder.size, classes)
@@ -34,30 +35,41 @@ def landmark_encoder(
     coordinates: int,
     hands: Sequence[Sequence[int]],
     frames: int,
-) -> LandmarkEncoder | SeedLandmarkEncoder:
+) -> LandmarkEncoder | OriginalLandmarkEncoder:
     """The encoder that the settings describe.
 
     Args:
         settings: layout and sizes.
         joints, coordinates: J and C of the points.
         hands: indices of each hand's 21 joints among the J.
-        frames: T for the layout `seed`.
+        frames: T for the layout `original`.
     """
-    sizes = (settings.width, settings.layers, settings.heads, settings.intermediate)
-    if settings.layout == "seed":
-        return SeedLandmarkEncoder(joints, coordinates, *sizes, frames, settings.dropout)
+    if settings.layout == "original":
+        return OriginalLandmarkEncoder(
+            joints,
+            coordinates,
+            width=settings.width,
+            layers=settings.layers,
+            heads=settings.heads,
+            intermediate=settings.intermediate,
+            frames=frames,
+            dropout=settings.dropout,
+        )
     return LandmarkEncoder(
         joints,
         coordinates,
         hands,
         settings.streams,
-        *sizes,
-        settings.max_positions,
-        settings.dropout,
-        settings.stem_blocks,
-        settings.stem_kernel,
-        settings.stem_stride,
-        settings.stem_dropout,
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.heads,
+        intermediate=settings.intermediate,
+        positions=settings.max_positions,
+        dropout=settings.dropout,
+        stem_blocks=settings.stem_blocks,
+        stem_kernel=settings.stem_kernel,
+        stem_stride=settings.stem_stride,
+        stem_dropout=settings.stem_dropout,
     )
 
 
@@ -69,10 +81,11 @@ def landmark_classifier(
     frames: int,
     classes: int,
 ) -> LandmarkClassifier:
-    """The classifier that the settings describe; arguments as for `landmark_encoder`, and K
-    classes.
+    """The classifier that the settings describe, of K classes.
+
+    The other arguments are those of `landmark_encoder`.
     """
-    encoder = landmark_encoder(settings, joints, coordinates, hands, frames)
+    encoder = landmark_encoder(settings, joints, coordinates, hands, frames=frames)
     return LandmarkClassifier(encoder, classes, settings.head_dropout)
 
 

@@ -1,5 +1,4 @@
-"""A small network for sentences that can read them while they are signed: at most 8 million
-parameters.
+"""A network for sentences of at most 8 million parameters, which can read while people sign.
 
 Convolutions on frames, pooling, then blocks of attention and convolution (conformers). With a
 chunk, attention sees its own chunk of frames and everything before it and convolutions look back
@@ -10,12 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.models.ctc import CtcNetwork, FlatEncoder
-from signlib.models.ctc_attention import DropPath, RelativeAttention
+from signlib.models.ctc_attention import RelativeAttention
 from signlib.models.ctc_blocks import Convolution, kept
+from signlib.models.ctc_output import Output
+from signlib.models.layers import DropPath
 
 
 class Stem(nn.Module):
-    """A linear layer and separable convolutions beside short cuts: (B, T, F) to (B, T, D).
+    """A linear layer and residual separable convolutions: (B, T, F) to (B, T, D).
 
     Args:
         size, width: F and D.
@@ -30,11 +31,9 @@ class Stem(nn.Module):
         self, size: int, width: int, blocks: int = 2, kernel: int = 5, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        self.drop, self.project, self.norm = (
-            nn.Dropout(dropout),
-            nn.Linear(size, width),
-            nn.LayerNorm(width),
-        )
+        self.drop = nn.Dropout(dropout)
+        self.project = nn.Linear(size, width)
+        self.norm = nn.LayerNorm(width)
         self.blocks = nn.ModuleList(
             Convolution(width, width, kernel, separable=True) for _ in range(blocks)
         )
@@ -50,8 +49,9 @@ class Stem(nn.Module):
 
 
 class Conformer(nn.Module):
-    """Half a frame-wise network, attention, a gated convolution, the other half, a norm; each
-    beside a short cut.
+    """Half a frame-wise network, attention, a gated convolution, the other half, a norm.
+
+    All but the norm have a residual connection.
 
     Args:
         width, heads: D and H.
@@ -61,7 +61,7 @@ class Conformer(nn.Module):
         dropout, drop_path: of every branch.
 
     Source: Gulati et al. 2020 (Conformer), with a layer norm in the convolution; chunks: Zhang et
-    al. 2020 (U2).
+        al. 2020 (U2).
     """
 
     def __init__(
@@ -86,15 +86,15 @@ class Conformer(nn.Module):
             )
             for _ in range(2)
         )
-        self.attention = RelativeAttention(width, heads, "full", window, chunk, dropout)
+        self.attention = RelativeAttention(
+            width, heads, window=window, chunk=chunk, dropout=dropout
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(4))
         self.gate, self.mix = nn.Linear(width, 2 * width), nn.Linear(width, width)
         self.filters = nn.Conv1d(width, width, kernel, groups=width)
         reach = kernel - 1
-        self.reach, self.drop = (
-            (reach, 0) if chunk else (reach // 2, reach - reach // 2),
-            nn.Dropout(dropout),
-        )
+        self.reach = (reach, 0) if chunk else (reach // 2, reach - reach // 2)
+        self.drop = nn.Dropout(dropout)
         self.path = DropPath(drop_path)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class Conformer(nn.Module):
 
 def compact(
     size: int,
-    output: nn.Module,
+    output: Output,
     width: int = 256,
     layers: int = 4,
     heads: int = 4,
@@ -119,7 +119,8 @@ def compact(
     chunk: int = 0,
     dropout: float = 0.1,
     drop_path: float = 0.1,
-    **options,
+    stride: int = 1,
+    checkpointing: bool = False,
 ) -> CtcNetwork:
     """The small network; the stem's convolutions run on frames, everything else after pooling.
 
@@ -128,7 +129,21 @@ def compact(
         output: reads `width` numbers a frame.
         layers: blocks after pooling.
         chunk: frames after pooling that are read at a time, 0 = the whole clip.
+        stride, checkpointing: of `CtcNetwork`.
     """
-    paths = [drop_path * layer / max(1, layers - 1) for layer in range(layers)]
-    stages = [Conformer(width, heads, kernel, window, chunk, dropout, path) for path in paths]
-    return CtcNetwork(FlatEncoder(Stem(size, width, dropout=dropout)), stages, output, **options)
+    # Later blocks are dropped more often.
+    rates = [drop_path * layer / max(1, layers - 1) for layer in range(layers)]
+    stages = [
+        Conformer(
+            width,
+            heads,
+            kernel,
+            window=window,
+            chunk=chunk,
+            dropout=dropout,
+            drop_path=rate,
+        )
+        for rate in rates
+    ]
+    stem = FlatEncoder(Stem(size, width, dropout=dropout))
+    return CtcNetwork(stem, stages, output, stride=stride, checkpointing=checkpointing)

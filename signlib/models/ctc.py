@@ -1,12 +1,12 @@
-"""Seed 001's ladder of networks for sentences: features of every frame to log probabilities of
-glosses.
+"""The networks for sentences of source 001: features of frames to log probabilities of glosses.
 
-Sizes are arguments. `hierarchical` and `teacher` have the seed's parameter counts to the last one,
-the others are what its section 4 asks for; `compact` (in a file of its own) is ours.
+Sizes are arguments. `hierarchical` and `teacher` have the source's parameter counts to the last
+one, the others are what its section 4 asks for; `compact` (in a file of its own) is ours.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -24,17 +24,18 @@ from signlib.models.ctc_blocks import (
     kept,
     real_frames,
 )
-from signlib.models.ctc_output import ClusteredOutput, PlainOutput
+from signlib.models.ctc_output import Output
 from signlib.models.layers import MaskedNorm, pool_frames
+from signlib.models.network import Batch, Classifier
 
-Batch = Mapping[str, Tensor]
 Ranges = Sequence[tuple[int, int]]
 """First and past-last column of each block of features that belong to one part."""
 
 
-class CtcNetwork(nn.Module):
-    """An encoder of frames, pooling, stages over time, an output: (B, T, F) to (B, T', V), T' =
-    ceil(T / stride).
+class CtcNetwork(Classifier):
+    """An encoder of frames, pooling, stages over time, an output: (B, T, F) to (B, T', V).
+
+    T' = ceil(T / stride).
 
     Args:
         encoder: (features, mask, present) to (B, T, D).
@@ -52,18 +53,15 @@ class CtcNetwork(nn.Module):
         self,
         encoder: nn.Module,
         stages: Sequence[nn.Module],
-        output: PlainOutput | ClusteredOutput,
+        output: Output,
         stride: int = 1,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.encoder, self.stages, self.output = encoder, nn.ModuleList(stages), output
-        self.stride, self.checkpointing, self.blank_bonus = stride, checkpointing, 0.0
-
-    @property
-    def classes(self) -> int:
-        """V, with the blank."""
-        return self.output.classes
+        self.stride, self.checkpointing = stride, checkpointing
+        self.classes = output.classes
+        self.blank_bonus = 0.0
 
     def frames(self, lengths: Tensor) -> Tensor:
         """(B,) frames that come out of clips of so many frames."""
@@ -83,19 +81,14 @@ class CtcNetwork(nn.Module):
         mask = real_frames(batch["lengths"], batch["features"].shape[1])
         x = self.encoder(kept(batch["features"], mask), mask, batch.get("present"))
         x, mask = pool_frames(x, mask, self.stride)
+        again = self.checkpointing and self.training
         for stage in self.stages:
-            x = (
-                _computed_again(stage, x, mask)
-                if self.checkpointing and self.training
-                else stage(x, mask)
-            )
+            x = _computed_again(stage, x, mask) if again else stage(x, mask)
         return x
 
 
 def _computed_again(stage: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
-    """What the stage gives; the backward pass computes what is inside once more instead of finding
-    it kept.
-    """
+    """What the stage gives; the backward pass computes once more what is inside."""
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
         return nullcontext(), _unchanged(stage)
@@ -115,7 +108,7 @@ def _unchanged(stage: nn.Module) -> Iterator[None]:
 
 
 class FlatEncoder(nn.Module):
-    """An encoder that sees a frame's features as one vector."""
+    """An encoder that reads a frame's features as one vector, whatever parts are present."""
 
     def __init__(self, inside: nn.Module) -> None:
         super().__init__()
@@ -130,8 +123,7 @@ class PartEncoder(nn.Module):
     """One small convolution a part of the body, then attention over the parts of each frame.
 
     Args:
-        parts: name -> which columns of the features are its own; pose, hands, face or whatever
-            there is.
+        parts: name (pose, hands, face or another) -> its columns of the features.
         widths: D of each part, in the order of `parts`.
         width, heads: of the attention.
         kernel: of the convolutions, in frames.
@@ -152,9 +144,8 @@ class PartEncoder(nn.Module):
         drop_part: float = 0.0,
     ) -> None:
         super().__init__()
-        if len(parts) != len(widths) or any(
-            not 0 <= a < b for ranges in parts.values() for a, b in ranges
-        ):
+        pairs = chain.from_iterable(parts.values())
+        if len(parts) != len(widths) or any(not 0 <= a < b for a, b in pairs):
             raise SettingsError(
                 f"parts {dict(parts)} with widths {list(widths)}: give each part a width and its"
                 " columns"
@@ -162,32 +153,29 @@ class PartEncoder(nn.Module):
         self.names, self.ranges = tuple(parts), [tuple(ranges) for ranges in parts.values()]
         sizes = [sum(b - a for a, b in ranges) for ranges in self.ranges]
         self.convolutions = nn.ModuleList(
-            Convolution(size, own, kernel, separable=True)
-            for size, own in zip(sizes, widths, strict=True)
+            Convolution(size, part_width, kernel, separable=True)
+            for size, part_width in zip(sizes, widths, strict=True)
         )
-        self.norms = nn.ModuleList(MaskedNorm(own) for own in widths)
-        self.together = CrossModal(widths, width, heads, dropout, drop_part)
+        self.norms = nn.ModuleList(MaskedNorm(part_width) for part_width in widths)
+        self.together = CrossModal(widths, width, heads, dropout=dropout, drop_part=drop_part)
 
     def forward(self, x: Tensor, mask: Tensor, present: Tensor | None = None) -> Tensor:
-        """(B, T, width); a part counts where `present` (B, T, P) is True, everywhere when it is
-        None.
-        """
+        """(B, T, width); a part counts where `present` (B, T, P) is True; None = everywhere."""
         if present is None:
             present = mask[..., None].expand(-1, -1, len(self.names))
-        found = []
-        for p, (ranges, convolution, norm) in enumerate(
-            zip(self.ranges, self.convolutions, self.norms, strict=True)
-        ):
-            own = torch.cat([x[..., a:b] for a, b in ranges], dim=-1).masked_fill(
-                ~present[..., p, None], 0
-            )
-            found.append(norm(convolution(own), mask).relu())
-        return self.together(found, present, mask)
+        parts = []
+        layers = zip(self.ranges, self.convolutions, self.norms, strict=True)
+        for p, (ranges, convolution, norm) in enumerate(layers):
+            columns = torch.cat([x[..., a:b] for a, b in ranges], dim=-1)
+            columns = columns.masked_fill(~present[..., p, None], 0)
+            parts.append(norm(convolution(columns), mask).relu())
+        return self.together(parts, present, mask)
 
 
 class NormedConvolutions(nn.Module):
-    """Three convolutions of five frames, each with batch norm and ReLU. Source: seed 001, section
-    1.2.
+    """Three convolutions of five frames, each with batch norm and ReLU.
+
+    Source: source 001, section 1.2.
     """
 
     def __init__(self, size: int, width: int) -> None:
@@ -203,7 +191,10 @@ class NormedConvolutions(nn.Module):
 
 
 class NormedAttention(nn.Module):
-    """A norm, attention over all frames beside a short cut, a norm. Source: seed 001, section 1.2."""
+    """A norm, attention over all frames with a residual connection, a norm.
+
+    Source: source 001, section 1.2.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -213,13 +204,13 @@ class NormedAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D)."""
         x = kept(self.norms[0](x), mask)
-        found, _ = self.attention(x, x, x, key_padding_mask=~mask, need_weights=False)
-        return kept(self.norms[1](x + found), mask)
+        mixed, _ = self.attention(x, x, x, key_padding_mask=~mask, need_weights=False)
+        return kept(self.norms[1](x + mixed), mask)
 
 
 def hierarchical(
     size: int,
-    output: nn.Module,
+    output: Output,
     width: int = 512,
     kernels: Sequence[int] = (3, 5, 7),
     dropout: float = 0.1,
@@ -227,10 +218,10 @@ def hierarchical(
     separable: bool = False,
     multiscale: bool = False,
     encoder: nn.Module | None = None,
-    **options,
+    stride: int = 1,
+    checkpointing: bool = False,
 ) -> CtcNetwork:
-    """Convolutions side by side, then two bidirectional LSTMs; and seed 001's additions to it, one
-    by one.
+    """Convolutions side by side, then two bidirectional LSTMs; and the source's additions.
 
     With 1,024 features and a plain output of 966 classes: 20,146,118 parameters. `width=768,
     kernels=(5, 9, 15), residual=True` and a hidden layer of 1,536 in the output is phase 1.
@@ -238,11 +229,11 @@ def hierarchical(
     Args:
         size, width: F and D; each LSTM has `width` units in each direction.
         output: reads 2 width numbers a frame.
-        residual: short cuts around the LSTMs.
+        residual: residual connections around the LSTMs.
         separable: depthwise-separable convolutions.
         multiscale: dilated blocks between convolutions and LSTMs.
         encoder: in place of the convolutions, such as a `PartEncoder`.
-        options: stride and checkpointing of `CtcNetwork`.
+        stride, checkpointing: of `CtcNetwork`.
     """
     front = encoder or FlatEncoder(ParallelConvolutions(size, width, kernels, separable))
     stages: list[nn.Module] = multiscale_blocks(width, dropout, separable) if multiscale else []
@@ -250,20 +241,27 @@ def hierarchical(
         Recurrent(width, width, dropout=dropout, residual=residual),
         Recurrent(2 * width, width, dropout=dropout, residual=residual),
     ]
-    return CtcNetwork(front, stages, output, **options)
+    return CtcNetwork(front, stages, output, stride=stride, checkpointing=checkpointing)
 
 
 def multiscale_blocks(width: int, dropout: float, separable: bool = False) -> list[nn.Module]:
-    """Blocks for short (3 to 7 frames) and for medium patterns (10 to 20). Source: seed 001,
-    section 3.1.
+    """Blocks for short (3 to 7 frames) and for medium patterns (10 to 20).
+
+    Source: source 001, section 3.1.
     """
     half = width // 2
     sizes = [(width, half, 3, 1), (half, half, 5, 1), (half, width, 7, 2), (width, width, 7, 4)]
-    return [TemporalBlock(*block, dropout, separable) for block in sizes]
+    return [TemporalBlock(*block, dropout=dropout, separable=separable) for block in sizes]
 
 
 def teacher(
-    size: int, output: nn.Module, width: int = 512, heads: int = 8, dropout: float = 0.3, **options
+    size: int,
+    output: Output,
+    width: int = 512,
+    heads: int = 8,
+    dropout: float = 0.3,
+    stride: int = 1,
+    checkpointing: bool = False,
 ) -> CtcNetwork:
     """Three convolutions, three stacked bidirectional LSTMs, attention.
 
@@ -273,67 +271,77 @@ def teacher(
     Args:
         size, width: F and D.
         output: reads 2 width numbers a frame.
+        stride, checkpointing: of `CtcNetwork`.
     """
     stages = [
         Recurrent(width, width, layers=3, dropout=dropout),
         NormedAttention(2 * width, heads, dropout),
     ]
-    return CtcNetwork(FlatEncoder(NormedConvolutions(size, width)), stages, output, **options)
+    front = FlatEncoder(NormedConvolutions(size, width))
+    return CtcNetwork(front, stages, output, stride=stride, checkpointing=checkpointing)
 
 
 def cnn_lstm(
     size: int,
-    output: nn.Module,
+    output: Output,
     width: int = 768,
     kernels: Sequence[int] = (3, 5, 7),
     dropout: float = 0.1,
-    **options,
+    stride: int = 1,
+    checkpointing: bool = False,
 ) -> CtcNetwork:
-    """Phase 2: separable convolutions, inverted residual blocks of growing reach, three residual
-    LSTMs.
+    """Phase 2: separable convolutions, inverted residual blocks, three residual LSTMs.
 
-    With 1,024 features and 1,295 classes, clustered: 26,533,441 parameters.
+    The blocks have a growing reach. With 1,024 features and 1,295 classes, clustered: 26,533,441
+    parameters.
 
     Args:
         size, width: F and D; each LSTM has width / 2 units in each direction.
         output: reads width numbers a frame; phase 2 clusters it.
+        stride, checkpointing: of `CtcNetwork`.
     """
     stages: list[nn.Module] = [
         InvertedResidual(width, *block, dropout) for block in ((2, 5), (3, 9), (4, 15))
     ]
     stages += [Recurrent(width, width // 2, dropout=dropout, residual=True) for _ in range(3)]
-    return CtcNetwork(
-        FlatEncoder(ParallelConvolutions(size, width, kernels, separable=True)),
-        stages,
-        output,
-        **options,
-    )
+    front = FlatEncoder(ParallelConvolutions(size, width, kernels, separable=True))
+    return CtcNetwork(front, stages, output, stride=stride, checkpointing=checkpointing)
 
 
 def hybrid(
     encoder: PartEncoder,
-    output: nn.Module,
+    output: Output,
     width: int = 512,
     heads: int = 8,
     attention: str = "full",
     window: int = 32,
     dropout: float = 0.1,
     drop_path: float = 0.1,
-    **options,
+    stride: int = 1,
+    checkpointing: bool = False,
 ) -> CtcNetwork:
-    """Phase 3: encoders of the parts, cross-modal attention, blocks of growing reach, a
-    transformer, residual LSTMs.
+    """Phase 3: encoders of the parts, blocks of growing reach, a transformer, residual LSTMs.
 
     Args:
         encoder: gives `width` numbers a frame.
-        output: reads `width` numbers a frame; the seed's is clustered.
+        output: reads `width` numbers a frame; that of the source is clustered.
         attention, window: see `RelativeAttention`.
+        stride, checkpointing: of `CtcNetwork`.
 
-    Source: seed 001, section 3.1. With its slices (258, 252 and 1,404 numbers), 1,295 glosses in 50
-    clusters:
-        33,199,793 parameters; the seed's own items do not sum to the 35 million that it states.
+    Source: source 001, section 3.1. With its slices (258, 252 and 1,404 numbers), 1,295 glosses in
+        50 clusters: 33,199,793 parameters; the source's items do not sum to the 35 million that it
+        states.
     """
     stages = multiscale_blocks(width, dropout)
-    stages.append(TransformerBlock(width, heads, 4 * width, attention, window, dropout, drop_path))
+    block = TransformerBlock(
+        width,
+        heads,
+        4 * width,
+        kind=attention,
+        window=window,
+        dropout=dropout,
+        drop_path=drop_path,
+    )
+    stages.append(block)
     stages += [ResidualRecurrent(width, width, dropout) for _ in range(3)]
-    return CtcNetwork(encoder, stages, output, **options)
+    return CtcNetwork(encoder, stages, output, stride=stride, checkpointing=checkpointing)

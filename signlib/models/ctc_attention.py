@@ -1,6 +1,4 @@
-"""Attention for sentences: over time with relative positions, and over the parts of the body in one
-frame.
-"""
+"""Attention for sentences: over time by distance, and over the parts of the body in one frame."""
 
 from collections.abc import Sequence
 
@@ -10,12 +8,13 @@ from torch.nn import functional
 
 from signlib.errors import SettingsError
 from signlib.models.ctc_blocks import Convolution, kept
+from signlib.models.layers import DropPath
 
 KINDS = ("full", "window", "linear")
 
 
 class RelativeAttention(nn.Module):
-    """Self-attention over time in which only the distance of two frames counts, never their place.
+    """Self-attention over time in which only the distance of two frames counts.
 
     Args:
         width, heads: D and H; heads must divide the width.
@@ -28,8 +27,7 @@ class RelativeAttention(nn.Module):
         dropout: on the output.
 
     Source: a learned number for each distance and head: Raffel et al. 2020 (T5), section 2.1,
-    without buckets.
-        Linear: Katharopoulos et al. 2020, with elu(x) + 1.
+        without buckets. Linear: Katharopoulos et al. 2020, with elu(x) + 1.
 
     Raises:
         SettingsError: for heads that do not divide the width, or another kind.
@@ -55,7 +53,8 @@ class RelativeAttention(nn.Module):
                 f"ctc.attention={kind!r} with chunk={chunk}: choose from {', '.join(KINDS)}, chunks"
                 " need full"
             )
-        self.heads, self.kind, self.window, self.chunk = heads, kind, window, chunk
+        self.heads, self.kind = heads, kind
+        self.window, self.chunk = window, chunk
         self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.drop = nn.Dropout(dropout)
         if kind == "linear":
@@ -65,29 +64,25 @@ class RelativeAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D) for x (B, T, D) and mask (B, T)."""
+        # Each (B, H, T, D / H).
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.inputs(x).chunk(3, dim=-1)
         )
+        attend = {"full": self._full, "window": self._windowed, "linear": self._linear}[self.kind]
+        mixed = attend(query, key, value, mask).transpose(1, 2).flatten(2)
         if self.kind == "linear":
-            found = self._linear(query, key, value, mask)
-        else:
-            found = (self._windowed if self.kind == "window" else self._full)(
-                query, key, value, mask
-            )
-        found = found.transpose(1, 2).flatten(2)
-        if self.kind == "linear":
-            found = found + self.nearby(x)
-        return kept(self.drop(self.output(found)), mask)
+            mixed = mixed + self.nearby(x)
+        return kept(self.drop(self.output(mixed)), mask)
 
     def _full(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        place = torch.arange(query.shape[2], device=query.device)
-        bias = self._bias(place[None] - place[:, None])
+        time = torch.arange(query.shape[2], device=query.device)
+        bias = self._bias(time[None] - time[:, None])
         allowed = mask[:, None, None]
         if self.chunk:
-            allowed = allowed & (place[None] // self.chunk <= place[:, None] // self.chunk)
+            allowed = allowed & (time[None] // self.chunk <= time[:, None] // self.chunk)
         # A padded query sees itself, so that no row is empty.
-        allowed = allowed | torch.eye(len(place), dtype=torch.bool, device=mask.device)
+        allowed = allowed | torch.eye(len(time), dtype=torch.bool, device=mask.device)
         bias = bias.to(query.dtype).masked_fill(~allowed, -torch.inf)
         return functional.scaled_dot_product_attention(query, key, value, bias)
 
@@ -100,58 +95,33 @@ class RelativeAttention(nn.Module):
             functional.pad(part, (0, 0, size, extra + size)).unfold(2, 3 * size, size)
             for part in (key, value)
         )
-        seen = functional.pad(mask, (size, extra + size)).unfold(
-            1, 3 * size, size
-        )  # (B, blocks, 3 W)
-        ours, theirs = (
-            torch.arange(size, device=mask.device),
-            torch.arange(-size, 2 * size, device=mask.device),
-        )
+        # (B, blocks, 3 W): which of a block's keys are real frames.
+        seen = functional.pad(mask, (size, extra + size)).unfold(1, 3 * size, size)
+        ours = torch.arange(size, device=mask.device)
+        theirs = torch.arange(-size, 2 * size, device=mask.device)
         apart = theirs[None] - ours[:, None]
         allowed = seen[:, None, :, None] & (apart.abs() <= size)
         allowed = allowed | (apart == 0)
         bias = self._bias(apart)[:, None].to(query.dtype).masked_fill(~allowed, -torch.inf)
-        found = functional.scaled_dot_product_attention(
-            blocks, key.transpose(-1, -2), value.transpose(-1, -2), bias
-        )
-        return found.flatten(2, 3)[:, :, :frames]
+        key, value = key.transpose(-1, -2), value.transpose(-1, -2)
+        mixed = functional.scaled_dot_product_attention(blocks, key, value, bias)
+        return mixed.flatten(2, 3)[:, :, :frames]
 
     def _linear(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        query, key = (
-            functional.elu(query) + 1,
-            (functional.elu(key) + 1) * mask[:, None, :, None].to(key.dtype),
-        )
+        query = functional.elu(query) + 1
+        key = (functional.elu(key) + 1) * mask[:, None, :, None].to(key.dtype)
+        # Sums over all keys come first: then time grows with T, not with its square.
         total = torch.einsum("bhtd,bhd->bht", query, key.sum(2)).clamp(min=1e-6)
-        return (
-            torch.einsum("bhtd,bhde->bhte", query, torch.einsum("bhtd,bhte->bhde", key, value))
-            / total[..., None]
-        )
+        summed = torch.einsum("bhtd,bhte->bhde", key, value)
+        return torch.einsum("bhtd,bhde->bhte", query, summed) / total[..., None]
 
     def _bias(self, apart: Tensor) -> Tensor:
         """(H, queries, keys) for distances (queries, keys)."""
         return self.distance[:, apart.clamp(-self.window, self.window) + self.window]
 
 
-class DropPath(nn.Module):
-    """Leaves a branch out of whole clips in training, and makes up for it in the others.
-
-    Source: Huang et al. 2016, stochastic depth.
-    """
-
-    def __init__(self, chance: float) -> None:
-        super().__init__()
-        self.chance = chance
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x, some of its clips zero."""
-        if not self.training or not self.chance:
-            return x
-        stays = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= self.chance
-        return x * stays / (1 - self.chance)
-
-
 class TransformerBlock(nn.Module):
-    """Attention and a frame-wise network, each behind a norm and beside a short cut.
+    """Attention and a frame-wise network, each behind a norm, with residual connections.
 
     Args:
         width, heads, kind, window: of the attention.
@@ -170,7 +140,7 @@ class TransformerBlock(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        self.attention = RelativeAttention(width, heads, kind, window, dropout=dropout)
+        self.attention = RelativeAttention(width, heads, kind=kind, window=window, dropout=dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.inside = nn.Sequential(
             nn.Linear(width, intermediate),
@@ -199,8 +169,8 @@ class CrossModal(nn.Module):
         dropout: of both branches.
         drop_part: chance of forgetting a part of a training clip.
 
-    Source: seed 001, section 3.2: relationships between parts, their importance in each frame,
-    missing parts.
+    Source: source 001, section 3.2: relationships between parts, their importance in each frame,
+        missing parts.
     """
 
     def __init__(
@@ -229,14 +199,12 @@ class CrossModal(nn.Module):
     def forward(self, parts: Sequence[Tensor], present: Tensor, mask: Tensor) -> Tensor:
         """(B, T, width) for P tensors (B, T, D_p), present (B, T, P) and mask (B, T)."""
         if self.training and self.drop_part:
-            forgotten = (
-                torch.rand(len(present), 1, present.shape[-1], device=present.device)
-                < self.drop_part
-            )
-            present = present & ~forgotten
+            draws = torch.rand(len(present), 1, present.shape[-1], device=present.device)
+            present = present & ~(draws < self.drop_part)
         tokens = [layer(part) for layer, part in zip(self.project, parts, strict=True)]
         tokens = [token.masked_fill(~present[..., p, None], 0) for p, token in enumerate(tokens)]
-        x = torch.stack([*tokens, self.nothing.expand_as(tokens[0])], dim=2)  # (B, T, P + 1, D)
+        # (B, T, P + 1, D): the last token is always there.
+        x = torch.stack([*tokens, self.nothing.expand_as(tokens[0])], dim=2)
         there = functional.pad(present, (0, 1), value=True)
         x = x + self._look(self.norms[0](x), there)
         x = x + self.drop(self.inside(self.norms[1](x)))
@@ -248,5 +216,5 @@ class CrossModal(nn.Module):
             part.unflatten(-1, (self.heads, -1)).transpose(2, 3)
             for part in self.inputs(x).chunk(3, dim=-1)
         )
-        found = functional.scaled_dot_product_attention(query, key, value, there[:, :, None, None])
-        return self.drop(self.output(found.transpose(2, 3).flatten(3)))
+        mixed = functional.scaled_dot_product_attention(query, key, value, there[:, :, None, None])
+        return self.drop(self.output(mixed.transpose(2, 3).flatten(3)))

@@ -1,8 +1,7 @@
-"""Pieces of the networks for sentences: convolutions in time and recurrent layers that never see
-padding.
+"""Pieces of the networks for sentences: convolutions and recurrent layers without padding.
 
 Every piece takes (B, T, D) with zeros in padded frames and a mask (B, T), True where a frame is
-real, and gives zeros there again: so padding and the company in a batch change nothing.
+real, and gives zeros there again: so padding and the other clips of a batch change nothing.
 """
 
 from collections.abc import Sequence
@@ -69,7 +68,7 @@ class ParallelConvolutions(nn.Module):
         kernels: lengths in frames.
         separable: depthwise-separable convolutions.
 
-    Source: seed 001, section 1.1; with 1024, 512 and (3, 5, 7): 8,653,824 parameters.
+    Source: source 001, section 1.1; with 1024, 512 and (3, 5, 7): 8,653,824 parameters.
     """
 
     def __init__(
@@ -84,12 +83,12 @@ class ParallelConvolutions(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, width)."""
-        found = torch.cat([branch(x).relu() for branch in self.branches], dim=-1)
-        return kept(self.norm(self.mix(found)), mask)
+        side_by_side = torch.cat([branch(x).relu() for branch in self.branches], dim=-1)
+        return kept(self.norm(self.mix(side_by_side)), mask)
 
 
 class TemporalBlock(nn.Module):
-    """Two dilated convolutions with norms beside a short cut.
+    """Two dilated convolutions with norms, and a residual connection.
 
     Args:
         size, width: D of input and output.
@@ -97,9 +96,10 @@ class TemporalBlock(nn.Module):
         dropout: after each convolution.
         separable: depthwise-separable convolutions.
 
-    Source: seed 001, section 3.1.
+    Source: source 001, section 3.1.
+
     Norms look at all real frames of a batch: what is the same in every frame, which says nothing,
-    goes, and CTC sooner finds what changes. Once trained, a clip does not depend on its company.
+    goes, and CTC sooner finds what changes. Once trained, a clip does not depend on the others.
     """
 
     def __init__(
@@ -112,17 +112,17 @@ class TemporalBlock(nn.Module):
         separable: bool = False,
     ) -> None:
         super().__init__()
-        self.first = Convolution(size, width, kernel, dilation, separable)
-        self.second = Convolution(width, width, kernel, dilation, separable)
+        self.first = Convolution(size, width, kernel, dilation, separable=separable)
+        self.second = Convolution(width, width, kernel, dilation, separable=separable)
         self.norms = nn.ModuleList(MaskedNorm(width) for _ in range(2))
         self.short = nn.Linear(size, width) if size != width else nn.Identity()
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, width)."""
-        found = kept(self.drop(functional.gelu(self.norms[0](self.first(x), mask))), mask)
-        found = self.drop(self.norms[1](self.second(found), mask))
-        return kept(functional.gelu(found + self.short(x)), mask)
+        inside = kept(self.drop(functional.gelu(self.norms[0](self.first(x), mask))), mask)
+        inside = self.drop(self.norms[1](self.second(inside), mask))
+        return kept(functional.gelu(inside + self.short(x)), mask)
 
 
 class InvertedResidual(nn.Module):
@@ -180,6 +180,7 @@ class Recurrent(nn.Module):
         )
         self.drop, self.copies = nn.Dropout(dropout), 2 * width // size if residual else 0
         self.size = 2 * width
+        # torch keeps the four gates below one another: input, forget, cell, output.
         for name, parameter in self.lstm.named_parameters():
             if "weight_hh" in name:
                 for gate in parameter.data.chunk(4):
@@ -194,31 +195,29 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, 2 width)."""
         packed = pack_padded_sequence(x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
-        found, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=x.shape[1]
-        )
-        found = self.drop(found)
-        return found + x.repeat(1, 1, self.copies) if self.copies else found
+        states, _ = self.lstm(packed)
+        out, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+        out = self.drop(out)
+        return out + x.repeat(1, 1, self.copies) if self.copies else out
 
 
 class ResidualRecurrent(nn.Module):
-    """A bidirectional LSTM, narrowed again, beside a short cut, then a norm.
+    """A bidirectional LSTM, narrowed again, with a residual connection, then a norm.
 
     Args:
-        size, width: D of input and output; `hidden` units in each direction (`width` where 0).
+        size, width: D of input and output.
         dropout: on what is added.
+        hidden: units in each direction; 0 = `width`.
 
-    Source: seed 001, section 3.1, "ResidualBiLSTM".
+    Source: source 001, section 3.1, "ResidualBiLSTM".
     """
 
     def __init__(self, size: int, width: int, dropout: float = 0.1, hidden: int = 0) -> None:
         super().__init__()
         self.recurrent = Recurrent(size, hidden or width)
-        self.narrow, self.norm, self.drop = (
-            nn.Linear(self.recurrent.size, width),
-            nn.LayerNorm(width),
-            nn.Dropout(dropout),
-        )
+        self.narrow = nn.Linear(self.recurrent.size, width)
+        self.norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(dropout)
         self.short = nn.Linear(size, width) if size != width else nn.Identity()
         # The network begins shallow: with three LSTMs in its way CTC says nothing but blanks for
         # hundreds of steps.
@@ -227,6 +226,5 @@ class ResidualRecurrent(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, width)."""
-        return kept(
-            self.norm(self.short(x) + self.drop(self.narrow(self.recurrent(x, mask)))), mask
-        )
+        inside = self.drop(self.narrow(self.recurrent(x, mask)))
+        return kept(self.norm(self.short(x) + inside), mask)

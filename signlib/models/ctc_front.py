@@ -8,14 +8,13 @@ from torch import Tensor, nn
 from signlib.models.ctc import CtcNetwork
 from signlib.models.ctc_blocks import real_frames
 from signlib.models.layers import LandmarkStreams, MaskedNorm
+from signlib.models.network import Batch, Classifier
 
-Batch = Mapping[str, Tensor]
 HAND_STREAMS, OTHER_STREAMS = ("point", "local", "bone", "velocity"), ("point", "velocity")
 
 
 class PartStreams(nn.Module):
-    """What is fed in of each part: points (B, T, J, C) to features (B, T, F) and which parts are
-    seen (B, T, P).
+    """Points (B, T, J, C) to features (B, T, F) and which parts are seen (B, T, P).
 
     Args:
         parts: name -> its joints among the J; `hands` also gives shapes about the wrists.
@@ -31,42 +30,37 @@ class PartStreams(nn.Module):
         self, parts: Mapping[str, Sequence[int]], coordinates: int, hands: Sequence[Sequence[int]]
     ) -> None:
         super().__init__()
-        self.joints, streams = [list(joints) for joints in parts.values()], []
+        self.joints = [list(joints) for joints in parts.values()]
+        self.streams = nn.ModuleList()
         self.ranges: dict[str, list[tuple[int, int]]] = {}
         self.size = 0
         for name, joints in zip(parts, self.joints, strict=True):
-            own = [[joints.index(j) for j in hand] for hand in hands if set(hand) <= set(joints)]
-            streams.append(
-                LandmarkStreams(
-                    len(joints), coordinates, own, HAND_STREAMS if own else OTHER_STREAMS
-                )
-            )
-            self.ranges[name] = [(self.size, self.size + streams[-1].size)]
-            self.size += streams[-1].size
-        self.streams = nn.ModuleList(streams)
+            whole = [hand for hand in hands if set(hand) <= set(joints)]
+            # Joints are numbered within their part here.
+            hands_within = [list(map(joints.index, hand)) for hand in whole]
+            names = HAND_STREAMS if whole else OTHER_STREAMS
+            streams = LandmarkStreams(len(joints), coordinates, hands_within, names)
+            self.streams.append(streams)
+            self.ranges[name] = [(self.size, self.size + streams.size)]
+            self.size += streams.size
 
     def forward(self, points: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and parts of points (B, T, J, C) with mask (B, T, J), True where a point was
-        seen.
-        """
-        found = [
-            streams(points[:, :, joints], mask[:, :, joints])
-            for streams, joints in zip(self.streams, self.joints, strict=True)
-        ]
-        return torch.cat(found, dim=-1), torch.stack(
-            [mask[:, :, j].any(-1) for j in self.joints], dim=-1
-        )
+        """Features and parts of points (B, T, J, C); mask (B, T, J), True where one was seen."""
+        features, present = [], []
+        for streams, joints in zip(self.streams, self.joints, strict=True):
+            features.append(streams(points[:, :, joints], mask[:, :, joints]))
+            present.append(mask[:, :, joints].any(-1))
+        return torch.cat(features, dim=-1), torch.stack(present, dim=-1)
 
 
-class SentenceModel(nn.Module):
+class SentenceModel(Classifier):
     """A batch of landmarks or of features to log probabilities (B, T', V).
 
     Args:
         front: makes features of landmarks; None where batches hold `features`.
         network: reads them.
         noise: spread that is added to every feature in training.
-        standardised: F, to bring all features to one place and spread first; 0 = take them as they
-            are.
+        standardised: F, to bring all features to the same mean and spread first; 0 = as they are.
     """
 
     def __init__(
@@ -77,14 +71,10 @@ class SentenceModel(nn.Module):
         standardised: int = 0,
     ) -> None:
         super().__init__()
-        self.front, self.network, self.noise = front, network, noise
+        self.front, self.network = front, network
+        self.noise, self.classes = noise, network.classes
         # Learns nothing but where features lie and how far they spread.
         self.norm = MaskedNorm(standardised, affine=False) if standardised else None
-
-    @property
-    def classes(self) -> int:
-        """V, with the blank."""
-        return self.network.classes
 
     def frames(self, lengths: Tensor) -> Tensor:
         """(B,) frames that come out of clips of so many frames."""

@@ -1,26 +1,23 @@
-"""The classifier on frozen visual features: a projection of them, a small encoder of landmarks, a
-fusion, two layers.
+"""The classifier on frozen visual features: two branches, a fusion, two layers.
 
-Seed 004's network to the last parameter. What a tower has seen does not change any more, so an
-epoch costs little.
+It is the network of source 004 to the last parameter. What a tower has seen does not change any
+more, so an epoch costs little.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from signlib.errors import ClipError, SettingsError
 from signlib.models.layers import masked_mean
+from signlib.models.network import Batch, Classifier, MomentEncoder
 
-Batch = Mapping[str, Tensor]
 Seen = tuple[Tensor, Tensor, Tensor]
 """Of a branch: vector (B, W), moments (B, T, W), which of them are real (B, T)."""
 INPUTS = ("visual", "landmarks")
 GEMMA_WIDTH = 1152
-"""Numbers a frame of Gemma 3's vision tower. The seed's 2,048 are its fallback: no released model
-has them.
-"""
+"""Numbers a frame of Gemma 3's vision tower; the 2,048 of source 004 are a fallback of its code."""
 
 
 def layer(inputs: int, width: int, dropout: float = 0.0) -> nn.Sequential:
@@ -38,7 +35,7 @@ class VisualBranch(nn.Module):
         dropout: after the projection.
         positions: longest clip in frames.
 
-    Source: seed 004: projection, learned places, self-attention without residual, mean.
+    Source: source 004: projection, learned positions, self-attention without residual, mean.
     """
 
     def __init__(
@@ -61,12 +58,12 @@ class LandmarkBranch(nn.Module):
     """Points (B, T, J, C) to one vector, and to one a frame.
 
     Args:
-        size: J times C; the seed's is 162.
+        size: J times C; source 004 has 162.
         width, layers, heads, intermediate: of the transformer (norm after each part, ReLU).
         dropout: inside it and before it.
         positions: longest clip in frames.
 
-    Source: seed 004. Missing points are zeros.
+    Source: source 004. Missing points are zeros.
     """
 
     def __init__(
@@ -89,38 +86,39 @@ class LandmarkBranch(nn.Module):
         self.out = layer(width, width)
 
     def forward(self, points: Tensor, mask: Tensor, real: Tensor) -> Seen:
-        """(B, W), (B, T, W) and `real` for points (B, T, J, C), mask (B, T, J) and which frames are
-        real (B, T).
+        """(B, W), (B, T, W) and `real` of a clip.
+
+        Args:
+            points, mask: (B, T, J, C), and (B, T, J) True where a point was seen.
+            real: (B, T) which frames are real.
         """
-        x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2)) + _places(
-            self.places, points.shape[1]
-        )
+        x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2))
+        x = x + _places(self.places, points.shape[1])
         for encoder in self.layers:
             x = encoder(x, src_key_padding_mask=~real)
         return self.out(masked_mean(x, real)), self.out(x), real
 
 
 class EncodedLandmarks(nn.Module):
-    """The landmark encoder of `models.landmarks` in the place of the seed's branch.
+    """The landmark encoder of `models.landmarks` instead of the branch of source 004.
 
     Args:
         encoder: with `size` and `encode`.
         width: W.
 
     Differs: hands about their own wrists, velocities, convolutions in time and a CLS token, where
-    the seed's branch has the points alone.
+        the branch of source 004 has the points alone.
     """
 
-    def __init__(self, encoder: nn.Module, width: int) -> None:
+    def __init__(self, encoder: MomentEncoder, width: int) -> None:
         super().__init__()
         self.encoder, self.out = encoder, layer(encoder.size, width)
 
     def forward(self, points: Tensor, mask: Tensor, real: Tensor) -> Seen:
         """As `LandmarkBranch`; moments may be fewer than frames."""
-        vector, moments, shown = self.encoder.encode(
-            {"points": points, "mask": mask, "lengths": real.sum(1)}
-        )
-        return self.out(vector), self.out(moments), shown
+        batch = {"points": points, "mask": mask, "lengths": real.sum(1)}
+        vector, moments, real = self.encoder.encode(batch)
+        return self.out(vector), self.out(moments), real
 
 
 def _places(places: Tensor, frames: int) -> Tensor:
@@ -133,7 +131,7 @@ def _places(places: Tensor, frames: int) -> Tensor:
 
 
 class Concat(nn.Module):
-    """Both vectors side by side through one layer. Source: seed 004, `concat`."""
+    """Both vectors side by side through one layer. Source: source 004, `concat`."""
 
     def __init__(self, width: int, heads: int = 4, dropout: float = 0.3) -> None:
         super().__init__()
@@ -145,11 +143,11 @@ class Concat(nn.Module):
 
 
 class SingleKeyAttention(nn.Module):
-    """Each vector attends to the other one. Source: seed 004, `attention`.
+    """Each vector attends to the other one. Source: source 004, `attention`.
 
     A softmax over one key is 1 whatever the query says, so this is a linear map of the other
-    vector: half of the attention's weights do nothing. Kept as the seed has it; `AttentionOverTime`
-    is what it may have meant.
+    vector: half of the attention's weights do nothing. It is kept as the source has it;
+    `AttentionOverTime` is what the source may have meant.
     """
 
     over_time = False
@@ -161,32 +159,32 @@ class SingleKeyAttention(nn.Module):
 
     def forward(self, visual: Seen, landmarks: Seen) -> Tensor:
         """(B, W)."""
-        found = [
-            self._attend(one, other) for one, other in ((visual, landmarks), (landmarks, visual))
-        ]
-        return self.mix(torch.cat(found, -1))
+        attended = [self._attend(visual, landmarks), self._attend(landmarks, visual)]
+        return self.mix(torch.cat(attended, -1))
 
     def _attend(self, one: Seen, other: Seen) -> Tensor:
         keys, hidden = (other[1], ~other[2]) if self.over_time else (other[0][:, None], None)
-        return self.attention(
-            one[0][:, None], keys, keys, key_padding_mask=hidden, need_weights=False
-        )[0][:, 0]
+        query = one[0][:, None]
+        mixed, _ = self.attention(query, keys, keys, key_padding_mask=hidden, need_weights=False)
+        return mixed[:, 0]
 
 
 class AttentionOverTime(SingleKeyAttention):
-    """Each vector attends to the moments of the other stream, so that one says when to look at the
-    other.
+    """Each vector attends to the moments of the other stream.
 
-    Differs: the seed attends to one key, its mean. Same parameters, same parts; neither has shown
-    to be better (docs/frozen.md).
+    So one stream says when to look at the other.
+
+    Differs: source 004 attends to one key, its mean. Same parameters, same parts; neither has
+        proved to be better (docs/frozen.md).
     """
 
     over_time = True
 
 
 class Gated(nn.Module):
-    """Each number is mixed from both streams by a gate that has seen both. Source: seed 004,
-    `gated`.
+    """Each number is mixed from both streams by a gate that has seen both.
+
+    Source: source 004, `gated`.
     """
 
     def __init__(self, width: int, heads: int = 4, dropout: float = 0.3) -> None:
@@ -199,7 +197,7 @@ class Gated(nn.Module):
         return self.mix(torch.lerp(landmarks[0], visual[0], share))
 
 
-FROZEN_FUSIONS = {
+FROZEN_FUSIONS: dict[str, Callable[[int, int, float], nn.Module]] = {
     "concat": Concat,
     "attention": SingleKeyAttention,
     "attention-over-time": AttentionOverTime,
@@ -207,7 +205,7 @@ FROZEN_FUSIONS = {
 }
 
 
-class FrozenClassifier(nn.Module):
+class FrozenClassifier(Classifier):
     """Class scores (B, K) from frozen features, landmarks or both.
 
     Args:
@@ -264,23 +262,23 @@ class FrozenClassifier(nn.Module):
     def predict(
         self, features: Tensor | None = None, landmarks: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Predictions (B,), confidence (B,) and probabilities (B, K) of whole clips, as seed 004's
-        model gives them.
+        """Predictions (B,), confidence (B,) and probabilities (B, K) of whole clips.
+
+        These are the three results of the model of source 004.
 
         Args:
             features: (B, T, D), for the visual branch.
             landmarks: (B, T, J * C), zeros = not found, in the order in which the model was trained
-                (see `frozen_files.points_of` for files in the seed's order).
+                (see `frozen_files.points_of` for files in the order of source 004).
         """
-        batch = {}
+        batch: dict[str, Tensor] = {}
         if features is not None:
-            batch |= {
-                "features": features,
-                "shown": features.new_ones(features.shape[:2], dtype=torch.bool),
-            }
+            batch["features"] = features
+            batch["shown"] = features.new_ones(features.shape[:2], dtype=torch.bool)
         if landmarks is not None:
             points = landmarks[:, :, None]
-            batch |= {"points": points, "mask": torch.ones_like(points[..., 0], dtype=torch.bool)}
+            batch["points"] = points
+            batch["mask"] = torch.ones_like(points[..., 0], dtype=torch.bool)
             batch["lengths"] = torch.full((len(points),), points.shape[1], device=points.device)
         training = self.training
         probabilities = self.eval()(batch).softmax(-1)
@@ -301,7 +299,7 @@ def frozen_model(
     intermediate: int = 1024,
     dropout: float = 0.3,
     positions: int = 64,
-    encoder: nn.Module | None = None,
+    encoder: MomentEncoder | None = None,
 ) -> FrozenClassifier:
     """The classifier of these sizes.
 
@@ -312,18 +310,25 @@ def frozen_model(
         points: J times C of the landmarks.
         classes: K.
         width, layers, heads, intermediate, dropout, positions: see the branches.
-        encoder: of landmarks, in the place of the seed's branch, whose sizes then do not count.
+        encoder: of landmarks, instead of the branch of source 004, whose sizes then do not count.
 
     >>> from signlib.models.classifier import parameter_count
-    >>> [parameter_count(frozen_model(INPUTS, fusion, 2048, 162, 100)) for fusion in ("concat", "attention", "gated")]
-    [2798692, 3061860, 2864484]
+    >>> parameter_count(frozen_model(INPUTS, "concat", 2048, 162, 100))
+    2798692
+    >>> parameter_count(frozen_model(INPUTS, "attention", 2048, 162, 100))
+    3061860
+    >>> parameter_count(frozen_model(INPUTS, "gated", 2048, 162, 100))
+    2864484
     """
-    visual = VisualBranch(size, width, heads, dropout, positions) if "visual" in inputs else None
-    landmarks = None
+    # The branches are built in this order, the fusion last: random weights are drawn in it.
+    visual = None
+    if "visual" in inputs:
+        visual = VisualBranch(size, width, heads, dropout=dropout, positions=positions)
+    landmarks: LandmarkBranch | EncodedLandmarks | None = None
     if "landmarks" in inputs and encoder is not None:
         landmarks = EncodedLandmarks(encoder, width)
     elif "landmarks" in inputs:
-        landmarks = LandmarkBranch(points, width, layers, heads, intermediate, dropout, positions)
-    return FrozenClassifier(
-        visual, landmarks, FROZEN_FUSIONS[fusion](width, heads, dropout), width, classes, dropout
-    )
+        sizes = (width, layers, heads, intermediate)
+        landmarks = LandmarkBranch(points, *sizes, dropout=dropout, positions=positions)
+    mix = FROZEN_FUSIONS[fusion](width, heads, dropout)
+    return FrozenClassifier(visual, landmarks, mix, width=width, classes=classes, dropout=dropout)

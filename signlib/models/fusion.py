@@ -12,18 +12,29 @@ from torch import Tensor, nn
 from signlib.errors import SettingsError
 
 
-class WeightedFusion(nn.Module):
-    """Each modality projected, then their weighted mean; one learned weight each, softmax over
-    those present.
+class Fusion(nn.Module):
+    """Modalities to one vector of `size` numbers.
+
+    Attributes:
+        size: F.
+        over_time: it reads the moments of each modality, not one vector of each.
+    """
+
+    size: int
+    over_time = False
+
+
+class WeightedFusion(Fusion):
+    """Each modality projected, then their weighted mean.
+
+    Each has one learned weight; a softmax over those present makes them shares.
 
     Args:
         sizes: D of each modality.
         width: F.
 
-    Source: seed 000, "Fusion": modality weights start equal.
+    Source: source 000, "Fusion": modality weights start equal.
     """
-
-    over_time = False
 
     def __init__(self, sizes: Sequence[int], width: int) -> None:
         super().__init__()
@@ -34,9 +45,7 @@ class WeightedFusion(nn.Module):
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool, at least one True a row."""
         share = self.shares(present)
-        projected = torch.stack(
-            [head(x) for head, x in zip(self.heads, features, strict=True)], dim=1
-        )
+        projected = _projected(self.heads, features)
         return (share[..., None] * projected.masked_fill(~present[..., None], 0)).sum(1)
 
     def shares(self, present: Tensor) -> Tensor:
@@ -44,15 +53,15 @@ class WeightedFusion(nn.Module):
         return self.weights.expand(present.shape).masked_fill(~present, -torch.inf).softmax(-1)
 
 
-class ConcatFusion(nn.Module):
-    """Projected modalities side by side through a linear layer; a learned vector stands for a
-    missing one.
+class ConcatFusion(Fusion):
+    """Projected modalities side by side through a linear layer.
+
+    A learned vector stands for a missing one.
 
     Args:
-        sizes: D of each modality; width: F.
+        sizes: D of each modality.
+        width: F.
     """
-
-    over_time = False
 
     def __init__(self, sizes: Sequence[int], width: int) -> None:
         super().__init__()
@@ -63,27 +72,21 @@ class ConcatFusion(nn.Module):
 
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
-        projected = torch.stack(
-            [head(x) for head, x in zip(self.heads, features, strict=True)], dim=1
-        )
-        return self.mix(
-            torch.where(
-                present[..., None], projected, self.absent.weight.to(projected.dtype)
-            ).flatten(1)
-        )
+        projected = _projected(self.heads, features)
+        absent = self.absent.weight.to(projected.dtype)
+        return self.mix(torch.where(present[..., None], projected, absent).flatten(1))
 
 
-class GatedFusion(nn.Module):
+class GatedFusion(Fusion):
     """Each modality's every number is let through by a gate that has seen all modalities.
 
     Args:
-        sizes: D of each modality; width: F.
+        sizes: D of each modality.
+        width: F.
 
     Source: Arevalo et al. 2017, gated multimodal units, with a softmax over the modalities that are
-    there.
+        there.
     """
-
-    over_time = False
 
     def __init__(self, sizes: Sequence[int], width: int) -> None:
         super().__init__()
@@ -93,20 +96,19 @@ class GatedFusion(nn.Module):
 
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
-        projected = torch.stack(
-            [head(x) for head, x in zip(self.heads, features, strict=True)], dim=1
-        )
+        projected = _projected(self.heads, features)
         projected = projected.masked_fill(~present[..., None], 0)
         gate = self.gate(projected.flatten(1)).unflatten(1, (len(self.heads), -1))
         gate = gate.masked_fill(~present[..., None], -torch.inf).softmax(1)
         return (gate * projected.tanh()).sum(1)
 
 
-class CrossAttentionFusion(nn.Module):
+class CrossAttentionFusion(Fusion):
     """A learned query attends to every moment of every modality at once.
 
     Args:
-        sizes: D of each modality; width: F.
+        sizes: D of each modality.
+        width: F.
         heads: of the attention; must divide the width.
         dropout: on the attention.
 
@@ -126,9 +128,8 @@ class CrossAttentionFusion(nn.Module):
                 " width"
             )
         self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
-        self.mark = nn.Embedding.from_pretrained(
-            torch.randn(len(sizes), width) * 0.02, freeze=False
-        )
+        mark = torch.randn(len(sizes), width) * 0.02
+        self.mark = nn.Embedding.from_pretrained(mark, freeze=False)
         self.query = nn.Embedding.from_pretrained(torch.randn(1, width) * 0.02, freeze=False)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.norm = nn.LayerNorm(width)
@@ -149,23 +150,27 @@ class CrossAttentionFusion(nn.Module):
         """
         tokens, hidden = [], []
         for m, (head, x) in enumerate(zip(self.heads, features, strict=True)):
-            real = None if masks is None else masks[m]
-            real = x.new_ones(x.shape[:2], dtype=torch.bool) if real is None else real
+            mask = None if masks is None else masks[m]
+            real = x.new_ones(x.shape[:2], dtype=torch.bool) if mask is None else mask
             tokens.append(head(x) + self.mark.weight[m] + _time_code(real, self.size).to(x.dtype))
             hidden.append(~(real & present[:, m, None]))
         keys = torch.cat(tokens, 1)
         query = self.query.weight.expand(len(keys), 1, -1).to(keys.dtype)
-        found, _ = self.attention(query, keys, keys, torch.cat(hidden, 1), need_weights=False)
-        return self.norm(found[:, 0])
+        mixed, _ = self.attention(query, keys, keys, torch.cat(hidden, 1), need_weights=False)
+        return self.norm(mixed[:, 0])
+
+
+def _projected(heads: nn.ModuleList, features: Sequence[Tensor]) -> Tensor:
+    """(B, M, F): each modality through its layer."""
+    return torch.stack([head(x) for head, x in zip(heads, features, strict=True)], dim=1)
 
 
 def _time_code(real: Tensor, width: int) -> Tensor:
-    """(B, T, F) sine and cosine of each moment's place in its clip (0 .. 1); padding does not
-    count.
-    """
-    place = (real.cumsum(1) - 0.5) / real.sum(1, keepdim=True).clamp(min=1)
+    """(B, T, F) sine and cosine of the share of a clip that has passed; padding does not count."""
+    passed = (real.cumsum(1) - 0.5) / real.sum(1, keepdim=True).clamp(min=1)
+    # From half a turn a clip upwards, doubled each time, to 32 turns.
     rate = torch.pi * 2.0 ** torch.arange((width + 1) // 2, device=real.device).clamp(max=6)
-    angle = place[..., None] * rate
+    angle = passed[..., None] * rate
     return torch.cat([angle.sin(), angle.cos()], dim=-1)[..., :width]
 
 
@@ -178,8 +183,7 @@ FUSIONS = {
 
 
 def drop_modalities(present: Tensor, chance: float) -> Tensor:
-    """Forget each modality of each clip with that chance; a clip that would lose all keeps one of
-    its own.
+    """Forget each modality of each clip with that chance; a clip keeps at least one.
 
     Args:
         present: (B, M) bool.
@@ -189,5 +193,6 @@ def drop_modalities(present: Tensor, chance: float) -> Tensor:
         return present
     noise = torch.rand(present.shape, device=present.device).masked_fill(~present, -1)
     kept = present & (noise >= chance)
+    # What is not there has noise -1 and is never saved.
     saved = nn.functional.one_hot(noise.argmax(1), present.shape[1]).bool()
     return torch.where(kept.any(1, keepdim=True), kept, saved)

@@ -1,7 +1,6 @@
-"""The LAST-E graph network: nano, small, base and large as four rows of one table over one block."""
+"""The LAST-E graph network: nano, small, base and large as four rows of one table."""
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,10 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.errors import SettingsError
-from signlib.models.gcn_gates import Attention, DropPath, Gate, rescale, summaries
+from signlib.models.gcn_gates import Attention, Gate, rescale, summaries
 from signlib.models.gcn_gather import Neighbours
 from signlib.models.gcn_heads import Pool, build_head, mean_over_bodies
 from signlib.models.gcn_layers import GraphMix, Layer, Mix, Norm, Stretch, hardswish
+from signlib.models.layers import DropPath
+from signlib.models.network import Batch, Classifier
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class GraphSizes:
         hops: bones that a layer reaches; the adjacency has one subset more.
         bands: gates of the last stage see powers of three frequency bands besides motion.
         attend: subsets of the adjacency are weighted clip by clip.
-        bottleneck: the seed's head has its auxiliary loss.
+        bottleneck: the original head has its auxiliary loss.
         dropout: before the classifier.
         drop_path: of the last block, falling to 0 in the first.
     """
@@ -55,7 +56,7 @@ VARIANTS = {
         48, (80, 112, 160), (2, 2, 2), bands=True, bottleneck=True, dropout=0.3, drop_path=0.1
     ),
 }
-"""Source: seed 003, "Model Variant Configs"."""
+"""Source: source 003, "Model Variant Configs"."""
 
 TOGETHER = 16
 """Bodies that go through the blocks together on a CPU without gradients: more would leave its
@@ -64,8 +65,9 @@ caches.
 
 
 class Block(nn.Module):
-    """Gather over joints, filter over time, gate, attend; beside a shortcut, with no activation
-    after the sum.
+    """Gather over joints, filter over time, gate, attend; then the input is added.
+
+    There is no activation after the sum.
     """
 
     def __init__(
@@ -88,28 +90,26 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, J, Ci) to (N, ceil(T / stride), J, Co)."""
-        found = self.time(hardswish(self.graph(x)))
-        motion, by_frame, by_joint = summaries(found)
-        gate = self.gate(motion, found)
+        features = self.time(hardswish(self.graph(x)))
+        motion, by_frame, by_joint = summaries(features)
+        gate = self.gate(motion, features)
         # Attention sees what the gate leaves: a factor a channel may as well be drawn into the
         # means.
         c, u, w = self.attention(by_frame * gate, by_joint * gate)
         gate = self.drop_path(gate)
-        return rescale(
-            found, gate * c, gate * u, w, x if self.shortcut is None else self.shortcut(x)
-        )
+        rest = x if self.shortcut is None else self.shortcut(x)
+        return rescale(features, gate * c, gate * u, w, rest=rest)
 
 
-class GraphNetwork(nn.Module):
+class GraphNetwork(Classifier):
     """Class scores (B, K) from streams of one or more bodies.
 
     Args:
-        variant: `nano`, `small`, `base`, `large`, or sizes of your own.
+        variant: `nano`, `small`, `base`, `large`, or other sizes.
         adjacency: (hops + 1, J, J) of the skeleton, from `graph.adjacency`.
         classes: K.
-        streams, channels: S and C of the batch; the seed's streams are joint, velocity and bone, C
-            = 3.
-        head: `seed`, `plain`, or `infogcn` (see `gcn_heads`).
+        streams, channels: S and C of the batch; source 003 has joint, velocity and bone, and C = 3.
+        head: `original`, `plain`, or `infogcn` (see `gcn_heads`).
         bodies: how many bodies of a clip are looked at; 1 takes the first.
         dropout, drop_path: instead of the variant's.
 
@@ -121,10 +121,9 @@ class GraphNetwork(nn.Module):
         SettingsError: for an unknown variant, head, or an adjacency whose subsets do not fit the
             variant's hops.
 
-    Source: seed 003 at the commit that has the stated counts: 75,596 / 284,461 / 600,912 / 911,376
-    parameters for
-        25 joints, 60 classes and three streams.
-    Differs: the seed looks at the first body only.
+    Source: source 003 at the commit that has the stated counts: 75,596 / 284,461 / 600,912 /
+        911,376 parameters for 25 joints, 60 classes and three streams.
+    Differs: the source looks at the first body only.
     """
 
     def __init__(
@@ -134,7 +133,7 @@ class GraphNetwork(nn.Module):
         classes: int,
         streams: int = 3,
         channels: int = 3,
-        head: str = "seed",
+        head: str = "original",
         bodies: int = 2,
         dropout: float | None = None,
         drop_path: float | None = None,
@@ -146,22 +145,28 @@ class GraphNetwork(nn.Module):
                 f"the adjacency has {len(adjacency)} subsets, this variant needs {sizes.hops + 1}:"
                 f" make it with hops={sizes.hops}"
             )
-        self.sizes, self.classes, self.bodies = sizes, classes, bodies
-        self.streams, self.joints, self.channels = streams, adjacency.shape[1], channels
+        self.sizes, self.bodies = sizes, bodies
+        self.classes = classes
+        self.streams, self.channels = streams, channels
+        self.joints = adjacency.shape[1]
         self.norm, self.fusion = Norm(streams * channels), Mix(streams * channels, sizes.stem)
         self.blocks = _blocks(sizes, adjacency, sizes.drop_path if drop_path is None else drop_path)
         self.pool = Pool(sizes.channels[-1])
         dropout = sizes.dropout if dropout is None else dropout
-        self.head = build_head(head, sizes.channels[-1], classes, dropout, sizes.bottleneck)
+        self.head = build_head(
+            head, sizes.channels[-1], classes, dropout=dropout, bottleneck=sizes.bottleneck
+        )
         for part in self.modules():
             if isinstance(part, nn.Linear):
                 nn.init.normal_(part.weight, std=0.01)
                 if part.bias is not None:
                     nn.init.zeros_(part.bias)
 
-    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Scores (B, K), not normalised, for streams (B, P, S, T, J, C) and bodies (B, P), True
-        where one is.
+    def forward(self, batch: Batch) -> Tensor:
+        """Scores (B, K), not normalised.
+
+        Args:
+            batch: `streams` (B, P, S, T, J, C) and `bodies` (B, P), True where there is one.
         """
         streams, bodies = batch["streams"][:, : self.bodies], batch["bodies"][:, : self.bodies]
         self._check(streams)
@@ -174,10 +179,11 @@ class GraphNetwork(nn.Module):
             return streams.new_zeros(0, self.sizes.channels[-1])
         alone = not (self.training or torch.is_grad_enabled()) and streams.device.type == "cpu"
         parts = streams.split(TOGETHER) if alone else [streams]
+        # In training all bodies go together: batch norms must see the whole batch.
         return torch.cat([self.pool(self.features(part)) for part in parts])
 
     def features(self, streams: Tensor) -> Tensor:
-        """(N, T', J, D) for the streams of N bodies (N, S, T, J, C); T' = T / 4 for three stages."""
+        """(N, T', J, D) for the streams of N bodies (N, S, T, J, C); T' = T / 4 in three stages."""
         x = streams.permute(0, 2, 3, 1, 4).flatten(3)
         x = functional.relu(self.fusion(self.norm(x)))
         for block in self.blocks:
@@ -185,21 +191,18 @@ class GraphNetwork(nn.Module):
         return x
 
     def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
-        """The head's own loss for the last forward in training mode; a scalar, 0 for a head without
-        one.
+        """The head's loss for the last forward in training mode: a scalar, 0 for a head without.
 
         Args:
             targets: (B,) or (B, K); only `infogcn` needs them.
 
-        It can be asked once after each such forward, in the thread that called it. The seed weighs
-        its own by 0.01 (`training.ib_loss_weight`); `infogcn` has its weights inside.
+        It can be asked once after each such forward, in the thread that called it. Source 003
+        weighs it by 0.01 (`gcn.ib_loss_weight`); `infogcn` has its weights inside.
         """
         return self.head.auxiliary_loss(targets)
 
     def fused(self) -> "GraphNetwork":
-        """A copy for inference with every batch norm folded into the layer before it; the same
-        scores.
-        """
+        """A copy for inference with the same scores: every batch norm is folded into its layer."""
         model = copy.deepcopy(self).eval().requires_grad_(False)
         for part in model.modules():
             if isinstance(part, Layer):
@@ -207,13 +210,11 @@ class GraphNetwork(nn.Module):
         return model
 
     def _check(self, streams: Tensor) -> None:
-        expected, found = (
-            (self.streams, self.joints, self.channels),
-            (streams.shape[2], *streams.shape[4:]),
-        )
-        if found != expected:
+        shape = (streams.shape[2], *streams.shape[4:])
+        expected = (self.streams, self.joints, self.channels)
+        if shape != expected:
             raise SettingsError(
-                f"a batch with (streams, joints, channels)={tuple(found)} came to a model for"
+                f"a batch with (streams, joints, channels)={shape} came to a model for"
                 f" {expected}; change model.streams or the skeleton"
             )
 
@@ -234,6 +235,16 @@ def _blocks(sizes: GraphSizes, adjacency: Tensor, drop_path: float) -> nn.Module
             stride = 2 if stage > 0 and i == 0 else 1
             bands = sizes.bands and stage == len(sizes.channels) - 1
             rate = drop_path * len(blocks) / max(last, 1)
-            blocks.append(Block(channels, out, stride, adjacency, near, sizes.attend, bands, rate))
+            block = Block(
+                channels,
+                out,
+                stride,
+                adjacency,
+                near=near,
+                attend=sizes.attend,
+                bands=bands,
+                drop_path=rate,
+            )
+            blocks.append(block)
             channels = out
     return blocks

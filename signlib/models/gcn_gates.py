@@ -1,5 +1,4 @@
-"""What scales the features of a block: a gate for each channel, attention to frames and joints,
-dropped paths.
+"""What scales the features of a block: a gate for each channel, attention to frames and joints.
 
 Each gives small factors; the block's features are read once for their means and multiplied once by
 all factors.
@@ -7,6 +6,7 @@ all factors.
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +22,14 @@ def reduced(channels: int) -> int:
 
 
 class Gate(nn.Module):
-    """A factor for each channel from how much it moves: 1 + alpha (sigmoid(W2 relu(W1 d)) - 1),
-    alpha from 0.
+    """A factor for each channel from how much it moves.
+
+    It is 1 + alpha (sigmoid(W2 relu(W1 d)) - 1), with alpha learned from 0.
 
     d (N, C) is the mean over frames and joints of |x[t + 1] - x[t]|; with `bands` also the mean
     power in the lower, middle and upper third of the spectrum over time, (N, 4 C) in all.
 
-    Source: seed 003, MotionGate and HybridGate.
+    Source: source 003, MotionGate and HybridGate.
     """
 
     def __init__(self, channels: int, bands: bool) -> None:
@@ -40,8 +41,8 @@ class Gate(nn.Module):
 
     def forward(self, motion: Tensor, x: Tensor) -> Tensor:
         """(N, 1, 1, C) for motion (N, C) and, for its bands, x (N, T, J, C)."""
-        found = torch.cat([motion, band_powers(x)], 1) if self.bands else motion
-        gate = self.widen(functional.relu(self.narrow(found))).sigmoid()
+        d = torch.cat([motion, band_powers(x)], 1) if self.bands else motion
+        gate = self.widen(functional.relu(self.narrow(d))).sigmoid()
         return (1 + self.alpha * (gate - 1))[:, None, None]
 
 
@@ -51,8 +52,8 @@ class Attention(nn.Module):
     a_t (N, T, 1, C) sees the mean over joints, a_j (N, 1, J, C) the mean over frames, each through
     a narrow layer.
 
-    Source: seed 003, ST_JointAtt. (EfficientGCN's own shares the first layer between frames and
-    joints.)
+    Source: source 003, ST_JointAtt. (That of EfficientGCN shares the first layer between frames and
+        joints.)
     """
 
     def __init__(self, channels: int) -> None:
@@ -63,8 +64,11 @@ class Attention(nn.Module):
         self.alpha = nn.Parameter(torch.zeros(channels))
 
     def forward(self, by_frame: Tensor, by_joint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """c (C,), u (N, T, 1, C) and w (N, 1, J, C) of the factor c + u w, from the means in the
-        shapes of u and w.
+        """c (C,), u (N, T, 1, C) and w (N, 1, J, C) of the factor c + u w.
+
+        Args:
+            by_frame: (N, T, 1, C) means over joints.
+            by_joint: (N, 1, J, C) means over frames.
         """
         return (
             1 - self.alpha,
@@ -78,27 +82,10 @@ class Attention(nn.Module):
         return widen(functional.relu(narrow(x))).sigmoid()
 
 
-class DropPath(nn.Module):
-    """Leaves a body's features out with probability `rate` while training, and scales up those that
-    stay.
-    """
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, factor: Tensor) -> Tensor:
-        """The factor (N, 1, 1, C), times 0 or 1 / (1 - rate) for each body."""
-        if not self.training or self.rate == 0:
-            return factor
-        keep = torch.rand(len(factor), 1, 1, 1, device=factor.device) >= self.rate
-        return factor * keep.to(factor.dtype) / (1 - self.rate)
-
-
 def band_powers(x: Tensor) -> Tensor:
-    """(N, 3 C): mean of |rfft|^2 over time, over joints and over the lower, middle, upper third of
-    T // 2 + 1 bins.
+    """(N, 3 C): mean power of the lower, middle and upper third of the spectrum over time.
 
+    Of x (N, T, J, C) the power is |rfft|^2, a mean over joints and over a third of T // 2 + 1 bins.
     In at least 32 bits whatever autocast says: the power of a long clip is beyond half precision.
     """
     n, frames, joints, channels = x.shape
@@ -109,17 +96,16 @@ def band_powers(x: Tensor) -> Tensor:
         bins = power.shape[1]
         third = max(bins // 3, 1)
         bands = power[:, :third], power[:, third : 2 * third], power[:, 2 * third :]
-        return torch.cat(
-            [band.mean(1) if band.shape[1] else torch.zeros_like(power[:, 0]) for band in bands], 1
-        )
+        # Of a very short clip a third may be empty.
+        zero = torch.zeros_like(power[:, 0])
+        return torch.cat([band.mean(1) if band.shape[1] else zero for band in bands], 1)
 
 
 @lru_cache
 def fourier(frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(2 F, T): cosines, then sines, of the F = T // 2 + 1 bins of a real Fourier transform."""
-    bins, times = (
-        torch.arange(count, dtype=dtype, device=device) for count in (frames // 2 + 1, frames)
-    )
+    bins = torch.arange(frames // 2 + 1, dtype=dtype, device=device)
+    times = torch.arange(frames, dtype=dtype, device=device)
     turns = torch.outer(bins, times) / frames
     # Whole turns are dropped first: the sine of a large angle is less exact.
     angles = 2 * math.pi * (turns % 1)
@@ -127,26 +113,28 @@ def fourier(frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def summaries(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean absolute step from frame to frame (N, C), means over joints (N, T, 1, C) and over frames
-    (N, 1, J, C).
+    """Mean absolute step from frame to frame (N, C), and means of x (N, T, J, C).
+
+    The means over joints are (N, T, 1, C), those over frames (N, 1, J, C).
     """
     return _Summaries.apply(x)
 
 
 def rescale(x: Tensor, c: Tensor, u: Tensor, w: Tensor, rest: Tensor) -> Tensor:
-    """rest + x (c + u w) for x and rest (N, T, J, C), c (N, 1, 1, C), u (N, T, 1, C) and w (N, 1,
-    J, C).
+    """rest + x (c + u w).
+
+    Args:
+        x, rest: (N, T, J, C).
+        c, u, w: (N, 1, 1, C), (N, T, 1, C) and (N, 1, J, C).
     """
     return _Rescale.apply(x, c, u, w, rest)
 
 
 class _Summaries(torch.autograd.Function):
-    """Written out because the three gradients meet in one tensor, which autograd would fill three
-    times.
-    """
+    """Written out: three gradients meet in one tensor, which autograd would fill three times."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(x)
         steps = (x[:, 1:] - x[:, :-1]).abs_().flatten(1, 2)
         motion = steps.mean(1) if steps.shape[1] else x.new_zeros(len(x), x.shape[3])
@@ -154,23 +142,23 @@ class _Summaries(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, motion: Tensor, by_frame: Tensor, by_joint: Tensor) -> Tensor:
+    def backward(ctx: Any, motion: Tensor, by_frame: Tensor, by_joint: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         frames, joints = x.shape[1:3]
-        found = by_frame / joints + by_joint / frames
+        for_x = by_frame / joints + by_joint / frames
         if frames > 1:
             share = motion[:, None, None] / ((frames - 1) * joints)
             steps = (x[:, 1:] - x[:, :-1]).sgn_().mul_(share)
-            found[:, 1:] += steps
-            found[:, :-1] -= steps
-        return found.to(x.dtype)
+            for_x[:, 1:] += steps
+            for_x[:, :-1] -= steps
+        return for_x.to(x.dtype)
 
 
 class _Rescale(torch.autograd.Function):
     """Written out to pass over the features as seldom as can be."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, c: Tensor, u: Tensor, w: Tensor, rest: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, c: Tensor, u: Tensor, w: Tensor, rest: Tensor) -> Tensor:
         factor = torch.addcmul(c, u, w)
         ctx.save_for_backward(x, factor, u, w)
         ctx.kinds = [part.dtype for part in (x, c, u, w, rest)]
@@ -178,11 +166,11 @@ class _Rescale(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         x, factor, u, w = ctx.saved_tensors
         pull = grad * x
         for_w = (pull * u).sum(1, keepdim=True)
         for_c = pull.sum((1, 2), keepdim=True)
         for_u = pull.mul_(w).sum(2, keepdim=True)
-        found = grad * factor, for_c, for_u, for_w, grad
-        return tuple(part.to(kind) for part, kind in zip(found, ctx.kinds, strict=True))
+        gradients = grad * factor, for_c, for_u, for_w, grad
+        return tuple(part.to(kind) for part, kind in zip(gradients, ctx.kinds, strict=True))

@@ -1,9 +1,10 @@
-"""Gathering over a graph's neighbours: as sums over short lists on a CPU, as one matrix product
-elsewhere.
+"""Gathering over a graph's neighbours: short lists on a CPU, one matrix product elsewhere.
 
 A skeleton has few bones: of 3 x 25 x 25 shares all but 127 are zero, of 3 x 543 x 543 all but 1 in
 100.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,10 +16,11 @@ LISTED = 2**22
 
 
 class Neighbours:
-    """The places of an adjacency (K, J, J) that are not zero, and how to gather over them.
+    """The entries of an adjacency (K, J, J) that are not zero, and how to gather over them.
 
     Attributes:
-        taker, subset, giver: (E,) w, k and v of each place, in the order of w, then k.
+        taker, subset, giver: (E,) w, k and v of each entry, in the order of w, then k.
+        order: (E,) entry numbers in the order of v, which the backward pass needs.
     """
 
     def __init__(self, adjacency: Tensor) -> None:
@@ -32,15 +34,19 @@ class Neighbours:
         )
 
     def gather(self, x: Tensor, shares: Tensor) -> Tensor:
-        """(N, T, J, K C): for each joint w and subset k the sum over v of shares[k, v, w] x_v; x is
-        (N, T, J, C).
+        """(N, T, J, K C): for each joint w and subset k the sum over v of shares[k, v, w] x_v.
+
+        Args:
+            x: (N, T, J, C).
+            shares: (K, J, J).
         """
         if x.device.type != "cpu":
             return gather_densely(x, shares)
         values = shares[self.subset, self.giver, self.taker]
         parts = x.flatten(0, 1).split(max(1, LISTED // len(values)))
-        parts = [_Gather.apply(part, values, self) for part in parts]
-        return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(*x.shape[:3], -1)
+        gathered = [_Gather.apply(part, values, self) for part in parts]
+        whole = gathered[0] if len(gathered) == 1 else torch.cat(gathered)
+        return whole.view(*x.shape[:3], -1)
 
 
 def gather_densely(x: Tensor, shares: Tensor) -> Tensor:
@@ -53,8 +59,9 @@ def gather_densely(x: Tensor, shares: Tensor) -> Tensor:
 
 
 class _Lists:
-    """Which rows each bag adds up, for as many frames as were ever asked for: fewer frames are a
-    part of it.
+    """Which rows each bag adds up, for as many frames as were ever asked for.
+
+    The lists for fewer frames are the beginnings of those for more.
     """
 
     def __init__(self, rows: Tensor, rows_a_frame: int, bags: Tensor, bags_a_frame: int) -> None:
@@ -62,31 +69,29 @@ class _Lists:
         starts[0] = 0
         # What one frame holds, and what each further frame adds to it.
         self.one = (rows, rows_a_frame), (starts, len(rows)), (bags, bags_a_frame)
-        self.made = tuple(first.int() for first, _ in self.one)
+        self.longest = tuple(first.int() for first, _ in self.one)
 
     def __call__(self, frames: int) -> list[Tensor]:
         """Row of each entry, first entry of each bag, bag of each entry, int32."""
-        if len(self.made[0]) < frames * len(self.one[0][0]):
+        if len(self.longest[0]) < frames * len(self.one[0][0]):
             frame = torch.arange(frames)[:, None]
-            self.made = tuple((frame * step + first).flatten().int() for first, step in self.one)
-        return [
-            made[: frames * len(first)]
-            for made, (first, _) in zip(self.made, self.one, strict=True)
-        ]
+            self.longest = tuple((frame * step + first).flatten().int() for first, step in self.one)
+        sizes = [frames * len(first) for first, _ in self.one]
+        return [values[:size] for values, size in zip(self.longest, sizes, strict=True)]
 
 
 class _Gather(torch.autograd.Function):
     """x (M, J, C) of M frames and the shares (E,) of its neighbours to (M, J K, C)."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, values: Tensor, near: Neighbours) -> Tensor:
+    def forward(ctx: Any, x: Tensor, values: Tensor, near: Neighbours) -> Tensor:
         ctx.save_for_backward(x, values)
         ctx.near = near
         return _add_up(x, values, near.to_outputs)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, values = ctx.saved_tensors
         near: Neighbours = ctx.near
         for_x = for_values = None

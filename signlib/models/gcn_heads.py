@@ -9,13 +9,14 @@ from torch.nn import functional
 
 from signlib.errors import SettingsError
 
-HEADS = ("seed", "plain", "infogcn")
+HEADS = ("original", "plain", "infogcn")
 LATENT = 128
 
 
 class Pool(nn.Module):
-    """Mean and maximum over frames and joints, in a learned share for each channel, from half and
-    half.
+    """Mean and maximum over frames and joints, in a learned share for each channel.
+
+    The share begins at one half.
     """
 
     def __init__(self, channels: int) -> None:
@@ -30,10 +31,11 @@ class Pool(nn.Module):
 
 
 def mean_over_bodies(x: Tensor, bodies: Tensor) -> Tensor:
-    """(B, C): the mean over each clip's bodies of x (N, C), whose rows are the True places of
-    bodies (B, P) in order.
+    """(B, C): the mean of x (N, C) over the bodies of each clip.
 
-    A clip without any body gives zeros.
+    Args:
+        x: a row for each True of `bodies`, in order.
+        bodies: (B, P) bool; a clip without any body gives zeros.
     """
     if bodies.shape[1] == 1 and len(x) == len(bodies):
         return x
@@ -42,7 +44,15 @@ def mean_over_bodies(x: Tensor, bodies: Tensor) -> Tensor:
     return total / bodies.sum(1, keepdim=True).clamp(min=1).to(x.dtype)
 
 
-class PlainHead(nn.Module):
+class Head(nn.Module):
+    """(B, C) to scores (B, K), and perhaps a loss of its own."""
+
+    def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
+        """The head's own loss, for targets (B,) or (B, K); a scalar."""
+        raise NotImplementedError
+
+
+class PlainHead(Head):
     """Batch norm, dropout and a linear classifier, (B, C) to (B, K)."""
 
     def __init__(self, channels: int, classes: int, dropout: float) -> None:
@@ -59,9 +69,10 @@ class PlainHead(nn.Module):
         return self.classifier.weight.new_zeros(())
 
 
-class Bottleneck(nn.Module):
-    """What a head keeps of its last training forward until its own loss is asked for; a copy does
-    not get it.
+class Bottleneck(Head):
+    """What a head keeps of its last training forward until its own loss is asked for.
+
+    A copy does not get it.
     """
 
     _last: tuple[Tensor, ...] | None = None
@@ -84,13 +95,13 @@ class Bottleneck(nn.Module):
         return {**self.__dict__, "_last": None}
 
 
-class SeedHead(Bottleneck, PlainHead):
+class OriginalHead(Bottleneck, PlainHead):
     """The plain head beside an information bottleneck that its scores do not depend on.
 
     Mean and log-variance (B, 128) come from the pooled features; their divergence from a standard
     normal is the auxiliary loss. It pulls both maps to zero and tells the features nothing more.
 
-    Source: seed 003, `use_ib_loss` of base and large.
+    Source: source 003, `use_ib_loss` of base and large.
     """
 
     def __init__(self, channels: int, classes: int, dropout: float) -> None:
@@ -110,18 +121,19 @@ class SeedHead(Bottleneck, PlainHead):
 
 
 class InfoGcnHead(Bottleneck):
-    """An information bottleneck that scores go through: z = mean + noise is what the classifier
-    sees.
+    """An information bottleneck that scores go through: the classifier reads z = mean + noise.
 
     Args:
         channels, classes, dropout: C, K, and dropout on the normed features.
         noise: z = mean + eps min(exp(noise log_variance), 100) while training, z = mean else.
         centre, prior: weights of the length of the batch's mean z, and of the distance between each
-            class's mean z and its own of K orthogonal directions of length `spread`.
+            class's mean z and its direction, of K orthogonal ones of length `spread`.
 
     Source: Chi et al. 2022 (InfoGCN), section 3.2; weights and noise of their released settings.
-    Differs: z has min(128, C) numbers as the seed's, theirs 256; theirs has a layer more before it.
+    Differs: z has min(128, C) numbers as in source 003, theirs has 256 and a layer more before it.
     """
+
+    directions: Tensor
 
     def __init__(
         self,
@@ -172,14 +184,17 @@ class InfoGcnHead(Bottleneck):
         return self.centre * z.mean(0).norm() + self.prior * distance[weight > 0].mean()
 
 
-def build_head(
-    kind: str, channels: int, classes: int, dropout: float, bottleneck: bool
-) -> nn.Module:
-    """The head called `kind`; `bottleneck` says whether the seed's has its own loss (base and
-    large).
+def build_head(kind: str, channels: int, classes: int, dropout: float, bottleneck: bool) -> Head:
+    """The head called `kind`.
+
+    Args:
+        channels, classes, dropout: of every head.
+        bottleneck: whether the original head has its own loss, as in base and large.
     """
     if kind not in HEADS:
         raise SettingsError(f"head={kind!r} is unknown; choose from {', '.join(HEADS)}")
     if kind == "infogcn":
         return InfoGcnHead(channels, classes, dropout)
-    return (SeedHead if kind == "seed" and bottleneck else PlainHead)(channels, classes, dropout)
+    if kind == "original" and bottleneck:
+        return OriginalHead(channels, classes, dropout)
+    return PlainHead(channels, classes, dropout)

@@ -1,8 +1,7 @@
-"""Pieces of the LAST-E graph network, each on (N, T, J, C): channels last, so that every product is
-one matrix product.
+"""Pieces of the LAST-E graph network, each on (N, T, J, C).
 
-A layer is `Mix` (channels) or `Slide` (frames) with its batch norm inside; `fuse` folds the norm
-into the weights.
+Channels are last, so that every product is one matrix product. A layer is `Mix` (channels) or
+`Slide` (frames) with its batch norm inside; `fuse` folds the norm into the weights.
 """
 
 import math
@@ -24,8 +23,9 @@ class Norm(nn.BatchNorm2d):
 
 
 class Layer(nn.Module):
-    """A convolution without bias and its batch norm; `fuse` makes it a convolution with bias and no
-    norm.
+    """A convolution without bias and its batch norm.
+
+    `fuse` makes it a convolution with bias and no norm.
 
     Args:
         channels, out: Ci and Co.
@@ -45,8 +45,15 @@ class Layer(nn.Module):
         fan_out: int = 0,
     ) -> None:
         super().__init__()
-        size, step, pad = (kernel, 1), (stride, 1), (kernel // 2, 0)
-        self.conv = nn.Conv2d(channels, out, size, step, pad, groups=groups, bias=False)
+        self.conv = nn.Conv2d(
+            channels,
+            out,
+            kernel_size=(kernel, 1),
+            stride=(stride, 1),
+            padding=(kernel // 2, 0),
+            groups=groups,
+            bias=False,
+        )
         self.norm = Norm(out) if normed else None
         nn.init.normal_(self.conv.weight, std=math.sqrt(2 / (fan_out or out * kernel)))
 
@@ -75,12 +82,12 @@ class Mix(Layer):
 class Slide(Layer):
     """A filter over time for each channel by itself: (N, T, J, C) to (N, ceil(T / stride), J, C).
 
-    Its initial spread counts all channels' filters, as if each reached every channel: so the
-    seed's.
+    Its initial spread counts all channels' filters, as if each reached every channel: so it is in
+    source 003.
     """
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        super().__init__(channels, channels, kernel, stride, groups=channels)
+        super().__init__(channels, channels, kernel=kernel, stride=stride, groups=channels)
 
 
 class GraphMix(Layer):
@@ -90,14 +97,17 @@ class GraphMix(Layer):
     or, with `attend`, the softmax over k of a linear map L of all K means of W_k A_k x over frames
     and joints.
 
-    Source: seed 003, SpatialGCN; Yan et al. 2018, section 3.5, for the learned importance of edges.
-    Differs: the seed mixes first and gathers K Co channels; gathering first is the same sum over K
-    Ci of them. The
-        means are linear in x, so attention needs the mean of x alone.
+    Source: source 003, SpatialGCN; Yan et al. 2018, section 3.5, for the learned importance of
+        edges.
+    Differs: the source mixes first and gathers K Co channels; gathering first is the same sum over
+        K Ci of them. The means are linear in x, so attention needs the mean of x alone.
 
-    `sparse = False` gathers by a matrix product everywhere, for exporters that know no sums over
+    `sparse = False` gathers by a matrix product everywhere, for exporters that have no sums over
     lists.
     """
+
+    adjacency: Tensor
+    attended: Tensor | None
 
     def __init__(
         self, channels: int, out: int, adjacency: Tensor, near: Neighbours, attend: bool
@@ -105,6 +115,7 @@ class GraphMix(Layer):
         subsets, joints = adjacency.shape[:2]
         super().__init__(subsets * channels, out, fan_out=subsets * out)
         self.register_buffer("adjacency", adjacency, persistent=False)
+        # Shared by all layers; not a part of this one, so it is not saved.
         self.near, self.sparse = near, True
         self.edge = nn.Parameter(torch.ones(subsets, joints, joints))
         self.attention = nn.Linear(subsets * out, subsets, bias=False) if attend else None
@@ -114,12 +125,12 @@ class GraphMix(Layer):
         """Gathered, mixed and normed."""
         shares = self.adjacency * self.edge
         gathered = self.near.gather(x, shares) if self.sparse else gather_densely(x, shares)
-        if self.attention is None and self.attended is None:
+        attended = self._attended()
+        if attended is None:
             return super().forward(gathered)
-        weights = (
-            self.subset_weights(x, shares).repeat_interleave(x.shape[3], 1)[:, :, None]
-            * self.flat.T
-        )
+        a = self.subset_weights(x, shares, attended)
+        # One matrix (K Ci, Co) a clip: a_k is the same for all channels of subset k.
+        weights = a.repeat_interleave(x.shape[3], 1)[:, :, None] * self.flat.T
         mixed = torch.bmm(gathered.flatten(1, 2), weights).view(*x.shape[:3], -1)
         return self.normed(mixed if self.conv.bias is None else mixed + self.conv.bias)
 
@@ -128,34 +139,32 @@ class GraphMix(Layer):
         """The weights as a matrix (Co, K Ci)."""
         return self.conv.weight.flatten(1)
 
-    def subset_weights(self, x: Tensor, shares: Tensor) -> Tensor:
-        """(N, K): how much each subset counts in each clip."""
+    def subset_weights(self, x: Tensor, shares: Tensor, attended: Tensor) -> Tensor:
+        """(N, K) a_k: how much each subset counts in each clip."""
         gathered = torch.einsum("nvc,kv->nkc", x.mean(1), shares.mean(2))
-        attended = self.attention_of_gathered() if self.attended is None else self.attended
         return functional.linear(gathered.flatten(1), attended).softmax(1)
 
-    def attention_of_gathered(self) -> Tensor:
-        """(K, K Ci): L and W in one, since nothing lies between them."""
+    def _attended(self) -> Tensor | None:
+        """(K, K Ci): L and W in one, since nothing lies between them; None without attention."""
+        if self.attention is None:
+            return self.attended
         subsets = len(self.adjacency)
-        attention, weight = (
-            self.attention.weight.unflatten(1, (subsets, -1)),
-            self.flat.unflatten(1, (subsets, -1)),
-        )
+        attention = self.attention.weight.unflatten(1, (subsets, -1))
+        weight = self.flat.unflatten(1, (subsets, -1))
         return torch.einsum("jko,okc->jkc", attention, weight).flatten(1)
 
     @torch.no_grad()
     def fuse(self) -> None:
-        """As for every layer; attention looks at what comes before the norm, so it is folded first."""
-        if self.attention is not None:
-            self.attended, self.attention = self.attention_of_gathered(), None
+        """As for every layer; attention reads what comes before the norm, so it is folded first."""
+        self.attended, self.attention = self._attended(), None
         super().fuse()
 
 
 class Stretch(nn.Module):
-    """The temporal unit: widen, filter over time, narrow, each with a norm, beside a shortcut.
+    """The temporal unit: widen, filter over time, narrow, each with a norm; add the input.
 
-    Source: seed 003, EpSepTCN (depth 1); Song et al. 2022 (EfficientGCN), separable temporal
-    layers.
+    Source: source 003, EpSepTCN (depth 1); Song et al. 2022 (EfficientGCN), separable temporal
+        layers.
     """
 
     def __init__(self, channels: int, stride: int, expand: int = 2, kernel: int = 5) -> None:

@@ -1,10 +1,10 @@
 """The BERT encoder on landmarks, in two layouts that share the transformer.
 
-`seed` is seed 000's network to the last parameter; `cls` is the one to use: a learned CLS token,
-attention masks, a temporal stem and streams of the hands.
+`original` is the network of source 000 to the last parameter; `cls` is the one to use: a learned
+CLS token, attention masks, a temporal stem and streams of the hands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,7 @@ from transformers import BertConfig, BertModel
 
 from signlib.errors import ClipError
 from signlib.models.layers import LandmarkStreams, TemporalStem, masked_mean
-
-Batch = Mapping[str, Tensor]
+from signlib.models.network import Batch, MomentEncoder
 
 
 def bert(
@@ -24,7 +23,7 @@ def bert(
     positions: int,
     dropout: float,
     pooler: bool,
-):
+) -> BertModel:
     """A BERT that is fed with embeddings and so has a vocabulary of one."""
     config = BertConfig(
         vocab_size=1,
@@ -40,19 +39,19 @@ def bert(
     return BertModel(config, add_pooling_layer=pooler)
 
 
-class SeedLandmarkEncoder(nn.Module):
-    """Seed 000's encoder: linear projection of each frame, BERT, the first frame's state read out.
+class OriginalLandmarkEncoder(MomentEncoder):
+    """The encoder of source 000: projection of each frame, BERT, the first frame's state read out.
 
     Args:
-        joints, coordinates: J and C; the seed's are 543 and 2.
-        width, layers, heads, intermediate: the seed's are 384, 6, 6 and 1,536.
-        frames: T, fixed; the seed's is 16.
+        joints, coordinates: J and C; the source has 543 and 2.
+        width, layers, heads, intermediate: the source has 384, 6, 6 and 1,536.
+        frames: T, fixed; the source has 16.
         dropout: inside BERT.
 
-    Source: seed 000, "Skeleton Encoder": 10,802,304 parameters (unused pooler and vocabulary of one
-        included) + 417,408 of the projection.
-    Differs: missing points are zeros, not 999; the projection is trained (the origin's optimiser
-    forgot it).
+    Source: source 000, "Skeleton Encoder": 10,802,304 parameters (unused pooler and vocabulary of
+        one included) + 417,408 of the projection.
+    Differs: missing points are zeros, not 999; the projection is trained (the source's optimiser
+        forgot it).
     """
 
     def __init__(
@@ -69,14 +68,15 @@ class SeedLandmarkEncoder(nn.Module):
         super().__init__()
         self.frames, self.size = frames, width
         self.project = nn.Linear(joints * coordinates, width)
-        self.encoder = bert(width, layers, heads, intermediate, frames, dropout, pooler=True)
+        sizes = (width, layers, heads, intermediate)
+        self.encoder = bert(*sizes, positions=frames, dropout=dropout, pooler=True)
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, D) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
         return self.encode(batch)[0]
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """The first frame's state (B, D), all states (B, T, D), and which frames are real (B, T)."""
+        """The first frame's state (B, D), all states (B, T, D), which frames are real (B, T)."""
         points, mask = batch["points"], batch["mask"]
         if points.shape[1] > self.frames:
             raise ClipError(
@@ -89,9 +89,10 @@ class SeedLandmarkEncoder(nn.Module):
         return states[:, 0], states, real
 
 
-class LandmarkEncoder(nn.Module):
-    """Streams, temporal stem, CLS token, BERT; the CLS state beside the mean of the others comes
-    out.
+class LandmarkEncoder(MomentEncoder):
+    """Streams, temporal stem, CLS token, BERT.
+
+    The CLS state beside the mean of the others comes out.
 
     Args:
         joints, coordinates: J and C.
@@ -122,18 +123,28 @@ class LandmarkEncoder(nn.Module):
         self.positions, self.size = positions, 2 * width
         self.streams = LandmarkStreams(joints, coordinates, hands, streams)
         self.stem = TemporalStem(
-            self.streams.size, width, stem_blocks, stem_kernel, stem_stride, stem_dropout
+            self.streams.size,
+            width,
+            blocks=stem_blocks,
+            kernel=stem_kernel,
+            stride=stem_stride,
+            dropout=stem_dropout,
         )
         self.cls = nn.Parameter(torch.randn(width) * 0.02)
-        self.encoder = bert(width, layers, heads, intermediate, positions, dropout, pooler=False)
+        sizes = (width, layers, heads, intermediate)
+        self.encoder = bert(*sizes, positions=positions, dropout=dropout, pooler=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, 2 D) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
         return self.encode(batch)[0]
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """CLS state beside the mean of the others (B, 2 D); those others, each beside the CLS state
-        (B, T', 2 D), and which of them are real (B, T')."""
+        """The vector of each clip, with its moments.
+
+        Returns:
+            CLS state beside the mean of the others (B, 2 D); those others, each beside the CLS
+            state (B, T', 2 D); which of them are real (B, T').
+        """
         points, mask = batch["points"], batch["mask"]
         real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
         tokens, real = self.stem(self.streams(points, mask & real[..., None]), real)

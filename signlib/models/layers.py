@@ -1,6 +1,4 @@
-"""Pieces that several models share: streams of a skeleton, masked temporal convolution, masked
-mean.
-"""
+"""Pieces that several models share: streams of a skeleton, layers with masks, dropped paths."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -14,11 +12,8 @@ from signlib.errors import SettingsError
 TIPS_AND_KNUCKLES = (0, 4, 8, 12, 16, 20, 5, 9, 13, 17)
 """Wrist, finger tips and knuckles of a 21-point hand: their distances say which shape it has."""
 
-FINGER_BONES = tuple(
-    bone
-    for f in range(5)
-    for bone in ((0, 4 * f + 1), *((4 * f + k, 4 * f + k + 1) for k in (1, 2, 3)))
-)
+FINGER_BONES = tuple((joint - 1 if joint % 4 != 1 else 0, joint) for joint in range(1, 21))
+"""From joint to joint of a 21-point hand; each finger's four joints follow the wrist, joint 0."""
 
 
 class LandmarkStreams(nn.Module):
@@ -38,6 +33,10 @@ class LandmarkStreams(nn.Module):
     Hands that are not seen give zeros and a 0 among the last features, one per hand.
     """
 
+    hand_joints: Tensor
+    bones: Tensor
+    pairs: Tensor
+
     def __init__(
         self, joints: int, coordinates: int, hands: Sequence[Sequence[int]], streams: Sequence[str]
     ) -> None:
@@ -49,11 +48,8 @@ class LandmarkStreams(nn.Module):
                 " or change features.joints"
             )
         pairs = torch.tensor(list(combinations(TIPS_AND_KNUCKLES, 2)))
-        self.register_buffer(
-            "hand_joints",
-            torch.tensor([list(h) for h in hands], dtype=torch.long),
-            persistent=False,
-        )
+        hand_joints = torch.tensor([list(hand) for hand in hands], dtype=torch.long)
+        self.register_buffer("hand_joints", hand_joints, persistent=False)
         self.register_buffer("bones", torch.tensor(FINGER_BONES).T, persistent=False)
         self.register_buffer("pairs", pairs.T, persistent=False)
         sizes = {
@@ -75,14 +71,16 @@ class LandmarkStreams(nn.Module):
         if "velocity" in self.streams:
             # A point that appears has no velocity: both frames must show it.
             step = (points[:, 1:] - points[:, :-1]) * (seen[:, 1:] * seen[:, :-1])
+            # The first frame has none; four brings steps to about the size of coordinates.
             out.append(functional.pad(step, (0, 0, 0, 0, 1, 0)).flatten(2) * 4)
         if self.hands:
             out += self._hand_streams(points, seen)
         return torch.cat(out, dim=-1)
 
     def _hand_streams(self, points: Tensor, seen: Tensor) -> list[Tensor]:
-        hands, shown = points[:, :, self.hand_joints], seen[:, :, self.hand_joints]
-        local = (hands - hands[..., :1, :]) * shown
+        hands, hands_seen = points[:, :, self.hand_joints], seen[:, :, self.hand_joints]
+        local = (hands - hands[..., :1, :]) * hands_seen
+        # The palm, wrist to knuckles, is the unit of length.
         palm = local[..., [5, 9, 13, 17], :].norm(dim=-1).mean(-1)[..., None, None] + 1e-3
         local = local / palm
         out = []
@@ -92,18 +90,17 @@ class LandmarkStreams(nn.Module):
             bones = local[..., self.bones[1], :] - local[..., self.bones[0], :]
             out.append((bones / (bones.norm(dim=-1, keepdim=True) + 1e-3)).flatten(2))
         if "pair" in self.streams:
-            out.append(
-                (local[..., self.pairs[1], :] - local[..., self.pairs[0], :])
-                .norm(dim=-1)
-                .flatten(2)
-            )
-        return [*out, shown[..., 0, 0]]
+            apart = local[..., self.pairs[1], :] - local[..., self.pairs[0], :]
+            out.append(apart.norm(dim=-1).flatten(2))
+        return [*out, hands_seen[..., 0, 0]]
 
 
 class MaskedNorm(nn.BatchNorm1d):
     """Batch normalisation over (B, T, F) that looks only at real frames."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(  # type: ignore[override]  # torch's norm takes no mask
+        self, x: Tensor, mask: Tensor
+    ) -> Tensor:
         """x (B, T, F), mask (B, T); padded frames come out as zeros."""
         if self.training and not mask.all():
             out = torch.zeros_like(x)
@@ -113,8 +110,9 @@ class MaskedNorm(nn.BatchNorm1d):
 
 
 class TemporalStem(nn.Module):
-    """Frames to tokens: normalise, project, residual depthwise-separable convolutions in time,
-    pool.
+    """Frames to tokens: norm, projection, separable convolutions in time, pooling.
+
+    The convolutions have residual connections.
 
     Args:
         size: F, features a frame.
@@ -138,8 +136,9 @@ class TemporalStem(nn.Module):
         self.pointwise = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, T, F) and mask (B, T) to tokens (B, T', D) and their mask (B, T'), T' = ceil(T /
-        stride).
+        """Tokens (B, T', D) and their mask (B, T') for x (B, T, F) and mask (B, T).
+
+        T' = ceil(T / stride).
         """
         keep = mask[..., None].to(x.dtype)
         x = self.project(self.drop(self.norm(x, mask))) * keep
@@ -152,8 +151,14 @@ class TemporalStem(nn.Module):
 
 
 def pool_frames(x: Tensor, mask: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-    """Means over `stride` frames, of real frames only: (B, T, D), (B, T) to (B, ceil(T / stride),
-    D) and mask.
+    """Means over `stride` frames, of real frames only.
+
+    Args:
+        x: (B, T, D).
+        mask: (B, T), True where a frame is real.
+
+    Returns:
+        (B, T', D) and mask (B, T') with T' = ceil(T / stride).
     """
     if stride == 1:
         return x, mask
@@ -169,3 +174,21 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """(B, D): the mean of x (B, T, D) over the frames where mask (B, T) is True."""
     weight = mask[..., None].to(x.dtype)
     return (x * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+class DropPath(nn.Module):
+    """Leaves a branch out of whole clips in training, and scales it up in the others.
+
+    Source: Huang et al. 2016, stochastic depth.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, ...), in training times 0 or 1 / (1 - rate) for each of the N."""
+        if not self.training or self.rate == 0:
+            return x
+        stays = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= self.rate
+        return x * stays.to(x.dtype) / (1 - self.rate)

@@ -1,8 +1,7 @@
-"""One encoder a modality, a fusion, a small classifier: any subset of colour, depth and landmarks
-to class scores.
+"""One encoder a modality, a fusion, a small classifier: any subset of modalities to class scores.
 
-Which modalities a clip has stands in the batch (`present`); a clip that lacks one is scored from
-the others.
+The batch says which of colour, depth and landmarks a clip has (`present`); a clip that lacks one is
+scored from the others.
 """
 
 from collections.abc import Mapping
@@ -10,22 +9,22 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from signlib.errors import SettingsError
-from signlib.models.fusion import drop_modalities
+from signlib.models.fusion import Fusion, drop_modalities
+from signlib.models.network import Batch, Classifier, Encoder, MomentEncoder
 from signlib.models.video import VideoEncoder, colour_input, depth_input
 
-Batch = Mapping[str, Tensor]
 MODALITIES = ("rgb", "depth", "skeleton")
 """In the order in which fusions meet them."""
 
 
 def mlp_head(width: int, classes: int, dropout: float) -> nn.Sequential:
-    """Two linear layers with GELU and drop-out between them. Source: seed 000, "Classifier"."""
+    """Two linear layers with GELU and drop-out between them. Source: source 000, "Classifier"."""
     return nn.Sequential(
         nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, classes)
     )
 
 
-class MultimodalClassifier(nn.Module):
+class MultimodalClassifier(Classifier):
     """Class scores (B, K) from whatever a batch holds.
 
     Args:
@@ -42,8 +41,8 @@ class MultimodalClassifier(nn.Module):
 
     def __init__(
         self,
-        encoders: Mapping[str, nn.Module],
-        fusion: nn.Module,
+        encoders: Mapping[str, Encoder],
+        fusion: Fusion,
         classes: int,
         dropout: float = 0.1,
         drop_modality: float = 0.0,
@@ -56,7 +55,8 @@ class MultimodalClassifier(nn.Module):
             )
         self.modalities = tuple(name for name in MODALITIES if name in encoders)
         self.encoders = nn.ModuleDict({name: encoders[name] for name in self.modalities})
-        self.fusion, self.classes, self.drop_modality = fusion, classes, drop_modality
+        self.fusion, self.classes = fusion, classes
+        self.drop_modality = drop_modality
         self.classifier = mlp_head(fusion.size, classes, dropout)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -70,15 +70,18 @@ class MultimodalClassifier(nn.Module):
         present = batch["present"]
         if self.training:
             present = drop_modalities(present, self.drop_modality)
-        vectors, moments, masks = zip(
-            *(self._encoded(name, batch) for name in self.modalities), strict=True
-        )
-        inputs = (moments, present, masks) if self.fusion.over_time else (vectors, present)
-        return self.classifier(self.fusion(*inputs))
+        encoded = [self._encoded(name, batch) for name in self.modalities]
+        vectors, moments, masks = zip(*encoded, strict=True)
+        if self.fusion.over_time:
+            return self.classifier(self.fusion(moments, present, masks))
+        return self.classifier(self.fusion(vectors, present))
 
     def _encoded(self, name: str, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Vector, moments and which moments are real (None: all) of a modality."""
         encoder = self.encoders[name]
         if isinstance(encoder, VideoEncoder):
             video = colour_input(batch["colour"]) if name == "rgb" else depth_input(batch["depth"])
             return *encoder.encode(video), None
-        return encoder.encode(batch)
+        if isinstance(encoder, MomentEncoder):
+            return encoder.encode(batch)
+        raise SettingsError(f"modality {name}: {type(encoder).__name__} gives no moments")

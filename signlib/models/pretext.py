@@ -1,13 +1,12 @@
-"""Learning from clips without glosses: views of one clip find each other, hidden frames are told by
-their codes.
+"""Learning from clips without glosses: views of a clip find each other, codes of hidden frames.
 
-In seed 002's form the quantiser sits on the raw features, so its loss trains the codebooks and
-nothing else; the encoder learns from the contrast alone. In the form `codes` the same codebooks set
-the encoder a task.
+In the form of source 002 the quantiser reads the raw features, so its loss trains the codebooks and
+nothing else; the encoder learns from the contrast alone. In the form `codes` the encoder learns to
+tell the codes of hidden frames.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +16,16 @@ from signlib.errors import SettingsError
 from signlib.features.phonology import GROUPS
 from signlib.models.ctc_blocks import real_frames
 from signlib.models.layers import masked_mean
+from signlib.models.network import Batch
 from signlib.models.phonology import FEATURES, PhonologyEncoder
 
-Batch = Mapping[str, Tensor]
 EMBEDDING = 128
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """How badly two views of each clip find each other among all views of a batch: at chance
-    `chance_of(B)`.
+    """How badly two views of each clip find each other among all views of a batch.
+
+    At chance it is `chance_of(B)`.
 
     Args:
         first, second: (B, D) of the two views; lengths do not matter.
@@ -34,6 +34,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     Source: Chen et al. 2020, SimCLR, eq. 1.
     """
     both = functional.normalize(torch.cat([first, second]), dim=1)
+    # No view may find itself.
     alike = (both @ both.T / temperature).fill_diagonal_(-torch.inf)
     count = len(first)
     other = torch.arange(2 * count, device=first.device).roll(count)
@@ -53,7 +54,7 @@ class ProductQuantiser(nn.Module):
     """One codebook for each of handshape, location, orientation, movement and face.
 
     Args:
-        sizes: codes of each; (64, 32, 32, 16, 16) are the origin's 1,248 numbers.
+        sizes: codes of each; (64, 32, 32, 16, 16) are the 1,248 numbers of source 002.
 
     Raises:
         SettingsError: when there are not five, or one is below 2.
@@ -81,57 +82,56 @@ class ProductQuantiser(nn.Module):
 
     def codes(self, x: Tensor) -> Tensor:
         """(..., 5) nearest codes."""
-        return torch.stack([found.argmin(-1) for found in self.distances(x)], -1)
+        return torch.stack([away.argmin(-1) for away in self.distances(x)], -1)
 
     def nearest(self, x: Tensor) -> Tensor:
         """(..., 36) the codes in place of the features."""
         codes = self.codes(x).unbind(-1)
-        return torch.cat([book[own] for book, own in zip(self.books, codes, strict=True)], -1)
+        return torch.cat([book[code] for book, code in zip(self.books, codes, strict=True)], -1)
 
     def margins(self, x: Tensor) -> Tensor:
-        """(..., 5) how far each part may move before its code can change: half the gap between its
-        two nearest codes.
+        """(..., 5) how far each part may move before its code can change.
 
-        By the triangle inequality a move shorter than that leaves the nearest code nearest.
+        It is half the gap between its two nearest codes. By the triangle inequality a move shorter
+        than that leaves the nearest code nearest.
         """
-        two = [found.topk(2, largest=False).values for found in self.distances(x)]
+        two = [away.topk(2, largest=False).values for away in self.distances(x)]
         return torch.stack([(pair[..., 1] - pair[..., 0]) / 2 for pair in two], -1)
 
 
-def seed_quantiser_loss(quantiser: ProductQuantiser, x: Tensor) -> Tensor:
-    """Seed 002's: mse(x, q) + mean over parts of mse(sg e, x) + 0.25 mse(e, sg x), for frames (N,
-    36).
+def original_quantiser_loss(quantiser: ProductQuantiser, x: Tensor) -> Tensor:
+    """The quantiser's loss of source 002, for frames (N, 36).
 
-    Only the last term has a gradient, and only for the codebooks: x depends on no parameter.
+    It is mse(x, q) + mean over parts of mse(sg e, x) + 0.25 mse(e, sg x); sg stops gradients. Only
+    the last term has a gradient, and only for the codebooks: x depends on no parameter.
     """
-    found = quantiser.nearest(x)
+    nearest = quantiser.nearest(x)
     # The straight-through value x + sg(e - x) is e as a number and x as a gradient.
-    loss = functional.mse_loss(x + (found - x).detach(), x.detach())
+    loss = functional.mse_loss(x + (nearest - x).detach(), x.detach())
     parts = [
-        functional.mse_loss(found[:, p].detach(), x[:, p])
-        + 0.25 * functional.mse_loss(found[:, p], x[:, p].detach())
+        functional.mse_loss(nearest[:, p].detach(), x[:, p])
+        + 0.25 * functional.mse_loss(nearest[:, p], x[:, p].detach())
         for p in quantiser.columns
     ]
     return loss + torch.stack(parts).mean()
 
 
 class PretextNetwork(nn.Module):
-    """An encoder with what it needs to learn without glosses; as a model it gives one vector a
-    clip.
+    """An encoder with what it needs to learn without glosses.
+
+    As a model it gives one vector a clip.
 
     Args:
         encoder: of frames.
         codebooks: sizes, see `ProductQuantiser`.
-        form: `seed` or `codes`.
+        form: `original` or `codes`.
         readout: `last` or `mean`.
         projection: width before the contrast.
 
-    Source: seed 002, stage 1. At 128/2 with the origin's codebooks: 664,704 + 788,608 + 1,248
-    parameters.
-    Differs: `mean` reads all frames where the seed takes the last one, of which the backward LSTM
-    has seen nothing
-        but itself; in `codes` codebooks are fitted once (k-means) and fixed, so that they cannot
-        collapse.
+    Source: source 002, stage 1. At 128/2 with its codebooks: 664,704 + 788,608 + 1,248 parameters.
+    Differs: `mean` reads all frames where the source takes the last one, of which the backward LSTM
+        has seen nothing but itself; in `codes` codebooks are fitted once (k-means) and fixed, so
+        that they cannot collapse.
     """
 
     def __init__(
@@ -162,42 +162,47 @@ class PretextNetwork(nn.Module):
     def embed(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, 128) of views (B, T, 36), for the contrast."""
         mask = real_frames(lengths, x.shape[1])
-        found = self.encoder(x, mask)
+        encoded = self.encoder(x, mask)
         if self.readout == "mean":
-            return self.projection(masked_mean(found, mask))
-        return self.projection(found[torch.arange(len(x), device=x.device), lengths - 1])
+            return self.projection(masked_mean(encoded, mask))
+        return self.projection(encoded[torch.arange(len(x), device=x.device), lengths - 1])
 
     def code_loss(self, x: Tensor, codes: Tensor, lengths: Tensor, hidden: Tensor) -> Tensor:
         """Mean cross-entropy of the codes of hidden frames; parts that were not seen do not count.
 
         Args:
-            x: (B, T, 36); codes: (B, T, 5), -1 = not seen; lengths: (B,); hidden: (B, T) bool.
+            x: (B, T, 36).
+            codes: (B, T, 5), -1 = not seen.
+            lengths: (B,).
+            hidden: (B, T) bool.
         """
         mask = real_frames(lengths, x.shape[1])
-        shown = torch.where(hidden[..., None], self.hidden_frame, x)
-        found = self.encoder(shown, mask)[hidden & mask]
-        wanted = codes[hidden & mask]
-        each = [
-            functional.cross_entropy(head(found), own, ignore_index=-1, reduction="sum")
-            / (own >= 0).sum().clamp(min=1)
-            for head, own in zip(self.heads, wanted.unbind(-1), strict=True)
-        ]
-        seen = (wanted >= 0).any(0)
+        covered = torch.where(hidden[..., None], self.hidden_frame, x)
+        encoded = self.encoder(covered, mask)[hidden & mask]
+        targets = codes[hidden & mask]
+        each = []
+        for head, target in zip(self.heads, targets.unbind(-1), strict=True):
+            total = functional.cross_entropy(
+                head(encoded), target, ignore_index=-1, reduction="sum"
+            )
+            each.append(total / (target >= 0).sum().clamp(min=1))
+        # A part that no hidden frame shows has no say.
+        seen = (targets >= 0).any(0)
         return (torch.stack(each) * seen).sum() / seen.sum().clamp(min=1)
 
 
 def hide(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
-    """(B, T) which frames are hidden: stretches of `span` at random places until about that share
-    of each clip.
-    """
+    """(B, T) which frames are hidden: stretches of `span` frames, about that share of each clip."""
     if not share:
         return torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
-    starts = torch.rand(len(lengths), frames, device=lengths.device) < 1 - (1 - share) ** (1 / span)
-    found = starts.clone()
+    # A frame stays visible when none of `span` draws begins a stretch that covers it.
+    chance = 1 - (1 - share) ** (1 / span)
+    starts = torch.rand(len(lengths), frames, device=lengths.device) < chance
+    hidden = starts.clone()
     for step in range(1, span):
-        found[:, step:] |= starts[:, : frames - step]
-    found &= real_frames(lengths, frames)
-    empty = ~found.any(1)
+        hidden[:, step:] |= starts[:, : frames - step]
+    hidden &= real_frames(lengths, frames)
+    empty = ~hidden.any(1)
     # A clip with nothing hidden would teach nothing; one frame of its middle is.
-    found[empty, lengths[empty] // 2] = True
-    return found
+    hidden[empty, lengths[empty] // 2] = True
+    return hidden

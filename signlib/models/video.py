@@ -7,13 +7,14 @@ colour weights with the channels of the patch embedding added up.
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import VideoMAEConfig, VideoMAEModel
 
 from signlib.errors import SettingsError
+from signlib.models.network import Encoder
 
 PRETRAINED = "MCG-NJU/videomae-base-finetuned-kinetics"
-"""Seed 000's colour encoder; its normalisation is ImageNet's."""
+"""The colour encoder of source 000; its normalisation is ImageNet's."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -28,8 +29,9 @@ def videomae(
     frames: int = 16,
     tubelet: int = 2,
 ) -> VideoMAEModel:
-    """A VideoMAE encoder with random weights, without the last norm (its output is meant to be
-    averaged).
+    """A VideoMAE encoder with random weights.
+
+    It has no last norm: its output is meant to be averaged.
 
     Args:
         width, layers, heads, intermediate: of the transformer.
@@ -49,7 +51,8 @@ def videomae(
     for names, (whole, part) in pairs.items():
         if whole % part:
             raise SettingsError(
-                f"video encoder: {names} = {whole}/{part} leaves a rest; choose numbers that divide"
+                f"video encoder: {names} = {whole}/{part}: {whole} is not divisible by {part};"
+                " choose others"
             )
     return VideoMAEModel(
         VideoMAEConfig(
@@ -86,7 +89,7 @@ def pretrained_videomae(source: str = PRETRAINED) -> VideoMAEModel:
         ) from None
 
 
-class VideoEncoder(nn.Module):
+class VideoEncoder(Encoder):
     """Video (B, T, C, H, W) to its mean token, and to one token a pair of frames.
 
     Args:
@@ -94,7 +97,7 @@ class VideoEncoder(nn.Module):
         checkpointing: compute activations again in the backward pass instead of keeping them.
         motion: take away each clip's mean picture first.
 
-    Source: seed 000; mean over all 1,568 tokens, there is no CLS token.
+    Source: source 000; mean over all 1,568 tokens, there is no CLS token.
     """
 
     def __init__(
@@ -125,10 +128,10 @@ class VideoEncoder(nn.Module):
 
 
 def depth_from_colour(depth: VideoMAEModel, colour: VideoMAEModel) -> None:
-    """Start a one-channel encoder from a three-channel one: equal weights, patch embedding summed
-    over channels.
+    """Start a one-channel encoder from a three-channel one.
 
-    A grey picture then gives the same tokens as the same picture in three channels.
+    The weights become equal; the patch embedding is summed over channels. A grey picture then gives
+    the same tokens as the same picture in three channels.
 
     Raises:
         SettingsError: when the two do not have the same shape otherwise.
@@ -136,25 +139,22 @@ def depth_from_colour(depth: VideoMAEModel, colour: VideoMAEModel) -> None:
     state = colour.state_dict()
     key = "embeddings.patch_embeddings.projection.weight"
     state[key] = state[key].sum(dim=1, keepdim=True)
-    own = depth.state_dict()
-    odd = [name for name in own if name not in state or own[name].shape != state[name].shape]
+    shapes = {name: value.shape for name, value in depth.state_dict().items()}
+    odd = [name for name in shapes if name not in state or shapes[name] != state[name].shape]
     if odd:
         raise SettingsError(
             f"depth cannot start from the colour weights: {odd[0]} has shape"
-            f" {tuple(own[odd[0]].shape)}; give the depth encoder the colour encoder's width,"
+            f" {tuple(shapes[odd[0]])}; give the depth encoder the colour encoder's width,"
             " layers, heads, intermediate, size and patch"
         )
     depth.load_state_dict(state)
 
 
 def colour_input(frames: Tensor) -> Tensor:
-    """(B, T, 3, H, W) float for uint8 pictures (B, T, H, W, 3), normalised as the pre-trained
-    weights expect.
-    """
+    """(B, T, 3, H, W) float for uint8 pictures (B, T, H, W, 3), as pre-trained weights expect."""
     scaled = frames.movedim(-1, 2).float() / 255
-    mean, deviation = (
-        torch.tensor(v, device=frames.device).view(3, 1, 1) for v in (MEAN, DEVIATION)
-    )
+    mean = torch.tensor(MEAN, device=frames.device).view(3, 1, 1)
+    deviation = torch.tensor(DEVIATION, device=frames.device).view(3, 1, 1)
     return (scaled - mean) / deviation
 
 

@@ -7,16 +7,18 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_543
-from signlib.experiments.sizes import count_macs, model_table, video_macs
+from signlib.experiments.sizes import model_table
 from signlib.models.classifier import LandmarkClassifier, parameter_count
+from signlib.models.counting import video_macs
 from signlib.settings import presets
-from signlib.tasks.recognition import build_model
+from signlib.tasks.registry import build_model, task_of
+from signlib.tasks.task import Inputs
 
 CORPORA = {"dgs-30": (FACE_HANDS_43, 30), "asl-letters": (HANDS_42, 27)}
 STATED = {
     "landmarks/small": 466_790,
     "landmarks/base": 11_446_118,
-    "landmarks/seed": 10_802_304 + 417_408 + 226 * 385,
+    "landmarks/original": 10_802_304 + 417_408 + 226 * 385,
     "dgs-30/small": 391_458,
 }
 
@@ -50,10 +52,12 @@ def by_hand(settings, joints: int, classes: int) -> int:
         "bone": 40 * axes,
         "pair": 90,
     }
-    features = sum(sizes[stream] for stream in model.streams) + (0 if model.layout == "seed" else 2)
+    features = sum(sizes[stream] for stream in model.streams) + (
+        0 if model.layout == "original" else 2
+    )
     d, inner = model.width, model.intermediate
     layer = 4 * (d * d + d) + (d * inner + inner) + (inner * d + d) + 4 * d
-    if model.layout == "seed":
+    if model.layout == "original":
         return (
             features * d
             + d
@@ -76,14 +80,14 @@ def by_hand(settings, joints: int, classes: int) -> int:
 
 
 def test_every_stated_size_is_that_of_a_preset():
-    assert set(STATED) <= set(presets.PRESETS)
+    assert set(STATED) <= set(presets.names())
 
 
 @pytest.mark.parametrize(
     "name",
     [
         name
-        for name in presets.PRESETS
+        for name in presets.names()
         if name.startswith(("landmarks/", "dgs-30/", "wlasl-50/", "asl-letters/"))
         and "landmark-" not in name
     ],
@@ -108,16 +112,18 @@ def test_a_preset_builds_and_does_one_forward_and_backward(name):
     assert scores.shape == (2, classes)
     scores.square().sum().backward()
     assert model.head.weight.grad.abs().sum() > 0
-    first = model.encoder.project if settings.model.layout == "seed" else model.encoder.stem.project
+    first = (
+        model.encoder.project if settings.model.layout == "original" else model.encoder.stem.project
+    )
     assert first.weight.grad.abs().sum() > 0
 
 
 def test_the_table_of_models_names_every_preset_and_size():
     table = model_table().set_index("preset")
     # Classifiers on frozen features stand there once more for other sizes of a feature.
-    assert {name for name in table.index if "-D" not in name} == set(presets.PRESETS)
+    assert {name for name in table.index if "-D" not in name} == set(presets.names())
     assert table["parameters"][list(STATED)].to_dict() == STATED
-    assert table.loc["landmarks/seed", "encoder"] == 10_802_304
+    assert table.loc["landmarks/original", "encoder"] == 10_802_304
     whole = table.loc["autsl/rgb+depth+skeleton"]
     assert whole["parameters"] == 123_797_989
     assert whole[["rgb", "depth", "encoder", "projection", "fusion", "classifier"]].tolist() == [
@@ -130,16 +136,15 @@ def test_the_table_of_models_names_every_preset_and_size():
     ]
     assert table.loc["autsl/current", ["encoder", "projection"]].tolist() == [2_179_328, 278_272]
     assert table.loc["landmarks/small", "depth"] == ""
-    assert table["classes"][["landmarks/seed", "dgs-30/small"]].tolist() == [226, 30]
+    assert table["classes"][["landmarks/original", "dgs-30/small"]].tolist() == [226, 30]
 
 
-def test_multiply_accumulates_of_the_seed_are_those_worked_out_by_hand():
-    settings = presets.build("landmarks/seed")
+def test_multiply_accumulates_of_the_source_are_those_worked_out_by_hand():
+    settings = presets.build("landmarks/original")
     frames, d, inner = 16, 384, 1536
     layer = frames * (4 * d * d + 2 * d * inner) + 2 * frames * frames * d
-    assert (
-        count_macs(settings, MEDIAPIPE_543, 226) == frames * 1086 * d + 6 * layer + d * d + d * 226
-    )
+    counted = task_of(settings).count_macs(settings, Inputs(MEDIAPIPE_543), 226)
+    assert counted == frames * 1086 * d + 6 * layer + d * d + d * 226
 
 
 def test_multiply_accumulates_of_a_video_encoder_are_those_torch_counts():
@@ -157,4 +162,4 @@ def test_multiply_accumulates_of_a_video_encoder_are_those_torch_counts():
     encoder = build_model(settings, MEDIAPIPE_543, 5).encoders["rgb"]
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         encoder.eval()(torch.zeros(1, 4, 3, 32, 32))
-    assert video_macs(settings, "rgb") == counter.get_total_flops() // 2
+    assert video_macs(settings.rgb, settings.pictures, 3) == counter.get_total_flops() // 2

@@ -11,9 +11,9 @@ from signlib.decoding.ctc import greedy
 from signlib.errors import SettingsError
 from signlib.models.classifier import parameter_count
 from signlib.models.ctc import PartEncoder, cnn_lstm, hierarchical, hybrid, teacher
-from signlib.models.ctc_attention import DropPath
 from signlib.models.ctc_blocks import Recurrent
 from signlib.models.ctc_output import ClusteredOutput, PlainOutput, dealt_clusters
+from signlib.models.layers import DropPath
 
 SEED_PARTS = {"pose": [(0, 258)], "hands": [(258, 510)], "face": [(510, 1914)]}
 PARTS = {"pose": [(0, 3), (8, 10)], "hands": [(3, 6)], "face": [(6, 8)]}
@@ -57,7 +57,7 @@ def without_chance(network: nn.Module) -> nn.Module:
         if isinstance(part, nn.Dropout):
             part.p = 0.0
         if isinstance(part, DropPath):
-            part.chance = 0.0
+            part.rate = 0.0
     return network
 
 

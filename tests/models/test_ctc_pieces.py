@@ -1,4 +1,4 @@
-"""Attention, clustered outputs and blocks of the networks for sentences, against their definitions."""
+"""Attention, clustered outputs and blocks for sentences, against their definitions."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,10 @@ import torch
 from torch.nn import functional
 
 from signlib.errors import SettingsError
-from signlib.models.ctc_attention import CrossModal, DropPath, RelativeAttention
+from signlib.models.ctc_attention import CrossModal, RelativeAttention
 from signlib.models.ctc_blocks import Convolution, Recurrent
 from signlib.models.ctc_output import ClusteredOutput, PlainOutput, dealt_clusters
+from signlib.models.layers import DropPath
 
 
 def dense(attention: RelativeAttention, x, mask, reach: int | None = None):

@@ -7,10 +7,10 @@ import torch
 from torch.nn import functional
 
 from signlib.errors import ClipError, SettingsError
-from signlib.experiments.sizes import model_table
+from signlib.experiments import sizes
 from signlib.models.classifier import parameter_count
 from signlib.models.frozen import FROZEN_FUSIONS, INPUTS, FrozenClassifier, frozen_model
-from signlib.settings import presets
+from signlib.settings.registry import all_presets
 
 COUNTS = {
     2048: {
@@ -61,7 +61,7 @@ def test_the_seeds_counts_to_the_last_parameter(size):
 
 
 def test_the_parts_are_what_they_are_and_not_what_the_seed_says():
-    """Its four numbers (800 + 900 + 260 + 130 thousand) do not add up to its 2.8 million; these do."""
+    """The source's four numbers (800 + 900 + 260 + 130 thousand) are not 2.8 million; these are."""
     model = frozen_model(INPUTS, "concat", 2048, 162, 100)
     parts = [
         parameter_count(part) for part in (model.visual, model.landmarks, model.fusion, model.head)
@@ -71,9 +71,9 @@ def test_the_parts_are_what_they_are_and_not_what_the_seed_says():
 
 
 def test_the_table_of_models_has_every_size(monkeypatch):
-    wanted = {name: preset for name, preset in presets.PRESETS.items() if name.startswith("wlasl/")}
-    monkeypatch.setattr(presets, "PRESETS", wanted)
-    table = model_table().set_index("preset")["parameters"]
+    chosen = {name: row for name, row in all_presets().items() if name.startswith("wlasl/")}
+    monkeypatch.setattr(sizes, "all_presets", lambda: chosen)
+    table = sizes.model_table().set_index("preset")["parameters"]
     for size, counts in COUNTS.items():
         shown = "" if size == 1152 else f", {size:,}-D"
         assert {fusion: table[f"wlasl/{fusion}{shown}"] for fusion in counts} == counts

@@ -8,11 +8,12 @@ from torch.nn import functional
 from signlib.data.skeletons import HANDS_42, KINECT_20, MEDIAPIPE_543
 from signlib.models import gcn_gather
 from signlib.models.gcn import Block
-from signlib.models.gcn_gates import DropPath, Gate, band_powers, rescale, summaries
+from signlib.models.gcn_gates import Gate, band_powers, rescale, summaries
 from signlib.models.gcn_gather import Neighbours, gather_densely
-from signlib.models.gcn_heads import InfoGcnHead, Pool, SeedHead, mean_over_bodies
+from signlib.models.gcn_heads import InfoGcnHead, OriginalHead, Pool, mean_over_bodies
 from signlib.models.gcn_layers import GraphMix, Layer, Stretch
 from signlib.models.graph import adjacency
+from signlib.models.layers import DropPath
 
 CHAIN = adjacency([(0, 1), (1, 2), (2, 3)], 4, hops=2)
 
@@ -248,7 +249,7 @@ def test_bodies_that_are_there_are_averaged():
 
 
 def test_the_seeds_bottleneck_is_the_divergence_from_a_standard_normal():
-    head = SeedHead(4, 3, dropout=0.0)
+    head = OriginalHead(4, 3, dropout=0.0)
     for part in (head.mean, head.log_variance):
         nn.init.zeros_(part.weight)
     head.mean.bias.data = torch.tensor([1.0, 0, 0, 0])
@@ -263,7 +264,7 @@ def test_the_seeds_bottleneck_is_the_divergence_from_a_standard_normal():
 def test_the_seeds_bottleneck_is_inert_and_the_other_one_is_not():
     torch.manual_seed(0)
     x = torch.randn(6, 8)
-    for kind, matters in ((SeedHead, False), (InfoGcnHead, True)):
+    for kind, matters in ((OriginalHead, False), (InfoGcnHead, True)):
         head = kind(8, 3, dropout=0.0).train()
         scores = head(x)
         grads = torch.autograd.grad(scores.square().sum(), head.mean.weight, allow_unused=True)

@@ -8,8 +8,9 @@ from torch.nn import functional
 
 from signlib.errors import ClipError
 from signlib.models.classifier import LandmarkClassifier, landmark_classifier, parameter_count
-from signlib.models.landmarks import SeedLandmarkEncoder, bert
+from signlib.models.landmarks import OriginalLandmarkEncoder, bert
 from signlib.settings import config
+from signlib.settings.landmarks import STREAMS
 
 JOINTS, FRAMES, CLASSES = 44, 8, 4
 HANDS = (tuple(range(2, 23)), tuple(range(23, 44)))
@@ -21,13 +22,13 @@ TINY = {
     "model.max_positions": 12,
 }
 LAYOUTS = {
-    "cls": {"model.streams": list(config.STREAMS), "model.stem_stride": 2},
+    "cls": {"model.streams": list(STREAMS), "model.stem_stride": 2},
     "cls, stride 3": {
         "model.streams": ["local", "velocity"],
         "model.stem_stride": 3,
         "model.stem_blocks": 1,
     },
-    "seed": {"model.layout": "seed", "model.stem_stride": 1, "features.frames": FRAMES},
+    "original": {"model.layout": "original", "model.stem_stride": 1, "features.frames": FRAMES},
 }
 
 
@@ -106,14 +107,14 @@ def test_values_of_missing_points_do_not_matter_and_those_of_seen_ones_do(layout
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_gradients_reach_every_parameter_that_learns(layout):
-    model = network(layout, **{"model.max_positions": 6 if layout != "seed" else 12}).train()
+    model = network(layout, **{"model.max_positions": 6 if layout != "original" else 12}).train()
     functional.cross_entropy(model(clips()), clips()["target"]).backward()
     silent = {
         n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     }
     # The vocabulary of one is never looked up, and nobody reads the seed's pooler.
     expected = {"encoder.encoder.embeddings.word_embeddings.weight"}
-    if layout == "seed":
+    if layout == "original":
         expected |= {"encoder.encoder.pooler.dense.weight", "encoder.encoder.pooler.dense.bias"}
     # A bias that a norm follows or that softmax cancels gets gradients of rounding size only; they
     # are not silent.
@@ -139,7 +140,7 @@ def test_each_layout_overfits_eight_clips(layout):
 
 
 def test_the_seed_has_its_stated_parameters():
-    encoder = SeedLandmarkEncoder(
+    encoder = OriginalLandmarkEncoder(
         543, 2, width=384, layers=6, heads=6, intermediate=1536, frames=16
     )
     assert parameter_count(encoder.encoder) == 10_802_304
@@ -150,7 +151,9 @@ def test_the_seed_has_its_stated_parameters():
 
 
 def test_the_current_origin_has_its_stated_parameters():
-    encoder = SeedLandmarkEncoder(543, 2, width=256, layers=4, heads=4, intermediate=512, frames=16)
+    encoder = OriginalLandmarkEncoder(
+        543, 2, width=256, layers=4, heads=4, intermediate=512, frames=16
+    )
     assert parameter_count(encoder.encoder) == 2_179_328
     assert parameter_count(encoder.project) == 278_272
 
@@ -171,7 +174,7 @@ def test_a_layer_of_bert_is_counted_by_hand():
 
 
 def test_the_seed_reads_its_first_frame_out():
-    model = network("seed").eval()
+    model = network("original").eval()
     batch = clips(2)
     with torch.no_grad():
         frames = model.encoder.project(batch["points"].flatten(2))
@@ -183,7 +186,7 @@ def test_the_seed_reads_its_first_frame_out():
 def test_too_many_frames_name_the_remedy():
     long = clips(2, frames=40)
     with pytest.raises(ClipError, match=r"40 frames are more than this encoder's 8"):
-        network("seed")(long)
+        network("original")(long)
     with pytest.raises(ClipError, match=r"20 tokens.*model\.max_positions=12.*features\.frames"):
         network("cls")(long)
     # Eleven tokens and the CLS token fill twelve positions exactly.

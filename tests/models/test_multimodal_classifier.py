@@ -8,7 +8,7 @@ import torch
 from signlib.errors import SettingsError
 from signlib.models.classifier import parameter_count
 from signlib.models.fusion import FUSIONS, WeightedFusion
-from signlib.models.landmarks import LandmarkEncoder, SeedLandmarkEncoder
+from signlib.models.landmarks import LandmarkEncoder, OriginalLandmarkEncoder
 from signlib.models.multimodal import MODALITIES, MultimodalClassifier, mlp_head
 from signlib.models.video import VideoEncoder, videomae
 
@@ -47,7 +47,7 @@ def test_the_seeds_whole_model_has_its_124_million_parameters():
         encoders = {
             "rgb": VideoEncoder(videomae(768, 12, 12, 3072, 3)),
             "depth": VideoEncoder(videomae(512, 8, 8, 2048, 1)),
-            "skeleton": SeedLandmarkEncoder(543, 2, 384, 6, 6, 1536),
+            "skeleton": OriginalLandmarkEncoder(543, 2, 384, 6, 6, 1536),
         }
         model = MultimodalClassifier(encoders, WeightedFusion([768, 512, 384], 384), 226)
         parts = (

@@ -16,7 +16,7 @@ from signlib.models.pretext import (
     chance_of,
     hide,
     nt_xent,
-    seed_quantiser_loss,
+    original_quantiser_loss,
 )
 
 SMALL = (4, 5, 3, 6, 2)
@@ -40,7 +40,7 @@ def test_the_contrast_of_two_clips_by_hand():
 
 
 def test_sizes_of_the_origin():
-    network = PretextNetwork(PhonologyEncoder(128, 2), (64, 32, 32, 16, 16), "seed", "last")
+    network = PretextNetwork(PhonologyEncoder(128, 2), (64, 32, 32, 16, 16), "original", "last")
     assert parameter_count(network.projection) == 788_608
     assert parameter_count(network.quantiser) == 1_248
     assert parameter_count(ProductQuantiser((64, 128, 32, 64, 32))) == 2_336
@@ -74,8 +74,8 @@ def test_a_move_within_the_margin_changes_no_code(seed, share):
 
 def test_the_seeds_quantiser_trains_nothing_but_itself():
     torch.manual_seed(0)
-    network = PretextNetwork(PhonologyEncoder(4, 1), SMALL, "seed", "last", 8)
-    loss = seed_quantiser_loss(network.quantiser, torch.randn(40, 36))
+    network = PretextNetwork(PhonologyEncoder(4, 1), SMALL, "original", "last", 8)
+    loss = original_quantiser_loss(network.quantiser, torch.randn(40, 36))
     loss.backward()
     trained = {
         name.split(".")[0]
@@ -136,7 +136,7 @@ def test_hidden_stretches():
 
 def test_the_seed_reads_the_last_real_frame():
     torch.manual_seed(0)
-    network = PretextNetwork(PhonologyEncoder(4, 1), SMALL, "seed", "last", 8).eval()
+    network = PretextNetwork(PhonologyEncoder(4, 1), SMALL, "original", "last", 8).eval()
     x = torch.randn(1, 9, 36)
     padded = torch.cat([x[:, :6], torch.full((1, 3, 36), 5.0)], dim=1)
     torch.testing.assert_close(
