@@ -1,7 +1,7 @@
-"""What the graph networks are measured against: a plain ST-GCN, and their own formulas channels
-first.
+"""What the graph networks are measured against.
 
-Not a benchmark by itself: `benchmarks.gcn` runs both.
+A plain ST-GCN, and their own formulas with channels first. This is no benchmark by itself:
+`benchmarks.gcn` runs both.
 """
 
 import torch
@@ -37,17 +37,18 @@ class StGcnBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, J) to (N, C', T / stride, J)."""
         mixed = self.mix(x).unflatten(1, (len(self.graph), -1))
-        found = self.time(torch.einsum("nkctv,kvw->nctw", mixed, self.graph * self.edge))
+        features = self.time(torch.einsum("nkctv,kvw->nctw", mixed, self.graph * self.edge))
         if self.straight:
-            found = found + x
+            features = features + x
         elif self.shortcut is not None:
-            found = found + self.shortcut(x)
-        return found.relu()
+            features = features + self.shortcut(x)
+        return features.relu()
 
 
 class StGcn(nn.Module):
-    """The rival: ten blocks of 64 (four), 128 (three) and 256 (three) channels, the frames halved
-    twice.
+    """The rival: ten blocks of 64 (four), 128 (three) and 256 (three) channels.
+
+    The frames are halved twice.
 
     Source: Yan et al. 2018 (ST-GCN), sections 3.5 and 4.1, in the layout that the paper's terms
     suggest.
@@ -64,9 +65,7 @@ class StGcn(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Scores (B, K) from the first stream of (B, P, S, T, J, C); both bodies are always
-        computed.
-        """
+        """Scores (B, K) from the first stream of (B, P, S, T, J, C), of both bodies."""
         x = batch["streams"][:, :, 0]
         clips, bodies, frames, joints, channels = x.shape
         x = self.norm(x.permute(0, 1, 4, 3, 2).reshape(clips * bodies, channels * joints, frames))
@@ -74,7 +73,7 @@ class StGcn(nn.Module):
         return self.classifier(self.blocks(x).mean((2, 3)).unflatten(0, (clips, bodies)).mean(1))
 
 
-def as_the_seed(model: GraphNetwork, batch: dict[str, Tensor]) -> Tensor:
+def as_in_the_source(model: GraphNetwork, batch: dict[str, Tensor]) -> Tensor:
     """The network's own scores with its own weights, the way one writes it first.
 
     (N, C, T, J) throughout, channels mixed before all K shares of all joints are multiplied out,
@@ -83,34 +82,36 @@ def as_the_seed(model: GraphNetwork, batch: dict[str, Tensor]) -> Tensor:
     x = batch["streams"].flatten(0, 1).permute(0, 1, 4, 2, 3).flatten(1, 2)
     x = layer(model.fusion, norm(model.norm, x)).relu()
     for block in model.blocks:
-        x = seeds_block(block, x)
+        x = source_block(block, x)
     share = model.pool.gate.sigmoid()
     pooled = share * x.mean((2, 3)) + (1 - share) * x.amax((2, 3))
     return model.head(pooled.unflatten(0, batch["bodies"].shape).mean(1))
 
 
-def seeds_block(block: Block, x: Tensor) -> Tensor:
+def source_block(block: Block, x: Tensor) -> Tensor:
     """One block on (N, C, T, J)."""
-    found = functional.hardswish(norm(block.graph.norm, gathered(block.graph, x)))
+    features = functional.hardswish(norm(block.graph.norm, gathered(block.graph, x)))
     time = block.time
-    wide = functional.hardswish(layer(time.widen, found))
+    wide = functional.hardswish(layer(time.widen, features))
     narrow = layer(time.narrow, functional.hardswish(layer(time.slide, wide)))
-    found = narrow + (found if time.shortcut is None else layer(time.shortcut, found))
+    features = narrow + (features if time.shortcut is None else layer(time.shortcut, features))
     gate = block.gate
-    moved = (found[:, :, 1:] - found[:, :, :-1]).abs().mean((2, 3))
+    moved = (features[:, :, 1:] - features[:, :, :-1]).abs().mean((2, 3))
     if gate.bands:
-        power = torch.fft.rfft(found, dim=2).abs().square()
+        power = torch.fft.rfft(features, dim=2).abs().square()
         third = max(power.shape[2] // 3, 1)
         bands = power[:, :, :third], power[:, :, third : 2 * third], power[:, :, 2 * third :]
         moved = torch.cat([moved, *(band.mean((2, 3)) for band in bands)], 1)
     open_ = gate.widen(gate.narrow(moved).relu()).sigmoid()[:, :, None, None]
-    found = found + gate.alpha[:, None, None] * (found * open_ - found)
+    features = features + gate.alpha[:, None, None] * (features * open_ - features)
     by_frame, by_joint = (
-        layer(widen, layer(narrow, found.mean(axis, True)).relu()).sigmoid()
+        layer(widen, layer(narrow, features.mean(axis, True)).relu()).sigmoid()
         for (narrow, widen), axis in ((block.attention.frames, 3), (block.attention.joints, 2))
     )
-    found = found + block.attention.alpha[:, None, None] * (found * by_frame * by_joint - found)
-    return found + (x if block.shortcut is None else layer(block.shortcut, x))
+    features = features + block.attention.alpha[:, None, None] * (
+        features * by_frame * by_joint - features
+    )
+    return features + (x if block.shortcut is None else layer(block.shortcut, x))
 
 
 def gathered(graph: nn.Module, x: Tensor) -> Tensor:

@@ -49,9 +49,11 @@ def bare_loop(engine, files: list[Path]) -> list[np.ndarray]:
                 result = engine.process(frame.to_ndarray(format="rgb24"))
                 row = np.full((543, 4), np.nan, np.float32)
                 for part, joints in MEDIAPIPE_543.parts.items():
-                    found = getattr(result, f"{part}_landmarks")
-                    if found:
-                        row[list(joints)] = [(p.x, p.y, p.z, p.visibility) for p in found.landmark]
+                    landmarks = getattr(result, f"{part}_landmarks")
+                    if landmarks:
+                        row[list(joints)] = [
+                            (p.x, p.y, p.z, p.visibility) for p in landmarks.landmark
+                        ]
                 rows.append(row)
             clips.append(np.stack(rows))
     return clips
@@ -70,8 +72,9 @@ def bare_clip(file: Path) -> None:
 
 
 def sources(count: int, folder: Path) -> tuple[pd.DataFrame, Path, str]:
-    """Real sign videos where they stand, else filmed portraits; the manifest, its root and what to
-    call it.
+    """The manifest of the films, their root and what to call them.
+
+    They are real sign videos where these lie, else filmed portraits.
     """
     root = paths.data_root() / "slovak"
     if root.is_dir():
@@ -104,10 +107,11 @@ def busy_seconds() -> tuple[float, float]:
 
 
 def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds, our CPU seconds and others' cores of each way in each round; the order turns round
-    by round.
+    """Seconds, our CPU seconds and others' cores of each way in each round.
+
+    The order turns round by round.
     """
-    found = {name: {"seconds": [], "cpu": [], "others": []} for name in ways}
+    turns = {name: {"seconds": [], "cpu": [], "others": []} for name in ways}
     for number in range(rounds):
         names = list(ways) if number % 2 == 0 else list(ways)[::-1]
         for name in names:
@@ -120,10 +124,10 @@ def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, dict[str, list[floa
                 after - before
                 for after, before in zip(busy_seconds(), (machine, ours), strict=True)
             )
-            found[name]["seconds"].append(seconds)
-            found[name]["cpu"].append(ours)
-            found[name]["others"].append(max(machine - ours, 0.0) / seconds)
-    return found
+            turns[name]["seconds"].append(seconds)
+            turns[name]["cpu"].append(ours)
+            turns[name]["others"].append(max(machine - ours, 0.0) / seconds)
+    return turns
 
 
 def main() -> None:
@@ -148,7 +152,7 @@ def main() -> None:
         frames = sum(probe(file).frames for file in files)
 
         def ours(workers: int, **settings) -> Way:
-            made = LandmarkSettings(**settings)
+            chosen = LandmarkSettings(**settings)
 
             def prepare() -> None:
                 # Workers are replaced, because joblib restarts one whose memory has grown.
@@ -159,7 +163,7 @@ def main() -> None:
             def call(clips: pd.DataFrame = table) -> None:
                 with tempfile.TemporaryDirectory(dir=folder) as out:
                     extract_manifest(
-                        clips, root, Path(out) / "store", made, workers, progress=False
+                        clips, root, Path(out) / "store", chosen, workers, progress=False
                     )
 
             return prepare, call
@@ -180,7 +184,7 @@ def main() -> None:
                 "2 workers, no face": ours(2, parts=BODY),
                 "2 workers, no face, lite hands": ours(2, parts=BODY, hand_model="lite"),
             }
-            found = in_turns(ways, options.rounds)
+            measured = in_turns(ways, options.rounds)
         store = extract_manifest(
             table.iloc[:1], root, folder / "same", LandmarkSettings(), progress=False
         )
@@ -196,10 +200,10 @@ def main() -> None:
         " |\n|---|---|---|---|---|"
     )
     goals = {"1 worker": ">= 0.97 (overhead <= 3 %)"}
-    goals |= {name: "floor 1.6, aim 1.9" for name in found if name.startswith("2 workers")}
+    goals |= {name: "floor 1.6, aim 1.9" for name in measured if name.startswith("2 workers")}
     figures = {}
-    for name, turns in found.items():
-        ratios = np.divide(found["bare loop"]["seconds"], turns["seconds"])
+    for name, turns in measured.items():
+        ratios = np.divide(measured["bare loop"]["seconds"], turns["seconds"])
         low, middle, high = np.percentile(ratios, [25, 50, 75])
         figures[name] = {
             "frames_per_second": frames / float(np.median(turns["seconds"])),

@@ -1,9 +1,8 @@
-"""Training on frozen features against fine-tuning VideoMAE-base on the same clips, and what the
-features cost.
+"""Training on frozen features against fine-tuning VideoMAE-base, and what the features cost.
 
-CPU time of one thread, memory counted for the same batch. Extraction with a base-size encoder
-(SigLIP's shape, random weights), from videos, is held against the bare forward pass of that encoder
-on the same frames.
+CPU time of one thread, memory counted for the same batch of the same clips. Extraction with a
+base-size encoder (SigLIP's shape, random weights), from videos, is held against the bare forward
+pass of that encoder on the same frames.
 """
 
 import argparse
@@ -20,14 +19,17 @@ from transformers import SiglipVisionConfig, SiglipVisionModel
 from benchmarks._timing import processor_seconds
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import write_video
-from signlib.experiments.estimate import GIB, random_batch
-from signlib.extraction.filming import COLOUR, FilmedClips, PictureSettings, RenderedClips
+from signlib.experiments.estimate import GIB
+from signlib.extraction.filming import FilmedClips, RenderedClips
 from signlib.extraction.frozen import FrozenSettings, extract_frozen
 from signlib.extraction.towers import load_tower
 from signlib.settings import presets
-from signlib.settings.config import Settings
+from signlib.settings.base import Settings
+from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.synthesis.clips import GeneratedCorpus
-from signlib.tasks.recognition import build_model
+from signlib.tasks.registry import build_model, task_of
+from signlib.tasks.task import Inputs
+from signlib.training.batches import Batch
 from signlib.training.footprint import count_memory, loss_of
 from signlib.training.frozen import FrozenDataset
 from signlib.training.optim import make_optimizer, parameter_groups
@@ -55,19 +57,19 @@ def trainer(settings: Settings, size: int) -> Callable[[dict[str, torch.Tensor]]
     return step
 
 
+def random_batch(settings: Settings, clips: int) -> Batch:
+    """Random clips of the shapes that the settings give."""
+    return task_of(settings).example(settings, Inputs(MEDIAPIPE_543), CLASSES, clips)
+
+
 def memory(settings: Settings, clips: int) -> float:
     """GiB of a training step, counted."""
-    return (
-        count_memory(
-            lambda: (
-                build_model(settings, MEDIAPIPE_543, CLASSES).train(),
-                random_batch(settings, MEDIAPIPE_543, CLASSES, clips),
-            ),
-            "32",
-            gpu=False,
-        ).total
-        / GIB
-    )
+
+    def build() -> tuple[torch.nn.Module, Batch]:
+        model = build_model(settings, MEDIAPIPE_543, CLASSES).train()
+        return model, random_batch(settings, clips)
+
+    return count_memory(build, "32", gpu=False).total / GIB
 
 
 def films(folder: Path, clips: int) -> FilmedClips:
@@ -83,9 +85,7 @@ def films(folder: Path, clips: int) -> FilmedClips:
 
 
 def extraction(folder: Path, clips: int, rounds: int) -> tuple[float, float, np.ndarray]:
-    """CPU seconds of extracting all clips and of the bare forward pass on their frames, and the
-    features.
-    """
+    """CPU seconds of extracting all clips, of the encoder alone, and the features."""
     model = folder / "base"
     SiglipVisionModel(
         SiglipVisionConfig(**BASE, image_size=224, patch_size=16, vision_use_head=False)
@@ -141,13 +141,13 @@ def main() -> None:
 
     def tuning() -> None:
         for _ in range(0, clips, BATCH):
-            tune(random_batch(tuned, MEDIAPIPE_543, CLASSES, BATCH))
+            tune(random_batch(tuned, BATCH))
 
     epoch()
     cheap, dear = processor_seconds(epoch, 10), processor_seconds(tuning, options.rounds)
     small, large = memory(frozen, BATCH), memory(tuned, BATCH)
     wide, huge = memory(frozen, 32), memory(tuned, 32)
-    found = {
+    ratios = {
         "epoch: fine-tuning / frozen": dear / cheap,
         f"memory, batch {BATCH}: fine-tuning / frozen": large / small,
         "memory, batch 32: fine-tuning / frozen": huge / wide,
@@ -170,7 +170,7 @@ def main() -> None:
         f" {alone / whole:.1%}; it pays after {whole / (dear - cheap):.2f} epochs"
     )
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(ratios, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Graph networks against a plain ST-GCN: latency, forward and training on a CPU, training on a GPU
-where there is one.
+"""Graph networks against a plain ST-GCN: latency, forward pass and training.
 
-All in one run on the same random clips, in turns: 64 frames, 25 joints, two bodies. Beside ST-GCN
-stands nano written channels first in the seed's order of operations: what the ratio owes to its
-size, and what to how it is written.
+On a CPU, and training also on a GPU where there is one. All in one run on the same random clips,
+in turns: 64 frames, 25 joints, two bodies. Beside ST-GCN stands nano written channels first in the
+source's order of operations: what the ratio owes to its size, and what to how it is written.
 """
 
 import argparse
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks._gcn_rivals import StGcn, as_the_seed
+from benchmarks._gcn_rivals import StGcn, as_in_the_source
 from signlib.data.skeletons import NTU_25
 from signlib.models.classifier import parameter_count
 from signlib.models.gcn import VARIANTS, GraphNetwork
@@ -48,13 +47,13 @@ def networks() -> dict[str, nn.Module]:
     return {RIVAL: StGcn(graphs[2], CLASSES), **ours}
 
 
-def scorers(found: dict[str, nn.Module]) -> dict[str, Callable[[dict[str, Tensor]], Tensor]]:
+def scorers(models: dict[str, nn.Module]) -> dict[str, Callable[[dict[str, Tensor]], Tensor]]:
     """What each network scores a batch with, outside training: ours with norms folded."""
     calls: dict[str, Callable[[dict[str, Tensor]], Tensor]] = {}
-    for name, model in found.items():
+    for name, model in models.items():
         model.eval()
         calls[name] = model.fused() if isinstance(model, GraphNetwork) else model
-    calls[FIRST] = lambda batch: as_the_seed(found["nano"], batch)
+    calls[FIRST] = lambda batch: as_in_the_source(models["nano"], batch)
     return calls
 
 
@@ -93,13 +92,13 @@ def on_cpu(threads: int) -> dict[str, dict[str, float]]:
     """
     torch.set_num_threads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
-    found = networks()
-    rates: dict[str, dict[str, float]] = {name: {} for name in (*found, FIRST)}
+    models = networks()
+    rates: dict[str, dict[str, float]] = {name: {} for name in (*models, FIRST)}
     for case, count in CASES.items():
         batch = clips(count)
         if case.startswith("training"):
-            forwards = {name: model.train() for name, model in found.items()}
-            forwards[FIRST] = lambda batch: as_the_seed(found["nano"], batch)
+            forwards = {name: model.train() for name, model in models.items()}
+            forwards[FIRST] = lambda batch: as_in_the_source(models["nano"], batch)
             calls = {
                 name: lambda f=forward, b=batch: training_step(f, b)
                 for name, forward in forwards.items()
@@ -108,7 +107,7 @@ def on_cpu(threads: int) -> dict[str, dict[str, float]]:
         else:
             with torch.no_grad():
                 calls = {
-                    name: lambda f=score, b=batch: f(b) for name, score in scorers(found).items()
+                    name: lambda f=score, b=batch: f(b) for name, score in scorers(models).items()
                 }
                 torch.testing.assert_close(calls["nano"](), calls[FIRST](), atol=1e-5, rtol=1e-4)
                 seconds = in_turns(calls, clock)
@@ -118,8 +117,9 @@ def on_cpu(threads: int) -> dict[str, dict[str, float]]:
 
 
 def traffic(model: GraphNetwork, batch: dict[str, Tensor]) -> int:
-    """Numbers that a training step must at least move: each layer's inputs and outputs, forward and
-    twice backward.
+    """Numbers that a training step must at least move.
+
+    They are each layer's inputs and outputs, once forward and twice backward.
     """
     moved = 0
 
@@ -157,9 +157,7 @@ def finished(device: str, call: Callable[[], object]) -> None:
 def on_gpu(
     device: str = "cuda", batch_size: int = GPU_BATCH, compiled: bool = True
 ) -> dict[str, dict[str, float]]:
-    """Training samples a second in half precision, and the share of what the memory's speed would
-    allow.
-    """
+    """Training samples a second in half precision, and their share of the memory's limit."""
     bandwidth = copy_bandwidth(device)
     kind = torch.float16 if device == "cuda" else torch.bfloat16
     rates = {}
@@ -206,24 +204,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, os.cpu_count() or 1])
     options = parser.parse_args()
-    found = {}
+    figures = {}
     for threads in sorted(set(options.threads)):
-        found[f"{threads} threads"] = on_cpu(threads)
-        show(threads, found[f"{threads} threads"])
+        figures[f"{threads} threads"] = on_cpu(threads)
+        show(threads, figures[f"{threads} threads"])
     print(f"load while measuring: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if torch.cuda.is_available():
-        found["gpu"] = on_gpu()
+        figures["gpu"] = on_gpu()
         print(
             f"\n| {torch.cuda.get_device_name()} | training samples/s | share of the memory limit"
             " |\n|---|---|---|"
         )
-        for name, row in found["gpu"].items():
+        for name, row in figures["gpu"].items():
             print(
                 f"| {name} | {row['training samples/s']:.0f} |"
                 f" {row['share of the memory limit']:.0%} |"
             )
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

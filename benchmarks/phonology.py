@@ -42,7 +42,7 @@ def one_hand(points: np.ndarray) -> tuple[list[float], np.ndarray, np.ndarray]:
 
 
 def frame_by_frame(clip: np.ndarray) -> np.ndarray:
-    """The rival: (T, 36) of a clip (T, 543, C) without missing points, in the seed's form."""
+    """The rival: (T, 36) of a clip (T, 543, C) without missing points, in the original form."""
     out, before = [], None
     for frame in clip:
         points = frame[:, :3].astype(float)
@@ -77,16 +77,14 @@ def frame_by_frame(clip: np.ndarray) -> np.ndarray:
 
 
 def placing(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of a clip: where its origin is, and the matrix that makes it upright, turned to the camera
-    and of size 1.
-    """
+    """Origin of a clip, and the matrix that turns it to the camera, upright and of size 1."""
     pairs = [
         (frame[POSE + 11, :3].astype(float), frame[POSE + 12, :3].astype(float)) for frame in clip
     ]
     across = [left - right for left, right in pairs]
-    about = math.atan2(sum(a[1] for a in across), sum(a[0] for a in across))
-    off = [math.remainder(math.atan2(a[1], a[0]) - about, 2 * math.pi) for a in across]
-    tilt = about + np.median(off)
+    mean_angle = math.atan2(sum(a[1] for a in across), sum(a[0] for a in across))
+    off = [math.remainder(math.atan2(a[1], a[0]) - mean_angle, 2 * math.pi) for a in across]
+    tilt = mean_angle + np.median(off)
     cos, sin = math.cos(tilt), math.sin(tilt)
     level = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
     middle = np.median([level @ ((left + right) / 2) for left, right in pairs], axis=0)
@@ -98,8 +96,9 @@ def placing(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def corrected_frame_by_frame(clip: np.ndarray) -> np.ndarray:
-    """The rival of the corrected form: (T, 36) of a clip (T, 543, C) without missing points, in
-    square pixels.
+    """The rival of the corrected form: (T, 36) of a clip (T, 543, C) in square pixels.
+
+    No point may be missing.
     """
     out, before, (origin, matrix) = [], None, placing(clip)
     for frame in clip:
@@ -145,7 +144,7 @@ def corrected_frame_by_frame(clip: np.ndarray) -> np.ndarray:
     return np.array(out)
 
 
-RIVALS = {"seed": frame_by_frame, "corrected": corrected_frame_by_frame}
+RIVALS = {"original": frame_by_frame, "corrected": corrected_frame_by_frame}
 
 
 def main() -> None:
@@ -158,7 +157,7 @@ def main() -> None:
     frames = np.random.default_rng(0).random((FRAMES, len(MEDIAPIPE_543), 4), np.float32)
     clips = frames.reshape(-1, CLIP, *frames.shape[1:])
     copying = processor_seconds(frames.copy, ROUNDS)
-    found = {"copying the landmarks": copying}
+    seconds = {"copying the landmarks": copying}
     print(
         f"| {FRAMES:,} frames of 543 points | s | against frame by frame | of copying them"
         " |\n|---|---|---|---|"
@@ -175,7 +174,7 @@ def main() -> None:
             * FRAMES
             / SLOW_FRAMES
         )
-        found[f"{form}, frame by frame"] = slow
+        seconds[f"{form}, frame by frame"] = slow
         print(f"| `{form}`, frame by frame (from {SLOW_FRAMES:,}) | {slow:.2f} | 1x | |")
         for name, parts in (("one recording", [frames]), (f"clips of {CLIP} frames", clips)):
             took = processor_seconds(
@@ -184,14 +183,14 @@ def main() -> None:
                 ],
                 ROUNDS,
             )
-            found[f"{form}, {name}"] = took
+            seconds[f"{form}, {name}"] = took
             print(
                 f"| `{form}`, {name} | {took:.2f} | {slow / took:.0f}x |"
                 f" {100 * took / copying:.0f} % |"
             )
     print(f"| copying them | {copying:.2f} | | 100 % |")
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(seconds, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Random batches of 16 pictures of 224 x 224: the compressed store against videos and against raw
-arrays.
+"""Random batches of 16 pictures of 224 x 224: the compressed store against its rivals.
 
 One rival decodes each clip's mp4 when it is asked for; the other keeps what a model sees as `.npy`,
 which is fast and takes many times the room. All three give the same clips from the page cache, in
@@ -84,7 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    found = {}
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw"
         store, root = make(Path(folder))
@@ -115,7 +114,7 @@ def main() -> None:
                 ("a clip", rooms, "kB"),
             ):
                 ratios = {rival: values[rival] / values["store"] for rival in ("mp4", "npy")}
-                found |= {
+                results |= {
                     f"{kind}, {what}: {rival} / store": ratio for rival, ratio in ratios.items()
                 }
                 figures = " | ".join(f"{values[way]:.0f} {unit}" for way in ("mp4", "npy", "store"))
@@ -123,7 +122,7 @@ def main() -> None:
                     f"| {kind}, {what} | {figures} | {ratios['mp4']:.1f}x | {ratios['npy']:.2f}x |"
                 )
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

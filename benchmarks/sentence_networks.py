@@ -1,9 +1,8 @@
-"""Networks for sentences, each preset in its full form: a training step, its memory, and how fast
-one sentence is read.
+"""Networks for sentences in their full form: a training step, its memory, and reading.
 
 Sentences are noise of 150 frames with ten signs; processor time of one thread, so that other
-programs do not count. The rival is the seed's promise of 20 to 30 frames a second. Features are
-given: making them is not measured here.
+programs do not count. The rival is the promise of source 001 of 20 to 30 frames a
+second. Features are given: making them is not measured here.
 """
 
 import argparse
@@ -15,15 +14,14 @@ from pathlib import Path
 import torch
 
 from benchmarks._timing import processor_seconds
-from signlib.data.skeletons import skeleton
 from signlib.decoding.ctc import greedy
-from signlib.experiments.sizes import CORPORA, SENTENCE_FRAMES
+from signlib.experiments.sizes import classes_of, inputs_of
 from signlib.models.classifier import parameter_count
 from signlib.settings import presets
-from signlib.settings.config import Settings
-from signlib.settings.sentences_presets import SENTENCES
-from signlib.tasks.recognition import build_model
-from signlib.tasks.sentences import CHANNELS
+from signlib.settings.base import Settings
+from signlib.settings.sentences import PRESETS
+from signlib.tasks.registry import task_of
+from signlib.tasks.sentences import FRAMES
 from signlib.training.batches import Batch
 from signlib.training.ctc_losses import SentenceLoss
 from signlib.training.optim import make_optimizer, parameter_groups
@@ -34,20 +32,10 @@ FEW = 2
 
 
 def noise(settings: Settings, sentences: int, classes: int) -> Batch:
-    """A batch of the shapes that the settings give."""
-    ctc, lengths = settings.ctc, torch.full((sentences,), SENTENCE_FRAMES)
-    joints = len(skeleton(CORPORA[settings.data.corpus][0]).select(settings.features.joints))
-    batch = {"lengths": lengths, "sizes": torch.full((sentences,), SIGNS)}
+    """A batch of the shapes that the settings give, with `SIGNS` signs a sentence."""
+    batch = task_of(settings).example(settings, inputs_of(settings), classes, sentences)
+    batch["sizes"] = torch.full((sentences,), SIGNS)
     batch["targets"] = torch.randint(1, classes + 1, (sentences, SIGNS))
-    if ctc.input == "streams":
-        batch["points"] = torch.randn(
-            sentences, SENTENCE_FRAMES, joints, settings.features.coordinates
-        )
-        batch["mask"] = torch.ones(batch["points"].shape[:3], dtype=torch.bool)
-    else:
-        batch["features"] = torch.randn(
-            sentences, SENTENCE_FRAMES, ctc.reduce or 3 * CHANNELS * joints
-        )
     return batch
 
 
@@ -56,9 +44,9 @@ def measured(name: str) -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     settings = presets.build(name)
-    layout, classes = CORPORA[settings.data.corpus]
+    classes = classes_of(settings)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    model = build_model(settings, skeleton(layout), classes).train()
+    model = task_of(settings).network(settings, inputs_of(settings), classes).train()
     size = FEW if name.startswith("phoenix") else settings.training.batch_size
     batch, loss = (
         noise(settings, size, classes),
@@ -91,7 +79,7 @@ def measured(name: str) -> dict[str, float]:
         "batch": size,
         "sentences/s": size / seconds,
         "MiB": peak / 1024,
-        "frames/s": SENTENCE_FRAMES / processor_seconds(read, ROUNDS),
+        "frames/s": FRAMES / processor_seconds(read, ROUNDS),
     }
 
 
@@ -102,8 +90,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
     options = parser.parse_args()
     # The stitched family has the same networks.
-    names = options.presets or [name for name in SENTENCES if not name.startswith("stitched")]
-    found = {}
+    names = options.presets or [name for name in PRESETS if not name.startswith("stitched")]
+    rows = {}
     print(
         "| preset | parameters | batch | sentences a second | peak memory, MiB | frames read a"
         " second | of 30 |"
@@ -111,7 +99,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for name in names:
         with multiprocessing.get_context("fork").Pool(1) as pool:
-            row = found[name] = pool.apply(measured, (name,))
+            row = rows[name] = pool.apply(measured, (name,))
         times = row["frames/s"] / PROMISED
         print(
             f"| {name} | {row['parameters']:,} | {row['batch']} | {row['sentences/s']:.2f} |"
@@ -119,7 +107,7 @@ def main() -> None:
             flush=True,
         )
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 if __name__ == "__main__":

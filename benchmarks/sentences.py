@@ -1,5 +1,4 @@
-"""Sentences: beam search, counting errors, and drawing sentences again, each against what others
-would call.
+"""Sentences: beam search, counting errors, and drawing sentences again, each against a rival.
 
 Scores are made up: 50 frames, 1,296 classes, peaks of about ten glosses in noise. The rivals are
 flashlight-text called bare, rapidfuzz called bare, and numpy's plain bootstrap of the same counts.
@@ -30,8 +29,9 @@ GLOSSES = [f"G{k}" for k in range(1, CLASSES)]
 
 
 def sentences(count: int, seed: int) -> list[list[str]]:
-    """Sentences from a chain in which every gloss has a few likely successors; common glosses are
-    very common.
+    """Sentences from a chain in which every gloss has a few likely successors.
+
+    Common glosses are very common.
     """
     rng = np.random.default_rng(seed)
     successors = (np.random.default_rng(0).pareto(1.0, (CLASSES - 1, 6)) * 20).astype(int) % (
@@ -61,7 +61,7 @@ def scores(texts: Sequence[Sequence[str]], seed: int = 0) -> list[np.ndarray]:
 
 
 def bare_flashlight(clips: list[np.ndarray], glosses: int) -> Callable[[], list]:
-    """The rival: its decoder over the likeliest so many glosses of each frame, nothing around it."""
+    """The rival: its decoder over so many glosses of each frame, the likeliest, nothing else."""
     options = flashlight.LexiconFreeDecoderOptions(
         BEAM, glosses, 1e9, 0.0, 0.0, True, flashlight.CriterionType.CTC
     )
@@ -81,23 +81,23 @@ def decoding() -> dict[str, float]:
         ),
     }
     together, quality = np.stack(clips), {}
-    found = {"greedy": processor_seconds(lambda: greedy(together, [FRAMES] * CLIPS), ROUNDS)}
+    times = {"greedy": processor_seconds(lambda: greedy(together, [FRAMES] * CLIPS), ROUNDS)}
     for name, glosses in (("flashlight-text bare", CLASSES), ("... only 50 glosses a frame", 50)):
         bare = bare_flashlight(clips, glosses)
-        found[name], quality[name] = processor_seconds(bare, ROUNDS), float(np.mean(bare()))
+        times[name], quality[name] = processor_seconds(bare, ROUNDS), float(np.mean(bare()))
     for name, search in searches.items():
-        found[name] = processor_seconds(lambda run=search: [run(clip) for clip in clips], ROUNDS)
+        times[name] = processor_seconds(lambda run=search: [run(clip) for clip in clips], ROUNDS)
         quality[name] = float(np.mean([search(clip)[0].score for clip in clips]))
     print(
         f"| {FRAMES} frames, {CLASSES:,} classes | ms a clip | against flashlight-text bare | mean"
         " score |"
     )
     print("|---|---|---|---|")
-    for name, seconds in found.items():
-        ratio = seconds / found["flashlight-text bare"]
-        shown = f"{quality[name]:.3f}" if name in quality else ""
-        print(f"| {name} | {1e3 * seconds / CLIPS:.2f} | {ratio:.2g}x | {shown} |")
-    return {name: 1e3 * seconds / CLIPS for name, seconds in found.items()}
+    for name, seconds in times.items():
+        ratio = seconds / times["flashlight-text bare"]
+        cell = f"{quality[name]:.3f}" if name in quality else ""
+        print(f"| {name} | {1e3 * seconds / CLIPS:.2f} | {ratio:.2g}x | {cell} |")
+    return {name: 1e3 * seconds / CLIPS for name, seconds in times.items()}
 
 
 def errors() -> dict[str, float]:
@@ -129,14 +129,14 @@ def errors() -> dict[str, float]:
             first, second, words, signers, RESAMPLES
         ),
     }
-    found = {name: 1e3 * processor_seconds(call, ROUNDS) for name, call in calls.items()}
+    times = {name: 1e3 * processor_seconds(call, ROUNDS) for name, call in calls.items()}
     print(f"\n| {SENTENCES} sentences | ms | against |\n|---|---|---|")
-    for name, ms in found.items():
+    for name, ms in times.items():
         rival = (
-            "rapidfuzz bare" if list(found).index(name) < 3 else "numpy bootstrap of the difference"
+            "rapidfuzz bare" if list(times).index(name) < 3 else "numpy bootstrap of the difference"
         )
-        print(f"| {name} | {ms:.2f} | {ms / found[rival]:.2f}x |")
-    return found
+        print(f"| {name} | {ms:.2f} | {ms / times[rival]:.2f}x |")
+    return times
 
 
 def main() -> None:
@@ -144,9 +144,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
     options = parser.parse_args()
-    found = decoding() | errors()
+    figures = decoding() | errors()
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def main() -> None:
         "all 60 frames, 75 joints": (None, body),
         "all 60 frames, 543 joints": (None, None),
     }
-    found = {}
+    ratios = {}
     with tempfile.TemporaryDirectory() as folder:
         store, files = make(Path(folder))
         rng = np.random.default_rng(1)
@@ -93,13 +93,13 @@ def main() -> None:
                     "store": lambda c=clips, f=frames, j=joints: store.batch(c, f, j),
                 }
             )
-            found[name] = times["files"] / times["store"]
+            ratios[name] = times["files"] / times["store"]
             print(
                 f"| {name} | {1e3 * times['files']:.1f} ms | {1e3 * times['store']:.1f} ms |"
-                f" {found[name]:.1f}x |"
+                f" {ratios[name]:.1f}x |"
             )
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(ratios, indent=2) + "\n")
 
 
 if __name__ == "__main__":

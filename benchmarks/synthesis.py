@@ -33,9 +33,7 @@ def make_clips(corpus: GeneratedCorpus, names: list[str]) -> int:
 
 
 def stream_memory(clips: int) -> float:
-    """Peak MiB that Python and numpy hold while `clips` clips are made and forgotten, manifest
-    included.
-    """
+    """Peak MiB that Python and numpy hold while clips are made and forgotten."""
     few = GeneratedCorpus(glosses=100, signers=10, repetitions=1)
     few.clip(few.manifest["clip"].iloc[0])  # tables that are made once
     tracemalloc.start()
@@ -66,7 +64,7 @@ def whole(wrist, joints, swivel, angles) -> np.ndarray:
 def plain(wrist, joints, swivel, angles) -> np.ndarray:
     """The rival: the same, frame by frame."""
     signer = make_signer(0, hardness=0)
-    made = []
+    frames = []
     for t in range(len(wrist)):
         frame = slice(t, t + 1)
         elbow, at, hands = arm(wrist[frame], joints[frame], swivel[frame], signer)
@@ -77,8 +75,8 @@ def plain(wrist, joints, swivel, angles) -> np.ndarray:
             )
             for point in plain_hand(angles[t])
         ]
-        made.append(rows)
-    return np.array(made)
+        frames.append(rows)
+    return np.array(frames)
 
 
 def plain_hand(angles: np.ndarray) -> list[tuple[float, float, float]]:
@@ -117,7 +115,7 @@ def main() -> None:
     frames = make_clips(corpus, names)
     seconds = processor_seconds(partial(make_clips, corpus, names), ROUNDS)
     memory = {clips: stream_memory(clips) for clips in STREAMED}
-    found = {
+    figures = {
         "arms and hands, per-frame loop / ours": rival / ours,
         "seconds of 1,000 clips": seconds * 1000 / len(names),
         "frames of a clip": frames / len(names),
@@ -137,7 +135,7 @@ def main() -> None:
     for clips, peak in memory.items():
         print(f"| peak memory while {clips:,} clips are made and forgotten | {peak:.1f} MiB |")
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""A training step by modality: time, memory counted, what checkpointing and half precision change;
-and the loader.
+"""A training step by modality: time, memory, checkpointing and half precision; and the loader.
 
 On a CPU at a reduced size, CPU time of one thread; with a GPU the full model at batch 8 and the
 GPU's own peak. The loader's rival is keeping all pictures decoded in memory: the share is what a
@@ -15,13 +14,14 @@ import torch
 
 from benchmarks._timing import processor_seconds
 from signlib.data.skeletons import MEDIAPIPE_543
-from signlib.experiments.estimate import GIB, random_batch
-from signlib.extraction.filming import PictureSettings
+from signlib.experiments.estimate import GIB
 from signlib.extraction.pictures import pictures_of
 from signlib.settings import presets
-from signlib.settings.config import Settings
+from signlib.settings.base import Settings
+from signlib.stores.pictures import PictureSettings
 from signlib.synthesis.clips import GeneratedCorpus
-from signlib.tasks.recognition import build_model
+from signlib.tasks.registry import build_model, task_of
+from signlib.tasks.task import Inputs
 from signlib.training.devices import choose_device
 from signlib.training.footprint import count_memory, half, loss_of, measure
 from signlib.training.multimodal import MultimodalDataset
@@ -48,8 +48,8 @@ REDUCED = [
 def settings_of(modalities: str, checkpointing: bool, gpu: bool) -> Settings:
     """The preset of these modalities with random weights, reduced on a CPU."""
     base = f"autsl/{modalities}"
-    own = ["rgb.weights=", f"pictures.checkpointing={str(checkpointing).lower()}"]
-    return presets.build(base, overrides=[*own, *([] if gpu else REDUCED)])
+    changes = ["rgb.weights=", f"pictures.checkpointing={str(checkpointing).lower()}"]
+    return presets.build(base, overrides=[*changes, *([] if gpu else REDUCED)])
 
 
 def step_of(settings: Settings, precision: str) -> tuple[float, float]:
@@ -59,7 +59,8 @@ def step_of(settings: Settings, precision: str) -> tuple[float, float]:
 
     def make(clips: int) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
         model = build_model(settings, MEDIAPIPE_543, CLASSES).train()
-        return model, random_batch(settings, MEDIAPIPE_543, CLASSES, clips)
+        batch = task_of(settings).example(settings, Inputs(MEDIAPIPE_543), CLASSES, clips)
+        return model, batch
 
     model, batch = make(size)
     if gpu:
@@ -89,9 +90,7 @@ def step_of(settings: Settings, precision: str) -> tuple[float, float]:
 
 
 def loading(seconds: float, folder: Path) -> dict[str, float]:
-    """Share of a step that waits for its batch, of a step that itself takes so long; without
-    workers.
-    """
+    """Share of a step of so many seconds that waits for its batch, without workers."""
     settings = settings_of("rgb+depth", False, False)
     corpus, pictures, size = (
         GeneratedCorpus(4, 3, 1),
@@ -101,14 +100,14 @@ def loading(seconds: float, folder: Path) -> dict[str, float]:
     store = pictures_of(
         corpus, folder, PictureSettings(pictures.frames, pictures.size), progress=False
     )
-    found = {}
+    shares = {}
     for name, kept in (("store", False), ("memory", True)):
         data = MultimodalDataset(
             store.clips, [0] * len(store), ("rgb", "depth"), store, in_memory=kept
         )
         wait = processor_seconds(lambda d=data: d.collate([d[n] for n in range(size)]), ROUNDS)
-        found[name] = wait / (wait + seconds)
-    return found
+        shares[name] = wait / (wait + seconds)
+    return shares
 
 
 def main() -> None:
@@ -120,7 +119,7 @@ def main() -> None:
     gpu = torch.cuda.is_available()
     probe = presets.build("autsl/rgb").training
     precisions = ["32", choose_device(probe)[1] if gpu else "bf16-mixed"]
-    found, steps = {}, {}
+    ratios, steps = {}, {}
     name = torch.cuda.get_device_name() if gpu else "one CPU thread, reduced size"
     print(f"| {name} | precision | step | memory | step, checkpointing | memory, checkpointing |")
     print("|---|---|---|---|---|---|")
@@ -130,8 +129,8 @@ def main() -> None:
                 step_of(settings_of(modalities, way, gpu), precision) for way in (False, True)
             )
             steps[modalities, precision] = plain[0]
-            found[f"{modalities}, {precision}: checkpointing / step"] = again[0] / plain[0]
-            found[f"{modalities}, {precision}: memory / checkpointing"] = plain[1] / again[1]
+            ratios[f"{modalities}, {precision}: checkpointing / step"] = again[0] / plain[0]
+            ratios[f"{modalities}, {precision}: memory / checkpointing"] = plain[1] / again[1]
             figures = " | ".join(
                 f"{1e3 * seconds:.0f} ms | {size:.2f} GiB" for seconds, size in (plain, again)
             )
@@ -139,13 +138,13 @@ def main() -> None:
     if not gpu:
         with tempfile.TemporaryDirectory() as folder:
             shares = loading(steps["rgb+depth", "32"], Path(folder))
-        found |= {f"waiting, {name}": share for name, share in shares.items()}
+        ratios |= {f"waiting, {name}": share for name, share in shares.items()}
         print(
             f"waiting without workers: {shares['store']:.1%} from the store, {shares['memory']:.1%}"
             " from memory"
         )
     if options.out:
-        options.out.write_text(json.dumps(found, indent=2) + "\n")
+        options.out.write_text(json.dumps(ratios, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Do 95 % intervals hold the truth 95 times in a hundred? For clips, for few signers, for few
-seeds.
+"""Do 95 % intervals hold the truth 95 times in a hundred?
 
-Two made-up systems are tested on made-up clips over and over. What is true is known: a clip is
-right when a sum of normal parts (clip, signer, signer with this system, seed, luck) is above 0.
-`--doc docs/statistics.md` writes the tables into the page.
+They are tried for clips, for few signers and for few seeds. Two made-up systems are tested on
+made-up clips over and over. What is true is known: a clip is right when a sum of normal parts
+(clip, signer, signer with this system, seed, luck) is above 0. `--doc docs/statistics.md` writes
+the tables into the page.
 """
 
 import argparse
@@ -31,21 +31,21 @@ class World:
 
     Attributes:
         clip: difficulty of a clip, the same for both systems.
-        signer, own: how easy a signer is, for both systems and for either of them.
+        signer, suits: how easy a signer is, for both systems and for one of them.
         seed: luck of a training.
         levels: mean of either system on the scale of the sum.
     """
 
     clip: float = 1.0
     signer: float = 0.5
-    own: float = 0.25
+    suits: float = 0.25
     seed: float = 0.12
     levels: tuple[float, float] = (1.0, 1.15)
 
     @property
     def truth(self) -> float:
         """Points by which the second system is better."""
-        spread = np.sqrt(1 + self.clip**2 + self.signer**2 + self.own**2 + self.seed**2)
+        spread = np.sqrt(1 + self.clip**2 + self.signer**2 + self.suits**2 + self.seed**2)
         low, high = stats.norm.cdf(np.array(self.levels) / spread)
         return float(100 * (high - low))
 
@@ -63,22 +63,23 @@ class World:
             base += self.clip * rng.standard_normal(len(base))
             sums = []
             for level in self.levels:
-                own = base + np.repeat(self.own * rng.standard_normal(len(sizes)), sizes)
+                ease = base + np.repeat(self.suits * rng.standard_normal(len(sizes)), sizes)
                 luck = self.seed * rng.standard_normal((seeds, 1)) + rng.standard_normal(
                     (seeds, len(base))
                 )
-                sums.append(np.add.reduceat((level + own + luck > 0).astype(float), starts, axis=1))
+                right = (level + ease + luck > 0).astype(float)
+                sums.append(np.add.reduceat(right, starts, axis=1))
             yield sums[0], sums[1]
 
 
 def over(seeds: bool, units: bool = True) -> Interval:
     """The t interval over signers, seeds, or both."""
 
-    def made(first: np.ndarray, second: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
-        found = difference(first, second, seeds=seeds, units=units, sizes=sizes)
-        return found.low, found.high
+    def interval(first: np.ndarray, second: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+        estimate = difference(first, second, seeds=seeds, units=units, sizes=sizes)
+        return estimate.low, estimate.high
 
-    return made
+    return interval
 
 
 def drawn(seeds: bool) -> Interval:
@@ -105,7 +106,7 @@ def coverage(
 
 def independent(copies: int) -> pd.DataFrame:
     """Clips that have nothing to do with each other: one signer each."""
-    world, rows = World(signer=0, own=0, seed=0), {}
+    world, rows = World(signer=0, suits=0, seed=0), {}
     methods = {"t over clips": over(False), "bootstrap of clips": drawn(False)}
     for count in (50, 200, 500):
         rows[f"{count:,} clips"] = coverage(methods, world, np.ones(count, int), 1, copies)
@@ -125,25 +126,21 @@ def clustered(copies: int) -> pd.DataFrame:
     for unequal in (False, True):
         for count in (6, 10, 30):
             sizes = _sizes(count, unequal)
-            found = coverage(methods, world, sizes, 1, copies)
+            shares = coverage(methods, world, sizes, 1, copies)
             clips = f"{sizes.min()} to {sizes.max()}" if unequal else CLIPS
             rows[f"{count} signers, {clips} clips each"] = {
                 "as if clips were independent": _as_independent(world, sizes, copies)
-            } | found
+            } | shares
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("clips of few signers")
 
 
 def _sizes(count: int, unequal: bool) -> np.ndarray:
-    """Clips of each signer; unequal ones go from 10 to 110 or so, as in a corpus that volunteers
-    recorded.
-    """
+    """Clips of each signer; unequal ones go from 10 to 110, as in a corpus of volunteers."""
     return np.linspace(10, 2 * CLIPS - 10, count).astype(int) if unequal else np.full(count, CLIPS)
 
 
 def _as_independent(world: World, sizes: np.ndarray, copies: int) -> float:
-    """The same corpora with an interval that forgets who signs, from the counts of clips that only
-    one system got.
-    """
+    """The same corpora with an interval that forgets who signs, in per cent that hold."""
     rng, held = np.random.default_rng(0), 0
     for _ in range(copies):
         base = np.repeat(world.signer * rng.standard_normal(len(sizes)), sizes)
@@ -151,13 +148,13 @@ def _as_independent(world: World, sizes: np.ndarray, copies: int) -> float:
         right = [
             level
             + base
-            + np.repeat(world.own * rng.standard_normal(len(sizes)), sizes)
+            + np.repeat(world.suits * rng.standard_normal(len(sizes)), sizes)
             + rng.standard_normal(len(base))
             > 0
             for level in world.levels
         ]
-        found = difference(*right)
-        held += found.low <= world.truth <= found.high
+        estimate = difference(*right)
+        held += estimate.low <= world.truth <= estimate.high
     return 100 * held / copies
 
 

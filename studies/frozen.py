@@ -1,11 +1,10 @@
-"""The landmark half of the classifier on frozen features alone: wlasl-50, four folds, against a
-support vector machine.
+"""The landmark half of the classifier on frozen features, against a support vector machine.
 
-Seed 004's branch and ours are trained by their presets; nothing is selected, the last epoch counts.
-The machine is scikit-learn's own (C = 10) on body-normalised points at 16 moments of each clip,
-hands about their wrists in palms: the strongest of several ways of feeding one that were tried on
-these folds. Both see the same folds, and nobody knows who signs: a fold may share signers with
-another. Only aggregates are printed.
+wlasl-50, four folds. The branch of source 004 and our encoder are trained by their presets; nothing
+is selected, the last epoch counts. The machine is scikit-learn's own (C = 10) on body-normalised
+points at 16 moments of each clip, hands about their wrists in palms: the strongest of several ways
+of feeding one that were tried on these folds. Both see the same folds, and nobody knows who signs:
+a fold may share signers with another. Only aggregates are printed.
 """
 
 import argparse
@@ -17,26 +16,28 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from signlib.corpora import clips as corpora
+from signlib.corpora.clips import load_corpus
+from signlib.corpora.splits import split_clips
 from signlib.data.skeletons import Skeleton
-from signlib.evaluation import metrics
 from signlib.evaluation.neighbours import flatten
-from signlib.experiments import experiment
+from signlib.experiments.experiment import train
 from signlib.settings import presets
-from signlib.settings.config import Settings
+from signlib.settings.base import Settings
+from signlib.statistics.intervals import cluster_interval
 from signlib.statistics.paired import mcnemar
 from signlib.training.batches import prepare_clips
 
 PRESETS = {
     "our encoder": "wlasl-50/landmark-encoder",
-    "the seed's branch": "wlasl-50/landmark-branch",
+    "the source's branch": "wlasl-50/landmark-branch",
 }
 FOLDS, MACHINE = 4, "support vector machine"
 
 
 def feed(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """What the machine is fed with: (numbers,) for normalised points (T, J, 2), zeros for what was
-    not found.
+    """What the machine is fed with: (numbers,) for normalised points (T, J, 2).
+
+    What was not found is 0.
     """
     hands = [list(skeleton.parts[f"{side}_hand"]) for side in ("left", "right")]
     parts = [
@@ -55,38 +56,36 @@ def machine(settings: Settings) -> pd.DataFrame:
     """The test clips of a fold, and whether the machine named each."""
     # Hips and wrists yes, knees no; depth is guessed, and nothing is mirrored.
     features = replace(settings.features, joints="upper", coordinates=2, dominant=False)
-    source = corpora.load_corpus(settings.data)
+    source = load_corpus(settings.data)
     chosen = source.skeleton.select(features.joints)
-    splits = corpora.split_clips(source.labelled, settings.data)
+    splits = split_clips(source.labelled, settings.data)
     sets = []
     for rows in (splits.train, splits.test):
         prepared = prepare_clips(source, rows["clip"], features, quiet=True)
         gloss = rows.set_index("clip")["gloss"].loc[prepared.clips]
         sets.append((np.stack([feed(points, chosen) for points in prepared.points]), gloss))
-    (train, learnt), (test, wanted) = sets
-    named = make_pipeline(StandardScaler(), SVC(C=10)).fit(train, learnt).predict(test)
-    return _table(MACHINE, wanted.index, wanted, named)
+    (fitted, learnt), (test, expected) = sets
+    named = make_pipeline(StandardScaler(), SVC(C=10)).fit(fitted, learnt).predict(test)
+    return _table(MACHINE, expected.index, expected, named)
 
 
 def trained(name: str, settings: Settings) -> pd.DataFrame:
     """The test clips of a fold, and whether the run named each."""
-    run = experiment.train(settings, f"seed{settings.seed}-fold{settings.data.fold}", resume=True)
-    found = run.predictions
-    return _table(name, found["clip"], found["target"], found["prediction"])
+    run = train(settings, f"seed{settings.seed}-fold{settings.data.fold}", resume=True)
+    predictions = run.predictions
+    return _table(name, predictions["clip"], predictions["target"], predictions["prediction"])
 
 
-def _table(name: str, clips: pd.Series, wanted: pd.Series, named: np.ndarray) -> pd.DataFrame:
-    right = np.asarray(wanted) == np.asarray(named)
+def _table(name: str, clips: pd.Series, expected: pd.Series, named: np.ndarray) -> pd.DataFrame:
+    right = np.asarray(expected) == np.asarray(named)
     return pd.DataFrame(
-        {"arm": name, "clip": list(clips), "gloss": list(wanted), "right": right.astype(float)}
+        {"arm": name, "clip": list(clips), "gloss": list(expected), "right": right.astype(float)}
     )
 
 
-def report(found: pd.DataFrame) -> str:
-    """Pooled accuracy of each arm, and its paired difference from the machine with an interval over
-    glosses.
-    """
-    wide = found.pivot_table(index=["gloss", "clip"], columns="arm", values="right")
+def report(results: pd.DataFrame) -> str:
+    """Pooled accuracy of each arm, and its paired difference from the machine, over glosses."""
+    wide = results.pivot_table(index=["gloss", "clip"], columns="arm", values="right")
     glosses = wide.index.get_level_values("gloss").tolist()
     lines = [
         (
@@ -95,11 +94,11 @@ def report(found: pd.DataFrame) -> str:
         ),
         "|---|---|---|---|",
     ]
-    for arm in dict.fromkeys(found["arm"]):
+    for arm in dict.fromkeys(results["arm"]):
         right = wide[arm].to_numpy()
-        low, high = metrics.cluster_interval(right, glosses)
+        low, high = cluster_interval(right, glosses)
         gain = right - wide[MACHINE].to_numpy()
-        first, second = metrics.cluster_interval(gain, glosses)
+        first, second = cluster_interval(gain, glosses)
         won, lost = int((gain > 0).sum()), int((gain < 0).sum())
         against = (
             "- | -"
@@ -133,12 +132,12 @@ def main() -> None:
     options = parser.parse_args()
     tables = []
     for fold in range(FOLDS):
-        made = {
+        chosen = {
             name: presets.build(PRESETS[name], seed=options.seed, overrides=[f"data.fold={fold}"])
             for name in options.arms
         }
-        tables.append(machine(made[options.arms[0]]))
-        tables += [trained(name, settings) for name, settings in made.items()]
+        tables.append(machine(chosen[options.arms[0]]))
+        tables += [trained(name, settings) for name, settings in chosen.items()]
     print(report(pd.concat(tables)))
 
 

@@ -1,10 +1,10 @@
-"""Attention over time against the seed's attention over a single key, with features that know a
-little of hands.
+"""Attention over time against attention over a single key, with features that know hands.
 
-A small VideoMAE first learns where wrists and fingertips are, on clips of another generated world
-(other signs, other people), and is frozen. Its features and landmarks of a second world then train
-both attentions, and each stream alone, several times; half of the signers are tested, nothing is
-selected, the last epoch counts. Runs are kept below SIGNLIB_RUNS and resumed.
+The second one is that of source 004. A small VideoMAE first learns where wrists and fingertips are,
+on clips of another generated world (other signs, other people), and is frozen. Its features and
+landmarks of a second world then train both attentions, and each stream alone, several times; half
+of the signers are tested, nothing is selected, the last epoch counts. Runs are kept below
+SIGNLIB_RUNS and resumed.
 """
 
 import argparse
@@ -20,11 +20,12 @@ from transformers import VideoMAEConfig, VideoMAEModel
 from signlib import paths
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import sample_indices
-from signlib.evaluation import metrics
-from signlib.experiments import experiment
-from signlib.extraction.filming import COLOUR, PictureSettings, RenderedClips
+from signlib.experiments.experiment import train
+from signlib.extraction.filming import RenderedClips
 from signlib.extraction.towers import load_tower
 from signlib.settings import presets
+from signlib.statistics.intervals import cluster_interval
+from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus
 
@@ -48,9 +49,9 @@ SIZES = [
     f"data.hardness={HARDNESS}",
     "training.threads=1",
 ]
-SEED, TIME = "attention, one key (seed 004)", "attention over time"
+ONE_KEY, TIME = "attention, one key (source 004)", "attention over time"
 ARMS = {
-    SEED: ("wlasl/attention", []),
+    ONE_KEY: ("wlasl/attention", []),
     TIME: ("wlasl/attention-over-time", []),
     "features alone": ("wlasl/concat", ["frozen.inputs=[visual]"]),
     "landmarks alone": ("wlasl/concat", ["frozen.inputs=[landmarks]"]),
@@ -58,19 +59,18 @@ ARMS = {
 
 
 def films(world: GeneratedCorpus, clips: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures (N, WINDOW, 3, SIDE, SIDE) of 0..255, and where hands are from between the
-    shoulders, in widths of them.
+    """Pictures (N, WINDOW, 3, SIDE, SIDE) of 0..255, and where the hands are.
 
-    The second is (N, WINDOW / 2, 2 * joints): a token of VideoMAE spans two pictures, so it has
-    their mean.
+    Places are measured from between the shoulders, in shoulder widths. The second is (N, WINDOW /
+    2, 2 * joints): a token of VideoMAE spans two pictures, so it has their mean.
     """
     source = RenderedClips(world)
     pictures, places = [], []
     for row in source.manifest.iloc[:: max(1, len(source.manifest) // clips)].itertuples():
         pictures.append(source.film(row, [COLOUR], PictureSettings(FRAMES, SIDE))[COLOUR].pictures)
         points = world.performance(row.clip).points
-        shown = points[sample_indices(len(points), sampling="linspace", count=FRAMES)]
-        flat = project(shown, world.seated(row.clip))[..., :2]
+        filmed = points[sample_indices(len(points), sampling="linspace", count=FRAMES)]
+        flat = project(filmed, world.seated(row.clip))[..., :2]
         shoulders = flat[:, SHOULDERS]
         width = np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1)[:, None, None]
         local = (flat[:, JOINTS] - shoulders.mean(1, keepdims=True)) / width
@@ -82,9 +82,7 @@ def films(world: GeneratedCorpus, clips: int) -> tuple[torch.Tensor, torch.Tenso
 
 
 def encoder(folder: Path, clips: int, epochs: int) -> tuple[Path, float]:
-    """Where a VideoMAE that has learned to find hands is saved, and the share of their variance
-    that it explains.
-    """
+    """Folder of a VideoMAE that has learned to find hands, and the variance that it explains."""
     world = GeneratedCorpus(60, 40, 1, seed=OTHER_WORLD, hardness=HARDNESS)
     pictures, places = films(world, clips)
     held = len(pictures) // 10
@@ -107,27 +105,29 @@ def encoder(folder: Path, clips: int, epochs: int) -> tuple[Path, float]:
         steps = epochs * -(-(len(pictures) - held) // 32)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps)
 
-        def found(rows: torch.Tensor) -> torch.Tensor:
+        def predicted(rows: torch.Tensor) -> torch.Tensor:
             tokens = model((rows / 255 - middle) / scale).last_hidden_state
             return head(tokens.unflatten(1, (WINDOW // 2, -1)).mean(2))
 
         for _ in trange(epochs, desc="encoder"):
             for rows in (torch.randperm(len(pictures) - held) + held).split(32):
-                loss = nn.functional.mse_loss(found(pictures[rows]), (places[rows] - mean) / spread)
+                loss = nn.functional.mse_loss(
+                    predicted(pictures[rows]), (places[rows] - mean) / spread
+                )
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
                 schedule.step()
         with torch.no_grad():
-            missed = nn.functional.mse_loss(found(pictures[:held]), (places[:held] - mean) / spread)
+            missed = nn.functional.mse_loss(
+                predicted(pictures[:held]), (places[:held] - mean) / spread
+            )
     model.save_pretrained(folder)
     return folder, 1 - float(missed)
 
 
 def scaling(folder: Path, model: VideoMAEModel) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation (3, 1, 1) by which pictures of such a model will be scaled when it is
-    frozen.
-    """
+    """Mean and deviation (3, 1, 1) by which pictures of such a frozen model will be scaled."""
     model.save_pretrained(folder)
     facts = load_tower(str(folder), device="cpu").facts
     return torch.tensor(facts.mean).view(3, 1, 1), torch.tensor(facts.deviation).view(3, 1, 1)
@@ -144,40 +144,37 @@ def tested(arm: str, seed: int, tower: Path) -> pd.DataFrame:
     ]
     settings = presets.build(preset, seed=seed, overrides=[*world, *SIZES, *changes])
     name = f"attention-study-{arm.split(',')[0].replace(' ', '-')}-seed{seed}"
-    table = experiment.train(settings, name, resume=True, quiet=True).predictions
+    table = train(settings, name, resume=True, quiet=True).predictions
     right = (table["target"] == table["prediction"]).astype(float)
     return pd.DataFrame(
         {"seed": seed, "arm": arm, "clip": table["clip"], "signer": table["signer"], "right": right}
     )
 
 
-def report(found: pd.DataFrame) -> str:
-    """Accuracy of each arm, and its paired difference from the seed's attention, with intervals
-    over signers.
+def report(results: pd.DataFrame) -> str:
+    """Accuracy of each arm, and its paired difference from the original attention.
 
-    Those know nothing of how much a training differs from the next: so the difference stands there
-    by seed, too.
+    Intervals are over signers. They know nothing of how much a training differs from the next: so
+    the difference is also given for each seed.
     """
-    wide = found.pivot_table(index=["signer", "clip"], columns=["arm", "seed"], values="right")
+    wide = results.pivot_table(index=["signer", "clip"], columns=["arm", "seed"], values="right")
     signers = wide.index.get_level_values("signer").tolist()
     lines = [
         (
-            "| | top-1 by seed (%) | mean (%) [95 %, over signers] | points against the seed's"
+            "| | top-1 by seed (%) | mean (%) [95 %, over signers] | points against the source's"
             " attention | by seed |"
         ),
         "|---|---|---|---|---|",
     ]
     for arm in ARMS:
         right = wide[arm].mean(axis=1).to_numpy()
-        gain = right - wide[SEED].mean(axis=1).to_numpy()
-        (low, high), (first, last) = (
-            metrics.cluster_interval(values, signers) for values in (right, gain)
-        )
+        gain = right - wide[ONE_KEY].mean(axis=1).to_numpy()
+        (low, high), (first, last) = (cluster_interval(values, signers) for values in (right, gain))
         by_seed = ", ".join(f"{100 * value:.1f}" for value in wide[arm].mean())
-        each = ", ".join(f"{100 * value:+.1f}" for value in (wide[arm] - wide[SEED]).mean())
+        each = ", ".join(f"{100 * value:+.1f}" for value in (wide[arm] - wide[ONE_KEY]).mean())
         against = (
             "- | -"
-            if arm == SEED
+            if arm == ONE_KEY
             else f"{100 * gain.mean():+.1f} [{first:+.1f}, {last:+.1f}] | {each}"
         )
         lines.append(

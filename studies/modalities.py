@@ -1,5 +1,4 @@
-"""What colour, depth and landmarks each tell: minimal pairs of signs, read by unseen signers'
-clips.
+"""What colour, depth and landmarks each tell: minimal pairs of signs by unseen signers.
 
 Pairs of signs differ in one phonological value. Every clip is filmed at 8 moments of its stroke,
 cut to a square around the shoulders, and read as gradients (colour), as distance from the body
@@ -87,16 +86,15 @@ def seen(corpus: GeneratedCorpus, name: str) -> dict[str, np.ndarray]:
 def chosen_pairs(corpus: GeneratedCorpus, count: int) -> list[tuple[str, int, int]]:
     """`count` minimal pairs of each value: its name, and the numbers of both signs."""
     number = {sign.gloss: k for k, sign in enumerate(corpus.lexicon)}
-    found: dict[str, list[tuple[str, int, int]]] = {value: [] for value in VALUES}
+    chosen: dict[str, list[tuple[str, int, int]]] = {value: [] for value in VALUES}
     for one, other, value in minimal_pairs(corpus.lexicon):
-        if value in found and len(found[value]) < count:
-            found[value].append((value, number[one.gloss], number[other.gloss]))
-    return [pair for pairs in found.values() for pair in pairs]
+        if value in chosen and len(chosen[value]) < count:
+            chosen[value].append((value, number[one.gloss], number[other.gloss]))
+    return [pair for pairs in chosen.values() for pair in pairs]
 
 
 def read(one: list[dict], other: list[dict], train: np.ndarray) -> dict[str, np.ndarray]:
-    """For each modality and for all together: was each clip of the unseen signers called by the
-    right sign?
+    """For each modality and for all: was each clip of unseen signers called by the right sign?
 
     Args:
         one, other: features of both signs, one clip a signer.
@@ -107,9 +105,9 @@ def read(one: list[dict], other: list[dict], train: np.ndarray) -> dict[str, np.
     for modality in MODALITIES:
         features = np.stack([clip[modality] for clip in [*one, *other]])
         model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=300))
-        own = model.fit(features[learns], target[learns]).decision_function(features[~learns])
-        odds += own
-        right[modality] = (own > 0) == target[~learns]
+        log_odds = model.fit(features[learns], target[learns]).decision_function(features[~learns])
+        odds += log_odds
+        right[modality] = (log_odds > 0) == target[~learns]
     return right | {"fused": (odds > 0) == target[~learns]}
 
 
@@ -129,14 +127,15 @@ def main() -> None:
     needed = sorted({k for _, *signs in pairs for k in signs})
     names = [f"{signer.name}_sign{k:04d}_take00" for k in needed for signer in corpus.signers]
     jobs = (joblib.delayed(seen)(corpus, name) for name in tqdm(names, desc="filming", unit="clip"))
-    made = dict(zip(names, joblib.Parallel(options.workers)(jobs), strict=True))
+    features = dict(zip(names, joblib.Parallel(options.workers)(jobs), strict=True))
     train = np.array([corpus.splits[i] != "test" for i in range(options.signers)])
-    found: dict[str, list[dict[str, np.ndarray]]] = {}
+    readings: dict[str, list[dict[str, np.ndarray]]] = {}
     for value, *signs in pairs:
         clips = (
-            [made[f"{signer.name}_sign{k:04d}_take00"] for signer in corpus.signers] for k in signs
+            [features[f"{signer.name}_sign{k:04d}_take00"] for signer in corpus.signers]
+            for k in signs
         )
-        found.setdefault(value, []).append(read(*clips, train))
+        readings.setdefault(value, []).append(read(*clips, train))
     print(
         f"{train.sum()} signers to learn from, {(~train).sum()} others to be read; chance is 50 %\n"
     )
@@ -145,7 +144,7 @@ def main() -> None:
         " clips |"
     )
     print("|" + "---|" * (len(MODALITIES) + 4))
-    for value, read_pairs in found.items():
+    for value, read_pairs in readings.items():
         joined = {name: np.concatenate([one[name] for one in read_pairs]) for name in read_pairs[0]}
         pair = np.repeat(np.arange(len(read_pairs)), len(read_pairs[0]["depth"])).tolist()
         gain = joined["depth"].astype(float) - joined["colour"]

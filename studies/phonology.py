@@ -1,10 +1,10 @@
-"""Do the thirty-six features tell what was signed? Against the generated signer's truth, and
-against ASL-LEX.
+"""Do the thirty-six features tell what was signed?
 
-Generated: a linear classifier names handshape, location, ... of signers it has not seen; and of
-each feature, how much of its variance the truth explains. Recorded: of 50 ASL glosses, do those
-that share a value in ASL-LEX 2.0 lie closer than those that do not? `--doc docs/phonology.md`
-writes tables and figure; only aggregates leave here.
+They are held against the generated signer's truth, and against ASL-LEX. Generated: a linear
+classifier names handshape, location, ... of signers it has not seen; and of each feature, how much
+of its variance the truth explains. Recorded: of 50 ASL glosses, do those that share a value in
+ASL-LEX 2.0 lie closer than those that do not? `--doc docs/phonology.md` writes tables and figure;
+only aggregates leave here.
 """
 
 import argparse
@@ -20,14 +20,15 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from tqdm.auto import tqdm
 
 from signlib import paths
-from signlib.corpora import clips as corpora
+from signlib.corpora.clips import load_corpus
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.features.normalise import mirror
 from signlib.features.phonology import GROUPS, NAMES, phonology
 from signlib.files import with_part, write_text
 from signlib.reports import plots
-from signlib.settings import config
-from signlib.statistics.paired import holm, t_interval
+from signlib.settings.base import DataSettings
+from signlib.statistics.intervals import t_interval
+from signlib.statistics.paired import holm
 from signlib.synthesis.clips import GeneratedCorpus
 
 BEGIN, END = "<!-- phonology: written by studies/phonology.py -->", "<!-- end of phonology -->"
@@ -58,8 +59,9 @@ LEXICON = {
 
 
 def summary(table: np.ndarray) -> dict[str, np.ndarray]:
-    """Group -> one vector for frames (T, 36) of a stroke, of the right hand: means, and of M also
-    paths and spans.
+    """Group -> one vector for frames (T, 36) of a stroke of the right hand.
+
+    It has means, and of M also paths and spans.
     """
     with np.errstate(all="ignore"):
         mean = {group: np.nanmean(table[:, columns], axis=0) for group, columns in RIGHT.items()}
@@ -82,8 +84,9 @@ def summary(table: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def generated(form: str) -> tuple[pd.DataFrame, dict[str, np.ndarray], np.ndarray]:
-    """Truth of each clip, group -> summaries (N, D), and means of all features (N, 36); everybody
-    right-handed.
+    """Truth of each clip, group -> summaries (N, D), and means of all features (N, 36).
+
+    Left-handed clips are mirrored.
     """
     world = GeneratedCorpus(GLOSSES, SIGNERS, 1)
     truths, vectors, means = [], [], []
@@ -110,18 +113,20 @@ def generated(form: str) -> tuple[pd.DataFrame, dict[str, np.ndarray], np.ndarra
 def named(
     values: np.ndarray, truth: pd.Series, signers: pd.Series
 ) -> tuple[float, float, float, float]:
-    """Per cent of unseen signers' clips whose value a linear classifier names, 95 % interval over
-    signers, chance.
+    """Per cent of unseen signers' clips whose value a linear classifier names.
+
+    Returns:
+        The share, its 95 % interval over signers (two numbers), and chance.
     """
     values = np.nan_to_num(values - np.nanmean(values, axis=0))
     values = values[:, values.std(axis=0) > 1e-9]
     truth, right = truth.astype(str).to_numpy(), np.zeros(len(values))
     for signer in signers.unique():
-        own = (signers == signer).to_numpy()
+        test = (signers == signer).to_numpy()
         classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(
-            values[~own], truth[~own]
+            values[~test], truth[~test]
         )
-        right[own] = classifier.predict(values[own]) == truth[own]
+        right[test] = classifier.predict(values[test]) == truth[test]
     low, high = t_interval(100 * pd.Series(right).groupby(signers.to_numpy()).mean().to_numpy())
     return (
         100 * right.mean(),
@@ -132,8 +137,9 @@ def named(
 
 
 def explained(values: np.ndarray, truth: pd.Series) -> float:
-    """Share of the variance of values (N,) that lies between the truth's values, corrected for
-    chance, per cent.
+    """Per cent of the variance of values (N,) that lies between the truth's values.
+
+    It is corrected for chance.
 
     Source: Kelley 1935, epsilon squared.
     """
@@ -149,9 +155,7 @@ def explained(values: np.ndarray, truth: pd.Series) -> float:
 
 
 def of_feature(name: str) -> str:
-    """The value that a feature should tell; of M the direction, of its rates the movement in the
-    hand.
-    """
+    """The value that a feature should tell; of M the direction, or the movement in the hand."""
     if name.startswith("M"):
         return "internal" if name.split("_")[-1] in ("turn", "M.fingers") else "direction"
     if name.startswith("N"):
@@ -165,25 +169,27 @@ def _head(*columns: str) -> tuple[str, str]:
 
 
 def generated_tables() -> tuple[list[str], list[dict[str, Any]]]:
-    """What groups name, and what the truth explains of each feature, in both forms; and the first
-    as rows.
-    """
-    found = {form: generated(form) for form in NAMES}
+    """What groups name, what the truth explains of each feature, and the first as rows."""
+    forms = {form: generated(form) for form in NAMES}
     lines = [
         (
-            f"Generated signing: {len(found['seed'][0]):,} clips of {GLOSSES} signs by {SIGNERS}"
-            " signers, with noise and drop-outs; each signer's clips are named by a classifier"
-            " that has not seen the signer."
+            f"Generated signing: {len(forms['original'][0]):,} clips of {GLOSSES} signs by"
+            f" {SIGNERS} signers, with noise and drop-outs; each signer's clips are named by a"
+            " classifier that has not seen the signer."
         ),
         "",
         *_head(
-            "what was signed", "from", "most frequent value", "`seed` names", "`corrected` names"
+            "what was signed",
+            "from",
+            "most frequent value",
+            "`original` names",
+            "`corrected` names",
         ),
     ]
     rows = []
     for value, groups in ASKED.items():
         cells = []
-        for form, (truth, vectors, _) in found.items():
+        for form, (truth, vectors, _) in forms.items():
             share, low, high, chance = named(vectors[groups], truth[value], truth["signer"])
             cells.append(f"{share:.0f} % [{low:.0f}, {high:.0f}]")
             rows.append(
@@ -204,18 +210,18 @@ def generated_tables() -> tuple[list[str], list[dict[str, Any]]]:
             " right hand):"
         ),
         "",
-        *_head("feature", "what was signed", "`seed`", "`corrected`"),
+        *_head("feature", "what was signed", "`original`", "`corrected`"),
     ]
     for column, name in enumerate(NAMES["corrected"]):
         if "left" in name:
             continue
         value = of_feature(name)
         cells = [
-            f"{explained(means[:, column], truth[value]):.0f}" for truth, _, means in found.values()
+            f"{explained(means[:, column], truth[value]):.0f}" for truth, _, means in forms.values()
         ]
-        seeds = NAMES["seed"][column]
-        shown = name if name == seeds else f"{name} (seed: {seeds})"
-        lines.append(f"| {shown} | {value} | {' | '.join(cells)} |")
+        original = NAMES["original"][column]
+        label = name if name == original else f"{name} (original: {original})"
+        lines.append(f"| {label} | {value} | {' | '.join(cells)} |")
     return lines, rows
 
 
@@ -232,10 +238,11 @@ def lexicon() -> pd.DataFrame:
 
 
 def recorded(form: str) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Glosses of wlasl-50, and group -> their mean summaries (G, D); the hand that moves more is
-    the right one.
+    """Glosses of wlasl-50, and group -> their mean summaries (G, D).
+
+    The hand that moves more counts as the right one.
     """
-    source = corpora.load_corpus(config.DataSettings(corpus="wlasl-50"))
+    source = load_corpus(DataSettings(corpus="wlasl-50"))
     rows: dict[str, list[dict[str, np.ndarray]]] = {}
     for clip in source.labelled.itertuples():
         points = _right_handed(source.read(clip.clip), source.skeleton)
@@ -266,8 +273,9 @@ def _right_handed(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 def closer(
     values: np.ndarray, shared: Callable[[np.ndarray], np.ndarray], seed: int = 0
 ) -> tuple[float, float, int]:
-    """Chance that a pair that shares a value lies closer than one that does not; p of exchanging
-    glosses; pairs.
+    """Chance that a pair that shares a value lies closer than one that does not; p; pairs.
+
+    p comes from exchanging glosses.
 
     Args:
         values: (G, D); shared: order of glosses (G,) -> (P,) bool of each pair in that order.
@@ -293,19 +301,19 @@ def closer(
 
 
 def recorded_tables() -> tuple[list[str], pd.DataFrame]:
-    """Do glosses that share a value of ASL-LEX lie closer? One family of tests over both forms
-    (Holm).
-    """
+    """Do glosses that share a value of ASL-LEX lie closer? One family of tests (Holm)."""
     words, rows = lexicon(), []
     for form in NAMES:
         glosses, means = recorded(form)
-        known = [k for k, gloss in enumerate(glosses) if gloss in words.index]
+        listed = [k for k, gloss in enumerate(glosses) if gloss in words.index]
         for column, group in LEXICON.items():
-            labels = words.loc[[glosses[k] for k in known], column].fillna("none").to_numpy()
+            labels = words.loc[[glosses[k] for k in listed], column].fillna("none").to_numpy()
             first, second = np.triu_indices(len(labels), 1)
             chance, p, pairs = closer(
-                means[group][known],
-                lambda order, own=labels, a=first, b=second: own[order][a] == own[order][b],
+                means[group][listed],
+                lambda order, values=labels, a=first, b=second: (
+                    values[order][a] == values[order][b]
+                ),
             )
             rows.append(
                 {
@@ -319,10 +327,10 @@ def recorded_tables() -> tuple[list[str], pd.DataFrame]:
             )
     table = pd.DataFrame(rows)
     table["holm"] = holm(table["p"])
-    total = len(known) * (len(known) - 1) // 2
+    total = len(listed) * (len(listed) - 1) // 2
     lines = [
         (
-            f"Recorded signing: {len(known)} glosses of `wlasl-50`, {total:,} pairs. Chance that a"
+            f"Recorded signing: {len(listed)} glosses of `wlasl-50`, {total:,} pairs. Chance that a"
             " pair that shares the value lies closer than one that does not (50 % = the features"
             f" know nothing of it), p of exchanging glosses ({PERMUTATIONS:,} times), Holm over the"
             f" {len(table)} tests."
@@ -338,12 +346,10 @@ def recorded_tables() -> tuple[list[str], pd.DataFrame]:
     return lines, table
 
 
-def picture(made: list[dict[str, Any]], recordings: pd.DataFrame | None) -> Figure:
-    """What is named of generated signing, and how often pairs of glosses that share a value lie
-    closer.
-    """
+def picture(named_rows: list[dict[str, Any]], recordings: pd.DataFrame | None) -> Figure:
+    """What is named of generated signing, and how often pairs that share a value lie closer."""
     drawn, axes = plots.figure(11, 3.6, columns=1 if recordings is None else 2)
-    tables = [pd.DataFrame(made)] + (
+    tables = [pd.DataFrame(named_rows)] + (
         [] if recordings is None else [recordings.assign(seen=100 * recordings["chance"])]
     )
     titles = (
@@ -353,32 +359,32 @@ def picture(made: list[dict[str, Any]], recordings: pd.DataFrame | None) -> Figu
     for axis, table, title in zip(axes, tables, titles, strict=False):
         values = list(dict.fromkeys(table["value"]))[::-1]
         for offset, (form, colour) in zip(
-            (0.18, -0.18), (("seed", plots.GREY), ("corrected", plots.BLUE)), strict=True
+            (0.18, -0.18), (("original", plots.GREY), ("corrected", plots.BLUE)), strict=True
         ):
-            own = table[table["form"] == form].set_index("value").loc[values]
+            rows = table[table["form"] == form].set_index("value").loc[values]
             places = np.arange(len(values)) + offset
-            axis.barh(places, own["seen"], 0.34, color=colour, label=form)
-            if "low" in own:
-                spread = [own["seen"] - own["low"], own["high"] - own["seen"]]
+            axis.barh(places, rows["seen"], 0.34, color=colour, label=form)
+            if "low" in rows:
+                spread = [rows["seen"] - rows["low"], rows["high"] - rows["seen"]]
                 axis.errorbar(
-                    own["seen"], places, xerr=spread, fmt="none", ecolor=plots.INK, elinewidth=1
+                    rows["seen"], places, xerr=spread, fmt="none", ecolor=plots.INK, elinewidth=1
                 )
             else:
-                marks = ["*" if p < 0.05 else "" for p in own["holm"]]
-                for place, seen, mark in zip(places, own["seen"], marks, strict=True):
-                    axis.text(seen + 0.5, place - 0.22, mark, color=plots.INK)
-        chance = own["chance"] if "low" in own else pd.Series(50.0, own.index)
-        for place, level in enumerate(chance):
+                marks = ["*" if p < 0.05 else "" for p in rows["holm"]]
+                for height, seen, mark in zip(places, rows["seen"], marks, strict=True):
+                    axis.text(seen + 0.5, height - 0.22, mark, color=plots.INK)
+        chance = rows["chance"] if "low" in rows else pd.Series(50.0, rows.index)
+        for height, level in enumerate(chance):
             axis.plot(
                 [level, level],
-                [place - 0.42, place + 0.42],
+                [height - 0.42, height + 0.42],
                 color=plots.ORANGE,
                 linewidth=2,
-                label="" if place else "most frequent value, or 50 %",
+                label="" if height else "most frequent value, or 50 %",
             )
         axis.set_yticks(range(len(values)), values)
         axis.set_title(title, loc="left", fontsize=10)
-        axis.set_xlim(0 if "low" in own else 40, None)
+        axis.set_xlim(0 if "low" in rows else 40, None)
     axes[-1].legend(frameon=False, fontsize=8, loc="lower right")
     return drawn
 
@@ -390,7 +396,7 @@ def main() -> None:
     )
     parser.add_argument("--doc", type=Path, help="write the tables between this page's marks")
     options = parser.parse_args()
-    lines, made = generated_tables()
+    lines, named_rows = generated_tables()
     recordings = None
     if (paths.data_root() / "asl-lex").is_dir() and (paths.data_root() / "wlasl").is_dir():
         more, recordings = recorded_tables()
@@ -399,7 +405,7 @@ def main() -> None:
     print(page)
     if options.doc:
         beside = options.doc.with_suffix(".png")
-        picture(made, recordings).savefig(beside, dpi=110)
+        picture(named_rows, recordings).savefig(beside, dpi=110)
         page += f"\n\n![What the features tell]({beside.name})\n\n(* = p below 0.05 after Holm)"
         write_text(options.doc, with_part(options.doc, BEGIN, END, page))
 

@@ -1,9 +1,9 @@
-"""Option B of seed 002: does pre-training without glosses help the classifier of 71,893 parameters?
+"""Option B of source 002: does pre-training without glosses help its classifier?
 
 Each seed trains the same classifier from random weights and from two encoders: pre-trained in the
-seed's form, and to tell hidden codes. Pre-training sees training clips only (of all 50 glosses),
+original form, and to tell hidden codes. Pre-training sees training clips only (of all 50 glosses),
 never a test clip. One training a fold, seed and arm, each kept below SIGNLIB_RUNS; a study that was
-cut off goes on. `--doc` writes the tables into a page.
+cut off is resumed. `--doc` writes the tables into a page.
 """
 
 import argparse
@@ -26,17 +26,18 @@ from signlib.files import with_part, write_text
 from signlib.models.phonology import first_gloss, one_gloss
 from signlib.reports import plots
 from signlib.settings import presets
-from signlib.settings.config import Settings
-from signlib.statistics.comparing import compare, verdict
+from signlib.settings.base import Settings
 from signlib.statistics.paired import holm
+from signlib.statistics.two_systems import compare, verdict
 from signlib.tasks.phonology import phonology_clips, phonology_model
-from signlib.training.phonology import Views, collate, fit_codebooks, pretext_losses
+from signlib.training.phonology import Views, collate, fit_codebooks
+from signlib.training.phonology_fitting import pretext_losses
 
 BEGIN, END = (
     "<!-- option B: written by studies/phonology_pretraining.py -->",
     "<!-- end of option B -->",
 )
-ARMS = ("random weights", "pre-trained, seed's form", "pre-trained, hidden codes")
+ARMS = ("random weights", "pre-trained, original form", "pre-trained, hidden codes")
 FOLDS, SEEDS = 4, 10
 READER_EPOCHS, PRETEXT_STEPS, BATCH, RATE = 60, 120, 32, 3e-3
 STRIDE = 2
@@ -64,7 +65,7 @@ def settings(arm: str = ARMS[2]) -> Settings:
         []
         if arm == ARMS[2]
         else [
-            "phonology.pretext=seed",
+            "phonology.pretext=original",
             "phonology.readout=last",
             "phonology.codebooks=[64,32,32,16,16]",
         ]
@@ -73,8 +74,9 @@ def settings(arm: str = ARMS[2]) -> Settings:
 
 
 def recorded(glosses: int) -> Clips:
-    """wlasl-50: its glosses with most clips; the folds are those of all 50, so that one
-    pre-training serves both.
+    """wlasl-50: its glosses with most clips.
+
+    The folds are those of all 50, so that one pre-training serves both.
     """
     source = load_corpus(presets.build("phonology/ctc").data)
     prepared = phonology_clips(source, source.labelled["clip"].tolist(), settings(), quiet=True)
@@ -96,8 +98,9 @@ def recorded(glosses: int) -> Clips:
 
 
 def generated(unlabelled: int = 40) -> Clips:
-    """20 glosses by five signers to learn from and ten others to test; many clips of other glosses
-    without a label.
+    """20 glosses by five signers to learn from and ten others to test.
+
+    Many clips of other glosses come without a label.
     """
     overrides = [
         "data.corpus=generated",
@@ -105,10 +108,10 @@ def generated(unlabelled: int = 40) -> Clips:
         "data.signers=15",
         "data.repetitions=1",
     ]
-    made = presets.build(
+    chosen = presets.build(
         "phonology/ctc", overrides=[*overrides, "data.split=official", "data.limit_classes=0"]
     )
-    source = load_corpus(made.data)
+    source = load_corpus(chosen.data)
     prepared = phonology_clips(source, source.labelled["clip"].tolist(), settings(), quiet=True)
     table = source.labelled.set_index("clip").loc[prepared.clips]
     names, signers = sorted(table["gloss"].unique())[:20], sorted(table["signer"].unique())
@@ -119,8 +122,8 @@ def generated(unlabelled: int = 40) -> Clips:
         .astype(int)
         .to_numpy()
     )
-    known = table["signer"].isin(signers[:5]).to_numpy()
-    folds = np.where((targets >= 0) & ~known, 0, -1)
+    labelled = table["signer"].isin(signers[:5]).to_numpy()
+    folds = np.where((targets >= 0) & ~labelled, 0, -1)
     return Clips([points[::STRIDE] for points in prepared.points], targets, folds)
 
 
@@ -166,15 +169,17 @@ def pretrain(
     tables: list[np.ndarray], arm: str, seed: int
 ) -> tuple[dict[str, torch.Tensor], float]:
     """An encoder's weights, and the contrast of its last epoch (chance: ln 63 = 4.14)."""
-    own = settings(arm)
+    chosen = settings(arm)
     torch.manual_seed(seed)
-    model, views = phonology_model(own, 2), Views(own)
-    if own.phonology.pretext == "codes":
+    model, views = phonology_model(chosen, 2), Views(chosen.phonology)
+    if chosen.phonology.pretext == "codes":
         fit_codebooks(model.quantiser, tables, seed)
     epochs = -(-PRETEXT_STEPS // -(-len(tables) // BATCH))
     step, seen = Steps(model, len(tables), epochs), []
     for batch in batches(tables, np.zeros(len(tables)), epochs):
-        contrast, codes = pretext_losses(model, views.one(batch), views.one(batch), own)
+        contrast, codes = pretext_losses(
+            model, views.one(batch), views.one(batch), chosen.phonology
+        )
         step(contrast + codes)
         if len(batch["lengths"]) == BATCH:
             seen.append(contrast.item())
@@ -184,12 +189,10 @@ def pretrain(
 def learn(
     clips: Clips, fold: int, seed: int, first: dict[str, torch.Tensor] | None
 ) -> dict[str, np.ndarray]:
-    """Whether each test clip of a fold is named, by the likeliest gloss and by the first of the
-    best path.
-    """
-    own = presets.build("phonology/ctc")
+    """Test clips of a fold: named by the likeliest gloss, or by the first of the best path?"""
+    chosen = presets.build("phonology/ctc")
     torch.manual_seed(seed)
-    model, views = phonology_model(own, int(clips.targets.max()) + 1), Views(own)
+    model, views = phonology_model(chosen, int(clips.targets.max()) + 1), Views(chosen.phonology)
     if first is not None:
         model.encoder.load_state_dict(first)
     train = np.flatnonzero((clips.targets >= 0) & (clips.folds != fold))
@@ -225,16 +228,16 @@ def run(task: str, seeds: int, folds: int) -> None:
         for seed in range(seeds)
         for arm in ARMS
     ]
-    jobs = [job for job in jobs if not place(task, *job).is_file()]
+    jobs = [job for job in jobs if not result_path(task, *job).is_file()]
     clips = make() if jobs else None
     for fold, seed, arm in tqdm(jobs, desc=task, mininterval=10):
         started, first, contrast = time.process_time(), None, float("nan")
         if arm != ARMS[0]:
             first, contrast = encoder_of(task, clips, fold, arm, seed)
-        found = learn(clips, fold, seed, first)
+        results = learn(clips, fold, seed, first)
         write_arrays(
-            place(task, fold, seed, arm),
-            **found,
+            result_path(task, fold, seed, arm),
+            **results,
             contrast=contrast,
             seconds=time.process_time() - started,
         )
@@ -244,7 +247,7 @@ def encoder_of(
     task: str, clips: Clips, fold: int, arm: str, seed: int
 ) -> tuple[dict[str, torch.Tensor], float]:
     """A pre-trained encoder, made once for both tasks of a corpus."""
-    path = place(task.split(",")[0], fold, seed, arm).with_suffix(".pt")
+    path = result_path(task.split(",")[0], fold, seed, arm).with_suffix(".pt")
     if not path.is_file():
         tables = [clips.tables[k] for k in np.flatnonzero(clips.folds != fold)]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -260,7 +263,7 @@ def write_arrays(path: Path, **arrays: object) -> None:
     unfinished.replace(path)
 
 
-def place(task: str, fold: int, seed: int, arm: str) -> Path:
+def result_path(task: str, fold: int, seed: int, arm: str) -> Path:
     """Where one training's result is kept."""
     name = (
         f"{task}-fold{fold}-seed{seed}-{arm}".replace(", ", "-").replace(" ", "-").replace("'", "")
@@ -269,30 +272,30 @@ def place(task: str, fold: int, seed: int, arm: str) -> Path:
 
 
 def gathered(task: str, seeds: int, folds: int) -> dict[str, pd.DataFrame]:
-    """Arm -> one row a training that is there for all arms and seeds of its fold; empty when no
-    fold is whole.
-    """
+    """Arm -> one row a training of folds that all arms and seeds have done; else empty."""
     rows: dict[str, list[dict]] = {arm: [] for arm in ARMS}
     for fold in range(min(folds, TASKS[task][1])):
-        files = {arm: [place(task, fold, seed, arm) for seed in range(seeds)] for arm in ARMS}
-        if not all(path.is_file() for own in files.values() for path in own):
+        files = {arm: [result_path(task, fold, seed, arm) for seed in range(seeds)] for arm in ARMS}
+        if not all(path.is_file() for trainings in files.values() for path in trainings):
             continue
-        for arm, own in files.items():
-            rows[arm] += [{"seed": s, "fold": fold, **np.load(path)} for s, path in enumerate(own)]
-    return {arm: pd.DataFrame(own) for arm, own in rows.items()}
+        for arm, trainings in files.items():
+            rows[arm] += [
+                {"seed": s, "fold": fold, **np.load(path)} for s, path in enumerate(trainings)
+            ]
+    return {arm: pd.DataFrame(trainings) for arm, trainings in rows.items()}
 
 
 def values(table: pd.DataFrame, column: str = "right") -> np.ndarray:
     """(S, N) of all test clips, folds side by side."""
     return np.array(
-        [np.concatenate(own[column].tolist()) for _, own in table.groupby("seed")], float
+        [np.concatenate(of_seed[column].tolist()) for _, of_seed in table.groupby("seed")], float
     )
 
 
 def report(seeds: int, folds: int) -> tuple[list[str], dict[str, dict[str, pd.DataFrame]]]:
     """Tables and verdicts of all tasks of which at least one fold is whole."""
-    found = {task: gathered(task, seeds, folds) for task in TASKS}
-    found = {task: arms for task, arms in found.items() if len(arms[ARMS[0]])}
+    results = {task: gathered(task, seeds, folds) for task in TASKS}
+    results = {task: arms for task, arms in results.items() if len(arms[ARMS[0]])}
     lines = [
         (
             "| task | test clips | arm | top-1 %, mean over seeds (least to most) | first gloss of"
@@ -300,7 +303,7 @@ def report(seeds: int, folds: int) -> tuple[list[str], dict[str, dict[str, pd.Da
         ),
         "|---|---|---|---|---|---|",
     ]
-    for task, arms in found.items():
+    for task, arms in results.items():
         for arm, table in arms.items():
             each, heard = 100 * values(table).mean(1), 100 * values(table, "heard").mean()
             contrast = "" if arm == ARMS[0] else f"{table['contrast'].astype(float).mean():.2f}"
@@ -309,25 +312,27 @@ def report(seeds: int, folds: int) -> tuple[list[str], dict[str, dict[str, pd.Da
                 f" to {each.max():.1f}) | {heard:.1f} | {contrast} |"
             )
     lines += ["", f"Held against {ARMS[0]}, {seeds} seeds each, one family (Holm):", ""]
-    pairs = [(task, arm) for task in found for arm in ARMS[1:]]
-    held = [compare(values(found[task][ARMS[0]]), values(found[task][arm])) for task, arm in pairs]
-    minded = holm([own.deciding.p for own in held]) if held else []
-    for (task, arm), own, p in zip(pairs, held, minded, strict=True):
-        lines.append(f"- {task}: {verdict(own, (ARMS[0], arm), float(p), len(held))}")
-    return lines, found
+    pairs = [(task, arm) for task in results for arm in ARMS[1:]]
+    held = [
+        compare(values(results[task][ARMS[0]]), values(results[task][arm])) for task, arm in pairs
+    ]
+    minded = holm([comparison.deciding.p for comparison in held]) if held else []
+    for (task, arm), comparison, p in zip(pairs, held, minded, strict=True):
+        lines.append(f"- {task}: {verdict(comparison, (ARMS[0], arm), float(p), len(held))}")
+    return lines, results
 
 
-def picture(found: dict[str, dict[str, pd.DataFrame]]) -> Figure:
+def picture(results: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """Every seed as a dot, arms side by side, one panel a task."""
-    drawn, axes = plots.figure(3.6 * len(found), 3.2, columns=len(found))
+    drawn, axes = plots.figure(3.6 * len(results), 3.2, columns=len(results))
     colours = (plots.GREY, plots.ORANGE, plots.BLUE)
-    for axis, (task, arms) in zip(axes, found.items(), strict=True):
+    for axis, (task, arms) in zip(axes, results.items(), strict=True):
         each = np.array([100 * values(table).mean(1) for table in arms.values()])
         axis.plot(each, color=plots.GREY, linewidth=0.6, zorder=1)
-        for k, (own, colour) in enumerate(zip(each, colours, strict=True)):
-            axis.scatter(np.full(len(own), k), own, color=colour, s=18, zorder=2)
-            axis.plot([k - 0.2, k + 0.2], [own.mean()] * 2, color=plots.INK, linewidth=2, zorder=3)
-        axis.set_xticks(range(len(ARMS)), ["random", "seed's form", "hidden codes"], fontsize=8)
+        for k, (dots, colour) in enumerate(zip(each, colours, strict=True)):
+            axis.scatter(np.full(len(dots), k), dots, color=colour, s=18, zorder=2)
+            axis.plot([k - 0.2, k + 0.2], [dots.mean()] * 2, color=plots.INK, linewidth=2, zorder=3)
+        axis.set_xticks(range(len(ARMS)), ["random", "original form", "hidden codes"], fontsize=8)
         axis.set_title(task, loc="left", fontsize=9)
     axes[0].set_ylabel("top-1, % (a dot a seed)")
     return drawn
@@ -351,12 +356,12 @@ def main() -> None:
     torch.set_num_threads(1)
     for task in [] if options.report else options.task or TASKS:
         run(task, options.seeds, options.folds)
-    lines, found = report(options.seeds, options.folds)
+    lines, results = report(options.seeds, options.folds)
     page = "\n".join(lines)
     print(page)
-    if options.doc and found:
+    if options.doc and results:
         beside = options.doc.with_name(f"{options.doc.stem}_pretraining.png")
-        picture(found).savefig(beside, dpi=110)
+        picture(results).savefig(beside, dpi=110)
         page += f"\n\n![Top-1 of every seed]({beside.name})"
         write_text(options.doc, with_part(options.doc, BEGIN, END, page))
 

@@ -1,5 +1,4 @@
-"""Does pre-training on generated signs help on recorded ones? wlasl-50, four folds, with and
-without.
+"""Does pre-training on generated signs help on recorded ones? wlasl-50, four folds.
 
 Each seed pre-trains one encoder on generated clips, seen through the 53 points of wlasl-50, and
 trains every fold twice with the same settings: from that encoder and from random weights. Nothing
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from signlib.experiments import experiment
+from signlib.experiments.experiment import train
 from signlib.runs.run import Run
 from signlib.settings import presets
 from signlib.statistics.intervals import cluster_interval
@@ -29,7 +28,7 @@ def pretrained(seed: int) -> Run:
     settings = presets.build(
         SOURCE, seed=seed, overrides=["training.threads=1", f"data.seed={seed}"]
     )
-    return experiment.train(settings, f"seed{seed}", resume=True, quiet=True)
+    return train(settings, f"seed{seed}", resume=True, quiet=True)
 
 
 def tested(seed: int, fold: int, arm: str) -> pd.DataFrame:
@@ -39,16 +38,16 @@ def tested(seed: int, fold: int, arm: str) -> pd.DataFrame:
     )
     first = pretrained(seed) if arm == ARMS[1] else None
     name = f"seed{seed}-fold{fold}-{arm.replace(' ', '-')}"
-    table = experiment.train(settings, name, resume=True, quiet=True, init_from=first).predictions
+    table = train(settings, name, resume=True, quiet=True, init_from=first).predictions
     right = (table["target"] == table["prediction"]).astype(float)
     return pd.DataFrame(
         {"seed": seed, "arm": arm, "clip": table["clip"], "gloss": table["target"], "right": right}
     )
 
 
-def report(found: pd.DataFrame) -> str:
+def report(results: pd.DataFrame) -> str:
     """Pooled accuracy of both arms, and their paired difference with an interval over glosses."""
-    wide = found.pivot_table(index=["gloss", "clip"], columns=["arm", "seed"], values="right")
+    wide = results.pivot_table(index=["gloss", "clip"], columns=["arm", "seed"], values="right")
     lines = ["| arm | top-1 by seed (%) | mean (%) [95 %, over glosses] |", "|---|---|---|"]
     glosses = wide.index.get_level_values("gloss").tolist()
     means = {arm: wide[arm].mean(axis=1).to_numpy() for arm in ARMS}
@@ -80,8 +79,8 @@ def main() -> None:
             for seed in tqdm(seeds, desc="pre-training")
         )
         jobs = [(seed, fold, arm) for seed in seeds for fold in range(FOLDS) for arm in ARMS]
-        found = parallel(joblib.delayed(tested)(*job) for job in tqdm(jobs, desc="folds"))
-    print(report(pd.concat(found)))
+        results = parallel(joblib.delayed(tested)(*job) for job in tqdm(jobs, desc="folds"))
+    print(report(pd.concat(results)))
     accuracy = [pretrained(seed).metrics[0].value for seed in seeds]
     print(
         f"the encoders name {np.mean(accuracy):.1f} % of generated test clips (200 glosses, unseen"

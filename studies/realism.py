@@ -16,15 +16,15 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from signlib import paths
-from signlib.corpora import clips as corpora
+from signlib.corpora.clips import load_corpus
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.errors import ClipError
-from signlib.experiments import extraction
+from signlib.experiments.extraction import extract
 from signlib.extraction import exchange
 from signlib.features.kinematics import clip_measures
 from signlib.files import with_part, write_text
 from signlib.reports import plots
-from signlib.settings import config
+from signlib.settings.base import DataSettings
 
 MEASURES = {
     "seconds": "clip length (s)",
@@ -44,9 +44,7 @@ Clip = tuple[np.ndarray, Skeleton, float, float]
 
 def generated(count: int, hardness: float = 1.0) -> Iterator[Clip]:
     """Clips of training signers, as notebooks see them."""
-    source = corpora.load_corpus(
-        config.DataSettings(glosses=60, signers=20, repetitions=1, hardness=hardness)
-    )
+    source = load_corpus(DataSettings(glosses=60, signers=20, repetitions=1, hardness=hardness))
     rows = source.labelled[source.labelled["split"] == "train"]
     for row in rows.iloc[np.linspace(0, len(rows) - 1, count).astype(int)].itertuples():
         yield source.read(row.clip), source.skeleton, row.width / row.height, row.fps
@@ -54,7 +52,7 @@ def generated(count: int, hardness: float = 1.0) -> Iterator[Clip]:
 
 def landmark_file(corpus: str, count: int) -> Iterator[Clip]:
     """Clips of a recorded corpus whose frame rate nobody says."""
-    source = corpora.load_corpus(config.DataSettings(corpus=corpus))
+    source = load_corpus(DataSettings(corpus=corpus))
     rows = source.labelled
     for row in rows.iloc[
         np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
@@ -64,7 +62,7 @@ def landmark_file(corpus: str, count: int) -> Iterator[Clip]:
 
 def slovak() -> Iterator[Clip]:
     """The 60 real videos of one signer, as this project's own extraction sees them."""
-    store = extraction.extract(
+    store = extract(
         paths.data_root() / "slovak", paths.runs_root() / "realism" / "slovak", workers=2
     )
     for row in store.index.itertuples():
@@ -81,7 +79,7 @@ def autsl_clip() -> Iterator[Clip]:
 
 def measured(clips: Iterator[Clip], name: str) -> tuple[int, dict[str, np.ndarray]]:
     """How many clips, and all values of each measure over them."""
-    found: dict[str, list[np.ndarray]] = {measure: [] for measure in MEASURES}
+    collected: dict[str, list[np.ndarray]] = {measure: [] for measure in MEASURES}
     count = 0
     for points, skeleton, aspect, fps in tqdm(clips, desc=name, unit="clip", leave=False):
         try:
@@ -89,15 +87,13 @@ def measured(clips: Iterator[Clip], name: str) -> tuple[int, dict[str, np.ndarra
         except ClipError:
             continue  # a clip without a hand or shoulders has no scale: it is not counted
         count += 1
-        for measure in found:
-            found[measure].append(values.get(measure, np.empty(0)))
-    return count, {measure: np.concatenate(values) for measure, values in found.items()}
+        for measure in collected:
+            collected[measure].append(values.get(measure, np.empty(0)))
+    return count, {measure: np.concatenate(values) for measure, values in collected.items()}
 
 
 def table(sets: dict[str, tuple[int, dict[str, np.ndarray]]]) -> pd.DataFrame:
-    """Measures x corpora: median [10 %, 90 %], "-" where a corpus does not tell; of drop-outs the
-    mean.
-    """
+    """Measures x corpora: median [10 %, 90 %], or "-"; of drop-outs the mean."""
     columns = {}
     for name, (count, values) in sets.items():
         cells = []
@@ -124,8 +120,8 @@ def markdown(cells: pd.DataFrame) -> str:
 
 def picture(sets: dict[str, tuple[int, dict[str, np.ndarray]]]) -> Figure:
     """The distributions as curves: share of values below x."""
-    shown = [measure for measure in MEASURES if measure not in ("seconds", "missing", "gap")]
-    drawn, axes = plots.figure(12, 2.8, columns=len(shown))
+    measures = [measure for measure in MEASURES if measure not in ("seconds", "missing", "gap")]
+    drawn, axes = plots.figure(12, 2.8, columns=len(measures))
     colours = dict(
         zip(
             sets,
@@ -133,7 +129,7 @@ def picture(sets: dict[str, tuple[int, dict[str, np.ndarray]]]) -> Figure:
             strict=False,
         )
     )
-    for axis, measure in zip(axes, shown, strict=True):
+    for axis, measure in zip(axes, measures, strict=True):
         largest = max(
             np.percentile(values[measure], 97)
             for _, values in sets.values()

@@ -1,10 +1,9 @@
-"""Option A of seed 002: its table of sizes beside the true counts, and how recognition falls with
-the vocabulary.
+"""Option A of source 002: its sizes beside true counts, and recognition by vocabulary.
 
 Counted: the subset of K glosses is WLASL's own, the first K classes of its list; clips are those of
 the official split, whether their videos can still be had or not. Trained: 20, 100 and 300 generated
 signs, tested on signers of their own, as runs of three presets below SIGNLIB_RUNS; a study that was
-cut off goes on. `--doc docs/phonology.md` writes both.
+cut off is resumed. `--doc docs/phonology.md` writes both.
 """
 
 import argparse
@@ -16,7 +15,8 @@ from matplotlib.figure import Figure
 
 from signlib import paths
 from signlib.data import wlasl
-from signlib.experiments import experiment, sweep
+from signlib.experiments.experiment import train
+from signlib.experiments.sweep import finished
 from signlib.files import with_part, write_text
 from signlib.reports import plots
 from signlib.reports.vocabulary_size import SOURCE_SIZES, case_of, size_table, verdict
@@ -26,14 +26,13 @@ from signlib.statistics.variation import Estimate, difference
 
 BEGIN, END = "<!-- option A: written by studies/vocabulary_size.py -->", "<!-- end of option A -->"
 FEWEST = (3, 5, 10)
-"""Least training clips of a gloss; the seed asks for 3 to 5."""
+"""Least training clips of a gloss; the source asks for 3 to 5."""
 SEEDS = {"phonology/vocabulary-20": 3, "phonology/vocabulary-100": 3, "phonology/vocabulary-300": 1}
 """Preset -> how many seeds are trained; the largest takes as long as three of the middle one."""
 
 
 def counted(table: pd.DataFrame, order: list[str]) -> tuple[dict[int, int], list[str]]:
-    """Training clips of each subset, and how many of its glosses have enough of them, as rows in
-    markdown.
+    """Training clips of each subset, and rows of a table: how many of its glosses have enough.
 
     Args:
         table: manifest of all classes.
@@ -41,10 +40,10 @@ def counted(table: pd.DataFrame, order: list[str]) -> tuple[dict[int, int], list
     """
     clips, rows = {}, []
     for glosses in SOURCE_SIZES:
-        own = table[table["gloss"].isin(order[:glosses])]
-        each = own.loc[own["split"] == "train", "gloss"].value_counts()
+        subset = table[table["gloss"].isin(order[:glosses])]
+        each = subset.loc[subset["split"] == "train", "gloss"].value_counts()
         clips[glosses] = int(each.sum())
-        parts = own["split"].value_counts()
+        parts = subset["split"].value_counts()
         enough = " | ".join(f"{(each >= fewest).sum():,}" for fewest in FEWEST)
         rows.append(
             f"| {glosses:,} | {parts['train']:,} / {parts['val']:,} / {parts['test']:,} |"
@@ -54,9 +53,7 @@ def counted(table: pd.DataFrame, order: list[str]) -> tuple[dict[int, int], list
 
 
 def counts() -> list[str]:
-    """The seed's sizes beside the true ones, and WLASL's own numbers of clips, as two tables in
-    markdown.
-    """
+    """Two tables: the source's sizes beside the true ones, and WLASL's numbers of clips."""
     root = paths.data_root() / "wlasl"
     clips, rows = counted(
         wlasl.read_manifest(root, "nslt_2000.json"), wlasl.read_classes(root / wlasl.CLASSES)
@@ -80,40 +77,38 @@ def trained(only_finished: bool) -> dict[str, list[Run]]:
     Args:
         only_finished: train nothing.
     """
-    found: dict[str, list[Run]] = {name: [] for name in SEEDS}
+    runs: dict[str, list[Run]] = {name: [] for name in SEEDS}
     for seed, name in (
         (seed, name) for seed in range(max(SEEDS.values())) for name in SEEDS if seed < SEEDS[name]
     ):
         settings = presets.build(name, seed=seed, overrides=["training.threads=1"])
-        if not only_finished or sweep.finished(name, config.run_name(settings)):
-            found[name].append(experiment.train(settings, config.run_name(settings), resume=True))
-    return {name: own for name, own in found.items() if own}
+        if not only_finished or finished(name, config.run_name(settings)):
+            runs[name].append(train(settings, config.run_name(settings), resume=True))
+    return {name: done for name, done in runs.items() if done}
 
 
-def estimate(own: list[Run]) -> Estimate:
-    """Top-1 of all seeds, with an interval over signers, and over seeds too where there are
-    several.
-    """
-    tables = [run.predictions for run in own]
+def estimate(runs: list[Run]) -> Estimate:
+    """Top-1 of all seeds, with an interval over signers, and over several seeds too."""
+    tables = [run.predictions for run in runs]
     right = np.array([table["target"] == table["prediction"] for table in tables])
     return difference(None, right, tables[0]["signer"].tolist())
 
 
-def report(found: dict[str, list[Run]]) -> list[str]:
-    """What was trained as a table in markdown, and the seed's case for each."""
+def report(trainings: dict[str, list[Run]]) -> list[str]:
+    """What was trained as a table in markdown, and the source's case for each."""
     lines = [
         (
             "| glosses | parameters | training clips | parameters a clip | test clips | top-1 % of"
-            " each seed | mean [95 %] | over | chance % | the seed's case |"
+            " each seed | mean [95 %] | over | chance % | the source's case |"
         ),
         "|---" * 10 + "|",
     ]
     said = []
-    for own in found.values():
-        one, glosses = estimate(own), own[0].settings.data.limit_classes
-        parameters, clips = own[0].facts["parameters"], own[0].facts["clips"]["train"]
-        tested, ends = own[0].metrics[0].n, np.clip([one.low, one.high], 0, 100)
-        each = ", ".join(f"{run.metrics[0].value:.1f}" for run in own)
+    for runs in trainings.values():
+        one, glosses = estimate(runs), runs[0].settings.data.limit_classes
+        parameters, clips = runs[0].facts["parameters"], runs[0].facts["clips"]["train"]
+        tested, ends = runs[0].metrics[0].n, np.clip([one.low, one.high], 0, 100)
+        each = ", ".join(f"{run.metrics[0].value:.1f}" for run in runs)
         lines.append(
             f"| {glosses} | {parameters:,} | {clips:,} | {parameters / clips:,.0f} | {tested:,} |"
             f" {each} | {one.value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}] | {one.over} |"
@@ -123,14 +118,12 @@ def report(found: dict[str, list[Run]]) -> list[str]:
     return [*lines, "", *said]
 
 
-def picture(found: dict[str, list[Run]]) -> Figure:
-    """Top-1 against the size of the vocabulary: a dot a seed, a line for the interval, chance
-    below.
-    """
+def picture(trainings: dict[str, list[Run]]) -> Figure:
+    """Top-1 against the vocabulary: a dot a seed, a line for the interval, chance below."""
     drawn, (axis,) = plots.figure(5.5, 3.0)
-    sizes = [own[0].settings.data.limit_classes for own in found.values()]
-    for glosses, own in zip(sizes, found.values(), strict=True):
-        one = estimate(own)
+    sizes = [runs[0].settings.data.limit_classes for runs in trainings.values()]
+    for glosses, runs in zip(sizes, trainings.values(), strict=True):
+        one = estimate(runs)
         axis.plot(
             [glosses] * 2,
             np.clip([one.low, one.high], 0, 100),
@@ -140,8 +133,8 @@ def picture(found: dict[str, list[Run]]) -> Figure:
             solid_capstyle="butt",
         )
         axis.plot(
-            [glosses] * len(own),
-            [run.metrics[0].value for run in own],
+            [glosses] * len(runs),
+            [run.metrics[0].value for run in runs],
             "o",
             color=plots.BLUE,
             markersize=4,
@@ -166,15 +159,15 @@ def main() -> None:
         "--doc", type=Path, help="write tables and figure between this page's marks"
     )
     options = parser.parse_args()
-    lines, found = counts(), trained(options.report)
-    if found:
-        lines += ["", *report(found)]
+    lines, trainings = counts(), trained(options.report)
+    if trainings:
+        lines += ["", *report(trainings)]
     page = "\n".join(lines)
     print(page)
     if options.doc:
-        if found:
+        if trainings:
             beside = options.doc.with_name(f"{options.doc.stem}_vocabulary.png")
-            picture(found).savefig(beside, dpi=110)
+            picture(trainings).savefig(beside, dpi=110)
             page += f"\n\n![Top-1 against the vocabulary]({beside.name})"
         write_text(options.doc, with_part(options.doc, BEGIN, END, page))
 
