@@ -1,6 +1,4 @@
-"""NTU RGB+D 60 in other people's arrays: clips come out as they went in, padding and pickles stay
-out.
-"""
+"""NTU RGB+D 60 in other people's arrays: clips come back unchanged, without padding or pickles."""
 
 import pickle
 

@@ -1,6 +1,4 @@
-"""PHOENIX-2014's corpus csv files, as they are released and as they can be broken, and its
-simplification.
-"""
+"""PHOENIX-2014's csv files, as released and as they can be broken, and its scoring rules."""
 
 import math
 

@@ -1,6 +1,4 @@
-"""Scores of several streams: read safely, checked, gathered from runs, and made up with a known
-truth.
-"""
+"""Scores of several streams: read safely, checked, of runs, and made up with a known truth."""
 
 import numpy as np
 import pandas as pd

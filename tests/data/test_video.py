@@ -1,6 +1,4 @@
-"""Frames that can be told apart, so that every index is worked out by hand; and every way a file
-can be bad.
-"""
+"""Frames that differ, so that each index is worked out by hand; and every way a file can be bad."""
 
 import av
 import numpy as np

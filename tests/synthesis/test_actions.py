@@ -1,6 +1,4 @@
-"""Everyday actions: bodies that stay whole, what the camera sees of them, and how hard they are to
-tell apart.
-"""
+"""Everyday actions: whole bodies, what the camera sees of them, how hard they are to tell apart."""
 
 import numpy as np
 import pytest
@@ -46,7 +44,7 @@ def test_the_manifest_says_the_same_as_the_names():
 def test_performers_keep_to_one_split_which_is_the_official_one_across_subjects():
     table = ActionCorpus(2, performers=25).manifest
     splits = table.groupby("performer")["split"].unique()
-    assert all(len(found) == 1 for found in splits)
+    assert all(len(names) == 1 for names in splits)
     assert {number for number, (split,) in splits.items() if split == "test"} == {3, 6, 7, 10, 11}
     assert {number for number, (split,) in splits.items() if split != "test"} == TRAIN_PERFORMERS
     for number in SMALL.splits:
@@ -236,8 +234,8 @@ def test_normalising_helps_a_nearest_neighbour_on_unseen_performers_and_leaves_w
     test, gloss = (rows["split"] == "test").to_numpy(), rows["gloss"].to_numpy()
     right = []
     for kind in (0, 1):
-        known, asked = features[~test, kind], features[test, kind]
-        distance = (known**2).sum(1) - 2 * asked @ known.T
+        learned, asked = features[~test, kind], features[test, kind]
+        distance = (learned**2).sum(1) - 2 * asked @ learned.T
         right.append((gloss[~test][distance.argmin(1)] == gloss[test]).mean())
     raw, normalised = right
     assert raw < normalised - 0.1

@@ -47,17 +47,17 @@ def test_another_process_makes_the_same_bytes():
         "import sys; from signlib.synthesis.clips import GeneratedCorpus; "
         "sys.stdout.buffer.write(GeneratedCorpus(6, 4, 2, seed=1).clip(sys.argv[1]).tobytes())"
     )
-    made = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code, NAMES[-1]], capture_output=True, check=True
     ).stdout
-    assert made == SMALL.clip(NAMES[-1]).tobytes()
+    assert output == SMALL.clip(NAMES[-1]).tobytes()
 
 
 def test_a_pool_of_processes_makes_the_same_bytes_in_another_order():
     chosen = NAMES[::6]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        made = dict(zip(chosen[::-1], pool.map(clip_digest, chosen[::-1]), strict=True))
-    assert made == {name: clip_digest(name) for name in chosen}
+        output = dict(zip(chosen[::-1], pool.map(clip_digest, chosen[::-1]), strict=True))
+    assert output == {name: clip_digest(name) for name in chosen}
 
 
 def test_bytes_do_not_depend_on_the_number_of_threads():
@@ -66,7 +66,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads():
         " GeneratedCorpus(6, 4, 2, seed=1); print(hashlib.sha256(b''.join(c.clip(n).tobytes() for n"
         " in c.manifest['clip'][::6])).hexdigest())"
     )
-    made = {
+    output = {
         subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
@@ -76,7 +76,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads():
         ).stdout
         for threads in ("1", "2")
     }
-    assert len(made) == 1
+    assert len(output) == 1
 
 
 def test_the_manifest_has_the_columns_of_every_manifest():
@@ -151,8 +151,8 @@ def test_a_hand_behind_the_other_is_lost_and_hands_apart_are_not():
         points[:, left] = points[:, right] + np.float32(way)
         many = np.tile(points, (20, 1, 1))
         clip = film(many, signer, np.random.default_rng(1), 512, 512, 25.0)
-        found = [np.isnan(clip[:, hand, 0]).any(1).mean() for hand in (left, right)]
-        np.testing.assert_allclose(found, lost, atol=0.06)
+        shares = [np.isnan(clip[:, hand, 0]).any(1).mean() for hand in (left, right)]
+        np.testing.assert_allclose(shares, lost, atol=0.06)
 
 
 def test_a_left_handed_signer_is_the_mirror_image():
@@ -255,8 +255,9 @@ def test_an_unknown_clip_is_refused(name):
 
 
 def flat_features(clip):
-    """(2, D) raw and body-normalised x, y of arms and hands at 16 moments; a lost hand stays where
-    it was.
+    """(2, D) raw and body-normalised x, y of arms and hands at 16 moments.
+
+    A lost hand stays where it was.
     """
     where = MEDIAPIPE_543.selection("upper")
     shoulders = clip[:, [479, 480], :2].mean(0)
@@ -276,8 +277,9 @@ def flat_features(clip):
 
 @pytest.fixture(scope="module")
 def nearest():
-    """(raw, normalised) share of validation clips whose nearest training clip has the same gloss,
-    two worlds.
+    """Share of validation clips whose nearest training clip has the same gloss: raw, normalised.
+
+    Of two worlds together.
     """
     right = []
     for seed in (1, 2):

@@ -43,7 +43,7 @@ def triangles():
     """Corner triples of the mesh, each turned as in a drawing that cannot fold (Tutte 1963)."""
     matrix = neighbour_matrix()
     near = [set(np.flatnonzero(row)) for row in matrix]
-    found = [
+    triangles = [
         (a, b, c)
         for a in range(POINTS)
         for b, c in combinations(sorted(p for p in near[a] if p > a), 2)
@@ -52,7 +52,7 @@ def triangles():
     oval = np.array(face_regions()["oval"])
     angle = np.arctan2(FACE.rest[oval, 0], -FACE.rest[oval, 1])
     flat = harmonic(matrix, oval, np.column_stack([np.sin(angle), -np.cos(angle)]))
-    return np.array(found), area(flat, np.array(found))
+    return np.array(triangles), area(flat, np.array(triangles))
 
 
 def area(points, corners):

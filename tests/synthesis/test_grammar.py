@@ -49,13 +49,13 @@ def test_sentences_follow_the_probabilities():
     grammar = Grammar(LEXICON, order=2, lengths=(2, 2))
     rng = np.random.default_rng(0)
     said = np.array([grammar.sentence(rng) for _ in range(4000)])
-    found = np.bincount(said[:, 0], minlength=13) / len(said)
+    share = np.bincount(said[:, 0], minlength=13) / len(said)
     expected = grammar.probabilities([])
-    assert np.abs(found - expected).max() < 4 * np.sqrt(0.25 / len(said))
+    assert np.abs(share - expected).max() < 4 * np.sqrt(0.25 / len(said))
     first = expected.argmax()
     after = said[said[:, 0] == first, 1]
-    found = np.bincount(after, minlength=13) / len(after)
-    assert np.abs(found - grammar.probabilities([first])).max() < 4 * np.sqrt(0.25 / len(after))
+    share = np.bincount(after, minlength=13) / len(after)
+    assert np.abs(share - grammar.probabilities([first])).max() < 4 * np.sqrt(0.25 / len(after))
 
 
 def test_the_true_grammar_is_a_better_model_than_shorter_memory():

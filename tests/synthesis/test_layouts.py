@@ -41,12 +41,12 @@ def as_autsl(tmp_path_factory):
 
 def test_autsl_comes_back_from_its_reader(as_autsl):
     table = autsl.read_manifest(as_autsl)
-    made = SIGNS.manifest.set_index("clip")
+    manifest = SIGNS.manifest.set_index("clip")
     truth = truths(as_autsl)
     assert not check_manifest(table, as_autsl).faults
-    assert {truth[clip]["clip"] for clip in table["clip"]} == set(made.index)
+    assert {truth[clip]["clip"] for clip in table["clip"]} == set(manifest.index)
     for row in table.itertuples():
-        source = made.loc[truth[row.clip]["clip"]]
+        source = manifest.loc[truth[row.clip]["clip"]]
         assert (
             (row.gloss, row.split)
             == (source["gloss"], source["split"])
@@ -80,11 +80,11 @@ def test_wlasl_comes_back_from_its_reader(tmp_path):
     )
     both = by_video.merge(by_gloss, on="clip", suffixes=("", "_too"))
     truth = truths(tmp_path)
-    made = SIGNS.manifest.set_index("clip")
+    manifest = SIGNS.manifest.set_index("clip")
     assert len(both) == len(SIGNS)
     assert not check_manifest(by_video, tmp_path).faults
     for row in both.itertuples():
-        source = made.loc[truth[row.clip]["clip"]]
+        source = manifest.loc[truth[row.clip]["clip"]]
         assert (row.gloss, row.split, row.signer) == (row.gloss_too, row.split_too, row.signer_too)
         assert (row.gloss, row.split, row.signer) == (
             source["gloss"],
@@ -133,14 +133,14 @@ def test_phoenix_comes_back_from_its_reader(tmp_path):
 def test_phoenix_with_features(tmp_path):
     layouts.write_phoenix(SENTENCES, tmp_path, features=True, progress=False)
     for row in phoenix.read_manifest(tmp_path).itertuples():
-        found = np.load(tmp_path / row.file / "landmarks.npy", allow_pickle=False)
-        np.testing.assert_array_equal(found, SENTENCES.clip(row.clip))
+        landmarks = np.load(tmp_path / row.file / "landmarks.npy", allow_pickle=False)
+        np.testing.assert_array_equal(landmarks, SENTENCES.clip(row.clip))
 
 
 def test_ntu60_comes_back_from_its_reader(tmp_path):
     layouts.write_ntu60(ACTIONS, tmp_path, progress=False)
     table = ntu60.read_manifest(tmp_path).sort_values("clip", ignore_index=True)
-    made = ACTIONS.manifest.sort_values("clip", ignore_index=True)
+    manifest = ACTIONS.manifest.sort_values("clip", ignore_index=True)
     columns = [
         "clip",
         "gloss",
@@ -152,8 +152,8 @@ def test_ntu60_comes_back_from_its_reader(tmp_path):
         "replication",
         "action",
     ]
-    pd.testing.assert_frame_equal(table[columns], made[columns])
-    assert ((table["split"] == "test") == (made["split"] == "test")).all()
+    pd.testing.assert_frame_equal(table[columns], manifest[columns])
+    assert ((table["split"] == "test") == (manifest["split"] == "test")).all()
     for row in table.itertuples():
         clip = ntu60.read_skeleton(tmp_path / row.file)
         joints, states = ACTIONS.observed(row.clip)

@@ -48,10 +48,10 @@ def test_the_handshape_is_there_when_the_stroke_begins():
     hand = performance.points[first:last, RIGHT].astype(float)
     shape = hand - hand[:, :1]
     opened = np.linalg.norm(shape[:, [8, 12, 16, 20]], axis=2).mean(1)
-    wanted = AVERAGE.hand * np.linalg.norm(
+    closed = AVERAGE.hand * np.linalg.norm(
         motion.hand_shape(HANDSHAPES["FIST"].angles[None])[0, [8, 12, 16, 20]], axis=1
     )
-    np.testing.assert_allclose(opened, wanted.mean(), rtol=0.02)
+    np.testing.assert_allclose(opened, closed.mean(), rtol=0.02)
 
 
 @pytest.mark.parametrize("internal", ["CHANGE", "TWIST", "NOD", "WIGGLE"])

@@ -28,11 +28,11 @@ def signed(sign, signer=AVERAGE, seed=0):
 @pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_a_palm_looks_where_it_should_wherever_that_is_possible(location, orientation):
-    place = LOCATIONS[location]
-    hands = ("BASE", "FLAT") if place.palm else ("ONE", "")
+    at = LOCATIONS[location]
+    hands = ("BASE", "FLAT") if at.palm else ("ONE", "")
     worst = 0.0
     for handshape in ("FLAT", "POINT", "FIST"):
-        for contact in (False, True)[: 1 + (place.skin is not None)]:
+        for contact in (False, True)[: 1 + (at.skin is not None)]:
             sign = Sign(
                 "", handshape, location, "HOLD", "NONE", 1, orientation, *hands, contact=contact
             )
@@ -44,7 +44,7 @@ def test_a_palm_looks_where_it_should_wherever_that_is_possible(location, orient
 
 
 @pytest.mark.parametrize(
-    "location", [name for name, place in LOCATIONS.items() if place.skin and not place.palm]
+    "location", [name for name, at in LOCATIONS.items() if at.skin and not at.palm]
 )
 def test_skin_is_where_the_table_says_and_looks_away_from_the_body(location):
     point, out = skin_at(location, AVERAGE, np.zeros(3))
@@ -97,9 +97,7 @@ def test_a_sign_with_contact_touches_and_one_without_does_not(sign):
 
 
 def nearest_to_skin(sign):
-    """Metres between the place's skin and the nearest point of the dominant hand, during the
-    stroke.
-    """
+    """Metres between the location's skin and the dominant hand's nearest point, in the stroke."""
     points, (first, last) = signed(sign)
     hand = points[first:last, RIGHT]
     if LOCATIONS[sign.location].palm:
@@ -183,8 +181,8 @@ def test_pointing_points_behind_the_locus(name, left_handed):
     hand = points[last - 1, LEFT if left_handed else RIGHT]
     chest = np.array([0, -signer.torso + 0.38 * signer.shoulders, 0])
     aim = locus(name, signer) if name == "SIGNER" else 2 * locus(name, signer) - chest
-    finger, wanted = motion.unit(hand[8] - hand[5]), motion.unit(aim - hand[5])
-    assert finger @ wanted > np.cos(np.radians(30 if name.startswith("FAR") else 12))
+    finger, expected = motion.unit(hand[8] - hand[5]), motion.unit(aim - hand[5])
+    assert finger @ expected > np.cos(np.radians(30 if name.startswith("FAR") else 12))
 
 
 @pytest.mark.parametrize("left_handed", [False, True])
@@ -195,8 +193,8 @@ def test_agreement_goes_from_source_to_goal_whoever_signs(left_handed):
     for source, goal in pairwise(("LEFT", "RIGHT", "ADDRESSEE", "SIGNER", "UP_RIGHT")):
         points, (first, last) = signed(Use(sign, source, goal), signer)
         palm = points[:, hand][:, [0, 5, 9, 17]].mean(1)
-        moved, wanted = palm[last - 1] - palm[first], locus(goal, signer) - locus(source, signer)
-        assert motion.unit(moved) @ motion.unit(wanted) > 0.8
+        moved, expected = palm[last - 1] - palm[first], locus(goal, signer) - locus(source, signer)
+        assert motion.unit(moved) @ motion.unit(expected) > 0.8
 
 
 def test_a_handling_verb_takes_the_shape_of_its_object():

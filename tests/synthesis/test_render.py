@@ -1,6 +1,4 @@
-"""Pictures agree with the landmarks: in place, in depth, in what hides what, and in which side is
-left.
-"""
+"""Pictures agree with the landmarks: in position, in depth, in what hides what, left and right."""
 
 import tracemalloc
 from dataclasses import replace
@@ -34,8 +32,9 @@ def some(performance: Performance, frames: list[int] | slice) -> Performance:
 def take(
     name: str, count: int = 4, side: int = SIDE, **look
 ) -> tuple[Performance, Studio, np.ndarray]:
-    """A few frames of a clip, the studio that films them, and (T, 543, 3) pixels and metres from
-    the camera.
+    """A few frames of a clip, the studio that films them, and where the camera sees the points.
+
+    The last is (T, 543, 3): pixels, and metres from the camera.
     """
     performance, seated = CORPUS.performance(name), CORPUS.seated(name)
     frames = np.linspace(0, len(performance.points) - 1, count + 2).astype(int)[1:-1]
@@ -54,8 +53,9 @@ def at(picture: np.ndarray, point: np.ndarray, fine: float = 1.0):
 
 
 def test_visible_landmarks_lie_on_their_part_of_the_picture():
-    """All but the wrists, which the arms cover; where two hands touch, one may show at the other's
-    landmark.
+    """All but the wrists, which the arms cover.
+
+    Where two hands touch, one may show at the other's landmark.
     """
     right, counted = 0, 0
     for name in NAMES:
@@ -90,19 +90,19 @@ def test_depth_at_nose_and_knuckles_is_their_distance(name):
             noses += 1
         for hand, first in ((LEFT_HAND, 501), (RIGHT_HAND, 522)):
             for joint in points[[first + 5, first + 9]]:
-                found = at(studio.canvas.z, joint, FINE)
+                reported = at(studio.canvas.z, joint, FINE)
                 if (
-                    found is not None
+                    reported is not None
                     and at(materials, joint, FINE) == hand
-                    and found > joint[2] - 0.02
+                    and reported > joint[2] - 0.02
                 ):
-                    assert found == pytest.approx(joint[2], abs=0.03)
+                    assert reported == pytest.approx(joint[2], abs=0.03)
         assert t < len(performance.points)
     assert noses > 0
 
 
-@pytest.mark.parametrize(("ahead", "shown"), [(0.15, RIGHT_HAND), (-0.35, HEAD)])
-def test_a_hand_hides_the_face_from_the_front_and_the_face_hides_a_hand_behind(ahead, shown):
+@pytest.mark.parametrize(("ahead", "nearest"), [(0.15, RIGHT_HAND), (-0.35, HEAD)])
+def test_a_hand_hides_the_face_from_the_front_and_the_face_hides_a_hand_behind(ahead, nearest):
     performance = some(CORPUS.performance(NAMES[0]), [0])
     points = performance.points.copy()
     hand = slice(522, 543)
@@ -118,15 +118,15 @@ def test_a_hand_hides_the_face_from_the_front_and_the_face_hides_a_hand_behind(a
     ]
     (bare, _), (rgb, depth) = (next(iter(studio.frames())) for studio in studios)
     pixel = project(points[:, [522, 527, 531, 539]].mean(1)[:, None], seated)[0, 0]
-    place = pixel * SIDE
-    assert at(studios[1].canvas.material, place, FINE) == shown
+    spot = pixel * SIDE
+    assert at(studios[1].canvas.material, spot, FINE) == nearest
     distance = 1000 * (seated.distance + pixel[2] / seated.zoom)
-    if shown == RIGHT_HAND:
-        assert at(depth, place) == pytest.approx(distance, abs=60)
-        assert np.abs(at(rgb, place).astype(int) - at(bare, place)).max() > 8
+    if nearest == RIGHT_HAND:
+        assert at(depth, spot) == pytest.approx(distance, abs=60)
+        assert np.abs(at(rgb, spot).astype(int) - at(bare, spot)).max() > 8
     else:
-        assert at(depth, place) < distance - 300
-        assert np.array_equal(at(rgb, place), at(bare, place))
+        assert at(depth, spot) < distance - 300
+        assert np.array_equal(at(rgb, spot), at(bare, spot))
 
 
 def test_two_renders_are_the_same_bytes_and_frames_do_not_depend_on_one_another():
@@ -313,26 +313,27 @@ def test_a_signer_outside_the_picture_leaves_the_room():
 
 
 def test_mediapipe_finds_body_face_and_hands():
-    """Two clips. Over 24 clips of 12 signers: body 100 %, face 99 %, hands 88 % of the frames that
-    show them.
+    """On two clips.
+
+    Over 24 clips of 12 signers: body 100 %, face 99 %, hands 88 % of the frames that show them.
     """
     holistic = pytest.importorskip("signlib.extraction.holistic")
-    found, true = [], []
+    reported, true = [], []
     for name in (NAMES[0], NAMES[3]):
         performance, seated = CORPUS.performance(name), CORPUS.seated(name)
         performance = some(performance, slice(4, -4, 4))
         film = (rgb for rgb, _ in render(performance, seated, make_look(int(name[6:8])), 512, 512))
         with holistic.Holistic(holistic.LandmarkSettings(), 1) as engine:
-            found.append(engine.points(film))
+            reported.append(engine.points(film))
         true.append(project(performance.points, seated))
-    found, true = np.concatenate(found), np.concatenate(true)
-    shown = ((true[:, 501:, :2] > 0) & (true[:, 501:, :2] < 1)).all(-1).reshape(-1, 2, 21).mean(
+    reported, true = np.concatenate(reported), np.concatenate(true)
+    in_sight = ((true[:, 501:, :2] > 0) & (true[:, 501:, :2] < 1)).all(-1).reshape(-1, 2, 21).mean(
         2
     ) > 0.8
-    seen = np.isfinite(found[:, [468, 0, 501, 522], 0])
+    seen = np.isfinite(reported[:, [468, 0, 501, 522], 0])
     assert seen[:, 0].mean() >= 0.95
     assert seen[:, 1].mean() >= 0.85
-    assert seen[:, 2:][shown].mean() >= 0.6
-    away = 512 * np.linalg.norm(found[..., :2] - true[..., :2], axis=-1)
+    assert seen[:, 2:][in_sight].mean() >= 0.6
+    away = 512 * np.linalg.norm(reported[..., :2] - true[..., :2], axis=-1)
     assert np.nanmedian(away[:, :468]) < 5, "pixels of 512, face"
     assert np.nanmedian(away[:, 501:]) < 7, "pixels of 512, hands"

@@ -91,8 +91,8 @@ def test_the_manifest_has_sentences_instead_of_glosses():
     lengths = manifest["glosses"].str.split().map(len)
     assert lengths.between(1, 15).all()
     assert manifest.groupby("split")["signer"].unique().map(set).map(len).sum() == 4
-    known = {*(sign.gloss for sign in SMALL.lexicon), POINT}
-    assert set(" ".join(manifest["glosses"]).split()) <= known
+    glosses = {*(sign.gloss for sign in SMALL.lexicon), POINT}
+    assert set(" ".join(manifest["glosses"]).split()) <= glosses
 
 
 @pytest.mark.parametrize("name", NAMES[::7])
@@ -127,12 +127,12 @@ def test_truth_has_the_camera_and_the_form_of_every_sign():
 
 def test_some_signers_have_a_form_of_their_own_and_the_truth_says_so():
     corpus = SentenceCorpus(glosses=30, signers=6, sentences=10, hardness=3)
-    found = [
+    variants = [
         sign["variant"]
         for name in corpus.manifest["clip"][::4]
         for sign in corpus.truth(name)["signs"]
     ]
-    assert 0 < sum(map(bool, found)) < len(found) / 2
+    assert 0 < sum(map(bool, variants)) < len(variants) / 2
 
 
 def test_a_sentence_is_the_same_in_a_larger_corpus_and_in_any_order():
@@ -143,8 +143,9 @@ def test_a_sentence_is_the_same_in_a_larger_corpus_and_in_any_order():
 
 
 def test_pointing_ends_at_the_locus():
-    """The finger of a pointing sign points further left for a locus further left (signer's left:
-    larger x).
+    """The finger of a pointing sign points further left for a locus further left.
+
+    The signer's left is larger x.
     """
     from signlib.synthesis.performance import perform
     from signlib.synthesis.signers import make_signer

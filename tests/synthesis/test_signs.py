@@ -145,15 +145,16 @@ SMALL = {
 
 
 def test_the_capacity_of_a_small_inventory_by_hand():
-    """CHIN: hold, and lines up, down, aside, across and out once or twice, with and without
-    contact; no IN.
+    """Every combination that a body can make, counted.
 
+    CHIN: hold, and lines up, down, aside, across and out once or twice, with and without contact;
+    no IN.
     1 + 5 x 2 = 11, twice for contact = 22; SPACE: 1 + 6 x 2 = 13; two handshapes: 2 x 35.
     """
     assert capacity(SMALL) == 70
     every = [
-        Sign("", shape, place, kind, way, times, "IN", "ONE", contact=touch)
-        for shape, place, kind, way, times, touch in product(
+        Sign("", shape, at, kind, way, times, "IN", "ONE", contact=touch)
+        for shape, at, kind, way, times, touch in product(
             ("FLAT", "FIST"),
             ("CHIN", "SPACE"),
             ("HOLD", "LINE"),
@@ -185,9 +186,9 @@ def test_variants_are_rare_possible_and_never_another_sign():
     lexicon = make_lexicon(60, 2)
     calm, hard = make_signer(1, hardness=0), make_signer(1, hardness=3)
     assert all(variant(sign, calm, 2, lexicon) == (sign, "") for sign in lexicon)
-    made = [variant(sign, hard, 2, lexicon) for sign in lexicon]
-    assert made == [variant(sign, hard, 2, lexicon) for sign in lexicon]
-    changed = [(sign, form) for sign, (form, what) in zip(lexicon, made, strict=True) if what]
+    forms = [variant(sign, hard, 2, lexicon) for sign in lexicon]
+    assert forms == [variant(sign, hard, 2, lexicon) for sign in lexicon]
+    changed = [(sign, form) for sign, (form, what) in zip(lexicon, forms, strict=True) if what]
     assert 2 <= len(changed) <= 25
     taken = {sign.manual for sign in lexicon}
     for sign, form in changed:
@@ -205,6 +206,6 @@ def test_a_use_that_cannot_be_is_refused(values):
 
 
 def test_loci_are_symmetric():
-    for name, place in LOCI.items():
+    for name, at in LOCI.items():
         other = name.replace("LEFT", "*").replace("RIGHT", "LEFT").replace("*", "RIGHT")
-        assert LOCI[other] == (-place[0], *place[1:])
+        assert LOCI[other] == (-at[0], *at[1:])

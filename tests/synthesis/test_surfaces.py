@@ -1,6 +1,4 @@
-"""The z-buffer's surfaces against hand-worked spheres and a brute-force search for the nearest
-point.
-"""
+"""The z-buffer's surfaces against hand-worked spheres and a brute-force search for the nearest."""
 
 import numpy as np
 import pytest
