@@ -1,18 +1,23 @@
 """Named corpora: each has its file, and its row in the registry.
 
-corpus      what a corpus is: facts, manifest, clips
-registry    a row for each; from a name, or from a folder that a person has, to the corpus
-clips       from settings to manifest, clips and folder
-splits      who trains, validates and tests
-gallery     a few pictures of a clip, whatever its corpus offers
+corpus             what a corpus is: facts, manifest, clips
+registry           a row for each; from a name, or from a folder that a person has, to the corpus
+clips              from settings to manifest, clips and folder
+splits             who trains, validates and tests
+gallery            a few pictures of a clip, whatever its corpus offers
 
-generated   signs, sentences and actions that are made on the spot
-stitched    sentences made of clips of single signs, of any corpus that has them
-autsl wlasl phoenix_2014    official corpora of videos and pictures
-folder      any folder of videos with a manifest.csv, or one sub-folder a gloss
-store       landmarks that `extract` made
-ntu60 nw_ucla       whole bodies in action
-bodies              what those share: who acts
-dgs_30 asl_words_letters wlasl_50   landmarks in one .npz file
-landmark_files      what those share: reading the file, what was not seen
+generated          signs, sentences and actions that are made on the spot
+stitched           sentences made of clips of single signs, of any corpus that has them
+autsl              226 Turkish signs in colour and depth
+wlasl              2,000 American signs from the web
+phoenix_2014       German weather forecasts: sentences as folders of pictures
+ntu60              sixty everyday actions of whole bodies
+nw_ucla            ten actions of whole bodies from three views
+bodies             what corpora of whole bodies share: who acts
+dgs_30             30 German signs of a crowd, as landmarks
+asl_words_letters  American signs and fingerspelled letters, as landmarks
+wlasl_50           50 American signs, as landmarks
+landmark_files     what corpora of landmarks share: reading the file, what was not seen
+folder             any folder of videos with a manifest.csv, or one sub-folder a gloss
+store              landmarks that `extract` made
 """

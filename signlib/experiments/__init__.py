@@ -1,1 +1,10 @@
-"""(map)"""
+"""What the command line does, over any task.
+
+experiment   settings -> clips -> model -> training -> test -> run
+sweep        presets x random seeds -> runs
+estimate     what a run will cost, before it starts
+sizes        how large every preset's model is
+prediction   a trained run put to work on clips of one's own
+extraction   what a person has -> a store
+baseline     nearest neighbours as a run
+"""

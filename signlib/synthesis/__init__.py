@@ -42,7 +42,7 @@ bodies         whole bodies, and scripts that move them
 action_parts   what programs of actions are built from
 everyday       what one person does with things
 gestures       what one person does without things
-mutual_actions what two persons do
+mutual_actions  what two persons do
 
 seeding        names -> random generators
 """
