@@ -1,8 +1,7 @@
-"""The prefix search of `decoding.ctc`, fast: all prefixes and glosses of a frame at once, or
-through flashlight-text.
+"""The prefix search of `decoding.ctc`, fast: all prefixes and glosses of a frame at once.
 
-Both engines search the same readings with the same scores; tests hold them against the plain search
-and against every alignment there is.
+The second engine is flashlight-text. Both engines search the same readings with the same scores;
+tests hold them against the plain search and against every alignment there is.
 """
 
 from collections.abc import Sequence
@@ -55,12 +54,15 @@ class BeamSearch:
             raise SettingsError(
                 f"alpha={alpha}: it weighs a language model and is 0 where there is none"
             )
-        self.glosses, self.beam, self.alpha, self.beta = tuple(glosses), beam, alpha, beta
+        self.glosses, self.beam = tuple(glosses), beam
+        self.alpha, self.beta = alpha, beta
         self.model = model if alpha else None
         self.rows = _GlossRows(self.model, self.glosses) if self.model else None
         self.flashlight = None
         if engine == "flashlight":
-            self.flashlight = FlashlightSearch(self.glosses, beam, self.model, alpha, beta)
+            self.flashlight = FlashlightSearch(
+                self.glosses, beam, self.model, alpha=alpha, beta=beta
+            )
 
     def __call__(self, log_probabilities: np.ndarray) -> list[Hypothesis]:
         """At most `beam` readings, the best first.
@@ -88,18 +90,19 @@ class BeamSearch:
 
     def _search(self, frames: np.ndarray) -> list[Hypothesis]:
         tree = _Prefixes(self.rows, self.alpha, self.beta)
-        node, after_blank, after_gloss = np.zeros(1, np.int64), np.zeros(1), np.full(1, -np.inf)
+        # The beam: nodes of P prefixes, and their log probabilities by how alignments end.
+        node = np.zeros(1, np.int64)
+        after_blank, after_gloss = np.zeros(1), np.full(1, -np.inf)
         for frame in frames:
             last, bonus = tree.last[node], tree.bonus[node]
             either = np.logaddexp(after_blank, after_gloss)
+            # A prefix stays as it is with a blank, or with its last gloss once more.
             blank, same = either + frame[BLANK], after_gloss + np.where(last, frame[last], -np.inf)
-            tokens = self._worth_trying(
-                frame, last, either + bonus, np.logaddexp(blank, same) + bonus
-            )
-            longer = (
-                np.where(tokens == last[:, None], after_blank[:, None], either[:, None])
-                + frame[tokens]
-            )
+            stays = np.logaddexp(blank, same) + bonus
+            tokens = self._worth_trying(frame, last, either + bonus, stays)
+            # (P, K) with one more gloss; the last one again needs a blank between.
+            before = np.where(tokens == last[:, None], after_blank[:, None], either[:, None])
+            longer = before + frame[tokens]
             # A longer prefix that is in the beam already takes what comes from its parent.
             child, parent = np.nonzero(tree.parent[node][:, None] == node)
             column = np.searchsorted(tokens, last[child])
@@ -110,10 +113,9 @@ class BeamSearch:
             best = np.flatnonzero(ranked > -np.inf)
             if len(best) > self.beam:
                 best = best[np.argpartition(-ranked[best], self.beam - 1)[: self.beam]]
-            old, new = (
-                best[best < len(node)],
-                np.divmod(best[best >= len(node)] - len(node), max(1, len(tokens))),
-            )
+            # Numbers below P are prefixes that stay, the others rows and columns of `longer`.
+            old = best[best < len(node)]
+            new = np.divmod(best[best >= len(node)] - len(node), max(1, len(tokens)))
             born = tree.grow(node[new[0]], tokens[new[1]], added[new])
             node = np.concatenate([node[old], born])
             after_blank = np.concatenate([blank[old], np.full(len(born), -np.inf)])
@@ -127,12 +129,11 @@ class BeamSearch:
     def _worth_trying(
         self, frame: np.ndarray, last: np.ndarray, sources: np.ndarray, stays: np.ndarray
     ) -> np.ndarray:
-        """Sorted classes that can enter the beam; the others could not, whatever the language model
-        said of them.
+        """Sorted classes that can enter the beam.
 
-        Nothing is lost: a gloss gains at most beta, and while the beam is full what is worse than
-        all that stays is dropped anyway. Last glosses of the beam may add to a prefix that is
-        there, so they always stay in view.
+        The others could not, whatever the language model said of them. Nothing is lost: a gloss
+        gains at most beta, and while the beam is full what is worse than all that stays is dropped
+        anyway. Last glosses of the beam may add to a prefix that is there, so they are tried.
         """
         enough = np.ones(len(frame), bool)
         if len(stays) >= self.beam:
@@ -152,13 +153,9 @@ class _Prefixes:
 
     def __init__(self, rows: "_GlossRows | None", alpha: float, beta: float) -> None:
         self.rows, self.alpha, self.beta = rows, alpha, beta
-        self.parent, self.last, self.bonus = (
-            np.full(256, -1),
-            np.zeros(256, np.int64),
-            np.zeros(256),
-        )
-        self.row = np.zeros(256, np.int64)
-        self.known: dict[tuple[int, int], int] = {}
+        self.parent, self.last = np.full(256, -1), np.zeros(256, np.int64)
+        self.bonus, self.row = np.zeros(256), np.zeros(256, np.int64)
+        self.nodes: dict[tuple[int, int], int] = {}
         self.size = 1
         if rows:
             self.row[0] = rows.start()
@@ -170,19 +167,20 @@ class _Prefixes:
         return self.beta + self.alpha * self.rows.table[self.row[node][:, None], tokens]
 
     def grow(self, parents: np.ndarray, tokens: np.ndarray, bonus: np.ndarray) -> np.ndarray:
-        """The nodes of prefixes with one more gloss; one that was dropped and comes again is the
-        same node.
+        """The nodes of prefixes with one more gloss.
+
+        A prefix that was dropped and comes again is the same node.
         """
         out = np.empty(len(parents), np.int64)
-        for place, key in enumerate(zip(parents.tolist(), tokens.tolist(), strict=True)):
-            found = self.known.get(key)
-            if found is None:
-                found = self.known[key] = self._add(*key, bonus[place])
-            out[place] = found
+        for i, key in enumerate(zip(parents.tolist(), tokens.tolist(), strict=True)):
+            if key not in self.nodes:
+                self.nodes[key] = self._add(*key, bonus[i])
+            out[i] = self.nodes[key]
         return out
 
     def _add(self, parent: int, token: int, bonus: float) -> int:
         if self.size == len(self.last):
+            # The tables double when they are full.
             self.parent, self.last, self.bonus, self.row = (
                 np.concatenate([column, np.zeros_like(column)])
                 for column in (self.parent, self.last, self.bonus, self.row)
@@ -203,31 +201,31 @@ class _Prefixes:
 
 
 class _GlossRows:
-    """Log probabilities of every class after a context, one row of a table each, made when first
-    asked for.
-    """
+    """Log probabilities of every class after a context: a row of a table, made when asked for."""
 
     def __init__(self, model: NGramModel, glosses: tuple[str, ...]) -> None:
         self.model, self.names = model, np.array(["", *glosses], dtype=object)
         self.table = np.empty((64, len(self.names)))
         self.contexts: list[tuple[str, ...]] = []
-        self.place: dict[tuple[str, ...], int] = {}
+        self.numbers: dict[tuple[str, ...], int] = {}
 
     def start(self) -> int:
-        """The row of the start of a sentence. Too full a table is emptied first, since no prefix
-        points to it now.
+        """The row of the start of a sentence.
+
+        Too full a table is emptied first, since no prefix points to it now.
         """
         if len(self.contexts) > _MOST_ROWS:
             self.contexts.clear()
-            self.place.clear()
-        return self._row(self._known(self.model.state((START,))))
+            self.numbers.clear()
+        return self._row(self._shortened(self.model.state((START,))))
 
     def after(self, row: int, token: int) -> int:
         """The row after one more gloss."""
-        return self._row(self._known(self.model.state((*self.contexts[row], self.names[token]))))
+        context = self.model.state((*self.contexts[row], self.names[token]))
+        return self._row(self._shortened(context))
 
-    def _known(self, context: tuple[str, ...]) -> tuple[str, ...]:
-        """The longest end of a context that the model knows anything about."""
+    def _shortened(self, context: tuple[str, ...]) -> tuple[str, ...]:
+        """The longest end of a context that the model has numbers for."""
         while context and context not in self._seen[len(context)] and not self._weight(context):
             context = context[1:]
         return context
@@ -237,11 +235,11 @@ class _GlossRows:
 
     @cached_property
     def _seen(self) -> list[dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]]]:
-        """For each length of context: context -> classes seen after it and their log probabilities."""
+        """For each length of context: context -> classes seen after it, log probabilities."""
         classes: dict[str, list[int]] = {}
         for k, name in enumerate(self.names[1:], 1):
-            classes.setdefault(self.model.known(name), []).append(k)
-        out: list[dict] = []
+            classes.setdefault(self.model.word(name), []).append(k)
+        out: list[dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]]] = []
         for table in self.model.probabilities:
             grouped: dict[tuple[str, ...], tuple[list[int], list[float]]] = {}
             for gram, value in table.items():
@@ -253,19 +251,21 @@ class _GlossRows:
         return out
 
     def _row(self, context: tuple[str, ...]) -> int:
-        if context in self.place:
-            return self.place[context]
+        if context in self.numbers:
+            return self.numbers[context]
         # The blank's column is never read.
         values = np.zeros(len(self.names))
         if context:
-            shorter = self._row(self._known(context[1:]))  # may replace the table
+            # This may replace the table, so it comes first.
+            shorter = self._row(self._shortened(context[1:]))
             values = self.table[shorter] + self._weight(context)
-        numbers, logs = self._seen[len(context)].get(context, (slice(0), ()))
-        values[numbers] = logs
+        if context in self._seen[len(context)]:
+            classes, logs = self._seen[len(context)][context]
+            values[classes] = logs
         row = len(self.contexts)
         if row == len(self.table):
             self.table = np.concatenate([self.table, np.empty_like(self.table)])
         self.table[row] = values
         self.contexts.append(context)
-        self.place[context] = row
+        self.numbers[context] = row
         return row

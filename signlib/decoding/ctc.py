@@ -15,6 +15,8 @@ from signlib.decoding.language_model import END, START, NGramModel
 from signlib.errors import ClipError
 
 BLANK = 0
+Prefix = tuple[int, ...]
+"""Class numbers of glosses, without blanks."""
 _NEVER = -math.inf
 
 
@@ -38,9 +40,9 @@ def collapse(path: Sequence[int]) -> list[int]:
     >>> collapse([0, 3, 3, 0, 3, 5, 5, 0])
     [3, 3, 5]
     """
-    path = np.asarray(path)
-    starts = np.diff(path, prepend=BLANK) != 0
-    return path[starts & (path != BLANK)].tolist()
+    classes = np.asarray(path)
+    starts = np.diff(classes, prepend=BLANK) != 0
+    return classes[starts & (classes != BLANK)].tolist()
 
 
 def greedy(log_probabilities: np.ndarray, lengths: Sequence[int]) -> list[list[int]]:
@@ -60,8 +62,8 @@ def needed_frames(target: Sequence[int]) -> int:
     >>> needed_frames([1, 1, 2])
     4
     """
-    target = np.asarray(target)
-    return len(target) + int((target[1:] == target[:-1]).sum())
+    classes = np.asarray(target)
+    return len(classes) + int(np.count_nonzero(classes[1:] == classes[:-1]))
 
 
 def check_lengths(
@@ -116,14 +118,18 @@ def prefix_search(
     Source: Graves 2012, prefix search; Hannun et al. 2014 for the language model.
     """
 
-    def bonus(prefix: tuple[int, ...]) -> float:
+    def bonus(prefix: Prefix) -> float:
         """What the last gloss of a prefix adds beside the frames."""
-        words = [START, *(glosses[k - 1] for k in prefix)] if model else []
-        return beta + (alpha * model.log_probability(words[-1], words[:-1]) if model else 0.0)
+        if model is None:
+            return beta
+        words = [START, *(glosses[k - 1] for k in prefix)]
+        return beta + alpha * model.log_probability(words[-1], words[:-1])
 
-    beams, bonuses = {(): (0.0, _NEVER)}, {(): 0.0}
+    # Log probability of a prefix's alignments that end in a blank, and in its last gloss.
+    beams: dict[Prefix, tuple[float, float]] = {(): (0.0, _NEVER)}
+    bonuses: dict[Prefix, float] = {(): 0.0}
     for frame in np.asarray(log_probabilities, float):
-        grown: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [_NEVER, _NEVER])
+        grown: dict[Prefix, list[float]] = defaultdict(lambda: [_NEVER, _NEVER])
         for prefix, (after_blank, after_gloss) in beams.items():
             either = np.logaddexp(after_blank, after_gloss)
             here = grown[prefix]
@@ -134,35 +140,42 @@ def prefix_search(
                 longer = (*prefix, k)
                 if longer not in bonuses:
                     bonuses[longer] = bonuses[prefix] + bonus(longer)
+                # Without a blank between, the same gloss again is still the same sign.
                 source = after_blank if prefix and prefix[-1] == k else either
                 grown[longer][1] = np.logaddexp(grown[longer][1], source + frame[k])
-        possible = [
-            (prefix, tuple(scores)) for prefix, scores in grown.items() if max(scores) > _NEVER
-        ]
-        beams = dict(
-            sorted(possible, key=lambda item: -(np.logaddexp(*item[1]) + bonuses[item[0]]))[:beam]
-        )
-    totals = {prefix: np.logaddexp(*scores) + bonuses[prefix] for prefix, scores in beams.items()}
-    return finish(totals, glosses, model, alpha)
+        possible = {
+            prefix: (blank, gloss)
+            for prefix, (blank, gloss) in grown.items()
+            if max(blank, gloss) > _NEVER
+        }
+        totals = _totals(possible, bonuses)
+        best = sorted(possible, key=lambda prefix: -totals[prefix])[:beam]
+        beams = {prefix: possible[prefix] for prefix in best}
+    return finish(_totals(beams, bonuses), glosses, model, alpha)
+
+
+def _totals(
+    scores: dict[Prefix, tuple[float, float]], bonuses: dict[Prefix, float]
+) -> dict[Prefix, float]:
+    return {
+        prefix: np.logaddexp(blank, gloss) + bonuses[prefix]
+        for prefix, (blank, gloss) in scores.items()
+    }
 
 
 def finish(
-    scores: dict[tuple[int, ...], float],
+    scores: dict[Prefix, float],
     glosses: Sequence[str],
     model: NGramModel | None,
     alpha: float,
 ) -> list[Hypothesis]:
     """Readings with the end of the sentence taken into account, the best first."""
 
-    def end(prefix: tuple[int, ...]) -> float:
-        return (
-            alpha * model.log_probability(END, [START, *(glosses[k - 1] for k in prefix)])
-            if model
-            else 0.0
-        )
+    def end(prefix: Prefix) -> float:
+        if model is None:
+            return 0.0
+        return alpha * model.log_probability(END, [START, *(glosses[k - 1] for k in prefix)])
 
     ended = {prefix: score + end(prefix) for prefix, score in scores.items()}
-    return [
-        Hypothesis(prefix, float(score))
-        for prefix, score in sorted(ended.items(), key=lambda item: -item[1])
-    ]
+    best = sorted(ended.items(), key=lambda item: -item[1])
+    return [Hypothesis(prefix, float(score)) for prefix, score in best]

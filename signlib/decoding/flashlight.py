@@ -1,5 +1,4 @@
-"""flashlight-text behind the interface of `BeamSearch`: a beam search in C++ that others wrote and
-use.
+"""flashlight-text, a beam search in C++ of others, behind the interface of `BeamSearch`.
 
 Its decoder without a lexicon sums over alignments exactly, but has no bonus a word. The one with a
 lexicon has, and forgets that a gloss of one unit may last: here every gloss has two spellings, `A`
@@ -10,6 +9,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from signlib.decoding.ctc import BLANK, Hypothesis, collapse
 from signlib.decoding.language_model import NGramModel, write_arpa
 from signlib.errors import SettingsError
 from signlib.native_output import silenced
+
+if TYPE_CHECKING:
+    from flashlight.lib.text.decoder.kenlm import KenLM
 
 _EVERYTHING = 1e9
 """A threshold that no hypothesis falls below."""
@@ -79,19 +82,17 @@ class FlashlightSearch:
         frames = np.ascontiguousarray(log_probabilities, np.float32)
         if self.spelled:
             frames = np.pad(frames, ((0, 0), (0, 1)), constant_values=-_EVERYTHING)
-        found = self.decoder.decode(frames.ctypes.data, *frames.shape)
+        results = self.decoder.decode(frames.ctypes.data, *frames.shape)
         readings: dict[tuple[int, ...], float] = {}
-        for result in found:
-            said = (
-                [word for word in result.words if word >= 0]
-                if self.spelled
-                else collapse(result.tokens)
-            )
+        for result in results:
+            said = collapse(result.tokens)
+            if self.spelled:
+                said = [word for word in result.words if word >= 0]
             readings.setdefault(tuple(said), float(result.score))
         return [Hypothesis(classes, score) for classes, score in readings.items()]
 
 
-def _kenlm(model: NGramModel, glosses: Sequence[str]):
+def _kenlm(model: NGramModel, glosses: Sequence[str]) -> "KenLM":
     """The model in KenLM, which reads it from a file and writes a progress bar meanwhile."""
     from flashlight.lib.text.decoder.kenlm import KenLM
     from flashlight.lib.text.dictionary import Dictionary

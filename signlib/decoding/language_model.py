@@ -1,14 +1,14 @@
-"""N-grams over glosses: interpolated modified Kneser-Ney, trained on the sentences of the training
-split only.
+"""N-grams over glosses: interpolated modified Kneser-Ney.
 
-A model is kept in the form of an ARPA file (log probabilities and back-off weights), which other
-tools read.
+They are trained on the sentences of the training split only. A model is kept in the form of an ARPA
+file (log probabilities and back-off weights), which other tools read.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,10 @@ import numpy as np
 from signlib.errors import InputError, SettingsError
 from signlib.files import write_text
 
-START, END, UNKNOWN = "<s>", "</s>", "<unk>"
+START, END = "<s>", "</s>"
+UNKNOWN = "<unk>"
+Table = dict[tuple[str, ...], float]
+"""N-gram or context -> log10 of its probability or weight."""
 _LN10 = math.log(10)
 _NEVER = -99.0
 """How ARPA files write the log probability of the start, which is never predicted."""
@@ -32,8 +35,8 @@ class NGramModel:
             listed).
     """
 
-    probabilities: tuple[dict[tuple[str, ...], float], ...]
-    backoffs: tuple[dict[tuple[str, ...], float], ...]
+    probabilities: tuple[Table, ...]
+    backoffs: tuple[Table, ...]
 
     @property
     def order(self) -> int:
@@ -45,13 +48,13 @@ class NGramModel:
         """Every word that can be predicted: glosses, the end and the unknown word."""
         return tuple(word for (word,) in self.probabilities[0] if word != START)
 
-    def known(self, word: str) -> str:
+    def word(self, word: str) -> str:
         """The word, or `<unk>` where the model has never seen it."""
         return word if (word,) in self.probabilities[0] else UNKNOWN
 
     def state(self, context: Sequence[str]) -> tuple[str, ...]:
         """The part of a context that the next word's probability depends on."""
-        return tuple(map(self.known, context[max(0, len(context) - self.order + 1) :]))
+        return tuple(map(self.word, context[max(0, len(context) - self.order + 1) :]))
 
     def log_probability(self, word: str, context: Sequence[str] = ()) -> float:
         """Natural logarithm of the probability of a word (or `END`) after a context.
@@ -59,11 +62,13 @@ class NGramModel:
         Args:
             context: the words before it, oldest first; `START` stands before a sentence.
         """
-        word, state, weight = self.known(word), self.state(context), 0.0
+        word, state = self.word(word), self.state(context)
+        weight = 0.0
+        # Contexts get shorter until the n-gram was seen; each step costs a back-off weight.
         while True:
-            found = self.probabilities[len(state)].get((*state, word))
-            if found is not None:
-                return (weight + found) * _LN10
+            value = self.probabilities[len(state)].get((*state, word))
+            if value is not None:
+                return (weight + value) * _LN10
             weight += self.backoffs[len(state) - 1].get(state, 0.0)
             state = state[1:]
 
@@ -96,16 +101,15 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
         InputError: for no sentence, or a gloss that is one of the model's own marks.
 
     Source: Chen and Goodman 1998, section 3; discounts from the counts of counts, lower orders from
-    the number of
-        different words before an n-gram, unigrams interpolated with the uniform distribution.
+        the number of different words before an n-gram, unigrams interpolated with the uniform
+        distribution.
     Differs: where no n-gram occurs once, twice, three or four times (tiny corpora), the discounts
-    cannot be told and
-        0.5, 1 and 1.5 are taken.
+        cannot be told and 0.5, 1 and 1.5 are taken.
     """
     if order < 1:
         raise SettingsError(f"order={order}: an n-gram model needs an order of at least 1")
     texts = [tuple(sentence) for sentence in sentences]
-    words = sorted({word for text in texts for word in text})
+    words = sorted(set(chain.from_iterable(texts)))
     if not texts or {START, END, UNKNOWN} & set(words):
         raise InputError(
             f"{len(texts)} sentences cannot train a model: give some, without {START}, {END} or"
@@ -115,51 +119,51 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
     grams = _counted(texts, {word: k for k, word in enumerate(names)}, order)
     # The start is never predicted, the unknown word never seen.
     lower = np.full(len(names), 1 / (len(names) - 1))
-    probabilities, backoffs = [], []
+    probabilities: list[Table] = []
+    backoffs: list[Table] = []
     for n, (rows, counts) in enumerate(grams, 1):
         discount = _discounts(counts)[np.minimum(counts, 3)]
         context, total, weight = _contexts(rows, counts, discount)
-        own = np.maximum(counts - discount, 0) / total[context]
+        share = np.maximum(counts - discount, 0) / total[context]
         if n == 1:
-            lower = np.bincount(rows[:, 0], own, len(names)) + weight[0] * lower
-            found = dict(zip(zip(names, strict=True), np.log10(lower).tolist(), strict=True))
-            found[(START,)] = _NEVER
+            lower = np.bincount(rows[:, 0], share, len(names)) + weight[0] * lower
+            table = _table([(name,) for name in names], lower)
+            table[(START,)] = _NEVER
             values, above = lower, rows
         else:
             # The shorter n-gram without its first word is always one that was counted.
-            values = (
-                own + weight[context] * values[_places(above, rows[:, 1:]) if n > 2 else rows[:, 1]]
-            )
+            shorter = _places(above, rows[:, 1:]) if n > 2 else rows[:, 1]
+            values = share + weight[context] * values[shorter]
             above = rows
-            found = dict(zip(_named(rows, names), np.log10(values).tolist(), strict=True))
+            table = _table(_named(rows, names), values)
             starts = rows[np.unique(context, return_index=True)[1], :-1]
-            backoffs.append(
-                dict(zip(_named(starts, names), np.log10(weight).tolist(), strict=True))
-            )
-        probabilities.append(found)
+            backoffs.append(_table(_named(starts, names), weight))
+        probabilities.append(table)
     return NGramModel(tuple(probabilities), tuple(backoffs))
 
 
+def _table(grams: list[tuple[str, ...]], values: np.ndarray) -> Table:
+    """N-gram -> log10 of its value."""
+    return dict(zip(grams, np.log10(values).tolist(), strict=True))
+
+
 def _counted(
-    texts: list[tuple[str, ...]], place: dict[str, int], order: int
+    texts: list[tuple[str, ...]], numbers: dict[str, int], order: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each order the different n-grams (N, n), sorted, and their counts (N,).
 
     The highest order counts occurrences; the others count different words before the n-gram, except
     where it begins a sentence: nothing can stand before that.
     """
-    start, end = place[START], place[END]
+    start = numbers[START]
     lengths = np.array([len(text) + 2 for text in texts])
-    flat = np.array([k for text in texts for k in (start, *(place[w] for w in text), end)])
-    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(
-        len(flat)
-    )  # words to the sentence's end, own included
-    seen = [
-        np.unique(
-            flat[np.flatnonzero(left >= n)[:, None] + np.arange(n)], axis=0, return_counts=True
-        )
-        for n in range(1, order + 1)
-    ]
+    flat = np.array([numbers[word] for text in texts for word in (START, *text, END)])
+    # Words to the end of the sentence, this one included.
+    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(flat))
+    seen = []
+    for n in range(1, order + 1):
+        rows = flat[np.flatnonzero(left >= n)[:, None] + np.arange(n)]
+        seen.append(np.unique(rows, axis=0, return_counts=True))
     grams = []
     for n, (rows, counts) in enumerate(seen, 1):
         if n < order:
@@ -172,9 +176,9 @@ def _counted(
     return grams
 
 
-def _places(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where each of the wanted n-grams stands among sorted rows (N, n), which hold them all."""
-    both = np.unique(np.concatenate([rows, wanted]), axis=0, return_inverse=True)[1].ravel()
+def _places(rows: np.ndarray, grams: np.ndarray) -> np.ndarray:
+    """The row of each n-gram (M, n) among sorted rows (N, n), which hold them all."""
+    both = np.unique(np.concatenate([rows, grams]), axis=0, return_inverse=True)[1].ravel()
     return both[len(rows) :]
 
 
@@ -192,8 +196,9 @@ def _discounts(counts: np.ndarray) -> np.ndarray:
 def _contexts(
     rows: np.ndarray, counts: np.ndarray, discount: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of sorted n-grams: which context (N,) each has, the contexts' totals, and the share left to
-    shorter ones.
+    """Of sorted n-grams: which context (N,) each has, the contexts' totals, the share left over.
+
+    What the discounts take from a context is left to its shorter n-grams.
     """
     if rows.shape[1] == 1:
         context = np.zeros(len(rows), np.int64)
@@ -221,9 +226,9 @@ def write_arpa(path: str | Path, model: NGramModel) -> None:
         weights = model.backoffs[n - 1] if n < model.order else {}
         lines += ["", f"\\{n}-grams:"]
         for gram, value in table.items():
-            weight = (
-                f"\t{weights.get(gram, 0.0):.9g}" if n < model.order and gram[-1] != END else ""
-            )
+            weight = ""
+            if n < model.order and gram[-1] != END:
+                weight = f"\t{weights.get(gram, 0.0):.9g}"
             lines.append(f"{min(value, 0.0):.9g}\t{' '.join(gram)}{weight}")
     write_text(Path(path), "\n".join([*lines, "", "\\end\\", ""]))
 
@@ -240,8 +245,8 @@ def read_arpa(path: str | Path) -> NGramModel:
         raise InputError(
             f"{path} cannot be read as an ARPA file ({error}); write it again"
         ) from None
-    probabilities: list[dict] = []
-    backoffs: list[dict] = []
+    probabilities: list[Table] = []
+    backoffs: list[Table] = []
     for number, line in enumerate(lines, 1):
         fields = line.split()
         if line.endswith("-grams:"):

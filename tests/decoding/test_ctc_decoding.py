@@ -1,4 +1,4 @@
-"""Decoding by hand, against every alignment of small alphabets, and one engine against the others."""
+"""Decoding by hand, against every alignment of small alphabets, one engine against the others."""
 
 from itertools import product
 
