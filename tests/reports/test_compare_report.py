@@ -81,6 +81,7 @@ def test_several_seeds_are_compared_beyond_their_mean(finished):
         "| % of them above 70.0 % | 0 [0, 0] | 100 [100, 100] |",
         "differ by +30.0 [+20.0, +40.0] points",
         "large is better at every level of its seeds (bound 0.00",
+        "in 30 of 100 cases with 2 seeds of each",
     ]
     for text in parts:
         assert text in page, text
