@@ -40,6 +40,8 @@ SEEN_AT_LEAST = np.finfo(np.float32).tiny
 """Exported confidence of a point with visibility 0: 0 would say that it was not found."""
 NPY_START = b"\x93NUMPY"
 PICKLE_START = b"\x80"
+OLD_BODY, BODY = struct.Struct("<HHH"), struct.Struct("<fIH")
+"""What a `.pose` file's body starts with, up to version 0.1 and since: rate, frames, people."""
 
 
 def read_npy(path: str | Path) -> np.ndarray:
@@ -220,7 +222,14 @@ def export_folder(store: FeatureStore, folder: str | Path, suffix: str = ".npy")
         if suffix == ".npy":
             write_npy(file, points)
         else:
-            write_pose(file, points, store.skeleton, row.width, row.height, row.fps)
+            write_pose(
+                file,
+                points,
+                store.skeleton,
+                width=row.width,
+                height=row.height,
+                fps=row.fps,
+            )
         files.append(file)
     return files
 
@@ -243,7 +252,8 @@ def import_folder(
     """
     folder = Path(folder)
     suffix = _kind_of(folder)
-    table = manifests.complete(files_manifest(folder, suffix) if manifest is None else manifest)
+    table = files_manifest(folder, suffix) if manifest is None else manifest
+    table = manifests.complete(table)
     skeleton = MEDIAPIPE_543
     read: Callable[[Path], FileClip] = read_pose
     if suffix == ".npy":
@@ -362,7 +372,7 @@ def _parsed_pose(path: Path) -> Pose:
         reader = BufferReader(data)
         header = PoseHeader.read(reader)
         old = header.version < 0.15
-        form = struct.Struct("<HHH" if old else "<fIH")
+        form = OLD_BODY if old else BODY
         _, frames, people = form.unpack_from(data, reader.read_offset)
         joints = sum(len(component.points) for component in header.components)
         per_frame = people * joints * (header.num_dims() + 1) * 4

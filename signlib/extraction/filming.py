@@ -21,8 +21,8 @@ from signlib.data import manifest as manifests
 from signlib.data.video import probe, read_frames, sample_indices
 from signlib.errors import ClipError, InputError, SettingsError
 from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureSettings
-from signlib.synthesis.appearance import look_of
-from signlib.synthesis.layout_writer import describe
+from signlib.synthesis.appearance import SigningCorpus, look_of
+from signlib.synthesis.layout_writer import Corpus, describe
 from signlib.synthesis.performance import Performance
 from signlib.synthesis.render import SMALLEST, depth_picture, render
 from signlib.synthesis.signers import Signer
@@ -89,17 +89,8 @@ class PictureSource(Protocol):
         ...
 
 
-class RenderedWorld(Protocol):
+class RenderedWorld(Corpus, SigningCorpus, Protocol):
     """A generated corpus whose people can be shown: `synthesis.clips`, `synthesis.sentences`."""
-
-    signers: list[Signer]
-    seed: int
-    hardness: float
-
-    @property
-    def manifest(self) -> pd.DataFrame:
-        """One row a clip."""
-        ...
 
     @property
     def width(self) -> int:
@@ -213,7 +204,8 @@ class RenderedClips:
             for side in _resized(corpus.width, corpus.height, rendered)
         )
         pictures: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
-        for colour, depth in render(whole.at(moments.tolist()), seated, look, width, height):
+        performance = whole.at(moments.tolist())
+        for colour, depth in render(performance, seated, look, width=width, height=height):
             if COLOUR in pictures:
                 pictures[COLOUR].append(fit(colour, settings))
             if DEPTH in pictures:

@@ -241,7 +241,7 @@ def extract_frozen(
     extraction = extraction_of_tower(tower, settings.frames, source.origin)
     with StoreWriter(out, extraction, table, retry_failed) as writer:
         rows = rows_of(table[table["clip"].isin(writer.pending)])
-        films = _filmed(rows, source, tower, settings, workers)
+        films = _filmed(rows, source, tower=tower, settings=settings, workers=workers)
         began, failed = time.perf_counter(), 0
         silent = not progress or not rows
         with tqdm(total=len(rows), unit="clip", desc="frozen features", disable=silent) as bar:
@@ -289,6 +289,7 @@ def _filmed(
         left = iter(rows)
 
         def submit(row: ClipRow) -> tuple[str, Future[Mapping[str, Filmed | str]]]:
+            """A clip and its pictures to come."""
             return row.clip, pool.submit(source.film, row, [COLOUR], pictures)
 
         waiting = deque(submit(row) for row in islice(left, ahead))

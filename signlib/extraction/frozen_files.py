@@ -202,7 +202,9 @@ def open_store(folder: str | Path, ending: str) -> FeatureStore:
     out = paths.runs_root() / "frozen" / f"files-{name}"
     if is_finished(out):
         return FeatureStore(out)
-    return (import_features if ending == FEATURES else import_landmarks)(folder, out)
+    if ending == FEATURES:
+        return import_features(folder, out)
+    return import_landmarks(folder, out)
 
 
 def write(store: Store, folder: str | Path, subset: str = "", frames: int = 16) -> list[Path]:

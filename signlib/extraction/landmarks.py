@@ -102,7 +102,7 @@ def extract_video(
     """
     settings = settings or LandmarkSettings()
     with Holistic(settings) as engine:
-        return engine.points(iter_frames(path, start, end, fps, settings.max_side))
+        return engine.points(iter_frames(path, start, end, fps=fps, size=settings.max_side))
 
 
 def extract_manifest(
@@ -139,7 +139,10 @@ def extract_manifest(
     table, out = part_of(manifests.complete(manifest), out, shard)
     with StoreWriter(out, settings.extraction, table, retry_failed) as writer:
         rows = table.set_index("clip", drop=False).loc[writer.pending]
-        jobs = [Job(row.clip, row.file, row.start, row.end, row.fps) for row in rows.itertuples()]
+        jobs = [
+            Job(clip=row.clip, file=row.file, start=row.start, end=row.end, fps=row.fps)
+            for row in rows.itertuples()
+        ]
         began, frames, failed = time.perf_counter(), 0, 0
         with tqdm(total=len(jobs), unit="clip", disable=not progress or not jobs) as bar:
             for result in _results(jobs, Path(root), settings, workers):
@@ -230,7 +233,8 @@ def _extract(job: Job, root: Path, engine: Holistic) -> Result:
     try:
         path = paths.inside(root, job.file)
         info = probe(path)
-        frames = iter_frames(path, job.start, job.end, job.fps, engine.settings.max_side)
+        size = engine.settings.max_side
+        frames = iter_frames(path, job.start, job.end, fps=job.fps, size=size)
         points = engine.points(frames)
     except InputError as error:
         return Result(job.clip, None, str(error))
@@ -241,4 +245,4 @@ def _extract(job: Job, root: Path, engine: Holistic) -> Result:
         )
         return Result(job.clip, None, reason)
     fps = info.fps if np.isnan(job.fps) else job.fps
-    return Result(job.clip, points, "", info.width, info.height, fps)
+    return Result(job.clip, points, width=info.width, height=info.height, fps=fps)

@@ -185,7 +185,7 @@ def pictures_of(
     if is_finished(path, PICTURES_META):
         # Without a writer's lock: several processes of one training may ask at once.
         return PictureStore(path)
-    return write_pictures(source, path, settings, workers, progress)
+    return write_pictures(source, path, settings, workers=workers, progress=progress)
 
 
 def _extraction(source: PictureSource, settings: PictureSettings) -> Extraction:

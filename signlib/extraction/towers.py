@@ -249,7 +249,7 @@ def _check_name(model: str) -> None:
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     present = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),

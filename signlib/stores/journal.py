@@ -257,7 +257,7 @@ class JournalWriter(Generic[Kept]):
         # What the journal rests on: resuming refuses a changed start or file.
         write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
         part = self.path / self._part
-        data = open(part, "r+b" if part.exists() else "w+b")  # noqa: SIM115
+        data = open(part, "r+b") if part.exists() else open(part, "w+b")  # noqa: SIM115
         self._data = data
         present = max(os.fstat(data.fileno()).st_size - self.HEADER_BYTES, 0)
         # After a power cut the journal can be ahead of the data: what the data lacks is made again.
@@ -349,8 +349,8 @@ class JournalWriter(Generic[Kept]):
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         """The csv files that a finished store has beside its manifest."""
-        # Clips lie in the data file in the order in which they were made, and stand in the index in
-        # the manifest's: after `retry_failed` the two differ.
+        # The data file has the order in which clips were made, the index has the manifest's: after
+        # `retry_failed` the two differ.
         ends = accumulate(map(self._extent, self._entries.values()), initial=0)
         offsets = dict(zip(self._entries, ends, strict=False))
         done, failed = [], []
