@@ -226,6 +226,7 @@ def _over_seeds(report: CorpusReport, system: System) -> list[str]:
     # either of the two might have been the better one, so each comparison asks two questions
     bound = almost_stochastic_order(low, high, 2 * len(report.comparisons))
     answer = "is not shown to be" if bound >= 0.5 else "leans towards being"
+    luck = LUCK if min(len(low), len(high)) < 10 else ""
     return [
         "Both systems have several seeds, so their scores are compared beyond the mean, too:",
         "",
@@ -234,7 +235,7 @@ def _over_seeds(report: CorpusReport, system: System) -> list[str]:
         f"The interquartile means differ by {spread(gain, *interval, '+.1f')} points, seeds drawn"
         f" again inside each signer. Almost stochastic order: {better.name}"
         f" {'is' if bound < CLEAR else answer} better at every level of its seeds (bound"
-        f" {bound:.2f}; clear below {CLEAR:g}, open from 0.5 on).{LUCK * (min(len(low), len(high)) < 10)}",
+        f" {bound:.2f}; clear below {CLEAR:g}, open from 0.5 on).{luck}",
         "",
     ]
 
