@@ -79,9 +79,11 @@ def run_course(
     """
     results = results or paths.results_root()
     chosen = course_notebooks(notebooks or paths.notebooks_root(), only)
+    # A notebook that cannot run at all is refused before the first one has run for minutes.
     for path in chosen:
         check_parameters(path, {})
     course = results / "course"
+    # With `only`, what the other notebooks left stays.
     stale = [course / "runs" / path.stem for path in chosen] if only else [course]
     for folder in stale:
         shutil.rmtree(folder, ignore_errors=True)

@@ -39,6 +39,7 @@ def imbalance(counts: Sequence[int] | pd.Series) -> dict[str, float]:
     sizes = np.sort(np.asarray(counts, float))
     if not len(sizes):
         return {"ratio": float("nan"), "gini": float("nan"), "effective": 0.0}
+    # Gini: twice the area between the Lorenz curve and the diagonal, from sorted sizes.
     share = sizes / sizes.sum()
     rank = np.arange(1, len(sizes) + 1)
     gini = max(0.0, float((2 * rank - len(sizes) - 1) @ share / len(sizes)))

@@ -161,6 +161,7 @@ def _simplified(gloss: str) -> str:
     """One gloss after the rules that look at one gloss; "" where nothing is left of it."""
     gloss = _MARKS.sub("", gloss).removesuffix("-PLUSPLUS")
     gloss = _RENAMED.get(gloss, gloss)
+    # SUEDRAUM becomes SUED, but TRAUM stays.
     return re.sub(r"(?<=[A-Z]{2})RAUM$", "", gloss)
 
 

@@ -142,6 +142,7 @@ def write_stm(path: str | Path, table: pd.DataFrame) -> None:
         for word in (row.clip, signer):
             _check_word(word)
         glosses = " ".join(row.glosses.split())
+        # The times of the whole clip, which nobody measured.
         lines.append(f"{row.clip} 1 {signer} 0.0 1.79769e+308 {glosses}".rstrip() + "\n")
     write_text(Path(path), "".join(lines))
 

@@ -54,6 +54,7 @@ def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) ->
         rows = [row for row in rows if row["clip"] not in missing]
     table = pd.DataFrame(rows, columns=["clip", *manifest.DEFAULTS])
     table["file"] = "videos/" + table["clip"] + ".mp4"
+    # Frame numbers of the annotation are those of the uncut video.
     if cut:
         table["start"], table["end"] = 0, -1
     return manifest.complete(table, source=str(path))
@@ -157,6 +158,7 @@ def _instance(entry: dict[str, Any]) -> tuple[str, str, int, int, int]:
 
 
 def _whole(value: object) -> int:
+    # A bool is an int to Python, but no frame number.
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{value!r} is not a whole number")
     return value

@@ -140,7 +140,7 @@ def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
 
     # The order of the draws belongs to the pictures.
     skin = colour(SKINS, 0.03)
-    dark = sum(skin) < DARK_SKIN
+    dark = sum(skin) < DARK_SKIN  # then hair and eyes are of the darkest two
     hair = colour(HAIRS[:2] if dark else HAIRS, 0.05)
     eyes = colour(EYES[:2] if dark else EYES, 0.05)
     shirt, accent = colour(CLOTHES, 0.08), colour(CLOTHES, 0.08)

@@ -14,6 +14,7 @@ def backdrop(look: Look, distance: float, width: int, height: int) -> tuple[np.n
         distance: metres from the camera to the signer's hips.
     """
     rng = generator(look.seed, "backdrop")
+    # 0..1 down and across the picture.
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
     picture = np.empty((height, width, 3), np.float32)
     picture[:] = look.wall
@@ -60,6 +61,7 @@ def _furnish(
     floor = np.array(look.wall) * rng.uniform(0.35, 0.7) * (1.1, 1.0, 0.85)
     shade = np.linspace(0.85, 1.15, height - horizon)[:, None, None]
     picture[horizon:] = floor * shade
+    # The floor comes half the way from the wall towards the signer.
     depth[horizon:] = (wall - np.linspace(0, 0.5, height - horizon) * look.room)[:, None]
     board = max(1, height // 48)
     picture[horizon - board : horizon] = np.array(look.wall) * 0.55

@@ -89,6 +89,7 @@ class GeneratedCorpus:
     @cached_property
     def manifest(self) -> pd.DataFrame:
         """One row a clip with the columns of every manifest; `file` is empty: ask `clip(name)`."""
+        # Generators are seeded with these names: another name is another clip.
         rows = [
             {
                 "clip": f"{self.signers[i].name}_sign{k:04d}_take{take:02d}",
@@ -153,6 +154,7 @@ class GeneratedCorpus:
 
     def _form(self, i: int, k: int) -> tuple[Sign, str]:
         """How signer i makes sign k, see `signs.variant`."""
+        # A signer always has the same form of a sign: computed once a process.
         if (i, k) not in self._forms:
             self._forms[i, k] = variant(self.lexicon[k], self.signers[i], self.seed, self.lexicon)
         return self._forms[i, k]

@@ -93,12 +93,14 @@ def average_face() -> Face:
     fixed[:, :2] = list(drawn.values())
     _movements(drawn, places, fixed)
     solved = harmonic(neighbour_matrix(), places, fixed)
+    # Its mean with its own mirror image is symmetric, whatever the mesh is.
     mirror = np.array(MEDIAPIPE_543.mirror[:POINTS])
     flip = np.tile([-1.0, 1.0], 4)
     solved = (solved + solved[mirror] * flip) / 2
     # Rounded, so that the number of BLAS threads cannot change a byte of a clip.
     solved = np.round(solved, 6)
     x, y = solved[:, 0], solved[:, 1]
+    # How far forward each point lies: an elliptic skull, on it the ridge of the nose and the lips.
     skull = -0.88 * np.sqrt(1 - (x / 0.82) ** 2) * (1 - 0.22 * y**2)
     nose = -0.34 * np.exp(-((x / 0.10) ** 2) - (((y - 0.20) / np.where(y < 0.20, 0.24, 0.07)) ** 2))
     lips = -0.05 * np.exp(-((x / 0.22) ** 2) - ((y - 0.50) / 0.12) ** 2)

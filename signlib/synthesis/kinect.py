@@ -70,6 +70,7 @@ def joints_of(points: np.ndarray) -> np.ndarray:
     base = points[:, [_POSE + 23, _POSE + 24]].mean(1)
     shoulders = points[:, [_POSE + 11, _POSE + 12]].mean(1)
     head = points[:, [_POSE + 7, _POSE + 8]].mean(1)
+    # A Kinect's spine lies a little above the middle of hips and shoulders.
     upright = motion.unit(shoulders - base)
     out[:, _J["spine_base"]] = base + 0.05 * upright
     out[:, _J["spine_shoulder"]] = shoulders + 0.03 * upright
@@ -146,6 +147,7 @@ def _hidden(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Hidden is what lies behind anybody's trunk or behind the other leg.
     """
     hidden, crossing = np.zeros(seen.shape[:3], bool), np.zeros(seen.shape[:3], bool)
+    # Where the sensor sees each joint: x and y at a distance of one metre.
     flat = seen[..., :2] / seen[..., 2:]
     for person in range(seen.shape[1]):
         low, high = seen[:, person, None, _J["spine_base"]], seen[:, person, None, _J["head"]]

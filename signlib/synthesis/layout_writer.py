@@ -120,6 +120,7 @@ def write_clips(
     """
     if workers < 1:
         raise SettingsError(f"workers={workers} must be at least 1")
+    # The same settings or none: clips of two worlds must not lie in one folder.
     begin(out, {"layout": layout.name, "corpus": describe(corpus), "options": list(layout.options)})
     chosen = table if clips is None else table[table["clip"].isin(clips)]
     todo = [row for row in chosen.to_dict("records") if not _finished(layout, out, row)]

@@ -154,6 +154,7 @@ def write_wlasl(
 
 def _segment(row: Row) -> tuple[int, int]:
     """First and last frame, counted from 1, of the part of its video that is the clip."""
+    # Odd names are whole files, even ones leave a margin around the sign.
     margin = round(_MARGIN * row["fps"])
     if int(row["name"]) % 2:
         return 1, row["frames"]

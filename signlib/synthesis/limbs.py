@@ -97,7 +97,7 @@ def _arm(points: np.ndarray, signer: Signer, side: int, sleeves: str) -> list[Ca
     cuts = sorted({*along.tolist(), reach})
     capsules = []
     for low, high in pairwise(cuts):
-        worn = high <= reach
+        worn = high <= reach  # cloth lies 5 mm above the skin
         thick, thin = np.interp((low, high), along, radius) + (0.005 * size if worn else 0.0)
         material = SLEEVE if worn else ARM
         capsules.append((point(low), point(high), float(thick), float(thin), material))
@@ -120,6 +120,7 @@ def _hand(hand: np.ndarray, size: float, material: int) -> list[Capsule]:
             ends = hand[:, knuckle + k], hand[:, knuckle + k + 1]
             out.append((*ends, radius * _TAPER[k], radius * _TAPER[k + 1]))
         out.append((heels[knuckle], hand[:, knuckle], _HEEL, _KNUCKLE))
+    # The ridge of the knuckles.
     for one, other in pairwise(_FINGERS):
         out.append((hand[:, one], hand[:, other], _KNUCKLE, _KNUCKLE))
     # The thumb, from halfway between wrist and its first joint.
@@ -159,7 +160,7 @@ def _palm(hand: np.ndarray, size: float) -> list[Plate]:
 def _neck_and_shoulders(points: np.ndarray, signer: Signer) -> list[Capsule]:
     chest = (points[:, _POSE + 11] + points[:, _POSE + 12]) / 2
     ears = (points[:, 234] + points[:, 454]) / 2
-    size = signer.shoulders / 0.36
+    size = signer.shoulders / 0.36  # 1 for average shoulders
     nape = _between(points[:, 1], ears, 1.2)
     capsules = [(chest, _between(chest, nape, 0.75), 0.055 * size, 0.049 * size, NECK)]
     for joint in (11, 12):

@@ -90,6 +90,7 @@ class SentenceCorpus:
         """
         rows = []
         for i, k in product(range(len(self.signers)), range(self.sentences)):
+            # Generators are seeded with these names: another name is another clip.
             name = f"{self.signers[i].name}_sentence{k:04d}"
             rows.append(
                 {
@@ -114,6 +115,7 @@ class SentenceCorpus:
         """
         self._find(name)
         grammar = self.grammar
+        # The sentence does not depend on hardness: the same is said before any camera.
         rng = generator(
             self.seed, "sentence", len(self.lexicon), grammar.order, *grammar.lengths, name
         )

@@ -170,6 +170,7 @@ def _movement_fits(sign: Sign) -> bool:
             return False
         if sign.contact and not still:
             return False
+    # Both hands across would pass through each other.
     if sign.hands in ("SYMMETRIC", "ALTERNATING") and direction == "ACROSS":
         return False
     if sign.hands == "ALTERNATING":
@@ -188,6 +189,7 @@ def _skin_allows(kind: str, direction: str, skin: Sequence[float] | None, contac
         return contact and direction == "IN"
     if skin is None:
         return True
+    # Cosine between the movement and the way out of the skin.
     away = float(np.dot(DIRECTIONS[direction], skin))
     return abs(away) <= 0.3 if kind in ("CIRCLE", "ZIGZAG") else away >= -0.3
 
@@ -264,6 +266,7 @@ def make_lexicon(size: int, seed: int = 0, inventory: Inventory | None = None) -
             continue
         misses = 0
         taken.add(sign.manual)
+        # Signs with the same three values are told apart by a number.
         stem = f"{sign.handshape}-{sign.location}-{sign.movement}"
         names[stem] = names.get(stem, 0) + 1
         signs.append(replace(sign, gloss=stem if names[stem] == 1 else f"{stem}-{names[stem]}"))
@@ -427,6 +430,7 @@ def variant(
     lower place. It is never the form of another sign of `lexicon`.
     """
     rng = generator(seed, "variant", signer.name, *map(str, sign.manual))
+    # Drawn from the signer's name and the sign, so that all corpora of a world agree.
     if rng.random() >= VARIANTS * signer.hardness:
         return sign, ""
     forms = {
