@@ -48,10 +48,8 @@ def measured(name: str) -> dict[str, float]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model = task_of(settings).network(settings, inputs_of(settings), classes).train()
     size = FEW if name.startswith("phoenix") else settings.training.batch_size
-    batch, loss = (
-        noise(settings, size, classes),
-        SentenceLoss(settings.ctc.focal_share, settings.ctc.focal_power),
-    )
+    batch = noise(settings, size, classes)
+    loss = SentenceLoss(settings.ctc.focal_share, settings.ctc.focal_power)
     groups = parameter_groups(
         model, settings.training.learning_rate, settings.training.weight_decay
     )
