@@ -109,11 +109,11 @@ def test_the_network_takes_the_skeleton_and_settings_it_is_given():
     model = build_model(
         settings("gcn.dropout=0.4", "gcn.drop_path=0.3", "action.bodies=1"), KINECT_20, 7
     )
-    assert model.network.input_shape[1] == 20
+    assert model.network.joints == 20
     assert model.network.bodies == 1
     assert model.network.head.dropout.p == 0.4
     assert model.network.blocks[-1].drop_path.rate == pytest.approx(0.3)
-    assert build_model(settings(), MEDIAPIPE_75, 7).network.input_shape[1] == 75
+    assert build_model(settings(), MEDIAPIPE_75, 7).network.joints == 75
 
 
 def test_a_graph_network_takes_no_other_modality():

@@ -1,5 +1,6 @@
-"""The whole way from a video over a frozen encoder to a gloss, with a tiny encoder that was saved
-and loaded again.
+"""The whole way from a video over a frozen encoder to a gloss.
+
+The encoder is a tiny one that was saved and loaded again.
 """
 
 import numpy as np
@@ -11,18 +12,18 @@ from signlib.corpora import clips as corpora
 from signlib.data.video import write_video
 from signlib.errors import RunError, SettingsError
 from signlib.experiments import extraction
-from signlib.experiments import prediction as recognise
 from signlib.experiments.experiment import train
-from signlib.extraction.filming import COLOUR, PictureSettings, RenderedClips
+from signlib.experiments.prediction import predict
+from signlib.extraction.filming import RenderedClips
 from signlib.extraction.towers import random_tower
 from signlib.runs.run import Run
 from signlib.settings import presets
+from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.stores.store import Extraction, FeatureStore
 from signlib.stores.writer import write_store
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.tasks.frozen_prediction import features_of, tower_of
-from signlib.tasks.recogniser import load_recogniser
-from signlib.tasks.recognition import open_recognition
+from signlib.tasks.registry import load_recogniser, open_task
 
 SMALL = [
     "data.glosses=3",
@@ -86,7 +87,7 @@ def test_from_videos_to_a_prediction_with_three_commands(there, capsys, monkeypa
         )
         == 0
     )
-    own = [
+    of_the_store = [
         f"data.root={store}",
         "data.corpus=store",
         f"frozen.store={store}",
@@ -104,7 +105,7 @@ def test_from_videos_to_a_prediction_with_three_commands(there, capsys, monkeypa
                 "films",
                 "--set",
                 *SMALL,
-                *own,
+                *of_the_store,
             ]
         )
         == 0
@@ -115,7 +116,7 @@ def test_from_videos_to_a_prediction_with_three_commands(there, capsys, monkeypa
     assert main(["predict", str(run), str(films[0]), str(films[1])]) == 0
     told = capsys.readouterr().out
     assert told.count("%") >= 6, "three glosses with their shares for each of two films"
-    found = recognise.predict(Run(run), films).set_index("clip")
+    found = predict(Run(run), films).set_index("clip")
     assert set(found["problem"]) == {""}
     scores, clips, classes = Run(run).scores
     for clip, row in zip(clips, scores, strict=True):
@@ -125,7 +126,7 @@ def test_from_videos_to_a_prediction_with_three_commands(there, capsys, monkeypa
             "as when the run was tested"
         )
     with pytest.raises(RunError, match="has other weights"):
-        recognise.predict(Run(run), films, tower=str(random_tower(there / "other", seed=1)))
+        predict(Run(run), films, tower=str(random_tower(there / "other", seed=1)))
 
 
 def test_a_clip_unlike_the_training_clips_is_warned_of(there, both):
@@ -148,7 +149,7 @@ def test_a_film_of_a_person_goes_through_landmarks_and_encoder(there, both):
     write_video(film, portrait_clip(8), fps=25)
     torn = there / "torn.mp4"
     torn.write_bytes(film.read_bytes()[:500])
-    found = recognise.predict(both, [film, torn], top=2).set_index("clip")
+    found = predict(both, [film, torn], top=2).set_index("clip")
     assert len(found.loc[str(film), "top"]) == 2
     assert found.loc[str(film), "problem"] == ""
     assert "looks different" in found.loc[str(film), "warning"], "a portrait is no generated signer"
@@ -164,19 +165,18 @@ def test_stores_of_both_give_the_scores_of_the_test(there, both):
     table = source.labelled.drop(columns=["width", "height"])
     points = [(clip, np.asarray(source.read(clip))) for clip in table["clip"]]
     store = write_store(there / "points", source.extraction, table, points, **about)
-    found = recognise.predict(both, [features, store.path], split="test").set_index("clip")
+    found = predict(both, [features, store.path], split="test").set_index("clip")
     assert set(found.index) == set(clips)
     for clip, row in zip(clips, scores, strict=True):
         assert [gloss for gloss, _ in found.loc[clip, "top"]] == [
             classes[k] for k in np.argsort(-row)
         ]
     with pytest.raises(RunError, match="0 stores of features and 1 of landmarks"):
-        recognise.predict(both, [store.path])
-    other = extraction.extract_frozen(
-        there / "films", there / "other-features", [f"model={there / 'tower'}", "frames=2"]
-    )
+        predict(both, [store.path])
+    overrides = [f"model={there / 'tower'}", "frames=2"]
+    other = extraction.extract(there / "films", there / "other-features", "frozen", overrides)
     with pytest.raises(RunError, match="frames=4, these have 2"):
-        recognise.predict(both, [other.path, store.path])
+        predict(both, [other.path, store.path])
 
 
 def test_training_reads_the_feature_size_from_the_store(there, both):
@@ -195,12 +195,13 @@ def test_training_reads_the_feature_size_from_the_store(there, both):
         (["frozen.inputs=[]"], "each once"),
         (["frozen.heads=3"], "cannot be shared"),
         (["features.frames=0"], r"within 1\.\.64"),
-        (["fusion.modalities=[rgb]"], "are two models"),
+        (["fusion.modalities=[rgb]"], "belongs to task modalities"),
+        (["gcn.variant=nano"], "belongs to task graph"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(there, changes, told):
     with pytest.raises(SettingsError, match=told):
-        open_recognition(presets.build("wlasl/concat", "smoke", 0, [*SMALL, *changes]))
+        open_task(presets.build("wlasl/concat", "smoke", 0, [*SMALL, *changes]))
 
 
 def test_a_store_of_something_else_is_refused(tmp_path):
@@ -208,6 +209,6 @@ def test_a_store_of_something_else_is_refused(tmp_path):
     made = Extraction("imported", shape=(543, 3), skeleton="mediapipe-543")
     write_store(tmp_path / "s", made, table, [("a", np.ones((2, 543, 3), np.float32))])
     with pytest.raises(SettingsError, match="holds imported"):
-        open_recognition(
+        open_task(
             presets.build("wlasl/concat", "smoke", 0, [*SMALL, f"frozen.store={tmp_path / 's'}"])
         )

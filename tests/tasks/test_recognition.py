@@ -1,5 +1,6 @@
-"""Several modalities from end to end: generated clips, an official layout on disk, and what is
-refused.
+"""Several modalities from end to end.
+
+Generated clips, an official layout on disk, and what is refused.
 """
 
 import numpy as np
@@ -14,8 +15,8 @@ from signlib.models.video import VideoEncoder, videomae
 from signlib.settings import presets
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
-from signlib.tasks import recognition
-from signlib.tasks.sentences import SentenceRecognition
+from signlib.tasks.registry import open_task
+from signlib.tasks.sentences import SentenceTask
 from signlib.training.batches import resample
 
 TINY = [
@@ -72,17 +73,17 @@ def from_disk(layout, name, *more):
     chosen = [
         "data.corpus=autsl",
         f"data.root='{layout / 'autsl'}'",
-        f"fusion.landmarks='{layout / 'store'}'",
+        f"data.landmarks='{layout / 'store'}'",
     ]
     return settings(name, *chosen, *more)
 
 
 def test_the_same_presets_read_an_official_layout(layout):
-    bench = recognition.open_recognition(from_disk(layout, "rgb+depth+skeleton"))
-    assert len(bench.table) == 9
-    assert set(bench.pictures.kinds) == {"colour", "depth"}
-    rows = bench.table[bench.table["split"] == "train"]
-    clips = bench.prepare(rows, Vocabulary.from_glosses(bench.table["gloss"]), quiet=True)
+    task = open_task(from_disk(layout, "rgb+depth+skeleton"))
+    assert len(task.table) == 9
+    assert set(task.pictures.kinds) == {"colour", "depth"}
+    rows = task.table[task.table["split"] == "train"]
+    clips = task.prepare(rows, Vocabulary.from_glosses(task.table["gloss"]), quiet=True)
     assert clips.clips == rows["clip"].tolist()
     assert clips.data.present.all(axis=0).tolist() == [
         True,
@@ -90,9 +91,9 @@ def test_the_same_presets_read_an_official_layout(layout):
         False,
     ], "one clip has no landmarks"
     batch = resample(
-        clips.data.collate([clips.data[i] for i in range(3)]), bench.settings.features.frames
+        clips.data.collate([clips.data[i] for i in range(3)]), task.settings.features.frames
     )
-    scores = bench.model(3).eval()(batch)
+    scores = task.model(3).eval()(batch)
     assert scores.shape == (3, 3)
     assert torch.isfinite(scores).all()
 
@@ -113,36 +114,32 @@ def test_a_run_on_an_official_layout_says_on_how_many_clips_it_stands(layout):
 
 
 def test_landmarks_of_a_video_corpus_must_be_named(layout):
-    with pytest.raises(SettingsError, match=r"fusion\.landmarks=STORE"):
-        recognition.open_recognition(from_disk(layout, "skeleton", "fusion.landmarks="))
+    with pytest.raises(SettingsError, match=r"data\.landmarks=STORE"):
+        open_task(from_disk(layout, "skeleton", "data.landmarks="))
 
 
 def test_what_does_not_go_together_is_refused():
     with pytest.raises(SettingsError, match=r"features\.dominant=true"):
-        recognition.open_recognition(settings("rgb", "features.dominant=true"))
+        open_task(settings("rgb", "features.dominant=true"))
     with pytest.raises(SettingsError, match="needs rgb among"):
-        recognition.open_recognition(
-            settings("rgb", "fusion.modalities=[depth]", "depth.weights=colour")
-        ).model(3)
+        open_task(settings("rgb", "fusion.modalities=[depth]", "depth.weights=colour")).model(3)
 
 
 def test_a_network_for_sentences_gets_sentences():
     tiny = ["data.glosses=3", "data.signers=4", "data.repetitions=1"]
-    found = recognition.open_recognition(
-        presets.build("sentences/compact", "smoke", overrides=tiny)
-    )
-    assert isinstance(found, SentenceRecognition)
+    found = open_task(presets.build("sentences/compact", "smoke", overrides=tiny))
+    assert isinstance(found, SentenceTask)
 
 
 def test_weights_of_another_picture_size_are_refused(tmp_path):
     videomae(16, 1, 2, 32, 3, size=48, frames=4).save_pretrained(tmp_path)
     wanted = settings("rgb", f"rgb.weights='{tmp_path}'")
     with pytest.raises(SettingsError, match="image_size=48, these settings 32"):
-        recognition.open_recognition(wanted).model(3)
+        open_task(wanted).model(3)
 
 
 def test_depth_starts_from_colour_and_frozen_encoders_do_not_learn():
-    model = recognition.open_recognition(settings("depth-from-colour", "rgb.frozen=true")).model(3)
+    model = open_task(settings("depth-from-colour", "rgb.frozen=true")).model(3)
     colour, depth = model.encoders["rgb"], model.encoders["depth"]
     assert isinstance(depth, VideoEncoder)
     key = "embeddings.patch_embeddings.projection.weight"
