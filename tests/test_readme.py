@@ -89,6 +89,6 @@ def test_a_person_with_a_folder_of_videos_needs_four_commands(slovak_store, real
 
 @pytest.mark.parametrize("line", four_commands())
 def test_the_four_commands_parse(line):
-    from signlib.__main__ import parser
+    from signlib.cli.parser import parser
 
     parser().parse_args(shlex.split(line)[3:])

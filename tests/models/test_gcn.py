@@ -78,7 +78,7 @@ def lived_in(model: GraphNetwork) -> GraphNetwork:
             parameter.add_(torch.randn_like(parameter) * spread)
         model.train()
         for seed in range(40):
-            model(clips(4, joints=model.input_shape[1], seed=seed))
+            model(clips(4, joints=model.joints, seed=seed))
     return model
 
 
