@@ -1,5 +1,6 @@
-"""Runs on several modalities recognise clips from stores and files, with whatever modalities each
-has.
+"""Runs on several modalities recognise clips from stores and files.
+
+A clip is recognised with whatever modalities it has.
 """
 
 import shutil
@@ -11,8 +12,8 @@ from signlib.__main__ import main
 from signlib.data import autsl
 from signlib.errors import RunError
 from signlib.experiments import extraction
-from signlib.experiments import prediction as recognise
 from signlib.experiments.experiment import train
+from signlib.experiments.prediction import predict
 from signlib.extraction.exchange import import_folder, write_npy
 from signlib.runs.run import Run
 from signlib.settings import presets
@@ -45,11 +46,11 @@ def world(tmp_path_factory):
     for row, name in zip(table.itertuples(), corpus.manifest["clip"], strict=True):
         write_npy(folder / "points" / f"{row.clip}.npy", corpus.clip(name))
     import_folder(folder / "points", folder / "landmarks", table.assign(file=""))
-    extraction.extract_pictures(folder / "autsl", folder / "pictures", ["frames=4", "size=32"])
+    extraction.extract(folder / "autsl", folder / "pictures", "pictures", ["frames=4", "size=32"])
     given = [
         *TINY,
         f"data.root='{folder / 'autsl'}'",
-        f"fusion.landmarks='{folder / 'landmarks'}'",
+        f"data.landmarks='{folder / 'landmarks'}'",
         f"pictures.store='{folder / 'pictures'}'",
     ]
     with pytest.MonkeyPatch.context() as patch:
@@ -72,9 +73,7 @@ def assert_scores_of_the_run(table, run, atol=1e-5):
 
 def test_stores_give_the_test_clips_the_scores_of_the_run(world):
     run = run_of(world, "rgb+depth+skeleton")
-    table = recognise.predict(run, [world / "pictures", world / "landmarks"], "test").set_index(
-        "clip"
-    )
+    table = predict(run, [world / "pictures", world / "landmarks"], "test").set_index("clip")
     assert set(table.index) == set(run.scores[1])
     assert_scores_of_the_run(table, run)
     assert set(table["missing"]) == {""}
@@ -84,11 +83,9 @@ def test_stores_give_the_test_clips_the_scores_of_the_run(world):
 
 def test_a_clip_is_recognised_from_the_modalities_that_it_has(world):
     run = run_of(world, "rgb+depth+skeleton")
-    whole = recognise.predict(run, [world / "pictures", world / "landmarks"], "test").set_index(
-        "clip"
-    )
+    whole = predict(run, [world / "pictures", world / "landmarks"], "test").set_index("clip")
     for store, missing in (("pictures", "skeleton"), ("landmarks", "rgb, depth")):
-        table = recognise.predict(run, [world / store], "test").set_index("clip")
+        table = predict(run, [world / store], "test").set_index("clip")
         assert set(table["missing"]) == {missing}
         assert set(table["problem"]) == {""}
         for clip, row in table.iterrows():
@@ -99,13 +96,13 @@ def test_a_clip_is_recognised_from_the_modalities_that_it_has(world):
 def test_videos_find_their_depth_beside_them(world, tmp_path, capsys):
     run = run_of(world, "rgb+depth")
     files = sorted((world / "autsl" / "test").glob("*_color.mp4"))
-    table = recognise.predict(run, files).set_index("clip")
+    table = predict(run, files).set_index("clip")
     table.index = [name.rpartition("/")[2].removesuffix("_color.mp4") for name in table.index]
     assert_scores_of_the_run(table, run)
     alone = tmp_path / "alone_color.mp4"
     shutil.copyfile(files[0], alone)
     (tmp_path / "broken.mp4").write_bytes(b"")
-    mixed = recognise.predict(run, [alone, tmp_path / "broken.mp4"]).set_index("clip")
+    mixed = predict(run, [alone, tmp_path / "broken.mp4"]).set_index("clip")
     assert mixed.loc[str(alone), "missing"] == "depth"
     assert mixed.loc[str(tmp_path / "broken.mp4"), "problem"].startswith("rgb: ")
     assert main(["predict", str(run.path), str(alone)]) == 0
@@ -117,9 +114,9 @@ def test_a_file_of_landmarks_is_recognised_without_pictures(world):
     run = run_of(world, "rgb+depth+skeleton")
     clips = run.scores[1]
     files = [world / "points" / f"{clip}.npy" for clip in clips]
-    table = recognise.predict(run, files)
+    table = predict(run, files)
     assert set(table["missing"]) == {"rgb, depth"}
-    stored = recognise.predict(run, [world / "landmarks"], "test").set_index("clip")
+    stored = predict(run, [world / "landmarks"], "test").set_index("clip")
     for clip, row in zip(clips, table.itertuples(), strict=True):
         assert row.clip.endswith(f"{clip}.npy")
         assert dict(row.top) == pytest.approx(dict(stored.loc[clip, "top"]), abs=1e-4)
@@ -127,10 +124,9 @@ def test_a_file_of_landmarks_is_recognised_without_pictures(world):
 
 def test_stores_made_another_way_are_refused(world, tmp_path):
     run = run_of(world, "rgb+depth+skeleton")
-    extraction.extract_pictures(
-        next((world / "autsl").rglob("*_color.mp4")), tmp_path, ["frames=2", "size=32"]
-    )
+    film = next((world / "autsl").rglob("*_color.mp4"))
+    extraction.extract(film, tmp_path, "pictures", ["frames=2", "size=32"])
     with pytest.raises(RunError, match=r"frames=4, store .* has 2"):
-        recognise.predict(run, [tmp_path])
+        predict(run, [tmp_path])
     with pytest.raises(RunError, match="at most one of pictures"):
-        recognise.predict(run, [world / "pictures", world / "pictures"])
+        predict(run, [world / "pictures", world / "pictures"])
