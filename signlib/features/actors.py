@@ -93,19 +93,18 @@ def main_actors(joints: np.ndarray, most: int = 2) -> np.ndarray:
     actors: list[np.ndarray] = []
     for m in kept:
         seen = there[:, m]
-        free = [own for own in actors if not (np.isfinite(own[:, 0, 0]) & seen).any()]
+        free = [actor for actor in actors if not (np.isfinite(actor[:, 0, 0]) & seen).any()]
+        # One person under two ids: their frames do not overlap.
         if free:
             free[0][seen] = joints[seen, m]
         elif len(actors) < most:
             actors.append(np.where(seen[:, None, None], joints[:, m], np.nan))
-    found = np.stack(actors, 1)
-    return found[np.isfinite(found[:, :, 0, 0]).any(axis=1)]
+    together = np.stack(actors, 1)
+    return together[np.isfinite(together[:, :, 0, 0]).any(axis=1)]
 
 
 def motion(joints: np.ndarray) -> float:
-    """How much a body (T, J, 3) moves: the variance of each coordinate over time, summed, in square
-    units.
-    """
+    """How much a body (T, J, 3) moves: variances over time, summed, in square units."""
     return float(joints.var(axis=0).sum())
 
 
@@ -118,8 +117,9 @@ def _is_noise(joints: np.ndarray) -> bool:
 def in_own_axes(
     joints: np.ndarray, axes: Axes, align: bool = True, scale: bool = True
 ) -> np.ndarray:
-    """The clip seen from its first actor: origin in the middle of the spine when first seen, who
-    then faces us.
+    """The clip seen from its first actor, who faces us when first seen.
+
+    The middle of the spine is the origin then.
 
     Args:
         joints: (T, M, J, 3), y up, x to the right of who faces the sensor, NaN = not seen.
@@ -130,10 +130,9 @@ def in_own_axes(
     Returns:
         (T, M, J, 3) float32; the distance between two actors is kept.
 
-    Source: seed 003's preprocessing; Shahroudy et al. 2016, section 3.4.
-    Differs: the seed turns by the angle instead of against it, which doubles a turn; its origin is
-    the lower end of
-        the spine, and it looks at one frame.
+    Source: the preprocessing of source 003; Shahroudy et al. 2016, section 3.4.
+    Differs: the source turns by the angle instead of against it, which doubles a turn; it puts the
+        lower end of the spine at zero, and it looks at one frame.
     """
     first = joints[np.isfinite(joints[:, 0, 0, 0]), 0].astype(np.float64)
     moved = joints - first[0, axes.middle]
@@ -150,8 +149,9 @@ def in_own_axes(
 
 
 def turn_back(first: np.ndarray, axes: Axes) -> np.ndarray:
-    """(3, 3) for row vectors: about the vertical, so that the line across shoulders and hips points
-    along x.
+    """(3, 3) for row vectors: a turn about the vertical.
+
+    After it the line across shoulders and hips points along x.
 
     Args:
         first: (T, J, 3) the first actor; its first frames count.
@@ -163,15 +163,15 @@ def turn_back(first: np.ndarray, axes: Axes) -> np.ndarray:
 
 
 def held(joints: np.ndarray) -> np.ndarray:
-    """(T, M, J, 3) without gaps: who is not seen stays where they were last, or will be first,
-    seen.
+    """(T, M, J, 3) without gaps: a body that is not seen stays where it was last seen.
 
-    Differs: public code puts an unseen body into the origin, from where it jumps.
+    Before it is seen at all it stays where it will be first. Differs: public code puts an unseen
+    body into the origin, from where it jumps.
     """
     out = joints.copy()
     time = np.arange(len(joints))
     for m in range(joints.shape[1]):
         seen = np.flatnonzero(np.isfinite(joints[:, m, 0, 0]))
-        place = np.searchsorted(seen, time, side="right") - 1
-        out[:, m] = joints[seen[np.maximum(place, 0)], m]
+        last = np.searchsorted(seen, time, side="right") - 1
+        out[:, m] = joints[seen[np.maximum(last, 0)], m]
     return out

@@ -1,8 +1,7 @@
-"""Every number of every landmark with its velocity and acceleration: 6,516 features a frame of 543
-points.
+"""Every number of every landmark with its velocity and acceleration: the input of source 001.
 
-Seed 001's input. Columns come in three blocks of J x C (position, velocity, acceleration), joints
-in storage order.
+543 points give 6,516 features a frame. Columns come in three blocks of J x C (position, velocity,
+acceleration), joints in storage order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +15,11 @@ BLOCKS = ("position", "velocity", "acceleration")
 
 
 def dynamics(points: np.ndarray) -> np.ndarray:
-    """(T, 3 J C) float32: position, change since the frame before, change of that change; NaN =
-    missing.
+    """(T, 3 J C) float32: position, velocity and acceleration; NaN = missing.
 
-    The first frame takes the change of the second, the first two its change of change: a clip does
-    not begin at rest. Clips of fewer than three frames have changes of 0 where there is nothing to
-    take.
+    Velocity is the change since the frame before, acceleration the change of that change. The first
+    frame takes the change of the second, the first two its change of change: a clip does not begin
+    at rest. Clips of fewer than three frames have changes of 0 where there is nothing to take.
 
     Args:
         points: (T, J, C), NaN = missing. What is missing in one of two frames has no change between
@@ -30,9 +28,9 @@ def dynamics(points: np.ndarray) -> np.ndarray:
     Raises:
         ClipError: for a clip without frames.
 
-    Source: seed 001 and its origin's stored features, 543 x 4 x 3 = 6,516.
-    Differs: the only extractor left in the origin writes three coordinates and the position a
-    second time.
+    Source: source 001 and its stored features, 543 x 4 x 3 = 6,516.
+    Differs: the only extractor left in the source writes three coordinates and the position a
+        second time.
 
     >>> dynamics(np.array([0.0, 1, 4, 9]).reshape(4, 1, 1))[:, 1:].T.tolist()
     [[1.0, 1.0, 3.0, 5.0], [2.0, 2.0, 2.0, 2.0]]
@@ -69,8 +67,8 @@ def part_columns(
         blocks: 3 for `dynamics`, 1 for positions alone.
         together: name -> parts that are one here; pose, hands and face where it is None.
 
-    Differs: the origin stores pose, face, hands and cuts pose, hands, face, so that its hand
-    encoder reads the face.
+    Differs: the source stores pose, face, hands and cuts pose, hands, face, so that its hand
+        encoder reads the face.
     """
     together = together or {
         "pose": ["pose"],
@@ -78,12 +76,12 @@ def part_columns(
         "face": ["face"],
     }
     size = len(skeleton) * channels
-    found = {}
+    columns = {}
     for name, parts in together.items():
         joints = sorted(j for part in parts for j in skeleton.parts.get(part, ()))
         if joints:
             runs = np.split(joints, np.flatnonzero(np.diff(joints) != 1) + 1)
-            found[name] = [
+            columns[name] = [
                 (
                     block * size + int(run[0]) * channels,
                     block * size + (int(run[-1]) + 1) * channels,
@@ -91,4 +89,4 @@ def part_columns(
                 for block in range(blocks)
                 for run in runs
             ]
-    return found
+    return columns

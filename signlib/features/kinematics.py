@@ -26,8 +26,9 @@ def bend(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 
 def finger_bends(hand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Degrees at knuckles and middle joints of the four fingers: two arrays (T, 4), NaN = hand not
-    seen.
+    """Degrees at knuckles and middle joints of the four fingers: two arrays (T, 4).
+
+    NaN = hand not seen.
 
     Args:
         hand: (T, 21, 3) in the same unit along all axes, MediaPipe's order.
@@ -40,8 +41,9 @@ def finger_bends(hand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def openness(hand: np.ndarray) -> np.ndarray:
-    """(T,) mean distance of the four fingertips from the wrist in palm lengths: about 2 open, about
-    1 a fist.
+    """(T,) mean distance of the four fingertips from the wrist, in palm lengths.
+
+    It is about 2 for an open hand, about 1 for a fist.
 
     Args:
         hand: (T, 21, 3) as for `finger_bends`.
@@ -52,8 +54,7 @@ def openness(hand: np.ndarray) -> np.ndarray:
 
 
 def derivatives(path: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Speed and acceleration (absolute values) of a path (T, D) by central differences: (T - 2,)
-    each, per second.
+    """Speed and acceleration (absolute values) of a path (T, D), per second: (T - 2,) each.
 
     Source: central differences of second order; at 25 frames a second a stroke of 0.4 s has ten
     frames.
@@ -66,13 +67,12 @@ def derivatives(path: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
 def clip_measures(
     points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0, fps: float = np.nan
 ) -> dict[str, np.ndarray]:
-    """Measure -> its values in one clip (NaN left out; empty where the skeleton or the frame rate
-    does not tell).
+    """Measure -> its values in one clip, without NaN.
 
-    `seconds` (1,), and for both hands together: `speed` (sizes/s), `acceleration` (sizes/s^2),
-    `openness` (palms), `knuckle` and `middle joint` (degrees), `missing` (share of frames without
-    that hand, one value a hand), `gap` (frames of each run without it that starts and ends inside
-    the clip).
+    Empty where the skeleton or the frame rate does not tell. `seconds` (1,), and for both hands
+    together: `speed` (sizes/s), `acceleration` (sizes/s^2), `openness` (palms), `knuckle` and
+    `middle joint` (degrees), `missing` (share of frames without that hand, one value a hand), `gap`
+    (frames of each run without it that starts and ends inside the clip).
 
     Args:
         points: (T, J, C) raw, NaN = missing.
@@ -84,7 +84,7 @@ def clip_measures(
     """
     square = to_square_pixels(points.astype(float), aspect)
     _, size, _ = signer_frame(square, skeleton)
-    found: dict[str, list[np.ndarray]] = {}
+    of_hands: dict[str, list[np.ndarray]] = {}
     for side in ("left", "right"):
         if f"{side}_hand" not in skeleton.parts:
             continue
@@ -103,20 +103,20 @@ def clip_measures(
             "gap": gaps(there[first:last]),
         }
         for name, values in measured.items():
-            found.setdefault(name, []).append(np.ravel(values).astype(float))
-    merged = {name: np.concatenate(values) for name, values in found.items()}
+            of_hands.setdefault(name, []).append(np.ravel(values).astype(float))
+    merged = {name: np.concatenate(values) for name, values in of_hands.items()}
     merged["seconds"] = np.array([len(points) / fps])
     return {name: values[np.isfinite(values)] for name, values in merged.items()}
 
 
-def gaps(found: np.ndarray) -> np.ndarray:
+def gaps(present: np.ndarray) -> np.ndarray:
     """Lengths of the runs of frames in which a part is missing, in their order.
 
     Args:
-        found: (T,) bool.
+        present: (T,) bool.
 
     >>> gaps(np.array([True, False, False, True, False])).tolist()
     [2, 1]
     """
-    edges = np.diff(np.concatenate([[True], found, [True]]).astype(int))
+    edges = np.diff(np.concatenate([[True], present, [True]]).astype(int))
     return np.flatnonzero(edges == 1) - np.flatnonzero(edges == -1)

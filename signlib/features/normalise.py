@@ -31,7 +31,7 @@ def fill_gaps(points: np.ndarray, longest: int) -> np.ndarray:
         points: (T, J, C), NaN = missing.
         longest: fill a run of missing frames only when it has at most so many frames.
 
-    Differs: seed 000 fills the first five frames of a long gap too (pandas `limit=5`).
+    Differs: source 000 fills the first five frames of a long gap too (pandas `limit=5`).
 
     >>> x = np.array([0, np.nan, 2, np.nan, np.nan, 5.0]).reshape(6, 1, 1).repeat(2, axis=2)
     >>> fill_gaps(x, 1)[:, 0, 0].tolist()
@@ -105,18 +105,18 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
 
 
 def _tilt(across: np.ndarray) -> float:
-    """The median angle of vectors (T, 2), counted from that of their mean, so that it turns with
-    them.
-    """
+    """The median angle of vectors (T, 2), counted from the angle of their mean."""
+    # So the median turns with the vectors, also where angles jump from pi to -pi.
     x, y = across.sum(axis=0) / len(across)
-    about = np.arctan2(y, x)
-    angles = np.arctan2(across[:, 1], across[:, 0]) - about
-    return float(about + median(np.arctan2(np.sin(angles), np.cos(angles))))
+    mean = np.arctan2(y, x)
+    angles = np.arctan2(across[:, 1], across[:, 0]) - mean
+    return float(mean + median(np.arctan2(np.sin(angles), np.cos(angles))))
 
 
 def median(values: np.ndarray) -> np.ndarray:
-    """The median along the first axis (T, ...); NaN where one value is, or there are none. What
-    takes time in numpy's own is not the sorting, and a clip is short.
+    """The median along the first axis (T, ...); NaN where one value is, or there are none.
+
+    What takes time in numpy's median is not the sorting, and a clip is short.
 
     >>> median(np.array([[3, 1], [1, np.nan], [2, 5.0]])).tolist()
     [2.0, nan]
@@ -161,8 +161,9 @@ def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float,
 
 
 def hands_at_wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """The clip with each hand's z, which counts from its own wrist, moved to the z of the body's
-    wrist.
+    """The clip with each hand's z moved to the z of the body's wrist.
+
+    Before, it counts from the hand's own wrist.
 
     Args:
         points: (T, J, C); without z, or without both a pose and hands, it is returned as it is.
@@ -176,11 +177,10 @@ def hands_at_wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def face_camera(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """The clip turned about the vertical so that both shoulders are equally far away, in shoulder
-    widths.
+    """The clip turned about the vertical so that both shoulders are equally far away.
 
-    The width is measured in three dimensions here: a signer seen obliquely has narrow shoulders in
-    the picture.
+    Its unit is the width of the shoulders. The width is measured in three dimensions here: a signer
+    seen obliquely has narrow shoulders in the picture.
 
     Args:
         points: (T, J, C >= 3), upright, centred between the shoulders.
@@ -213,10 +213,10 @@ def normalise(
     rotate: bool = True,
     longest_gap: int = 5,
 ) -> np.ndarray:
-    """The clip in the signer's own frame: origin between the shoulders, unit = their distance,
-    upright.
+    """The clip as the signer's body measures it: from between the shoulders, upright.
 
-    Shifting, scaling or rolling the picture changes nothing (without shoulders a roll stays).
+    The unit is the shoulders' distance. Shifting, scaling or rolling the picture changes nothing
+    (without shoulders a roll stays).
 
     Args:
         points: (T, J, C) raw landmarks; channels after x, y, z (visibility) are kept as they are.

@@ -1,38 +1,55 @@
-"""Is this clip like the ones a model was trained on? Its length, the hands that were not found, its
-visual features.
+"""Is a clip like those that a model was trained on? Length, hands that were not seen, features.
 
 A classifier names a gloss for any clip, also for one that shows no sign; what is far from training
 deserves a warning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-SLACK_LENGTH, SLACK_UNSEEN, SLACK_DISTANCE = 1.5, 0.2, 1.25
-"""How far beyond the training clips' 1 % and 99 % a clip may lie: in times (length, distance) and
-share of frames.
+SLACK_LENGTH, SLACK_UNSEEN = 1.5, 0.2
+SLACK_DISTANCE = 1.25
+"""How far beyond the training clips' 1 % and 99 % a clip may lie.
+
+In times for length and distance, in share of frames for what was not seen.
 """
 
 
 @dataclass(frozen=True)
-class Familiar:
-    """Ranges of the training clips.
+class FeatureRange:
+    """Where the mean features of training clips lie.
+
+    Attributes:
+        mean, deviation: of the clips' mean features, (D,).
+        distance: of a clip from that mean in deviations, root mean square over D, 99 % quantile.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    distance: float
+
+    def distances(self, means: np.ndarray) -> np.ndarray:
+        """(N,) of the clips' mean features (N, D)."""
+        return _distances(means, self.mean, self.deviation)
+
+
+@dataclass(frozen=True)
+class TrainingRanges:
+    """What training clips were like, as far as their inputs tell.
 
     Attributes:
         length: frames of a clip, 1 % and 99 % quantile; None without landmarks.
         unseen: share of a clip's frames without any hand, 99 % quantile; None without hands.
-        mean, deviation: of the clips' mean features (D,); None without features.
-        distance: of a clip from that mean in deviations, root mean square over D, 99 % quantile.
+        features: None without features.
     """
 
     length: tuple[float, float] | None = None
     unseen: float | None = None
-    mean: np.ndarray | None = None
-    deviation: np.ndarray | None = None
-    distance: float | None = None
+    features: FeatureRange | None = None
 
     @classmethod
     def of(
@@ -40,86 +57,87 @@ class Familiar:
         points: Sequence[np.ndarray] | None,
         hands: Sequence[Sequence[int]],
         features: Sequence[np.ndarray] | None,
-    ) -> "Familiar":
+    ) -> "TrainingRanges":
         """The ranges of training clips.
 
         Args:
-            points: N arrays (T, J, C), NaN = not found, or None.
+            points: N arrays (T, J, C), NaN = not seen, or None.
             hands: joints of each hand.
             features: N arrays (T, D), or None.
         """
-        about: dict[str, Any] = {}
+        length = share = feature_range = None
         if points:
             low, high = np.quantile([len(clip) for clip in points], (0.01, 0.99))
-            about["length"] = (float(low), float(high))
+            length = (float(low), float(high))
             if hands:
-                about["unseen"] = float(np.quantile([unseen(clip, hands) for clip in points], 0.99))
+                shares = [unseen_share(clip, hands) for clip in points]
+                share = float(np.quantile(shares, 0.99))
         if features:
-            means = np.stack([np.asarray(clip, float).mean(0) for clip in features])
-            spread = means.std(0)
-            # A number that never changes must not count for infinitely much when it does.
-            about |= {
-                "mean": means.mean(0),
-                "deviation": np.maximum(spread, 0.05 * np.sqrt((spread**2).mean()) + 1e-12),
-            }
-            about["distance"] = float(
-                np.quantile(_distances(means, about["mean"], about["deviation"]), 0.99)
-            )
-        return cls(**about)
+            feature_range = _feature_range(features)
+        return cls(length, share, feature_range)
 
     def warnings(
         self, points: np.ndarray | None, hands: Sequence[Sequence[int]], features: np.ndarray | None
     ) -> list[str]:
-        """What is unlike training in one clip, a few words each; empty when nothing is. Arguments
-        as for `of`.
+        """How one clip differs from training, a few words each; empty when it does not.
+
+        Arguments are those of `of`, for one clip.
         """
-        found = []
+        lines = []
         if points is not None and self.length is not None:
             low, high = self.length
             if not low / SLACK_LENGTH <= len(points) <= high * SLACK_LENGTH:
-                found.append(f"{len(points)} frames, training clips have {low:.0f} to {high:.0f}")
-            if (
-                self.unseen is not None
-                and hands
-                and unseen(points, hands) > self.unseen + SLACK_UNSEEN
-            ):
-                found.append(
-                    f"no hand in {unseen(points, hands):.0%} of the frames, in training at most"
-                    f" {self.unseen:.0%}"
+                lines.append(f"{len(points)} frames, training clips have {low:.0f} to {high:.0f}")
+            share = unseen_share(points, hands) if hands else 0.0
+            if self.unseen is not None and share > self.unseen + SLACK_UNSEEN:
+                lines.append(
+                    f"no hand in {share:.0%} of the frames, in training at most {self.unseen:.0%}"
                 )
-        if features is not None and self.mean is not None:
-            distance = float(
-                _distances(np.asarray(features, float).mean(0)[None], self.mean, self.deviation)[0]
-            )
-            if distance > SLACK_DISTANCE * self.distance:
-                found.append(
-                    f"it looks different: {distance / self.distance:.1f} times as far as training"
-                    " clips lie apart"
+        if features is not None and self.features is not None:
+            mean = np.asarray(features, float).mean(0)
+            distance, usual = float(self.features.distances(mean[None])[0]), self.features.distance
+            if distance > SLACK_DISTANCE * usual:
+                lines.append(
+                    f"it looks different: {distance / usual:.1f} times as far as training clips"
+                    " lie apart"
                 )
-        return found
+        return lines
 
     def content(self) -> dict[str, Any]:
-        """As JSON keeps it."""
-        lists = {
-            key: None if value is None else np.round(value, 6).tolist()
-            for key, value in (("mean", self.mean), ("deviation", self.deviation))
+        """As `model.json` keeps it."""
+        content: dict[str, Any] = {"length": self.length, "unseen": self.unseen}
+        if self.features is None:
+            return content | dict.fromkeys(("distance", "mean", "deviation"))
+        return content | {
+            "distance": self.features.distance,
+            "mean": np.round(self.features.mean, 6).tolist(),
+            "deviation": np.round(self.features.deviation, 6).tolist(),
         }
-        return {"length": self.length, "unseen": self.unseen, "distance": self.distance, **lists}
 
     @classmethod
-    def from_content(cls, content: dict[str, Any]) -> "Familiar":
+    def from_content(cls, content: Mapping[str, Any]) -> "TrainingRanges":
         """From what `content` gave."""
-        arrays = {
-            key: None if content[key] is None else np.array(content[key])
-            for key in ("mean", "deviation")
-        }
-        length = None if content["length"] is None else tuple(content["length"])
-        return cls(**{**content, **arrays, "length": length})
+        length, features = content["length"], None
+        if content["mean"] is not None:
+            features = FeatureRange(
+                np.array(content["mean"]), np.array(content["deviation"]), content["distance"]
+            )
+        return cls(None if length is None else tuple(length), content["unseen"], features)
 
 
-def unseen(points: np.ndarray, hands: Sequence[Sequence[int]]) -> float:
-    """The share of a clip's frames (T, J, C) in which no joint of any hand was found."""
-    joints = [joint for hand in hands for joint in hand]
+def _feature_range(features: Sequence[np.ndarray]) -> FeatureRange:
+    means = np.stack([np.asarray(clip, float).mean(0) for clip in features])
+    spread = means.std(0)
+    # A number that never changes must not count for infinitely much when it does.
+    deviation = np.maximum(spread, 0.05 * np.sqrt((spread**2).mean()) + 1e-12)
+    mean = means.mean(0)
+    distances = _distances(means, mean, deviation)
+    return FeatureRange(mean, deviation, float(np.quantile(distances, 0.99)))
+
+
+def unseen_share(points: np.ndarray, hands: Sequence[Sequence[int]]) -> float:
+    """The share of a clip's frames (T, J, C) in which no joint of any hand was seen."""
+    joints = list(chain.from_iterable(hands))
     return float(np.isnan(points[:, joints, 0]).all(axis=1).mean())
 
 

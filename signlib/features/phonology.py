@@ -1,7 +1,7 @@
-"""Thirty-six numbers a frame that a linguist can read: handshape, location, orientation, movement,
-face.
+"""Thirty-six numbers a frame that a linguist can read: hands, their movement, the face.
 
-H10 | L6 | O6 | M9 | N5, as seed 002 orders them, in two forms. `seed` is what it specifies,
+H10 | L6 | O6 | M9 | N5 (handshape, location, orientation, movement, face), as source 002 orders
+them, in two forms. `original` is what it specifies,
 placeholders and all; `corrected` keeps every name's promise: a gaze is a gaze, an aperture an
 aperture, and no column is dead.
 """
@@ -33,7 +33,7 @@ _MANUAL = (
 )
 _GAZE = tuple(f"N.gaze_{axis}" for axis in "xyz")
 NAMES = {
-    "seed": (*_MANUAL, "M.placeholder", *_GAZE, "N.aperture", "N.placeholder"),
+    "original": (*_MANUAL, "M.placeholder", *_GAZE, "N.aperture", "N.placeholder"),
     "corrected": (*_MANUAL, "M.fingers", *_GAZE, "N.aperture", "N.brow"),
 }
 """Form -> the 36 names; x to the signer's left, y down, z away from the camera."""
@@ -44,7 +44,7 @@ class PhonologySettings:
     """What a store of these features is made with.
 
     Attributes:
-        form: `seed` or `corrected`.
+        form: `original` or `corrected`.
     """
 
     form: str = "corrected"
@@ -83,10 +83,11 @@ def phonology(
     aspect: float = 1.0,
     fps: float = RATE,
 ) -> np.ndarray:
-    """The 36 features of every frame of a clip, (T, 36) float32, in the order of `NAMES[form]`; NaN
-    = not seen.
+    """The 36 features of every frame of a clip, (T, 36) float32, in the order of `NAMES[form]`.
 
-    `seed`: each frame by itself moves the nose to the origin, levels the shoulders and divides by
+    NaN = not seen.
+
+    `original`: each frame by itself moves the nose to zero, levels the shoulders and divides by
     their distance in space (a frame without shoulders stays as it is). Angles of fingers; palm
     centres; palm normals; differences to the frame before (0 in the first); the line between the
     eyes under the name of gaze, the width of the mouth under the name of aperture; two columns of
@@ -103,17 +104,17 @@ def phonology(
         points: (T, J, C >= 3) raw landmarks, NaN = missing.
         skeleton: of the points; needs hands. Without shoulders L, O and M stay missing in the
             corrected form, without a face mesh N does.
-        form: `seed` or `corrected`.
-        aspect: width / height of the picture; the seed's form takes fractions as they come.
+        form: `original` or `corrected`.
+        aspect: width / height of the picture; the form `original` takes fractions as they come.
         fps: frames a second; NaN = unknown, taken as 25.
 
     Raises:
         SettingsError: for another form, or a skeleton without hands.
         ClipError: for points without depth.
 
-    Source: Hernandez Juarez 2025, section 2, as seed 002 uses it. Differs (seed form): missing
-    parts are NaN there
-        too, where the seed has zeros; `np.nan_to_num` gives the seed's.
+    Source: Hernandez Juarez 2025, section 2, as source 002 uses it.
+    Differs: in the form `original` missing parts are NaN too, where the source has zeros;
+        `np.nan_to_num` gives the source's numbers.
     """
     if form not in FORMS:
         raise SettingsError(f"form {form!r} is unknown; choose from {', '.join(FORMS)}")
@@ -129,9 +130,7 @@ def phonology(
 
 
 def _planes(points: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """(3, T, K) float32, x, y and z apart: arithmetic on whole planes is several times faster than
-    on triples.
-    """
+    """(3, T, K) float32: x, y and z apart; arithmetic on whole planes is several times faster."""
     return np.ascontiguousarray(points.take(joints, 1)[:, :, :3].transpose(2, 0, 1), np.float32)
 
 
@@ -156,30 +155,34 @@ class _Layout:
 
 @lru_cache
 def _layout(joints: tuple[str, ...], name: str) -> _Layout:
-    place = {joint: i for i, joint in enumerate(joints)}
+    columns = {joint: i for i, joint in enumerate(joints)}
     hands = [f"{side}_hand_{HAND_JOINTS[k]}" for side in SIDES for k in _READ]
-    if not place.keys() >= {f"{side}_hand_{joint}" for side in SIDES for joint in HAND_JOINTS}:
+    if not columns.keys() >= {f"{side}_hand_{joint}" for side in SIDES for joint in HAND_JOINTS}:
         raise SettingsError(
             f"skeleton {name!r} has no two hands of 21 points; phonology needs them"
         )
     mesh = [f"face_{i}" for pair in _FACE.values() for i in pair]
-    wanted = [*_ARMS, *(mesh if place.keys() >= set(mesh) else ()), *(f"face_{i}" for i in _IRISES)]
-    others = [joint for joint in wanted if joint in place]
+    names = [
+        *_ARMS,
+        *(mesh if columns.keys() >= set(mesh) else ()),
+        *(f"face_{i}" for i in _IRISES),
+    ]
+    others = [joint for joint in names if joint in columns]
     at = {joint: i for i, joint in enumerate(others)}
     start = at.get(mesh[0])
     face = None if start is None else slice(start, start + len(mesh))
     irises = [at[f"face_{i}"] for i in _IRISES if f"face_{i}" in at]
     frame = Skeleton("phonology", tuple(others), (), tuple(range(len(others))), {})
     return _Layout(
-        np.array([place[joint] for joint in hands]),
-        np.array([place[joint] for joint in others], int),
+        np.array([columns[joint] for joint in hands]),
+        np.array([columns[joint] for joint in others], int),
         frame,
         face,
         irises if len(irises) == 2 else [],
     )
 
 
-def _seed(
+def _original(
     out: np.ndarray,
     hands: np.ndarray,
     others: np.ndarray,
@@ -209,10 +212,10 @@ def _corrected(
     aspect: float,
     fps: float,
 ) -> None:
-    for points in (
-        (hands, others) if aspect != 1 else ()
-    ):  # to heights of the picture, as everywhere here
-        points[::2] *= aspect
+    if aspect != 1:
+        # To heights of the picture, as everywhere here.
+        hands[::2] *= aspect
+        others[::2] *= aspect
     rate = (RATE if np.isnan(fps) else fps) / RATE
     left, right = _length(_steps(_fingers(out, hands).transpose(2, 0, 1))).T
     both = (left + right) / 2
@@ -220,29 +223,32 @@ def _corrected(
     if not layout.frame.has("left_shoulder", "right_shoulder"):
         return
     palms = _palms(hands)
-    if layout.frame.has("left_wrist", "right_wrist"):  # a hand's depth counts from its own wrist
+    if layout.frame.has("left_wrist", "right_wrist"):
+        # A hand's depth counts from its own wrist.
         wrists = others[2][:, [layout.frame.index(f"{side}_wrist") for side in SIDES]]
         palms[2] += wrists[..., None]
     try:
         _place_clip(palms, others, layout.frame)
     except ClipError:
-        return  # no frame shows the shoulders: nothing tells where the body is
-    # of a left and a right hand the same cross product looks two ways: out of the palm on the right
+        # No frame shows the shoulders: nothing tells where the body is.
+        return
+    # The same cross product points out of the palm of a right hand and into that of a left one.
     _manual(out, palms, rate, -1.0)
     if layout.face:
-        _face(out, others, layout)
+        _face(out, others, layout, layout.face)
 
 
-FORMS: dict[str, Callable] = {"seed": _seed, "corrected": _corrected}
+FORMS: dict[str, Callable] = {"original": _original, "corrected": _corrected}
 """Form -> fills the features (T, 36) from hands (3, T, 2, 21) and others (3, T, K), which it may
 overwrite.
 """
 
 
 def _fingers(out: np.ndarray, hands: np.ndarray) -> np.ndarray:
-    """Write H: (T, 2, 5) radians in [0, pi], of the thumb against the palm's edge and of each
-    finger between its bone in the palm and the way from its knuckle to its tip. Moving, scaling and
-    turning a hand changes none.
+    """Write H: (T, 2, 5) radians in [0, pi].
+
+    Of the thumb against the palm's edge, and of each finger between its bone in the palm and the
+    way from its knuckle to its tip. Moving, scaling and turning a hand changes none.
     """
     bones = hands[..., 10:] - hands[..., :1]
     ways = hands[..., 5:10] - hands[..., :5]
@@ -260,8 +266,9 @@ def _palms(hands: np.ndarray) -> np.ndarray:
 
 
 def _manual(out: np.ndarray, palms: np.ndarray, rate: float, left: float) -> None:
-    """Write L, O and M but its last: centres, normals (the left one's sign times `left`), and how
-    both change.
+    """Write L, O and M but its last: centres, normals, and how both change.
+
+    The sign of the left normal is multiplied by `left`.
     """
     centres = palms[..., 0]
     edges = palms[..., 2:] - palms[..., 1:2]
@@ -273,9 +280,7 @@ def _manual(out: np.ndarray, palms: np.ndarray, rate: float, left: float) -> Non
 
 
 def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
-    """The seed's normalisation: nose to the origin, shoulders level, their distance in space 1, in
-    each frame.
-    """
+    """As in source 002, in each frame: nose at zero, shoulders level, their distance in space 1."""
     nose, left, right = (
         others[:, :, frame.index(name)] for name in ("nose", "left_shoulder", "right_shoulder")
     )
@@ -292,9 +297,7 @@ def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> N
 
 
 def _place_clip(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
-    """As `normalise.normalise`, then `normalise.face_camera`: one origin, size, roll and yaw for
-    the whole clip.
-    """
+    """As `normalise.normalise`, then `normalise.face_camera`, once for the whole clip."""
     origin, size, tilt = signer_frame(others.transpose(1, 2, 0), frame)
     both = (others, palms.reshape(*palms.shape[:2], 8))
     for points in both:
@@ -314,8 +317,9 @@ def _place_clip(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
 def _turn(
     points: np.ndarray, first: int, second: int, cos: np.ndarray | float, sin: np.ndarray | float
 ) -> None:
-    """Turn planes back by an angle, from the second axis to the first; cosine and sine may hold a
-    scale.
+    """Turn planes back by an angle, from the second axis to the first.
+
+    Cosine and sine may hold a scale.
     """
     turned = cos * points[first] + sin * points[second]
     points[second] = cos * points[second] - sin * points[first]
@@ -328,20 +332,18 @@ def _pairs(others: np.ndarray, face: slice) -> tuple[np.ndarray, np.ndarray]:
     return places[..., ::2], places[..., 1::2]
 
 
-def _face(out: np.ndarray, others: np.ndarray, layout: _Layout) -> None:
-    """Write N: where the face points and looks, between the lips and above the eyes in heights of
-    the face.
+def _face(out: np.ndarray, others: np.ndarray, layout: _Layout, face: slice) -> None:
+    """Write N: where the face points and looks, and openings of mouth and brows.
+
+    The openings are measured in heights of the face.
     """
-    first, second = _pairs(others, layout.face)
-    down, lengths, middles = (
-        second[..., _ENDS] - first[..., _ENDS],
-        _length(second - first),
-        first + second,
-    )
+    first, second = _pairs(others, face)
+    down = second[..., _ENDS] - first[..., _ENDS]
+    lengths, middles = _length(second - first), first + second
     across = first[..., 0] - first[..., 1]
     forward = _unit(_cross(down, across))
     if layout.irises:
-        forward = _looking(others, layout, middles, lengths, forward, _unit(across))
+        forward = _looking(others, layout, middles, lengths, forward=forward, across=_unit(across))
     left, right = _length(middles[..., _BROWS] - middles[..., _EYES]).T
     height = lengths[:, _ENDS]
     out[:, 31:34] = forward.T
@@ -356,10 +358,8 @@ def _looking(
     forward: np.ndarray,
     across: np.ndarray,
 ) -> np.ndarray:
-    """The face's direction turned by how far the irises are off the middle of their eyes, mean of
-    both.
-    """
-    down, aside = _cross(across, forward), 0
+    """The face's direction, turned by how far the irises are off the middle of their eyes."""
+    down, aside = _cross(across, forward), np.zeros_like(forward)
     for eye, iris in zip((1, 0), layout.irises, strict=True):
         off = others[:, :, iris] - middles[..., eye] / 2
         off = (off * across).sum(0) * across + (off * down).sum(0) * down

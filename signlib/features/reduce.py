@@ -1,6 +1,4 @@
-"""Many features to fewer: principal components, fitted on frames of training clips and of nothing
-else.
-"""
+"""Many features to fewer: principal components, fitted on frames of training clips alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,9 +24,9 @@ class Reduction:
         spread: (K,) standard deviation of each component on the training frames.
         share: (K,) of the variance that each component holds.
         whiten: divide each component by its spread, so that one that holds next to nothing is as
-            large as the others. Seed 001 whitens 1,024 components of which 500 hold 99.99 % of the
-            variance; on generated landmarks, whose variance is spread over more of them, whitening
-            did no harm (notebook 31).
+            large as the others. Source 001 whitens 1,024 components, 500 of which hold 99.99 % of
+            the variance; on generated landmarks, whose variance is spread over more of them,
+            whitening did no harm (notebook 31).
         clips: on whose frames it was fitted.
     """
 
@@ -43,8 +41,8 @@ class Reduction:
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """(T, K) float32 for (T, F) with NaN for what is missing."""
         standard = np.nan_to_num((features - self.mean) / self.scale, nan=0.0)
-        found = standard @ self.components.T
-        return (found / self.spread if self.whiten else found).astype(np.float32)
+        reduced = standard @ self.components.T
+        return (reduced / self.spread if self.whiten else reduced).astype(np.float32)
 
     @property
     def size(self) -> int:
@@ -79,8 +77,8 @@ class Reduction:
             InputError: for a missing or broken file.
         """
         try:
-            with np.load(path, allow_pickle=False) as found:
-                kept = {key: found[key] for key in found.files}
+            with np.load(path, allow_pickle=False) as file:
+                kept = {key: file[key] for key in file.files}
             return cls(
                 **{**kept, "whiten": bool(kept["whiten"]), "clips": tuple(map(str, kept["clips"]))}
             )
@@ -102,7 +100,7 @@ def fit_reduction(
         size: K.
         whiten: see `Reduction`.
         frames: at most so many frames are looked at, drawn evenly from all that come.
-        seed: of the draw.
+        seed: random seed of the draw.
 
     Raises:
         SettingsError: for a size that the frames cannot give.
@@ -123,29 +121,35 @@ def fit_reduction(
     scale = np.where(scale < NEVER, 1.0, scale)
     standard /= scale
     solver = "full" if min(standard.shape) <= 500 else "randomized"
-    found = PCA(size, svd_solver=solver, random_state=seed).fit(standard)
-    arrays = (mean, scale, found.components_, np.sqrt(found.explained_variance_).clip(NEVER))
+    pca = PCA(size, svd_solver=solver, random_state=seed).fit(standard)
     return Reduction(
-        *(a.astype(np.float32) for a in arrays), found.explained_variance_ratio_, whiten, names
+        mean=mean.astype(np.float32),
+        scale=scale.astype(np.float32),
+        components=pca.components_.astype(np.float32),
+        spread=np.sqrt(pca.explained_variance_).clip(NEVER).astype(np.float32),
+        share=pca.explained_variance_ratio_,
+        whiten=whiten,
+        clips=names,
     )
 
 
 def _sampled(
     clips: Iterable[tuple[str, np.ndarray]], frames: int, seed: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """At most `frames` rows, each frame as likely as any other, whatever its clip's length
-    (reservoir sampling).
-    """
-    rng, names, seen = np.random.default_rng(seed), [], 0
+    """At most `frames` rows, each frame as likely as any other, whatever its clip's length."""
+    # Reservoir sampling: frame number n is kept with chance frames / n, in place of a random one.
+    rng = np.random.default_rng(seed)
+    names: list[str] = []
+    seen = 0
     kept: np.ndarray | None = None
     for name, features in clips:
         names.append(name)
         if kept is None:
             kept = np.empty((frames, features.shape[1]), np.float32)
         for start in range(len(features)):
-            place = seen if seen < frames else int(rng.integers(seen + 1))
-            if place < frames:
-                kept[place] = features[start]
+            row = seen if seen < frames else int(rng.integers(seen + 1))
+            if row < frames:
+                kept[row] = features[start]
             seen += 1
     if kept is None or not seen:
         raise InputError("a reduction needs the frames of at least one training clip")

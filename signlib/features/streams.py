@@ -32,14 +32,14 @@ def streams_of(points: Array, parents: Sequence[int], names: Sequence[str]) -> A
     if unknown or not names:
         raise SettingsError(f"streams={list(names)} must be some of {', '.join(STREAMS)}")
     parents = list(parents)
-    made = {"joint": points}
+    arrays = {"joint": points}
     if {"bone", "bone_velocity"} & set(names):
-        made["bone"] = points - points[..., parents, :]
+        arrays["bone"] = points - points[..., parents, :]
     if "velocity" in names:
-        made["velocity"] = steps(points)
+        arrays["velocity"] = steps(points)
     if "bone_velocity" in names:
-        made["bone_velocity"] = steps(made["bone"])
-    chosen = [made[name] for name in names]
+        arrays["bone_velocity"] = steps(arrays["bone"])
+    chosen = [arrays[name] for name in names]
     return torch.stack(chosen, -4) if isinstance(points, Tensor) else np.stack(chosen, -4)
 
 
@@ -51,11 +51,11 @@ def steps(points: Array) -> Array:
 
 
 def parents_of(skeleton: Skeleton) -> tuple[int, ...]:
-    """For each joint its neighbour on the way to the middle of its body; the middle is its own
-    parent.
+    """For each joint its neighbour on the way to the middle of its body.
 
-    The middle has the shortest longest way to any other joint, then the shortest ways in all, then
-    the lowest number. A skeleton in several pieces has a middle in each.
+    The middle is its own parent. The middle has the shortest longest way to any other joint, then
+    the shortest ways in all, then the lowest number. A skeleton in several pieces has a middle in
+    each.
     """
     return tree(skeleton.bones, len(skeleton))
 

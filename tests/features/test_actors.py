@@ -1,4 +1,4 @@
-"""Who acts: motion, noise, one person under two ids; and axes in which a turn of the body is gone."""
+"""Who acts: motion, noise, one person under two ids; axes in which a turn of the body is gone."""
 
 import numpy as np
 import pytest

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from signlib.features.novelty import Familiar, unseen
+from signlib.features.novelty import TrainingRanges, unseen_share
 
 HANDS = [(1,), (2,)]
 
@@ -21,7 +21,7 @@ def clip(frames, lost=0):
 @pytest.fixture
 def familiar():
     rng = np.random.default_rng(0)
-    return Familiar.of(
+    return TrainingRanges.of(
         [clip(20, 2), clip(30, 3)] * 50, HANDS, [rng.normal(size=(4, 5)) for _ in range(100)]
     )
 
@@ -29,7 +29,7 @@ def familiar():
 def test_a_frame_counts_as_unseen_when_neither_hand_is_there():
     points = clip(10, 4)
     points[0, 1] = np.nan
-    assert unseen(points, HANDS) == pytest.approx(0.4)
+    assert unseen_share(points, HANDS) == pytest.approx(0.4)
 
 
 def test_clips_like_those_of_training_are_not_warned_of(familiar):
@@ -49,16 +49,16 @@ def test_clips_like_those_of_training_are_not_warned_of(familiar):
     ],
 )
 def test_each_way_of_being_unlike_is_named(familiar, points, shift, told):
-    features = familiar.mean + shift * familiar.deviation + np.zeros((4, 5))
+    features = familiar.features.mean + shift * familiar.features.deviation + np.zeros((4, 5))
     found = familiar.warnings(points, HANDS, features)
     assert len(found) == 1
     assert told in found[0]
 
 
 def test_it_is_kept_as_json_and_knows_what_it_was_not_told(familiar):
-    back = Familiar.from_content(json.loads(json.dumps(familiar.content())))
-    far = familiar.mean + 5 * familiar.deviation + np.zeros((4, 5))
+    back = TrainingRanges.from_content(json.loads(json.dumps(familiar.content())))
+    far = familiar.features.mean + 5 * familiar.features.deviation + np.zeros((4, 5))
     assert back.warnings(clip(46), HANDS, far) == familiar.warnings(clip(46), HANDS, far)
     assert len(back.warnings(clip(46), HANDS, far)) == 2
-    assert Familiar().warnings(clip(46), HANDS, far) == []
-    assert Familiar.of(None, HANDS, None).content()["length"] is None
+    assert TrainingRanges().warnings(clip(46), HANDS, far) == []
+    assert TrainingRanges.of(None, HANDS, None).content()["length"] is None

@@ -91,7 +91,7 @@ def test_names_are_in_their_groups():
 
 
 def test_handshape_by_hand():
-    found = phonology(body(hand((0, np.pi / 2, np.pi, 0.3)), hand()), MEDIAPIPE_75, "seed")[0]
+    found = phonology(body(hand((0, np.pi / 2, np.pi, 0.3)), hand()), MEDIAPIPE_75, "original")[0]
     assert found[:5] == pytest.approx([np.pi / 2, 0, np.pi / 2, np.pi, 0.3], abs=1e-3)
     assert found[5:10] == pytest.approx([np.pi / 2, 0, 0, 0, 0], abs=1e-3)
 
@@ -100,7 +100,7 @@ def test_location_orientation_and_movement_by_hand():
     points = body(hand() + (0.3, 0.2, 0), hand() - (0.4, 0, 0), frames=3)
     points[1, 33:54] += (0.1, 0, 0)
     points[2, 33:54] += (0.1, 0.2, 0)
-    seed, corrected = (phonology(points, MEDIAPIPE_75, form) for form in ("seed", "corrected"))
+    seed, corrected = (phonology(points, MEDIAPIPE_75, form) for form in ("original", "corrected"))
     centre = np.array([0.12, 0.8, 0])  # wrist and four knuckles: x (0 + .1 + .2 + .3) / 5
     assert seed[0, 10:13] == pytest.approx(
         centre + (0.3, 0.2, 0) - (0, -0.5, 0), abs=1e-5
@@ -122,7 +122,7 @@ def test_location_orientation_and_movement_by_hand():
 
 @settings(max_examples=25, deadline=None)
 @given(
-    form=st.sampled_from(["seed", "corrected"]),
+    form=st.sampled_from(["original", "corrected"]),
     number=st.integers(0, 19),
     roll=st.floats(-1, 1),
     size=st.floats(0.2, 5),
@@ -148,7 +148,7 @@ def test_the_seeds_form_levels_every_frame_by_itself():
         ]
     )
     np.testing.assert_allclose(
-        phonology(moved, MEDIAPIPE_543, "seed"), phonology(points, MEDIAPIPE_543, "seed"), atol=2e-3
+        phonology(moved, MEDIAPIPE_543, "original"), phonology(points, MEDIAPIPE_543, "original"), atol=2e-3
     )
 
 
@@ -164,7 +164,7 @@ def test_turning_to_the_side_changes_nothing_in_the_corrected_form_only(yaw):
     expected = phonology(points, MEDIAPIPE_75)
     np.testing.assert_allclose(phonology(aside, MEDIAPIPE_75), expected, atol=1e-3)
     if abs(yaw) > 0.1:
-        seen, straight = (phonology(p, MEDIAPIPE_75, "seed") for p in (aside, points))
+        seen, straight = (phonology(p, MEDIAPIPE_75, "original") for p in (aside, points))
         assert abs(seen - straight)[:, GROUPS["O"]].max() > 0.05
 
 
@@ -237,8 +237,8 @@ def test_gaze_and_aperture_are_what_they_are_called():
     points = clip()[..., :3].copy()
     first = points[:1].repeat(2, axis=0)
     first[1, [14, 87, 317]] += (0, 0.02, 0)  # the lower lip falls
-    seed, corrected = (phonology(first, MEDIAPIPE_543, form) for form in ("seed", "corrected"))
-    assert np.ptp(feature(seed, "N.aperture", "seed")) < 1e-6  # the width of the mouth
+    seed, corrected = (phonology(first, MEDIAPIPE_543, form) for form in ("original", "corrected"))
+    assert np.ptp(feature(seed, "N.aperture", "original")) < 1e-6  # the width of the mouth
     assert np.diff(feature(corrected, "N.aperture"))[0] > 0.05
     first = points[:1].repeat(2, axis=0)
     head = first[1, :468] - first[1, :468].mean(0)
@@ -249,7 +249,7 @@ def test_gaze_and_aperture_are_what_they_are_called():
     )
     first[1, :468] = head + first[1, :468].mean(0)  # the head nods by 0.3
     seed, corrected = (
-        phonology(first, MEDIAPIPE_543, form)[:, 31:34] for form in ("seed", "corrected")
+        phonology(first, MEDIAPIPE_543, form)[:, 31:34] for form in ("original", "corrected")
     )
     assert (
         np.arccos(np.clip(seed[0] @ seed[1], -1, 1)) < 0.02
@@ -300,7 +300,7 @@ def test_movement_is_counted_in_time_not_in_frames():
 
 
 def test_no_column_of_the_corrected_form_is_dead():
-    for form, dead in (("seed", {"M.placeholder", "N.placeholder"}), ("corrected", set())):
+    for form, dead in (("original", {"M.placeholder", "N.placeholder"}), ("corrected", set())):
         table = np.concatenate([phonology(clip(n), MEDIAPIPE_543, form) for n in range(0, 20, 2)])
         assert {
             name for name, values in zip(NAMES[form], table.T, strict=True) if np.ptp(values) < 1e-6
@@ -349,7 +349,7 @@ def test_what_was_signed_can_be_read():
 
 
 def test_bad_questions_are_refused():
-    with pytest.raises(SettingsError, match="form 'best' is unknown; choose from seed, corrected"):
+    with pytest.raises(SettingsError, match="form 'best' is unknown; choose from original, corrected"):
         phonology(clip(), MEDIAPIPE_543, "best")
     with pytest.raises(ClipError, match="have no depth"):
         phonology(clip()[..., :2], MEDIAPIPE_543)
