@@ -136,9 +136,10 @@ class SentenceFitting(Fitting):
         scores = self.model(batch)
         if counts(self.trainer.val_dataloaders, index):
             frames = self.model.frames(batch["lengths"]).tolist()
-            heard = greedy(scores.float().cpu().numpy(), frames)
+            # Class numbers serve as words.
+            heard = [list(map(str, read)) for read in greedy(scores.float().cpu().numpy(), frames)]
             padded = zip(batch["targets"].tolist(), batch["sizes"].tolist(), strict=True)
-            said = [target[:size] for target, size in padded]
+            said = [list(map(str, target[:size])) for target, size in padded]
             errors = word_errors(said, heard)
             self._seen.append(torch.as_tensor(errors, dtype=torch.double, device=self.device))
             self._words.append(batch["sizes"].double())
