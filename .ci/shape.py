@@ -52,7 +52,7 @@ def levels_of(arrows: dict[str, set[str]]) -> int:
 
 
 def docstring_lines(tree: ast.Module) -> set[int]:
-    """Numbers of the lines that docstrings take, a module's strings after an assignment among them."""
+    """Numbers of the lines that docstrings take, strings after an assignment among them."""
     lines: set[int] = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):

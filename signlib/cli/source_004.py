@@ -151,7 +151,7 @@ def extraction_of(options: argparse.Namespace) -> Asked:
 def _one(ours: str, value: str | None, theirs: str, other: str | None) -> str:
     if bool(value) == bool(other):
         raise SettingsError(f"{'give' if not value else 'give only one of'} {ours} or {theirs}")
-    return value or other
+    return value or other or ""
 
 
 def preset_of(options: argparse.Namespace) -> str:

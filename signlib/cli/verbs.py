@@ -68,7 +68,7 @@ def extract(options: argparse.Namespace) -> int:
         merge=options.merge,
         retry_failed=options.retry_failed,
     )
-    print(f"store {store.path}: {extraction.summary(store)}")
+    print(f"store {store.path}: {extraction.summary(store, options.extractor)}")
     if request.files:
         subset = options.subset or ""
         files = frozen_files.write(store, request.out, subset, request.files)
@@ -288,9 +288,9 @@ def publish(options: argparse.Namespace) -> int:
 
 def results(options: argparse.Namespace) -> int:
     """Write or check the README's results table."""
-    from signlib.reports import tables
+    from signlib.reports.results_table import update_readme
 
-    changed = tables.update_readme(check_only=options.check)
+    changed = update_readme(check_only=options.check)
     state = "is up to date"
     if changed:
         state = "differs" if options.check else "was written"

@@ -238,8 +238,10 @@ def load_encoder(task: Task[Any, Any], model: nn.Module, run: Run) -> int:
     tensors = load_weights(run)
     encoder = {name: value for name, value in tensors.items() if task.carries(name)}
     if not encoder:
+        reason = task.refusals.get("warm start", "that run holds none of its parts")
         raise RunError(
-            f"--init-from {run.path}: its model has no encoder that another could start from"
+            f"--init-from {run.path}: its model has no encoder that another could start from; "
+            f"{reason}"
         )
     weights = model.state_dict()
     for name, value in encoder.items():

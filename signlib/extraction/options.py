@@ -5,11 +5,8 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, TypeVar
 
-import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from signlib.errors import SettingsError
+from signlib.settings.values import parse_override
 
 Chosen = TypeVar("Chosen")
 _TYPES: dict[type, tuple[type, ...]] = {
@@ -33,33 +30,15 @@ def extractor_settings(kind: type[Chosen], overrides: Iterable[str]) -> Chosen:
     keys = [entry.name for entry in fields(defaults)]
     values: dict[str, object] = {}
     for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise SettingsError(
-                f"override {text!r} is not of the form key=value, such as tracking=false"
-            )
+        key, value = parse_override(text, example="tracking=false")
         if key not in keys:
             near = difflib.get_close_matches(key, keys, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(keys)}"
             raise SettingsError(f"extractor setting {key!r} is unknown; {hint}")
-        values[key] = _parsed(text, value)
-    for key, parsed in values.items():
-        _check_type(key, parsed, getattr(defaults, key))
+        values[key] = tuple(value) if isinstance(value, list) else value
+    for key, value in values.items():
+        _check_type(key, value, getattr(defaults, key))
     return kind(**values)
-
-
-def _parsed(text: str, value: str) -> object:
-    """The value of an override, by YAML's rules; a list becomes a tuple."""
-    try:
-        # By its types this could be a list; of `value=...` it is a mapping.
-        content: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise SettingsError(
-            f"override {text!r} cannot be read ({str(error).splitlines()[0]}); quote its value,"
-            " close its brackets"
-        ) from None
-    parsed = content["value"]
-    return tuple(parsed) if isinstance(parsed, list) else parsed
 
 
 def _check_type(key: str, value: object, default: object) -> None:

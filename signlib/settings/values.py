@@ -62,7 +62,7 @@ def write_yaml(content: Mapping[str, Any]) -> str:
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str, example: str = "training.epochs=5") -> tuple[str, Any]:
     """`key=value` as key and value; an empty value is the empty text.
 
     Raises:
@@ -70,9 +70,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise SettingsError(
-            f"override {text!r} is not of the form key=value, such as training.epochs=5"
-        )
+        raise SettingsError(f"override {text!r} is not of the form key=value, such as {example}")
     refuse_references(text)
     if not value:
         return key.strip(), ""

@@ -6,7 +6,7 @@ setting.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ from signlib.extraction import frozen_files
 from signlib.extraction.filming import RenderedClips
 from signlib.extraction.frozen import EXTRACTOR, FrozenSettings, extract_frozen, extraction_of_tower
 from signlib.extraction.towers import random_tower
-from signlib.features.novelty import Familiar
+from signlib.features.novelty import TrainingRanges
 from signlib.models.classifier import landmark_encoder, parameter_count
 from signlib.models.counting import counted_macs
 from signlib.models.frozen import GEMMA_WIDTH, FrozenClassifier, frozen_model
@@ -88,6 +88,9 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
     `data.landmarks`.
     """
 
+    refusals: ClassVar[Mapping[str, str]] = {
+        "warm start": "its branches differ with the features",
+    }
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "frozen.inputs", "frozen.store")
 
     def __init__(self, settings: FrozenExperiment) -> None:
@@ -105,7 +108,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         self.skeleton = MEDIAPIPE_543 if self.points is None else self.points.skeleton
         self.chosen = self.skeleton.select(settings.features.joints)
         self.mirror = list(self.chosen.mirror)
-        self.familiar: Familiar | None = None
+        self.familiar: TrainingRanges | None = None
 
     def _features(self) -> FeatureStore:
         folder = self.settings.frozen.store
@@ -175,7 +178,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         features = None if self.features is None else [self.features.read(clip) for clip in kept]
         kept_points = None if points is None else [points[clip] for clip in kept]
         if self.familiar is None and kept:
-            self.familiar = Familiar.of(kept_points, hands_of(self.chosen), features)
+            self.familiar = TrainingRanges.of(kept_points, hands_of(self.chosen), features)
         targets = class_numbers(rows, kept, vocabulary)
         return Clips(FrozenDataset(targets, features, kept_points, repeats), kept, unusable)
 

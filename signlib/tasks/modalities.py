@@ -54,6 +54,9 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
     corpus that comes as videos come from the store `data.landmarks`.
     """
 
+    refusals: ClassVar[Mapping[str, str]] = {
+        "warm start": "which encoders there are differs from run to run",
+    }
     costly: ClassVar[bool] = True
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "fusion.modalities")
 

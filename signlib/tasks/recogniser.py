@@ -15,7 +15,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, StoreError, VideoError
 from signlib.extraction import exchange
 from signlib.extraction.holistic import LandmarkSettings
-from signlib.features.novelty import Familiar
+from signlib.features.novelty import TrainingRanges
 from signlib.settings.base import Settings
 from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
 
@@ -70,7 +70,7 @@ class Recogniser(Generic[S, M]):
     skeleton: Skeleton
     extraction: Extraction | None
     frozen: Extraction | None = None
-    familiar: Familiar = field(default_factory=Familiar)
+    familiar: TrainingRanges = field(default_factory=TrainingRanges)
 
     @property
     def features(self) -> Extraction:

@@ -8,7 +8,7 @@ from torch import nn
 from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import RunError
-from signlib.features.novelty import Familiar
+from signlib.features.novelty import TrainingRanges
 from signlib.models.frozen import GEMMA_WIDTH
 from signlib.runs.run import Run
 from signlib.runs.weights import load_model_facts, load_weights
@@ -68,7 +68,9 @@ def load_recogniser(run: Run) -> Recogniser:
     model.load_state_dict(weights)
     extraction = extraction_of(facts["extraction"]) if "extraction" in facts else None
     frozen = extraction_of(facts["frozen"]) if "frozen" in facts else None
-    familiar = Familiar.from_content(facts["familiar"]) if "familiar" in facts else Familiar()
+    familiar = TrainingRanges()
+    if "familiar" in facts:
+        familiar = TrainingRanges.from_content(facts["familiar"])
     return Recogniser(
         model.eval(), run.settings, vocabulary, inputs.skeleton, extraction, frozen, familiar
     )

@@ -219,15 +219,8 @@ class Task(ABC, Generic[S, M]):
         raise SettingsError(f"task={recogniser.settings.task} predicts no single glosses")
 
 
-CAPABILITIES = {
-    "resume": "go on with a training that was interrupted",
-    "predict": "glosses of new clips",
-    "estimate": "what a run will cost, before it starts",
-    "warm start": "start from another run's encoder",
-    "sizes": "parameters and multiply-accumulates",
-    "publish": "copy a finished run to the results",
-}
-"""What every task can do, or refuses by name with a reason."""
+CAPABILITIES = ("predict", "estimate", "warm start")
+"""What a task may refuse; training, resuming, sizes, sweeps and publishing are for all."""
 
 
 def landmark_batch(
