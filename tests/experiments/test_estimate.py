@@ -1,5 +1,6 @@
-"""What a run will cost: steps and times by hand, advice where memory is short, and a run that says
-it first.
+"""What a run will cost.
+
+Steps and times by hand, advice where memory is short, and a run that says it first.
 """
 
 from dataclasses import replace
@@ -39,7 +40,7 @@ TINY = [
 ]
 
 
-def made(
+def cost_of(
     *overrides, memory=8 * GIB, room=16 * GIB, pace=None, devices=1, accumulate=4, memory_t4=8 * GIB
 ) -> Estimate:
     settings = presets.build("autsl/rgb", overrides=overrides)
@@ -52,14 +53,14 @@ def made(
     )
 
 
-def test_steps_are_those_of_seed_000_on_any_number_of_devices():
-    assert made().steps == (880, 200_000)
-    assert made(devices=2, accumulate=2).steps == (880, 200_000)
-    assert made("training.max_steps=0", "training.epochs=3").steps == (880, 2_640)
+def test_steps_are_those_of_source_000_on_any_number_of_devices():
+    assert cost_of().steps == (880, 200_000)
+    assert cost_of(devices=2, accumulate=2).steps == (880, 200_000)
+    assert cost_of("training.max_steps=0", "training.epochs=3").steps == (880, 2_640)
 
 
 def test_measured_times_are_scaled_from_the_batches_that_were_measured():
-    step, epoch, whole = made(
+    step, epoch, whole = cost_of(
         pace=Pace(clips=2, batch=3.0, forward=1.0, update=0.5, peak=0)
     ).seconds()
     assert step == 4 * 12.0 + 0.5
@@ -68,7 +69,7 @@ def test_measured_times_are_scaled_from_the_batches_that_were_measured():
 
 
 def test_a_t4_is_computed_from_a_stated_share_of_its_peak():
-    found = made()
+    found = cost_of()
     rate = estimates.T4_SHARE * estimates.T4_PEAK
     assert rate == 16.25e12
     step, epoch, _ = found.seconds(t4=True)
@@ -83,16 +84,16 @@ def test_a_t4_is_computed_from_a_stated_share_of_its_peak():
 
 
 def test_what_does_not_fit_is_refused_with_what_to_do():
-    made().check()
-    small = made(room=7 * GIB)
+    cost_of().check()
+    small = cost_of(room=7 * GIB)
     with pytest.raises(
         SettingsError,
         match=r"cpu: 8\.00 GiB do not fit into 7\.00 GiB; set pictures\.checkpointing=true",
     ):
         small.check()
     with pytest.raises(SettingsError, match=r"set a smaller training\.batch_size \(now 8\)"):
-        made("pictures.checkpointing=true", room=7 * GIB).check()
-    elsewhere = made(memory_t4=16 * GIB)
+        cost_of("pictures.checkpointing=true", room=7 * GIB).check()
+    elsewhere = cost_of(memory_t4=16 * GIB)
     elsewhere.check()
     assert "does not fit: T4: 16.00 GiB do not fit into 14.50 GiB" in elsewhere.report()
 
@@ -164,5 +165,5 @@ def test_a_full_run_of_several_modalities_says_it_first_or_is_refused(
 
 def test_graph_networks_are_not_estimated():
     settings = presets.build("ntu60/nano")
-    with pytest.raises(SettingsError, match="no estimate for graph networks"):
+    with pytest.raises(SettingsError, match="task=graph: no estimate; graph networks are small"):
         estimate(settings, AUTSL)

@@ -6,9 +6,10 @@ import pytest
 from signlib import __main__
 from signlib.errors import RunError, SettingsError
 from signlib.experiments import experiment, sweep
-from signlib.extraction.pictures import PictureStore
 from signlib.runs.run import start
 from signlib.settings import presets
+from signlib.settings.registry import all_sweeps
+from signlib.stores.pictures import PictureStore
 
 TINY = [
     "data.glosses=3",
@@ -37,12 +38,12 @@ def runs_root(tmp_path, monkeypatch):
 
 def test_a_plan_goes_seed_by_seed_through_families_and_presets():
     jobs = sweep.plan(["autsl", "landmarks/small", "autsl/rgb"], [4, 2])
-    names = [*presets.SWEEPS["autsl"], "landmarks/small"]
+    names = [*all_sweeps()["autsl"], "landmarks/small"]
     assert [(name, run) for name, run, _ in jobs] == [
         (n, f"full-seed{s}") for s in (4, 2) for n in names
     ]
     assert [settings.seed for *_, settings in jobs] == [4] * 6 + [2] * 6
-    assert len(presets.SWEEPS["autsl"]) == 5
+    assert len(all_sweeps()["autsl"]) == 5
 
 
 def test_other_settings_have_other_run_names():
@@ -115,13 +116,13 @@ def test_pictures_that_runs_share_are_made_once_before_them(runs_root):
     jobs = sweep.plan(
         ["generated/rgb", "generated/rgb+depth", "generated/skeleton"], [0, 1], "smoke", smallest
     )
-    sweep._make_pictures(jobs)
+    sweep._make_shared_stores(jobs)
     (store,) = (runs_root / "pictures").iterdir()
     assert PictureStore(store).manifest["clip"].nunique() == 30
-    sweep._make_pictures(job for job in jobs if job[0] == "generated/skeleton")
+    sweep._make_shared_stores(job for job in jobs if job[0] == "generated/skeleton")
 
 
-def test_a_time_budget_stops_it_and_the_same_call_goes_on():
+def test_a_time_budget_stops_it_and_the_same_call_resumes_it():
     stopped = sweep.sweep(NAMES, [0], "smoke", [*TINY, "training.epochs=3"], hours=1e-9, quiet=True)
     assert stopped.runs == {name: [] for name in NAMES}
     assert len(stopped.open) == 2
@@ -130,7 +131,7 @@ def test_a_time_budget_stops_it_and_the_same_call_goes_on():
     assert done.open == []
 
 
-def test_only_the_length_of_a_session_may_differ_when_a_run_is_gone_on_with(runs_root):
+def test_only_the_length_of_a_session_may_differ_when_a_run_is_resumed(runs_root):
     settings = presets.build("landmarks/small", "smoke", 0, TINY)
     start("e", "r", settings)
     longer = presets.build("landmarks/small", "smoke", 0, [*TINY, "training.hours=2"])
