@@ -98,7 +98,7 @@ def accumulation(settings: TrainingSettings, devices: int = 1) -> int:
     batches, rest = divmod(settings.effective_batch, settings.batch_size * devices)
     if rest:
         raise SettingsError(
-            f"training.effective_batch={settings.effective_batch} is no multiple of"
+            f"training.effective_batch={settings.effective_batch} is not divisible by"
             f" training.batch_size={settings.batch_size} times {devices} devices; change one of the"
             " three"
         )
@@ -162,7 +162,7 @@ def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu
 
 @contextlib.contextmanager
 def _quiet_torch() -> Iterator[None]:
-    """Processes started here hear nothing of torch's advice on parameters that nothing reads."""
+    # Processes started here hear nothing of torch's advice on parameters that nothing reads.
     before = os.environ.get(_LOGGING)
     os.environ[_LOGGING] = before or "ERROR"
     try:
@@ -196,7 +196,7 @@ def _end_with_parent() -> None:
 
 
 def _reason(error: Exception, folder: Path, codes: list[int | None]) -> Exception:
-    """The error to raise: what a process refused, that one was killed, or the fault as it came."""
+    # The error to raise: what a process refused, that one was killed, or the fault as it came.
     refused = sorted(folder.glob(_ERROR.format("*")))
     if refused:
         return pickle.loads(refused[0].read_bytes())

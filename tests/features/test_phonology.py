@@ -148,7 +148,9 @@ def test_the_seeds_form_levels_every_frame_by_itself():
         ]
     )
     np.testing.assert_allclose(
-        phonology(moved, MEDIAPIPE_543, "original"), phonology(points, MEDIAPIPE_543, "original"), atol=2e-3
+        phonology(moved, MEDIAPIPE_543, "original"),
+        phonology(points, MEDIAPIPE_543, "original"),
+        atol=2e-3,
     )
 
 
@@ -349,7 +351,9 @@ def test_what_was_signed_can_be_read():
 
 
 def test_bad_questions_are_refused():
-    with pytest.raises(SettingsError, match="form 'best' is unknown; choose from original, corrected"):
+    with pytest.raises(
+        SettingsError, match="form 'best' is unknown; choose from original, corrected"
+    ):
         phonology(clip(), MEDIAPIPE_543, "best")
     with pytest.raises(ClipError, match="have no depth"):
         phonology(clip()[..., :2], MEDIAPIPE_543)

@@ -202,11 +202,12 @@ def test_the_effective_batch_is_kept_or_refused():
     training = config.build({"training.batch_size": 8, "training.effective_batch": 32}).training
     assert [devices.accumulation(training, count) for count in (1, 2, 4)] == [4, 2, 1]
     with pytest.raises(
-        SettingsError, match=r"effective_batch=32 is no multiple of training\.batch_size=8 times 3"
+        SettingsError,
+        match=r"effective_batch=32 is not divisible by training\.batch_size=8 times 3",
     ):
         devices.accumulation(training, 3)
     with pytest.raises(
-        SettingsError, match=r"no multiple of training\.batch_size=8 x training\.devices=3"
+        SettingsError, match=r"not divisible by training\.batch_size=8 x training\.devices=3"
     ):
         config.build(
             {"training.batch_size": 8, "training.effective_batch": 32, "training.devices": 3}
