@@ -12,12 +12,12 @@ import numpy as np
 
 from signlib.errors import DiskError, RunError
 
+# Errors of the system that more room would mend: number -> words.
 FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
     errno.EFBIG: "the file-size limit is reached",
 }
-"""Errors of the system that more room would mend: number -> words."""
 
 
 def disk_error(error: OSError, path: Path) -> DiskError:

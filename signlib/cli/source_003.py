@@ -20,11 +20,10 @@ SCHEDULES = {
     "multistep_warmup": "multistep",
     **{name: name for name in ("cosine", "linear", "constant", "multistep")},
 }
+# Environment -> processes that load batches. Where data and runs lie is found without being told.
 WORKERS = {"local": 4, "kaggle": 2, "gcp": 4, "lambda": 8, "a100": 8}
-"""Environment -> processes that load batches. Where data and runs lie is found without being told.
-"""
+# Of `multistep_warmup` when nobody says.
 MILESTONES = "50,65"
-"""Of `multistep_warmup` when nobody says."""
 
 _VALUES: dict[str, tuple[type, str, str]] = {
     "split_type": (
@@ -39,6 +38,7 @@ _VALUES: dict[str, tuple[type, str, str]] = {
     "min_lr": (float, "training.min_lr", "learning rate at the end"),
     "workers": (int, "training.workers", "processes that load batches"),
 }
+# Key in the source -> key here; a key that the settings have anyway stays as it is.
 _RENAMED = {
     "training.gradient_clip": "training.clip_norm",
     "training.gradient_accumulation_steps": "training.accumulate",
@@ -52,7 +52,6 @@ _RENAMED = {
     "training.dropout": "gcn.dropout",
     "training.drop_path_rate": "gcn.drop_path",
 }
-"""Key in the source -> key here; a key that the settings have anyway stays as it is."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +118,7 @@ def settings_of(options: argparse.Namespace, preset: str) -> list[str]:
 
 
 def _source(options: argparse.Namespace, corpus: str) -> list[str]:
-    """Settings that say where the clips lie; `corpus` is the preset's own."""
+    # Settings that say where the clips lie; `corpus` is the preset's own.
     if options.data_root:
         # Only here: no verb's command line should wait for pandas.
         from signlib.stores.store import EXTRACTION

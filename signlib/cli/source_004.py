@@ -11,10 +11,11 @@ from pathlib import Path
 
 from signlib.errors import SettingsError
 
+# Of the source; presets `wlasl/NAME`.
 FUSIONS = ("concat", "attention", "gated")
-"""Of the source; presets `wlasl/NAME`."""
+# Epochs between the checkpoints that `--checkpoint_dir` keeps, as in the source.
 EVERY = 5
-"""Epochs between the checkpoints that `--checkpoint_dir` keeps, as in the source."""
+# Flag -> setting of the frozen extractor, type, help.
 _EXTRACT = {
     "num_frames": (
         "frames",
@@ -24,7 +25,6 @@ _EXTRACT = {
     "model_name": ("model", str, "encoder: a name or a folder (model)"),
     "device": ("device", str, "cpu, cuda or mps (device)"),
 }
-"""Flag -> setting of the frozen extractor, type, help."""
 _TRAIN = {
     "fusion_type": (
         "frozen.fusion",

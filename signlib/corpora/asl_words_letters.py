@@ -39,7 +39,7 @@ def read_asl_words(root: str | Path) -> LandmarkFile:
 
 
 def _frames(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """All arrays of a file, and its frames as float32."""
+    # All arrays of a file, and its frames as float32.
     data = open_arrays(path, "x_i16", "scale", "length", "gloss", "signer")
     return data, (data["x_i16"] * float(data["scale"])).astype(np.float32)
 

@@ -33,7 +33,6 @@ class BodyCorpus(Corpus):
         """The clips, split as `data.split_type` says."""
 
     def manifest(self, settings: DataSettings) -> pd.DataFrame:
-        """One row a clip, split as `data.split_type` says."""
         return self.clips(settings).labelled
 
     def extraction(self, made_with: dict[str, Any]) -> Extraction:

@@ -86,7 +86,7 @@ def clip_frames(settings: DataSettings, table: pd.DataFrame) -> pd.Series:
 
 
 def _file(root: Path, row: ClipRow, column: str) -> Path | None:
-    """The file or folder that a column names, where it is there."""
+    # The file or folder that a column names, where it is there.
     name = getattr(row, column, "")
     path = paths.inside(root, name) if name else None
     return path if path is not None and path.exists() else None
@@ -143,7 +143,7 @@ def _picture(path: Path, size: int) -> np.ndarray:
 
 
 def _kinect(path: Path) -> np.ndarray:
-    """(T, 25, 2) of who moves most, as fractions of a picture that holds all of it."""
+    # (T, 25, 2) of who moves most, as fractions of a picture that holds all of it.
     # Metres point up, rows of a picture down.
     xy = main_actors(ntu60.read_skeleton(path).joints, 1)[:, 0, :, :2] * (1, -1)
     low, high = np.nanmin(xy, axis=(0, 1)), np.nanmax(xy, axis=(0, 1))

@@ -47,7 +47,6 @@ class GeneratedSigning(Corpus):
         """What makes the clips, with their true values."""
 
     def clips(self, settings: DataSettings) -> ClipSource:
-        """The clips, (T, 543, 4); of sentences with the frames of each sign."""
         world = self.world(settings)
         spans, changing = None, made_with(settings)
         if isinstance(world, SentenceCorpus):
@@ -66,7 +65,7 @@ class GeneratedSigning(Corpus):
     def pictures(
         self, settings: DataSettings, row: ClipRow, frames: list[int], size: int
     ) -> dict[str, list[np.ndarray]]:
-        """Colour and depth, rendered."""
+        # Colour and depth, rendered.
         # OpenCV and the renderer load only where pictures are asked for.
         from signlib.stores.pictures import COLOUR, DEPTH
         from signlib.synthesis.appearance import look_of
@@ -107,7 +106,7 @@ class _Sentences(GeneratedSigning):
 
 class _Actions(BodyCorpus):
     def world(self, settings: DataSettings) -> ActionCorpus:
-        """What makes the clips: `glosses` actions, `signers` performers."""
+        # What makes the clips: `glosses` actions, `signers` performers.
         return ActionCorpus(
             settings.glosses,
             settings.signers,

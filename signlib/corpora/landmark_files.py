@@ -47,7 +47,6 @@ class LandmarkFileCorpus(Corpus):
     read: Callable[[Path], LandmarkFile]
 
     def clips(self, settings: DataSettings) -> ClipSource:
-        """The clips, read into memory."""
         file = self.read(self.root(settings))
         shape = next(iter(file.points.values())).shape[1:]
         channels = ("x", "y", "z", "visibility")[: shape[1]]

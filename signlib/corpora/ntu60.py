@@ -21,13 +21,12 @@ from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource, FeatureStore, LoadedClips
 from signlib.stores.writer import write_store
 
+# Clips from which on a bar shows how far reading is.
 FEWEST_WATCHED = 500
-"""Clips from which on a bar shows how far reading is."""
 
 
 class _Ntu60(BodyCorpus):
     def manifest(self, settings: DataSettings) -> pd.DataFrame:
-        """By the names of the skeleton files; arrays have no manifest without their clips."""
         return ntu60.read_manifest(self.root(settings), self.split_type(settings))
 
     def clips(self, settings: DataSettings) -> ClipSource:
@@ -53,7 +52,7 @@ class _Ntu60(BodyCorpus):
 
 
 def _files(root: Path, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    """Clip and joints (T, B, 25, 3) of each skeleton file; a broken one has nobody."""
+    # Clip and joints (T, B, 25, 3) of each skeleton file; a broken one has nobody.
     for clip, file in table[["clip", "file"]].itertuples(index=False):
         try:
             yield clip, ntu60.read_skeleton(paths.inside(root, file)).joints
@@ -62,7 +61,7 @@ def _files(root: Path, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _stored(table: pd.DataFrame, store: FeatureStore) -> pd.DataFrame:
-    """The manifest as it is asked for now: the store may have been made for another split."""
+    # The manifest as it is asked for now: the store may have been made for another split.
     return table[table["clip"].isin(set(store.clips))].reset_index(drop=True)
 
 

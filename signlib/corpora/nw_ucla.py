@@ -13,6 +13,7 @@ from signlib.errors import ManifestError, SettingsError
 from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource
 
+# Official numbers; 7 and 10 do not occur. Source: Wang et al. 2014, section 5.
 ACTIONS = {
     1: "pick up with one hand",
     2: "pick up with two hands",
@@ -25,7 +26,6 @@ ACTIONS = {
     11: "throw",
     12: "carry",
 }
-"""Official numbers; 7 and 10 do not occur. Source: Wang et al. 2014, section 5."""
 SETTINGS = ("view-1", "view-2")
 
 

@@ -22,8 +22,8 @@ from signlib.data import manifest
 from signlib.errors import ManifestError, SettingsError
 from signlib.settings.base import DataSettings
 
+# Name -> corpus; `stitched-NAME` is one more for each corpus of single signs.
 CORPORA: dict[str, Corpus] = {}
-"""Name -> corpus; `stitched-NAME` is one more for each corpus of single signs."""
 
 
 def register(corpus: Corpus) -> None:

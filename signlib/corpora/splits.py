@@ -17,8 +17,8 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ManifestError, SettingsError
 from signlib.settings.base import DataSettings
 
+# Signers that a note names; of more it says how many.
 LISTED = 5
-"""Signers that a note names; of more it says how many."""
 
 
 @dataclass
@@ -144,7 +144,7 @@ def class_numbers(rows: pd.DataFrame, clips: Sequence[str], vocabulary: Vocabula
 
 
 def _signs(sentences: pd.DataFrame) -> list[str]:
-    """The glosses of all sentences, one after the other."""
+    # The glosses of all sentences, one after the other.
     return [gloss for text in sentences["glosses"] for gloss in text.split()]
 
 
@@ -164,7 +164,7 @@ def _most_trained(table: pd.DataFrame, settings: DataSettings) -> list[str]:
 
 
 def _official_or_signers(table: pd.DataFrame, settings: DataSettings) -> Splits:
-    """The manifest's split, or the test signers against all others."""
+    # The manifest's split, or the test signers against all others.
     if settings.split == "official":
         train, val, test = (table[table["split"] == name] for name in ("train", "val", "test"))
         return Splits(train, val, test, ["the manifest's split"])
@@ -180,7 +180,7 @@ def _official_or_signers(table: pd.DataFrame, settings: DataSettings) -> Splits:
 
 
 def _fold(table: pd.DataFrame, settings: DataSettings) -> Splits:
-    """One of several folds as the test; all others train."""
+    # One of several folds as the test; all others train.
     fewest = table["gloss"].value_counts().min()
     if fewest < settings.folds:
         raise ManifestError(
@@ -194,7 +194,7 @@ def _fold(table: pd.DataFrame, settings: DataSettings) -> Splits:
 
 
 def _check_clips(splits: Splits, settings: DataSettings) -> None:
-    """Refuse to train or test on nothing."""
+    # Refuse to train or test on nothing.
     for name, part in (("train", splits.train), ("test", splits.test)):
         if not part.empty:
             continue
@@ -214,7 +214,7 @@ def _check_clips(splits: Splits, settings: DataSettings) -> None:
 
 
 def _take_validation(splits: Splits, settings: DataSettings, of: str = "clips") -> Splits:
-    """The splits with a share of the training clips, or sentences, moved to validation."""
+    # The splits with a share of the training clips, or sentences, moved to validation.
     train, share, strata, groups = splits.train, settings.validation, None, None
     shuffle = {"n_splits": 1, "test_size": share, "random_state": settings.fold_seed}
     glosses = f" with {train['gloss'].nunique()} glosses" if of == "clips" else ""

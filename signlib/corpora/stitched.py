@@ -21,16 +21,14 @@ from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource, Extraction
 from signlib.synthesis.seeding import generator
 
+# Before the name of a corpus of single signs: sentences made of its clips.
 STITCHED = "stitched-"
-"""Before the name of a corpus of single signs: sentences made of its clips."""
 FPS = 25.0
+# Clips that a gloss of a signer must have: some of them train, some validate, some test.
 FEWEST = 8
-"""Clips that a gloss of a signer must have: some of them train, some validate, some test."""
+# Shoulder widths a second at which hands move from sign to sign.
+# People in `generated-sentences` are as fast.
 PACE = 0.9
-"""Shoulder widths a second at which hands move from sign to sign.
-
-People in `generated-sentences` are as fast.
-"""
 SHORTEST_WAY, LONGEST_WAY = 2, 8
 _SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 _FAVOURITES, _FAVOURED = 4, 0.6
@@ -134,7 +132,7 @@ class StitchedSentences:
         return [name for _, name in self._chosen(clip)[1]]
 
     def _chosen(self, name: str) -> tuple[str, list[tuple[str, str]]]:
-        """Signer, and gloss and clip of each sign."""
+        # Signer, and gloss and clip of each sign.
         split = name.partition("_")[0]
         rng = generator(self.seed, "stitched", name)
         # Signers weigh as much as they have glosses.
@@ -188,7 +186,7 @@ class StitchedSentences:
 
 
 def _usable(table: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
-    """Signer -> gloss -> clips, of signers with two glosses or more that have enough clips."""
+    # Signer -> gloss -> clips, of signers with two glosses or more that have enough clips.
     usable = {}
     for signer, rows in table.groupby("signer"):
         glosses = {
@@ -202,7 +200,7 @@ def _usable(table: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
 
 
 def _part(clips: list[str], split: str) -> list[str]:
-    """The clips of a gloss that are of a split: the first ones train, the last ones test."""
+    # The clips of a gloss that are of a split: the first ones train, the last ones test.
     test, val = (max(1, round(_SHARES[name] * len(clips))) for name in ("test", "val"))
     return {
         "train": clips[: -test - val],
@@ -212,7 +210,7 @@ def _part(clips: list[str], split: str) -> list[str]:
 
 
 def _wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """(T, hands, 2) of the body's wrists, or of the hands' where there is no body."""
+    # (T, hands, 2) of the body's wrists, or of the hands' where there is no body.
     for names in (("left_wrist", "right_wrist"), ("left_hand_wrist", "right_hand_wrist")):
         if skeleton.has(*names):
             return points[:, [skeleton.index(name) for name in names], :2]
@@ -293,7 +291,6 @@ class Stitched(Corpus):
     sentences: bool = True
 
     def clips(self, settings: DataSettings) -> ClipSource:
-        """`data.sentences` sentences of `data.shortest` to `data.longest` signs."""
         signs = landmark_clips(self.single, replace(settings, corpus=self.single.name))
         lengths = (settings.shortest, settings.longest)
         return StitchedSentences(signs, settings.sentences, lengths, settings.seed)

@@ -19,7 +19,7 @@ class _Wlasl(VideoCorpus):
         return (source / wlasl.INSTANCES).is_file() or any(source.glob("nslt_*.json"))
 
     def settings_of(self, source: Path) -> DataSettings:
-        """Of the folder, or of one of its lists."""
+        # Of the folder, or of one of its lists.
         if source.is_dir():
             return super().settings_of(source)
         return DataSettings(corpus=self.name, root=str(source.parent), annotations=source.name)

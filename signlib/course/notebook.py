@@ -31,11 +31,11 @@ from signlib.course.parameters import check_parameters
 from signlib.errors import DiskError, SettingsError
 from signlib.files import FULL, disk_error, write_text
 
+# Seconds one notebook may take.
 TIMEOUT = 600.0
-"""Seconds one notebook may take."""
 
+# Seconds between two looks at the kernel's memory.
 SAMPLING = 0.1
-"""Seconds between two looks at the kernel's memory."""
 
 TRACEBACK_LINES = 20
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -164,7 +164,7 @@ def run_notebook(
 
 
 def _check_output(output: Path) -> None:
-    """Make the output's folder and see that it takes a file, before a notebook runs for minutes."""
+    # Make the output's folder and see that it takes a file, before a notebook runs for minutes.
     if output.is_dir():
         raise SettingsError(
             f"output {output} is a folder: name a file in it, such as {output / 'executed.ipynb'}"
@@ -182,7 +182,7 @@ def _check_output(output: Path) -> None:
 
 
 def _literal(path: Path) -> str:
-    """A path that papermill leaves alone: it formats `{name}` inside paths."""
+    # A path that papermill leaves alone: it formats `{name}` inside paths.
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -269,7 +269,7 @@ def _kill(process: psutil.Process) -> None:
 def _cell_error(
     failure: BaseException, begun: list[NotebookNode], timeout: float, log: str
 ) -> CellError:
-    """Where and why a notebook stopped; a failure of our own machinery is raised again."""
+    # Where and why a notebook stopped; a failure of our own machinery is raised again.
     source = begun[-1].source if begun else ""
     if isinstance(failure, PapermillExecutionError):
         message = ANSI.sub("", f"{failure.ename}: {failure.evalue}")
@@ -289,6 +289,6 @@ def _cell_error(
 
 
 def _tail(text: str) -> str:
-    """The last lines of a traceback, without colour codes."""
+    # The last lines of a traceback, without colour codes.
     lines = ANSI.sub("", text).splitlines()
     return "\n".join(["..."] * (len(lines) > TRACEBACK_LINES) + lines[-TRACEBACK_LINES:])

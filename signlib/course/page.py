@@ -142,7 +142,7 @@ def notebook_parts(notebook: NotebookNode, name: str) -> Parts:
 
 
 def _tagged(notebook: NotebookNode, tag: str) -> Iterator[dict[str, str]]:
-    """The outputs of the cells with a tag, each as kind -> text."""
+    # The outputs of the cells with a tag, each as kind -> text.
     for cell in notebook.cells:
         if cell.cell_type == "code" and tag in cell.metadata.get("tags", ()):
             for output in cell.outputs:
@@ -153,14 +153,14 @@ def _tagged(notebook: NotebookNode, tag: str) -> Iterator[dict[str, str]]:
 
 
 def _plain_table(table: str) -> str:
-    """A table without pandas's own styles, so that the page's apply in light and dark."""
+    # A table without pandas's own styles, so that the page's apply in light and dark.
     table = re.sub(r"<(style|script)\b.*?</\1>", "", table, flags=re.DOTALL | re.IGNORECASE)
     table = re.sub(r'\s(border|style|class)="[^"]*"', "", table)
     return re.sub(r"(?<=<thead>).*?(?=</thead>)", _one_header_row, table, flags=re.DOTALL)
 
 
 def _one_header_row(head: re.Match[str]) -> str:
-    """A header whose two rows, the columns' names and the index's name, are one where both fit."""
+    # A header whose two rows, the columns' names and the index's name, are one where both fit.
     rows = [
         re.findall(r"<th[^>]*>(.*?)</th>", row, re.DOTALL)
         for row in head.group().split("</tr>")[:-1]

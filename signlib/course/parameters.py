@@ -20,6 +20,7 @@ from signlib import paths
 from signlib.errors import InputError, SettingsError
 
 COMMENT = re.compile(r"#\s*(?:type:\s*(?P<type>[^\s#]+)[\s#]*)?(?P<help>.*)")
+# Declared type -> the types that a value may have.
 TYPES: dict[str, set[type]] = {
     "int": {int},
     "float": {int, float},
@@ -27,14 +28,13 @@ TYPES: dict[str, set[type]] = {
     "str": {str},
     "list": {list, tuple},
 }
-"""Declared type -> the types that a value may have."""
+# How text from a command line becomes a value; yaml alone would read 1e-3 as text.
 READERS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
     "bool": yaml.safe_load,
     "list": yaml.safe_load,
 }
-"""How text from a command line becomes a value; yaml alone would read 1e-3 as text."""
 
 
 def read_notebook(path: str | Path) -> NotebookNode:
@@ -87,7 +87,7 @@ def notebook_parameters(path: str | Path) -> dict[str, dict[str, str]]:
 
 
 def _declared(source: str) -> dict[str, dict[str, str]]:
-    """What code assigns at its top level, as `notebook_parameters` returns it."""
+    # What code assigns at its top level, as `notebook_parameters` returns it.
     tree = ast.parse(source)
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}

@@ -15,14 +15,14 @@ from signlib import paths
 from signlib.course.stored import cell_tags, stored_form
 
 NAME = re.compile(r"\d\d(_[a-z0-9]+)+|_template")
+# The most that a notebook may have: parameters, lines of code in all and in a cell, its file.
 PARAMETERS, CODE_LINES, CELL_LINES, BYTES = 8, 120, 15, 200_000
-"""The most that a notebook may have: parameters, lines of code in all and in a cell, its file."""
+# Tag of a cell that the course's page shows -> what it must have stored.
 RESULTS = {
     "figure": "a picture (image/png)",
     "table": "a table (text/html)",
     "verdict": "Markdown or printed text",
 }
-"""Tag of a cell that the course's page shows -> what it must have stored."""
 SECTIONS = ("What we can and cannot say", "Try next", "Sources")
 CHECK = re.compile(r"^\s*#+\s*NBVAL_CHECK_OUTPUT\s*$", re.MULTILINE)
 HOLES = re.compile(r"\b(TODO|FIXME|XXX|TBD)\b")
@@ -72,7 +72,7 @@ def check_notebook(notebook: NotebookNode, name: str) -> list[str]:
 
 
 def _code(notebook: NotebookNode) -> list[tuple[int, NotebookNode]]:
-    """The code cells, numbered as `In [n]` will be."""
+    # The code cells, numbered as `In [n]` will be.
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     return list(enumerate(cells, 1))
 
@@ -82,7 +82,7 @@ def _prose(notebook: NotebookNode) -> str:
 
 
 def _section(text: str, title: str) -> str | None:
-    """The text under a heading or a bold line, up to the next one; None when there is none."""
+    # The text under a heading or a bold line, up to the next one; None when there is none.
     heading = re.search(
         rf"^(?:#+ {title}\s*|\*\*{title}:?\*\*:?.*)$", text, re.MULTILINE | re.IGNORECASE
     )
@@ -97,7 +97,7 @@ def _bullets(text: str) -> list[str]:
 
 
 def _trees(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode, ast.Module]]:
-    """Each code cell that is plain Python, parsed; `_plain_python` reports the others."""
+    # Each code cell that is plain Python, parsed; `_plain_python` reports the others.
     for number, cell in _code(notebook):
         try:
             yield number, cell, ast.parse(cell.source)
@@ -187,7 +187,7 @@ def _parameters(notebook: NotebookNode, name: str) -> Iterator[str]:
 
 
 def _is_scalar(value: ast.expr | None) -> bool:
-    """True for a number, text, truth value, None, or a list of these."""
+    # True for a number, text, truth value, None, or a list of these.
     try:
         constant = ast.literal_eval(value) if value else ...
     except ValueError:

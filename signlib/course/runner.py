@@ -50,7 +50,7 @@ def course_notebooks(folder: Path, only: Sequence[str] = (), template: bool = Fa
 
 
 def _names(path: Path) -> set[str]:
-    """What a notebook may be called on a command line: its file, its stem or its number."""
+    # What a notebook may be called on a command line: its file, its stem or its number.
     return {path.name, path.stem, path.stem.partition("_")[0]}
 
 
@@ -133,7 +133,7 @@ def update_notebooks(
 
 
 def _run(path: Path, output: Path, runs: Path, timeout: float) -> NotebookResult:
-    """One notebook with its defaults; at a terminal its name stands there while it runs."""
+    # One notebook with its defaults; at a terminal its name stands there while it runs.
     runs.mkdir(parents=True, exist_ok=True)
     if sys.stdout.isatty():
         print(f"{path.stem:<32} running", end="\r", flush=True)
@@ -148,7 +148,7 @@ def _complain(result: NotebookResult) -> None:
 
 
 def _report_problems(only: Sequence[str]) -> int:
-    """The number of broken rules, each printed as one line."""
+    # The number of broken rules, each printed as one line.
     from signlib.course.rules import check_file
 
     notebooks = course_notebooks(paths.notebooks_root(), only, template=True)

@@ -8,8 +8,8 @@ import re
 import nbformat
 from nbformat import NotebookNode
 
+# Tag of a cell whose output depends on the machine, the hour or the commit: it is never stored.
 VOLATILE = "volatile"
-"""Tag of a cell whose output depends on the machine, the hour or the commit: it is never stored."""
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[\d\d:\d\d")
@@ -54,7 +54,7 @@ def stored_form(notebook: NotebookNode) -> str:
 
 
 def _stored_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """The outputs that are kept; text that the kernel happened to send in pieces is one piece."""
+    # The outputs that are kept; text that the kernel happened to send in pieces is one piece.
     kept: list[NotebookNode] = []
     for output in outputs:
         if output.output_type == "stream":
@@ -75,14 +75,14 @@ def _stored_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _without_progress(text: str) -> str:
-    """What a screen ends up showing, less the progress bars."""
+    # What a screen ends up showing, less the progress bars.
     # A carriage return begins the line again.
     last = re.sub(r"[^\n]*\r(?!\n)", "", text.replace("\r\n", "\n"))
     return "".join(line for line in last.splitlines(keepends=True) if not PROGRESS.search(line))
 
 
 def _steady_style_ids(table: str) -> str:
-    """A styled pandas table in which its random ids (`T_1a2b3`) are constants."""
+    # A styled pandas table in which its random ids (`T_1a2b3`) are constants.
     names = dict.fromkeys(re.findall(r'<table id="(T_[0-9a-f]{5,})"', table))
     for number, name in enumerate(names):
         table = table.replace(name, f"T_{number}")

@@ -16,15 +16,15 @@ from signlib.data import manifest
 from signlib.errors import ManifestError, SettingsError
 
 CLASSES = "SignList_ClassId_TR_EN.csv"
+# Split -> the names of its label csv, which has no header; the first one that exists counts.
 LABELS = {
     "train": ("train_labels.csv", "train/train_labels.csv"),
     "val": ("validation_labels.csv", "val/validation_labels.csv", "val/ground_truth.csv"),
     "test": ("test_labels.csv", "test/test_labels.csv", "test/ground_truth.csv"),
 }
-"""Split -> the names of its label csv, which has no header; the first one that exists counts."""
 SIGNS = 226
+# Clips of each split in the release.
 OFFICIAL = {"train": 28_142, "val": 4_418, "test": 3_742}
-"""Clips of each split in the release."""
 _NAME = re.compile(r"(signer\d+)_sample\d+")
 
 
@@ -102,7 +102,7 @@ def read_classes(path: str | Path, language: str = "EN") -> list[str]:
 
 
 def _labels(path: Path, classes: int) -> Iterator[tuple[str, str, int]]:
-    """Clip, signer and ClassId of each row."""
+    # Clip, signer and ClassId of each row.
     for line, fields in _rows(path):
         match = _NAME.fullmatch(fields[0])
         if not match or len(fields) != 2:
@@ -120,7 +120,7 @@ def _labels(path: Path, classes: int) -> Iterator[tuple[str, str, int]]:
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """(line number, fields) of a csv; empty lines are left out."""
+    # (line number, fields) of a csv; empty lines are left out.
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
             lines = enumerate(csv.reader(handle), 1)

@@ -24,8 +24,8 @@ DEFAULTS = {
     "fps": np.nan,
 }
 COLUMNS = ("clip", *DEFAULTS)
+# Frames a second that a clip may be resampled to: a typing error would run for days.
 SLOWEST, FASTEST = 0.01, 1000
-"""Frames a second that a clip may be resampled to: a typing error would run for days."""
 
 
 def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
@@ -84,7 +84,7 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
-    """`start` and `end` as int, `fps` as float."""
+    # `start` and `end` as int, `fps` as float.
     # Python's float reads back exactly what was written; pandas' own parser misses the last digit.
     values = column.map(_number).astype(float)
     wrong = values.isna() & column.notna()

@@ -16,6 +16,8 @@ from signlib.data import manifest
 from signlib.data.skeletons import NTU_JOINTS
 from signlib.errors import ClipError, ManifestError, SettingsError
 
+# Names of A001 to A060; the last eleven take two persons.
+# Source: the corpus's own table, shortened.
 ACTIONS = tuple(
     "drink water|eat meal|brush teeth|brush hair|drop|pick up|throw|sit down|stand"
     " up|clapping|reading|writing|tear up paper|put on jacket|take off jacket|put on a shoe|take"
@@ -27,22 +29,18 @@ ACTIONS = tuple(
     " self|punch or slap|kicking|pushing|pat on back|point finger|hugging|giving object|touch"
     " pocket|shaking hands|walking towards|walking apart".split("|")
 )
-"""Names of A001 to A060; the last eleven take two persons.
-
-Source: the corpus's own table, shortened.
-"""
+# Cross-subject training. Source: Shahroudy et al. 2016, section 3.2.
 TRAIN_PERFORMERS = frozenset(
     {1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38}
 )
-"""Cross-subject training. Source: Shahroudy et al. 2016, section 3.2."""
 TRAIN_CAMERAS = frozenset({2, 3})
 FPS = 30.0
 FOLDER = "nturgb+d_skeletons"
 SETTINGS = ("xsub", "xview")
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 FIELDS = ("setup", "camera", "performer", "replication", "action")
+# Numbers of a joint: x y z, two pairs of picture coordinates, a quaternion, the tracking state.
 _JOINT_VALUES = 12
-"""Numbers of a joint: x y z, two pairs of picture coordinates, a quaternion, the tracking state."""
 
 
 def read_manifest(
@@ -137,7 +135,7 @@ def parse_name(clip: str, source: str = "clip") -> tuple[int, int, int, int, int
 
 
 def _listed(path: Path) -> list[tuple[int, str]]:
-    """(line number, clip name) of a list of names."""
+    # (line number, clip name) of a list of names.
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -240,7 +238,7 @@ def _walk(lines: list[str], path: Path) -> tuple[int, list[tuple[int, str, int]]
 
 
 def _values(lines: list[str], firsts: list[int], path: Path) -> np.ndarray:
-    """The joint lines as (bodies, 25, 12) float64, or (bodies, 25, 4): position, tracking state."""
+    # The joint lines as (bodies, 25, 12) float64, or (bodies, 25, 4): position, tracking state.
     size = len(NTU_JOINTS)
     rows = [line.split() for first in firsts for line in lines[first : first + size]]
     # All numbers at once; line by line only where something is wrong.

@@ -18,10 +18,10 @@ from signlib.data.skeletons import NTU_25
 from signlib.errors import InputError, ManifestError
 
 BODIES, JOINTS = 2, len(NTU_25)
+# Names under which people share the `.npz` form.
 NPZ = {"xsub": "NTU60_CS.npz", "xview": "NTU60_CV.npz"}
-"""Names under which people share the `.npz` form."""
+# Part of a file's or an array's name -> split: what public code calls val is the official test.
 PARTS = {"train": "train", "val": "test", "test": "test"}
-"""Part of a file's or an array's name -> split: what public code calls val is the official test."""
 CONVERT = (
     "python -c \"import pickle, numpy; name, label = pickle.load(open('{0}.pkl', 'rb')); "
     "numpy.savez('{0}.npz', name=name, label=label)\""
@@ -116,7 +116,7 @@ def _from_npz(path: Path) -> ArrayClips:
 
 
 def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
-    """The entries of an array along its first axis, one at a time."""
+    # The entries of an array along its first axis, one at a time.
     with archive.open(f"{name}.npy") as file:
         # Version of the format -> what reads its header.
         header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
@@ -181,7 +181,7 @@ def _from_npy(files: dict[str, Path]) -> ArrayClips:
 
 
 def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
-    """The labels beside an array of joints: `.npz` (name, label) or `.npy` (label)."""
+    # The labels beside an array of joints: `.npz` (name, label) or `.npy` (label).
     plain, named = stem.with_suffix(".npy"), stem.with_suffix(".npz")
     if not plain.is_file() and not named.is_file():
         pickled = stem.with_suffix(".pkl")
@@ -212,7 +212,7 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
 
 
 def _numbered(numbers: np.ndarray, part: str, path: Path) -> pd.DataFrame:
-    """The rows of clips that have no names: class numbers (N,) from 0, once they are checked."""
+    # The rows of clips that have no names: class numbers (N,) from 0, once they are checked.
     if numbers.ndim != 1 or not np.isin(numbers, np.arange(len(ntu60.ACTIONS))).all():
         raise ManifestError(
             f"{path}: labels of {part} must be numbers from 0 to {len(ntu60.ACTIONS) - 1}"
@@ -247,7 +247,7 @@ def bodies(joints: np.ndarray) -> np.ndarray:
 
 
 def _period(joints: np.ndarray) -> int:
-    """The number of frames after which the clip starts again, or its length."""
+    # The number of frames after which the clip starts again, or its length.
     # Frames that equal the first one: only there can the clip start again.
     starts = np.flatnonzero((joints[1:] == joints[0]).all(axis=(1, 2, 3))) + 1
     repeats = (int(p) for p in starts if np.array_equal(joints[p:], joints[:-p]))

@@ -16,14 +16,12 @@ from signlib.data import manifest
 from signlib.data.transcripts import lines_of
 from signlib.errors import InputError, ManifestError, SettingsError
 
+# The corpus's name of a split -> ours.
 SPLITS = {"train": "train", "dev": "val", "test": "test"}
-"""The corpus's name of a split -> ours."""
 MULTISIGNER, SI5 = "multisigner", "si5"
+# Edition -> what its csv names have after the split.
+# In SI5 all clips for validation and test are of Signer05.
 EDITIONS = {MULTISIGNER: "", SI5: ".SI5"}
-"""Edition -> what its csv names have after the split.
-
-In SI5 all clips for validation and test are of Signer05.
-"""
 HELD_OUT = "Signer05"
 FOLDERS = {MULTISIGNER: "phoenix-2014-multisigner", SI5: "phoenix-2014-signerindependent-SI5"}
 ANNOTATIONS = ("", "annotations/manual")
@@ -68,12 +66,12 @@ def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
 
 
 def _in_si5(table: pd.DataFrame) -> pd.Series:
-    """True for the rows that SI5 keeps: the others' for training, Signer05's for dev and test."""
+    # True for the rows that SI5 keeps: the others' for training, Signer05's for dev and test.
     return (table["signer"] == HELD_OUT) ^ (table["split"] == "train")
 
 
 def _read_edition(root: Path, edition: str) -> pd.DataFrame | None:
-    """The rows of one edition's csv files, or None where there is none."""
+    # The rows of one edition's csv files, or None where there is none.
     for base in ("", FOLDERS[edition], f"phoenix2014-release/{FOLDERS[edition]}"):
         for annotations in ANNOTATIONS:
             files = {
@@ -91,7 +89,7 @@ def _read_edition(root: Path, edition: str) -> pd.DataFrame | None:
 
 
 def _sentences(path: Path, root: Path, features: PurePosixPath) -> list[dict[str, str | float]]:
-    """The rows of a csv file, without their split; pictures lie below `features`."""
+    # The rows of a csv file, without their split; pictures lie below `features`.
     lines = lines_of(path)
     if not lines or lines[0][1].split("|") != HEADER:
         raise ManifestError(f"{path}, line 1 must be {'|'.join(HEADER)!r}; fetch the file again")
@@ -158,7 +156,7 @@ def simplify(glosses: Iterable[str], mode: str = SIMPLIFICATIONS[0]) -> list[str
 
 
 def _simplified(gloss: str) -> str:
-    """One gloss after the rules that look at one gloss; "" where nothing is left of it."""
+    # One gloss after the rules that look at one gloss; "" where nothing is left of it.
     gloss = _MARKS.sub("", gloss).removesuffix("-PLUSPLUS")
     gloss = _RENAMED.get(gloss, gloss)
     # SUEDRAUM becomes SUED, but TRAUM stays.
@@ -166,7 +164,7 @@ def _simplified(gloss: str) -> str:
 
 
 def _spanning(glosses: Sequence[str]) -> list[str]:
-    """Glosses after the rules that look at neighbours."""
+    # Glosses after the rules that look at neighbours.
     joined: list[str] = []
     for gloss in glosses:
         last = joined[-1] if joined else ""

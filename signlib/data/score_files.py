@@ -48,6 +48,8 @@ class Stream:
         return self.name + "*" * self.saw_validation
 
 
+# Array of the published file -> its stream.
+# Source: SAM-SLR (Jiang et al. 2021), the file names of its ensemble.
 AUTSL = {
     "gcn_joint": Stream("joint", CLEAN, "skeleton"),
     "gcn_bone": Stream("bone", CLEAN, "skeleton"),
@@ -63,18 +65,12 @@ AUTSL = {
     "test_hha_w_val_finetune": Stream("depth (HHA)", FINAL, "depth", True),
     "test_flow_depth_w_val_finetune": Stream("depth flow", FINAL, "depth", True),
 }
-"""Array of the published file -> its stream.
 
-Source: SAM-SLR (Jiang et al. 2021), the file names of its ensemble.
-"""
-
+# Published weights for the raw scores of the streams of group `final`, in their order here.
+# `Differs:` a sixth stream (skeleton features, weight 0.4) is not in the file. Colour and its flow
+# weigh more in the set with depth, so the two published results differ by more than depth. Source:
+# SAM-SLR's released ensembles.
 AUTSL_WEIGHTS = {"without depth": (1.0, 0.9, 0.4), "with depth": (1.0, 1.4, 0.5, 0.5, 0.4)}
-"""Published weights for the raw scores of the streams of group `final`, in their order here.
-
-`Differs:` a sixth stream (skeleton features, weight 0.4) is not in the file. Colour and its flow
-weigh more in the set with depth, so the two published results differ by more than depth. Source:
-SAM-SLR's released ensembles.
-"""
 
 
 @dataclass(frozen=True)
@@ -319,7 +315,7 @@ def made_up_scores(
 
 
 def _lead(accuracy: float, classes: int, spread: float) -> float:
-    """d_m: how far the target's mean must lie above the others' for it to be on top so often."""
+    # d_m: how far the target's mean must lie above the others' for it to be on top so often.
     # To average over a standard normal variable: by how much the target's score deviates.
     nodes, weights = special.roots_hermitenorm(61)
     weights = weights / weights.sum()

@@ -119,7 +119,7 @@ class Skeleton:
 
 
 def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
-    """Selections that are more than one part, for the parts this skeleton has."""
+    # Selections that are more than one part, for the parts this skeleton has.
     parts = skeleton.parts
     hands = [*parts.get("left_hand", ()), *parts.get("right_hand", ())]
     sets: dict[str, Sequence[int]] = {}
@@ -153,8 +153,8 @@ def _both_sides(*joints: str) -> list[str]:
     return [f"{side}_{joint}" for joint in joints for side in ("left", "right")]
 
 
+# Tip, base and both wings of the nose in the face mesh.
 NOSE_POINTS = (1, 2, 98, 327)
-"""Tip, base and both wings of the nose in the face mesh."""
 
 HAND_JOINTS = (
     "wrist thumb_cmc thumb_mcp thumb_ip thumb_tip index_mcp index_pip index_dip index_tip"
@@ -197,6 +197,7 @@ POSE_JOINTS = (
     " left_foot_index right_foot_index"
 ).split()
 
+# MediaPipe's pose connections; mouth and shoulders are tied to the nose, to connect the graph.
 POSE_BONES: tuple[Bone, ...] = (
     (0, 1),
     (1, 2),
@@ -238,11 +239,10 @@ POSE_BONES: tuple[Bone, ...] = (
     (30, 32),
     (28, 32),
 )
-"""MediaPipe's pose connections; mouth and shoulders are tied to the nose, to connect the graph."""
 
 
 def _mirror_by_name(joints: Sequence[str]) -> tuple[int, ...]:
-    """The mirror image of each joint: the one whose name has left and right exchanged."""
+    # The mirror image of each joint: the one whose name has left and right exchanged.
     index = {name: i for i, name in enumerate(joints)}
     swap = {"left": "right", "right": "left"}
 
@@ -261,7 +261,7 @@ def _join(
     parts: dict[str, tuple[Sequence[str], Sequence[Bone]]],
     links: Iterable[tuple[str, str]] = (),
 ) -> Skeleton:
-    """A skeleton from parts of (joint names, bones) and links between parts by joint name."""
+    # A skeleton from parts of (joint names, bones) and links between parts by joint name.
     joints: list[str] = []
     bones: list[Bone] = []
     ranges = {}
@@ -280,7 +280,7 @@ def _join(
 
 
 def _hands() -> dict[str, tuple[Sequence[str], Sequence[Bone]]]:
-    """Both hands as parts for `_join`."""
+    # Both hands as parts for `_join`.
     hands: dict[str, tuple[Sequence[str], Sequence[Bone]]] = {}
     for side in ("left", "right"):
         hands[f"{side}_hand"] = ([f"{side}_hand_{joint}" for joint in HAND_JOINTS], HAND_BONES)
@@ -333,6 +333,8 @@ NTU_JOINTS = (
     " right_thumb"
 ).split()
 
+# 24 bones over 25 joints, as ST-GCN lists them.
+# Source: Shahroudy et al. 2016, figure 1; Yan et al. 2018.
 NTU_BONES: tuple[Bone, ...] = (
     (0, 1),
     (1, 20),
@@ -359,10 +361,6 @@ NTU_BONES: tuple[Bone, ...] = (
     (23, 24),
     (24, 11),
 )
-"""24 bones over 25 joints, as ST-GCN lists them.
-
-Source: Shahroudy et al. 2016, figure 1; Yan et al. 2018.
-"""
 
 KINECT_20_JOINTS = (
     "hip_centre spine shoulder_centre head left_shoulder left_elbow left_wrist left_hand"

@@ -14,8 +14,8 @@ import pandas as pd
 from signlib.errors import ManifestError
 from signlib.files import write_text
 
+# The stm files of PHOENIX write 1.79769e+308 for "to the end".
 _ENDLESS = 1e300
-"""The stm files of PHOENIX write 1.79769e+308 for "to the end"."""
 
 
 def read_stm(path: str | Path) -> pd.DataFrame:

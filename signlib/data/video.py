@@ -260,7 +260,7 @@ def _encode(
 
 @contextmanager
 def _naming(path: str | Path) -> Iterator[None]:
-    """Errors that name the file."""
+    # Errors that name the file.
     try:
         yield
     except VideoError as error:
@@ -268,7 +268,7 @@ def _naming(path: str | Path) -> Iterator[None]:
 
 
 def _target(info: VideoInfo, size: Size) -> tuple[int, int]:
-    """Width and height to decode to."""
+    # Width and height to decode to.
     if size is None:
         return info.width, info.height
     if isinstance(size, int):
@@ -303,7 +303,7 @@ def _chosen(path: Path, indices: np.ndarray, size: tuple[int, int]) -> Iterator[
 
 
 def _picture(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
-    """A frame as (H, W, 3) uint8 RGB, turned upright; `size` is its width and height after that."""
+    # A frame as (H, W, 3) uint8 RGB, turned upright; `size` is its width and height after that.
     turns = round(frame.rotation / 90) % 4
     width, height = size[::-1] if turns % 2 else size
     rgb = frame.reformat(
@@ -313,7 +313,7 @@ def _picture(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
 
 
 def _decoded(path: Path) -> Iterator[av.VideoFrame]:
-    """Every frame in its order; errors and losses are raised, even where a decoder hides them."""
+    # Every frame in its order; errors and losses are raised, even where a decoder hides them.
     with _opened(path) as container:
         stream = container.streams.video[0]
         announced, length = _announced(stream), _seconds(container, stream)
@@ -349,7 +349,7 @@ def _decoded(path: Path) -> Iterator[av.VideoFrame]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[InputContainer]:
-    """The container, once it has a video stream and all the bytes that its index lists."""
+    # The container, once it has a video stream and all the bytes that its index lists.
     if not path.is_file():
         raise VideoError(f"{path} does not exist; check the path, and `root` of the manifest")
     if path.stat().st_size == 0:
@@ -378,7 +378,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
 
 
 def _announced(stream: VideoStream) -> int:
-    """How many frames the file promises, 0 where it does not say."""
+    # How many frames the file promises, 0 where it does not say.
     entries = stream.index_entries
     # An edit list may hide some of the stored frames.
     if stream.frames and len(entries) == stream.frames:
@@ -397,7 +397,7 @@ def _rate(stream: VideoStream, path: Path) -> Fraction:
 
 
 def _seconds(container: InputContainer, stream: VideoStream) -> float:
-    """How long the pictures last, 0.0 where the file does not say (sound may last longer)."""
+    # How long the pictures last, 0.0 where the file does not say (sound may last longer).
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0

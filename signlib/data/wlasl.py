@@ -61,7 +61,7 @@ def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) ->
 
 
 def _usual(root: Path) -> str:
-    """The annotation file to read where none is named; that of an empty folder does not exist."""
+    # The annotation file to read where none is named; that of an empty folder does not exist.
     names = sorted(path.name for path in root.glob("nslt_*.json"))
     if "nslt_100.json" in names or (not names and not (root / INSTANCES).is_file()):
         return "nslt_100.json"
@@ -151,7 +151,7 @@ def _by_gloss(content: dict[str, Any] | list[Any], path: Path) -> Iterator[dict[
 
 
 def _instance(entry: dict[str, Any]) -> tuple[str, str, int, int, int]:
-    """Clip, split, signer (-1 = unknown), first and last frame."""
+    # Clip, split, signer (-1 = unknown), first and last frame.
     clip, split = (_text(entry[key]) for key in ("video_id", "split"))
     signer, first, last = (_whole(entry[key]) for key in ("signer_id", "frame_start", "frame_end"))
     return clip, split, signer, first, last
@@ -171,7 +171,7 @@ def _text(value: object) -> str:
 
 
 def _segment(first: int, last: int, clip: object, path: Path) -> tuple[int, int]:
-    """Start and exclusive end, counted from 0, of frames first..last, counted from 1."""
+    # Start and exclusive end, counted from 0, of frames first..last, counted from 1.
     if first < 1 or (last != -1 and last < first):
         raise ManifestError(
             f"{path}: video {clip!r} runs from frame {first} to {last}; frames count from 1, -1 is"

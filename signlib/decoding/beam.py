@@ -16,8 +16,8 @@ from signlib.errors import SettingsError
 
 ENGINES = ("own", "flashlight")
 _LN10 = np.log(10)
+# Contexts whose next-gloss probabilities are kept between clips.
 _MOST_ROWS = 4096
-"""Contexts whose next-gloss probabilities are kept between clips."""
 
 
 class BeamSearch:
@@ -225,7 +225,7 @@ class _GlossRows:
         return self._row(self._shortened(context))
 
     def _shortened(self, context: tuple[str, ...]) -> tuple[str, ...]:
-        """The longest end of a context that the model has numbers for."""
+        # The longest end of a context that the model has numbers for.
         while context and context not in self._seen[len(context)] and not self._weight(context):
             context = context[1:]
         return context
@@ -235,7 +235,7 @@ class _GlossRows:
 
     @cached_property
     def _seen(self) -> list[dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]]]:
-        """For each length of context: context -> classes seen after it, log probabilities."""
+        # For each length of context: context -> classes seen after it, log probabilities.
         classes: dict[str, list[int]] = {}
         for k, name in enumerate(self.names[1:], 1):
             classes.setdefault(self.model.word(name), []).append(k)

@@ -15,8 +15,8 @@ from signlib.decoding.language_model import END, START, NGramModel
 from signlib.errors import ClipError
 
 BLANK = 0
+# Class numbers of glosses, without blanks.
 Prefix = tuple[int, ...]
-"""Class numbers of glosses, without blanks."""
 _NEVER = -math.inf
 
 

@@ -21,8 +21,8 @@ from signlib.native_output import silenced
 if TYPE_CHECKING:
     from flashlight.lib.text.decoder.kenlm import KenLM
 
+# A threshold that no hypothesis falls below.
 _EVERYTHING = 1e9
-"""A threshold that no hypothesis falls below."""
 
 
 class FlashlightSearch:
@@ -93,7 +93,7 @@ class FlashlightSearch:
 
 
 def _kenlm(model: NGramModel, glosses: Sequence[str]) -> "KenLM":
-    """The model in KenLM, which reads it from a file and writes a progress bar meanwhile."""
+    # The model in KenLM, which reads it from a file and writes a progress bar meanwhile.
     from flashlight.lib.text.decoder.kenlm import KenLM
     from flashlight.lib.text.dictionary import Dictionary
 

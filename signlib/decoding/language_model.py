@@ -18,11 +18,11 @@ from signlib.files import write_text
 
 START, END = "<s>", "</s>"
 UNKNOWN = "<unk>"
+# N-gram or context -> log10 of its probability or weight.
 Table = dict[tuple[str, ...], float]
-"""N-gram or context -> log10 of its probability or weight."""
 _LN10 = math.log(10)
+# How ARPA files write the log probability of the start, which is never predicted.
 _NEVER = -99.0
-"""How ARPA files write the log probability of the start, which is never predicted."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
 
 
 def _table(grams: list[tuple[str, ...]], values: np.ndarray) -> Table:
-    """N-gram -> log10 of its value."""
+    # N-gram -> log10 of its value.
     return dict(zip(grams, np.log10(values).tolist(), strict=True))
 
 
@@ -177,13 +177,13 @@ def _counted(
 
 
 def _places(rows: np.ndarray, grams: np.ndarray) -> np.ndarray:
-    """The row of each n-gram (M, n) among sorted rows (N, n), which hold them all."""
+    # The row of each n-gram (M, n) among sorted rows (N, n), which hold them all.
     both = np.unique(np.concatenate([rows, grams]), axis=0, return_inverse=True)[1].ravel()
     return both[len(rows) :]
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """What is taken off counts of 0, 1, 2 and 3 or more."""
+    # What is taken off counts of 0, 1, 2 and 3 or more.
     n1, n2, n3, n4 = (int((counts == k).sum()) for k in (1, 2, 3, 4))
     usual = np.array([0, 0.5, 1, 1.5])
     if not (n1 and n2 and n3 and n4):

@@ -283,7 +283,7 @@ def _costs(unequal: np.ndarray, gap: int) -> np.ndarray:
 
 
 def _padded(texts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, longest, at least 1) word numbers, and the lengths (N,)."""
+    # (N, longest, at least 1) word numbers, and the lengths (N,).
     lengths = np.array([len(text) for text in texts])
     out = np.full((len(texts), max(1, lengths.max(initial=1))), -1)
     out[np.arange(out.shape[1]) < lengths[:, None]] = [word for text in texts for word in text]

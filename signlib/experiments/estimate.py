@@ -32,19 +32,18 @@ from signlib.training.footprint import (
 from signlib.training.optim import make_optimizer, parameter_groups
 
 GIB = 2**30
+# Operations a second of a T4 in half precision, by its data sheet.
 T4_PEAK = 65e12
-"""Operations a second of a T4 in half precision, by its data sheet."""
+# Of that peak, what a training step is assumed to reach.
+# Large matrix products alone sustain about 24e12 (37 %), since the card may draw only 70 W, and
+# norms, softmax and optimiser come on top.
 T4_SHARE = 0.25
-"""Of that peak, what a training step is assumed to reach.
-
-Large matrix products alone sustain about
-24e12 (37 %), since the card may draw only 70 W, and norms, softmax and optimiser come on top."""
+# Seconds that Python and the driver need to start one operation, however small.
 T4_CALL = 10e-6
-"""Seconds that Python and the driver need to start one operation, however small."""
+# Bytes a second: an optimiser step reads and writes weights and states once.
 T4_BANDWIDTH = 0.75 * 320e9
-"""Bytes a second: an optimiser step reads and writes weights and states once."""
+# Of its 16 GB the driver offers 15 GiB, and CUDA's own libraries take half a GiB of that.
 T4_MEMORY = 14.5 * GIB
-"""Of its 16 GB the driver offers 15 GiB, and CUDA's own libraries take half a GiB of that."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def train(
 def _prepared(
     settings: Settings, init_from: Run | None
 ) -> tuple[Task[Any, Any], nn.Module, nn.Module | None]:
-    """The task on its clips, the model with its first weights, and its teacher if it has one."""
+    # The task on its clips, the model with its first weights, and its teacher if it has one.
     fit.choose_device(settings.training)
     task = open_task(settings)
     teacher = teacher_of(task)
@@ -91,7 +91,7 @@ def _prepared(
 
 
 def _say_what_it_costs(task: Task[Any, Any], quiet: bool) -> None:
-    """One line before a long run; what cannot fit into the device is refused."""
+    # One line before a long run; what cannot fit into the device is refused.
     settings, splits = task.settings, task.splits
     clips = len(splits.train) * settings.training.repeats
     corpus = f"corpus {settings.data.corpus}"

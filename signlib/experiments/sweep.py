@@ -138,14 +138,14 @@ def train_all(
     return {key: run for key, run in zip(chosen, found, strict=True) if run is not None}
 
 
+# Preset, run name, settings.
 Job = tuple[str, str, Settings]
-"""Preset, run name, settings."""
 
 
 def _trained(
     jobs: Sequence[Job], workers: int, quiet: bool, end: float | None
 ) -> Iterator[runs.Run | None]:
-    """The runs in their order, None for one that the end of the time left open."""
+    # The runs in their order, None for one that the end of the time left open.
     if workers < 1:
         raise SettingsError(f"workers={workers}: give at least 1")
     alone = min(workers, len(jobs)) == 1
@@ -161,7 +161,7 @@ def _trained(
 
 
 def _train(job: Job, end: float | None, quiet: bool, places: Mapping[str, str]) -> runs.Run | None:
-    """The run if it is finished, None if the time was over."""
+    # The run if it is finished, None if the time was over.
     name, run_name, settings = job
     os.environ.update(places)  # a process may be older than they are
     if end is not None:
@@ -175,7 +175,7 @@ def _train(job: Job, end: float | None, quiet: bool, places: Mapping[str, str]) 
 
 
 def _make_shared_stores(jobs: Iterable[Job]) -> None:
-    """Stores that several runs share are made before them: a store has one writer."""
+    # Stores that several runs share are made before them: a store has one writer.
     for name, run_name, settings in jobs:
         if not finished(name, run_name):
             task_of(settings).share_stores(settings)

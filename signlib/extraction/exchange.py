@@ -29,19 +29,19 @@ from signlib.files import write_bytes
 from signlib.stores.store import Extraction, FeatureStore
 
 LAYOUTS = {len(skeleton): skeleton for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42)}
+# Part of a skeleton -> what pose-format calls it; further components are left out.
 COMPONENTS = {
     "face": "FACE_LANDMARKS",
     "pose": "POSE_LANDMARKS",
     "left_hand": "LEFT_HAND_LANDMARKS",
     "right_hand": "RIGHT_HAND_LANDMARKS",
 }
-"""Part of a skeleton -> what pose-format calls it; further components are left out."""
+# Exported confidence of a point with visibility 0: 0 would say that it was not found.
 SEEN_AT_LEAST = np.finfo(np.float32).tiny
-"""Exported confidence of a point with visibility 0: 0 would say that it was not found."""
 NPY_START = b"\x93NUMPY"
 PICKLE_START = b"\x80"
+# What a `.pose` file's body starts with, up to version 0.1 and since: rate, frames, people.
 OLD_BODY, BODY = struct.Struct("<HHH"), struct.Struct("<fIH")
-"""What a `.pose` file's body starts with, up to version 0.1 and since: rate, frames, people."""
 
 
 def read_npy(path: str | Path) -> np.ndarray:
@@ -342,7 +342,7 @@ def _kind_of(folder: Path) -> str:
 
 
 def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
-    """The skeleton of the first file that can be read."""
+    # The skeleton of the first file that can be read.
     # The first reason of each sort.
     unusable, other = "", ""
     sizes = ", ".join(map(str, LAYOUTS))

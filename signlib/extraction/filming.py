@@ -27,12 +27,12 @@ from signlib.synthesis.performance import Performance
 from signlib.synthesis.render import SMALLEST, depth_picture, render
 from signlib.synthesis.signers import Signer
 
+# Kind -> the manifest's column that names its video or its folder of pictures.
 FILES = {COLOUR: "file", DEPTH: "depth_file"}
-"""Kind -> the manifest's column that names its video or its folder of pictures."""
+# Pictures in a folder, and the bytes at their end unless they were cut off.
 _ENDINGS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
-"""Pictures in a folder, and the bytes at their end unless they were cut off."""
+# From this mean difference between its channels on (0..255) a picture is no depth picture.
 _TINTED = 8.0
-"""From this mean difference between its channels on (0..255) a picture is no depth picture."""
 
 
 class ClipRow(SimpleNamespace):
@@ -248,7 +248,7 @@ def fit(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
 
 
 def _resized(width: int, height: int, settings: PictureSettings) -> tuple[int, int]:
-    """Width and height once the side that counts has `settings.size` pixels."""
+    # Width and height once the side that counts has `settings.size` pixels.
     if settings.fit == "stretch":
         return settings.size, settings.size
     side = min(width, height) if settings.fit == "crop" else max(width, height)

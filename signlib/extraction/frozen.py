@@ -268,10 +268,10 @@ def extract_frozen(
     return store
 
 
+# A clip and its pictures, or why there are none.
 Waiting = tuple[str, Filmed | str]
-"""A clip and its pictures, or why there are none."""
+# A clip, its vectors (T, D) or why it has none, width and height of its source (0 = unknown).
 Encoded = tuple[str, np.ndarray | str, tuple[int, int]]
-"""A clip, its vectors (T, D) or why it has none, width and height of its source (0 = unknown)."""
 
 
 def _filmed(
@@ -281,7 +281,7 @@ def _filmed(
     settings: FrozenSettings,
     workers: int,
 ) -> Iterator[Waiting]:
-    """Pictures of each row's clip, in order; a few clips ahead of whoever asks."""
+    # Pictures of each row's clip, in order; a few clips ahead of whoever asks.
     pictures = PictureSettings(settings.frames, tower.facts.side, tower.facts.fit, kinds=(COLOUR,))
     # Two clips a thread, and as many as fill a batch (rounded up).
     ahead = 2 * workers + -(-settings.batch // settings.frames)

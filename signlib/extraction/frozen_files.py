@@ -20,12 +20,12 @@ from signlib.extraction.importing import FileClip, files_manifest, import_files,
 from signlib.files import write_json
 from signlib.stores.store import EXTRACTION, Extraction, FeatureStore, Store, is_finished
 
+# Of stores of frozen features.
 EXTRACTOR = "frozen"
-"""Of stores of frozen features."""
 FEATURES, LANDMARKS = "_gemma.npy", "_landmarks.npy"
 METADATA, LABELS = "extraction_metadata.json", "label_mapping.json"
+# The selection of MediaPipe's points that source 004 keeps: 162 numbers a frame.
 POINTS = "54"
-"""The selection of MediaPipe's points that source 004 keeps: 162 numbers a frame."""
 
 
 class Metadata(TypedDict):

@@ -57,14 +57,12 @@ HANDS = ("left_hand", "right_hand")
 _FIELDS = [("tag", "u1"), ("tag_length", "u1")] + [
     field for name in CHANNELS for field in ((f"tag_{name}", "u1"), (name, "<f4"))
 ]
+# How one landmark of the face and hands (17 bytes) and of the pose (27 bytes) is serialised.
 RECORDS = {17: np.dtype(_FIELDS[:-2]), 27: np.dtype([*_FIELDS, ("presence", "V5")])}
-"""How one landmark of the face and hands (17 bytes) and of the pose (27 bytes) is serialised."""
 
+# Time between frames that `mp.solutions` assumes whatever the video's rate.
+# Smoothing depends on it.
 FRAME_MICROSECONDS = 33_333
-"""Time between frames that `mp.solutions` assumes whatever the video's rate.
-
-Smoothing depends on it.
-"""
 
 
 @dataclass(frozen=True)
@@ -244,7 +242,7 @@ class Holistic:
 
 
 def _values(packet: Any, part: str, size: int) -> np.ndarray:
-    """The points of one part in one frame: (size, 4), NaN throughout when it was not found."""
+    # The points of one part in one frame: (size, 4), NaN throughout when it was not found.
     if packet is None or packet.is_empty():
         return np.full((size, len(CHANNELS)), np.nan, np.float32)
     values = _parsed(_packet_getter._get_serialized_proto(packet), size)
@@ -274,7 +272,7 @@ def _parsed(data: bytes, size: int) -> np.ndarray:
 
 
 def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
-    """The graph for these parts, with its thresholds set."""
+    # The graph for these parts, with its thresholds set.
     nodes = [POSE]
     if set(HANDS) & set(settings.parts):
         nodes.append(BOTH_HANDS)

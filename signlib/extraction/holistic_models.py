@@ -17,15 +17,14 @@ MODULES = Path(mediapipe.__file__).parent / "modules"
 HAND_MODELS = ("full", "lite")
 HAND_MODEL = "hand_landmark/hand_landmark_{}.tflite"
 POSE_MODEL = "pose_landmark/pose_landmark_full.tflite"
+# Which output of the pose model is the mask.
 POSE_MASK = 2
-"""Which output of the pose model is the mask."""
 
+# Where a graph's table names its operators: field 3 of `SubGraph`, at 4 + 2 x 3.
+# Source: TensorFlow Lite's schema.
 OPERATORS = 10
-"""Where a graph's table names its operators: field 3 of `SubGraph`, at 4 + 2 x 3.
 
-Source: TensorFlow Lite's schema.
-"""
-
+# Part -> its model files below mediapipe's folder `modules`; both hands share theirs.
 MODELS = {
     "pose": ("pose_detection/pose_detection.tflite", POSE_MODEL),
     "left_hand": ("holistic_landmark/hand_recrop.tflite", HAND_MODEL),
@@ -34,7 +33,6 @@ MODELS = {
         "face_landmark/face_landmark.tflite",
     ),
 }
-"""Part -> its model files below mediapipe's folder `modules`; both hands share theirs."""
 
 
 @cache

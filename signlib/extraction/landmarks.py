@@ -201,7 +201,7 @@ class Result:
 def _results(
     jobs: list[Job], root: Path, settings: LandmarkSettings, workers: int
 ) -> Iterator[Result]:
-    """One result a job, in their order; with several workers only a few wait in memory."""
+    # One result a job, in their order; with several workers only a few wait in memory.
     workers = min(workers, len(jobs))
     threads = threads_of(workers)
     if workers <= 1:
@@ -222,7 +222,7 @@ _engines: dict[tuple[LandmarkSettings, int], Holistic] = {}
 
 
 def _extract_in_worker(job: Job, root: Path, settings: LandmarkSettings, threads: int) -> Result:
-    """As `_extract`, with the graph that this process keeps from clip to clip."""
+    # As `_extract`, with the graph that this process keeps from clip to clip.
     if (settings, threads) not in _engines:
         _engines.clear()
         _engines[settings, threads] = Holistic(settings, threads)

@@ -9,6 +9,7 @@ from signlib.errors import SettingsError
 from signlib.settings.values import parse_override
 
 Chosen = TypeVar("Chosen")
+# Type of a default -> types that a value may have instead.
 _TYPES: dict[type, tuple[type, ...]] = {
     bool: (bool,),
     float: (int, float),
@@ -16,7 +17,6 @@ _TYPES: dict[type, tuple[type, ...]] = {
     tuple: (tuple,),
     str: (str,),
 }
-"""Type of a default -> types that a value may have instead."""
 
 
 def extractor_settings(kind: type[Chosen], overrides: Iterable[str]) -> Chosen:

@@ -13,8 +13,8 @@ from signlib.settings import aliases
 from signlib.stores.store import Extraction, FeatureStore
 from signlib.stores.writer import StoreWriter
 
+# Form -> what stores call it: its first name, so that older stores stay the same.
 STORED_FORMS = {"original": "seed"}
-"""Form -> what stores call it: its first name, so that older stores stay the same."""
 
 
 class PhonologyExtractor:

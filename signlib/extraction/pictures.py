@@ -36,8 +36,8 @@ from signlib.stores.pictures import (
 )
 from signlib.stores.store import PICTURES_META, Extraction, is_finished, plain
 
+# Of what is kept of a clip; another one makes another store.
 VERSION = "1"
-"""Of what is kept of a clip; another one makes another store."""
 CODECS = {COLOUR: "jpeg", DEPTH: "png"}
 
 
@@ -198,10 +198,10 @@ def _extraction(source: PictureSource, settings: PictureSettings) -> Extraction:
     )
 
 
+# A row of the manifest, and the kinds that its clip still lacks.
 Job = tuple[ClipRow, list[str]]
-"""A row of the manifest, and the kinds that its clip still lacks."""
+# Kind -> encoded pictures, length, width and height of the source; or why there are none.
 Result = dict[str, tuple[list[bytes], int, int, int] | str]
-"""Kind -> encoded pictures, length, width and height of the source; or why there are none."""
 
 
 def _jobs(manifest: pd.DataFrame, pending: Sequence[str]) -> list[Job]:
@@ -217,7 +217,7 @@ def _jobs(manifest: pd.DataFrame, pending: Sequence[str]) -> list[Job]:
 def _results(
     jobs: list[Job], source: PictureSource, settings: PictureSettings, workers: int
 ) -> Iterator[Result]:
-    """One result a job, in their order; with several workers only a few wait in memory."""
+    # One result a job, in their order; with several workers only a few wait in memory.
     if min(workers, len(jobs)) <= 1:
         yield from (_make(source, row, kinds, settings) for row, kinds in jobs)
         return

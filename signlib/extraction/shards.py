@@ -10,8 +10,8 @@ from signlib.extraction.quality import join_sessions, write_report
 from signlib.stores.store import FeatureStore
 from signlib.stores.writer import StoreWriter
 
+# The shard that is everything.
 WHOLE = (1, 1)
-"""The shard that is everything."""
 
 
 def shard_of(manifest: pd.DataFrame, shard: tuple[int, int]) -> pd.DataFrame:

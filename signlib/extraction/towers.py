@@ -27,13 +27,11 @@ from transformers.utils import cached_file, is_flash_attn_2_available
 
 from signlib.errors import SettingsError
 
+# Gemma 3 models that see pictures; 270m and 1b read text only.
+# Source: Hugging Face, "Welcome Gemma 3".
 GEMMA_3 = tuple(
     f"google/gemma-3-{size}-{kind}" for size in ("4b", "12b", "27b") for kind in ("it", "pt")
 )
-"""Gemma 3 models that see pictures; 270m and 1b read text only.
-
-Source: Hugging Face, "Welcome Gemma 3".
-"""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ATTENTION = {"sdpa": "sdpa", "eager": "eager", "flash": "flash_attention_2"}
 EMBEDDINGS = ("tower", "projected")
@@ -239,7 +237,7 @@ def _usable() -> str:
 
 
 def _check_name(model: str) -> None:
-    """Refuse what looks like a Gemma 3 and is none, before the network is asked."""
+    # Refuse what looks like a Gemma 3 and is none, before the network is asked.
     match = _GEMMA_NAME.fullmatch(model)
     sizes = {name.split("-")[2] for name in GEMMA_3}
     if match and match[1] not in sizes and not Path(model).exists():
@@ -292,7 +290,7 @@ def _loaded(
     attention: str | None,
     projected: Gemma3Config | None,
 ) -> tuple[PreTrainedModel, nn.Module | None]:
-    """The encoder, and the projector where `projected` says which, in float32 on the CPU."""
+    # The encoder, and the projector where `projected` says which, in float32 on the CPU.
     chosen = {} if attention is None else {"attn_implementation": attention}
     if not hasattr(config, "vision_config"):
         whole, told = AutoModel.from_pretrained(
@@ -347,7 +345,7 @@ def _weight_files(model: str, revision: str) -> dict[str, str]:
 def _weights(
     part: nn.Module, files: dict[str, str], model: str, revision: str
 ) -> dict[str, Tensor]:
-    """The tensors of one part of a model, whatever the part is called there."""
+    # The tensors of one part of a model, whatever the part is called there.
     names = list(part.state_dict())
     # The same names, after what the part is called in the whole model ("vision_tower.").
     starts = {name.removesuffix(names[0]) for name in files if name.endswith(names[0])}

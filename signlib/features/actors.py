@@ -11,14 +11,13 @@ import numpy as np
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, SettingsError
 
+# A body seen in no more frames is noise. Source: the practice of CTR-GCN (Chen et al. 2021).
 FEWEST_FRAMES = 11
-"""A body seen in no more frames is noise. Source: the practice of CTR-GCN (Chen et al. 2021)."""
+# A body wider than so many of its heights in so large a share of its frames is furniture. Source:
+# as above.
 WIDEST, MOST_WIDE = 0.8, 0.7
-"""A body wider than so many of its heights in so large a share of its frames is furniture. Source:
-as above.
-"""
+# The way that somebody faces is the mean over so many frames: one alone is noisy.
 FIRST_FRAMES = 5
-"""The way that somebody faces is the mean over so many frames: one alone is noisy."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def dynamics(points: np.ndarray) -> np.ndarray:
 
 
 def _change(values: np.ndarray, first: int) -> np.ndarray:
-    """(T, F) differences with the frame before; the first frames repeat number `first`."""
+    # (T, F) differences with the frame before; the first frames repeat number `first`.
     out = np.zeros_like(values)
     out[1:] = values[1:] - values[:-1]
     if len(values) > first:

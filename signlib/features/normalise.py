@@ -9,8 +9,8 @@ import numpy as np
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError
 
+# Of the picture's height: below this two shoulders count as one point and cannot give a scale.
 SMALLEST_SIZE = 1e-3
-"""Of the picture's height: below this two shoulders count as one point and cannot give a scale."""
 
 
 def seen(points: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
 
 
 def _tilt(across: np.ndarray) -> float:
-    """The median angle of vectors (T, 2), counted from the angle of their mean."""
+    # The median angle of vectors (T, 2), counted from the angle of their mean.
     # So the median turns with the vectors, also where angles jump from pi to -pi.
     x, y = across.sum(axis=0) / len(across)
     mean = np.arctan2(y, x)
@@ -129,7 +129,7 @@ def median(values: np.ndarray) -> np.ndarray:
 
 
 def _turned(points: np.ndarray, angle: float) -> np.ndarray:
-    """Points (..., C) with x and y turned by an angle in radians."""
+    # Points (..., C) with x and y turned by an angle in radians.
     cos, sin = np.cos(angle), np.sin(angle)
     out = points.copy()
     out[..., 0] = cos * points[..., 0] - sin * points[..., 1]

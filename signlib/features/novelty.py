@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 
 SLACK_LENGTH, SLACK_UNSEEN = 1.5, 0.2
+# How far beyond the training clips' 1 % and 99 % a clip may lie.
+# In times for length and distance, in share of frames for what was not seen.
 SLACK_DISTANCE = 1.25
-"""How far beyond the training clips' 1 % and 99 % a clip may lie.
-
-In times for length and distance, in share of frames for what was not seen.
-"""
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,11 @@ _MANUAL = (
     *(f"M.{side}_turn" for side in SIDES),
 )
 _GAZE = tuple(f"N.gaze_{axis}" for axis in "xyz")
+# Form -> the 36 names; x to the signer's left, y down, z away from the camera.
 NAMES = {
     "original": (*_MANUAL, "M.placeholder", *_GAZE, "N.aperture", "N.placeholder"),
     "corrected": (*_MANUAL, "M.fingers", *_GAZE, "N.aperture", "N.brow"),
 }
-"""Form -> the 36 names; x to the signer's left, y down, z away from the camera."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class PhonologySettings:
     form: str = "corrected"
 
 
+# Frames a second at which movement is counted, in the corrected form.
 RATE = 25.0
-"""Frames a second at which movement is counted, in the corrected form."""
 _SMALLEST = 1e-6
 _PALM, _TIPS, _KNUCKLES = (0, 5, 9, 13, 17), (4, 8, 12, 16, 20), (5, 5, 9, 13, 17)
+# Points of a hand that are read, in the order in which they stand here; a finger's way starts in
+# the palm.
 _READ = (*_PALM, *_TIPS, *_KNUCKLES)
-"""Points of a hand that are read, in the order in which they stand here; a finger's way starts in
-the palm.
-"""
 _ARMS = ("nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
+# Points of the face mesh, outer before inner; lips, ends of the face: upper before lower.
 _FACE = {
     "left_eye": (263, 362),
     "right_eye": (33, 133),
@@ -68,12 +68,11 @@ _FACE = {
     "lips": (13, 14),
     "ends": (10, 152),
 }
-"""Points of the face mesh, outer before inner; lips, ends of the face: upper before lower."""
 _EYES, _BROWS, _CORNERS, _LIPS, _ENDS = slice(0, 2), slice(2, 4), 4, 5, 6
+# Centres of right and left iris in the mesh of 478 points; the mesh of 468 has none.
 _IRISES = (468, 473)
-"""Centres of right and left iris in the mesh of 478 points; the mesh of 468 has none."""
+# Radius of an eyeball in widths of the eye between its corners: 12 mm of 30.
 _EYEBALL = 0.4
-"""Radius of an eyeball in widths of the eye between its corners: 12 mm of 30."""
 
 
 def phonology(
@@ -130,7 +129,7 @@ def phonology(
 
 
 def _planes(points: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """(3, T, K) float32: x, y and z apart; arithmetic on whole planes is several times faster."""
+    # (3, T, K) float32: x, y and z apart; arithmetic on whole planes is several times faster.
     return np.ascontiguousarray(points.take(joints, 1)[:, :, :3].transpose(2, 0, 1), np.float32)
 
 
@@ -238,10 +237,9 @@ def _corrected(
         _face(out, others, layout, layout.face)
 
 
+# Form -> fills the features (T, 36) from hands (3, T, 2, 21) and others (3, T, K), which it may
+# overwrite.
 FORMS: dict[str, Callable] = {"original": _original, "corrected": _corrected}
-"""Form -> fills the features (T, 36) from hands (3, T, 2, 21) and others (3, T, K), which it may
-overwrite.
-"""
 
 
 def _fingers(out: np.ndarray, hands: np.ndarray) -> np.ndarray:
@@ -258,7 +256,7 @@ def _fingers(out: np.ndarray, hands: np.ndarray) -> np.ndarray:
 
 
 def _palms(hands: np.ndarray) -> np.ndarray:
-    """(3, T, 2, 4) of each hand: the palm's centre, wrist, knuckles of index and little finger."""
+    # (3, T, 2, 4) of each hand: the palm's centre, wrist, knuckles of index and little finger.
     palms = np.empty((*hands.shape[:3], 4), np.float32)
     np.multiply(hands[..., :5].sum(-1), 0.2, out=palms[..., 0])
     palms[..., 1:3], palms[..., 3] = hands[..., :2], hands[..., 4]
@@ -280,7 +278,7 @@ def _manual(out: np.ndarray, palms: np.ndarray, rate: float, left: float) -> Non
 
 
 def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
-    """As in source 002, in each frame: nose at zero, shoulders level, their distance in space 1."""
+    # As in source 002, in each frame: nose at zero, shoulders level, their distance in space 1.
     nose, left, right = (
         others[:, :, frame.index(name)] for name in ("nose", "left_shoulder", "right_shoulder")
     )
@@ -297,7 +295,7 @@ def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> N
 
 
 def _place_clip(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
-    """As `normalise.normalise`, then `normalise.face_camera`, once for the whole clip."""
+    # As `normalise.normalise`, then `normalise.face_camera`, once for the whole clip.
     origin, size, tilt = signer_frame(others.transpose(1, 2, 0), frame)
     both = (others, palms.reshape(*palms.shape[:2], 8))
     for points in both:
@@ -327,7 +325,7 @@ def _turn(
 
 
 def _pairs(others: np.ndarray, face: slice) -> tuple[np.ndarray, np.ndarray]:
-    """The first and the second points (3, T, 7) of the pairs of `_FACE`."""
+    # The first and the second points (3, T, 7) of the pairs of `_FACE`.
     places = others[:, :, face]
     return places[..., ::2], places[..., 1::2]
 
@@ -358,7 +356,7 @@ def _looking(
     forward: np.ndarray,
     across: np.ndarray,
 ) -> np.ndarray:
-    """The face's direction, turned by how far the irises are off the middle of their eyes."""
+    # The face's direction, turned by how far the irises are off the middle of their eyes.
     down, aside = _cross(across, forward), np.zeros_like(forward)
     for eye, iris in zip((1, 0), layout.irises, strict=True):
         off = others[:, :, iris] - middles[..., eye] / 2
@@ -368,7 +366,7 @@ def _looking(
 
 
 def _steps(planes: np.ndarray) -> np.ndarray:
-    """Difference to the frame before, along axis 1; in the first frame 0 where there is a value."""
+    # Difference to the frame before, along axis 1; in the first frame 0 where there is a value.
     out = np.empty_like(planes)
     np.subtract(planes[:, 1:], planes[:, :-1], out=out[:, 1:])
     out[:, :1] = 0 * planes[:, :1]
@@ -390,7 +388,7 @@ def _length(planes: np.ndarray) -> np.ndarray:
 
 
 def _unit(planes: np.ndarray) -> np.ndarray:
-    """The same directions with length 1; one without length has none and is missing."""
+    # The same directions with length 1; one without length has none and is missing.
     length = _length(planes)
     length[length == 0] = np.nan
     return planes / length

@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from signlib.errors import InputError, SettingsError
 from signlib.files import disk_error
 
+# A feature that varies by less than this is constant.
 NEVER = 1e-6
-"""A feature that varies by less than this is constant."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def fit_reduction(
 def _sampled(
     clips: Iterable[tuple[str, np.ndarray]], frames: int, seed: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """At most `frames` rows, each frame as likely as any other, whatever its clip's length."""
+    # At most `frames` rows, each frame as likely as any other, whatever its clip's length.
     # Reservoir sampling: frame number n is kept with chance frames / n, in place of a random one.
     rng = np.random.default_rng(seed)
     names: list[str] = []

@@ -28,8 +28,8 @@ from signlib.models.ctc_output import Output
 from signlib.models.layers import MaskedNorm, pool_frames
 from signlib.models.network import Batch, Classifier
 
+# First and past-last column of each block of features that belong to one part.
 Ranges = Sequence[tuple[int, int]]
-"""First and past-last column of each block of features that belong to one part."""
 
 
 class CtcNetwork(Classifier):
@@ -88,7 +88,7 @@ class CtcNetwork(Classifier):
 
 
 def _computed_again(stage: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
-    """What the stage gives; the backward pass computes once more what is inside."""
+    # What the stage gives; the backward pass computes once more what is inside.
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
         return nullcontext(), _unchanged(stage)
@@ -98,7 +98,7 @@ def _computed_again(stage: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
 
 @contextmanager
 def _unchanged(stage: nn.Module) -> Iterator[None]:
-    """Puts buffers back at the end: batch norms would count a batch twice that they see twice."""
+    # Puts buffers back at the end: batch norms would count a batch twice that they see twice.
     before = {name: buffer.clone() for name, buffer in stage.named_buffers()}
     try:
         yield

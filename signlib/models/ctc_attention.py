@@ -116,7 +116,7 @@ class RelativeAttention(nn.Module):
         return torch.einsum("bhtd,bhde->bhte", query, summed) / total[..., None]
 
     def _bias(self, apart: Tensor) -> Tensor:
-        """(H, queries, keys) for distances (queries, keys)."""
+        # (H, queries, keys) for distances (queries, keys).
         return self.distance[:, apart.clamp(-self.window, self.window) + self.window]
 
 

@@ -13,11 +13,11 @@ from signlib.errors import ClipError, SettingsError
 from signlib.models.layers import masked_mean
 from signlib.models.network import Batch, Classifier, MomentEncoder
 
+# Of a branch: vector (B, W), moments (B, T, W), which of them are real (B, T).
 Seen = tuple[Tensor, Tensor, Tensor]
-"""Of a branch: vector (B, W), moments (B, T, W), which of them are real (B, T)."""
 INPUTS = ("visual", "landmarks")
+# Numbers a frame of Gemma 3's vision tower; the 2,048 of source 004 are a fallback of its code.
 GEMMA_WIDTH = 1152
-"""Numbers a frame of Gemma 3's vision tower; the 2,048 of source 004 are a fallback of its code."""
 
 
 def layer(inputs: int, width: int, dropout: float = 0.0) -> nn.Sequential:

@@ -161,12 +161,12 @@ class CrossAttentionFusion(Fusion):
 
 
 def _projected(heads: nn.ModuleList, features: Sequence[Tensor]) -> Tensor:
-    """(B, M, F): each modality through its layer."""
+    # (B, M, F): each modality through its layer.
     return torch.stack([head(x) for head, x in zip(heads, features, strict=True)], dim=1)
 
 
 def _time_code(real: Tensor, width: int) -> Tensor:
-    """(B, T, F) sine and cosine of the share of a clip that has passed; padding does not count."""
+    # (B, T, F) sine and cosine of the share of a clip that has passed; padding does not count.
     passed = (real.cumsum(1) - 0.5) / real.sum(1, keepdim=True).clamp(min=1)
     # From half a turn a clip upwards, doubled each time, to 32 turns.
     rate = torch.pi * 2.0 ** torch.arange((width + 1) // 2, device=real.device).clamp(max=6)

@@ -48,6 +48,7 @@ class GraphSizes:
         return self.hops * sum(self.blocks)
 
 
+# Source: source 003, "Model Variant Configs".
 VARIANTS = {
     "nano": GraphSizes(24, (32, 48, 64), (1, 1, 1), hops=1, attend=False, dropout=0.2),
     "small": GraphSizes(32, (48, 64, 96), (1, 2, 2)),
@@ -56,12 +57,10 @@ VARIANTS = {
         48, (80, 112, 160), (2, 2, 2), bands=True, bottleneck=True, dropout=0.3, drop_path=0.1
     ),
 }
-"""Source: source 003, "Model Variant Configs"."""
 
+# Bodies that go through the blocks together on a CPU without gradients: more would leave its
+# caches.
 TOGETHER = 16
-"""Bodies that go through the blocks together on a CPU without gradients: more would leave its
-caches.
-"""
 
 
 class Block(nn.Module):

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+# Entries of lists that are held at once: a skeleton of many joints takes its frames in pieces.
 LISTED = 2**22
-"""Entries of lists that are held at once: a skeleton of many joints takes its frames in pieces."""
 
 
 class Neighbours:
@@ -109,7 +109,7 @@ class _Gather(torch.autograd.Function):
 
 
 def _add_up(x: Tensor, values: Tensor, lists: _Lists) -> Tensor:
-    """(M, bags, C): sums of rows of x (M, rows, C), weighted by values (E,)."""
+    # (M, bags, C): sums of rows of x (M, rows, C), weighted by values (E,).
     rows, starts, _ = lists(len(x))
     weights = values.to(x.dtype).repeat(len(x))
     out = functional.embedding_bag(

@@ -65,7 +65,7 @@ class PlainHead(Head):
         return self.classifier(self.dropout(self.norm(x)))
 
     def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
-        """Nothing."""
+        # Nothing.
         return self.classifier.weight.new_zeros(())
 
 
@@ -110,12 +110,11 @@ class OriginalHead(Bottleneck, PlainHead):
         self.mean, self.log_variance = nn.Linear(channels, latent), nn.Linear(channels, latent)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (B, K)."""
         self._last = (self.mean(x), self.log_variance(x)) if self.training else None
         return super().forward(x)
 
     def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
-        """KL(N(mean, variance) || N(0, 1)) summed over the latent, mean over the batch."""
+        # KL(N(mean, variance) || N(0, 1)) summed over the latent, mean over the batch.
         mean, log_variance = self.taken()
         return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1).mean()
 

@@ -122,7 +122,6 @@ class GraphMix(Layer):
         self.register_buffer("attended", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Gathered, mixed and normed."""
         shares = self.adjacency * self.edge
         gathered = self.near.gather(x, shares) if self.sparse else gather_densely(x, shares)
         attended = self._attended()
@@ -145,7 +144,7 @@ class GraphMix(Layer):
         return functional.linear(gathered.flatten(1), attended).softmax(1)
 
     def _attended(self) -> Tensor | None:
-        """(K, K Ci): L and W in one, since nothing lies between them; None without attention."""
+        # (K, K Ci): L and W in one, since nothing lies between them; None without attention.
         if self.attention is None:
             return self.attended
         subsets = len(self.adjacency)
@@ -155,7 +154,7 @@ class GraphMix(Layer):
 
     @torch.no_grad()
     def fuse(self) -> None:
-        """As for every layer; attention reads what comes before the norm, so it is folded first."""
+        # As for every layer; attention reads what comes before the norm, so it is folded first.
         self.attended, self.attention = self._attended(), None
         super().fuse()
 

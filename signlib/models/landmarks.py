@@ -76,7 +76,7 @@ class OriginalLandmarkEncoder(MomentEncoder):
         return self.encode(batch)[0]
 
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """The first frame's state (B, D), all states (B, T, D), which frames are real (B, T)."""
+        # The first frame's state (B, D), all states (B, T, D), which frames are real (B, T).
         points, mask = batch["points"], batch["mask"]
         if points.shape[1] > self.frames:
             raise ClipError(

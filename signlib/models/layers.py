@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from signlib.errors import SettingsError
 
+# Wrist, finger tips and knuckles of a 21-point hand: their distances say which shape it has.
 TIPS_AND_KNUCKLES = (0, 4, 8, 12, 16, 20, 5, 9, 13, 17)
-"""Wrist, finger tips and knuckles of a 21-point hand: their distances say which shape it has."""
 
+# From joint to joint of a 21-point hand; each finger's four joints follow the wrist, joint 0.
 FINGER_BONES = tuple((joint - 1 if joint % 4 != 1 else 0, joint) for joint in range(1, 21))
-"""From joint to joint of a 21-point hand; each finger's four joints follow the wrist, joint 0."""
 
 
 class LandmarkStreams(nn.Module):

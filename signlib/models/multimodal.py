@@ -13,8 +13,8 @@ from signlib.models.fusion import Fusion, drop_modalities
 from signlib.models.network import Batch, Classifier, Encoder, MomentEncoder
 from signlib.models.video import VideoEncoder, colour_input, depth_input
 
+# In the order in which fusions meet them.
 MODALITIES = ("rgb", "depth", "skeleton")
-"""In the order in which fusions meet them."""
 
 
 def mlp_head(width: int, classes: int, dropout: float) -> nn.Sequential:
@@ -77,7 +77,7 @@ class MultimodalClassifier(Classifier):
         return self.classifier(self.fusion(vectors, present))
 
     def _encoded(self, name: str, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Vector, moments and which moments are real (None: all) of a modality."""
+        # Vector, moments and which moments are real (None: all) of a modality.
         encoder = self.encoders[name]
         if isinstance(encoder, VideoEncoder):
             video = colour_input(batch["colour"]) if name == "rgb" else depth_input(batch["depth"])

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+# Named tensors of B clips, such as `points` (B, T, J, C).
 Batch = Mapping[str, Tensor]
-"""Named tensors of B clips, such as `points` (B, T, J, C)."""
 
 
 class Encoder(nn.Module):

@@ -13,8 +13,8 @@ from transformers import VideoMAEConfig, VideoMAEModel
 from signlib.errors import SettingsError
 from signlib.models.network import Encoder
 
+# The colour encoder of source 000; its normalisation is ImageNet's.
 PRETRAINED = "MCG-NJU/videomae-base-finetuned-kinetics"
-"""The colour encoder of source 000; its normalisation is ImageNet's."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

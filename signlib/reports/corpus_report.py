@@ -145,7 +145,7 @@ def _clips_text(lineup: Lineup) -> str:
 
 
 def _systems(report: CorpusReport) -> str:
-    """One row a system: rate and interval, each seed, how large it is."""
+    # One row a system: rate and interval, each seed, how large it is.
     rows = [
         {
             "system": system.name,
@@ -160,7 +160,7 @@ def _systems(report: CorpusReport) -> str:
 
 
 def _rows(comparison: Comparison) -> str:
-    """One row a question."""
+    # One row a question.
     rows = [
         {
             "over": name,
@@ -178,7 +178,7 @@ def _rows(comparison: Comparison) -> str:
 
 
 def _notes(report: CorpusReport, system: System) -> list[str]:
-    """Beside the table: what only one got, segments of sentences, effect sizes over seeds."""
+    # Beside the table: what only one got, segments of sentences, effect sizes over seeds.
     comparison, reference = report.comparisons[system.name], report.reference
     lines = []
     if comparison.higher:
@@ -204,7 +204,7 @@ def _notes(report: CorpusReport, system: System) -> list[str]:
 
 
 def _over_seeds(report: CorpusReport, system: System) -> list[str]:
-    """Interquartile means, profiles and stochastic order, where both systems have several seeds."""
+    # Interquartile means, profiles and stochastic order, where both systems have several seeds.
     comparison, lineup = report.comparisons[system.name], report.lineup
     if comparison.seeds is None:
         return []
@@ -241,14 +241,14 @@ def _over_seeds(report: CorpusReport, system: System) -> list[str]:
 
 
 def _plans(report: CorpusReport) -> str:
-    """What it would take to find each difference that was seen, and others."""
+    # What it would take to find each difference that was seen, and others.
     plans = {name: _plan(comparison) for name, comparison in report.comparisons.items()}
     table = pd.concat(plans, names=["system"]).reset_index()
     return markdown_table(table if len(plans) > 1 else table.drop(columns="system"))
 
 
 def _plan(comparison: Comparison) -> pd.DataFrame:
-    """One row a difference: so many clips, signers and seeds would find it."""
+    # One row a difference: so many clips, signers and seeds would find it.
     seen = abs(comparison.deciding.value)
     sizes = {f"{points:.2g} points": points for points in ASKED}
     if seen > 0:

@@ -105,7 +105,7 @@ def fit_weights(ahead: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
 
 
 def _scale(ahead: np.ndarray) -> np.ndarray:
-    """(M,) how widely each stream's margins spread; 1 for a stream that says nothing."""
+    # (M,) how widely each stream's margins spread; 1 for a stream that says nothing.
     scale = np.sqrt((ahead.astype(np.float64) ** 2).mean(axis=(1, 2)))
     scale[scale == 0] = 1
     return scale

@@ -95,7 +95,7 @@ def sentence_curve(history: Sequence[Mapping[str, float]]) -> Figure:
 
 
 def _curves(history: Sequence[Mapping[str, float]], column: str, label: str) -> Figure:
-    """Loss, and the validated column of a history, per cent; alone where nothing was validated."""
+    # Loss, and the validated column of a history, per cent; alone where nothing was validated.
     validated = [row for row in history if np.isfinite(row.get(column, np.nan))]
     drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
     axes[0].plot([row["epoch"] for row in history], [row["loss"] for row in history], color=BLUE)
@@ -177,7 +177,7 @@ def filmstrip(
 
 
 def _spaced(axes: np.ndarray, frames: int) -> Iterator[tuple[Axes, int]]:
-    """Each axis, titled, with the number of its frame: evenly spaced from the first to the last."""
+    # Each axis, titled, with the number of its frame: evenly spaced from the first to the last.
     for axis, number in zip(axes, np.linspace(0, frames - 1, len(axes)).round(), strict=True):
         axis.set_title(f"frame {number:.0f}", fontsize=8)
         yield axis, int(number)

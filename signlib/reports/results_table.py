@@ -79,7 +79,7 @@ def _row(run: Run, metric: Metric) -> Row:
 
 
 def _pooled(name: str, seed: int, members: list[list[Row]]) -> list[Row]:
-    """One row a metric that counts clips: all folds' clips together, each tested once."""
+    # One row a metric that counts clips: all folds' clips together, each tested once.
     rows = []
     for metric in ("top-1", "top-5"):
         parts = [row for of_run in members for row in of_run if row["metric"] == metric]

@@ -186,19 +186,19 @@ def gather(runs: Sequence[Run]) -> Lineup:
 
 
 def _origin(run: Run) -> str:
-    """The experiment that a run was started from, "" for random weights."""
+    # The experiment that a run was started from, "" for random weights.
     return run.facts.get("init_from", "").rpartition("/")[0]
 
 
 def _made_of(run: Run) -> tuple[str | tuple[str, str], ...]:
-    """What two runs of one system share."""
+    # What two runs of one system share.
     settings = config.flat(run.settings).items()
     kept = [(key, str(value)) for key, value in settings if key not in SEEDLESS]
     return (run.path.parent.name, _origin(run), *kept)
 
 
 def _names(groups: Sequence[list[Run]]) -> list[str]:
-    """A name for each group: its experiment, and where several have it, what tells them apart."""
+    # A name for each group: its experiment, and where several have it, what tells them apart.
     plain = [runs[0].path.parent.name for runs in groups]
     names = []
     for name, runs in zip(plain, groups, strict=True):
@@ -217,7 +217,7 @@ def _names(groups: Sequence[list[Run]]) -> list[str]:
 
 
 def _by_seed(name: str, runs: Sequence[Run]) -> dict[int, pd.DataFrame]:
-    """Seed -> its predictions by clip, the folds of one seed together."""
+    # Seed -> its predictions by clip, the folds of one seed together.
     parts: dict[int, list[pd.DataFrame]] = {}
     for run in runs:
         parts.setdefault(run.settings.seed, []).append(run.predictions.set_index("clip"))

@@ -85,7 +85,7 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
 
 def _signs(references: list[list[str]], heard: list[list[list[str]]]) -> dict[str, float | str]:
-    """Columns found, by_gloss and confused, all seeds together."""
+    # Columns found, by_gloss and confused, all seeds together.
     aligned = pd.concat([wer.alignment(references, texts) for texts in heard], ignore_index=True)
     glosses = wer.by_gloss(aligned)
     glosses = glosses[glosses["signed"] > 0]
@@ -100,7 +100,7 @@ def _signs(references: list[list[str]], heard: list[list[list[str]]]) -> dict[st
 
 
 def _metric(runs: Sequence[Run], name: str) -> float:
-    """Mean over runs of a metric; nan where none of them measured it."""
+    # Mean over runs of a metric; nan where none of them measured it.
     values = [metric.value for run in runs for metric in run.metrics if metric.metric == name]
     return float(np.mean(values)) if values else np.nan
 

@@ -6,8 +6,9 @@ One table each for settings that moved, values that were renamed and presets tha
 from collections.abc import Mapping
 from typing import Any
 
+# Old key of a setting -> its key now.
 MOVED = {"fusion.landmarks": "data.landmarks"}
-"""Old key of a setting -> its key now."""
+# Key and old value of a setting -> its value now.
 RENAMED_VALUES = {
     ("model.layout", "seed"): "original",
     ("phonology.form", "seed"): "original",
@@ -15,14 +16,14 @@ RENAMED_VALUES = {
     ("gcn.head", "seed"): "original",
     ("frozen.landmarks", "seed"): "original",
 }
-"""Key and old value of a setting -> its value now."""
+# Old name of a preset -> its name now.
 RENAMED_PRESETS = {
     "landmarks/seed": "landmarks/original",
     "wlasl/seed": "wlasl/original",
     "phonology/ctc-seed": "phonology/ctc-original",
     "phonology/pretraining-seed": "phonology/pretraining-original",
 }
-"""Old name of a preset -> its name now."""
+# Before `task` was a setting, the first of these that was not empty told the family.
 TASK_MARKS = {
     "gcn.variant": "graph",
     "ctc.network": "sentences",
@@ -30,7 +31,6 @@ TASK_MARKS = {
     "frozen.fusion": "frozen",
     "fusion.modalities": "modalities",
 }
-"""Before `task` was a setting, the first of these that was not empty told the family."""
 
 
 def current(key: str, value: Any) -> tuple[str, Any]:

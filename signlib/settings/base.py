@@ -111,8 +111,8 @@ class FeatureSettings:
 class Settings:
     """One experiment; each task adds its own sections in a subclass."""
 
+    # The setting that `--dropout` means.
     DROPOUT: ClassVar[str] = "model.head_dropout"
-    """The setting that `--dropout` means."""
 
     preset: str = name("landmarks/small", "the preset that these settings started from")
     task: str = name("landmarks", "the family of models")

@@ -26,8 +26,8 @@ from signlib.settings.values import (
     write_yaml,
 )
 
+# The one setting whose names are free: `training.rates.encoder=1e-4`.
 _OPEN = "training.rates"
-"""The one setting whose names are free: `training.rates.encoder=1e-4`."""
 
 
 class _Entry(NamedTuple):

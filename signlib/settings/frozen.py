@@ -60,7 +60,6 @@ class FrozenExperiment(Settings):
     frozen: FrozenSettings = section(FrozenSettings, "the classifier")
 
     def check(self) -> None:
-        """Refuse values that do not go together."""
         super().check()
         check_encoder(self, self.model)
         refuse_uneven(self.frozen, "frozen")

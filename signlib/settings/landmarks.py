@@ -47,7 +47,6 @@ class LandmarkExperiment(Settings):
     model: ModelSettings = section(ModelSettings, "the landmark encoder and its head")
 
     def check(self) -> None:
-        """Refuse values that do not go together."""
         super().check()
         check_encoder(self, self.model)
 

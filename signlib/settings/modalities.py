@@ -127,7 +127,6 @@ class ModalitiesExperiment(Settings):
     )
 
     def check(self) -> None:
-        """Refuse values that do not go together."""
         super().check()
         check_encoder(self, self.model)
         refuse_uneven(self.fusion, "fusion")
@@ -207,6 +206,7 @@ _TINY = {
     "training.effective_batch": 0,
     "training.workers": 0,
 }
+# Source 000's five conditions.
 ABLATION = {
     "rgb": "what colour alone reaches",
     "skeleton": "what landmarks alone reach",
@@ -214,7 +214,8 @@ ABLATION = {
     "rgb+skeleton": "what landmarks add to colour",
     "rgb+depth+skeleton": "all three: source 000's recommended sizes",
 }
-"""Source 000's five conditions."""
+# The ablation on generated clips at sizes that a laptop trains in minutes: more signers, not larger
+# networks, are what makes an encoder without pre-training generalise.
 _REDUCED = {
     "data.corpus": "generated",
     "data.glosses": 10,
@@ -256,8 +257,6 @@ _REDUCED = {
     "training.precision": "32",
     "training.workers": 0,
 }
-"""The ablation on generated clips at sizes that a laptop trains in minutes: more signers, not
-larger networks, are what makes an encoder without pre-training generalise."""
 
 
 _SMALLEST = _TINY | {
@@ -272,7 +271,7 @@ _SMALLEST = _TINY | {
 
 
 def _conditions() -> dict[str, Preset]:
-    """The ablation on AUTSL, one preset a condition, and what it is compared with."""
+    # The ablation on AUTSL, one preset a condition, and what it is compared with.
     presets = {}
     encoders: dict[str, dict[str, Any]] = {
         "rgb": _RGB,
@@ -324,12 +323,12 @@ def _conditions() -> dict[str, Preset]:
     return presets
 
 
+# Modality -> the settings of its encoder.
 _PARTS = {"rgb": "rgb", "depth": "depth", "skeleton": "model"}
-"""Modality -> the settings of its encoder."""
 
 
 def _reduced() -> dict[str, Preset]:
-    """The ablation in small on generated clips, and depth alone, which source 000 leaves out."""
+    # The ablation in small on generated clips, and depth alone, which source 000 leaves out.
     presets = {}
     for variant, question in {"depth": "what depth alone reaches", **ABLATION}.items():
         base, modalities = f"autsl/{variant}", variant.split("+")
@@ -350,8 +349,8 @@ def _reduced() -> dict[str, Preset]:
 
 PRESETS: dict[str, Preset] = _conditions() | _reduced()
 
+# Named families of presets that are trained over several random seeds.
 SWEEPS = {
     "autsl": tuple(f"autsl/{variant}" for variant in ABLATION),
     "generated": tuple(f"generated/{variant}" for variant in ("depth", *ABLATION)),
 }
-"""Named families of presets that are trained over several random seeds."""

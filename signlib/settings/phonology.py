@@ -81,7 +81,6 @@ class PhonologyExperiment(Settings):
     phonology: PhonologySettings = section(PhonologySettings, "features and network")
 
     def check(self) -> None:
-        """Refuse values that do not go together."""
         super().check()
         unfit = {
             "training.label_smoothing": self.training.label_smoothing,

@@ -114,7 +114,6 @@ class SentenceExperiment(Settings):
     ctc: SentenceSettings = section(SentenceSettings, "the network, its loss and its search")
 
     def check(self) -> None:
-        """Refuse values that do not go together."""
         super().check()
         ctc = self.ctc
         if ctc.width % 2:
@@ -234,8 +233,8 @@ _ADDITIONS = {
 }
 _ADDITIONS["all"] = {key: True for row in _ADDITIONS.values() for key in row}
 _ROWS = {f"baseline+{addition}": settings for addition, settings in _ADDITIONS.items()}
+# Source 001, section 7.1: rows that share everything else.
 ABLATION = ("baseline", *_ROWS)
-"""Source 001, section 7.1: rows that share everything else."""
 # 31 glosses of two signers whom training knows: the small network errs in 15 % of validation signs
 # after two epochs.
 _STITCHED = {"data.corpus": "stitched-asl-words", "data.sentences": 900, "training.epochs": 8}
@@ -331,7 +330,7 @@ PRESETS |= {
     ),
 }
 
+# Named families of presets that are trained over several random seeds.
 SWEEPS = {
     family: tuple(f"{family}/{row}" for row in ABLATION) for family in ("sentences", "stitched")
 }
-"""Named families of presets that are trained over several random seeds."""

@@ -125,5 +125,5 @@ def compare_rates(
 
 
 def _ratio(errors: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Per cent; draws without a word say nothing and are left out."""
+    # Per cent; draws without a word say nothing and are left out.
     return 100 * errors[words > 0] / words[words > 0]

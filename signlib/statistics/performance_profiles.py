@@ -62,7 +62,7 @@ def profile_band(
 
 
 def _stratified(scores: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(R, S x T): the seeds of each task drawn again, with replacement."""
+    # (R, S x T): the seeds of each task drawn again, with replacement.
     scores = np.asarray(scores, float)
     if scores.ndim != 2 or len(scores) < 2:
         raise InputError(

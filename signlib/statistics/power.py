@@ -170,7 +170,7 @@ def smallest_difference(spread: float, units: int, power: float = POWER) -> floa
 
 
 def _fewest(power_of: Callable[[int], float], start: int, power: float) -> int:
-    """Doubling, then halving: the fewest units from which on the power is reached."""
+    # Doubling, then halving: the fewest units from which on the power is reached.
     high = start
     while power_of(high) < power:
         high *= 2

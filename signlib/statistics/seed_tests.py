@@ -170,7 +170,7 @@ def cliffs_delta(first: Values, second: Values) -> float:
 
 
 def _hedges(df: int) -> float:
-    """Factor that takes the bias of few values out of Cohen's d (Hedges 1981)."""
+    # Factor that takes the bias of few values out of Cohen's d (Hedges 1981).
     factor = np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2)
     return float(factor if df > 1 else np.nan)
 
@@ -188,7 +188,7 @@ def _middle(ordered: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
 
 
 def _mann_whitney_counts(n: int, m: int) -> np.ndarray:
-    """(n m + 1,) in how many orders of n + m values each Mann-Whitney count comes up."""
+    # (n m + 1,) in how many orders of n + m values each Mann-Whitney count comes up.
     # row: so many ranks are chosen; column: their sum
     sums = np.zeros((n + 1, (n + m) * (n + m + 1) // 2 + 1))
     sums[0, 0] = 1
@@ -200,7 +200,7 @@ def _mann_whitney_counts(n: int, m: int) -> np.ndarray:
 
 
 def _signed_rank_counts(n: int) -> np.ndarray:
-    """(n (n + 1) / 2 + 1,) in how many patterns of signs each signed rank sum comes up."""
+    # (n (n + 1) / 2 + 1,) in how many patterns of signs each signed rank sum comes up.
     counts = np.ones(1)
     for rank in range(1, n + 1):
         # the rank's sign is minus, or plus

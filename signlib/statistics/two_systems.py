@@ -163,7 +163,7 @@ def compare(
 
 
 def _warnings(comparison: Comparison) -> list[str]:
-    """What a reader must mind."""
+    # What a reader must mind.
     warnings = []
     if comparison.signers == 0:
         warnings.append(

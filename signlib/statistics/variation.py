@@ -118,7 +118,7 @@ def _summed(
     groups: Sequence[str] | None,
     sizes: np.ndarray | None,
 ) -> tuple[Signed, np.ndarray]:
-    """Sums (S, G) of each system over the units, with its sign, and the units' sizes (G,)."""
+    # Sums (S, G) of each system over the units, with its sign, and the units' sizes (G,).
     given = [(-1, first), (1, second)] if first is not None else [(1, second)]
     systems = [(sign, np.atleast_2d(np.asarray(values, float))) for sign, values in given]
     count = systems[0][1].shape[1]
@@ -137,7 +137,7 @@ def _summed(
 
 
 def _over_units(left: np.ndarray, sizes: np.ndarray, name: str) -> tuple[float, float]:
-    """Variance of a mean from what its units (G,) have left over, and the degrees of freedom."""
+    # Variance of a mean from what its units (G,) have left over, and the degrees of freedom.
     share = sizes / sizes.sum()
     if share.max() >= 1:
         raise InputError(
@@ -167,7 +167,7 @@ def _over_seeds(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
 
 
 def _estimate(value: float, parts: Sequence[tuple[float, float]], over: str) -> Estimate:
-    """An estimate from signed parts of its variance and their degrees of freedom."""
+    # An estimate from signed parts of its variance and their degrees of freedom.
     variance = sum(part for part, _ in parts)
     # Satterthwaite: the degrees of freedom of a sum of variances
     weight = sum(part**2 / df for part, df in parts)

@@ -33,11 +33,9 @@ from signlib.stores.store import (
 )
 
 JOURNAL = "journal.jsonl"
+# One line of the journal: what was made and how large it is, or why it could not be made.
+# The latter has the key `reason`.
 Entry = dict[str, Any]
-"""One line of the journal: what was made and how large it is, or why it could not be made.
-
-The latter has the key `reason`.
-"""
 Kept = TypeVar("Kept", bound=Store)
 
 
@@ -60,13 +58,13 @@ class JournalWriter(Generic[Kept]):
 
     DATA: ClassVar[str]
     META: ClassVar[str]
+    # Of `index.csv`, in their order: the keys of an entry, and `offset`.
     INDEX_COLUMNS: ClassVar[tuple[str, ...]]
-    """Of `index.csv`, in their order: the keys of an entry, and `offset`."""
     FAILED_COLUMNS: ClassVar[tuple[str, ...]]
+    # What of a manifest decides a clip's content; a changed gloss or split changes none.
     SOURCE_COLUMNS: ClassVar[tuple[str, ...]]
-    """What of a manifest decides a clip's content; a changed gloss or split changes none."""
+    # What a person does to write another store.
     ELSEWHERE: ClassVar[str]
-    """What a person does to write another store."""
     HEADER_BYTES: ClassVar[int] = 0
 
     def __init__(
@@ -99,30 +97,30 @@ class JournalWriter(Generic[Kept]):
         return [key for key in self._keys() if key not in self._entries]
 
     def _keys(self) -> list[str]:
-        """What the store is to hold, in the order of its index."""
+        # What the store is to hold, in the order of its index.
         return self.manifest["clip"].tolist()
 
     def _key(self, entry: Entry) -> str:
         return entry["clip"]
 
     def _extent(self, entry: Entry) -> int:
-        """How far an entry moves the offset of the next one in the data file; 0 of a failure."""
+        # How far an entry moves the offset of the next one in the data file; 0 of a failure.
         raise NotImplementedError
 
     @property
     def _unit(self) -> int:
-        """Bytes that an offset of 1 stands for."""
+        # Bytes that an offset of 1 stands for.
         return 1
 
     def _finished(self) -> Kept:
-        """The finished store in this folder."""
+        # The finished store in this folder.
         raise NotImplementedError
 
     def _write_header(self, data: BinaryIO, complete: bool) -> None:
         """Write the first `HEADER_BYTES` of the data file."""
 
     def _locked_journal(self) -> TextIO:
-        """The journal, open for this process alone."""
+        # The journal, open for this process alone.
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             ours = {"shards", JOURNAL, self._part, *self._half_written()}
@@ -165,7 +163,7 @@ class JournalWriter(Generic[Kept]):
             raise
 
     def _half_written(self) -> list[str]:
-        """What `write_text` leaves of this store's files when it is killed."""
+        # What `write_text` leaves of this store's files when it is killed.
         names = (INDEX, FAILED, MANIFEST, self.META)
         return [path.name for name in names for path in self.path.glob(f".{name}.*.tmp")]
 
@@ -190,7 +188,7 @@ class JournalWriter(Generic[Kept]):
                 os.replace(self.path / self.DATA, self.path / self._part)
 
     def _check_sources(self) -> None:
-        """Refuse, before anything is touched, a manifest that no longer says what was made."""
+        # Refuse, before anything is touched, a manifest that no longer says what was made.
         clips = {entry["clip"] for entry in self._entries.values()}
         gone = clips - set(self.manifest["clip"])
         if gone:
@@ -217,7 +215,7 @@ class JournalWriter(Generic[Kept]):
                 )
 
     def _reopen_finished(self) -> None:
-        """Turn a finished store back into an interrupted one, because clips are pending."""
+        # Turn a finished store back into an interrupted one, because clips are pending.
         self._rewrite_journal()
         write_text(self.path / self.META, self._meta(complete=False))
         os.replace(self.path / self.DATA, self.path / self._part)
@@ -348,7 +346,7 @@ class JournalWriter(Generic[Kept]):
         return self._finished()
 
     def _tables(self) -> dict[str, pd.DataFrame]:
-        """The csv files that a finished store has beside its manifest."""
+        # The csv files that a finished store has beside its manifest.
         # The data file has the order in which clips were made, the index has the manifest's: after
         # `retry_failed` the two differ.
         ends = accumulate(map(self._extent, self._entries.values()), initial=0)
@@ -389,7 +387,7 @@ def _lines(entries: Iterable[Entry]) -> str:
 
 
 def _cut(file: BinaryIO | TextIO, end: int) -> None:
-    """Close a file and cut it at `end`."""
+    # Close a file and cut it at `end`.
     # What is still in Python's buffer would be written again on close, so the file is cut after it;
     # the copy keeps it open, and the journal locked, until then.
     copy = os.dup(file.fileno())

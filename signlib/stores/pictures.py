@@ -221,11 +221,11 @@ class PictureWriter(JournalWriter[PictureStore]):
         self._record({"clip": clip, "kind": kind, "sizes": sizes, **facts}, b"".join(pictures))
 
     def fail(self, key: str, reason: str) -> None:
-        """Record that `clip/kind` has no pictures, and why; the job continues."""
+        # Record that `clip/kind` has no pictures, and why; the job continues.
         clip, kind = key.split("/")
         self._record({"clip": clip, "kind": kind, "reason": " ".join(reason.split())}, b"")
 
 
 def _total(sizes: str) -> int:
-    """Sum of the sizes that a row of the index lists, in bytes."""
+    # Sum of the sizes that a row of the index lists, in bytes.
     return sum(map(int, sizes.split()))

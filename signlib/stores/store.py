@@ -24,8 +24,8 @@ INDEX = "index.csv"
 FAILED = "failed.csv"
 MANIFEST = "manifest.csv"
 EXTRACTION = "extraction.json"
+# What a store of pictures has in place of `extraction.json`.
 PICTURES_META = "pictures.json"
-"""What a store of pictures has in place of `extraction.json`."""
 META_TYPES = {
     "complete": bool,
     "counts": dict,
@@ -76,7 +76,7 @@ class Extraction:
         return ""
 
     def _flat(self) -> dict[str, Any]:
-        """Every value by its name; those in `settings` have a name each."""
+        # Every value by its name; those in `settings` have a name each.
         values = asdict(self)
         settings = values.pop("settings")
         return plain({**values, **{f"settings.{key}": value for key, value in settings.items()}})
@@ -98,10 +98,10 @@ class Store:
         ManifestError: when its manifest is damaged.
     """
 
+    # The file that says how the content was made.
     META: ClassVar[str]
-    """The file that says how the content was made."""
+    # Column of `index.csv` -> its type; of a column that holds only numbers pandas knows it.
     INDEX_TYPES: ClassVar[Mapping[str, type]]
-    """Column of `index.csv` -> its type; of a column that holds only numbers pandas knows it."""
     FAILED_TYPES: ClassVar[Mapping[str, type]]
 
     def __init__(self, path: str | Path) -> None:
@@ -191,7 +191,7 @@ class FeatureStore(Store):
 
     @cached_property
     def _rows(self) -> dict[str, tuple[int, int]]:
-        """Clip -> offset and length."""
+        # Clip -> offset and length.
         table = self.index[["clip", "offset", "length"]].itertuples(index=False)
         return {clip: (int(offset), int(length)) for clip, offset, length in table}
 
@@ -319,7 +319,7 @@ def read_extraction(path: Path, name: str = EXTRACTION) -> dict[str, Any]:
 
 
 def _no_store(path: Path, name: str) -> StoreError:
-    """The error for a folder without the file `name`: what it is, and how to come by a store."""
+    # The error for a folder without the file `name`: what it is, and how to come by a store.
     if name != EXTRACTION:
         if (path / EXTRACTION).is_file():
             return StoreError(

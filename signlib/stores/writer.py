@@ -31,7 +31,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
 
     @property
     def _unit(self) -> int:
-        """Bytes of a frame."""
+        # Bytes of a frame.
         return int(np.prod(self.extraction.shape)) * np.dtype(self.extraction.dtype).itemsize
 
     def _write_header(self, data: BinaryIO, complete: bool) -> None:

@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(options: argparse.Namespace) -> Path:
-    """Write the layout that was asked for; returns its folder."""
+    # Write the layout that was asked for; returns its folder.
     # The help needs none of these.
     from signlib.synthesis import layouts
     from signlib.synthesis.actions import ActionCorpus

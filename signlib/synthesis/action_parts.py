@@ -31,8 +31,8 @@ POCKET, BACK = ("p", 0.19, -0.02, 0.05), ("p", 0.07, 0.10, -0.17)
 INWARD, UPWARD, AHEAD = (-1.0, 0.15, 0.2), (-0.15, 1.0, 0.15), (0.0, 0.0, 1.0)
 TO_FACE = (-0.55, 0.5, -0.5)
 ELBOW_OUT, ELBOW_BACK = (1.0, -0.35, -0.2), (0.6, -0.3, -1.0)
+# Both hands straight on from their arms again.
 FREE: dict[str, Value] = {"hand_way": None, "hand2_way": None}
-"""Both hands straight on from their arms again."""
 
 
 def rest(s: Script, seconds: float = 0.7) -> None:

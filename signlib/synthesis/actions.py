@@ -24,12 +24,12 @@ from signlib.synthesis.signers import HARDEST
 FEWEST_PERFORMERS, MOST_PERFORMERS = 3, 25
 MOST_REPETITIONS = 100
 MOST_SETUPS = 17
+# Camera number -> radians around the scene. Source: Shahroudy et al. 2016, section 3.1.
 CAMERA_ANGLES = {1: 0.0, 2: np.pi / 4, 3: -np.pi / 4}
-"""Camera number -> radians around the scene. Source: Shahroudy et al. 2016, section 3.1."""
 PROGRAMS = {**everyday.PROGRAMS, **gestures.PROGRAMS, **mutual_actions.PROGRAMS}
 PERSONS = 2
+# Chance that a performer uses the other hand in a take, at hardness 1.
 _OTHER_HAND = 0.12
-"""Chance that a performer uses the other hand in a take, at hardness 1."""
 
 
 class ActionCorpus:
@@ -209,7 +209,7 @@ class ActionCorpus:
     def _stands(
         self, action: int, replication: int, take: np.random.Generator
     ) -> list[tuple[float, float, float]]:
-        """x, z and heading of each person."""
+        # x, z and heading of each person.
         heading = _facing(replication) + self.hardness * take.normal(0, 0.2)
         x, z = self.hardness * take.normal(0, 0.10, 2)
         if action not in mutual_actions.PROGRAMS:
@@ -229,7 +229,7 @@ class ActionCorpus:
         return list(self.splits).index(number) % self.setups + 1
 
     def _partner(self, number: int) -> Performer:
-        """Somebody of the same split acts along, so that nobody is seen in two splits."""
+        # Somebody of the same split acts along, so that nobody is seen in two splits.
         same = [other for other, split in self.splits.items() if split == self.splits[number]]
         partner = same[(same.index(number) + 1) % len(same)]
         if partner != number:
@@ -270,5 +270,5 @@ def _chosen(actions: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _facing(replication: int) -> float:
-    """Radians to the camera that the performer faces in this take."""
+    # Radians to the camera that the performer faces in this take.
     return CAMERA_ANGLES[2] if replication % 2 else CAMERA_ANGLES[3]

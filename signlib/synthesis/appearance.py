@@ -34,8 +34,8 @@ HAIRS: tuple[Colour, ...] = (
     (140, 138, 136),
 )
 EYES: tuple[Colour, ...] = ((62, 40, 26), (84, 58, 36), (88, 110, 124), (90, 112, 80))
+# Sum of the channels below which hair and eyes are dark too.
 DARK_SKIN = 350
-"""Sum of the channels below which hair and eyes are dark too."""
 CLOTHES: tuple[Colour, ...] = (
     (36, 38, 46),
     (52, 66, 102),

@@ -34,7 +34,7 @@ def backdrop(look: Look, distance: float, width: int, height: int) -> tuple[np.n
 
 
 def _cloud(rng: np.random.Generator, width: int, height: int, strength: float) -> np.ndarray:
-    """Smooth noise of several sizes."""
+    # Smooth noise of several sizes.
     total = np.zeros((height, width), np.float32)
     for cells in (4, 9, 24, 60):
         coarse = rng.standard_normal((cells, cells)).astype(np.float32)

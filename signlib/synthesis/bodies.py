@@ -15,30 +15,28 @@ from signlib.data.skeletons import NTU_25
 from signlib.synthesis import motion
 from signlib.synthesis.seeding import generator
 
+# Frame and (outwards to the limb's own side, up, forward).
+# Frames: c chest (from the middle of the shoulders), h head, p pelvis, f floor where the person
+# stood first, m floor midway between two persons; oc, oh, op chest, head and pelvis of the other
+# person.
 Target = tuple[str, float, float, float]
-"""Frame and (outwards to the limb's own side, up, forward).
-
-Frames: c chest (from the middle of the shoulders), h head, p pelvis, f floor where the person stood
-first, m floor midway between two persons; oc, oh, op chest, head and pelvis of the other person.
-"""
+# Outwards, up, forward.
 Vector = tuple[float, float, float]
-"""Outwards, up, forward."""
+# What a channel moves to: `SCALARS` a float; `hand`, `foot` a target; `hand_way` where the fingers
+# go, None = straight on from the arm; `hand_elbow` where the elbow goes. `2` is the other limb.
 Value = float | Target | Vector | None
-"""What a channel moves to: `SCALARS` a float; `hand`, `foot` a target; `hand_way` where the fingers
-go, None = straight on from the arm; `hand_elbow` where the elbow goes. `2` is the other limb."""
+# Channel -> value.
 Changes = Mapping[str, Value]
-"""Channel -> value."""
 T = TypeVar("T")
 
 HANGING: Target = ("c", 0.23, -0.60, 0.03)
 STANDING: Target = ("f", 0.09, 0.0, 0.0)
 ELBOW: Vector = (0.5, -1.0, -0.45)
+# Channels that are numbers.
+# lean forward, side and tilt to the main hand's side, twist and shake and yaw away from it; up,
+# forward and aside in metres of an average body; fall turns the whole body backwards about its
+# feet.
 SCALARS = ("lean", "side", "twist", "nod", "shake", "tilt", "yaw", "up", "forward", "aside", "fall")
-"""Channels that are numbers.
-
-lean forward, side and tilt to the main hand's side, twist and shake and yaw away from it; up,
-forward and aside in metres of an average body; fall turns the whole body backwards about its feet.
-"""
 _MIRRORED = frozenset({"side", "twist", "shake", "tilt", "yaw", "aside"})
 _HANDS, _FEET = ("hand", "hand2"), ("foot", "foot2")
 _J = {name: k for k, name in enumerate(NTU_25.joints)}
@@ -170,8 +168,8 @@ class Script:
             self.moves[who].setdefault(name, []).append((start, start + seconds, value))
 
 
+# Name -> origin (T, 3), rotation (T, 3, 3), metres per unit.
 Frames = dict[str, tuple[np.ndarray, np.ndarray, float]]
-"""Name -> origin (T, 3), rotation (T, 3, 3), metres per unit."""
 
 
 def pose(
@@ -294,7 +292,7 @@ class _Body:
         return self._fallen()
 
     def _point(self, target: Target, side: int, shift: np.ndarray) -> np.ndarray:
-        """(T, 3) where a target is; `shift` is by how much this person's hands go beside it."""
+        # (T, 3) where a target is; `shift` is by how much this person's hands go beside it.
         frame, outwards, up, forward = target
         origin, rotation, unit = self.frames[frame]
         sign = (1.0, -1.0)[side] * (-1.0 if frame.startswith("o") else 1.0)
@@ -306,7 +304,7 @@ class _Body:
         return origin + _turned(rotation, local + stray)
 
     def _way(self, vector: Vector, side: int) -> np.ndarray:
-        """(T, 3) a direction that is given in the frame of the chest."""
+        # (T, 3) a direction that is given in the frame of the chest.
         outwards, up, forward = vector
         return _turned(self.frames["c"][1], np.array([(1.0, -1.0)[side] * outwards, -up, -forward]))
 
@@ -362,7 +360,7 @@ class _Body:
         out[:, _J[f"{word}_foot"]] = ankle + bones["foot"] * motion.unit(toes)
 
     def _fallen(self) -> np.ndarray:
-        """The joints after the whole body has fallen as far as the channel `fall` says."""
+        # The joints after the whole body has fallen as far as the channel `fall` says.
         fall = self.scalars["fall"]
         if not fall.any():
             return self.out

@@ -15,20 +15,20 @@ from signlib.synthesis.signers import Signer
 
 _FACE, _POSE = slice(0, 468), slice(468, 501)
 _HANDS = (slice(501, 522), slice(522, 543))
+# Wrist and knuckles of index, middle and pinky of both hands.
 _PALMS = [[501, 506, 510, 518], [522, 527, 531, 539]]
-"""Wrist and knuckles of index, middle and pinky of both hands."""
+# Top, chin, left and right end of the face mesh.
 _FACE_ENDS = [10, 152, 454, 234]
-"""Top, chin, left and right end of the face mesh."""
+# How far from their place people stand from take to take, in frame widths.
 _SEAT = 0.05
-"""How far from their place people stand from take to take, in frame widths."""
+# Share of a hand's box that another hand covers when a tracker may mistake one for the other.
 _SHARED = 0.3
-"""Share of a hand's box that another hand covers when a tracker may mistake one for the other."""
+# Visibility of pose points outside the frame.
 _HIDDEN = 0.15
-"""Visibility of pose points outside the frame."""
+# Seconds over which a tracker's luck holds: what is lost stays lost for a while.
 _GAP = 0.2
-"""Seconds over which a tracker's luck holds: what is lost stays lost for a while."""
+# Ways in which a face mesh is uneven: noise drawn once, as drawing it for each frame is slow.
 _BANK = 256
-"""Ways in which a face mesh is uneven: noise drawn once, as drawing it for each frame is slow."""
 
 
 def seated(signer: Signer, rng: np.random.Generator) -> Signer:
@@ -83,7 +83,7 @@ def project(points: np.ndarray, signer: Signer, aspect: float = 1.0) -> np.ndarr
 
 
 def _planes(points: np.ndarray, signer: Signer, aspect: float) -> np.ndarray:
-    """(3, T, J) of `project`: whole planes are computed several times faster than triples."""
+    # (3, T, J) of `project`: whole planes are computed several times faster than triples.
     turn = motion.turns(np.array([[signer.yaw, signer.tilt, signer.roll]]))[0].astype(points.dtype)
     x, y, z = (np.ascontiguousarray(points[:, :, k]) for k in range(3))
     planes = np.empty((3, *x.shape), points.dtype)
@@ -141,7 +141,7 @@ def _lost(
 
 
 def _overlap(seen: np.ndarray) -> np.ndarray:
-    """(T,) True where the boxes of the two hands share more than `_SHARED` of the smaller one."""
+    # (T,) True where the boxes of the two hands share more than `_SHARED` of the smaller one.
     low = np.stack([seen[:2, :, hand].min(2) for hand in _HANDS])
     high = np.stack([seen[:2, :, hand].max(2) for hand in _HANDS])
     shared = np.maximum(high.min(0) - low.max(0), 0).prod(0)
@@ -149,7 +149,7 @@ def _overlap(seen: np.ndarray) -> np.ndarray:
 
 
 def _visibility(pose: np.ndarray, signer: Signer, rng: np.random.Generator) -> np.ndarray:
-    """(T, 33) of projected pose points (2, T, 33): lower outside the frame."""
+    # (T, 33) of projected pose points (2, T, 33): lower outside the frame.
     beyond = (np.abs(pose - np.float32(0.5)) - np.float32(0.5)).max(0)
     noise = np.float32(0.01 * signer.hardness) * rng.standard_normal(beyond.shape, dtype=np.float32)
     inside = (0.99 - _HIDDEN) / (1 + np.exp(60 * np.minimum(beyond, 1)))
@@ -193,5 +193,5 @@ def _smooth(noise: np.ndarray) -> np.ndarray:
 
 @cache
 def _unevenness() -> np.ndarray:
-    """(3, _BANK, 468) standard normal, the same in every process."""
+    # (3, _BANK, 468) standard normal, the same in every process.
     return generator("face noise").standard_normal((3, _BANK, 468), dtype=np.float32)

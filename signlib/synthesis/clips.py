@@ -153,14 +153,14 @@ class GeneratedCorpus:
         }
 
     def _form(self, i: int, k: int) -> tuple[Sign, str]:
-        """How signer i makes sign k, see `signs.variant`."""
+        # How signer i makes sign k, see `signs.variant`.
         # A signer always has the same form of a sign: computed once a process.
         if (i, k) not in self._forms:
             self._forms[i, k] = variant(self.lexicon[k], self.signers[i], self.seed, self.lexicon)
         return self._forms[i, k]
 
     def _find(self, name: str) -> tuple[int, int]:
-        """Numbers of signer and sign."""
+        # Numbers of signer and sign.
         match = _NAME.fullmatch(name)
         if match:
             i, k, take = map(int, match.groups())

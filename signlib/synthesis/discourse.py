@@ -12,10 +12,10 @@ import numpy as np
 from signlib.synthesis.grammar import Grammar
 from signlib.synthesis.signs import POINTING, Sign, Use
 
+# Loci that persons who are not present can be given.
 PLACES = ("LEFT", "RIGHT", "FAR_LEFT", "FAR_RIGHT", "UP_LEFT", "UP_RIGHT")
-"""Loci that persons who are not present can be given."""
+# Kind of object -> the handshape that holds one.
 HOLDS = {"sheet": "FLAT", "ball": "CLAW", "tube": "ROUND", "coin": "PINCH", "stick": "FIST"}
-"""Kind of object -> the handshape that holds one."""
 
 
 @dataclass(frozen=True)

@@ -106,13 +106,13 @@ def throw(s: Script) -> None:
     rest(s, 0.8)
 
 
+# On a chair, hands on the thighs.
 SEATED: dict[str, Value] = {
     "up": -0.42,
     "forward": -0.42,
     "hand": ("p", 0.14, 0.10, 0.38),
     "hand2": ("p", 0.14, 0.10, 0.38),
 }
-"""On a chair, hands on the thighs."""
 
 
 @PROGRAMS.action(8)

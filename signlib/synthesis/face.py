@@ -37,6 +37,7 @@ _OVAL = (
 )
 _RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 _RIGHT_BROW = ((46, 53, 52, 65, 55), (70, 63, 105, 66, 107))
+# Rings from the skin around the mouth to the inner edge of the lips.
 _MOUTH = (
     (57, 43, 106, 182, 83, 18, 313, 406, 335, 273, 287, 410, 322, 391, 393, 164, 167, 165, 92, 186),
     (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
@@ -44,7 +45,6 @@ _MOUTH = (
     (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292, 407, 272, 271, 268, 12, 38, 41, 42, 183),
     (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
 )
-"""Rings from the skin around the mouth to the inner edge of the lips."""
 _MOUTH_SIZES = ((0.33, 0.175), (0.27, 0.12), (0.25, 0.085), (0.23, 0.05), (0.21, 0.014))
 _NOSE = {
     168: -0.22,
@@ -129,7 +129,7 @@ def harmonic(neighbours: np.ndarray, places: np.ndarray, values: np.ndarray) -> 
 def _ring(
     points: tuple[int, ...], x: float, y: float, width: float, height: float
 ) -> dict[int, Place]:
-    """An ellipse that starts at its outer right corner and runs along the lower side first."""
+    # An ellipse that starts at its outer right corner and runs along the lower side first.
     turn = 2 * np.pi * np.arange(len(points)) / len(points)
     ring = {}
     for point, angle in zip(points, turn, strict=True):
@@ -138,7 +138,7 @@ def _ring(
 
 
 def _drawn() -> dict[int, Place]:
-    """Point -> (x, y) of every point that is placed by hand, both sides."""
+    # Point -> (x, y) of every point that is placed by hand, both sides.
     half = np.pi * np.arange(len(_OVAL)) / (len(_OVAL) - 1)
     drawn = {p: (0.76 * np.sin(a), -np.cos(a)) for p, a in zip(_OVAL, half, strict=True)}
     drawn |= _ring(_RIGHT_EYE, x=-0.33, y=-0.20, width=0.135, height=0.05)
@@ -156,7 +156,7 @@ def _drawn() -> dict[int, Place]:
 
 
 def _movements(drawn: dict[int, Place], places: np.ndarray, fixed: np.ndarray) -> None:
-    """Write into the y columns 3, 5, 7 how mouth, brow and lid move the drawn points."""
+    # Write into the y columns 3, 5, 7 how mouth, brow and lid move the drawn points.
     row = {int(p): i for i, p in enumerate(places)}
     mirror = MEDIAPIPE_543.mirror
     # The lower half of each ring goes down, the upper one of the lips a little up.

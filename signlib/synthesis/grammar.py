@@ -14,13 +14,14 @@ from signlib.errors import SettingsError
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signs import Sign
 
+# AGREEMENT verbs move from one locus to another, HANDLING verbs take the form of their object,
+# PLAIN verbs do neither; POINT is pointing to a locus and no sign of the lexicon.
 ROLES = ("TIME", "PERSON", "OBJECT", "QUALITY", "PLAIN", "AGREEMENT", "HANDLING", "POINT")
-"""AGREEMENT verbs move from one locus to another, HANDLING verbs take the form of their object,
-PLAIN verbs do neither; POINT is pointing to a locus and no sign of the lexicon."""
 POINT = "IX"
 LONGEST = 15
 MOST_ORDER = 3
 
+# Role -> weights of the roles that follow it; "" is the beginning of a sentence.
 _FOLLOWS = {
     # TIME PERSON OBJECT QUALITY PLAIN AGREEMENT HANDLING POINT
     "": (30, 35, 15, 5, 5, 2, 3, 5),
@@ -33,7 +34,6 @@ _FOLLOWS = {
     "HANDLING": (8, 25, 22, 15, 12, 6, 4, 8),
     "POINT": (3, 15, 20, 15, 16, 18, 13, 0),
 }
-"""Role -> weights of the roles that follow it; "" is the beginning of a sentence."""
 _CYCLE = ("PERSON", "PLAIN", "OBJECT", "QUALITY", "TIME", "OBJECT", "PERSON", "PLAIN")
 _NEUTRAL = ("SPACE", "CHEST", "SIDE")
 _FAVOURITES = 4
@@ -109,7 +109,7 @@ class Grammar:
         return self._next(kept)
 
     def _row(self, context: tuple[int, ...]) -> np.ndarray:
-        """(V,) of each gloss after the last order - 1 numbers."""
+        # (V,) of each gloss after the last order - 1 numbers.
         role = self.roles[context[-1]] if context else ""
         by_role = np.array(_FOLLOWS[role], float)
         present = np.bincount(self._role_numbers, minlength=len(ROLES)) > 0

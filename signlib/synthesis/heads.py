@@ -13,6 +13,7 @@ import numpy as np
 from signlib.synthesis.face import average_face
 from signlib.synthesis.surfaces import Canvas, Lens, draw_ellipsoid
 
+# Face points that no expression moves: they tell where the head is.
 STILL = (
     10,
     338,
@@ -40,7 +41,6 @@ STILL = (
     454,
     234,
 )
-"""Face points that no expression moves: they tell where the head is."""
 RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
 RIGHT_BROW = (46, 53, 52, 65, 55, 107, 66, 105, 63, 70)
@@ -49,16 +49,16 @@ LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0
 MOUTH = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 CHIN = 152
 
+# What is painted on the face; 0 = skin.
 WHITE, IRIS, PUPIL, LASH, BROW, LIP, CAVITY, TEETH, NOSTRIL = range(1, 10)
-"""What is painted on the face; 0 = skin."""
 
+# The point of the face whose perspective the whole relief takes.
 _FRONT = np.array([0.0, 0.1, -0.78])
-"""The point of the face whose perspective the whole relief takes."""
+# Cells of the relief in a face half-height.
 _CELLS = 96
-"""Cells of the relief in a face half-height."""
 _SIDE, _HIGH = 1.0, 1.25
+# How far the chin drops for an open mouth; skin at height y moves y squared times as far.
 _OPENING = 0.2125
-"""How far the chin drops for an open mouth; skin at height y moves y squared times as far."""
 _EYE = 0.11
 _IRIS = 0.052
 
@@ -218,7 +218,7 @@ def draw_face(
 
 
 def _cells(x: np.ndarray, y: np.ndarray, drop: np.float32) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows of the relief; skin that an open mouth moved down counts where it was."""
+    # Columns and rows of the relief; skin that an open mouth moved down counts where it was.
     if drop > 1e-3:
         low = np.maximum(y, 0)
         y = y - low + (np.sqrt(1 + 4 * drop * low) - 1) / (2 * drop)
@@ -293,7 +293,7 @@ def _paint_eye(labels: np.ndarray, ring: np.ndarray, shift: np.ndarray, scale: f
 
 
 def _line(labels: np.ndarray, points: np.ndarray, label: int, width: float) -> None:
-    """Paint a line through points (P, 2)."""
+    # Paint a line through points (P, 2).
     thickness = max(1, round(width))
     cv2.polylines(labels, [_fixed(points)], False, (label,), thickness=thickness, shift=4)
 
@@ -304,5 +304,5 @@ def _disc(labels: np.ndarray, middle: np.ndarray, radius: float, label: int) -> 
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    """Pixels as OpenCV's numbers with four binary places."""
+    # Pixels as OpenCV's numbers with four binary places.
     return np.round(points * 16).astype(np.int32)

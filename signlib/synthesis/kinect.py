@@ -11,8 +11,8 @@ import numpy as np
 from signlib.data.skeletons import NTU_25
 from signlib.synthesis import motion
 
+# Tracking states as the sensor writes them.
 TRACKED, INFERRED, ABSENT = 2, 1, 0
-"""Tracking states as the sensor writes them."""
 _J = {name: k for k, name in enumerate(NTU_25.joints)}
 _POSE = 468
 _DIRECT = {
@@ -28,8 +28,8 @@ _PALM = [0, 5, 9, 13, 17]
 _ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb")
 _ARMS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in _ARM]
 _QUICK = np.full(len(NTU_25), 0.0006)
+# Noise of each joint in metres: from frame to frame, and drifting. Fitted to one recording.
 _SLOW = np.full(len(NTU_25), 0.005)
-"""Noise of each joint in metres: from frame to frame, and drifting. Fitted to one recording."""
 for _side in ("left", "right"):
     _QUICK[_J[f"{_side}_shoulder"]] = 0.001
     _QUICK[[_J[f"{_side}_{name}"] for name in _ARM]] = 0.0015, 0.003, 0.005, 0.007, 0.008
@@ -37,8 +37,8 @@ for _side in ("left", "right"):
     for _name in ("hand", "hand_tip", "thumb", "ankle", "foot"):
         _SLOW[_J[f"{_side}_{_name}"]] = 0.010
 _TRUNK_RADIUS = 0.13
+# How far behind another body part a joint must lie to be hidden by it, metres.
 _BEHIND = 0.10
-"""How far behind another body part a joint must lie to be hidden by it, metres."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def observe(
 
 
 def _follow(values: np.ndarray, fps: float) -> np.ndarray:
-    """The values (T, ...) smoothed by something that follows them within a quarter of a second."""
+    # The values (T, ...) smoothed by something that follows them within a quarter of a second.
     out, state, share = np.empty_like(values), values[0], min(1.0, 4 / fps)
     for frame, value in enumerate(values):
         state = state + share * (value - state)
@@ -130,7 +130,7 @@ def _follow(values: np.ndarray, fps: float) -> np.ndarray:
 
 
 def _drift(noise: np.ndarray, fps: float) -> np.ndarray:
-    """White noise (T, ...) as a smooth drift of about the same spread."""
+    # White noise (T, ...) as a smooth drift of about the same spread.
     share = min(1.0, 4 / fps)
     # Mirrored noise goes before it, so that the drift does not begin at rest.
     settled = np.concatenate([noise[::-1], noise])
@@ -171,7 +171,7 @@ def _behind(
     high: np.ndarray,
     radius: float = _TRUNK_RADIUS,
 ) -> np.ndarray:
-    """(T, K) True where the limb between `low` and `high` (T, 1, 3) covers `points` (T, K, 3)."""
+    # (T, K) True where the limb between `low` and `high` (T, 1, 3) covers `points` (T, K, 3).
     away, depth = _covered(flat, low, high)
     return (away < radius) & (points[..., 2] > depth + _BEHIND)
 
@@ -211,12 +211,12 @@ def skeleton_text(joints: np.ndarray, states: np.ndarray) -> str:
     return "\n".join(lines) + "\n"
 
 
+# Ids of bodies are as large as real ones, so that no reader may take them for small integers.
 _FIRST_BODY = 72057594037900000
-"""Ids of bodies are as large as real ones, so that no reader may take them for small integers."""
 
 
 def _pictures(points: np.ndarray) -> np.ndarray:
-    """(25, 4): x, y in the depth picture (512 x 424) and in the colour picture (1920 x 1080)."""
+    # (25, 4): x, y in the depth picture (512 x 424) and in the colour picture (1920 x 1080).
     across, up = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
     depth = [256.4 + 365 * across, 208.5 - 365 * up]
     colour = [975 + 1060 * across, 567 - 1060 * up]

@@ -26,12 +26,12 @@ from signlib.files import disk_error, write_json
 
 MARKER = "generated.json"
 TRUTH = "truth"
+# One row of the corpus's manifest, with `name`: what the layout calls the clip.
 Row = dict[str, Any]
-"""One row of the corpus's manifest, with `name`: what the layout calls the clip."""
+# Settings of a layout's pictures.
 Options = tuple[int, ...]
-"""Settings of a layout's pictures."""
+# Names of files and folders that a killed run leaves unfinished.
 _LEFT = re.compile(r"\..+\.\d+(\.tmp|\.mp4)")
-"""Names of files and folders that a killed run leaves unfinished."""
 
 
 class Corpus(Protocol):
@@ -203,7 +203,7 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
 
 
 def _difference(before: object, now: dict[str, Any]) -> str:
-    """What a folder was begun with, as far as it is not the same now."""
+    # What a folder was begun with, as far as it is not the same now.
     if not isinstance(before, dict):
         return f"{before} in its {MARKER}"
     old, new = ({**part, **(part.get("corpus") or {}), "corpus": ""} for part in (before, now))

@@ -29,11 +29,11 @@ from signlib.synthesis.layout_writer import (
 from signlib.synthesis.render import LARGEST, SMALLEST, depth_picture, render
 from signlib.synthesis.sentences import SentenceCorpus
 
+# Seconds that a WLASL segment leaves around the sign.
 _MARGIN = 0.3
-"""Seconds that a WLASL segment leaves around the sign."""
 _BASE = "phoenix-2014-multisigner"
+# Our name of a split -> the corpus's, `dev` for `val`.
 _DEV = {split: name for name, split in phoenix.SPLITS.items()}
-"""Our name of a split -> the corpus's, `dev` for `val`."""
 
 
 def write_autsl(
@@ -153,7 +153,7 @@ def write_wlasl(
 
 
 def _segment(row: Row) -> tuple[int, int]:
-    """First and last frame, counted from 1, of the part of its video that is the clip."""
+    # First and last frame, counted from 1, of the part of its video that is the clip.
     # Odd names are whole files, even ones leave a margin around the sign.
     margin = round(_MARGIN * row["fps"])
     if int(row["name"]) % 2:

@@ -10,25 +10,25 @@ import numpy as np
 
 from signlib.synthesis.signers import Signer
 
+# Materials; 0 is the room.
 TRUNK, LEGS, SLEEVE, ARM, NECK, HEAD, HAIR, LEFT_HAND, RIGHT_HAND = range(1, 10)
-"""Materials; 0 is the room."""
 SKIN = (ARM, NECK, HEAD, LEFT_HAND, RIGHT_HAND)
 
 _POSE, _HANDS = 468, {LEFT_HAND: 501, RIGHT_HAND: 522}
+# Knuckle -> radius of that finger at its root, in hand sizes (wrist to middle knuckle).
 _FINGERS = {5: 0.112, 9: 0.114, 13: 0.108, 17: 0.094}
-"""Knuckle -> radius of that finger at its root, in hand sizes (wrist to middle knuckle)."""
+# Half the palm's thickness near the wrist, at the knuckles and between thumb and index.
 _HEEL, _KNUCKLE, _WEB = 0.155, 0.128, 0.11
-"""Half the palm's thickness near the wrist, at the knuckles and between thumb and index."""
+# Radius of a leg at the hip, metres: below a shirt that leans and turns with the shoulders.
 _HIP = 0.05
-"""Radius of a leg at the hip, metres: below a shirt that leans and turns with the shoulders."""
 _TAPER = (1.0, 0.90, 0.84, 0.72)
+# How far sleeves reach: 1 = elbow, 2 = wrist.
 _SLEEVES = {"none": 0.0, "short": 0.75, "long": 1.9}
-"""How far sleeves reach: 1 = elbow, 2 = wrist."""
 
+# Both ends (T, 3), the radius at each, and the material.
 Capsule = tuple[np.ndarray, np.ndarray, float, float, int]
-"""Both ends (T, 3), the radius at each, and the material."""
+# Corners of a triangle (T, 3, 3), and how thick the flesh over each of them is.
 Plate = tuple[np.ndarray, tuple[float, float, float]]
-"""Corners of a triangle (T, 3, 3), and how thick the flesh over each of them is."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,14 @@ def _arm(points: np.ndarray, signer: Signer, side: int, sleeves: str) -> list[Ca
 
 
 def _heels(hand: np.ndarray) -> dict[int, np.ndarray]:
-    """Knuckle -> where its ray of the palm begins, beside the wrist."""
+    # Knuckle -> where its ray of the palm begins, beside the wrist.
     wrist = hand[:, 0]
     root = _between(wrist, hand[:, 9], 0.12)
     return {k: _between(root, _between(wrist, hand[:, k], 0.25), 0.8) for k in _FINGERS}
 
 
 def _hand(hand: np.ndarray, size: float, material: int) -> list[Capsule]:
-    """The capsules of one hand (T, 21, 3): five fingers, and the rays and webs of the palm."""
+    # The capsules of one hand (T, 21, 3): five fingers, and the rays and webs of the palm.
     out: list[tuple[np.ndarray, np.ndarray, float, float]] = []
     heels = _heels(hand)
     for knuckle, radius in _FINGERS.items():
@@ -133,12 +133,12 @@ def _hand(hand: np.ndarray, size: float, material: int) -> list[Capsule]:
 
 
 def _web(hand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends (T, 3) of the skin between thumb and index."""
+    # Both ends (T, 3) of the skin between thumb and index.
     return _between(hand[:, 1], hand[:, 2], 0.55), _between(hand[:, 5], hand[:, 0], 0.22)
 
 
 def _palm(hand: np.ndarray, size: float) -> list[Plate]:
-    """The triangles of one palm."""
+    # The triangles of one palm.
     heels = _heels(hand)
     plates: list[Plate] = []
 

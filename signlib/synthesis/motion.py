@@ -14,15 +14,15 @@ ANGLES = (
     "thumb_forward",
     "thumb_flex",
 )
+# (15, 2) least and greatest of each of `ANGLES`, radians.
 LIMITS = np.radians(
     [(-15, 95)] * 4 + [(0, 110)] * 4 + [(-28, 28)] * 4 + [(5, 80), (-5, 65), (0, 70)]
 )
-"""(15, 2) least and greatest of each of `ANGLES`, radians."""
 WRIST_LIMIT = np.radians(70)
+# How far the forearm turns from thumb up: palm down (negative) and palm up.
 TWIST_LIMITS = np.radians([-90, 95])
-"""How far the forearm turns from thumb up: palm down (negative) and palm up."""
+# The palm's centre between wrist (0) and middle knuckle (1).
 PALM = 0.55
-"""The palm's centre between wrist (0) and middle knuckle (1)."""
 
 _KNUCKLES = np.array([[0.27, 0.96, 0.0], [0.06, 1.0, 0.0], [-0.14, 0.94, 0.0], [-0.33, 0.84, 0.0]])
 _PHALANGES = np.array(
@@ -30,8 +30,8 @@ _PHALANGES = np.array(
 )
 _THUMB_ROOT = np.array([0.28, 0.26, 0.05])
 _THUMB = np.array([0.44, 0.36, 0.28])
+# The end joint of a finger bends two thirds as far as its middle joint.
 _CURL = np.array([0.0, 1.0, 1 + 2 / 3])
-"""The end joint of a finger bends two thirds as far as its middle joint."""
 _THUMB_BENDS, _THUMB_RISE = np.array([0.0, 0.8, 1.6]), np.array([1.0, 0.8, 0.6])
 
 
@@ -169,7 +169,7 @@ def hand_frames(joints: np.ndarray, upper: np.ndarray, forearm: np.ndarray) -> n
 
 
 def _forearm_frames(upper: np.ndarray, forearm: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) of a straight hand with twist 0."""
+    # (T, 3, 3) of a straight hand with twist 0.
     palm = unit(cross(forearm, upper))
     return np.stack([cross(forearm, palm), forearm, palm], 2)
 

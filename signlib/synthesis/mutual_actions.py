@@ -9,6 +9,7 @@ import math
 from signlib.synthesis.action_parts import FREE, FRONT, INWARD, Programs, rest, swing, walk
 from signlib.synthesis.bodies import HANGING, Changes, Script, Value
 
+# Metres between the two persons at the beginning.
 STAGE = {
     50: 0.80,
     51: 1.0,
@@ -22,14 +23,13 @@ STAGE = {
     59: 2.6,
     60: 0.8,
 }
-"""Metres between the two persons at the beginning."""
+# Actions in which the first person stands behind the second one; else they face each other.
 BEHIND = frozenset({53, 57})
-"""Actions in which the first person stands behind the second one; else they face each other."""
 PROGRAMS = Programs()
 
 
 def _rest(s: Script, seconds: float = 0.7) -> None:
-    """Both persons rest."""
+    # Both persons rest.
     s.at(
         0.0,
         seconds,

@@ -23,10 +23,10 @@ from signlib.synthesis.transitions import STATE, Track, lay_track
 
 _MIRROR = list(MEDIAPIPE_543.mirror)
 _FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
+# The hand points that the pose calls wrist, pinky, index and thumb.
 _POSE_HAND = [0, 17, 5, 2]
-"""The hand points that the pose calls wrist, pinky, index and thumb."""
+# Hand points that could go through head or trunk.
 _OUTLINE = [0, 4, 5, 6, 8, 10, 12, 16, 18, 20]
-"""Hand points that could go through head or trunk."""
 _RIGHT_LEG = np.array(
     [
         [-0.10, 0, 0],
@@ -36,12 +36,12 @@ _RIGHT_LEG = np.array(
         [-0.13, 0.87, -0.13],
     ]
 )
+# Hips, knees, ankles, heels and toes of a person with shoulders of 0.36 m.
 _LEGS = np.stack([_RIGHT_LEG * (-1, 1, 1), _RIGHT_LEG], axis=1).reshape(10, 3)
-"""Hips, knees, ankles, heels and toes of a person with shoulders of 0.36 m."""
+# Half the width of the head at the ears, in face half-heights.
 _EAR = 0.82
-"""Half the width of the head at the ears, in face half-heights."""
+# How much of a look aside the head does; the eyes do the rest.
 _HEAD_SHARE = 0.4
-"""How much of a look aside the head does; the eyes do the rest."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _expression(
     frames: int,
     fps: float,
 ) -> np.ndarray:
-    """(T, 3) mouth, brow and lids: mouthing during the signs and a blink or two."""
+    # (T, 3) mouth, brow and lids: mouthing during the signs and a blink or two.
     shape = np.zeros((frames, 3))
     t = np.arange(frames)
     for sign, (first, last) in zip(signs, spans, strict=True):
@@ -128,7 +128,7 @@ def _expression(
 
 
 def _looks(uses: Sequence[Use], track: Track, signer: Signer, fps: float) -> np.ndarray:
-    """(T, 2) yaw to the left and pitch upwards of eyes and head together, if right-handed."""
+    # (T, 2) yaw to the left and pitch upwards of eyes and head together, if right-handed.
     hand = track.states[0, :, :3]
     looks = np.zeros((len(hand), 2))
     eyes = head_centre(signer) - (0, 0.2 * signer.head, 0.88 * signer.head)
@@ -151,7 +151,7 @@ def _looks(uses: Sequence[Use], track: Track, signer: Signer, fps: float) -> np.
 
 
 def _arms(track: Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
-    """Elbows (2, T, 3) and hands (2, T, 21, 3) that go through a track, both as if right ones."""
+    # Elbows (2, T, 3) and hands (2, T, 21, 3) that go through a track, both as if right ones.
     frames = track.states.shape[1]
     states = track.states.reshape(2 * frames, STATE)
     wrist, joints, swivel = states[:, :3], states[:, 3:6], states[:, 21]
@@ -183,7 +183,7 @@ def _inside(outline: np.ndarray, apart: np.ndarray, signer: Signer) -> np.ndarra
 
 
 def _smooth(push: np.ndarray) -> np.ndarray:
-    """(2, T, 3) spread over the neighbouring frames, but nowhere less than it was."""
+    # (2, T, 3) spread over the neighbouring frames, but nowhere less than it was.
     padded = np.pad(push, ((0, 0), (2, 2), (0, 0)), mode="edge")
     length = push.shape[1]
     mean = sum(w * padded[:, k : k + length] for k, w in enumerate((0.1, 0.2, 0.4, 0.2, 0.1)))
@@ -254,7 +254,7 @@ def _head(
 
 @cache
 def _face_shape() -> np.ndarray:
-    """(470, 7): x, y, z of face and ears, how far mouth, brows and lids move them down, and 1."""
+    # (470, 7): x, y, z of face and ears, how far mouth, brows and lids move them down, and 1.
     shape = average_face()
     table = np.zeros((470, 7), np.float32)
     table[:468, :3], table[468:, 0] = shape.rest, (_EAR, -_EAR)

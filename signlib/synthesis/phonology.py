@@ -37,7 +37,7 @@ class Handshape:
 
 
 def _same(mcp: float, pip: float) -> dict[str, Four]:
-    """The same flexion for all four fingers."""
+    # The same flexion for all four fingers.
     return {"mcp": (mcp,) * 4, "pip": (pip,) * 4}
 
 
@@ -73,6 +73,7 @@ HANDSHAPES = {
     "MIDDLE": Handshape((0, 68, 0, 0), (4, 18, 4, 4), 11, (58, 12, 0)),
 }
 
+# Handshape -> what it becomes when it opens or closes in a sign.
 CHANGES = {
     "FIST": "OPEN",
     "OPEN": "FLAT-OH",
@@ -90,14 +91,11 @@ CHANGES = {
     "HOOK": "POINT",
     "THUMB": "FIST",
 }
-"""Handshape -> what it becomes when it opens or closes in a sign."""
+# Handshapes whose fingers may flutter.
 WIGGLING = ("OPEN", "FOUR", "CLAW", "VEE", "THREE", "MIDDLE")
-"""Handshapes whose fingers may flutter."""
+# Handshapes of a hand that is acted on.
+# Source: Battison 1978, the dominance condition: B, 5, A/S, G, C, O.
 UNMARKED = ("FLAT", "OPEN", "FIST", "POINT", "ROUND", "OH")
-"""Handshapes of a hand that is acted on.
-
-Source: Battison 1978, the dominance condition: B, 5, A/S, G, C, O.
-"""
 
 
 @dataclass(frozen=True)
@@ -148,6 +146,7 @@ LOCATIONS = {
     "FOREARM": Location("forearm", (0.20, 0.66, -0.70), (0, -1, 0), palm="DOWN"),
 }
 
+# OUT is away from the signer; ASIDE to the side of the hand that moves, ACROSS to the other.
 DIRECTIONS: dict[str, Vector] = {
     "NONE": (0, 0, 0),
     "UP": (0, -1, 0),
@@ -157,8 +156,9 @@ DIRECTIONS: dict[str, Vector] = {
     "ASIDE": (-1, 0, 0),
     "ACROSS": (1, 0, 0),
 }
-"""OUT is away from the signer; ASIDE to the side of the hand that moves, ACROSS to the other."""
 
+# Kind -> the directions it is used with.
+# A circle's direction is where it sets out to; a circle that sets out to OUT lies flat.
 MOVEMENTS = {
     "HOLD": ("NONE",),
     "LINE": ("UP", "DOWN", "OUT", "IN", "ASIDE", "ACROSS"),
@@ -167,11 +167,8 @@ MOVEMENTS = {
     "ZIGZAG": ("DOWN", "ASIDE", "OUT"),
     "TAP": ("DOWN", "OUT", "ASIDE", "IN"),
 }
-"""Kind -> the directions it is used with.
 
-A circle's direction is where it sets out to; a circle that sets out to OUT lies flat.
-"""
-
+# Where the palm of the right hand looks; the fingers go where the arm finds it easiest.
 ORIENTATIONS: dict[str, Vector] = {
     "OUT": (0, 0, -1),
     "IN": (0, 0, 1),
@@ -180,15 +177,14 @@ ORIENTATIONS: dict[str, Vector] = {
     "ACROSS": (1, 0, 0),
     "ASIDE": (-1, 0, 0),
 }
-"""Where the palm of the right hand looks; the fingers go where the arm finds it easiest."""
 
+# What happens in the hand.
+# CHANGE opens or closes it, TWIST turns the forearm, NOD nods the wrist, WIGGLE flutters the
+# fingers.
 INTERNALS = ("NONE", "CHANGE", "TWIST", "NOD", "WIGGLE")
-"""What happens in the hand.
-
-CHANGE opens or closes it, TWIST turns the forearm, NOD nods the wrist, WIGGLE flutters the fingers.
-"""
+# BASE: the other hand is still and acted on.
 HANDS = ("ONE", "SYMMETRIC", "ALTERNATING", "BASE")
-"""BASE: the other hand is still and acted on."""
+# Yaw to the side of the other hand and pitch upwards, radians; HAND follows the dominant hand.
 GAZES: dict[str, tuple[float, float] | None] = {
     "ADDRESSEE": (0.0, 0.0),
     "HAND": None,
@@ -196,8 +192,9 @@ GAZES: dict[str, tuple[float, float] | None] = {
     "DOWN": (0.0, -0.40),
     "AWAY": (0.45, 0.0),
 }
-"""Yaw to the side of the other hand and pitch upwards, radians; HAND follows the dominant hand."""
 
+# Places in signing space, in shoulder widths from the middle of the shoulders.
+# Left is the signer's own left, whichever hand they sign with.
 LOCI: dict[str, Vector] = {
     "SIGNER": (0.0, 0.38, -0.36),
     "ADDRESSEE": (0.0, 0.38, -1.30),
@@ -208,12 +205,8 @@ LOCI: dict[str, Vector] = {
     "UP_LEFT": (0.65, -0.35, -0.75),
     "UP_RIGHT": (-0.65, -0.35, -0.75),
 }
-"""Places in signing space, in shoulder widths from the middle of the shoulders.
 
-Left is the signer's own left, whichever hand they sign with.
-"""
-
+# Locations at which a palm cannot look there, as `posture` finds out.
 IMPOSSIBLE = frozenset(
     {("NOSE", "ASIDE"), ("MOUTH", "ASIDE"), ("CHIN", "ASIDE"), ("BELLY", "OUT"), ("HIGH", "UP")}
 )
-"""Locations at which a palm cannot look there, as `posture` finds out."""

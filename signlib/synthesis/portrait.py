@@ -15,11 +15,11 @@ SIDE = 512
 SUIT, SKIN = np.array([222, 108, 34.0]), np.array([226, 172, 142.0])
 LIGHT = np.array([-0.35, -0.5, 0.8]) / np.linalg.norm([-0.35, -0.5, 0.8])
 DARKEST = 0.45
+# Length of the palm in pixels, about what the face's size asks for.
 HAND = 48.0
-"""Length of the palm in pixels, about what the face's size asks for."""
 
+# Wrists at rest, x and y in pixels; the signer's right hand is on the left of the picture.
 RIGHT, LEFT = (64.0, 256.0), (430.0, 360.0)
-"""Wrists at rest, x and y in pixels; the signer's right hand is on the left of the picture."""
 
 FINGERS = {
     # side (towards the thumb, in palm lengths), up, direction in degrees from straight up, three
@@ -31,8 +31,8 @@ FINGERS = {
     "pinky": (-0.33, 0.87, -18.0, (0.34, 0.21, 0.20), 0.105),
 }
 
+# Both ends (x, y) and their radii, in pixels.
 Capsule = tuple[tuple[float, float], tuple[float, float], float, float]
-"""Both ends (x, y) and their radii, in pixels."""
 
 
 def portrait_clip(frames: int = 48, seed: int = 0) -> np.ndarray:
@@ -71,7 +71,7 @@ def _frame(background: np.ndarray, number: int, frames: int, phase: np.ndarray) 
 
 
 def _bump(x: float) -> float:
-    """A flat-topped rise and fall: 1 near 0, 0 beyond 1, smooth between."""
+    # A flat-topped rise and fall: 1 near 0, 0 beyond 1, smooth between.
     t = np.clip((1 - abs(x)) / 0.4, 0, 1)
     return float(t * t * (3 - 2 * t))
 
@@ -92,7 +92,7 @@ def _draw_arm(picture: np.ndarray, wrist: tuple[float, float], tilt: float, thum
 
 
 def _hand(wrist: tuple[float, float], tilt: float, thumb: int) -> list[Capsule]:
-    """The capsules of a palm and five fingers; arguments as for `_draw_arm`."""
+    # The capsules of a palm and five fingers; arguments as for `_draw_arm`.
 
     def point(side: float, up: float) -> tuple[float, float]:
         angle = np.deg2rad(tilt)

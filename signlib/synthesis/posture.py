@@ -14,21 +14,21 @@ from signlib.synthesis.signers import Signer, make_signer
 from signlib.synthesis.signs import Sign
 from signlib.synthesis.skin import anchor, push_out, skin_at
 
+# From a hand's nearest point to the skin, metres: touching, and not touching.
 FLESH, NEAR = 0.008, 0.06
-"""From a hand's nearest point to the skin, metres: touching, and not touching."""
 _ELBOW_SIDE = np.array([-0.55, 1.0, 0.45])
 _SWIVELS = np.radians([-15, 0, 15, 30, 45, 60, 75])
+# Where fingers go if the palm leaves them the choice.
 _LIKED = {"head": (0.25, -1.0, 0.0), "chest": (0.40, -0.45, -0.75), "hand": (0.55, -0.1, -0.8)}
-"""Where fingers go if the palm leaves them the choice."""
+# Least distance of a two-handed sign's palms from the midline, in shoulder widths.
 _APART = 0.30
-"""Least distance of a two-handed sign's palms from the midline, in shoulder widths."""
+# Least distance of a two-handed sign's places on the skin from the midline, in anchor units.
 _ASIDE = {"head": 0.30, "chest": 0.22}
-"""Least distance of a two-handed sign's places on the skin from the midline, in anchor units."""
+# The knuckle of the index in a hand of size 1.
 _INDEX = np.array([0.27, 0.96, 0.0])
-"""The knuckle of the index in a hand of size 1."""
 _OTHER = np.array([-1.0, 1.0, 1.0])
+# Half the thickness of a forearm, metres.
 _FOREARM = 0.035
-"""Half the thickness of a forearm, metres."""
 
 
 def reach(
@@ -141,7 +141,7 @@ def base_posture(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray, fl
 
 @cache
 def _base(location: str) -> tuple[np.ndarray, float]:
-    """Quaternion (4,) and swivel of `base_posture`, which depend on the location only."""
+    # Quaternion (4,) and swivel of `base_posture`, which depend on the location only.
     signer = make_signer(0, hardness=0)
     values = LOCATIONS[location]
     origin, scale = anchor(location, signer)
@@ -155,7 +155,7 @@ def _base(location: str) -> tuple[np.ndarray, float]:
 
 
 def _other_skin(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
-    """A point (3,) of the other hand or forearm in the dominant hand's space, and the way out."""
+    # A point (3,) of the other hand or forearm in the dominant hand's space, and the way out.
     centre, quaternion, swivel = base_posture(sign, signer)
     frames = motion.frames_of(quaternion[None])
     wrist = centre - motion.PALM * signer.hand * frames[:, :, 1]
@@ -183,7 +183,7 @@ def posture(sign: Sign) -> tuple[np.ndarray, float]:
 
 
 def _still(sign: Sign) -> Sign:
-    """The sign with nothing but the values that its posture depends on."""
+    # The sign with nothing but the values that its posture depends on.
     return Sign(
         gloss="",
         handshape=sign.handshape,
@@ -200,7 +200,7 @@ def _still(sign: Sign) -> Sign:
 
 @cache
 def _posture(sign: Sign) -> tuple[np.ndarray, float, float]:
-    """What `_most_comfortable` says of the dominant arm."""
+    # What `_most_comfortable` says of the dominant arm.
     signer = make_signer(0, hardness=0)
     point, out = place_of(sign, signer, np.zeros(3))
     location = LOCATIONS[sign.location]

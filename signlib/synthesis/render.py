@@ -32,14 +32,15 @@ from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer
 from signlib.synthesis.surfaces import Canvas, Lens, draw_capsules, draw_plates, draw_trunk
 
+# The face: its box, what is painted in it (h, w), how much light reaches its hollows (h, w).
 Paint = tuple[tuple[slice, slice], np.ndarray, np.ndarray]
-"""The face: its box, what is painted in it (h, w), how much light reaches its hollows (h, w)."""
 SMALLEST, LARGEST = 32, 2048
+# Samples a pixel along each side: edges are smooth without a single mixed depth.
 FINE = 1.5
-"""Samples a pixel along each side: edges are smooth without a single mixed depth."""
+# Fewest samples that make whole pixels.
 _BLOCK = 3
-"""Fewest samples that make whole pixels."""
 
+# Place between shoulders (0) and hips (1), half width and half depth in shoulder widths.
 _TRUNK = np.array(
     [
         (-0.185, 0.15, 0.155),
@@ -56,12 +57,11 @@ _TRUNK = np.array(
         (1.12, 0.50, 0.325),
     ]
 )
-"""Place between shoulders (0) and hips (1), half width and half depth in shoulder widths."""
 _HAIRLINE = {"short": -0.74, "long": -0.72, "bun": -0.80, "fringe": -0.56, "bald": None}
+# Metres between neighbouring pixels at which the depth camera loses the farther one.
 _STEP = 0.06
-"""Metres between neighbouring pixels at which the depth camera loses the farther one."""
+# Millimetres that the depth camera can measure.
 _NEAREST, _FARTHEST = 500, 8000
-"""Millimetres that the depth camera can measure."""
 
 
 def render(
@@ -237,7 +237,7 @@ class Studio:
 
     @staticmethod
     def _shrunk(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """(H, W, 3) pixels of three planes of samples."""
+        # (H, W, 3) pixels of three planes of samples.
         small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
         return cv2.merge(small)
 
@@ -262,7 +262,7 @@ class Studio:
         seen: np.ndarray,
         bounds: tuple[slice, slice],
     ) -> None:
-        """Put the pattern on the shirt, in place."""
+        # Put the pattern on the shirt, in place.
         if self.look.pattern == "plain":
             return
         shirt = np.flatnonzero(material == TRUNK)
@@ -283,7 +283,7 @@ class Studio:
         normal: tuple[np.ndarray, np.ndarray, np.ndarray],
         t: int,
     ) -> None:
-        """Make the inner sides of the hands lighter, in place."""
+        # Make the inner sides of the hands lighter, in place.
         nx, ny, nz = normal
         for hand, first, sign in ((LEFT_HAND, 501, -1), (RIGHT_HAND, 522, 1)):
             of = np.flatnonzero(material == hand)
@@ -303,7 +303,7 @@ class Studio:
         bounds: tuple[slice, slice],
         paint: Paint,
     ) -> None:
-        """Put eyes, brows, lips and hollows on the face where it is in sight, in place."""
+        # Put eyes, brows, lips and hollows on the face where it is in sight, in place.
         box, labels, light = paint
         rows = np.arange(box[0].start, box[0].stop) - bounds[0].start
         columns = np.arange(box[1].start, box[1].stop) - bounds[1].start
@@ -342,7 +342,7 @@ class Studio:
 
 
 def _colours(look: Look) -> np.ndarray:
-    """(3, 10) of each material; 0 is the palm."""
+    # (3, 10) of each material; 0 is the palm.
     skin, shirt = np.array(look.skin), np.array(look.shirt)
     palm = 0.55 * skin + 0.45 * np.array([238, 172, 154])
     rows = np.empty((10, 3))

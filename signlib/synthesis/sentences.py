@@ -23,8 +23,8 @@ from signlib.synthesis.signers import Signer, make_signer
 from signlib.synthesis.signs import POINTING, Sign, make_lexicon, phonology, variant
 
 MOST_SENTENCES = 10_000
+# How much faster people sign in sentences than sign by sign.
 FLUENT = 1.8
-"""How much faster people sign in sentences than sign by sign."""
 _NAME = re.compile(r"signer(\d{2})_sentence(\d{4})")
 
 
@@ -173,7 +173,7 @@ class SentenceCorpus:
         return {**about_signer(self.seated(name)), "signs": signs}
 
     def _forms(self, tokens: list[Token], signer: Signer) -> dict[str, tuple[Sign, str]]:
-        """Gloss -> the form in which this signer makes it, and what is different."""
+        # Gloss -> the form in which this signer makes it, and what is different.
         glosses = {token.gloss for token in tokens} & self._signs.keys()
         return {
             gloss: variant(self._signs[gloss], signer, self.seed, self.lexicon)

@@ -12,8 +12,8 @@ from signlib.errors import SettingsError
 from signlib.synthesis.seeding import generator
 
 HARDEST = 3.0
+# One signer of so many, among each ten in a row: a small corpus has one too.
 LEFT_HANDED = 10
-"""One signer of so many, among each ten in a row: a small corpus has one too."""
 
 
 @dataclass(frozen=True)

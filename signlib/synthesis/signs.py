@@ -58,10 +58,10 @@ __all__ = [
     "variant",
 ]
 
+# Name of a manual value -> the values that may be used: each name has a type of its own.
 Choices = Mapping[str, tuple[Any, ...]]
-"""Name of a manual value -> the values that may be used: each name has a type of its own."""
+# The same as users give it, for some of the names.
 Inventory = Mapping[str, Sequence[Any]]
-"""The same as users give it, for some of the names."""
 T = TypeVar("T")
 
 MANUAL = (
@@ -131,6 +131,7 @@ class Sign:
         return self.contact and self.hands == "SYMMETRIC" and LOCATIONS[self.location].skin is None
 
 
+# Place on the other hand -> the handshapes that show it.
 _BASES = {
     "PALM": ("FLAT", "OPEN", "ROUND"),
     "BACK": ("FLAT", "OPEN", "FIST"),
@@ -138,7 +139,6 @@ _BASES = {
     "FINGERTIPS": ("FLAT", "OPEN", "POINT"),
     "FOREARM": ("FLAT", "FIST"),
 }
-"""Place on the other hand -> the handshapes that show it."""
 
 
 def _hands_fit(location: str, hands: str, base: str) -> bool:
@@ -184,7 +184,7 @@ def _movement_fits(sign: Sign) -> bool:
 
 
 def _skin_allows(kind: str, direction: str, skin: Sequence[float] | None, contact: bool) -> bool:
-    """No movement goes into the body, and a tap on it is one towards it."""
+    # No movement goes into the body, and a tap on it is one towards it.
     if kind == "TAP" and (contact or direction == "IN"):
         return contact and direction == "IN"
     if skin is None:
@@ -207,20 +207,18 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "contact": (False, True),
 }
 _FREQUENT = {"SPACE": 8.0, "SIDE": 3.0, "HIGH": 2.0, "LOW": 2.0, "CHEST": 2.0}
+# How often each choice is tried.
+# Source: ASL-LEX 2.0 (Sehyr et al. 2021), sign types and major locations, rounded.
 _WEIGHTS = {
     "hands": (0.42, 0.25, 0.10, 0.23),
     "internal": (0.6, 0.13, 0.09, 0.09, 0.09),
     "location": tuple(_FREQUENT.get(name, 1.0) for name in LOCATIONS),
 }
-"""How often each choice is tried.
-
-Source: ASL-LEX 2.0 (Sehyr et al. 2021), sign types and major locations, rounded.
-"""
 LARGEST = 2000
 PAIR_EVERY = 4
 _TRIES = 40
+# Draws without a new sign after which the remaining forms are listed instead.
 _PATIENCE = 3000
-"""Draws without a new sign after which the remaining forms are listed instead."""
 
 
 def make_lexicon(size: int, seed: int = 0, inventory: Inventory | None = None) -> list[Sign]:
@@ -289,7 +287,7 @@ def capacity(inventory: Inventory | None = None) -> int:
 
 
 def _restricted(inventory: Inventory | None) -> Choices:
-    """All choices, or those that an inventory leaves, in the order of the tables."""
+    # All choices, or those that an inventory leaves, in the order of the tables.
     choices = dict(_CHOICES)
     for name, values in (inventory or {}).items():
         if name not in choices:
@@ -305,7 +303,7 @@ def _restricted(inventory: Inventory | None) -> Choices:
 
 
 def _frames(choices: Choices) -> Iterator[Sign]:
-    """Every possible combination of the values other than handshape and orientation."""
+    # Every possible combination of the values other than handshape and orientation.
     how = ("movement", "direction", "repetitions", "internal", "contact")
     movements = list(product(*(choices[name] for name in how)))
     for location, hands, base in product(choices["location"], choices["hands"], choices["base"]):
@@ -330,7 +328,7 @@ def _frames(choices: Choices) -> Iterator[Sign]:
 
 
 def _forms(choices: Choices) -> Iterator[Sign]:
-    """Every possible sign, without a gloss."""
+    # Every possible sign, without a gloss.
     for sign in _frames(choices):
         for handshape, palm in product(choices["handshape"], choices["orientation"]):
             form = replace(sign, handshape=handshape, orientation=palm)
@@ -377,19 +375,19 @@ def _draw(choices: Choices, rng: np.random.Generator) -> Sign:
 
 
 def _brow(chance: float) -> float:
-    """Raised, furrowed or at rest, from a number of 0..1."""
+    # Raised, furrowed or at rest, from a number of 0..1.
     if chance < 0.2:
         return 1.0
     return -0.5 if chance < 0.35 else 0.0
 
 
 def _gaze(chance: float) -> str:
-    """A name of `GAZES`, most often the first, from a number of 0..1."""
+    # A name of `GAZES`, most often the first, from a number of 0..1.
     return "ADDRESSEE" if chance < 0.6 else list(GAZES)[1 + int((chance - 0.6) * 10)]
 
 
 def _neighbour(sign: Sign, choices: Choices, rng: np.random.Generator) -> Sign:
-    """The sign with one manual value changed, where there is another one."""
+    # The sign with one manual value changed, where there is another one.
     name = MANUAL[rng.integers(len(MANUAL))]
     options = [value for value in choices[name] if value != getattr(sign, name)]
     return replace(sign, **{name: options[rng.integers(len(options))]}) if options else sign
@@ -409,8 +407,8 @@ def phonology(sign: Sign) -> dict[str, str | int | float]:
     return asdict(sign)
 
 
+# Chance that a signer has another form of a sign, at hardness 1.
 VARIANTS = 0.08
-"""Chance that a signer has another form of a sign, at hardness 1."""
 _LOWERED = {
     "FOREHEAD": "CHEEK",
     "TEMPLE": "CHEEK",
@@ -447,6 +445,7 @@ def variant(
     return free[rng.integers(len(free))] if free else (sign, "")
 
 
+# An index finger: `Use(POINTING, goal="LEFT")` points at that locus.
 POINTING = Sign(
     gloss="POINTING",
     handshape="POINT",
@@ -457,7 +456,6 @@ POINTING = Sign(
     orientation="DOWN",
     hands="ONE",
 )
-"""An index finger: `Use(POINTING, goal="LEFT")` points at that locus."""
 
 
 @dataclass(frozen=True)

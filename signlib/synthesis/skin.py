@@ -11,12 +11,12 @@ import numpy as np
 from signlib.synthesis.phonology import LOCATIONS, LOCI
 from signlib.synthesis.signers import Signer
 
+# Half axes of the head in face half-heights; its depth tapers off towards crown and chin.
 HEAD_WIDTH, HEAD_DEPTH, HEAD_TAPER = 0.82, 0.88, 0.22
-"""Half axes of the head in face half-heights; its depth tapers off towards crown and chin."""
+# Half axes of the trunk in shoulder widths.
 TRUNK_WIDTH, TRUNK_DEPTH = 0.47, 0.30
-"""Half axes of the trunk in shoulder widths."""
+# Where a column ends, and over how far it tapers off.
 _CROWN, _CHIN, _COLLAR = (-1.45, 0.15), (1.12, 0.12), (-0.02, 0.12)
-"""Where a column ends, and over how far it tapers off."""
 Height = TypeVar("Height", float, np.ndarray)
 
 
@@ -77,10 +77,10 @@ def push_out(points: np.ndarray, signer: Signer) -> np.ndarray:
 
 
 def _head_axes(y: Height) -> tuple[float, Height]:
-    """Half width and half depth at height y, in face half-heights."""
+    # Half width and half depth at height y, in face half-heights.
     return HEAD_WIDTH, HEAD_DEPTH * (1 - HEAD_TAPER * np.minimum(y * y, 1.2))
 
 
 def _trunk_axes(y: Height) -> tuple[float, float]:
-    """Half width and half depth at height y, in shoulder widths."""
+    # Half width and half depth at height y, in shoulder widths.
     return TRUNK_WIDTH, TRUNK_DEPTH

@@ -16,18 +16,18 @@ from signlib.synthesis.signers import Signer
 from signlib.synthesis.signs import POINTING, Sign, Use
 from signlib.synthesis.skin import locus
 
+# Seconds of an average signer -> frames of this performance.
 Frames = Callable[[float], int]
-"""Seconds of an average signer -> frames of this performance."""
+# Size of each movement, metres.
 _TRAVEL = {"HOLD": 0.0, "LINE": 0.16, "ARC": 0.16, "CIRCLE": 0.065, "ZIGZAG": 0.17, "TAP": 0.06}
-"""Size of each movement, metres."""
+# How much smaller movements on the body are.
 _ON_SKIN = 0.6
-"""How much smaller movements on the body are."""
+# Seconds of one stroke.
 _STROKE = {"HOLD": 0.40, "LINE": 0.38, "ARC": 0.44, "CIRCLE": 0.55, "ZIGZAG": 0.55, "TAP": 0.25}
-"""Seconds of one stroke."""
+# Radians of the movements inside the hand.
 _TWIST, _NOD, _FLUTTER = 0.55, 0.45, 0.35
-"""Radians of the movements inside the hand."""
+# Seconds of one twist or nod.
 _IN_HAND = 0.30
-"""Seconds of one twist or nod."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def make_stroke(
 
 
 def _fingers(sign: Sign, angles: np.ndarray, phase: np.ndarray, fps: float) -> np.ndarray:
-    """(T, 15) finger angles while the sign lasts."""
+    # (T, 15) finger angles while the sign lasts.
     fingers = np.repeat(angles[None], len(phase), axis=0)
     if sign.internal == "CHANGE":
         # A handling verb may have taken a handshape that has no partner.
@@ -118,8 +118,8 @@ def _fingers(sign: Sign, angles: np.ndarray, phase: np.ndarray, fps: float) -> n
     return fingers
 
 
+# Wrist (3,), quaternion (4,), swivel, and the way out of the skin there (3,) or None.
 Start = tuple[np.ndarray, np.ndarray, float, np.ndarray | None]
-"""Wrist (3,), quaternion (4,), swivel, and the way out of the skin there (3,) or None."""
 
 
 def _dominant(
@@ -142,7 +142,7 @@ def _dominant(
 
 
 def _pointing(goal: str, signer: Signer, shift: np.ndarray) -> Start:
-    """An index finger that aims at whom a locus stands for: behind it, twice as far away."""
+    # An index finger that aims at whom a locus stands for: behind it, twice as far away.
     aim = _as_right(locus(goal, signer), signer)
     chest = np.array([0, -signer.torso, 0]) + signer.shoulders * np.array([0, 0.38, 0])
     if goal == "SIGNER":
@@ -155,7 +155,7 @@ def _pointing(goal: str, signer: Signer, shift: np.ndarray) -> Start:
 def _between(
     use: Use, signer: Signer, wrist: np.ndarray, *, path: np.ndarray, quaternion: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wrist (3,) and path (T, 3) of a stroke at the goal, or from source to goal."""
+    # Wrist (3,) and path (T, 3) of a stroke at the goal, or from source to goal.
     palm = motion.PALM * signer.hand * motion.frames_of(quaternion[None])[0, :, 1]
     goal = _as_right(locus(use.goal, signer), signer) - palm
     if not use.source:
@@ -206,7 +206,7 @@ def _path(
 
 
 def _course(movement: str, phase: np.ndarray, ahead: np.ndarray) -> np.ndarray:
-    """(T, 3) a path of size 1 from the origin to `ahead` (3,)."""
+    # (T, 3) a path of size 1 from the origin to `ahead` (3,).
     path = np.outer(phase, ahead)
     aside = np.array([0.0, -1, 0]) if ahead[1] == 0 else np.array([-1.0, 0, 0])
     if movement == "ARC":
@@ -217,7 +217,7 @@ def _course(movement: str, phase: np.ndarray, ahead: np.ndarray) -> np.ndarray:
 
 
 def _phase(sign: Sign, frames: Frames) -> np.ndarray:
-    """(T,) 0 to 1, and back and again for each further stroke; of a circle, once for all rounds."""
+    # (T,) 0 to 1, and back and again for each further stroke; of a circle, once for all rounds.
     seconds = _STROKE[sign.movement]
     if sign.movement == "CIRCLE":
         return motion.minimum_jerk(frames(seconds * (0.35 + 0.65 * sign.repetitions)))
@@ -231,7 +231,7 @@ def _phase(sign: Sign, frames: Frames) -> np.ndarray:
 
 
 def _spin(sign: Sign, frames: int) -> np.ndarray:
-    """(T, 2) twist and nod, radians."""
+    # (T, 2) twist and nod, radians.
     spin = np.zeros((frames, 2))
     rounds = 1 + sign.repetitions
     way = np.arange(1, frames + 1) / frames

@@ -13,10 +13,10 @@ import numpy as np
 
 Number = TypeVar("Number", float, np.ndarray)
 
+# Triangles whose normal has less than this towards the camera show nothing but their edges.
 EDGE_ON = 0.2
-"""Triangles whose normal has less than this towards the camera show nothing but their edges."""
+# Sides of the boxes in which limbs are drawn; those of one side are computed together.
 TILES = np.array([12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048])
-"""Sides of the boxes in which limbs are drawn; those of one side are computed together."""
 
 
 class Lens:
@@ -225,7 +225,7 @@ def draw_plates(
 
 
 def _facing(points: np.ndarray) -> np.ndarray:
-    """(K, 3) unit normals towards the camera of triangles (K, 3, 3)."""
+    # (K, 3) unit normals towards the camera of triangles (K, 3, 3).
     normals = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
     normals *= np.where(normals[:, 2:] > 0, -1, 1)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
@@ -318,5 +318,5 @@ def draw_trunk(
 
 
 def _column(values: np.ndarray) -> np.ndarray:
-    """(N, 1) float32 of (N,)."""
+    # (N, 1) float32 of (N,).
     return values.astype(np.float32)[:, None]

@@ -15,15 +15,13 @@ from signlib.synthesis.posture import reach
 from signlib.synthesis.signers import Signer
 from signlib.synthesis.strokes import Stroke
 
+# Numbers of a hand's state.
+# Wrist (3), metres; wrist joints (3), finger angles (15) and swivel of the elbow (1), radians.
 STATE = 22
-"""Numbers of a hand's state.
-
-Wrist (3), metres; wrist joints (3), finger angles (15) and swivel of the elbow (1), radians.
-"""
+# Share of a transition that reaches into its neighbours.
 _OVERLAP = 0.12
-"""Share of a transition that reaches into its neighbours."""
+# Share of a transition after which handshape and palm have arrived.
 _SOON = 0.80
-"""Share of a transition after which handshape and palm have arrived."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def lay_track(
 
 
 def _move(states: np.ndarray, first: int, move: int, step: np.ndarray, *, exact: bool) -> None:
-    """Add a step (2, 22) that lasts `move` frames from `first` on to states (2, T, 22)."""
+    # Add a step (2, 22) that lasts `move` frames from `first` on to states (2, T, 22).
     time = np.arange(states.shape[1])
     late = 0 if exact else round(_OVERLAP * move)
     way = _step(time, first - round(_OVERLAP * move), first + move + late)
@@ -97,13 +95,13 @@ def _move(states: np.ndarray, first: int, move: int, step: np.ndarray, *, exact:
 
 
 def _step(time: np.ndarray, first: int, past: int) -> np.ndarray:
-    """(T,) minimum jerk from 0 before frame `first` to 1 at frame `past - 1`."""
+    # (T,) minimum jerk from 0 before frame `first` to 1 at frame `past - 1`.
     s = np.clip((time - (first - 1)) / (past - first), 0, 1)
     return s**3 * (10 - 15 * s + 6 * s**2)
 
 
 def _seconds(end: np.ndarray, start: np.ndarray) -> float:
-    """How long hands take from one state (2, 22) to another; twice as far is less than twice."""
+    # How long hands take from one state (2, 22) to another; twice as far is less than twice.
     way = float(np.sqrt(((start - end)[:, :3] ** 2).sum(1)).max())
     turn = float(np.abs(start[:, 3:6] - end[:, 3:6]).max())
     return 0.12 + 0.52 * way**0.7 + 0.04 * turn

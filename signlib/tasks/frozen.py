@@ -40,15 +40,12 @@ from signlib.training.augment import Augment, hands_of
 from signlib.training.batches import Batch, Clips, prepare_clips
 from signlib.training.frozen import FrozenAugment, FrozenDataset
 
+# Numbers a frame that sizes are counted for.
+# Gemma 3's tower, its 4b's projected tokens, and what source 004 states.
 FEATURE_SIZES = (GEMMA_WIDTH, 2560, 2048)
-"""Numbers a frame that sizes are counted for.
-
-Gemma 3's tower, its 4b's projected tokens, and what source 004 states.
-"""
+# Of `frozen.tower`: a tiny encoder with random weights, for trying the whole way without a
+# download.
 RANDOM = "random"
-"""Of `frozen.tower`: a tiny encoder with random weights, for trying the whole way without a
-download.
-"""
 
 
 def frozen_classifier(
@@ -129,7 +126,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         return store
 
     def _generated_features(self) -> FeatureStore:
-        """Features of a generated corpus, made below the folder of runs or read where they are."""
+        # Features of a generated corpus, made below the folder of runs or read where they are.
         settings, root = self.settings.frozen, paths.runs_root() / "frozen"
         model = settings.tower
         if model == RANDOM:
@@ -147,7 +144,6 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     @property
     def inputs(self) -> Inputs:
-        """The skeleton of the landmarks, and how many numbers a frame of features has."""
         width = GEMMA_WIDTH if self.features is None else self.features.extraction.shape[0]
         return Inputs(self.skeleton, width)
 
@@ -184,7 +180,6 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     @property
     def augment(self) -> FrozenAugment:
-        """The change of training batches."""
         settings = self.settings
         coordinates = settings.features.coordinates
         hands = hands_of(self.chosen)
@@ -192,7 +187,6 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     @property
     def described(self) -> dict[str, Any]:
-        """How features and landmarks were made, and what the training clips were like."""
         facts: dict[str, Any] = {}
         if self.familiar is not None:
             facts["familiar"] = self.familiar.content()
@@ -204,18 +198,17 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     @classmethod
     def share_stores(cls, settings: FrozenExperiment) -> None:
-        """Make the features of generated clips that several runs read."""
+        # Make the features of generated clips that several runs read.
         if settings.frozen.tower:
             cls(settings)
 
     @classmethod
     def network(cls, settings: FrozenExperiment, inputs: Inputs, classes: int) -> FrozenClassifier:
-        """The untrained classifier."""
         return frozen_classifier(settings, inputs.skeleton, classes, inputs.width)
 
     @classmethod
     def inputs_of(cls, facts: Facts) -> Inputs:
-        """Skeleton and width of a run's clips."""
+        # Skeleton and width of a run's clips.
         inputs = super().inputs_of(facts)
         if "frozen" not in facts:
             return inputs
@@ -223,12 +216,11 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     @classmethod
     def widths(cls, settings: FrozenExperiment) -> tuple[int, ...]:
-        """Numbers a frame that its size is counted for."""
+        # Numbers a frame that its size is counted for.
         return FEATURE_SIZES if "visual" in settings.frozen.inputs else (GEMMA_WIDTH,)
 
     @classmethod
     def example(cls, settings: FrozenExperiment, inputs: Inputs, classes: int, clips: int) -> Batch:
-        """A batch of random features and landmarks."""
         joints = len(inputs.skeleton.select(settings.features.joints))
         batch = landmark_batch(settings, joints, classes, clips)
         batch["features"] = torch.randn(clips, settings.frozen.frames, inputs.width)
@@ -237,7 +229,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     @classmethod
     def count_parts(cls, model: FrozenClassifier) -> dict[str, int]:
-        """Both branches, fusion and head."""
+        # Both branches, fusion and head.
         parts = {
             "encoder": model.landmarks,
             "projection": model.visual,
@@ -248,13 +240,13 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     @classmethod
     def count_macs(cls, settings: FrozenExperiment, inputs: Inputs, classes: int) -> int:
-        """Multiply-accumulates of one clip, without the encoder that made its features."""
+        # Multiply-accumulates of one clip, without the encoder that made its features.
         model = cls.network(settings, inputs, classes).eval()
         return counted_macs(model, cls.example(settings, inputs, classes, 1))
 
     @classmethod
     def carries(cls, name: str) -> bool:
-        """No part: branches differ with the features."""
+        # No part: branches differ with the features.
         return False
 
     @classmethod
@@ -266,5 +258,4 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         top: int = 5,
         tower: str = "",
     ) -> pd.DataFrame:
-        """The likeliest glosses of clips; see `tasks.frozen_prediction`."""
         return predict_frozen(recogniser, clips, split, top, tower)

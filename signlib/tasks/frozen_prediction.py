@@ -32,8 +32,8 @@ from signlib.training.batches import prepare_clips
 from signlib.training.classification import score
 from signlib.training.frozen import FrozenDataset
 
+# Settings of an extraction, beside the weights, that must be a run's own.
 MADE_BY = ("embedding", "side", "fit", "mean", "deviation", "pooling", "frames")
-"""Settings of an extraction, beside the weights, that must be a run's own."""
 BATCH = 32
 FrozenRecogniser = Recogniser[FrozenExperiment, FrozenClassifier]
 Features = Mapping[str, np.ndarray]
@@ -124,7 +124,7 @@ def _read(
     problems: Mapping[str, str],
     top: int,
 ) -> list[Reading]:
-    """The clips of a table that have all that the run reads; the others with their reason."""
+    # The clips of a table that have all that the run reads; the others with their reason.
     settings, problems = recogniser.settings, dict(problems)
     chosen = recogniser.skeleton.select(settings.features.joints)
     points: dict[str, np.ndarray] | None = None
@@ -160,7 +160,7 @@ def _read(
 
 
 def _as_in_original_files(source: ClipSource, recogniser: FrozenRecogniser) -> ClipSource:
-    """The clips as the source's files keep landmarks, for a run that was trained on such files."""
+    # The clips as the source's files keep landmarks, for a run that was trained on such files.
     made = recogniser.extraction
     if made is None or made.settings.get("files") != frozen_files.LANDMARKS:
         return source

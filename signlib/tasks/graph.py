@@ -131,7 +131,6 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
 
     @property
     def inputs(self) -> Inputs:
-        """The skeleton of the clips."""
         return Inputs(self.skeleton)
 
     def fitting(
@@ -141,13 +140,11 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
         weights: Tensor | None,
         teacher: nn.Module | None,
     ) -> ActionFitting:
-        """What one step of fitting computes, the loss of the network's head included."""
         return ActionFitting(model, self.settings, self.augment, weights, teacher)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
-        """Rows of the table as a dataset."""
         names, clips, bodies = [], [], []
         unusable: dict[str, str] = {}
         hidden = quiet or len(rows) < 500
@@ -165,7 +162,6 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
 
     @property
     def augment(self) -> ActionAugment:
-        """The change of training batches."""
         return ActionAugment(
             self.settings.action,
             self.settings.gcn.streams,
@@ -176,17 +172,14 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
 
     @property
     def described(self) -> dict[str, Any]:
-        """How the skeletons were read."""
         return {"extraction": asdict(self.source.extraction)}
 
     @classmethod
     def network(cls, settings: GraphExperiment, inputs: Inputs, classes: int) -> ActionClassifier:
-        """The untrained graph network behind its test view."""
         return action_classifier(settings, inputs.skeleton, classes)
 
     @classmethod
     def example(cls, settings: GraphExperiment, inputs: Inputs, classes: int, clips: int) -> Batch:
-        """A batch of random bodies that move."""
         bodies, frames = settings.action.bodies, settings.action.frames
         return {
             "clips": torch.randn(clips, frames, bodies, len(inputs.skeleton), 3),
@@ -197,7 +190,7 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
 
     @classmethod
     def count_parts(cls, model: ActionClassifier) -> dict[str, int]:
-        """Blocks, the fusion of streams, and the head."""
+        # Blocks, the fusion of streams, and the head.
         network = model.network
         return {
             "encoder": parameter_count(network.blocks),
@@ -207,14 +200,14 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
 
     @classmethod
     def count_macs(cls, settings: GraphExperiment, inputs: Inputs, classes: int) -> int:
-        """Multiply-accumulates of one body, in the source's order; see `graph_macs`."""
+        # Multiply-accumulates of one body, in the source's order; see `graph_macs`.
         numbers = 3 * len(settings.gcn.streams)
         sizes, joints = VARIANTS[settings.gcn.variant], len(inputs.skeleton)
         return graph_macs(sizes, settings.action.frames, joints, numbers, classes)
 
     @classmethod
     def carries(cls, name: str) -> bool:
-        """All but the head."""
+        # All but the head.
         return name.startswith("network.") and not name.startswith("network.head.")
 
     @classmethod
@@ -273,7 +266,7 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
 
 
 def _from_file(file: Path, skeleton: Skeleton) -> np.ndarray:
-    """(T, M, J, 3) of a file."""
+    # (T, M, J, 3) of a file.
     if file.suffix == ".skeleton":
         if skeleton.name != NTU_25.name:
             raise RunError(

@@ -82,7 +82,6 @@ class LandmarkReader(IsolatedTask[S, M]):
         top: int = 5,
         tower: str = "",
     ) -> pd.DataFrame:
-        """The likeliest glosses of clips; see `experiments.prediction.predict`."""
         stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
         sources = [store_source(store, split) for store in stores]
         problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}

@@ -34,13 +34,11 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
 
     @property
     def inputs(self) -> Inputs:
-        """The skeleton of the clips."""
         return Inputs(self.source.skeleton)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
-        """Rows of the table as a dataset."""
         prepared = prepare_clips(self.source, rows["clip"], self.settings.features, quiet)
         targets = class_numbers(rows, prepared.clips, vocabulary)
         data = ClipDataset(prepared.points, targets, repeats)
@@ -48,20 +46,17 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
 
     @property
     def augment(self) -> Augment:
-        """The change of training batches."""
         coordinates = self.settings.features.coordinates
         return Augment(self.settings.augment, self.mirror, hands_of(self.chosen), coordinates)
 
     @property
     def described(self) -> dict[str, Any]:
-        """How the landmarks were made."""
         return {"extraction": asdict(self.source.extraction)}
 
     @classmethod
     def network(
         cls, settings: LandmarkExperiment, inputs: Inputs, classes: int
     ) -> LandmarkClassifier:
-        """The untrained encoder with its head."""
         chosen, features = inputs.skeleton.select(settings.features.joints), settings.features
         return landmark_classifier(
             settings.model,
@@ -76,18 +71,17 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
     def example(
         cls, settings: LandmarkExperiment, inputs: Inputs, classes: int, clips: int
     ) -> Batch:
-        """A batch of random landmarks."""
         joints = len(inputs.skeleton.select(settings.features.joints))
         return landmark_batch(settings, joints, classes, clips)
 
     @classmethod
     def count_parts(cls, model: LandmarkClassifier) -> dict[str, int]:
-        """Transformer, what leads into it, and the head."""
+        # Transformer, what leads into it, and the head.
         return encoder_parts(model.encoder) | {"classifier": parameter_count(model.head)}
 
     @classmethod
     def count_macs(cls, settings: LandmarkExperiment, inputs: Inputs, classes: int) -> int:
-        """Multiply-accumulates of one clip, counted by torch."""
+        # Multiply-accumulates of one clip, counted by torch.
         model = cls.network(settings, inputs, classes).eval()
         return counted_macs(model, cls.example(settings, inputs, classes, 1))
 
@@ -98,7 +92,6 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
         source: ClipSource,
         clips: Sequence[str],
     ) -> tuple[np.ndarray, Clips]:
-        """Probabilities (N, K) of the clips that can be used; `unusable` says which cannot."""
         settings = recogniser.settings
         prepared = prepare_clips(source, clips, settings.features, quiet=True)
         data = ClipDataset(prepared.points, np.zeros(len(prepared.clips), int))

@@ -95,7 +95,7 @@ def accuracy_with_holes(
 
 
 def _table(runs: Sequence[Run], found: list[pd.DataFrame]) -> pd.DataFrame:
-    """One row a change, held against the first of them, from what `_right` found of each run."""
+    # One row a change, held against the first of them, from what `_right` found of each run.
     signers = found[0].pop("signer")
     for other in found[1:]:
         if not other.pop("signer").equals(signers):
@@ -193,7 +193,7 @@ def _modalities(runs: Sequence[Run]) -> list[str]:
 
 
 def _read_by(run: Run) -> list[str]:
-    """The modalities that a run reads; none where its task is another one."""
+    # The modalities that a run reads; none where its task is another one.
     settings = run.settings
     return settings.fusion.modalities if isinstance(settings, ModalitiesExperiment) else []
 

@@ -109,13 +109,11 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @property
     def inputs(self) -> Inputs:
-        """The skeleton of the landmarks, whether the model reads them or not."""
         return Inputs() if self.points is None else Inputs(self.points.skeleton)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
-        """Rows of the table as a dataset."""
         prepared: Prepared | None = None
         if self.points is not None:
             there = set(self.points.labelled["clip"])
@@ -135,7 +133,6 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @property
     def augment(self) -> MultimodalAugment:
-        """The change of training batches."""
         hands = [] if self.chosen is None else hands_of(self.chosen)
         settings = self.settings
         return MultimodalAugment(
@@ -148,7 +145,6 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @property
     def described(self) -> dict[str, Any]:
-        """Modalities, and how their inputs were made."""
         facts: dict[str, Any] = {"modalities": self.modalities}
         if self.points is not None:
             facts["extraction"] = asdict(self.points.extraction)
@@ -156,7 +152,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @classmethod
     def share_stores(cls, settings: ModalitiesExperiment) -> None:
-        """Make the pictures that several runs read."""
+        # Make the pictures that several runs read.
         if set(settings.fusion.modalities) - {"skeleton"}:
             cls(settings)
 
@@ -164,7 +160,6 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
     def network(
         cls, settings: ModalitiesExperiment, inputs: Inputs, classes: int
     ) -> MultimodalClassifier:
-        """The untrained encoders with their fusion and head."""
         fusion = settings.fusion
         encoders: dict[str, Encoder] = {}
         for name in MODALITIES:
@@ -183,7 +178,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @classmethod
     def offline(cls, settings: ModalitiesExperiment) -> ModalitiesExperiment:
-        """The same without pre-trained weights."""
+        # The same without pre-trained weights.
         rgb, depth = replace(settings.rgb, weights=""), replace(settings.depth, weights="")
         return replace(settings, rgb=rgb, depth=depth)
 
@@ -191,7 +186,6 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
     def example(
         cls, settings: ModalitiesExperiment, inputs: Inputs, classes: int, clips: int
     ) -> Batch:
-        """A batch of random pictures and landmarks."""
         pictures, modalities = settings.pictures, settings.fusion.modalities
         joints = len(inputs.skeleton.select(settings.features.joints))
         batch = landmark_batch(settings, joints, classes, clips)
@@ -214,7 +208,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @classmethod
     def count_parts(cls, model: MultimodalClassifier) -> dict[str, int]:
-        """Video encoders, the landmark encoder's parts, fusion and head."""
+        # Video encoders, the landmark encoder's parts, fusion and head.
         parts: dict[str, int] = {}
         for name, encoder in model.encoders.items():
             if isinstance(encoder, LandmarkEncoder | OriginalLandmarkEncoder):
@@ -226,7 +220,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @classmethod
     def count_macs(cls, settings: ModalitiesExperiment, inputs: Inputs, classes: int) -> int:
-        """Multiply-accumulates of the encoders; those of pictures by hand."""
+        # Multiply-accumulates of the encoders; those of pictures by hand.
         total = 0
         for name in settings.fusion.modalities:
             if name == "skeleton":
@@ -241,7 +235,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @classmethod
     def memory_advice(cls, settings: ModalitiesExperiment) -> str:
-        """Video encoders can compute activations again."""
+        # Video encoders can compute activations again.
         videos = set(settings.fusion.modalities) - {"skeleton"}
         if not videos or settings.pictures.checkpointing:
             return ""
@@ -252,7 +246,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @classmethod
     def carries(cls, name: str) -> bool:
-        """No part: which of the encoders are there differs from run to run."""
+        # No part: which of the encoders are there differs from run to run.
         return False
 
     @classmethod
@@ -380,7 +374,7 @@ def _read_files(
     files: Sequence[Path],
     top: int,
 ) -> list[Reading]:
-    """Files; their pictures are made as for training, in a store that does not last."""
+    # Files; their pictures are made as for training, in a store that does not last.
     settings = recogniser.settings
     names = [f"clip{n}" for n in range(len(files))]
     file_of = dict(zip(names, map(str, files), strict=True))
@@ -426,7 +420,7 @@ def _read(
     top: int,
     unread: Mapping[str, str] | None = None,
 ) -> list[Reading]:
-    """The clips of a manifest, from whatever modalities each has."""
+    # The clips of a manifest, from whatever modalities each has.
     settings = recogniser.settings
     clips = table["clip"].tolist()
     gloss_of = dict(zip(clips, table["gloss"], strict=True))

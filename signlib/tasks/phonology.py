@@ -41,8 +41,8 @@ from signlib.training.phonology import (
 )
 from signlib.training.phonology_fitting import PretextFitting, ReaderFitting
 
+# What a clip of one sign counts as.
 FRAMES = 64
-"""What a clip of one sign counts as."""
 
 
 def phonology_model(settings: PhonologyExperiment, classes: int) -> GlossReader | PretextNetwork:
@@ -119,8 +119,8 @@ def phonology_clips(
     return prepared
 
 
+# The gloss of every clip where pre-training has some without one.
 UNLABELLED = "(not looked at)"
-"""The gloss of every clip where pre-training has some without one."""
 
 
 class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNetwork]):
@@ -146,7 +146,6 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
-        """Rows of the table as a dataset."""
         prepared = phonology_clips(self.source, rows["clip"].tolist(), self.settings, quiet)
         targets = class_numbers(rows, prepared.clips, vocabulary)
         data = PhonologyDataset(prepared.points, targets, repeats)
@@ -154,38 +153,33 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
 
     @property
     def augment(self) -> Views:
-        """The change of training batches."""
         return Views(self.settings.phonology)
 
     @property
     def described(self) -> dict[str, Any]:
-        """How the landmarks were made."""
         return {"extraction": asdict(self.source.extraction)}
 
     @property
     def inputs(self) -> Inputs:
-        """The skeleton of the clips, or of the landmarks that features were made of."""
         return Inputs(skeleton(self.source.extraction.skeleton or MEDIAPIPE_543.name))
 
     @classmethod
     def network(
         cls, settings: PhonologyExperiment, inputs: Inputs, classes: int
     ) -> GlossReader | PretextNetwork:
-        """The untrained network; the 36 features are the same for every skeleton."""
         return phonology_model(settings, classes)
 
     @classmethod
     def example(
         cls, settings: PhonologyExperiment, inputs: Inputs, classes: int, clips: int
     ) -> Batch:
-        """A batch of random features."""
         rng = np.random.default_rng(0)
         tables = rng.normal(size=(clips, FRAMES, FEATURES)).astype(np.float32)
         return collate([(table, n % classes) for n, table in enumerate(tables)])
 
     @classmethod
     def count_parts(cls, model: GlossReader | PretextNetwork) -> dict[str, int]:
-        """Recurrent layers, what leads into them, and the rest."""
+        # Recurrent layers, what leads into them, and the rest.
         encoder = model.encoder
         return {
             "encoder": parameter_count(encoder.recurrent) + parameter_count(encoder.norm),
@@ -195,7 +189,7 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
 
     @classmethod
     def count_macs(cls, settings: PhonologyExperiment, inputs: Inputs, classes: int) -> int:
-        """Those of a clip of `FRAMES` frames, by hand: torch does not count recurrent layers."""
+        # Those of a clip of `FRAMES` frames, by hand: torch does not count recurrent layers.
         width, each = settings.phonology.width, 0
         for layer in range(settings.phonology.layers):
             given = 2 * width if layer else width
@@ -205,7 +199,7 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
 
     @classmethod
     def refusal(cls, settings: PhonologyExperiment, capability: str) -> str:
-        """Pre-training names no gloss."""
+        # Pre-training names no gloss.
         if capability == "predict" and settings.phonology.network == "pretext":
             return "is pre-training, which names no gloss; start another from it (--init-from)"
         return super().refusal(settings, capability)
@@ -233,7 +227,6 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         weights: Tensor | None,
         teacher: nn.Module | None,
     ) -> Fitting:
-        """What fits the model; codebooks are fitted to the training clips first."""
         if isinstance(model, GlossReader):
             return ReaderFitting(model, self.settings, self.augment, weights)
         chance = None
@@ -279,7 +272,6 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         source: ClipSource,
         clips: Sequence[str],
     ) -> tuple[np.ndarray, Clips]:
-        """Probabilities (N, K) of the clips that can be used; `unusable` says which cannot."""
         settings = recogniser.settings
         prepared = phonology_clips(source, clips, settings, quiet=True)
         data = PhonologyDataset(prepared.points, np.zeros(len(prepared.clips), int))

@@ -47,10 +47,10 @@ from signlib.training.sentence_fitting import SentenceFitting
 from signlib.training.sentences import Sentence, SentenceDataset, landmark_sentence
 
 PARTS = {"pose": ("pose",), "hands": ("left_hand", "right_hand"), "face": ("face",)}
+# x, y, z and visibility: `dynamics` of 543 landmarks have 543 x 4 x 3 = 6,516 numbers a frame.
 CHANNELS = 4
-"""x, y, z and visibility: `dynamics` of 543 landmarks have 543 x 4 x 3 = 6,516 numbers a frame."""
+# What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences.
 FRAMES = 150
-"""What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences."""
 
 
 class SentenceTask(Task[SentenceExperiment, SentenceModel]):
@@ -77,21 +77,18 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
 
     @cached_property
     def splits(self) -> Splits:
-        """Who trains, validates and tests."""
         splits = split_sentences(self.table, self.settings.data)
         splits.notes += self.notes
         return splits
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """Glosses of the training sentences; gloss k is class k + 1, class 0 the blank."""
         return Vocabulary.from_glosses(
             gloss for text in self.splits.train["glosses"] for gloss in text.split()
         )
 
     @property
     def inputs(self) -> Inputs:
-        """The skeleton, and how often each gloss is signed: commoner ones are spread."""
         counts = Counter(gloss for text in self.splits.train["glosses"] for gloss in text.split())
         return Inputs(
             self.skeleton, counts=tuple(counts[gloss] for gloss in self.vocabulary.glosses)
@@ -100,11 +97,9 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
     def fitting(
         self, model: SentenceModel, train: Clips, weights: Tensor | None, teacher: nn.Module | None
     ) -> SentenceFitting:
-        """What one step of fitting computes."""
         return SentenceFitting(model, self.settings, self.augment, teacher)
 
     def evaluate(self, run: Run, model: SentenceModel, resume: bool, quiet: bool) -> Run:
-        """The run with its readings of the test split."""
         return evaluate_sentences(self, run, model, resume, quiet)
 
     def prepare(
@@ -151,7 +146,7 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
         return Sentence(self._features(points), target, spans)
 
     def _points(self, clip: str, aspect: float) -> np.ndarray:
-        """(T, J', C) with every channel that the landmarks have, NaN = missing."""
+        # (T, J', C) with every channel that the landmarks have, NaN = missing.
         points, features = self.source.read(clip), self.settings.features
         if points.shape[-1] != CHANNELS:
             found = points.shape[-1]
@@ -175,7 +170,7 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
         return out[:, self.skeleton.selection(features.joints)]
 
     def _features(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        """Features and which parts are seen, of prepared points."""
+        # Features and which parts are seen, of prepared points.
         parts = part_joints(self.chosen).values()
         present = np.stack([seen(points[:, joints]).any(-1) for joints in parts], axis=-1)
         found = dynamics(points)
@@ -208,7 +203,6 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
 
     @property
     def augment(self) -> SentenceAugment:
-        """The change of training batches."""
         s = self.settings
         hands = hands_in(self.chosen)
         geometry = (
@@ -220,12 +214,10 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
 
     @property
     def described(self) -> dict[str, Any]:
-        """How the landmarks were made."""
         return {"extraction": asdict(self.source.extraction)}
 
     @classmethod
     def network(cls, settings: SentenceExperiment, inputs: Inputs, classes: int) -> SentenceModel:
-        """The untrained network of so many glosses."""
         counts = inputs.counts if inputs.counts and len(inputs.counts) == classes else None
         return sentence_model(settings, inputs.skeleton, classes, counts)
 
@@ -233,7 +225,6 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
     def example(
         cls, settings: SentenceExperiment, inputs: Inputs, classes: int, clips: int
     ) -> Batch:
-        """A batch of random sentences of one gloss each."""
         chosen = inputs.skeleton.select(settings.features.joints)
         batch: Batch = {
             "lengths": torch.full((clips,), FRAMES),
@@ -251,7 +242,7 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
 
     @classmethod
     def count_parts(cls, model: SentenceModel) -> dict[str, int]:
-        """What works on every frame, what works on pooled ones, and the output."""
+        # What works on every frame, what works on pooled ones, and the output.
         network = model.network
         parts = {
             "projection": network.encoder,
@@ -278,7 +269,7 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
 
     @classmethod
     def carries(cls, name: str) -> bool:
-        """All of the network."""
+        # All of the network.
         return name.startswith("network.") and not name.startswith("network.head.")
 
 

@@ -29,10 +29,10 @@ from signlib.training.batches import Batch, Clips
 from signlib.training.classification import ClassificationFitting
 from signlib.training.fitting import Fitting
 
+# What `model.json` says beside a run's weights.
 Facts = Mapping[str, Any]
-"""What `model.json` says beside a run's weights."""
+# The parts of a model whose sizes are told apart.
 PARTS = ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
-"""The parts of a model whose sizes are told apart."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,15 @@ class Task(ABC, Generic[S, M]):
         mirror: for each joint that the network reads, its mirror image; empty without landmarks.
     """
 
+    # Capability -> why this task has none; see `CAPABILITIES`.
     refusals: ClassVar[Mapping[str, str]] = {}
-    """Capability -> why this task has none; see `CAPABILITIES`."""
+    # Beginnings of the settings that decide what a network is fed with: a teacher shares them.
     same_inputs: ClassVar[tuple[str, ...]] = ("features.",)
-    """Beginnings of the settings that decide what a network is fed with: a teacher shares them."""
 
+    # Are runs long enough that what they will cost is said before them?
     costly: ClassVar[bool] = False
-    """Are runs long enough that what they will cost is said before them?"""
+    # Does `train` say which parameters decay, as the source of the task promises?
     lists_decay: ClassVar[bool] = False
-    """Does `train` say which parameters decay, as the source of the task promises?"""
 
     settings: S
     table: pd.DataFrame
@@ -219,8 +219,8 @@ class Task(ABC, Generic[S, M]):
         raise SettingsError(f"task={recogniser.settings.task} predicts no single glosses")
 
 
+# What a task may refuse; training, resuming, sizes, sweeps and publishing are for all.
 CAPABILITIES = ("predict", "estimate", "warm start")
-"""What a task may refuse; training, resuming, sizes, sweeps and publishing are for all."""
 
 
 def landmark_batch(

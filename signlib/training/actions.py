@@ -19,8 +19,8 @@ from signlib.training.augment import mirror_joints, rotations
 from signlib.training.batches import Batch, ClipData, Targets
 from signlib.training.classification import ClassificationFitting
 
+# Clip (T, P, J, 3), bodies (P,), class number.
 ActionItem = tuple[np.ndarray, np.ndarray, int]
-"""Clip (T, P, J, 3), bodies (P,), class number."""
 
 
 class ActionDataset(ClipData[ActionItem]):
@@ -45,7 +45,7 @@ class ActionDataset(ClipData[ActionItem]):
 
     @staticmethod
     def collate(items: Sequence[ActionItem]) -> Batch:
-        """Items to one batch."""
+        # Items to one batch.
         return collate(items)
 
 
@@ -185,7 +185,7 @@ class ActionAugment(ActionInputs):
 
 
 def _of_bodies(streams: Tensor, batch: Batch) -> Tensor:
-    """Streams (B, P, S, T, J, 3) with zeros where there is no body."""
+    # Streams (B, P, S, T, J, 3) with zeros where there is no body.
     return streams * batch["bodies"][:, :, None, None, None, None]
 
 
@@ -221,7 +221,7 @@ class ActionFitting(ClassificationFitting):
     settings: GraphExperiment
 
     def auxiliary_loss(self, targets: Tensor) -> Tensor:
-        """The head's loss, weighed; `infogcn` has its weights inside."""
+        # The head's loss, weighed; `infogcn` has its weights inside.
         gcn = self.settings.gcn
         weight = gcn.ib_loss_weight if gcn.head == "original" else 1.0
         return self.model.auxiliary_loss(targets) * weight

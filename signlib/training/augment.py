@@ -55,7 +55,7 @@ class Augment:
         return {**batch, "points": points * mask[..., None], "mask": mask}
 
     def _camera(self, size: int, device: torch.device) -> Tensor:
-        """(B, C, C): rotation, scale and shear about the signer."""
+        # (B, C, C): rotation, scale and shear about the signer.
         s = self.settings
         size_factor = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale)
         scale = size_factor * torch.eye(self.coordinates, device=device)

@@ -10,8 +10,8 @@ from signlib.settings.sentences import SentenceSettings
 from signlib.training.batches import Batch
 from signlib.training.ctc_losses import frames_needed
 
+# Keys of a batch whose second axis is time.
 TIMED = ("points", "mask", "features", "present")
-"""Keys of a batch whose second axis is time."""
 
 
 class SentenceAugment:
@@ -60,7 +60,7 @@ def gather_time(batch: Batch, rows: Tensor, frames: Tensor, lengths: Tensor) -> 
 
 
 def _where(keep: Tensor, values: Tensor) -> Tensor:
-    """Values (B, T, ...) with zeros, or False, where `keep` (B, T) is False."""
+    # Values (B, T, ...) with zeros, or False, where `keep` (B, T) is False.
     keep = keep.view(*keep.shape, *[1] * (values.ndim - 2))
     return values & keep if values.dtype == torch.bool else values * keep
 
@@ -199,7 +199,7 @@ def batch_frames(batch: Batch) -> int:
 
 
 def _has_spans(batch: Batch) -> Tensor:
-    """(B,) True for clips whose corpus tells when signs begin and end."""
+    # (B,) True for clips whose corpus tells when signs begin and end.
     return (batch["spans"] >= 0).flatten(1).any(1)
 
 

@@ -18,8 +18,8 @@ from signlib.training.augment import Augment, mirror_joints, mirrored
 from signlib.training.batches import Batch
 
 _GREY = (0.299, 0.587, 0.114)
+# Holes in depth are squares, so many to a side of the picture.
 _HOLE = 28
-"""Holes in depth are squares, so many to a side of the picture."""
 
 
 class MultimodalAugment:
@@ -75,7 +75,7 @@ class MultimodalAugment:
         return _levels(planes, 0).movedim(2, -1).contiguous()
 
     def _jittered(self, planes: Tensor) -> Tensor:
-        """Brightness, contrast about the clip's mean grey, saturation: as one matrix a clip."""
+        # Brightness, contrast about the clip's mean grey, saturation: as one matrix a clip.
         v, device = self.video, planes.device
         strengths = torch.tensor([v.brightness, v.contrast, v.saturation], device=device)
         draws = 1 + (torch.rand(len(planes), 3, device=device) * 2 - 1) * strengths

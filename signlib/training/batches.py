@@ -30,10 +30,10 @@ from signlib.stores.store import ClipSource
 
 Batch = dict[str, Tensor]
 Item = TypeVar("Item")
+# (N,) class numbers.
 Targets = Sequence[int] | np.ndarray
-"""(N,) class numbers."""
+# Points (T, J, C) without NaN, which of them were seen (T, J), class number.
 LandmarkItem = tuple[np.ndarray, np.ndarray, int]
-"""Points (T, J, C) without NaN, which of them were seen (T, J), class number."""
 
 
 def prepare(
@@ -212,7 +212,7 @@ class ClipDataset(ClipData[LandmarkItem]):
 
     @staticmethod
     def collate(items: Sequence[LandmarkItem]) -> Batch:
-        """Items to one batch."""
+        # Items to one batch.
         return collate(items)
 
 

@@ -107,7 +107,7 @@ class EpochEnd(Checkpoint):
             raise disk_error(error, self.path) from error
 
     def _stop_in_time(self, trainer: lightning.Trainer) -> None:
-        """End the training where another epoch would last beyond the limit."""
+        # End the training where another epoch would last beyond the limit.
         now = time.monotonic()
         self.longest = max(self.longest, now - self.epoch_start)
         ended = (

@@ -33,12 +33,12 @@ from signlib.training.fitting import Fitting
 from signlib.training.optim import warmup_share
 from signlib.training.order import DealtBatches, ShuffledByEpoch
 
+# Precision in the settings -> Lightning's name of it.
 _LIGHTNING: dict[str, Literal["32-true", "16-mixed", "bf16-mixed"]] = {
     "32": "32-true",
     "16-mixed": "16-mixed",
     "bf16-mixed": "bf16-mixed",
 }
-"""Precision in the settings -> Lightning's name of it."""
 
 
 @dataclass

@@ -100,7 +100,7 @@ class Fitting(lightning.LightningModule):
             self.model.load_state_dict(self.average.state)
 
     def _mean(self, values: list[Tensor]) -> float:
-        """The mean of the numbers that all devices have kept, which are then forgotten."""
+        # The mean of the numbers that all devices have kept, which are then forgotten.
         flat = [value.flatten() for value in values]
         here = torch.cat(flat or [torch.zeros(0, device=self.device)]).double()
         values.clear()
@@ -120,12 +120,12 @@ class Fitting(lightning.LightningModule):
         self._restore_live()
 
     def _select(self, **reason: float) -> None:
-        """Keep the present weights as the best ones."""
+        # Keep the present weights as the best ones.
         state = _copy_of_state(self.model)
         self.best |= {**reason, "step": self.global_step, "state": state}
 
     def _restore_live(self) -> None:
-        """Fitting resumes with the weights from before validation, not with their average."""
+        # Fitting resumes with the weights from before validation, not with their average.
         if self._live:
             self.model.load_state_dict(self._live)
             self._live = {}

@@ -23,8 +23,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from signlib.training.batches import Batch
 from signlib.training.classification import soft_cross_entropy
 
+# Makes a model in training mode and a batch with `target`; called where tensors have no values.
 Build = Callable[[], tuple[nn.Module, Batch]]
-"""Makes a model in training mode and a batch with `target`; called where tensors have no values."""
 HALVES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
@@ -95,7 +95,7 @@ def _kept(
     gpu: bool,
     parts: Sequence[nn.Module] = (),
 ) -> tuple[int, list[int]]:
-    """Bytes that the forward pass keeps, and how many of them each of the parts keeps."""
+    # Bytes that the forward pass keeps, and how many of them each of the parts keeps.
     # Weights are counted elsewhere; two tensors may share one storage, which counts once.
     weights = {_storage(tensor) for tensor in (*model.parameters(), *model.buffers())}
     kept: dict[int, Tensor] = {}

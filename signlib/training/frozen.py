@@ -11,8 +11,8 @@ from signlib.training import batches
 from signlib.training.augment import Augment
 from signlib.training.batches import Batch, ClipData, Targets
 
+# `target`, and `features` or `points` with `mask`.
 FrozenItem = dict[str, Any]
-"""`target`, and `features` or `points` with `mask`."""
 
 
 class FrozenDataset(ClipData[FrozenItem]):
@@ -42,7 +42,7 @@ class FrozenDataset(ClipData[FrozenItem]):
 
     @staticmethod
     def collate(items: Sequence[FrozenItem]) -> Batch:
-        """Items to one batch."""
+        # Items to one batch.
         return collate(items)
 
 

@@ -18,8 +18,8 @@ from signlib.stores.pictures import COLOUR, DEPTH
 from signlib.training import batches
 from signlib.training.batches import Batch, ClipData, Prepared, Targets
 
+# Modality -> its key in a batch; in the order of `present`.
 KEYS = {"rgb": COLOUR, "depth": DEPTH, "skeleton": "points"}
-"""Modality -> its key in a batch; in the order of `present`."""
 
 
 class Pictures(Protocol):
@@ -143,7 +143,7 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
     def _reasons(
         modality: str, pictures: Pictures | None, points: Prepared | None
     ) -> dict[str, str]:
-        """Clip -> why it lacks the modality, as far as its source says."""
+        # Clip -> why it lacks the modality, as far as its source says.
         if modality == "skeleton":
             return {} if points is None else points.unusable
         return {} if pictures is None else pictures.reasons(KEYS[modality])
@@ -181,15 +181,15 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
 
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> Batch:
-        """Items to one batch."""
+        # Items to one batch.
         return collate(items)
 
     def clip_count(self) -> int:
-        """Clips that have at least one of the modalities."""
+        # Clips that have at least one of the modalities.
         return len(self.clips)
 
     def item(self, clip: int) -> dict[str, Any]:
-        """Presence, target and all modalities of clip number `clip`."""
+        # Presence, target and all modalities of clip number `clip`.
         identity, present = self.clips[clip], self.present[clip]
         item: dict[str, Any] = {"present": present, "target": int(self.targets[clip])}
         for name, there in zip(self.modalities, present, strict=True):

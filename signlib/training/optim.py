@@ -10,8 +10,8 @@ from torch import nn
 from signlib.errors import SettingsError
 from signlib.settings.training import TrainingSettings
 
+# As torch's optimisers read it: `lr`, `weight_decay`, and `params`, a list of parameters.
 Group = dict[str, Any]
-"""As torch's optimisers read it: `lr`, `weight_decay`, and `params`, a list of parameters."""
 
 
 def parameter_groups(
@@ -50,8 +50,8 @@ def parameter_groups(
     return list(groups.values())
 
 
+# Parts of torch that hold rows of something, not the matrix of a layer.
 _SPARED = (nn.Embedding, nn.ParameterList, nn.ParameterDict)
-"""Parts of torch that hold rows of something, not the matrix of a layer."""
 
 
 def decays(module: nn.Module) -> set[str]:

@@ -17,6 +17,7 @@ from signlib.models.pretext import ProductQuantiser
 from signlib.settings.phonology import PhonologySettings
 from signlib.training.batches import Batch, ClipData, Targets
 
+# What brings the 36 features to about one size; constants, so that nothing has to be fitted.
 SCALES = np.concatenate(
     [
         np.full(10, 1.0),
@@ -28,13 +29,12 @@ SCALES = np.concatenate(
         np.full(2, 5.0),
     ]
 ).astype(np.float32)
-"""What brings the 36 features to about one size; constants, so that nothing has to be fitted."""
+# Frames that a view of a clip keeps at least, before it is played faster or slower.
 SHORTEST_VIEW = 10
-"""Frames that a view of a clip keeps at least, before it is played faster or slower."""
 FITTED_FRAMES, STARTS = 10_000, 4
 _PARTS = tuple(GROUPS.values())
+# Features (T, 36), class number.
 PhonologyItem = tuple[np.ndarray, int]
-"""Features (T, 36), class number."""
 
 
 class PhonologyDataset(ClipData[PhonologyItem]):
@@ -52,7 +52,7 @@ class PhonologyDataset(ClipData[PhonologyItem]):
 
     @staticmethod
     def collate(items: Sequence[PhonologyItem]) -> Batch:
-        """Items to one batch."""
+        # Items to one batch.
         return collate(items)
 
 

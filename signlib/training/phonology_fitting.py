@@ -32,7 +32,7 @@ class ReaderFitting(ClassificationFitting):
     settings: PhonologyExperiment
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The loss of one batch."""
+        # The loss of one batch.
         batch = self.augment(batch)
         frames = self.model.frames(batch).float()
         each = -one_gloss(frames, batch["lengths"]).gather(1, batch["target"][:, None])[:, 0]

@@ -57,7 +57,7 @@ class SentenceFitting(Fitting):
             self._teacher = (self._teacher_of(state),)
 
     def _teacher_of(self, state: dict[str, Tensor] | None) -> SentenceModel:
-        """A copy of the model to learn from, with these weights instead of the present ones."""
+        # A copy of the model to learn from, with these weights instead of the present ones.
         teacher = deepcopy(self.model)
         if state is not None:
             teacher.load_state_dict(state)
@@ -157,7 +157,7 @@ class SentenceFitting(Fitting):
         self._restore_live()
 
     def rate_schedule(self, steps: int) -> Callable[[int], float]:
-        """Step -> factor on the learning rate: by phases where the settings have some."""
+        # Step -> factor on the learning rate: by phases where the settings have some.
         if self.settings.ctc.phases:
             return phase_factor(self.settings.ctc, steps)
         return super().rate_schedule(steps)
@@ -175,7 +175,7 @@ class SentenceFitting(Fitting):
             self._teacher = (self._teacher_of(checkpoint["teacher"]),)
 
     def load_result(self) -> str:
-        """Put the chosen weights into the model, and say which."""
+        # Put the chosen weights into the model, and say which.
         self.model.network.blank_bonus = 0.0
         if "rate" not in self.best:
             return super().load_result()

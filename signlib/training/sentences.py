@@ -60,13 +60,13 @@ class SentenceDataset(ClipData[Sentence]):
         self.late = late
 
     def item(self, clip: int) -> Sentence:
-        """Sentence number `clip`."""
+        # Sentence number `clip`.
         sentence = self.items[clip]
         return sentence if self.late is None else self.late(sentence)
 
     @staticmethod
     def collate(items: Sequence[Sentence]) -> Batch:
-        """Sentences to one batch."""
+        # Sentences to one batch.
         return collate_sentences(items)
 
 
