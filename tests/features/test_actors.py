@@ -74,7 +74,7 @@ def test_a_turn_of_the_room_cancels(joints, degrees):
 
 
 def test_the_sign_matters():
-    # The opposite sign, as in the seed's own code, doubles the turn instead of taking it away.
+    # The opposite sign, as in the source's own code, doubles the turn instead of taking it away.
     facing_us = in_own_axes(ALONE, AXES)
     away = turned(facing_us, 30)
     assert abs(facing(away)) == pytest.approx(30, abs=1e-2)

@@ -1,4 +1,4 @@
-"""The classifier on frozen features: the seed's counts, what its attention is worth, and what must
+"""The classifier on frozen features: the source's counts, what its attention is worth, and what must
 change nothing.
 """
 

@@ -1,4 +1,4 @@
-"""The graph network: the seed's counts to each block, receptive field, bodies, order, folding of
+"""The graph network: the source's counts to each block, receptive field, bodies, order, folding of
 norms.
 """
 
@@ -47,7 +47,7 @@ BLOCKS = {
         (80435, 105600, 32160, 25920, 0),
     ],
 }
-"""Graph, temporal unit, gate, attention and shortcut of each block at 25 joints, as the seed's code
+"""Graph, temporal unit, gate, attention and shortcut of each block at 25 joints, as the source's code
 has them.
 """
 REST = {
@@ -59,7 +59,7 @@ REST = {
 """Fusion, head, and the bottleneck's two linear maps."""
 TOTALS = {"nano": 75_596, "small": 284_461, "base": 600_912, "large": 911_376}
 MACS = {"nano": 0.0576, "small": 0.1861, "base": 0.4066, "large": 0.5839}
-"""10^9 multiply-accumulates of one body, 64 frames, channels mixed before joints gather (the seed's
+"""10^9 multiply-accumulates of one body, 64 frames, channels mixed before joints gather (the source's
 order).
 """
 
@@ -141,7 +141,7 @@ def test_multiply_accumulates_are_the_seeds_and_ours_are_fewer(variant):
         mixed, subsets = block.graph.conv, len(block.graph.adjacency)
         fewer += frames * 25**2 * (subsets * mixed.out_channels - mixed.in_channels)
         frames //= block.time.slide.conv.stride[0]
-    # Attention to subsets is tiny, and the seed's Fourier transform is not a product.
+    # Attention to subsets is tiny, and the source's Fourier transform is not a product.
     assert counter.get_total_flops() / 2 == pytest.approx(seeds - fewer, rel=0.007)
     assert 0.95 * seeds < seeds - fewer < 0.99 * seeds
 
@@ -303,7 +303,7 @@ def test_weight_decay_acts_on_matrices_only(variant):
     assert free == {
         id(p) for name, p in model.named_parameters() if p.ndim == 1 or name.endswith(".edge")
     }
-    # The seed goes by names, and misses the norms of all layers that it wrote as a sequence.
+    # The source goes by names, and misses the norms of all layers that it wrote as a sequence.
     missed = ("fusion", "time", "attention", "shortcut")
     gone = sum(
         p.numel()

@@ -1,4 +1,4 @@
-"""One gloss a clip with CTC: the seed's counts, all alignments by hand and against torch, the
+"""One gloss a clip with CTC: the source's counts, all alignments by hand and against torch, the
 seed's answer.
 """
 

@@ -1,4 +1,4 @@
-"""Adjacency: a four-joint chain by hand, properties on every skeleton, the seed's own faults
+"""Adjacency: a four-joint chain by hand, properties on every skeleton, the source's own faults
 counted.
 """
 

@@ -112,7 +112,7 @@ def test_gradients_reach_every_parameter_that_learns(layout):
     silent = {
         n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     }
-    # The vocabulary of one is never looked up, and nobody reads the seed's pooler.
+    # The vocabulary of one is never looked up, and nobody reads the source's pooler.
     expected = {"encoder.encoder.embeddings.word_embeddings.weight"}
     if layout == "original":
         expected |= {"encoder.encoder.pooler.dense.weight", "encoder.encoder.pooler.dense.bias"}

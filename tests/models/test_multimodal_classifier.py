@@ -1,4 +1,4 @@
-"""The whole classifier: the seed's size, any subset of modalities, and batch order that changes
+"""The whole classifier: the source's size, any subset of modalities, and batch order that changes
 nothing.
 """
 

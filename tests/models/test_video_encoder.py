@@ -1,4 +1,4 @@
-"""VideoMAE: the seed's sizes, its mean token, and a depth encoder that starts from colour."""
+"""VideoMAE: the source's sizes, its mean token, and a depth encoder that starts from colour."""
 
 import pytest
 import torch
