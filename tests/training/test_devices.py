@@ -249,7 +249,8 @@ def test_all_devices_deal_from_the_same_shuffled_order():
 
 
 NOTEBOOK = """
-from signlib import experiment, presets
+from signlib.experiments import experiment
+from signlib.settings import presets
 settings = presets.build("autsl/skeleton", "smoke", overrides=[
     "training.devices=2", "data.glosses=3", "data.signers=3",
     "training.epochs=1", "training.batch_size=2", "training.threads=1", "training.accelerator=cpu"])
