@@ -139,7 +139,7 @@ class Lineup:
 
 
 def gather(runs: Sequence[Run]) -> Lineup:
-    """Group runs by all that they were made of but the seed, and line up their predictions.
+    """Group runs by all that they were made of but the random seed; line up their predictions.
 
     Raises:
         RunError: for runs that are unfinished or were published without predictions, the same seed

@@ -1,5 +1,5 @@
-"""Source 001's networks: their sizes, and that neither padding nor company nor a missing part changes
-a clip.
+"""Source 001's networks: their sizes, and that neither padding nor company nor a missing part
+changes a clip.
 """
 
 import numpy as np
@@ -87,8 +87,8 @@ def test_sizes_of_phases_2_and_3():
         encoder = PartEncoder(SEED_PARTS, (128, 256, 128), 512, 16)
         made = hybrid(encoder, ClusteredOutput(512, dealt, 1024, 64))
     assert parameter_count(made) == 33_199_793
-    # the source's own items by hand: two convolutions, two norms and a short cut each; a transformer
-    # block
+    # the source's own items by hand: two convolutions, two norms and a short cut each; a
+    # transformer block
     by_hand = [
         (512 * 3 + 1) * 256 + (256 * 3 + 1) * 256 + 4 * 256 + (512 + 1) * 256,
         2 * (256 * 5 + 1) * 256 + 4 * 256,

@@ -1,5 +1,5 @@
-"""The classifier on frozen features: the source's counts, what its attention is worth, and what must
-change nothing.
+"""The classifier on frozen features: the source's counts, what its attention is worth, and what
+must change nothing.
 """
 
 import pytest

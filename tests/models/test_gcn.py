@@ -47,8 +47,8 @@ BLOCKS = {
         (80435, 105600, 32160, 25920, 0),
     ],
 }
-"""Graph, temporal unit, gate, attention and shortcut of each block at 25 joints, as the source's code
-has them.
+"""Graph, temporal unit, gate, attention and shortcut of each block at 25 joints, as the source's
+code has them.
 """
 REST = {
     "nano": (282, 4092, 0),
@@ -59,8 +59,8 @@ REST = {
 """Fusion, head, and the bottleneck's two linear maps."""
 TOTALS = {"nano": 75_596, "small": 284_461, "base": 600_912, "large": 911_376}
 MACS = {"nano": 0.0576, "small": 0.1861, "base": 0.4066, "large": 0.5839}
-"""10^9 multiply-accumulates of one body, 64 frames, channels mixed before joints gather (the source's
-order).
+"""10^9 multiply-accumulates of one body, 64 frames, channels mixed before joints gather (the
+source's order).
 """
 
 
