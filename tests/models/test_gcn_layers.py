@@ -1,4 +1,4 @@
-"""Layers of the graph network against a slow one, written from the formulas in the source's order."""
+"""Layers of the graph network against a slow one, from the formulas in the source's order."""
 
 import pytest
 import torch
