@@ -1,18 +1,15 @@
-"""Do two trees of this repository compute the same? Every preset's smoke run, stores and layouts,
-old against new.
+"""Do two trees of this repository compute the same? Runs, stores and layouts, old against new.
 
-    python .ci/compare_trees.py                               # everything, in both trees
-    python .ci/compare_trees.py --keep ../dump                # keeps the old tree's dump there, or
-    uses the kept one python .ci/compare_trees.py --keep ../dump --only models files landmarks/small
-    python .ci/compare_trees.py --keep ../quick --set training.epochs=3        # a shorter look,
-    with its own dump
+    python .ci/compare_trees.py                  # everything, in both trees
+    python .ci/compare_trees.py --keep ../dump   # keeps the old tree's dump, or uses the kept one
+    python .ci/compare_trees.py --keep ../dump --only models files landmarks/small
+    python .ci/compare_trees.py --keep ../quick --set training.epochs=3  # shorter, its own dump
 
 A dump is what one tree makes by its command line: the table of `models`, `files` (official layouts,
 and stores of all forms made from tiny generated clips), and a smoke run of every preset that the
 old tree has. The trees work one after the other, each in a fresh process, with one thread and no
 GPU. Weights, scores, predictions, metrics, stores and layouts must be equal to the last bit; notes,
-timings and speeds may differ. A kept dump that was cut off goes on. One line a preset, store or
-layout; exit code 1 when anything differs.
+timings and speeds may differ. A kept dump that was cut off goes on. Exit code 1: something differs.
 """
 
 import argparse
@@ -26,7 +23,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -37,14 +33,11 @@ from safetensors.numpy import load_file
 
 OLD = "f05b53c"  # before the package was restructured
 STATE, BROKEN, MODELS, FILES = "dump.json", "BROKEN", "models", "files"
-OWN = {
-    "OMP_NUM_THREADS": "1",
-    "CUDA_VISIBLE_DEVICES": "",
-    "MPLBACKEND": "agg",
-    "SIGNLIB_RUNS": "runs",
-}
-RUN_FILES = "model.safetensors scores.npz emissions-val.npz emissions-test.npz predictions.csv metrics.json".split()
-FILES_LINES = """
+OWN = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "SIGNLIB_RUNS": "runs"}
+RUN_FILES = "model.safetensors scores.npz emissions-val.npz emissions-test.npz".split()
+RUN_FILES += ["predictions.csv", "metrics.json"]
+TOWER = "--set model=in/tower frames=4"
+FILES_LINES = f"""
 signlib.synthesis autsl in/autsl --glosses 2 --signers 3 --repetitions 1 --size 96
 signlib.synthesis wlasl in/wlasl --glosses 2 --signers 3 --repetitions 1 --size 96
 signlib.synthesis phoenix-2014 in/phoenix-2014 --glosses 6 --signers 3 --sentences 1 --size 64
@@ -55,49 +48,42 @@ signlib extract in/seed-files --out stores/seed-files
 signlib extract in/autsl --out stores/pictures --extractor pictures --set frames=4 size=32
 signlib extract stores/landmarks --out stores/phonology --extractor phonology
 signlib extract stores/landmarks --out stores/phonology-seed --extractor phonology --set form=seed
-signlib extract in/autsl --out stores/frozen --extractor frozen --set model=in/tower frames=4
-signlib extract stores/pictures --out stores/frozen-of-pictures --extractor frozen --set model=in/tower frames=4
-signlib extract in/autsl --out stores/parts --extractor frozen --shard 1/2 --set model=in/tower frames=4
-signlib extract in/autsl --out stores/parts --extractor frozen --shard 2/2 --set model=in/tower frames=4
+signlib extract in/autsl --out stores/frozen --extractor frozen {TOWER}
+signlib extract stores/pictures --out stores/frozen-of-pictures --extractor frozen {TOWER}
+signlib extract in/autsl --out stores/parts --extractor frozen --shard 1/2 {TOWER}
+signlib extract in/autsl --out stores/parts --extractor frozen --shard 2/2 {TOWER}
 signlib extract in/autsl --out stores/parts --extractor frozen --merge
 signlib extract --data_dir in/wlasl --output_dir stores/written
-signlib train ntu60/nano --mode smoke --run-name skeleton-files --set data.corpus=ntu60 data.root=in/ntu60
+signlib train ntu60/nano --mode smoke --run-name skeleton-files --set data.corpus=ntu60 \
+    data.root=in/ntu60
 """
 
 
 def lines_of(item: str, overrides: list[str]) -> list[list[str]]:
-    """Module and arguments of each command line that makes an item: `models`, `files` or a preset."""
-    told = {FILES: FILES_LINES, MODELS: "signlib models --format csv"}
+    """Module and arguments of each command line that makes `models`, `files` or a preset."""
+    told = {MODELS: "signlib models --format csv", FILES: FILES_LINES.strip()}
     if item in told:
-        return [line.split() for line in told[item].strip().splitlines()]
-    line = (
-        f"signlib train {item} --mode smoke --run-name {item.replace('/', '-')} --set"
-        " training.threads=1"
-    )
-    return [[*line.split(), *overrides]]
+        return [line.split() for line in told[item].splitlines()]
+    text = f"signlib train {item} --mode smoke --run-name {item.replace('/', '-')}"
+    return [[*text.split(), "--set", "training.threads=1", *overrides]]
 
 
 def place_of(line: list[str]) -> str:
-    """Where a line writes: a folder of the dump, or the name of a run."""
-    marks = ("--out", "--output_dir", "--run-name")
-    return next((line[k + 1] for k, word in enumerate(line) if word in marks), line[2])
+    """Where a line writes: a folder of the dump, or the name of a run; else its verb."""
+    marks = {"signlib", "--out", "--output_dir", "--run-name"}
+    return line[max((k for k, word in enumerate(line) if word in marks), default=1) + 1]
 
 
 def make(items: list[str], overrides: list[str]) -> int:
-    """Make the items that are not in the working folder yet, with the tree on the path; none given:
-    all.
-    """
+    """Make what the working folder lacks, by the `signlib` that is imported; no items: all."""
     make_inputs()
     state = read_state(Path())
     for item in items or [MODELS, FILES]:
-        if item in state["items"]:
-            continue
-        started = time.monotonic()
-        said = {" ".join(line): call(line) for line in lines_of(item, overrides)}
-        state["items"][item] = said
-        Path(STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
-        broken = "".join(f"\n    {line}: {text}" for line, text in said.items() if BROKEN in text)
-        print(f"  {item}: {time.monotonic() - started:.0f} s{broken}", flush=True)
+        if item not in state["items"]:
+            said = {" ".join(line): call(line) for line in lines_of(item, overrides)}
+            state["items"][item] = said
+            Path(STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
+            print(f"  {item}", flush=True)
     return 0 if items else make(presets_of(state), overrides)
 
 
@@ -106,22 +92,14 @@ def make_inputs() -> None:
     import torch
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
-    for name, shape in (
-        ("points/a", (5, 75, 3)),
-        ("points/b", (6, 75, 3)),
-        ("seed-files/a_landmarks", (4, 162)),
-    ):
+    shapes = {"points/a": (5, 75, 3), "points/b": (6, 75, 3), "seed-files/a_landmarks": (4, 162)}
+    for name, shape in shapes.items():
         Path("in", name).parent.mkdir(parents=True, exist_ok=True)
         np.save(f"in/{name}.npy", np.random.default_rng(0).random(shape, np.float32))
     torch.manual_seed(0)
-    sizes = {
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-    }
-    config = SiglipVisionConfig(**sizes, image_size=32, patch_size=8, vision_use_head=False)
-    SiglipVisionModel(config).save_pretrained("in/tower")
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "image_size": 32, "patch_size": 8}
+    layers = {"num_hidden_layers": 1, "num_attention_heads": 2, "vision_use_head": False}
+    SiglipVisionModel(SiglipVisionConfig(**sizes, **layers)).save_pretrained("in/tower")
 
 
 def call(line: list[str]) -> str:
@@ -137,7 +115,8 @@ def call(line: list[str]) -> str:
             traceback.print_exc()
     with open("log.txt", "a", encoding="utf-8") as log:
         print("$", *line, f"\n{out.getvalue()}{err.getvalue()}", file=log)
-    return out.getvalue() if code == 0 else f"{BROKEN} ({code}) {err.getvalue().strip()[-200:]}"
+    broken = f"{BROKEN} ({code}) {err.getvalue().strip()[-200:]}"
+    return out.getvalue() if code == 0 else broken
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -148,59 +127,34 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def presets_of(state: dict[str, Any]) -> list[str]:
     """The presets of the tree that made a dump; `models` has further rows of some."""
-    (table,) = state["items"][MODELS].values()
-    return list(
-        dict.fromkeys(name.split(", ")[0] for name in pd.read_csv(io.StringIO(table))["preset"])
-    )
+    (text,) = state["items"][MODELS].values()
+    return list(pd.read_csv(io.StringIO(text))["preset"].str.split(", ").str[0].unique())
 
 
-def dump(
-    tree: Path, folder: Path, items: list[str], overrides: list[str], commit: str
-) -> dict[str, Any]:
+def dump(tree: Path, folder: Path, items: list[str], about: dict[str, Any]) -> dict[str, Any]:
     """A folder's dump, after letting a tree make what it lacks, in a fresh process."""
     folder.mkdir(parents=True, exist_ok=True)
-    state, about = read_state(folder), {"commit": commit, "overrides": overrides}
+    state = read_state(folder)
     if state["items"] and {key: state[key] for key in about} != about:
-        sys.exit(
-            f"{folder} holds the dump of {state['commit']} with {state['overrides']}; give another"
-            " --keep"
-        )
+        sys.exit(f"{folder} holds another tree's dump, or one with other --set: {state['commit']}")
     if items and set(items) <= set(state["items"]):
         return state
     (folder / STATE).write_text(json.dumps(state | about, indent=1), encoding="utf-8")
-    print(f"{tree} {commit[:10]}", flush=True)
-    line = [
-        sys.executable,
-        str(Path(__file__).resolve()),
-        "--tree",
-        str(tree),
-        "--dump",
-        "--only",
-        *items,
-    ]
+    print(tree, flush=True)
+    line = [sys.executable, str(Path(__file__).resolve()), "--dump", "--tree", str(tree)]
+    line += ["--only", *items, "--set", *about["overrides"]]
     own = {**os.environ, **OWN, "PYTHONPATH": str(tree)}
-    if (
-        subprocess.run([*line, "--set", *overrides], cwd=folder, env=own, check=False).returncode
-        == 2
-    ):
-        sys.exit(f"signlib does not come from {tree}")
+    subprocess.run(line, cwd=folder, env=own, check=False)
     return read_state(folder)
 
 
 def compare_models(old: str, new: str) -> list[str]:
-    """Presets whose numbers differ or that are lost; `seed` in a name may have become `original`."""
-    tables = [
-        pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False) for text in (old, new)
-    ]
-    left, right = (table.drop(columns="about").set_index("preset") for table in tables)
-    names = [
-        name if name in right.index else name.replace("seed", "original") for name in left.index
-    ]
-    if [name for name in right.index if name in names] != names:
-        return [f"lost or in another place: {', '.join(set(names) - set(right.index))}"]
-    return [
-        name for k, name in enumerate(names) if right.loc[name].to_dict() != left.iloc[k].to_dict()
-    ]
+    """Presets with other numbers, or lost; `seed` in a name may have become `original`."""
+    left, right = (pd.read_csv(io.StringIO(text), dtype=str).fillna("") for text in (old, new))
+    for name in set(left["preset"]) - set(right["preset"]):
+        left["preset"] = left["preset"].replace(name, name.replace("seed", "original"))
+    rows = [table.drop(columns="about").to_dict("records") for table in (left, right)]
+    return [row["preset"] for row in rows[0] if row not in rows[1]]
 
 
 def compare_runs(old: Path, new: Path) -> list[str]:
@@ -209,142 +163,86 @@ def compare_runs(old: Path, new: Path) -> list[str]:
     for name in RUN_FILES:
         left, right = parts_of(old / name), parts_of(new / name)
         other = [key for key in sorted(left | right) if left.get(key) != right.get(key)]
-        found += (
-            [f"{name}: {len(other)} of {len(left | right)} parts, first {other[0]}"]
-            if other
-            else []
-        )
+        if other:
+            found.append(f"{name}: {len(other)} of {len(left | right)} parts, first {other[0]}")
     return found
 
 
 def parts_of(file: Path) -> dict[str, Any]:
-    """What must be equal in a run's file: tensors, arrays, metrics without notes and speeds, or all
-    bytes.
-    """
-    if not file.is_file() or file.suffix == ".csv":
-        return {"bytes": file.read_bytes()} if file.is_file() else {}
+    """What must be equal in a run's file: tensors, metrics without notes, or all bytes."""
+    if not file.is_file():
+        return {}
+    if file.suffix == ".csv":
+        return {"bytes": file.read_bytes()}
     if file.suffix == ".json":
-        rows = [
-            row for row in json.loads(file.read_text(encoding="utf-8")) if row["unit"] != "frames/s"
-        ]
-        return {
-            row["metric"]: {key: value for key, value in row.items() if key != "note"}
-            for row in rows
-        }
-    loaded = load_file(file) if file.suffix == ".safetensors" else np.load(file, allow_pickle=False)
-    return {key: (str(array.dtype), array.shape, array.tobytes()) for key, array in loaded.items()}
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        return {row["metric"]: row | {"note": ""} for row in rows if row["unit"] != "frames/s"}
+    loaded = load_file(file) if file.suffix == ".safetensors" else np.load(file)
+    return {name: (str(part.dtype), part.shape, part.tobytes()) for name, part in loaded.items()}
 
 
 def contents(folder: Path) -> dict[str, str]:
     """sha256 of every file below a folder, but for timings."""
-    files = [
-        path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "timings.json"
-    ]
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "timings.json":
+            found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
 
 
-def stores_of_runs(dumped: Path) -> list[dict[str, str]]:
-    """Contents of the stores that runs made for themselves."""
-    kinds = ("extraction", "pictures")
-    return [
-        contents(file.parent)
-        for kind in kinds
-        for file in sorted(dumped.glob(f"runs/*/*/{kind}.json"))
-    ]
-
-
-def compare(line: list[str], old: Path, new: Path, said: list[str]) -> list[str]:
+def compare(line: list[str], old: Path, new: Path, said: tuple[str, str]) -> list[str]:
     """What differs in what two trees made by one command line."""
-    broken = [
-        f"{tree} tree {text}"
-        for tree, text in zip(("old", "new"), said, strict=True)
-        if BROKEN in text
-    ]
+    broken = [text for text in said if BROKEN in text]
     if broken or MODELS in line:
         return broken or compare_models(*said)
     place = place_of(line)
-    if "train" in line:
-        # The experiment's folder may have another name; a run that did not break has settings.
-        return compare_runs(
-            *(next(dumped.glob(f"runs/*/{place}/settings.yaml")).parent for dumped in (old, new))
-        )
+    if "train" in line:  # the experiment's folder may have another name
+        return compare_runs(next(old.glob(f"runs/*/{place}")), next(new.glob(f"runs/*/{place}")))
     one, other = contents(old / place), contents(new / place)
     return [name for name in sorted(one | other) if one.get(name) != other.get(name)]
 
 
 def main() -> int:
     """Make what is lacking of both dumps, and tell what differs; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="Do two trees compute the same?")
     parser.add_argument("--old", default=OLD, metavar="COMMIT", help=f"to compare with, else {OLD}")
-    parser.add_argument(
-        "--tree",
-        type=Path,
-        default=Path(__file__).parent.parent,
-        help="the new tree; else this one",
-    )
-    parser.add_argument(
-        "--keep", type=Path, metavar="DIR", help="where the old tree's dump lies, or will lie"
-    )
-    parser.add_argument(
-        "--only", nargs="*", default=[], metavar="PRESET", help="these, or models, or files"
-    )
-    parser.add_argument(
-        "--set", nargs="*", default=[], dest="overrides", metavar="K=V", help="of every smoke run"
-    )
+    parser.add_argument("--tree", type=Path, default=Path(__file__).parent.parent, help="the new")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the old tree's dump lies")
+    parser.add_argument("--only", nargs="*", default=[], metavar="PRESET", help="or models, files")
+    parser.add_argument("--set", nargs="*", default=[], metavar="K=V", help="of every smoke run")
     parser.add_argument("--dump", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    tree, only, overrides = options.tree.resolve(), options.only, options.overrides
+    tree, only, overrides = options.tree.resolve(), options.only, options.set
     if options.dump:
-        return (
-            make(only, overrides)
-            if tree in Path(importlib.import_module("signlib").__file__ or "").parents
-            else 2
-        )
-    found: dict[str, list[str]] = {}
+        source = str(importlib.import_module("signlib").__file__)
+        return make(only, overrides) if Path(source).is_relative_to(tree) else sys.exit(source)
     git = ["git", "-C", str(tree)]
-    commit = subprocess.check_output(
-        [*git, "rev-parse", f"{options.old}^{{commit}}"], text=True
-    ).strip()
-    with tempfile.TemporaryDirectory(prefix="compare-trees-") as place:
-        old, new, before = (
-            (options.keep or Path(place) / "old").resolve(),
-            Path(place) / "new",
-            Path(place) / "tree",
-        )
-        subprocess.run(
-            [*git, "worktree", "add", "--quiet", "--detach", str(before), commit], check=True
-        )
+    commit = subprocess.check_output([*git, "rev-parse", f"{options.old}^{{commit}}"], text=True)
+    about, found = {"commit": commit.strip(), "overrides": overrides}, {}
+    with tempfile.TemporaryDirectory(prefix="compare-trees-") as folder:
+        new, before = Path(folder, "new"), Path(folder, "tree")
+        old = (options.keep or Path(folder, "old")).resolve()
+        subprocess.run([*git, "worktree", "add", "--detach", before, commit.strip()], check=True)
         try:
-            kept = dump(before, old, only, overrides, commit)
+            kept = dump(before, old, only, about)["items"]
         finally:
-            subprocess.run([*git, "worktree", "remove", "--force", str(before)], check=True)
-        items = only or [MODELS, FILES, *presets_of(kept)]
-        made = dump(tree, new, items, overrides, "")
+            subprocess.run([*git, "worktree", "remove", "--force", before], check=True)
+        items = only or [MODELS, FILES, *presets_of({"items": kept})]
+        made = dump(tree, new, items, about | {"commit": ""})["items"]
         for item in items:
             for line in lines_of(item, overrides):
-                said = [
-                    state["items"].get(item, {}).get(" ".join(line), BROKEN)
-                    for state in (kept, made)
-                ]
+                key = " ".join(line)
+                said = kept[item].get(key, BROKEN), made.get(item, {}).get(key, BROKEN)
                 try:
                     differs = compare(line, old, new, said)
                 except Exception as error:
                     differs = [f"cannot be compared: {error!r}"]
                 found.setdefault(place_of(line), []).extend(differs)
-        known = stores_of_runs(old)
-        found["stores of runs"] = [
-            f"one of {', '.join(s)}" for s in stores_of_runs(new) if s not in known
-        ]
     for name, differs in found.items():
-        print(f"{name}: {'DIFFERS: ' + '; '.join(differs) if differs else 'equal'}")
+        print(f"{name}: DIFFERS: {'; '.join(differs)}" if differs else f"{name}: equal")
     wrong = sum(map(bool, found.values()))
     print(f"{len(found) - wrong} equal, {wrong} differ")
-    return 1 if wrong else 0
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":
