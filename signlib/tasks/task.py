@@ -223,16 +223,16 @@ class Task(ABC, Generic[S, M]):
 CAPABILITIES = ("predict", "estimate", "warm start")
 
 
-def landmark_batch(
-    settings: Settings, joints: int, classes: int, clips: int, frames: int = 0
-) -> Batch:
+def landmark_batch(settings: Settings, joints: int, classes: int, clips: int) -> Batch:
     """A batch of random landmarks with their targets.
 
     Args:
+        settings: which say T; clips of any length count as 64 frames.
         joints: J that the network reads.
-        frames: T; 0 = as the settings say, or 64.
+        classes: K.
+        clips: B.
     """
-    frames = frames or settings.features.frames or 64
+    frames = settings.features.frames or 64
     return {
         "target": torch.randint(classes, (clips,)),
         "points": torch.randn(clips, frames, joints, settings.features.coordinates),
