@@ -5,6 +5,7 @@ here is always the running interpreter with this checkout's `signlib`. A noteboo
 result with an error, not an exception.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -246,7 +247,8 @@ def _watch(work: Callable[[], None]) -> int:
             peak = max(peak, sum(map(_resident, started)))
     except KeyboardInterrupt:
         for process in set(me.children(recursive=True)) - before:
-            _kill(process)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         worker.join()
         raise
     return peak
@@ -257,13 +259,6 @@ def _resident(process: psutil.Process) -> int:
         return process.memory_info().rss
     except psutil.NoSuchProcess:
         return 0
-
-
-def _kill(process: psutil.Process) -> None:
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _cell_error(

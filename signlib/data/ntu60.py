@@ -14,6 +14,7 @@ import pandas as pd
 
 from signlib.data import manifest
 from signlib.data.skeletons import NTU_JOINTS
+from signlib.data.transcripts import lines_of
 from signlib.errors import ClipError, ManifestError, SettingsError
 
 # Names of A001 to A060; the last eleven take two persons.
@@ -74,7 +75,8 @@ def read_manifest(
         )
         numbered, source = list(enumerate(files, 1)), f"NTU RGB+D in {root / folder}"
     else:
-        numbered, source = _listed(Path(names)), str(names)
+        listed, source = lines_of(Path(names)), str(names)
+        numbered = [(line, clip.strip().removesuffix(".skeleton")) for line, clip in listed]
     rows = []
     for line, clip in numbered:
         where = f"{source}, line {line}" if names else source
@@ -132,21 +134,6 @@ def parse_name(clip: str, source: str = "clip") -> tuple[int, int, int, int, int
             " remove it"
         )
     return setup, camera, performer, replication, action
-
-
-def _listed(path: Path) -> list[tuple[int, str]]:
-    # (line number, clip name) of a list of names.
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(
-            f"{path} is no readable list of clip names ({error}); give one name a line"
-        ) from None
-    return [
-        (number, line.strip().removesuffix(".skeleton"))
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
 
 
 @dataclass(frozen=True)

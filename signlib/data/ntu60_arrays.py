@@ -7,6 +7,7 @@ ever unpickled.
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,22 +132,15 @@ def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
             yield np.frombuffer(file.read(size), dtype).reshape(shape[1:])
 
 
-class _reading:
-    """Turns what a damaged archive raises into one line."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: object, _: object) -> None:
-        if isinstance(
-            error, zipfile.BadZipFile | zlib.error | EOFError | OSError | ValueError | KeyError
-        ):
-            raise ManifestError(
-                f"{self.path} is no readable .npz file ({error}); fetch it again"
-            ) from None
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    # What a damaged archive raises, as one line.
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError) as error:
+        raise ManifestError(
+            f"{path} is no readable {path.suffix} file ({error}); fetch it again"
+        ) from None
 
 
 def _joint_files(root: Path) -> dict[str, Path]:
@@ -157,12 +151,8 @@ def _joint_files(root: Path) -> dict[str, Path]:
 def _from_npy(files: dict[str, Path]) -> ArrayClips:
     arrays, tables = [], []
     for part, path in files.items():
-        try:
+        with _reading(path):
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ManifestError(
-                f"{path} is no readable .npy file ({error}); fetch it again"
-            ) from None
         if array.ndim != 5 or array.shape[1:2] + array.shape[3:] != (3, JOINTS, BODIES):
             raise ManifestError(
                 f"{path} has shape {array.shape}, not (N, 3, T, {JOINTS}, {BODIES})"
@@ -182,13 +172,12 @@ def _from_npy(files: dict[str, Path]) -> ArrayClips:
 
 def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
     # The labels beside an array of joints: `.npz` (name, label) or `.npy` (label).
-    plain, named = stem.with_suffix(".npy"), stem.with_suffix(".npz")
-    if not plain.is_file() and not named.is_file():
+    named = stem.with_suffix(".npz")
+    path = named if named.is_file() else stem.with_suffix(".npy")
+    if not path.is_file():
         pickled = stem.with_suffix(".pkl")
-        if pickled.is_file():
-            raise InputError(_refusal(pickled))
-        raise InputError(f"{named} does not exist; put the labels there")
-    path = named if named.is_file() else plain
+        missing = f"{named} does not exist; put the labels there"
+        raise InputError(_refusal(pickled) if pickled.is_file() else missing)
     with _reading(path):
         loaded = np.load(path, allow_pickle=False)
         numbers = loaded["label"] if path == named else loaded
@@ -198,11 +187,10 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
     table = _numbered(numbers, part, path)
     if names is None:
         return table
-    clips = [name.removesuffix(".skeleton") for name in names]
-    parsed = [ntu60.parse_name(clip, str(path)) for clip in clips]
     rows = []
-    for clip, values, number in zip(clips, parsed, numbers, strict=True):
-        fields = dict(zip(ntu60.FIELDS, values, strict=True))
+    for name, number in zip(names, numbers, strict=True):
+        clip = name.removesuffix(".skeleton")
+        fields = dict(zip(ntu60.FIELDS, ntu60.parse_name(clip, str(path)), strict=True))
         if fields["action"] != number + 1:
             raise ManifestError(
                 f"{path}: the label of {clip} is not its action minus one; make the labels anew"

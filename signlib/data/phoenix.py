@@ -56,18 +56,16 @@ def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
     table = _read_edition(root, edition)
     if table is None and edition == SI5:
         table = _read_edition(root, MULTISIGNER)
-        table = None if table is None else table[_in_si5(table)].reset_index(drop=True)
+        if table is not None:
+            # The others' for training, Signer05's for dev and test.
+            kept = (table["signer"] == HELD_OUT) ^ (table["split"] == "train")
+            table = table[kept].reset_index(drop=True)
     if table is None:
         raise ManifestError(
             f"{root} holds no train.corpus.csv (nor dev, test), neither itself nor in"
             " annotations/manual"
         )
     return manifest.complete(table, source=f"PHOENIX-2014 ({edition}) in {root}")
-
-
-def _in_si5(table: pd.DataFrame) -> pd.Series:
-    # True for the rows that SI5 keeps: the others' for training, Signer05's for dev and test.
-    return (table["signer"] == HELD_OUT) ^ (table["split"] == "train")
 
 
 def _read_edition(root: Path, edition: str) -> pd.DataFrame | None:
@@ -150,8 +148,7 @@ def simplify(glosses: Iterable[str], mode: str = SIMPLIFICATIONS[0]) -> list[str
         raise SettingsError(
             f"simplification {mode!r} is unknown; choose from {', '.join(SIMPLIFICATIONS)}"
         )
-    kept = [_simplified(gloss) for gloss in glosses if gloss not in _DROPPED]
-    kept = [gloss for gloss in kept if gloss]
+    kept = list(filter(None, (_simplified(gloss) for gloss in glosses if gloss not in _DROPPED)))
     return kept if mode == SIMPLIFICATIONS[0] else _spanning(kept)
 
 

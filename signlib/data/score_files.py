@@ -225,9 +225,9 @@ def scores_of_runs(
             f"runs {', '.join(runs)} share no test clips with the same glosses; fuse runs of one"
             " split"
         )
-    rows = {}
-    for name, (_, clips, _) in opened.items():
-        rows[name] = pd.Index(clips).get_indexer(target.index)
+    rows = {
+        name: pd.Index(clips).get_indexer(target.index) for name, (_, clips, _) in opened.items()
+    }
     lost = [name for name, indices in rows.items() if (indices < 0).any()]
     if lost:
         raise InputError(

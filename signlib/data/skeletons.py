@@ -122,30 +122,23 @@ def _named_sets(skeleton: Skeleton) -> dict[str, Sequence[int]]:
     # Selections that are more than one part, for the parts this skeleton has.
     parts = skeleton.parts
     hands = [*parts.get("left_hand", ()), *parts.get("right_hand", ())]
-    sets: dict[str, Sequence[int]] = {}
-    if hands:
-        sets["hands"] = hands
+    sets: dict[str, Sequence[int]] = {"hands": hands} if hands else {}
     face_mesh = set(parts["face"]) if len(parts.get("face", ())) > 1 else set()
     sets["body"] = [i for i in range(len(skeleton)) if i not in face_mesh]
     if hands and "pose" in parts:
         arms = _both_sides("shoulder", "elbow", "wrist", "hip")
-        ends = _both_sides("pinky", "index", "thumb")
-        if skeleton.has(*ends):
-            sets["54"] = [*(skeleton.index(name) for name in [*arms[:6], *ends]), *hands]
-        signing = ["nose", "mouth_left", "mouth_right", *arms[:6]]
-        if skeleton.has(*signing):
-            sets["signing"] = [*(skeleton.index(name) for name in signing), *hands]
-        if skeleton.has(*arms):
-            sets["upper"] = [*(skeleton.index(name) for name in arms), *hands]
+        joints_of = {
+            "54": [*arms[:6], *_both_sides("pinky", "index", "thumb")],
+            "signing": ["nose", "mouth_left", "mouth_right", *arms[:6]],
+            "upper": arms,
+        }
+        for name, joints in joints_of.items():
+            if skeleton.has(*joints):
+                sets[name] = [*map(skeleton.index, joints), *hands]
     if hands and len(parts.get("face", ())) == 468:
         regions = face_regions()
-        sets["118"] = [
-            *regions["lips"],
-            *regions["left_eye"],
-            *regions["right_eye"],
-            *NOSE_POINTS,
-            *hands,
-        ]
+        eyes = [*regions["left_eye"], *regions["right_eye"]]
+        sets["118"] = [*regions["lips"], *eyes, *NOSE_POINTS, *hands]
     return sets
 
 

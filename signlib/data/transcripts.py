@@ -28,9 +28,7 @@ def read_stm(path: str | Path) -> pd.DataFrame:
             line are named).
     """
     rows: dict[str, dict[str, str | float]] = {}
-    for number, line in lines_of(Path(path)):
-        if line.startswith(";;"):
-            continue
+    for number, line in lines_of(Path(path), comments=";;"):
         # Five fields, then whatever is left: nothing, for a sentence without a sign.
         *fields, text = (line.strip().split(maxsplit=5) + [""])[:6]
         try:
@@ -71,12 +69,9 @@ def read_ctm(path: str | Path) -> dict[str, list[str]]:
         ManifestError: for a missing file or a broken line (file and line are named).
     """
     spoken: dict[str, list[tuple[float, str]]] = {}
-    for number, line in lines_of(Path(path)):
-        if line.startswith(";;"):
-            continue
-        fields = line.split()
+    for number, line in lines_of(Path(path), comments=";;"):
         try:
-            clip, _, start, length, gloss = fields[:5]
+            clip, _, start, length, gloss = line.split()[:5]
             begin, _ = float(start), float(length)
         except ValueError:
             raise ManifestError(
@@ -154,8 +149,12 @@ def _check_word(word: str) -> None:
         )
 
 
-def lines_of(path: Path) -> list[tuple[int, str]]:
+def lines_of(path: Path, comments: str = "") -> list[tuple[int, str]]:
     """(number, text) of the lines of a text file that are not empty.
+
+    Args:
+        path: of the file.
+        comments: lines that begin with this are left out; empty: none is.
 
     Raises:
         ManifestError: for a file that is missing or not UTF-8.
@@ -164,4 +163,5 @@ def lines_of(path: Path) -> list[tuple[int, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path} cannot be read as UTF-8 ({error}); fetch it again") from None
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return [row for row in lines if not (comments and row[1].startswith(comments))]

@@ -145,11 +145,20 @@ def sample_indices(
 
 
 def iter_frames(
-    path: str | Path, start: int = 0, end: int = -1, fps: float | None = None, size: Size = None
+    path: str | Path,
+    start: int = 0,
+    end: int = -1,
+    fps: float | None = None,
+    size: Size = None,
+    *,
+    sampling: str = "all",
+    count: int | None = None,
+    seed: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """The frames of a segment one after the other: (H, W, 3) uint8 RGB.
+    """The chosen frames of a video one after the other: (H, W, 3) uint8 RGB.
 
-    Only one of them is in memory at a time.
+    Only one of them is in memory at a time. `sampling`, `count` and `seed` are as in
+    `sample_indices`.
 
     Args:
         start, end: the segment in source frames, `end` exclusive and -1 = to the end.
@@ -159,11 +168,22 @@ def iter_frames(
 
     Raises:
         VideoError: as for `probe`, and when a frame that was announced cannot be decoded.
-        SettingsError: for an impossible size or rate.
+        SettingsError: for an unknown sampling, a missing count, an impossible size or rate.
     """
     info = probe(path)
-    with _naming(path):
-        indices = sample_indices(info.frames, info.fps, start=start, end=end, fps=fps)
+    try:
+        indices = sample_indices(
+            info.frames,
+            info.fps,
+            start=start,
+            end=end,
+            fps=fps,
+            sampling=sampling,
+            count=count,
+            seed=seed,
+        )
+    except VideoError as error:
+        raise VideoError(f"{path}: {error}") from None
     return _chosen(Path(path), indices, _target(info, size))
 
 
@@ -179,25 +199,12 @@ def read_frames(
 ) -> np.ndarray:
     """The chosen frames of a video: (T, H, W, 3) uint8 RGB.
 
-    Arguments are as in `sample_indices` and `iter_frames`.
-
-    Raises:
-        VideoError: as for `iter_frames`.
-        SettingsError: for an unknown sampling, a missing count, an impossible size or rate.
+    Arguments and errors are as in `iter_frames`.
     """
-    info = probe(path)
-    with _naming(path):
-        indices = sample_indices(
-            info.frames,
-            info.fps,
-            start=start,
-            end=end,
-            fps=fps,
-            sampling=sampling,
-            count=count,
-            seed=seed,
-        )
-    return np.stack(list(_chosen(Path(path), indices, _target(info, size))))
+    frames = iter_frames(
+        path, start=start, end=end, fps=fps, size=size, sampling=sampling, count=count, seed=seed
+    )
+    return np.stack(list(frames))
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> None:
@@ -256,15 +263,6 @@ def _encode(
     if stream is None:
         raise VideoError(f"{path}: no frames were given; write at least one")
     container.mux(stream.encode())
-
-
-@contextmanager
-def _naming(path: str | Path) -> Iterator[None]:
-    # Errors that name the file.
-    try:
-        yield
-    except VideoError as error:
-        raise VideoError(f"{path}: {error}") from None
 
 
 def _target(info: VideoInfo, size: Size) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import manifest
+from signlib.data.transcripts import lines_of
 from signlib.errors import ManifestError
 
 CLASSES = "wlasl_class_list.txt"
@@ -76,14 +77,8 @@ def read_classes(path: str | Path) -> list[str]:
     Raises:
         ManifestError: for a missing file or indices that do not run from 0.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(
-            f"{path} cannot be read ({error}): it names the glosses; fetch it"
-        ) from None
     glosses = []
-    for number, line in enumerate(filter(str.strip, lines)):
+    for number, (_, line) in enumerate(lines_of(Path(path))):
         index, _, gloss = line.partition("\t")
         if index.strip() != str(number) or not gloss.strip():
             raise ManifestError(f"{path}, line {number + 1}: {line!r} is not '{number}<TAB>gloss'")

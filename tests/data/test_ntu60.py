@@ -66,7 +66,7 @@ def test_other_names_are_refused(tmp_path, name):
 def test_nothing_to_read_and_other_settings_are_refused(tmp_path):
     with pytest.raises(ManifestError, match=r"holds no \.skeleton files"):
         read_manifest(tmp_path)
-    with pytest.raises(ManifestError, match="no readable list"):
+    with pytest.raises(ManifestError, match="cannot be read as UTF-8"):
         read_manifest(tmp_path, names=tmp_path / "no.txt")
     with pytest.raises(SettingsError, match="setting='xset': the official ones are xsub"):
         read_manifest(tmp_path, "xset")
