@@ -15,17 +15,18 @@ from signlib.errors import InputError
 from signlib.reports.cells import each, markdown_table, spread
 from signlib.reports.plots import BLUE, GREY, ORANGE, draw_interval, figure, name_rows
 from signlib.reports.run_groups import Lineup, System
-from signlib.statistics.mapsswe import mapsswe, segment_summary
-from signlib.statistics.performance_profiles import (
+from signlib.statistics.distributions import (
+    CLEAR,
+    almost_stochastic_order,
     iqm,
     iqm_difference,
     iqm_interval,
     profile,
     profile_band,
 )
+from signlib.statistics.error_rates import mapsswe, segment_summary
 from signlib.statistics.power import clips_needed, seeds_needed
 from signlib.statistics.resampling import LEVEL
-from signlib.statistics.stochastic_order import CLEAR, almost_stochastic_order
 from signlib.statistics.two_systems import Comparison, compare, family_p, verdict
 from signlib.statistics.variation import Estimate, difference
 

@@ -34,9 +34,17 @@ def wilson_interval(correct: np.ndarray) -> tuple[float, float]:
 
     Source: Wilson 1927; scipy's binomtest.
     """
-    test = stats.binomtest(int(correct.sum()), len(correct))
-    interval = test.proportion_ci(LEVEL, method="wilson")
-    return 100 * interval.low, 100 * interval.high
+    share = stats.binomtest(int(correct.sum()), len(correct))
+    low, high = share.proportion_ci(LEVEL, method="wilson")
+    return 100 * low, 100 * high
+
+
+def answer_of(interval: tuple[float, float]) -> str:
+    """`better`, `worse` or `no difference shown`: where the interval of a gain lies."""
+    low, high = interval
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no difference shown"
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
@@ -77,5 +85,5 @@ def mean_interval(
     values: np.ndarray, resamples: int = 10_000, seed: int = 0
 ) -> tuple[float, float]:
     """95 % bootstrap interval of the mean of values (N,), one a gloss, a signer or a seed."""
-    draws = redrawn(np.asarray(values), resamples, np.random.default_rng(seed))
-    return percentile_interval(draws.mean(axis=1))
+    rng = np.random.default_rng(seed)
+    return percentile_interval(redrawn(np.asarray(values), resamples, rng).mean(axis=1))

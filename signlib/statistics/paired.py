@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.intervals import cluster_interval, few_signers, t_interval
+from signlib.statistics.intervals import answer_of, cluster_interval, few_signers, t_interval
 from signlib.statistics.resampling import LEVEL, group_sums
 
 
@@ -61,14 +61,6 @@ class Paired:
             f"{self.difference:+.2f} points [{self.by_signer[0]:+.2f}, {self.by_signer[1]:+.2f}],"
             f" {self.answer}"
         )
-
-
-def answer_of(interval: tuple[float, float]) -> str:
-    """`better`, `worse` or `no difference shown`: where the interval of a gain lies."""
-    low, high = interval
-    if low > 0:
-        return "better"
-    return "worse" if high < 0 else "no difference shown"
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -199,6 +191,5 @@ def holm(values: Sequence[float]) -> np.ndarray:
     p = np.asarray(values, float)
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    out = np.empty(len(p))
-    out[order] = np.minimum(raised, 1)
-    return out
+    # back into the order in which the values came
+    return np.minimum(raised, 1)[np.argsort(order)]

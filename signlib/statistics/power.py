@@ -46,15 +46,14 @@ def smallest_p(plan: Plan) -> dict[str, float]:
     >>> smallest_p(Plan(seeds=3))
     {'signed rank over seeds (pairs)': 0.25, 'Mann-Whitney over seeds': 0.1}
     """
-    least = {}
-    if plan.seeds > 1:
-        least["signed rank over seeds (pairs)"] = _LEAST["pairs"](plan.seeds)
-        least["Mann-Whitney over seeds"] = _LEAST["seeds"](plan.seeds)
-    if plan.signers > 1:
-        least["sign flips over signers"] = _LEAST["pairs"](plan.signers)
-    if plan.clips:
-        least["McNemar over clips"] = _LEAST["pairs"](plan.clips)
-    return least
+    # a test, its kind, how many units the plan has, and the fewest that the test takes
+    tests = (
+        ("signed rank over seeds (pairs)", "pairs", plan.seeds, 2),
+        ("Mann-Whitney over seeds", "seeds", plan.seeds, 2),
+        ("sign flips over signers", "pairs", plan.signers, 2),
+        ("McNemar over clips", "pairs", plan.clips, 1),
+    )
+    return {test: _LEAST[kind](units) for test, kind, units, least in tests if units >= least}
 
 
 def fewest(test: str, level: float = 1 - LEVEL) -> int:
@@ -93,9 +92,8 @@ def power_over_seeds(points: float, spread: float, seeds: int, pairs: bool = Fal
         raise InputError(
             f"seeds={seeds}, spread={spread}: give two seeds at least and a spread above 0"
         )
-    effect, level = abs(points) / spread, 1 - LEVEL
     test = TTestPower() if pairs else TTestIndPower()
-    return float(test.power(effect, seeds, level))
+    return float(test.power(abs(points) / spread, seeds, 1 - LEVEL))
 
 
 def seeds_needed(points: float, spread: float, power: float = POWER, pairs: bool = False) -> int:

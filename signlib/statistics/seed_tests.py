@@ -44,7 +44,6 @@ class SeedTests:
     """Two systems over seeds. Differences are second minus first.
 
     Attributes:
-        first, second: one number a seed.
         welch: t test that lets the two vary differently.
         ranks: Mann-Whitney and the median of all differences between a seed of one and a seed of
             the other.
@@ -52,8 +51,6 @@ class SeedTests:
         cliff: chance that a seed of the second beats one of the first, less the reverse.
     """
 
-    first: tuple[float, ...]
-    second: tuple[float, ...]
     welch: Estimate
     ranks: Ranks
     cohen: float
@@ -73,8 +70,6 @@ def compare_seeds(first: Values, second: Values) -> SeedTests:
     """
     a, b = _values(first), _values(second)
     return SeedTests(
-        first=tuple(a),
-        second=tuple(b),
         welch=welch(a, b),
         ranks=mann_whitney(a, b),
         cohen=cohens_d(a, b) * _hedges(len(a) + len(b) - 2),
@@ -86,16 +81,6 @@ def welch(first: Values, second: Values) -> Estimate:
     """Welch's t test of two sets of seeds."""
     # `variation` counts in shares, and says it in per cent
     return difference(_values(first)[:, None] / 100, _values(second)[:, None] / 100, units=False)
-
-
-def paired_t(first: Values, second: Values) -> Estimate:
-    """t test of seeds that come in pairs, as folds or starting weights that both systems share.
-
-    Raises:
-        InputError: when they are not as many, or fewer than two.
-    """
-    a, b = _pairs(first, second)
-    return difference(None, (b - a)[:, None] / 100, units=False)
 
 
 def mann_whitney(first: Values, second: Values) -> Ranks:
@@ -129,12 +114,19 @@ def signed_rank(first: Values, second: Values) -> Ranks:
 
     p is counted as for `mann_whitney`.
 
+    Raises:
+        InputError: when they are not as many, or fewer than two.
+
     Source: Wilcoxon 1945; Hollander and Wolfe 1999, section 3.2.
 
     >>> signed_rank([1, 2, 3], [2, 4, 6]).smallest
     0.25
     """
-    a, b = _pairs(first, second)
+    if len(first) != len(second):
+        raise InputError(
+            f"{len(first)} and {len(second)} values are no pairs; leave out what has no partner"
+        )
+    a, b = _values(first), _values(second)
     gains, smallest = b - a, 2.0 ** (1 - len(a))
     if not gains.any():
         return Ranks(value=0.0, low=0.0, high=0.0, p=1.0, smallest=smallest)
@@ -215,11 +207,3 @@ def _values(values: Values) -> np.ndarray:
             f"{len(numbers)} values {numbers.tolist()}: give two seeds at least, each with a number"
         )
     return numbers
-
-
-def _pairs(first: Values, second: Values) -> tuple[np.ndarray, np.ndarray]:
-    if len(first) != len(second):
-        raise InputError(
-            f"{len(first)} and {len(second)} values are no pairs; leave out what has no partner"
-        )
-    return _values(first), _values(second)

@@ -6,23 +6,14 @@ verdict is read from that one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from signlib.errors import InputError
+from signlib.statistics import intervals, paired, seed_tests, variation
 from signlib.statistics.across_corpora import ROPE
-from signlib.statistics.intervals import few_signers
-from signlib.statistics.paired import holm, mcnemar
 from signlib.statistics.resampling import LEVEL
-from signlib.statistics.seed_tests import SeedTests, compare_seeds
-from signlib.statistics.variation import (
-    Estimate,
-    bootstrap,
-    difference,
-    independent_worth,
-    sign_flip,
-)
 
 FEW_SEEDS = 5
 
@@ -31,7 +22,7 @@ FEW_SEEDS = 5
 class Row:
     """One question: the t interval, the interval of the bootstrap, a test without a normal law."""
 
-    estimate: Estimate
+    estimate: variation.Estimate
     bootstrap: tuple[float, float] | None
     test: str
     p: float
@@ -51,7 +42,6 @@ class Comparison:
         worth: independent clips that would tell as much as these do; NaN where signers are unknown.
         rope: points that do not matter.
         higher: a higher rate is better (accuracy), or worse (errors).
-        warnings: what a reader must mind.
     """
 
     first: tuple[float, ...]
@@ -59,16 +49,15 @@ class Comparison:
     clips: int
     signers: int
     rows: dict[str, Row]
-    seeds: SeedTests | None
+    seeds: seed_tests.SeedTests | None
     gained: float
     lost: float
     worth: float
     rope: float
     higher: bool = True
-    warnings: tuple[str, ...] = ()
 
     @property
-    def deciding(self) -> Estimate:
+    def deciding(self) -> variation.Estimate:
         """The estimate whose interval decides."""
         return list(self.rows.values())[-1].estimate
 
@@ -84,6 +73,41 @@ class Comparison:
             return "better" if (estimate.value > 0) == self.higher else "worse"
         inside = -self.rope < estimate.low and estimate.high < self.rope
         return "practically the same" if inside else "no difference shown"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must mind."""
+        warnings = []
+        if self.signers == 0:
+            warnings.append(
+                "nobody knows who signs: clips are taken as independent, and intervals are too"
+                " narrow where several clips are of one signer"
+            )
+        elif self.signers == 1:
+            warnings.append(
+                "all clips are of one signer: nothing here says how another signer would do"
+            )
+        elif text := intervals.few_signers(self.signers):
+            df = self.rows["signers"].estimate.df
+            warnings.append(f"{text}; read the t interval, which has {df:.1f} degrees of freedom")
+        if self.worth < 0.9 * self.clips:
+            warnings.append(
+                f"clips of one signer are alike: these {self.clips:,} tell as much as about"
+                f" {self.worth:,.0f} independent ones"
+            )
+        trained = len(self.first), len(self.second)
+        if self.seeds is None:
+            which = "each" if max(trained) == 1 else "one of the two"
+            warnings.append(
+                f"one training of {which}: another seed may change it by as much as this"
+                " difference, and no interval here knows by how much"
+            )
+        elif min(trained) < FEW_SEEDS:
+            warnings.append(
+                f"{trained[0]} and {trained[1]} seeds: a test of ranks over them cannot give a p"
+                f" below {self.seeds.ranks.smallest:.2g}"
+            )
+        return warnings
 
 
 def compare(
@@ -116,11 +140,10 @@ def compare(
     who = list(signers) if signers is not None and all(signers) else []
     count = len(set(who))
     groups = who if count > 1 else None
-    rows: dict[str, Row] = {}
 
     def row(over: Sequence[str] | None, seeds: bool, test: str, p: float) -> Row:
-        estimate = difference(first, second, over, seeds, sizes=words)
-        drawn = bootstrap(
+        estimate = variation.difference(first, second, over, seeds, sizes=words)
+        drawn = variation.bootstrap(
             first, second, over, seeds=seeds, sizes=words, resamples=resamples, seed=seed
         )
         return Row(estimate, drawn, test, p)
@@ -128,25 +151,25 @@ def compare(
     # whole numbers, so that exchanges that tie are seen to tie
     gains = np.rint(second.sum(0) * len(first) - first.sum(0) * len(second)).astype(np.int64)
     if words is None and len(first) == len(second) == 1:
-        p = mcnemar(int((gains < 0).sum()), int((gains > 0).sum()))
-        rows["clips"] = row(None, False, "exact McNemar", p)
+        test, p = "exact McNemar", paired.mcnemar(int((gains < 0).sum()), int((gains > 0).sum()))
     else:
-        p = sign_flip(gains, None, resamples, seed)
-        rows["clips"] = row(None, False, "exchange of predictions", p)
+        test, p = "exchange of predictions", variation.sign_flip(gains, None, resamples, seed)
+    rows = {"clips": row(None, False, test, p)}
     if groups:
-        p = sign_flip(gains, groups, resamples, seed)
+        p = variation.sign_flip(gains, groups, resamples, seed)
         rows["signers"] = row(groups, False, "sign flips of signers", p)
     total = first.shape[1] if words is None else np.sum(words)
     rates = [(100 * values.sum(1) / total).tolist() for values in (first, second)]
     over_seeds = None
     if min(len(first), len(second)) > 1:
-        over_seeds = compare_seeds(*rates)
-        estimate = difference(first, second, units=False, sizes=words)
-        rows["seeds"] = Row(estimate, None, "Mann-Whitney", over_seeds.ranks.p)
+        over_seeds = seed_tests.compare_seeds(*rates)
+        alone = variation.difference(first, second, units=False, sizes=words)
+        rows["seeds"] = Row(alone, None, "Mann-Whitney", over_seeds.ranks.p)
     if max(len(first), len(second)) > 1:
         rows["seeds and signers" if groups else "seeds and clips"] = row(groups, True, "", np.nan)
     gain = second[None] - first[:, None]
-    comparison = Comparison(
+    alike = groups and len(gains) > count
+    return Comparison(
         first=tuple(rates[0]),
         second=tuple(rates[1]),
         clips=first.shape[1],
@@ -155,51 +178,15 @@ def compare(
         seeds=over_seeds,
         gained=float(np.maximum(gain, 0).mean()),
         lost=float(np.maximum(-gain, 0).mean()),
-        worth=independent_worth(gains, who) if groups and len(gains) > count else float("nan"),
+        worth=variation.independent_worth(gains, who) if alike else float("nan"),
         rope=rope,
         higher=words is None,
     )
-    return replace(comparison, warnings=tuple(_warnings(comparison)))
-
-
-def _warnings(comparison: Comparison) -> list[str]:
-    # What a reader must mind.
-    warnings = []
-    if comparison.signers == 0:
-        warnings.append(
-            "nobody knows who signs: clips are taken as independent, and intervals are too narrow"
-            " where several clips are of one signer"
-        )
-    elif comparison.signers == 1:
-        warnings.append(
-            "all clips are of one signer: nothing here says how another signer would do"
-        )
-    elif text := few_signers(comparison.signers):
-        df = comparison.rows["signers"].estimate.df
-        warnings.append(f"{text}; read the t interval, which has {df:.1f} degrees of freedom")
-    if comparison.worth < 0.9 * comparison.clips:
-        warnings.append(
-            f"clips of one signer are alike: these {comparison.clips:,} tell as much as about"
-            f" {comparison.worth:,.0f} independent ones"
-        )
-    trained = len(comparison.first), len(comparison.second)
-    if comparison.seeds is None:
-        which = "each" if max(trained) == 1 else "one of the two"
-        warnings.append(
-            f"one training of {which}: another seed may change it by as much as this difference,"
-            " and no interval here knows by how much"
-        )
-    elif min(trained) < FEW_SEEDS:
-        warnings.append(
-            f"{trained[0]} and {trained[1]} seeds: a test of ranks over them cannot give a p below "
-            f"{comparison.seeds.ranks.smallest:.2g}"
-        )
-    return warnings
 
 
 def family_p(comparisons: Mapping[str, Comparison]) -> dict[str, float]:
     """Comparison -> p of its deciding estimate, all of them minded as one family (Holm)."""
-    p = holm([comparison.deciding.p for comparison in comparisons.values()])
+    p = paired.holm([comparison.deciding.p for comparison in comparisons.values()])
     return dict(zip(comparisons, p.tolist(), strict=True))
 
 

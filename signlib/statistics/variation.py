@@ -123,17 +123,16 @@ def _summed(
     systems = [(sign, np.atleast_2d(np.asarray(values, float))) for sign, values in given]
     count = systems[0][1].shape[1]
     sizes = np.ones(count) if sizes is None else np.asarray(sizes, float)
-    lengths = [values.shape[1] for _, values in systems] + [len(sizes)]
-    if groups is not None:
-        lengths.append(len(groups))
+    columns = [sizes] if groups is None else [sizes, groups]
+    lengths = [values.shape[1] for _, values in systems] + list(map(len, columns))
     if len(set(lengths)) > 1:
         raise InputError(
             f"{', '.join(map(str, lengths))} clips: these are not values of the same clips"
         )
     if not sizes.sum() > 0:
         raise InputError("there is no clip, or no word in any of them; nothing can be compared")
-    summed = [(sign, group_sums(list(values), groups)) for sign, values in systems]
-    return summed, group_sums([sizes], groups)[0]
+    systems = [(sign, group_sums(list(values), groups)) for sign, values in systems]
+    return systems, group_sums([sizes], groups)[0]
 
 
 def _over_units(left: np.ndarray, sizes: np.ndarray, name: str) -> tuple[float, float]:

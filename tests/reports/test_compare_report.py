@@ -10,7 +10,7 @@ from signlib.reports.compare_report import FIGURE, REPORT, markdown, report, wri
 from signlib.reports.corpus_report import plot
 from signlib.runs.run import PREDICTIONS, Metric, start
 from signlib.settings import presets
-from signlib.statistics.mapsswe import mapsswe
+from signlib.statistics.error_rates import mapsswe
 from signlib.statistics.paired import holm
 
 CLIPS = 240

@@ -8,7 +8,7 @@ from statsmodels.stats.weightstats import ztest
 
 from signlib.errors import InputError
 from signlib.evaluation.wer import edits
-from signlib.statistics.mapsswe import mapsswe, segment_errors, segment_summary
+from signlib.statistics.error_rates import mapsswe, segment_errors, segment_summary
 
 
 def split(*texts):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.performance_profiles import (
+from signlib.statistics.distributions import (
     iqm,
     iqm_difference,
     iqm_interval,

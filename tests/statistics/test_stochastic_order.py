@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signlib.errors import InputError
-from signlib.statistics.stochastic_order import almost_stochastic_order, violation
+from signlib.statistics.distributions import almost_stochastic_order, violation
 
 X, Y = [71.2, 70.1, 73.5, 69.9, 72.2], [72.0, 75.8, 70.6, 74.4, 69.0, 71.9]
 
