@@ -58,11 +58,11 @@ class BeamSearch:
         self.alpha, self.beta = alpha, beta
         self.model = model if alpha else None
         self.rows = _GlossRows(self.model, self.glosses) if self.model else None
-        self.flashlight = None
-        if engine == "flashlight":
-            self.flashlight = FlashlightSearch(
-                self.glosses, beam, self.model, alpha=alpha, beta=beta
-            )
+        self.flashlight = (
+            FlashlightSearch(self.glosses, beam, self.model, alpha=alpha, beta=beta)
+            if engine == "flashlight"
+            else None
+        )
 
     def __call__(self, log_probabilities: np.ndarray) -> list[Hypothesis]:
         """At most `beam` readings, the best first.
@@ -156,7 +156,6 @@ class _Prefixes:
         self.parent, self.last = np.full(256, -1), np.zeros(256, np.int64)
         self.bonus, self.row = np.zeros(256), np.zeros(256, np.int64)
         self.nodes: dict[tuple[int, int], int] = {}
-        self.size = 1
         if rows:
             self.row[0] = rows.start()
 
@@ -171,21 +170,19 @@ class _Prefixes:
 
         A prefix that was dropped and comes again is the same node.
         """
-        out = np.empty(len(parents), np.int64)
-        for i, key in enumerate(zip(parents.tolist(), tokens.tolist(), strict=True)):
-            if key not in self.nodes:
-                self.nodes[key] = self._add(*key, bonus[i])
-            out[i] = self.nodes[key]
-        return out
+        rows = zip(parents.tolist(), tokens.tolist(), bonus, strict=True)
+        return np.fromiter((self._node(*row) for row in rows), np.int64, len(parents))
 
-    def _add(self, parent: int, token: int, bonus: float) -> int:
-        if self.size == len(self.last):
+    def _node(self, parent: int, token: int, bonus: float) -> int:
+        if (parent, token) in self.nodes:
+            return self.nodes[parent, token]
+        node = self.nodes[parent, token] = len(self.nodes) + 1
+        if node == len(self.last):
             # The tables double when they are full.
             self.parent, self.last, self.bonus, self.row = (
                 np.concatenate([column, np.zeros_like(column)])
                 for column in (self.parent, self.last, self.bonus, self.row)
             )
-        node, self.size = self.size, self.size + 1
         self.parent[node], self.last[node], self.bonus[node] = parent, token, bonus
         if self.rows:
             self.row[node] = self.rows.after(int(self.row[parent]), token)
@@ -217,18 +214,11 @@ class _GlossRows:
         if len(self.contexts) > _MOST_ROWS:
             self.contexts.clear()
             self.numbers.clear()
-        return self._row(self._shortened(self.model.state((START,))))
+        return self._row(self.model.state((START,)))
 
     def after(self, row: int, token: int) -> int:
         """The row after one more gloss."""
-        context = self.model.state((*self.contexts[row], self.names[token]))
-        return self._row(self._shortened(context))
-
-    def _shortened(self, context: tuple[str, ...]) -> tuple[str, ...]:
-        # The longest end of a context that the model has numbers for.
-        while context and context not in self._seen[len(context)] and not self._weight(context):
-            context = context[1:]
-        return context
+        return self._row(self.model.state((*self.contexts[row], self.names[token])))
 
     def _weight(self, context: tuple[str, ...]) -> float:
         return _LN10 * self.model.backoffs[len(context) - 1].get(context, 0.0)
@@ -251,13 +241,16 @@ class _GlossRows:
         return out
 
     def _row(self, context: tuple[str, ...]) -> int:
+        # Of the longest end of a context that the model has numbers for.
+        while context and context not in self._seen[len(context)] and not self._weight(context):
+            context = context[1:]
         if context in self.numbers:
             return self.numbers[context]
         # The blank's column is never read.
         values = np.zeros(len(self.names))
         if context:
             # This may replace the table, so it comes first.
-            shorter = self._row(self._shortened(context[1:]))
+            shorter = self._row(context[1:])
             values = self.table[shorter] + self._weight(context)
         if context in self._seen[len(context)]:
             classes, logs = self._seen[len(context)][context]

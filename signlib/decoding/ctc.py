@@ -170,12 +170,10 @@ def finish(
     alpha: float,
 ) -> list[Hypothesis]:
     """Readings with the end of the sentence taken into account, the best first."""
-
-    def end(prefix: Prefix) -> float:
-        if model is None:
-            return 0.0
-        return alpha * model.log_probability(END, [START, *(glosses[k - 1] for k in prefix)])
-
-    ended = {prefix: score + end(prefix) for prefix, score in scores.items()}
+    ended = dict(scores)
+    if model is not None:
+        for prefix in ended:
+            words = [START, *(glosses[k - 1] for k in prefix)]
+            ended[prefix] += alpha * model.log_probability(END, words)
     best = sorted(ended.items(), key=lambda item: -item[1])
     return [Hypothesis(prefix, float(score)) for prefix, score in best]

@@ -160,10 +160,8 @@ def _counted(
     flat = np.array([numbers[word] for text in texts for word in (START, *text, END)])
     # Words to the end of the sentence, this one included.
     left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(flat))
-    seen = []
-    for n in range(1, order + 1):
-        rows = flat[np.flatnonzero(left >= n)[:, None] + np.arange(n)]
-        seen.append(np.unique(rows, axis=0, return_counts=True))
+    windows = (np.flatnonzero(left >= n)[:, None] + np.arange(n) for n in range(1, order + 1))
+    seen = [np.unique(flat[window], axis=0, return_counts=True) for window in windows]
     grams = []
     for n, (rows, counts) in enumerate(seen, 1):
         if n < order:
@@ -226,9 +224,8 @@ def write_arpa(path: str | Path, model: NGramModel) -> None:
         weights = model.backoffs[n - 1] if n < model.order else {}
         lines += ["", f"\\{n}-grams:"]
         for gram, value in table.items():
-            weight = ""
-            if n < model.order and gram[-1] != END:
-                weight = f"\t{weights.get(gram, 0.0):.9g}"
+            goes_on = n < model.order and gram[-1] != END
+            weight = f"\t{weights.get(gram, 0.0):.9g}" if goes_on else ""
             lines.append(f"{min(value, 0.0):.9g}\t{' '.join(gram)}{weight}")
     write_text(Path(path), "\n".join([*lines, "", "\\end\\", ""]))
 

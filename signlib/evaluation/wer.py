@@ -102,10 +102,8 @@ def edits(references: Sentences, hypotheses: Sentences, weights: str = "sclite")
     >>> print(edits(["A B C D".split()], ["A X C".split()]))
     50.00 % (2 errors of 4 words: 1 sub, 1 del, 0 ins)
     """
-    steps = _align(references, hypotheses, weights)
-    counts = np.bincount(steps.sentence * 4 + steps.kind, minlength=4 * len(references)).reshape(
-        -1, 4
-    )
+    sentence, kind, *_ = _align(references, hypotheses, weights)[1]
+    counts = np.bincount(sentence * 4 + kind, minlength=4 * len(references)).reshape(-1, 4)
     return Edits(counts[:, :3].sum(1), counts[:, 1], counts[:, 2], counts[:, 3])
 
 
@@ -117,14 +115,13 @@ def alignment(
     Returns:
         Columns sentence (its number), reference, hypothesis ("" for none), kind (of `KINDS`).
     """
-    steps = _align(references, hypotheses, weights)
-    words = np.array([*steps.words, ""], dtype=object)
+    words, (sentence, kind, reference, hypothesis) = _align(references, hypotheses, weights)
     return pd.DataFrame(
         {
-            "sentence": steps.sentence,
-            "reference": words[steps.reference],
-            "hypothesis": words[steps.hypothesis],
-            "kind": pd.Categorical.from_codes(steps.kind, KINDS),
+            "sentence": sentence,
+            "reference": words[reference],
+            "hypothesis": words[hypothesis],
+            "kind": pd.Categorical.from_codes(kind, KINDS),
         }
     )
 
@@ -190,21 +187,11 @@ def confusions(aligned: pd.DataFrame) -> pd.DataFrame:
     return counted.sort_values("count", ascending=False, kind="stable", ignore_index=True)
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """Steps of all alignments (A,), in order: sentence, kind, and the numbers of both words.
-
-    Words are numbered as in `words`; -1 = none.
-    """
-
-    words: list[str]
-    sentence: np.ndarray
-    kind: np.ndarray
-    reference: np.ndarray
-    hypothesis: np.ndarray
-
-
-def _align(references: Sentences, hypotheses: Sentences, weights: str) -> _Steps:
+def _align(
+    references: Sentences, hypotheses: Sentences, weights: str
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    # The words by number, the last one "" for none (-1); and of all steps (A,), in order: sentence,
+    # kind, and the numbers of both words.
     if weights not in WEIGHTS:
         raise SettingsError(f"weights {weights!r} are unknown; choose from {', '.join(WEIGHTS)}")
     if len(references) != len(hypotheses):
@@ -221,7 +208,8 @@ def _align(references: Sentences, hypotheses: Sentences, weights: str) -> _Steps
         _align_chunk(texts[start : start + _CHUNK], *WEIGHTS[weights], start)
         for start in range(0, len(texts), _CHUNK)
     ]
-    return _Steps(list(numbers), *(np.concatenate(column) for column in zip(*parts, strict=True)))
+    steps = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return np.array([*numbers, ""], dtype=object), steps
 
 
 def _align_chunk(
