@@ -201,7 +201,8 @@ class ActionCorpus:
         script = Script(take, pace, self.hardness, len(people))
         waits = 0.25 + self.hardness * take.uniform(-0.1, 0.6, 2)
         script.to(max(0.1, waits[0]))
-        PROGRAMS[action](script)
+        for step in PROGRAMS[action]:
+            step(script)
         script.to(max(0.1, waits[1]))
         stands = self._stands(action, replication, take)
         return pose(script, people, stands, self.fps), script, people
