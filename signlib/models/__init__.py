@@ -12,9 +12,8 @@ phonology      the recogniser of source 002 on 36 numbers a frame
 pretext        learning from clips without glosses
 graph          the adjacency of any skeleton
 gcn            the graph network of source 003
-gcn_layers     its layers
+gcn_layers     its layers, gates and attention
 gcn_gather     its sums over neighbours
-gcn_gates      its gates and attention
 gcn_heads      its pooling and heads
 ctc            sentences: the networks of source 001
 ctc_blocks     their convolutions and recurrent layers

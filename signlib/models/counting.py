@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from signlib.models.classifier import parameter_count
 from signlib.models.gcn import GraphSizes
-from signlib.models.gcn_gates import reduced
+from signlib.models.gcn_layers import reduced
 from signlib.models.network import Batch
 from signlib.settings.modalities import PictureSettings, VideoSettings
 

@@ -8,10 +8,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.errors import SettingsError
-from signlib.models.gcn_gates import Attention, Gate, rescale, summaries
 from signlib.models.gcn_gather import Neighbours
 from signlib.models.gcn_heads import Pool, build_head, mean_over_bodies
-from signlib.models.gcn_layers import GraphMix, Layer, Mix, Norm, Stretch, hardswish
+from signlib.models.gcn_layers import (
+    Attention,
+    Gate,
+    GraphMix,
+    Layer,
+    Norm,
+    Rescale,
+    Stretch,
+    Summaries,
+    hardswish,
+)
 from signlib.models.layers import DropPath
 from signlib.models.network import Batch, Classifier
 
@@ -84,20 +93,22 @@ class Block(nn.Module):
         self.graph = GraphMix(channels, out, adjacency, near, attend)
         self.time = Stretch(out, stride)
         self.gate, self.attention = Gate(out, bands), Attention(out)
-        self.shortcut = Mix(channels, out, stride) if (channels, stride) != (out, 1) else None
+        self.shortcut = (
+            Layer(channels, out, stride=stride) if (channels, stride) != (out, 1) else None
+        )
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, J, Ci) to (N, ceil(T / stride), J, Co)."""
         features = self.time(hardswish(self.graph(x)))
-        motion, by_frame, by_joint = summaries(features)
+        motion, by_frame, by_joint = Summaries.apply(features)
         gate = self.gate(motion, features)
         # Attention sees what the gate leaves: a factor a channel may as well be drawn into the
         # means.
         c, u, w = self.attention(by_frame * gate, by_joint * gate)
         gate = self.drop_path(gate)
         rest = x if self.shortcut is None else self.shortcut(x)
-        return rescale(features, gate * c, gate * u, w, rest=rest)
+        return Rescale.apply(features, gate * c, gate * u, w, rest)
 
 
 class GraphNetwork(Classifier):
@@ -138,7 +149,11 @@ class GraphNetwork(Classifier):
         drop_path: float | None = None,
     ) -> None:
         super().__init__()
-        sizes = _sizes(variant)
+        if isinstance(variant, str) and variant not in VARIANTS:
+            raise SettingsError(
+                f"variant={variant!r} is unknown; choose from {', '.join(VARIANTS)}"
+            )
+        sizes = VARIANTS[variant] if isinstance(variant, str) else variant
         if len(adjacency) != sizes.hops + 1:
             raise SettingsError(
                 f"the adjacency has {len(adjacency)} subsets, this variant needs {sizes.hops + 1}:"
@@ -148,7 +163,7 @@ class GraphNetwork(Classifier):
         self.classes = classes
         self.streams, self.channels = streams, channels
         self.joints = adjacency.shape[1]
-        self.norm, self.fusion = Norm(streams * channels), Mix(streams * channels, sizes.stem)
+        self.norm, self.fusion = Norm(streams * channels), Layer(streams * channels, sizes.stem)
         self.blocks = _blocks(sizes, adjacency, sizes.drop_path if drop_path is None else drop_path)
         self.pool = Pool(sizes.channels[-1])
         dropout = sizes.dropout if dropout is None else dropout
@@ -168,7 +183,13 @@ class GraphNetwork(Classifier):
             batch: `streams` (B, P, S, T, J, C) and `bodies` (B, P), True where there is one.
         """
         streams, bodies = batch["streams"][:, : self.bodies], batch["bodies"][:, : self.bodies]
-        self._check(streams)
+        shape = (streams.shape[2], *streams.shape[4:])
+        expected = (self.streams, self.joints, self.channels)
+        if shape != expected:
+            raise SettingsError(
+                f"a batch with (streams, joints, channels)={shape} came to a model for"
+                f" {expected}; change model.streams or the skeleton"
+            )
         folded = streams.flatten(0, 1) if bodies.all() else streams[bodies]
         return self.head(mean_over_bodies(self.pooled(folded), bodies))
 
@@ -208,41 +229,21 @@ class GraphNetwork(Classifier):
                 part.fuse()
         return model
 
-    def _check(self, streams: Tensor) -> None:
-        shape = (streams.shape[2], *streams.shape[4:])
-        expected = (self.streams, self.joints, self.channels)
-        if shape != expected:
-            raise SettingsError(
-                f"a batch with (streams, joints, channels)={shape} came to a model for"
-                f" {expected}; change model.streams or the skeleton"
-            )
-
-
-def _sizes(variant: str | GraphSizes) -> GraphSizes:
-    if isinstance(variant, GraphSizes):
-        return variant
-    if variant not in VARIANTS:
-        raise SettingsError(f"variant={variant!r} is unknown; choose from {', '.join(VARIANTS)}")
-    return VARIANTS[variant]
-
 
 def _blocks(sizes: GraphSizes, adjacency: Tensor, drop_path: float) -> nn.ModuleList:
     blocks, channels, last = nn.ModuleList(), sizes.stem, sum(sizes.blocks) - 1
     near = Neighbours(adjacency)
     for stage, (out, count) in enumerate(zip(sizes.channels, sizes.blocks, strict=True)):
         for i in range(count):
-            stride = 2 if stage > 0 and i == 0 else 1
-            bands = sizes.bands and stage == len(sizes.channels) - 1
-            rate = drop_path * len(blocks) / max(last, 1)
             block = Block(
                 channels,
                 out,
-                stride,
+                2 if stage > 0 and i == 0 else 1,
                 adjacency,
                 near=near,
                 attend=sizes.attend,
-                bands=bands,
-                drop_path=rate,
+                bands=sizes.bands and stage == len(sizes.channels) - 1,
+                drop_path=drop_path * len(blocks) / max(last, 1),
             )
             blocks.append(block)
             channels = out

@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from signlib.errors import SettingsError
 
-HEADS = ("original", "plain", "infogcn")
 LATENT = 128
 
 
@@ -47,9 +46,11 @@ def mean_over_bodies(x: Tensor, bodies: Tensor) -> Tensor:
 class Head(nn.Module):
     """(B, C) to scores (B, K), and perhaps a loss of its own."""
 
+    classifier: nn.Linear
+
     def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
-        """The head's own loss, for targets (B,) or (B, K); a scalar."""
-        raise NotImplementedError
+        """The head's own loss, for targets (B,) or (B, K); a scalar, 0 where it has none."""
+        return self.classifier.weight.new_zeros(())
 
 
 class PlainHead(Head):
@@ -63,10 +64,6 @@ class PlainHead(Head):
     def forward(self, x: Tensor) -> Tensor:
         """Scores (B, K)."""
         return self.classifier(self.dropout(self.norm(x)))
-
-    def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
-        # Nothing.
-        return self.classifier.weight.new_zeros(())
 
 
 class Bottleneck(Head):
@@ -190,10 +187,11 @@ def build_head(kind: str, channels: int, classes: int, dropout: float, bottlenec
         channels, classes, dropout: of every head.
         bottleneck: whether the original head has its own loss, as in base and large.
     """
-    if kind not in HEADS:
-        raise SettingsError(f"head={kind!r} is unknown; choose from {', '.join(HEADS)}")
-    if kind == "infogcn":
-        return InfoGcnHead(channels, classes, dropout)
-    if kind == "original" and bottleneck:
-        return OriginalHead(channels, classes, dropout)
-    return PlainHead(channels, classes, dropout)
+    heads = {
+        "original": OriginalHead if bottleneck else PlainHead,
+        "plain": PlainHead,
+        "infogcn": InfoGcnHead,
+    }
+    if kind not in heads:
+        raise SettingsError(f"head={kind!r} is unknown; choose from {', '.join(heads)}")
+    return heads[kind](channels, classes, dropout)

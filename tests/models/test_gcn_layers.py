@@ -8,10 +8,17 @@ from torch.nn import functional
 from signlib.data.skeletons import HANDS_42, KINECT_20, MEDIAPIPE_543
 from signlib.models import gcn_gather
 from signlib.models.gcn import Block
-from signlib.models.gcn_gates import Gate, band_powers, rescale, summaries
 from signlib.models.gcn_gather import Neighbours, gather_densely
 from signlib.models.gcn_heads import InfoGcnHead, OriginalHead, Pool, mean_over_bodies
-from signlib.models.gcn_layers import GraphMix, Layer, Stretch
+from signlib.models.gcn_layers import (
+    Gate,
+    GraphMix,
+    Layer,
+    Rescale,
+    Stretch,
+    Summaries,
+    band_powers,
+)
 from signlib.models.graph import adjacency
 from signlib.models.layers import DropPath
 
@@ -173,11 +180,11 @@ def test_gathering_on_a_chain_is_worked_out_by_hand():
 def test_motion_is_the_mean_absolute_step_and_zero_for_one_frame():
     x = torch.zeros(1, 3, 2, 1)
     x[0, :, 0, 0], x[0, :, 1, 0] = torch.tensor([0.0, 2, -1]), torch.tensor([5.0, 5, 6])
-    motion, by_frame, by_joint = summaries(x)
+    motion, by_frame, by_joint = Summaries.apply(x)
     assert motion.item() == (2 + 3 + 0 + 1) / 4
     assert by_frame.flatten().tolist() == [2.5, 3.5, 2.5]
     assert by_joint.flatten().tolist() == pytest.approx([1 / 3, 16 / 3])
-    assert summaries(x[:, :1])[0].item() == 0
+    assert Summaries.apply(x[:, :1])[0].item() == 0
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5])
@@ -185,10 +192,10 @@ def test_gradients_written_out_are_those_of_the_formulas(frames):
     torch.manual_seed(0)
     shapes = [(2, frames, 3, 4), (2, 1, 1, 4), (2, frames, 1, 4), (2, 1, 3, 4), (2, frames, 3, 4)]
     parts = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    assert torch.autograd.gradcheck(rescale, parts)
-    assert torch.autograd.gradcheck(summaries, parts[:1])
+    assert torch.autograd.gradcheck(Rescale.apply, parts)
+    assert torch.autograd.gradcheck(Summaries.apply, parts[:1])
     x, c, u, w, rest = parts
-    torch.testing.assert_close(rescale(*parts), rest + x * (c + u * w))
+    torch.testing.assert_close(Rescale.apply(*parts), rest + x * (c + u * w))
 
 
 @pytest.mark.parametrize("limit", [2**22, 1000])
