@@ -21,9 +21,6 @@ from signlib.synthesis.mutual_actions import BEHIND, STAGE
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import HARDEST
 
-FEWEST_PERFORMERS, MOST_PERFORMERS = 3, 25
-MOST_REPETITIONS = 100
-MOST_SETUPS = 17
 # Camera number -> radians around the scene. Source: Shahroudy et al. 2016, section 3.1.
 CAMERA_ANGLES = {1: 0.0, 2: np.pi / 4, 3: -np.pi / 4}
 PROGRAMS = {**everyday.PROGRAMS, **gestures.PROGRAMS, **mutual_actions.PROGRAMS}
@@ -74,10 +71,10 @@ class ActionCorpus:
             SettingsError: for a value out of range.
         """
         limits = {
-            "performers": (performers, FEWEST_PERFORMERS, MOST_PERFORMERS),
+            "performers": (performers, 3, 25),
             "cameras": (cameras, 1, len(CAMERA_ANGLES)),
-            "repetitions": (repetitions, 1, MOST_REPETITIONS),
-            "setups": (setups, 1, MOST_SETUPS),
+            "repetitions": (repetitions, 1, 100),
+            "setups": (setups, 1, 17),
         }
         for name, (value, least, most) in limits.items():
             if not least <= value <= most:
@@ -198,7 +195,7 @@ class ActionCorpus:
         other = take.random() < _OTHER_HAND * self.hardness
         people = [replace(who, left_handed=people[0].left_handed != other) for who in people]
         pace = float(np.exp(self.hardness * take.normal(0, 0.1))) / people[0].tempo
-        script = Script(take, pace, self.hardness, len(people))
+        script = Script(take, pace, self.hardness)
         waits = 0.25 + self.hardness * take.uniform(-0.1, 0.6, 2)
         script.to(max(0.1, waits[0]))
         for step in PROGRAMS[action]:
@@ -244,9 +241,13 @@ class ActionCorpus:
         except ManifestError:
             values = (0,) * 5
         setup, camera, number, replication, action = values
-        ours = number in self.performers and action in self.actions
-        ours = ours and setup == self._setup(number)
-        if not ours or camera > self.cameras or replication > self.repetitions:
+        acts = number in self.performers and action in self.actions
+        if (
+            not acts
+            or setup != self._setup(number)
+            or camera > self.cameras
+            or replication > self.repetitions
+        ):
             raise SettingsError(
                 f"clip {name!r} is not in this generated corpus of {len(self.actions)} actions,"
                 f" {len(self.performers)} performers, {self.cameras} cameras; take a name from its"

@@ -25,8 +25,9 @@ Vector = tuple[float, float, float]
 # What a channel moves to: `SCALARS` a float; `hand`, `foot` a target; `hand_way` where the fingers
 # go, None = straight on from the arm; `hand_elbow` where the elbow goes. `2` is the other limb.
 Value = float | Target | Vector | None
-# Channel -> value.
+# Channel -> value, and channel -> [(start, end, value), ...].
 Changes = Mapping[str, Value]
+Moves = dict[str, list[tuple[float, float, Value]]]
 T = TypeVar("T")
 
 HANGING: Target = ("c", 0.23, -0.60, 0.03)
@@ -120,19 +121,15 @@ class Script:
         hardness: how much durations and places vary.
         now: seconds since the start.
         keys: times at which a `to` ended.
-        moves: for each person, channel -> [(start, end, value), ...].
+        moves: of the first person and of the second one, who may have none.
     """
 
     rng: np.random.Generator
     pace: float = 1.0
     hardness: float = 1.0
-    persons: int = 1
     now: float = 0.0
     keys: list[float] = field(default_factory=list)
-    moves: list[dict[str, list[tuple[float, float, Value]]]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.moves = [{} for _ in range(self.persons)]
+    moves: tuple[Moves, Moves] = field(default_factory=lambda: ({}, {}))
 
     def to(self, seconds: float, /, **changes: Value) -> None:
         """The first person moves to `changes` within `seconds`; the clock moves on by them."""
@@ -202,7 +199,7 @@ class _Body:
 
     def __init__(
         self,
-        moves: dict[str, list[tuple[float, float, Value]]],
+        moves: Moves,
         script: Script,
         performer: Performer,
         stand: tuple[float, float, float],

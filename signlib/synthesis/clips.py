@@ -7,6 +7,7 @@ it takes no space and any worker can make any clip.
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +18,7 @@ from signlib.synthesis.camera import film, seated
 from signlib.synthesis.performance import Performance, perform
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
-from signlib.synthesis.signs import Inventory, Sign, make_lexicon, phonology, variant
+from signlib.synthesis.signs import Inventory, Sign, make_lexicon, variant
 
 FEWEST_SIGNERS = 3
 MOST_SIGNERS = 100
@@ -113,11 +114,10 @@ class GeneratedCorpus:
         Raises:
             SettingsError: for a name that is not in the manifest.
         """
-        rng = generator(self.seed, self.hardness, name, "camera")
         return film(
             self.performance(name).points,
             self.seated(name),
-            rng,
+            generator(self.seed, self.hardness, name, "camera"),
             width=self.width,
             height=self.height,
             fps=self.fps,
@@ -145,7 +145,7 @@ class GeneratedCorpus:
         form, how = self._form(i, k)
         first, last = self.performance(name).spans[0]
         return {
-            **phonology(form),
+            **asdict(form),
             "variant": how,
             "stroke_start": first,
             "stroke_end": last,

@@ -5,7 +5,7 @@ takes the handshape that holds its object.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,10 +44,6 @@ class Token:
         """How it is performed."""
         sign = lexicon.get(self.gloss, POINTING)
         return Use(sign, source=self.source, goal=self.goal, handshape=self.handshape)
-
-    def truth(self) -> dict[str, str]:
-        """Field name -> value."""
-        return asdict(self)
 
 
 def object_kind(index: int) -> str:

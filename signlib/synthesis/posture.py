@@ -179,12 +179,8 @@ def _other_skin(sign: Sign, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
 
 def posture(sign: Sign) -> tuple[np.ndarray, float]:
     """Quaternion (4,) and elbow swivel with which the dominant arm makes `sign`."""
-    return _posture(_still(sign))[:2]
-
-
-def _still(sign: Sign) -> Sign:
     # The sign with nothing but the values that its posture depends on.
-    return Sign(
+    still = Sign(
         gloss="",
         handshape=sign.handshape,
         location=sign.location,
@@ -196,6 +192,7 @@ def _still(sign: Sign) -> Sign:
         base=sign.base,
         contact=sign.contact,
     )
+    return _posture(still)[:2]
 
 
 @cache

@@ -4,7 +4,7 @@ It has a manifest like every corpus, and instead of files a function from clip n
 """
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -20,7 +20,7 @@ from signlib.synthesis.grammar import LONGEST, Grammar
 from signlib.synthesis.performance import Performance, perform
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
-from signlib.synthesis.signs import POINTING, Sign, make_lexicon, phonology, variant
+from signlib.synthesis.signs import POINTING, Sign, make_lexicon, variant
 
 MOST_SENTENCES = 10_000
 # How much faster people sign in sentences than sign by sign.
@@ -123,11 +123,10 @@ class SentenceCorpus:
 
     def clip(self, name: str) -> np.ndarray:
         """(T, 543, 4) float32: x, y, z, visibility in mediapipe-543; a lost hand is all NaN."""
-        rng = generator(self.seed, self.hardness, name, "camera")
         return film(
             self.performance(name).points,
             self.seated(name),
-            rng,
+            generator(self.seed, self.hardness, name, "camera"),
             width=self.width,
             height=self.height,
             fps=self.fps,
@@ -163,9 +162,9 @@ class SentenceCorpus:
             form, how = forms.get(token.gloss, (POINTING, ""))
             signs.append(
                 {
-                    **token.truth(),
+                    **asdict(token),
                     "variant": how,
-                    "phonology": phonology(form),
+                    "phonology": asdict(form),
                     "start": start,
                     "end": end,
                 }

@@ -5,9 +5,9 @@ comes with the exact answer to "what distinguishes them".
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import combinations, product
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +54,6 @@ __all__ = [
     "capacity",
     "make_lexicon",
     "minimal_pairs",
-    "phonology",
     "variant",
 ]
 
@@ -62,7 +61,6 @@ __all__ = [
 Choices = Mapping[str, tuple[Any, ...]]
 # The same as users give it, for some of the names.
 Inventory = Mapping[str, Sequence[Any]]
-T = TypeVar("T")
 
 MANUAL = (
     "handshape",
@@ -342,7 +340,7 @@ def _draw(choices: Choices, rng: np.random.Generator) -> Sign:
     Its number of hands and its internal movement come as often as in a language.
     """
 
-    def one_of(options: Sequence[T]) -> T:
+    def one_of(options: Sequence[Any]) -> Any:
         return options[rng.integers(len(options))]
 
     def weighted(name: str) -> str:
@@ -351,8 +349,12 @@ def _draw(choices: Choices, rng: np.random.Generator) -> Sign:
         return choices[name][np.searchsorted(chance, rng.random() * chance[-1], "right")]
 
     # The order of the draws belongs to the lexicon.
-    brow, gaze = rng.random(2)
+    face, eyes = rng.random(2)
     mouth = rng.integers(3) / 2
+    # Raised, furrowed or at rest.
+    brow = (1.0, -0.5, 0.0)[np.searchsorted((0.2, 0.35), face, "right")]
+    # Most often the first of `GAZES`.
+    gaze = "ADDRESSEE" if eyes < 0.6 else list(GAZES)[1 + int((eyes - 0.6) * 10)]
     kept = {
         "hands": weighted("hands"),
         "internal": weighted("internal"),
@@ -368,22 +370,10 @@ def _draw(choices: Choices, rng: np.random.Generator) -> Sign:
             name for name in MOVEMENTS[values["movement"]] if name in choices["direction"]
         ]
         values["direction"] = one_of(directions or choices["direction"])
-        sign = Sign("", **values, mouth=mouth, brow=_brow(brow), gaze=_gaze(gaze))
+        sign = Sign("", **values, mouth=mouth, brow=brow, gaze=gaze)
         if sign.possible:
             break
     return sign
-
-
-def _brow(chance: float) -> float:
-    # Raised, furrowed or at rest, from a number of 0..1.
-    if chance < 0.2:
-        return 1.0
-    return -0.5 if chance < 0.35 else 0.0
-
-
-def _gaze(chance: float) -> str:
-    # A name of `GAZES`, most often the first, from a number of 0..1.
-    return "ADDRESSEE" if chance < 0.6 else list(GAZES)[1 + int((chance - 0.6) * 10)]
 
 
 def _neighbour(sign: Sign, choices: Choices, rng: np.random.Generator) -> Sign:
@@ -400,11 +390,6 @@ def minimal_pairs(lexicon: Sequence[Sign]) -> Iterator[tuple[Sign, Sign, str]]:
         different = [name for name, a, b in values if a != b]
         if len(different) == 1:
             yield one, other, different[0]
-
-
-def phonology(sign: Sign) -> dict[str, str | int | float]:
-    """Field name -> value of a sign, its gloss included."""
-    return asdict(sign)
 
 
 # Chance that a signer has another form of a sign, at hardness 1.
