@@ -129,12 +129,10 @@ class BeamSearch:
     def _worth_trying(
         self, frame: np.ndarray, last: np.ndarray, sources: np.ndarray, stays: np.ndarray
     ) -> np.ndarray:
-        """Sorted classes that can enter the beam.
-
-        The others could not, whatever the language model said of them. Nothing is lost: a gloss
-        gains at most beta, and while the beam is full what is worse than all that stays is dropped
-        anyway. Last glosses of the beam may add to a prefix that is there, so they are tried.
-        """
+        # Sorted classes that can enter the beam. The others could not, whatever the language model
+        # said of them. Nothing is lost: a gloss gains at most beta, and while the beam is full what
+        # is worse than all that stays is dropped anyway. Last glosses of the beam may add to a
+        # prefix that is there, so they are tried.
         enough = np.ones(len(frame), bool)
         if len(stays) >= self.beam:
             enough = frame + (sources.max() + self.beta) >= stays.min()
@@ -160,16 +158,14 @@ class _Prefixes:
             self.row[0] = rows.start()
 
     def added(self, node: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """(P, K) what each gloss would add after each prefix."""
+        # (P, K) what each gloss would add after each prefix.
         if self.rows is None:
             return np.full((len(node), len(tokens)), self.beta)
         return self.beta + self.alpha * self.rows.table[self.row[node][:, None], tokens]
 
     def grow(self, parents: np.ndarray, tokens: np.ndarray, bonus: np.ndarray) -> np.ndarray:
-        """The nodes of prefixes with one more gloss.
-
-        A prefix that was dropped and comes again is the same node.
-        """
+        # The nodes of prefixes with one more gloss. A prefix that was dropped and comes again is
+        # the same node.
         rows = zip(parents.tolist(), tokens.tolist(), bonus, strict=True)
         return np.fromiter((self._node(*row) for row in rows), np.int64, len(parents))
 
@@ -189,7 +185,7 @@ class _Prefixes:
         return node
 
     def prefix(self, node: int) -> tuple[int, ...]:
-        """Its glosses as class numbers."""
+        # Its glosses as class numbers.
         out: list[int] = []
         while node:
             out.append(int(self.last[node]))
@@ -207,17 +203,15 @@ class _GlossRows:
         self.numbers: dict[tuple[str, ...], int] = {}
 
     def start(self) -> int:
-        """The row of the start of a sentence.
-
-        Too full a table is emptied first, since no prefix points to it now.
-        """
+        # The row of the start of a sentence. Too full a table is emptied first, since no prefix
+        # points to it now.
         if len(self.contexts) > _MOST_ROWS:
             self.contexts.clear()
             self.numbers.clear()
         return self._row(self.model.state((START,)))
 
     def after(self, row: int, token: int) -> int:
-        """The row after one more gloss."""
+        # The row after one more gloss.
         return self._row(self.model.state((*self.contexts[row], self.names[token])))
 
     def _weight(self, context: tuple[str, ...]) -> float:

@@ -119,7 +119,7 @@ def prefix_search(
     """
 
     def bonus(prefix: Prefix) -> float:
-        """What the last gloss of a prefix adds beside the frames."""
+        # What the last gloss of a prefix adds beside the frames.
         if model is None:
             return beta
         words = [START, *(glosses[k - 1] for k in prefix)]

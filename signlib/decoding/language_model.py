@@ -150,11 +150,9 @@ def _table(grams: list[tuple[str, ...]], values: np.ndarray) -> Table:
 def _counted(
     texts: list[tuple[str, ...]], numbers: dict[str, int], order: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each order the different n-grams (N, n), sorted, and their counts (N,).
-
-    The highest order counts occurrences; the others count different words before the n-gram, except
-    where it begins a sentence: nothing can stand before that.
-    """
+    # For each order the different n-grams (N, n), sorted, and their counts (N,). The highest order
+    # counts occurrences; the others count different words before the n-gram, except where it begins
+    # a sentence: nothing can stand before that.
     start = numbers[START]
     lengths = np.array([len(text) + 2 for text in texts])
     flat = np.array([numbers[word] for text in texts for word in (START, *text, END)])
@@ -165,8 +163,7 @@ def _counted(
     grams = []
     for n, (rows, counts) in enumerate(seen, 1):
         if n < order:
-            longer = seen[n][0][:, 1:]
-            unlike = np.bincount(_places(rows, longer), minlength=len(rows))
+            unlike = np.bincount(_places(rows, seen[n][0][:, 1:]), minlength=len(rows))
             counts = np.where(rows[:, 0] == start, counts, unlike)
         if n == 1:
             rows, counts = rows[rows[:, 0] != start], counts[rows[:, 0] != start]
@@ -194,10 +191,8 @@ def _discounts(counts: np.ndarray) -> np.ndarray:
 def _contexts(
     rows: np.ndarray, counts: np.ndarray, discount: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of sorted n-grams: which context (N,) each has, the contexts' totals, the share left over.
-
-    What the discounts take from a context is left to its shorter n-grams.
-    """
+    # Of sorted n-grams: which context (N,) each has, the contexts' totals, the share left over.
+    # What the discounts take from a context is left to its shorter n-grams.
     if rows.shape[1] == 1:
         context = np.zeros(len(rows), np.int64)
     else:

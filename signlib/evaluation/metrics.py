@@ -24,8 +24,7 @@ def top_k(scores: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:
 
 def per_class_accuracy(correct: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Accuracy of each class that occurs, in per cent, in the order of the class numbers."""
-    classes = np.unique(targets)
-    return np.array([100 * correct[targets == k].mean() for k in classes])
+    return np.array([100 * correct[targets == k].mean() for k in np.unique(targets)])
 
 
 def confusion(predictions: np.ndarray, targets: np.ndarray, classes: int) -> np.ndarray:

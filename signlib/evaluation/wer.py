@@ -134,14 +134,8 @@ def by_signer(counts: Edits, signers: Sequence[str]) -> pd.DataFrame:
     Args:
         signers: (N,) who signs each sentence.
     """
-    columns = {
-        "sentences": np.ones_like(counts.words),
-        "words": counts.words,
-        "substitutions": counts.substitutions,
-        "deletions": counts.deletions,
-        "insertions": counts.insertions,
-    }
-    table = pd.DataFrame(columns).groupby(np.asarray(signers)).sum()
+    table = pd.DataFrame({"sentences": np.ones_like(counts.words), **vars(counts)})
+    table = table.groupby(np.asarray(signers)).sum()
     table.loc["all"] = table.sum()
     errors = table[["substitutions", "deletions", "insertions"]].sum(axis=1)
     return table.assign(WER=100 * errors / table["words"].where(table["words"] > 0))
@@ -215,12 +209,9 @@ def _align(
 def _align_chunk(
     texts: list[tuple[list[int], list[int]]], swap: int, gap: int, first: int
 ) -> tuple[np.ndarray, ...]:
-    """Sentence, kind, reference and hypothesis of every step.
-
-    Args:
-        texts: (reference, hypothesis) of each sentence; the first one has number `first`.
-        swap, gap: cost of a substitution, and of a deletion or an insertion.
-    """
+    # Sentence, kind, reference and hypothesis of every step. texts: (reference, hypothesis) of each
+    # sentence; the first one has number `first`. swap, gap: cost of a substitution, and of a
+    # deletion or an insertion.
     ours, u = _padded([reference for reference, _ in texts])
     theirs, v = _padded([hypothesis for _, hypothesis in texts])
     unequal = swap * (ours[:, :, None] != theirs[:, None, :])  # (N, U, V)
@@ -249,11 +240,8 @@ def _align_chunk(
 
 
 def _costs(unequal: np.ndarray, gap: int) -> np.ndarray:
-    """(U + 1, N, V + 1) least cost of turning j words of a hypothesis into i of its reference.
-
-    Args:
-        unequal: (N, U, V) cost of pairing two words: 0 where they are the same.
-    """
+    # (U + 1, N, V + 1) least cost of turning j words of a hypothesis into i of its reference.
+    # unequal: (N, U, V) cost of pairing two words: 0 where they are the same.
     sentences, longest, width = unequal.shape
     gaps = gap * np.arange(width + 1)
     cost = np.empty((longest + 1, sentences, width + 1), np.int64)

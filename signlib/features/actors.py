@@ -37,13 +37,6 @@ class Axes:
     top: int
 
 
-_MIDDLES, _BASES, _TOPS = (
-    ("spine_middle", "spine"),
-    ("spine_base", "hip_centre"),
-    ("neck", "shoulder_centre"),
-)
-
-
 def axes_of(skeleton: Skeleton) -> Axes:
     """The axes of a skeleton of a whole body.
 
@@ -53,7 +46,11 @@ def axes_of(skeleton: Skeleton) -> Axes:
     try:
         middle, base, top = (
             next(skeleton.index(name) for name in names if skeleton.has(name))
-            for names in (_MIDDLES, _BASES, _TOPS)
+            for names in (
+                ("spine_middle", "spine"),
+                ("spine_base", "hip_centre"),
+                ("neck", "shoulder_centre"),
+            )
         )
         left, right = (
             tuple(skeleton.index(f"{side}_{name}") for name in ("shoulder", "hip"))
@@ -168,9 +165,8 @@ def held(joints: np.ndarray) -> np.ndarray:
     body into the origin, from where it jumps.
     """
     out = joints.copy()
-    time = np.arange(len(joints))
     for m in range(joints.shape[1]):
         seen = np.flatnonzero(np.isfinite(joints[:, m, 0, 0]))
-        last = np.searchsorted(seen, time, side="right") - 1
+        last = np.searchsorted(seen, np.arange(len(joints)), side="right") - 1
         out[:, m] = joints[seen[np.maximum(last, 0)], m]
     return out

@@ -9,8 +9,6 @@ import numpy as np
 from signlib.data.skeletons import Skeleton
 from signlib.features.normalise import seen, signer_frame, to_square_pixels
 
-FINGERS = ("index", "middle", "ring", "pinky")
-
 
 def bend(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Degrees by which the way a -> b -> c turns at b: 0 = straight on. Points (..., D).
@@ -34,8 +32,7 @@ def finger_bends(hand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hand: (T, 21, 3) in the same unit along all axes, MediaPipe's order.
     """
     first = np.array([5, 9, 13, 17])
-    wrist = hand[:, [0]]
-    return bend(wrist, hand[:, first], hand[:, first + 1]), bend(
+    return bend(hand[:, [0]], hand[:, first], hand[:, first + 1]), bend(
         hand[:, first], hand[:, first + 1], hand[:, first + 2]
     )
 
@@ -85,10 +82,8 @@ def clip_measures(
     square = to_square_pixels(points.astype(float), aspect)
     _, size, _ = signer_frame(square, skeleton)
     of_hands: dict[str, list[np.ndarray]] = {}
-    for side in ("left", "right"):
-        if f"{side}_hand" not in skeleton.parts:
-            continue
-        hand = square[:, list(skeleton.parts[f"{side}_hand"]), :3]
+    for part in [name for name in ("left_hand", "right_hand") if name in skeleton.parts]:
+        hand = square[:, list(skeleton.parts[part]), :3]
         there = seen(hand).all(axis=1)
         speed, acceleration = derivatives(hand[:, 0, :2] / size, fps)
         knuckles, middle = finger_bends(hand)

@@ -80,8 +80,7 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
     Raises:
         ClipError: when no frame shows what the size is taken from.
     """
-    axes = min(points.shape[-1], 3)
-    xyz = points[..., :axes]
+    xyz = points[..., :3]
     if skeleton.has("left_shoulder", "right_shoulder"):
         left, right = (xyz[:, skeleton.index(f"{side}_shoulder")] for side in ("left", "right"))
         both = np.isfinite(left[:, :2] + right[:, :2]).all(axis=1)
@@ -156,8 +155,7 @@ def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float,
             " so it has no scale; leave the clip out or set features.normalise=false"
         )
     anchor = xyz[:, skeleton.index("face")] if skeleton.has("face") else np.concatenate(wrists)
-    origin = np.nanmedian(anchor, axis=0)
-    return np.nan_to_num(origin), 2 * float(np.median(lengths)), 0.0
+    return np.nan_to_num(np.nanmedian(anchor, axis=0)), 2 * float(np.median(lengths)), 0.0
 
 
 def hands_at_wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -5,16 +5,15 @@ deserves a warning.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-SLACK_LENGTH, SLACK_UNSEEN = 1.5, 0.2
 # How far beyond the training clips' 1 % and 99 % a clip may lie.
 # In times for length and distance, in share of frames for what was not seen.
-SLACK_DISTANCE = 1.25
+SLACK_LENGTH, SLACK_UNSEEN, SLACK_DISTANCE = 1.5, 0.2, 1.25
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class FeatureRange:
 
     def distances(self, means: np.ndarray) -> np.ndarray:
         """(N,) of the clips' mean features (N, D)."""
-        return _distances(means, self.mean, self.deviation)
+        return np.sqrt((((means - self.mean) / self.deviation) ** 2).mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -63,16 +62,13 @@ class TrainingRanges:
             hands: joints of each hand.
             features: N arrays (T, D), or None.
         """
-        length = share = feature_range = None
+        length = share = None
         if points:
             low, high = np.quantile([len(clip) for clip in points], (0.01, 0.99))
             length = (float(low), float(high))
             if hands:
-                shares = [unseen_share(clip, hands) for clip in points]
-                share = float(np.quantile(shares, 0.99))
-        if features:
-            feature_range = _feature_range(features)
-        return cls(length, share, feature_range)
+                share = float(np.quantile([unseen_share(clip, hands) for clip in points], 0.99))
+        return cls(length, share, _feature_range(features) if features else None)
 
     def warnings(
         self, points: np.ndarray | None, hands: Sequence[Sequence[int]], features: np.ndarray | None
@@ -128,16 +124,10 @@ def _feature_range(features: Sequence[np.ndarray]) -> FeatureRange:
     spread = means.std(0)
     # A number that never changes must not count for infinitely much when it does.
     deviation = np.maximum(spread, 0.05 * np.sqrt((spread**2).mean()) + 1e-12)
-    mean = means.mean(0)
-    distances = _distances(means, mean, deviation)
-    return FeatureRange(mean, deviation, float(np.quantile(distances, 0.99)))
+    centre = FeatureRange(means.mean(0), deviation, np.nan)
+    return replace(centre, distance=float(np.quantile(centre.distances(means), 0.99)))
 
 
 def unseen_share(points: np.ndarray, hands: Sequence[Sequence[int]]) -> float:
     """The share of a clip's frames (T, J, C) in which no joint of any hand was seen."""
-    joints = list(chain.from_iterable(hands))
-    return float(np.isnan(points[:, joints, 0]).all(axis=1).mean())
-
-
-def _distances(means: np.ndarray, centre: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    return np.sqrt((((means - centre) / deviation) ** 2).mean(axis=1))
+    return float(np.isnan(points[:, list(chain.from_iterable(hands)), 0]).all(axis=1).mean())

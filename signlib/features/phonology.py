@@ -243,11 +243,9 @@ FORMS: dict[str, Callable] = {"original": _original, "corrected": _corrected}
 
 
 def _fingers(out: np.ndarray, hands: np.ndarray) -> np.ndarray:
-    """Write H: (T, 2, 5) radians in [0, pi].
-
-    Of the thumb against the palm's edge, and of each finger between its bone in the palm and the
-    way from its knuckle to its tip. Moving, scaling and turning a hand changes none.
-    """
+    # Write H: (T, 2, 5) radians in [0, pi]. Of the thumb against the palm's edge, and of each
+    # finger between its bone in the palm and the way from its knuckle to its tip. Moving, scaling
+    # and turning a hand changes none.
     bones = hands[..., 10:] - hands[..., :1]
     ways = hands[..., 5:10] - hands[..., :5]
     angles = np.arctan2(_length(_cross(bones, ways)), (bones * ways).sum(0))
@@ -264,10 +262,8 @@ def _palms(hands: np.ndarray) -> np.ndarray:
 
 
 def _manual(out: np.ndarray, palms: np.ndarray, rate: float, left: float) -> None:
-    """Write L, O and M but its last: centres, normals, and how both change.
-
-    The sign of the left normal is multiplied by `left`.
-    """
+    # Write L, O and M but its last: centres, normals, and how both change. The sign of the left
+    # normal is multiplied by `left`.
     centres = palms[..., 0]
     edges = palms[..., 2:] - palms[..., 1:2]
     normals = _unit(_cross(edges[..., 0], edges[..., 1]))
@@ -315,10 +311,8 @@ def _place_clip(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> None:
 def _turn(
     points: np.ndarray, first: int, second: int, cos: np.ndarray | float, sin: np.ndarray | float
 ) -> None:
-    """Turn planes back by an angle, from the second axis to the first.
-
-    Cosine and sine may hold a scale.
-    """
+    # Turn planes back by an angle, from the second axis to the first. Cosine and sine may hold a
+    # scale.
     turned = cos * points[first] + sin * points[second]
     points[second] = cos * points[second] - sin * points[first]
     points[first] = turned
@@ -331,10 +325,8 @@ def _pairs(others: np.ndarray, face: slice) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _face(out: np.ndarray, others: np.ndarray, layout: _Layout, face: slice) -> None:
-    """Write N: where the face points and looks, and openings of mouth and brows.
-
-    The openings are measured in heights of the face.
-    """
+    # Write N: where the face points and looks, and openings of mouth and brows. The openings are
+    # measured in heights of the face.
     first, second = _pairs(others, face)
     down = second[..., _ENDS] - first[..., _ENDS]
     lengths, middles = _length(second - first), first + second

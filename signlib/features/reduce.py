@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from sklearn.decomposition import PCA
 
 from signlib.errors import InputError, SettingsError
-from signlib.files import disk_error
+from signlib.files import write_bytes
 
 # A feature that varies by less than this is constant.
 NEVER = 1e-6
@@ -55,19 +56,13 @@ class Reduction:
         Raises:
             DiskError: when it cannot be written.
         """
-        path = Path(path)
         arrays = {
             key: getattr(self, key)
             for key in ("mean", "scale", "components", "spread", "share", "whiten")
         }
-        temporary = path.with_name(f".{path.name}.tmp.npz")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(temporary, clips=np.array(self.clips, dtype=str), **arrays)
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise disk_error(error, path) from error
+        archive = BytesIO()
+        np.savez(archive, clips=np.array(self.clips, dtype=str), **arrays)
+        write_bytes(Path(path), archive.getvalue())
 
     @classmethod
     def load(cls, path: str | Path) -> "Reduction":

@@ -15,8 +15,6 @@ from signlib.statistics.seed_tests import Ranks, signed_rank
 
 # Points below which two systems are practically the same, unless somebody says otherwise.
 ROPE = 0.5
-# Strength of the pseudo-corpus on which the two do not differ.
-PRIOR = 0.5
 _CHUNK = 4096
 
 
@@ -92,12 +90,12 @@ def signed_rank_posterior(
     sums = gains[:, None] + gains
     # a pair of corpora whose mean gain lies on the edge counts half
     above, below = (np.heaviside(sign * sums - 2 * rope, 0.5) for sign in (1, -1))
-    strengths = np.append(PRIOR, np.ones(len(gains) - 1))
+    # the pseudo-corpus, on which the two do not differ, is half as strong as a corpus
+    strengths = np.append(0.5, np.ones(len(gains) - 1))
     rng, wins = np.random.default_rng(seed), np.zeros(3)
     for start in range(0, samples, _CHUNK):
         weights = rng.dirichlet(strengths, min(_CHUNK, samples - start))
         low, high = (((weights @ where) * weights).sum(1) for where in (below, above))
-        shares = np.stack([low, 1 - low - high, high])
-        wins += np.bincount(shares.argmax(0), minlength=3)
+        wins += np.bincount(np.stack([low, 1 - low - high, high]).argmax(0), minlength=3)
     worse, same, better = wins / samples
     return float(worse), float(same), float(better)

@@ -139,6 +139,5 @@ def almost_stochastic_order(
         )
     rng = np.random.default_rng(seed)
     drawn = violation(redrawn(a, resamples, rng), redrawn(b, resamples, rng))
-    level = 1 - (1 - LEVEL) / comparisons
-    bound = violation(a, b)[0] + drawn.std() * stats.norm.ppf(level)
+    bound = violation(a, b)[0] + drawn.std() * stats.norm.ppf(1 - (1 - LEVEL) / comparisons)
     return float(np.clip(bound, 0, 1))

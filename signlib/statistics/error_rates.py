@@ -44,8 +44,7 @@ def rate_interval(
         InputError: for fewer than two groups, or references without words.
     """
     error_rate(errors, words)
-    sums = resampled_sums([errors, words], groups, resamples, seed)
-    return percentile_interval(_ratio(*sums))
+    return percentile_interval(_ratio(*resampled_sums([errors, words], groups, resamples, seed)))
 
 
 @dataclass(frozen=True)
@@ -221,10 +220,8 @@ def segment_errors(
 
 
 def _errors(references: Sentences, hypotheses: Sentences, name: str) -> pd.DataFrame:
-    """One row an error: sentence, place, and 1 under `name`.
-
-    The place is 2 i + 1 for word i, and 2 i for the gap before it.
-    """
+    # One row an error: sentence, place, and 1 under `name`.
+    # The place is 2 i + 1 for word i, and 2 i for the gap before it.
     steps = alignment(references, hypotheses)
     inserted = (steps["kind"] == INSERTION).to_numpy()
     # words up to and with this step

@@ -34,8 +34,7 @@ def wilson_interval(correct: np.ndarray) -> tuple[float, float]:
 
     Source: Wilson 1927; scipy's binomtest.
     """
-    share = stats.binomtest(int(correct.sum()), len(correct))
-    low, high = share.proportion_ci(LEVEL, method="wilson")
+    low, high = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci(LEVEL, "wilson")
     return 100 * low, 100 * high
 
 

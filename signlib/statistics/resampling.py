@@ -111,10 +111,8 @@ def resampled_sums(
 
 
 def _pack(table: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """Up to three columns as one number each row, and the function that takes sums apart again.
-
-    Packed columns are gathered and summed in one go.
-    """
+    # Up to three columns as one number each row, and the function that takes sums apart again.
+    # Packed columns are gathered and summed in one go.
     highest = table.max(initial=0) * table.shape[1]
     if len(table) > 3 or table.min(initial=0) < 0 or highest >= 1 << _BITS:
         return table, lambda sums: sums

@@ -18,8 +18,6 @@ from signlib.statistics.variation import Estimate, difference
 
 # Cliff's delta, from what size it is called what. Source: Romano et al. 2006.
 LARGE = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligible"))
-# Of tied values so many are tried; all of them for up to eight seeds each.
-EXCHANGES = 20_000
 
 # One number a seed.
 Values = Sequence[float] | np.ndarray
@@ -139,7 +137,8 @@ def signed_rank(first: Values, second: Values) -> Ranks:
 
 
 def _exchanges() -> stats.PermutationMethod:
-    return stats.PermutationMethod(n_resamples=EXCHANGES, rng=np.random.default_rng(0))
+    # of tied values: all exchanges of up to eight seeds each
+    return stats.PermutationMethod(n_resamples=20_000, rng=np.random.default_rng(0))
 
 
 def cohens_d(first: Values, second: Values) -> float:
@@ -168,11 +167,8 @@ def _hedges(df: int) -> float:
 
 
 def _middle(ordered: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """Ends of the 95 % interval among ordered values.
-
-    Args:
-        counts: how often each rank sum comes by chance.
-    """
+    # Ends of the 95 % interval among ordered values. counts: how often each rank sum comes by
+    # chance.
     outside = int((np.cumsum(counts) / counts.sum() <= (1 - LEVEL) / 2).sum())
     if not outside:
         return float("-inf"), float("inf")

@@ -15,8 +15,6 @@ from signlib.statistics import intervals, paired, seed_tests, variation
 from signlib.statistics.across_corpora import ROPE
 from signlib.statistics.resampling import LEVEL
 
-FEW_SEEDS = 5
-
 
 @dataclass(frozen=True)
 class Row:
@@ -88,8 +86,10 @@ class Comparison:
                 "all clips are of one signer: nothing here says how another signer would do"
             )
         elif text := intervals.few_signers(self.signers):
-            df = self.rows["signers"].estimate.df
-            warnings.append(f"{text}; read the t interval, which has {df:.1f} degrees of freedom")
+            warnings.append(
+                f"{text}; read the t interval, which has"
+                f" {self.rows['signers'].estimate.df:.1f} degrees of freedom"
+            )
         if self.worth < 0.9 * self.clips:
             warnings.append(
                 f"clips of one signer are alike: these {self.clips:,} tell as much as about"
@@ -102,7 +102,7 @@ class Comparison:
                 f"one training of {which}: another seed may change it by as much as this"
                 " difference, and no interval here knows by how much"
             )
-        elif min(trained) < FEW_SEEDS:
+        elif min(trained) < 5:
             warnings.append(
                 f"{trained[0]} and {trained[1]} seeds: a test of ranks over them cannot give a p"
                 f" below {self.seeds.ranks.smallest:.2g}"
@@ -205,10 +205,10 @@ def verdict(
     )
     if family > 1:
         interval += f", {p:.2g} with all {family} comparisons minded (Holm)"
-    first, second = names
     answer, worst = comparison.answer(p), max(abs(best.low), abs(best.high))
     text = (
-        f"{second} against {first}: {answer}. It differs by {best.value:+.2f} {unit} ({interval})."
+        f"{names[1]} against {names[0]}: {answer}. It differs by {best.value:+.2f} {unit}"
+        f" ({interval})."
     )
     if answer == "no difference shown":
         alone = ", and this p stood alone below 0.05" if best.p < 1 - LEVEL else ""

@@ -20,8 +20,6 @@ from signlib.statistics.resampling import (
     swap_test,
 )
 
-# Up to so many groups every pattern of signs is tried; beyond, patterns are drawn.
-EXACT_GROUPS = 16
 _CHUNK = 512
 # Each system's sums (S, G) over the units, with the sign that it has in the difference.
 Signed = list[tuple[int, np.ndarray]]
@@ -121,8 +119,7 @@ def _summed(
     # Sums (S, G) of each system over the units, with its sign, and the units' sizes (G,).
     given = [(-1, first), (1, second)] if first is not None else [(1, second)]
     systems = [(sign, np.atleast_2d(np.asarray(values, float))) for sign, values in given]
-    count = systems[0][1].shape[1]
-    sizes = np.ones(count) if sizes is None else np.asarray(sizes, float)
+    sizes = np.ones_like(systems[0][1][0]) if sizes is None else np.asarray(sizes, float)
     columns = [sizes] if groups is None else [sizes, groups]
     lengths = [values.shape[1] for _, values in systems] + list(map(len, columns))
     if len(set(lengths)) > 1:
@@ -150,11 +147,8 @@ def _over_units(left: np.ndarray, sizes: np.ndarray, name: str) -> tuple[float, 
 
 
 def _over_seeds(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
-    """Variance of the mean of seeds' rates, and the part of it that the units' variance holds too.
-
-    Args:
-        sums: (S, G) of one system; sizes: (G,).
-    """
+    # Variance of the mean of seeds' rates, and the part of it that the units' variance holds too.
+    # sums: (S, G) of one system; sizes: (G,).
     rates = sums.sum(1) / sizes.sum()
     # what is left of each seed on each unit when both of their means are taken off
     left = sums - rates[:, None] * sizes - (sums.mean(0) - rates.mean() * sizes)
@@ -252,7 +246,8 @@ def sign_flip(
     """
     sums = group_sums([np.asarray(gains, np.int64)], groups)[0].astype(np.int64)
     sums = sums[sums != 0]
-    if len(sums) > EXACT_GROUPS:
+    # for more groups there are too many patterns to try
+    if len(sums) > 16:
         return swap_test(sums, resamples, seed)
     # every pattern of signs, as the bits of a number
     patterns = 1 - 2 * (np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1)
