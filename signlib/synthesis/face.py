@@ -35,10 +35,10 @@ _OVAL = (
     377,
     152,
 )
-_RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-_RIGHT_BROW = ((46, 53, 52, 65, 55), (70, 63, 105, 66, 107))
+RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+RIGHT_BROW = ((46, 53, 52, 65, 55), (70, 63, 105, 66, 107))
 # Rings from the skin around the mouth to the inner edge of the lips.
-_MOUTH = (
+MOUTH_RINGS = (
     (57, 43, 106, 182, 83, 18, 313, 406, 335, 273, 287, 410, 322, 391, 393, 164, 167, 165, 92, 186),
     (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
     (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306, 408, 304, 303, 302, 11, 72, 73, 74, 184),
@@ -141,8 +141,8 @@ def _drawn() -> dict[int, Place]:
     # Point -> (x, y) of every point that is placed by hand, both sides.
     half = np.pi * np.arange(len(_OVAL)) / (len(_OVAL) - 1)
     drawn = {p: (0.76 * np.sin(a), -np.cos(a)) for p, a in zip(_OVAL, half, strict=True)}
-    drawn |= _ring(_RIGHT_EYE, x=-0.33, y=-0.20, width=0.135, height=0.05)
-    for row, base in zip(_RIGHT_BROW, (-0.37, -0.43), strict=True):
+    drawn |= _ring(RIGHT_EYE, x=-0.33, y=-0.20, width=0.135, height=0.05)
+    for row, base in zip(RIGHT_BROW, (-0.37, -0.43), strict=True):
         for p, x in zip(row, np.linspace(-0.56, -0.12, len(row)), strict=True):
             drawn[p] = (x, base - 0.06 * (1 - ((x + 0.30) / 0.26) ** 2))
     drawn[98] = (-0.10, 0.29)
@@ -150,7 +150,7 @@ def _drawn() -> dict[int, Place]:
     mirror = MEDIAPIPE_543.mirror
     drawn |= {mirror[p]: (-x, y) for p, (x, y) in drawn.items()}
     drawn |= {p: (0.0, y) for p, y in _NOSE.items()}
-    for ring, (width, height) in zip(_MOUTH, _MOUTH_SIZES, strict=True):
+    for ring, (width, height) in zip(MOUTH_RINGS, _MOUTH_SIZES, strict=True):
         drawn |= _ring(ring, x=0, y=0.52, width=width, height=height)
     return drawn
 
@@ -160,13 +160,13 @@ def _movements(drawn: dict[int, Place], places: np.ndarray, fixed: np.ndarray) -
     row = {int(p): i for i, p in enumerate(places)}
     mirror = MEDIAPIPE_543.mirror
     # The lower half of each ring goes down, the upper one of the lips a little up.
-    for ring, (down, up) in zip(_MOUTH, ((0.9, 0.0), *[(1.0, 0.15)] * 4), strict=True):
+    for ring, (down, up) in zip(MOUTH_RINGS, ((0.9, 0.0), *[(1.0, 0.15)] * 4), strict=True):
         for k in range(1, 10):
             fixed[row[ring[k]], 3] = down * _OPENING * np.sin(np.pi * k / 10)
             fixed[row[ring[-k]], 3] = -up * _OPENING * np.sin(np.pi * k / 10)
     for p in _OVAL[-6:]:
         fixed[[row[p], row[mirror[p]]], 3] = 0.85 * _OPENING * drawn[p][1] ** 2
-    for p in _RIGHT_BROW[0] + _RIGHT_BROW[1]:
+    for p in RIGHT_BROW[0] + RIGHT_BROW[1]:
         fixed[[row[p], row[mirror[p]]], 5] = -_RAISE
-    for upper, lower in zip(_RIGHT_EYE[9:], _RIGHT_EYE[7:0:-1], strict=True):
+    for upper, lower in zip(RIGHT_EYE[9:], RIGHT_EYE[7:0:-1], strict=True):
         fixed[[row[upper], row[mirror[upper]]], 7] = 0.9 * (drawn[lower][1] - drawn[upper][1])

@@ -4,13 +4,15 @@ The relief follows `face.average_face`, so the tip of the nose in the picture li
 landmark lies; eyes, brows and lips are polygons through the projected points themselves.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from signlib.synthesis.face import average_face
+from signlib.data.skeletons import MEDIAPIPE_543
+from signlib.synthesis.face import MOUTH_RINGS, RIGHT_BROW, RIGHT_EYE, average_face
 from signlib.synthesis.surfaces import Canvas, Lens, draw_ellipsoid
 
 # Face points that no expression moves: they tell where the head is.
@@ -41,13 +43,10 @@ STILL = (
     454,
     234,
 )
-RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
-RIGHT_BROW = (46, 53, 52, 65, 55, 107, 66, 105, 63, 70)
-LEFT_BROW = (276, 283, 282, 295, 285, 336, 296, 334, 293, 300)
-LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-MOUTH = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 CHIN = 152
+# The outlines of the right brow, of the lips and of the opening between them.
+BROW_RING = (*RIGHT_BROW[0], *reversed(RIGHT_BROW[1]))
+LIPS, MOUTH = MOUTH_RINGS[1], MOUTH_RINGS[4]
 
 # What is painted on the face; 0 = skin.
 WHITE, IRIS, PUPIL, LASH, BROW, LIP, CAVITY, TEETH, NOSTRIL = range(1, 10)
@@ -61,6 +60,28 @@ _SIDE, _HIGH = 1.0, 1.25
 _OPENING = 0.2125
 _EYE = 0.11
 _IRIS = 0.052
+
+# Middle and half axes of ellipsoids, in face half-heights: skull, jaw and ears.
+_SKULL = (
+    ((0, -0.28, 0.22), (0.77, 0.80, 0.92)),
+    ((0, 0.30, -0.16), (0.70, 0.66, 0.52)),
+    ((-0.83, 0.02, 0.05), (0.09, 0.20, 0.14)),
+    ((0.83, 0.02, 0.05), (0.09, 0.20, 0.14)),
+)
+# What covers the skull; what hangs on both sides and behind; a bun.
+_CAP = ((0, -0.40, 0.33), (0.89, 0.96, 1.02))
+_HAIRCUTS = {
+    "bald": (),
+    "short": (_CAP,),
+    "fringe": (_CAP,),
+    "long": (
+        _CAP,
+        ((-0.72, 0.45, 0.30), (0.24, 1.05, 0.50)),
+        ((0.72, 0.45, 0.30), (0.24, 1.05, 0.50)),
+        ((0, 0.3, 0.5), (0.85, 1.1, 0.6)),
+    ),
+    "bun": (_CAP, ((0, -1.20, 0.45), (0.36, 0.32, 0.36))),
+}
 
 
 @dataclass(frozen=True)
@@ -146,19 +167,8 @@ def draw_skull(
         head, hair: materials.
         haircut: one of `appearance.HAIRCUTS`.
     """
-    solids: list[tuple[tuple[float, ...], tuple[float, ...], int]] = [
-        ((0, -0.28, 0.22), (0.77, 0.80, 0.92), head),
-        ((0, 0.30, -0.16), (0.70, 0.66, 0.52), head),
-        ((-0.83, 0.02, 0.05), (0.09, 0.20, 0.14), head),
-        ((0.83, 0.02, 0.05), (0.09, 0.20, 0.14), head),
-    ]
-    if haircut != "bald":
-        solids.append(((0, -0.40, 0.33), (0.89, 0.96, 1.02), hair))
-    if haircut == "long":
-        solids += [((side * 0.72, 0.45, 0.30), (0.24, 1.05, 0.50), hair) for side in (-1, 1)]
-        solids.append(((0, 0.3, 0.5), (0.85, 1.1, 0.6), hair))
-    if haircut == "bun":
-        solids.append(((0, -1.20, 0.45), (0.36, 0.32, 0.36), hair))
+    solids = [(*solid, head) for solid in _SKULL]
+    solids += [(*solid, hair) for solid in _HAIRCUTS[haircut]]
     for middle, size, material in solids:
         centre = lens.project(pose.centre + pose.axes @ middle)
         scale = float(lens.scale(centre[2] - lens.distance))
@@ -243,10 +253,11 @@ def paint_features(
     scale = float(lens.scale(pose.centre[2])) * float(np.linalg.norm(pose.axes[:, 1]))
     points = face - corner
 
-    def polygon(picture: np.ndarray, ring: tuple[int, ...], label: int) -> None:
+    def polygon(picture: np.ndarray, ring: Sequence[int], label: int) -> None:
         cv2.fillPoly(picture, [_fixed(points[list(ring)])], (label,), shift=4)
 
-    for brow in (RIGHT_BROW, LEFT_BROW):
+    mirror = np.array(MEDIAPIPE_543.mirror)
+    for brow in (BROW_RING, mirror[list(BROW_RING)]):
         polygon(labels, brow, BROW)
     polygon(labels, LIPS, LIP)
     polygon(labels, MOUTH, CAVITY)
@@ -265,7 +276,7 @@ def paint_features(
         _disc(labels, middle, 0.026 * scale, NOSTRIL)
     look = np.array([np.sin(gaze[0]), -np.sin(gaze[1])]) * _EYE
     shift = scale * (pose.axes[:2, :2] / np.linalg.norm(pose.axes[:, 1])) @ look
-    for eye in (RIGHT_EYE, LEFT_EYE):
+    for eye in (RIGHT_EYE, mirror[list(RIGHT_EYE)]):
         _paint_eye(labels, points[list(eye)], shift, scale)
     return labels
 

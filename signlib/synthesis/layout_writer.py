@@ -61,15 +61,19 @@ class Layout(Generic[C]):
     Attributes:
         name: what `generated.json` calls the layout.
         options: settings of the pictures, part of what must not change on resuming.
-        files: (folder, row, options) -> the clip's files or folders.
+        files: patterns of the clip's files or folders, filled in with its row.
         make: (corpus, row, those paths, options) writes those that are missing; returns the number
             of frames.
     """
 
     name: str
     options: Options
-    files: Callable[[Path, Row, Options], list[Path]]
+    files: tuple[str, ...]
     make: Callable[[C, Row, list[Path], Options], int]
+
+    def paths(self, out: Path, row: Row) -> list[Path]:
+        """The files or folders of one clip in the folder `out`."""
+        return [out / pattern.format(**row) for pattern in self.files]
 
 
 def checked_table(
@@ -138,15 +142,14 @@ def write_clips(
 
 def _write_clip(layout: Layout[C], corpus: C, row: Row, out: Path) -> None:
     cv2.setNumThreads(1)  # the processes share the cores already
-    frames = layout.make(corpus, row, layout.files(out, row, layout.options), layout.options)
+    frames = layout.make(corpus, row, layout.paths(out, row), layout.options)
     facts = {key: row[key] for key in ("clip", "name", "split", "signer")}
     facts |= {**corpus.truth(row["clip"]), "frames": frames, "fps": corpus.fps}
     write_json(_truth(out, row), facts)
 
 
 def _finished(layout: Layout[C], out: Path, row: Row) -> bool:
-    files = layout.files(out, row, layout.options)
-    return _truth(out, row).is_file() and all(path.exists() for path in files)
+    return _truth(out, row).is_file() and all(path.exists() for path in layout.paths(out, row))
 
 
 def _truth(out: Path, row: Row) -> Path:

@@ -65,7 +65,8 @@ def write_autsl(
     take = table.groupby("signer").cumcount() + 1
     names = zip(table["signer"], take, strict=True)
     table["name"] = [f"signer{_number(signer)}_sample{k}" for signer, k in names]
-    layout = Layout("autsl", (_even(size),), _autsl_files, _autsl_clip)
+    files = tuple(f"{{split}}/{{name}}_{kind}.mp4" for kind in ("color", "depth"))
+    layout = Layout("autsl", (_even(size),), files, _autsl_clip)
     rows = write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
     glosses = list(dict.fromkeys(table["gloss"]))
     lines = "".join(f"{k},{gloss},{gloss}\r\n" for k, gloss in enumerate(glosses))
@@ -77,10 +78,6 @@ def write_autsl(
             # As in the release: the labels of val and test came later, under other names.
             write_text(out / files[0 if split == "train" else -1], "".join(labels))
     return out
-
-
-def _autsl_files(out: Path, row: Row, options: Options) -> list[Path]:
-    return [out / row["split"] / f"{row['name']}_{kind}.mp4" for kind in ("color", "depth")]
 
 
 def _autsl_clip(corpus: GeneratedCorpus, row: Row, paths: list[Path], options: Options) -> int:
@@ -118,7 +115,7 @@ def write_wlasl(
     """
     table, out = checked_table(corpus, clips), Path(out)
     table["name"] = [f"{k:05d}" for k in range(1, len(table) + 1)]
-    layout = Layout("wlasl", (_even(size),), _wlasl_files, _wlasl_clip)
+    layout = Layout("wlasl", (_even(size),), ("videos/{name}.mp4",), _wlasl_clip)
     rows = write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
     glosses = list(dict.fromkeys(table["gloss"]))
     instances: dict[str, list[dict[str, object]]] = {gloss: [] for gloss in glosses}
@@ -161,10 +158,6 @@ def _segment(row: Row) -> tuple[int, int]:
     return max(2, row["stroke_start"] - margin + 1), min(row["frames"], row["stroke_end"] + margin)
 
 
-def _wlasl_files(out: Path, row: Row, options: Options) -> list[Path]:
-    return [out / "videos" / f"{row['name']}.mp4"]
-
-
 def _wlasl_clip(corpus: GeneratedCorpus, row: Row, paths: list[Path], options: Options) -> int:
     performance, (size,) = corpus.performance(row["clip"]), options
     if not paths[0].is_file():
@@ -194,7 +187,9 @@ def write_phoenix(
     table, out = checked_table(corpus, clips, "glosses"), Path(out)
     table["name"] = table["clip"]
     options = (_even(size, LARGEST * 210 // 260), 2 * round(size * 130 / 210), features)
-    layout = Layout("phoenix-2014", options, _phoenix_files, _phoenix_clip)
+    table["part"] = table["split"].map(_DEV)
+    folder = f"{_BASE}/{phoenix.FEATURES}/{{part}}/{{name}}"
+    layout = Layout("phoenix-2014", options, (folder,), _phoenix_clip)
     rows = write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
     kind = "npy" if features else "png"
     for split, name in _DEV.items():
@@ -206,16 +201,11 @@ def write_phoenix(
                 corpus_lines.append(f"{clip}|{clip}/1/*.{kind}|{signer}|{glosses}\n")
                 stm_lines.append(f"{clip} 1 {signer} 0.0 1.79769e+308 {glosses}\n")
         if stm_lines:
-            folder = out / _BASE
-            csv = folder / "annotations" / "manual" / f"{name}.corpus.csv"
-            stm = folder / "evaluation" / f"phoenix2014-groundtruth-{name}.stm"
+            csv = out / _BASE / "annotations" / "manual" / f"{name}.corpus.csv"
+            stm = out / _BASE / "evaluation" / f"phoenix2014-groundtruth-{name}.stm"
             write_text(csv, "".join(corpus_lines))
             write_text(stm, "".join(stm_lines))
     return out
-
-
-def _phoenix_files(out: Path, row: Row, options: Options) -> list[Path]:
-    return [out / _BASE / phoenix.FEATURES / _DEV[row["split"]] / row["name"]]
 
 
 def _phoenix_clip(corpus: SentenceCorpus, row: Row, paths: list[Path], options: Options) -> int:
@@ -250,13 +240,9 @@ def write_ntu60(
     if "action" not in table.columns:
         raise SettingsError("the layout ntu60 needs a corpus of actions: make an ActionCorpus")
     table["name"] = table["clip"]
-    layout = Layout("ntu60", (), _ntu60_files, _ntu60_clip)
+    layout = Layout("ntu60", (), (f"{ntu60.FOLDER}/{{name}}.skeleton",), _ntu60_clip)
     write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
     return out
-
-
-def _ntu60_files(out: Path, row: Row, options: Options) -> list[Path]:
-    return [out / ntu60.FOLDER / f"{row['name']}.skeleton"]
 
 
 def _ntu60_clip(corpus: ActionCorpus, row: Row, paths: list[Path], options: Options) -> int:

@@ -118,8 +118,11 @@ class Studio:
             ((np.arange(side) + 0.5) * FINE).astype(np.int32) for side in (height, width)
         )
         self.middle = rows[:, None], columns
-        self.colours = _colours(look)
-        self.noise = DepthNoise(look, len(self.points), width, height)
+        self.colours, self.make_up = _colours(look)
+        # Errors of the depth camera, and where each frame finds its own among them.
+        rng = generator(look.seed, "depth", len(self.points))
+        self.grain = rng.standard_normal((height + 64, width + 64), dtype=np.float32)
+        self.shifts = rng.integers(0, 64, (len(self.points), 2))
 
     def frames(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Colour and depth of one frame after the other."""
@@ -316,71 +319,52 @@ class Studio:
         at = np.searchsorted(seen, number[painted])
         colours[:, at] = self.make_up[:, labels[painted]]
 
-    @property
-    def make_up(self) -> np.ndarray:
-        """(3, 10) colours of what `heads.paint_features` paints."""
-        look = self.look
-        skin, hair = np.array(look.skin), np.array(look.hair)
-        lips = 0.62 * skin + 0.30 * np.array([170, 60, 70])
-        rows = [
-            skin,
-            (232, 230, 226),  # white
-            look.eyes,
-            (14, 12, 12),  # pupil
-            0.25 * hair + 8,  # lashes
-            0.75 * hair + 0.12 * skin,  # brows
-            lips,
-            (54, 22, 24),  # cavity
-            (226, 222, 212),  # teeth
-            0.42 * skin,  # nostrils
-        ]
-        return (np.array(rows, np.float32) * np.array(look.tint, np.float32)).T
-
     def depth(self, t: int, z: np.ndarray) -> np.ndarray:
-        """(H, W) uint16 millimetres of what is on the canvas, and of the room around it."""
-        return self.noise.measured(np.where(np.isfinite(z), z, self.wall), t)
+        """(H, W) uint16 millimetres of what is on the canvas, and of the room around it.
+
+        A time-of-flight camera measures them: whole millimetres, with shadows at edges, and with
+        errors that grow with the square of the distance.
+
+        Source: Wasenmuller & Stricker 2016 describe such errors of the Kinect v2.
+        Differs: their sizes are chosen (1.5 mm at 2 m for hardness 1), not fitted to a camera.
+        """
+        z, strength = np.where(np.isfinite(z), z, self.wall), self.look.noise
+        exact = z * np.float32(1000)
+        if strength > 0:
+            y, x = self.shifts[t]
+            grain = self.grain[y : y + z.shape[0], x : x + z.shape[1]]
+            exact += np.float32(0.375 * strength) * z * z * grain
+            # The lamp stands beside the lens, so what is nearer throws a shadow to one side.
+            beside = np.zeros(z.shape, bool)
+            beside[:, 1:] = z[:, 1:] - z[:, :-1] > _STEP
+            lost = beside & (grain > 1 - strength)
+            exact[lost] = 0
+        exact[(exact < _NEAREST) | (exact > _FARTHEST)] = 0
+        return (exact + np.float32(0.5)).astype(np.uint16)
 
 
-def _colours(look: Look) -> np.ndarray:
-    # (3, 10) of each material; 0 is the palm.
-    skin, shirt = np.array(look.skin), np.array(look.shirt)
+def _colours(look: Look) -> tuple[np.ndarray, np.ndarray]:
+    # (3, 10) of each material, 0 is the palm; and (3, 10) of what `heads.paint_features` paints.
+    skin, shirt, hair = (np.array(colour) for colour in (look.skin, look.shirt, look.hair))
     palm = 0.55 * skin + 0.45 * np.array([238, 172, 154])
     rows = np.empty((10, 3))
     rows[[ARM, HEAD, LEFT_HAND, RIGHT_HAND]] = skin
     rows[0], rows[NECK], rows[TRUNK], rows[SLEEVE] = palm, 0.86 * skin, shirt, shirt
     rows[LEGS], rows[HAIR] = look.trousers, look.hair
-    return np.ascontiguousarray((rows * look.tint).T, np.float32)
-
-
-class DepthNoise:
-    """A time-of-flight camera: whole millimetres, with errors and with shadows at edges.
-
-    The errors grow with the square of the distance.
-
-    Source: Wasenmuller & Stricker 2016 describe such errors of the Kinect v2.
-    Differs: their sizes are chosen (1.5 mm at 2 m for hardness 1), not fitted to a camera.
-    """
-
-    def __init__(self, look: Look, frames: int, width: int, height: int) -> None:
-        self.strength = look.noise
-        rng = generator(look.seed, "depth", frames)
-        self.grain = rng.standard_normal((height + 64, width + 64), dtype=np.float32)
-        self.shifts = rng.integers(0, 64, (frames, 2))
-
-    def measured(self, z: np.ndarray, t: int) -> np.ndarray:
-        """(H, W) uint16 millimetres from exact metres."""
-        exact = z * np.float32(1000)
-        if self.strength > 0:
-            y, x = self.shifts[t]
-            grain = self.grain[y : y + z.shape[0], x : x + z.shape[1]]
-            exact += np.float32(0.375 * self.strength) * z * z * grain
-            # The lamp stands beside the lens, so what is nearer throws a shadow to one side.
-            beside = np.zeros(z.shape, bool)
-            beside[:, 1:] = z[:, 1:] - z[:, :-1] > _STEP
-            lost = beside & (grain > 1 - self.strength)
-            exact[lost] = 0
-        exact[(exact < _NEAREST) | (exact > _FARTHEST)] = 0
-        return (exact + np.float32(0.5)).astype(np.uint16)
+    painted = [
+        skin,
+        (232, 230, 226),  # white
+        look.eyes,
+        (14, 12, 12),  # pupil
+        0.25 * hair + 8,  # lashes
+        0.75 * hair + 0.12 * skin,  # brows
+        0.62 * skin + 0.30 * np.array([170, 60, 70]),  # lips
+        (54, 22, 24),  # cavity
+        (226, 222, 212),  # teeth
+        0.42 * skin,  # nostrils
+    ]
+    make_up = (np.array(painted, np.float32) * np.array(look.tint, np.float32)).T
+    return np.ascontiguousarray((rows * look.tint).T, np.float32), make_up
 
 
 def depth_picture(depth: np.ndarray, hips: float | None = None) -> np.ndarray:
