@@ -16,9 +16,8 @@ gcn_layers     its layers, gates and attention
 gcn_gather     its sums over neighbours
 gcn_heads      its pooling and heads
 ctc            sentences: the networks of source 001
-ctc_blocks     their convolutions and recurrent layers
+ctc_blocks     their convolutions, recurrent layers and outputs
 ctc_attention  their attention
-ctc_output     their outputs
 ctc_front      landmarks to features before them
 compact        a small network that can read while people sign
 counting       multiply-accumulates, and the parts of a landmark encoder

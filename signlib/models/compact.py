@@ -10,9 +10,8 @@ from torch.nn import functional
 
 from signlib.models.ctc import CtcNetwork, FlatEncoder
 from signlib.models.ctc_attention import RelativeAttention
-from signlib.models.ctc_blocks import Convolution, kept
-from signlib.models.ctc_output import Output
-from signlib.models.layers import DropPath
+from signlib.models.ctc_blocks import Convolution, Output
+from signlib.models.layers import DropPath, kept
 
 
 class Stem(nn.Module):

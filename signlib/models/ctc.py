@@ -5,7 +5,7 @@ one, the others are what its section 4 asks for; `compact` (in a file of its own
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 
 import torch
@@ -17,15 +17,13 @@ from signlib.models.ctc_attention import CrossModal, TransformerBlock
 from signlib.models.ctc_blocks import (
     Convolution,
     InvertedResidual,
+    Output,
     ParallelConvolutions,
     Recurrent,
     ResidualRecurrent,
     TemporalBlock,
-    kept,
-    real_frames,
 )
-from signlib.models.ctc_output import Output
-from signlib.models.layers import MaskedNorm, pool_frames
+from signlib.models.layers import MaskedNorm, kept, pool_frames, real_frames
 from signlib.models.network import Batch, Classifier
 
 # First and past-last column of each block of features that belong to one part.
@@ -89,11 +87,13 @@ class CtcNetwork(Classifier):
 
 def _computed_again(stage: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
     # What the stage gives; the backward pass computes once more what is inside.
-
-    def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
-        return nullcontext(), _unchanged(stage)
-
-    return checkpoint(stage, x, mask, use_reentrant=False, context_fn=contexts)
+    return checkpoint(
+        stage,
+        x,
+        mask,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), _unchanged(stage)),
+    )
 
 
 @contextmanager
@@ -236,8 +236,8 @@ def hierarchical(
         stride, checkpointing: of `CtcNetwork`.
     """
     front = encoder or FlatEncoder(ParallelConvolutions(size, width, kernels, separable))
-    stages: list[nn.Module] = multiscale_blocks(width, dropout, separable) if multiscale else []
-    stages += [
+    stages = [
+        *(multiscale_blocks(width, dropout, separable) if multiscale else ()),
         Recurrent(width, width, dropout=dropout, residual=residual),
         Recurrent(2 * width, width, dropout=dropout, residual=residual),
     ]
@@ -300,10 +300,10 @@ def cnn_lstm(
         output: reads width numbers a frame; phase 2 clusters it.
         stride, checkpointing: of `CtcNetwork`.
     """
-    stages: list[nn.Module] = [
-        InvertedResidual(width, *block, dropout) for block in ((2, 5), (3, 9), (4, 15))
+    stages = [
+        *(InvertedResidual(width, *block, dropout) for block in ((2, 5), (3, 9), (4, 15))),
+        *(Recurrent(width, width // 2, dropout=dropout, residual=True) for _ in range(3)),
     ]
-    stages += [Recurrent(width, width // 2, dropout=dropout, residual=True) for _ in range(3)]
     front = FlatEncoder(ParallelConvolutions(size, width, kernels, separable=True))
     return CtcNetwork(front, stages, output, stride=stride, checkpointing=checkpointing)
 
@@ -332,16 +332,17 @@ def hybrid(
         50 clusters: 33,199,793 parameters; the source's items do not sum to the 35 million that it
         states.
     """
-    stages = multiscale_blocks(width, dropout)
-    block = TransformerBlock(
-        width,
-        heads,
-        4 * width,
-        kind=attention,
-        window=window,
-        dropout=dropout,
-        drop_path=drop_path,
-    )
-    stages.append(block)
-    stages += [ResidualRecurrent(width, width, dropout) for _ in range(3)]
+    stages = [
+        *multiscale_blocks(width, dropout),
+        TransformerBlock(
+            width,
+            heads,
+            4 * width,
+            kind=attention,
+            window=window,
+            dropout=dropout,
+            drop_path=drop_path,
+        ),
+        *(ResidualRecurrent(width, dropout) for _ in range(3)),
+    ]
     return CtcNetwork(encoder, stages, output, stride=stride, checkpointing=checkpointing)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.errors import SettingsError
-from signlib.models.ctc_blocks import Convolution, kept
-from signlib.models.layers import DropPath
+from signlib.models.ctc_blocks import Convolution
+from signlib.models.layers import DropPath, kept
 
 KINDS = ("full", "window", "linear")
 
@@ -77,14 +77,10 @@ class RelativeAttention(nn.Module):
 
     def _full(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         time = torch.arange(query.shape[2], device=query.device)
-        bias = self._bias(time[None] - time[:, None])
         allowed = mask[:, None, None]
         if self.chunk:
             allowed = allowed & (time[None] // self.chunk <= time[:, None] // self.chunk)
-        # A padded query sees itself, so that no row is empty.
-        allowed = allowed | torch.eye(len(time), dtype=torch.bool, device=mask.device)
-        bias = bias.to(query.dtype).masked_fill(~allowed, -torch.inf)
-        return functional.scaled_dot_product_attention(query, key, value, bias)
+        return self._by_distance(query, key, value, time[None] - time[:, None], allowed)
 
     def _windowed(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         frames, size = query.shape[2], self.window
@@ -92,20 +88,26 @@ class RelativeAttention(nn.Module):
         # Blocks of queries, each with its own block of keys and both neighbours.
         blocks = functional.pad(query, (0, 0, 0, extra)).unflatten(2, (-1, size))
         key, value = (
-            functional.pad(part, (0, 0, size, extra + size)).unfold(2, 3 * size, size)
+            functional.pad(part, (0, 0, size, extra + size)).unfold(2, 3 * size, size).mT
             for part in (key, value)
         )
         # (B, blocks, 3 W): which of a block's keys are real frames.
         seen = functional.pad(mask, (size, extra + size)).unfold(1, 3 * size, size)
         ours = torch.arange(size, device=mask.device)
         theirs = torch.arange(-size, 2 * size, device=mask.device)
-        apart = theirs[None] - ours[:, None]
+        apart = (theirs[None] - ours[:, None])[None]
         allowed = seen[:, None, :, None] & (apart.abs() <= size)
-        allowed = allowed | (apart == 0)
-        bias = self._bias(apart)[:, None].to(query.dtype).masked_fill(~allowed, -torch.inf)
-        key, value = key.transpose(-1, -2), value.transpose(-1, -2)
-        mixed = functional.scaled_dot_product_attention(blocks, key, value, bias)
+        mixed = self._by_distance(blocks, key, value, apart, allowed)
         return mixed.flatten(2, 3)[:, :, :frames]
+
+    def _by_distance(
+        self, query: Tensor, key: Tensor, value: Tensor, apart: Tensor, allowed: Tensor
+    ) -> Tensor:
+        # Attention where `allowed`, with the learned number of each distance `apart`.
+        bias = self.distance[:, apart.clamp(-self.window, self.window) + self.window]
+        # A padded query sees itself, so that no row is empty.
+        bias = bias.to(query.dtype).masked_fill(~(allowed | (apart == 0)), -torch.inf)
+        return functional.scaled_dot_product_attention(query, key, value, bias)
 
     def _linear(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         query = functional.elu(query) + 1
@@ -114,10 +116,6 @@ class RelativeAttention(nn.Module):
         total = torch.einsum("bhtd,bhd->bht", query, key.sum(2)).clamp(min=1e-6)
         summed = torch.einsum("bhtd,bhte->bhde", key, value)
         return torch.einsum("bhtd,bhde->bhte", query, summed) / total[..., None]
-
-    def _bias(self, apart: Tensor) -> Tensor:
-        # (H, queries, keys) for distances (queries, keys).
-        return self.distance[:, apart.clamp(-self.window, self.window) + self.window]
 
 
 class TransformerBlock(nn.Module):
@@ -201,8 +199,10 @@ class CrossModal(nn.Module):
         if self.training and self.drop_part:
             draws = torch.rand(len(present), 1, present.shape[-1], device=present.device)
             present = present & ~(draws < self.drop_part)
-        tokens = [layer(part) for layer, part in zip(self.project, parts, strict=True)]
-        tokens = [token.masked_fill(~present[..., p, None], 0) for p, token in enumerate(tokens)]
+        tokens = [
+            layer(part).masked_fill(~seen[..., None], 0)
+            for layer, part, seen in zip(self.project, parts, present.unbind(-1), strict=True)
+        ]
         # (B, T, P + 1, D): the last token is always there.
         x = torch.stack([*tokens, self.nothing.expand_as(tokens[0])], dim=2)
         there = functional.pad(present, (0, 1), value=True)

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from signlib.models.ctc import CtcNetwork
-from signlib.models.ctc_blocks import real_frames
-from signlib.models.layers import LandmarkStreams, MaskedNorm
+from signlib.models.layers import LandmarkStreams, MaskedNorm, real_frames
 from signlib.models.network import Batch, Classifier
 
 HAND_STREAMS, OTHER_STREAMS = ("point", "local", "bone", "velocity"), ("point", "velocity")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from signlib.errors import ClipError, SettingsError
-from signlib.models.layers import masked_mean
+from signlib.models.layers import masked_mean, real_frames
 from signlib.models.network import Batch, Classifier, MomentEncoder
 
 # Of a branch: vector (B, W), moments (B, T, W), which of them are real (B, T).
@@ -254,7 +254,7 @@ class FrozenClassifier(Classifier):
             seen.append(self.visual(batch["features"], batch["shown"]))
         if self.landmarks is not None:
             points = batch["points"]
-            real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
+            real = real_frames(batch["lengths"], points.shape[1])
             seen.append(self.landmarks(points, batch["mask"], real))
         return self.head(seen[0][0] if self.fusion is None else self.fusion(*seen))
 

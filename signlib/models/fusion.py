@@ -15,13 +15,25 @@ from signlib.errors import SettingsError
 class Fusion(nn.Module):
     """Modalities to one vector of `size` numbers.
 
+    Args:
+        sizes: D of each modality.
+        width: F.
+
     Attributes:
         size: F.
         over_time: it reads the moments of each modality, not one vector of each.
     """
 
-    size: int
     over_time = False
+
+    def __init__(self, sizes: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        self.size = width
+
+    def projected(self, features: Sequence[Tensor]) -> Tensor:
+        """(B, M, F): each modality (B, D_m) through its layer."""
+        return torch.stack([head(x) for head, x in zip(self.heads, features, strict=True)], dim=1)
 
 
 class WeightedFusion(Fusion):
@@ -29,23 +41,17 @@ class WeightedFusion(Fusion):
 
     Each has one learned weight; a softmax over those present makes them shares.
 
-    Args:
-        sizes: D of each modality.
-        width: F.
-
     Source: source 000, "Fusion": modality weights start equal.
     """
 
     def __init__(self, sizes: Sequence[int], width: int) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        super().__init__(sizes, width)
         self.weights = nn.Parameter(torch.ones(len(sizes)))
-        self.size = width
 
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool, at least one True a row."""
         share = self.shares(present)
-        projected = _projected(self.heads, features)
+        projected = self.projected(features)
         return (share[..., None] * projected.masked_fill(~present[..., None], 0)).sum(1)
 
     def shares(self, present: Tensor) -> Tensor:
@@ -57,22 +63,16 @@ class ConcatFusion(Fusion):
     """Projected modalities side by side through a linear layer.
 
     A learned vector stands for a missing one.
-
-    Args:
-        sizes: D of each modality.
-        width: F.
     """
 
     def __init__(self, sizes: Sequence[int], width: int) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        super().__init__(sizes, width)
         self.absent = nn.Embedding.from_pretrained(torch.zeros(len(sizes), width), freeze=False)
         self.mix = nn.Linear(len(sizes) * width, width)
-        self.size = width
 
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
-        projected = _projected(self.heads, features)
+        projected = self.projected(features)
         absent = self.absent.weight.to(projected.dtype)
         return self.mix(torch.where(present[..., None], projected, absent).flatten(1))
 
@@ -80,23 +80,17 @@ class ConcatFusion(Fusion):
 class GatedFusion(Fusion):
     """Each modality's every number is let through by a gate that has seen all modalities.
 
-    Args:
-        sizes: D of each modality.
-        width: F.
-
     Source: Arevalo et al. 2017, gated multimodal units, with a softmax over the modalities that are
         there.
     """
 
     def __init__(self, sizes: Sequence[int], width: int) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        super().__init__(sizes, width)
         self.gate = nn.Linear(len(sizes) * width, len(sizes) * width)
-        self.size = width
 
     def forward(self, features: Sequence[Tensor], present: Tensor) -> Tensor:
         """(B, F) for M tensors (B, D_m) and present (B, M) bool."""
-        projected = _projected(self.heads, features)
+        projected = self.projected(features)
         projected = projected.masked_fill(~present[..., None], 0)
         gate = self.gate(projected.flatten(1)).unflatten(1, (len(self.heads), -1))
         gate = gate.masked_fill(~present[..., None], -torch.inf).softmax(1)
@@ -107,8 +101,7 @@ class CrossAttentionFusion(Fusion):
     """A learned query attends to every moment of every modality at once.
 
     Args:
-        sizes: D of each modality.
-        width: F.
+        sizes, width: as for `Fusion`.
         heads: of the attention; must divide the width.
         dropout: on the attention.
 
@@ -121,19 +114,17 @@ class CrossAttentionFusion(Fusion):
     def __init__(
         self, sizes: Sequence[int], width: int, heads: int = 6, dropout: float = 0.0
     ) -> None:
-        super().__init__()
         if width % heads:
             raise SettingsError(
                 f"fusion width {width} cannot be shared by {heads} heads; heads must divide the"
                 " width"
             )
-        self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes)
+        super().__init__(sizes, width)
         mark = torch.randn(len(sizes), width) * 0.02
         self.mark = nn.Embedding.from_pretrained(mark, freeze=False)
         self.query = nn.Embedding.from_pretrained(torch.randn(1, width) * 0.02, freeze=False)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.norm = nn.LayerNorm(width)
-        self.size = width
 
     def forward(
         self,
@@ -158,11 +149,6 @@ class CrossAttentionFusion(Fusion):
         query = self.query.weight.expand(len(keys), 1, -1).to(keys.dtype)
         mixed, _ = self.attention(query, keys, keys, torch.cat(hidden, 1), need_weights=False)
         return self.norm(mixed[:, 0])
-
-
-def _projected(heads: nn.ModuleList, features: Sequence[Tensor]) -> Tensor:
-    # (B, M, F): each modality through its layer.
-    return torch.stack([head(x) for head, x in zip(heads, features, strict=True)], dim=1)
 
 
 def _time_code(real: Tensor, width: int) -> Tensor:

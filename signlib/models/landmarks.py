@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from signlib.errors import ClipError
-from signlib.models.layers import LandmarkStreams, TemporalStem, masked_mean
+from signlib.models.layers import LandmarkStreams, TemporalStem, masked_mean, real_frames
 from signlib.models.network import Batch, MomentEncoder
 
 
@@ -25,18 +25,20 @@ def bert(
     pooler: bool,
 ) -> BertModel:
     """A BERT that is fed with embeddings and so has a vocabulary of one."""
-    config = BertConfig(
-        vocab_size=1,
-        type_vocab_size=1,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=intermediate,
-        max_position_embeddings=positions,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
+    return BertModel(
+        BertConfig(
+            vocab_size=1,
+            type_vocab_size=1,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            intermediate_size=intermediate,
+            max_position_embeddings=positions,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        ),
+        add_pooling_layer=pooler,
     )
-    return BertModel(config, add_pooling_layer=pooler)
 
 
 class OriginalLandmarkEncoder(MomentEncoder):
@@ -71,10 +73,6 @@ class OriginalLandmarkEncoder(MomentEncoder):
         sizes = (width, layers, heads, intermediate)
         self.encoder = bert(*sizes, positions=frames, dropout=dropout, pooler=True)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """(B, D) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
-        return self.encode(batch)[0]
-
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         # The first frame's state (B, D), all states (B, T, D), which frames are real (B, T).
         points, mask = batch["points"], batch["mask"]
@@ -83,7 +81,7 @@ class OriginalLandmarkEncoder(MomentEncoder):
                 f"{points.shape[1]} frames are more than this encoder's {self.frames}; resample the"
                 " clips"
             )
-        real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
+        real = real_frames(batch["lengths"], points.shape[1])
         x = self.project(points.masked_fill(~mask[..., None], 0).flatten(2))
         states = self.encoder(inputs_embeds=x, attention_mask=real.long()).last_hidden_state
         return states[:, 0], states, real
@@ -134,10 +132,6 @@ class LandmarkEncoder(MomentEncoder):
         sizes = (width, layers, heads, intermediate)
         self.encoder = bert(*sizes, positions=positions, dropout=dropout, pooler=False)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """(B, 2 D) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
-        return self.encode(batch)[0]
-
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """The vector of each clip, with its moments.
 
@@ -146,7 +140,7 @@ class LandmarkEncoder(MomentEncoder):
             state (B, T', 2 D); which of them are real (B, T').
         """
         points, mask = batch["points"], batch["mask"]
-        real = torch.arange(points.shape[1], device=points.device) < batch["lengths"][:, None]
+        real = real_frames(batch["lengths"], points.shape[1])
         tokens, real = self.stem(self.streams(points, mask & real[..., None]), real)
         if tokens.shape[1] >= self.positions:
             raise ClipError(

@@ -1,4 +1,4 @@
-"""Pieces that several models share: streams of a skeleton, layers with masks, dropped paths."""
+"""Pieces that several models share: masks, streams of a skeleton, layers, dropped paths."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -14,6 +14,16 @@ TIPS_AND_KNUCKLES = (0, 4, 8, 12, 16, 20, 5, 9, 13, 17)
 
 # From joint to joint of a 21-point hand; each finger's four joints follow the wrist, joint 0.
 FINGER_BONES = tuple((joint - 1 if joint % 4 != 1 else 0, joint) for joint in range(1, 21))
+
+
+def real_frames(lengths: Tensor, frames: int) -> Tensor:
+    """(B, T) True for the frames of each clip that are real."""
+    return torch.arange(frames, device=lengths.device) < lengths[:, None]
+
+
+def kept(x: Tensor, mask: Tensor) -> Tensor:
+    """x (B, T, D) with zeros where mask (B, T) is False."""
+    return x * mask[..., None].to(x.dtype)
 
 
 class LandmarkStreams(nn.Module):

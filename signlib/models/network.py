@@ -17,6 +17,10 @@ class Encoder(nn.Module):
 class MomentEncoder(Encoder):
     """An encoder of landmarks that also gives a vector for each moment of a clip."""
 
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, size) for points (B, T, J, C), mask (B, T, J) and lengths (B,)."""
+        return self.encode(batch)[0]
+
     def encode(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Vectors (B, size), moments (B, T', size), and which moments are real (B, T')."""
         raise NotImplementedError

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from signlib.models.ctc_blocks import Recurrent, kept, real_frames
+from signlib.models.ctc_blocks import Recurrent
+from signlib.models.layers import kept, real_frames
 from signlib.models.network import Batch, Classifier, Encoder
 
 FEATURES = 36

@@ -14,8 +14,7 @@ from torch.nn import functional
 
 from signlib.errors import SettingsError
 from signlib.features.phonology import GROUPS
-from signlib.models.ctc_blocks import real_frames
-from signlib.models.layers import masked_mean
+from signlib.models.layers import masked_mean, real_frames
 from signlib.models.network import Batch
 from signlib.models.phonology import FEATURES, PhonologyEncoder
 

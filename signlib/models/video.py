@@ -108,11 +108,6 @@ class VideoEncoder(Encoder):
         if checkpointing:
             model.activation_checkpointing_enable({"use_reentrant": False})
 
-    @property
-    def channels(self) -> int:
-        """C of the input."""
-        return self.model.config.num_channels
-
     def encode(self, video: Tensor) -> tuple[Tensor, Tensor]:
         """(B, D) and (B, T / 2, D): the mean of all tokens, and of those of each pair of frames."""
         if self.motion:

@@ -1,8 +1,8 @@
 """Sentences from landmarks, read by a network with CTC."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from signlib.corpora.clips import load_corpus
-from signlib.corpora.splits import Splits, split_sentences
+from signlib.corpora.splits import split_sentences
 from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.ctc import check_lengths
@@ -33,14 +33,13 @@ from signlib.models.ctc import (
     hybrid,
     teacher,
 )
+from signlib.models.ctc_blocks import ClusteredOutput, Output, PlainOutput, dealt_clusters
 from signlib.models.ctc_front import PartStreams, SentenceModel
-from signlib.models.ctc_output import ClusteredOutput, Output, PlainOutput, dealt_clusters
-from signlib.runs.run import Run
 from signlib.settings.sentences import SentenceExperiment, SentenceSettings
 from signlib.stores.store import ClipSource
-from signlib.tasks.sentence_report import evaluate_sentences
-from signlib.tasks.task import Inputs, Task
-from signlib.training.augment import Augment
+from signlib.tasks.sentence_report import ReportedSentences
+from signlib.tasks.task import Inputs
+from signlib.training.augment import Augment, hands_of
 from signlib.training.augment_sentences import SentenceAugment
 from signlib.training.batches import Batch, Clips, left_leads, prepare
 from signlib.training.sentence_fitting import SentenceFitting
@@ -53,7 +52,7 @@ CHANNELS = 4
 FRAMES = 150
 
 
-class SentenceTask(Task[SentenceExperiment, SentenceModel]):
+class SentenceTask(ReportedSentences):
     """Sentences from landmarks."""
 
     refusals: ClassVar[Mapping[str, str]] = {
@@ -61,6 +60,10 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
         "estimate": "a step depends on the lengths of sentences; `make bench` measures them",
     }
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "ctc.input", "ctc.reduce", "ctc.stride")
+    carried: ClassVar[tuple[str, ...]] = ("network.",)
+
+    source: ClipSource
+    split_table = staticmethod(split_sentences)
 
     def __init__(self, settings: SentenceExperiment) -> None:
         super().__init__(settings)
@@ -73,34 +76,32 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
                 " sentences"
             )
         self.chosen = self.skeleton.select(settings.features.joints)
-        self.mirror, self.notes = list(self.chosen.mirror), source_notes(self.source)
-
-    @cached_property
-    def splits(self) -> Splits:
-        splits = split_sentences(self.table, self.settings.data)
-        splits.notes += self.notes
-        return splits
+        self.mirror = self.chosen.mirror
+        # Width / height of each clip's picture; NaN where nobody knows it.
+        ratios = self.table["width"] / self.table["height"].where(self.table["height"] > 0)
+        self.aspects = dict(zip(self.table["clip"], ratios, strict=True))
+        if self.source.extraction.extractor.startswith("stitched"):
+            # Nobody signed these sentences.
+            self.notes = [
+                "stitched from single signs; clips of training and test disjoint, signers the same"
+                " (closed signers)"
+            ]
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary.from_glosses(
-            gloss for text in self.splits.train["glosses"] for gloss in text.split()
-        )
+        return Vocabulary.from_glosses(" ".join(self.splits.train["glosses"]).split())
 
     @property
     def inputs(self) -> Inputs:
-        counts = Counter(gloss for text in self.splits.train["glosses"] for gloss in text.split())
-        return Inputs(
-            self.skeleton, counts=tuple(counts[gloss] for gloss in self.vocabulary.glosses)
+        counts = Counter(" ".join(self.splits.train["glosses"]).split())
+        return replace(
+            super().inputs, counts=tuple(counts[gloss] for gloss in self.vocabulary.glosses)
         )
 
     def fitting(
         self, model: SentenceModel, train: Clips, weights: Tensor | None, teacher: nn.Module | None
     ) -> SentenceFitting:
         return SentenceFitting(model, self.settings, self.augment, teacher)
-
-    def evaluate(self, run: Run, model: SentenceModel, resume: bool, quiet: bool) -> Run:
-        return evaluate_sentences(self, run, model, resume, quiet)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
@@ -110,116 +111,99 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
         Raises:
             ClipError: for a training sentence that the network has too few frames for.
         """
-        place = {gloss: k for k, gloss in enumerate(vocabulary.glosses, 1)}
-        about, ctc = self.table.set_index("clip"), self.settings.ctc
-        aspects = (about["width"] / about["height"].where(about["height"] > 0)).to_dict()
+        number_of = {gloss: k for k, gloss in enumerate(vocabulary.glosses, 1)}
+        ctc, trained = self.settings.ctc, set(self.splits.train["clip"])
         spans = getattr(self.source, "spans", None) if ctc.sign_mixup or ctc.short_signs else None
-        trained = set(self.splits.train["clip"])
         sentences: dict[str, Sentence] = {}
         unusable: dict[str, str] = {}
         hidden = quiet or len(rows) < 200
         for row in tqdm(rows.itertuples(), "preparing sentences", len(rows), False, disable=hidden):
-            target = np.array([place.get(gloss, 0) for gloss in row.glosses.split()], np.int64)
+            target = np.array([number_of.get(gloss, 0) for gloss in row.glosses.split()], np.int64)
             try:
                 times = spans(row.clip) if spans is not None and row.clip in trained else None
-                sentence = self._sentence(row.clip, aspects[row.clip], target, times)
-                sentences[row.clip] = sentence
+                sentences[row.clip] = self._sentence(row.clip, target, times)
             except ClipError as error:
                 unusable[row.clip] = str(error)
         fitted = {name: item for name, item in sentences.items() if name in trained}
         frames = [-(-len(item) // ctc.stride) for item in fitted.values()]
         check_lengths(frames, [item.target.tolist() for item in fitted.values()], list(fitted))
-        names = list(sentences)
-        return Clips(
-            SentenceDataset(list(sentences.values()), repeats, self._late), names, unusable
-        )
+        # 6,516 features of every frame would not fit into memory: they are made when asked for.
+        late = None if ctc.input == "streams" or ctc.reduce else self._with_features
+        data = SentenceDataset(list(sentences.values()), repeats, late)
+        return Clips(data, list(sentences), unusable)
 
-    def _sentence(
-        self, clip: str, aspect: float, target: np.ndarray, spans: np.ndarray | None
-    ) -> Sentence:
+    def _sentence(self, clip: str, target: np.ndarray, spans: np.ndarray | None) -> Sentence:
         if self.settings.ctc.input == "streams":
-            points = prepare(self.source.read(clip), self.skeleton, self.settings.features, aspect)
+            points, features = self.source.read(clip), self.settings.features
+            points = prepare(points, self.skeleton, features, self.aspects[clip])
             return landmark_sentence(points, target, spans)
-        points = self._points(clip, aspect)
-        if not self.settings.ctc.reduce:
-            return Sentence({"points": points}, target, spans)
-        return Sentence(self._features(points), target, spans)
+        sentence = Sentence({"points": self._points(clip)}, target, spans)
+        return self._with_features(sentence) if self.settings.ctc.reduce else sentence
 
-    def _points(self, clip: str, aspect: float) -> np.ndarray:
+    def _points(self, clip: str) -> np.ndarray:
         # (T, J', C) with every channel that the landmarks have, NaN = missing.
         points, features = self.source.read(clip), self.settings.features
         if points.shape[-1] != CHANNELS:
-            found = points.shape[-1]
             raise SettingsError(
-                f"ctc.input=dynamics needs x, y, z and visibility; these landmarks have {found}"
-                " numbers"
+                "ctc.input=dynamics needs x, y, z and visibility; these landmarks have"
+                f" {points.shape[-1]} numbers"
             )
         if not seen(points).any():
             raise ClipError("no point of the clip was seen in any frame; leave the clip out")
         out = np.array(points, np.float32)
         if features.normalise:
-            out = normalise(
-                points,
-                self.skeleton,
-                aspect if aspect > 0 else 1.0,
-                features.rotate,
-                features.longest_gap,
-            )
+            aspect = self.aspects[clip] if self.aspects[clip] > 0 else 1.0
+            out = normalise(points, self.skeleton, aspect, features.rotate, features.longest_gap)
         if features.dominant and left_leads(out, self.skeleton):
             out = mirror(out, self.skeleton, 0.0 if features.normalise else 0.5)
         return out[:, self.skeleton.selection(features.joints)]
 
-    def _features(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        # Features and which parts are seen, of prepared points.
-        parts = part_joints(self.chosen).values()
+    def _with_features(self, sentence: Sentence) -> Sentence:
+        # The sentence with features and which parts are seen, instead of its prepared points.
+        points, parts = sentence.frames["points"], part_joints(self.chosen).values()
         present = np.stack([seen(points[:, joints]).any(-1) for joints in parts], axis=-1)
-        found = dynamics(points)
+        features = dynamics(points)
         if self.settings.ctc.reduce:
-            found = self.reduction(found)
-        return {"features": np.nan_to_num(found).astype(np.float32), "present": present}
-
-    @property
-    def _late(self) -> Callable[[Sentence], Sentence] | None:
-        """What is done when a clip is asked for: 6,516 features of every frame would not fit into
-        memory.
-        """
-        if self.settings.ctc.input == "streams" or self.settings.ctc.reduce:
-            return None
-        return lambda item: replace(item, frames=self._features(item.frames["points"]))
+            features = self.reduction(features)
+        features = np.nan_to_num(features).astype(np.float32)
+        return replace(sentence, frames={"features": features, "present": present})
 
     @cached_property
     def reduction(self) -> Reduction:
         """Principal components of the training clips' features."""
-        about = self.table.set_index("clip")
-        ratio = about["width"] / about["height"].where(about["height"] > 0)
-        names = self.splits.train["clip"]
-        clips = (
-            (name, dynamics(self._points(name, ratio[name])))
-            for name in tqdm(names, "reduction", leave=False)
-        )
-        return fit_reduction(
-            clips, self.settings.ctc.reduce, self.settings.ctc.whiten, seed=self.settings.seed
-        )
+        names = tqdm(self.splits.train["clip"], "reduction", leave=False)
+        clips = ((name, dynamics(self._points(name))) for name in names)
+        ctc = self.settings.ctc
+        return fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
 
     @property
     def augment(self) -> SentenceAugment:
-        s = self.settings
-        hands = hands_in(self.chosen)
-        geometry = (
-            Augment(s.augment, self.mirror, hands, s.features.coordinates)
-            if s.ctc.input == "streams"
-            else None
-        )
-        return SentenceAugment(s.ctc, s.ctc.stride, geometry)
-
-    @property
-    def described(self) -> dict[str, Any]:
-        return {"extraction": asdict(self.source.extraction)}
+        settings, ctc = self.settings, self.settings.ctc
+        geometry: Augment | None = None
+        if ctc.input == "streams":
+            coordinates, hands = settings.features.coordinates, hands_of(self.chosen)
+            geometry = Augment(settings.augment, self.mirror, hands, coordinates)
+        return SentenceAugment(ctc, ctc.stride, geometry)
 
     @classmethod
     def network(cls, settings: SentenceExperiment, inputs: Inputs, classes: int) -> SentenceModel:
-        counts = inputs.counts if inputs.counts and len(inputs.counts) == classes else None
-        return sentence_model(settings, inputs.skeleton, classes, counts)
+        ctc, chosen = settings.ctc, inputs.skeleton.select(settings.features.joints)
+        front: PartStreams | None = None
+        ranges: Mapping[str, Ranges]
+        if ctc.input == "streams":
+            parts, coordinates = part_joints(chosen), settings.features.coordinates
+            front = PartStreams(parts, coordinates, hands_of(chosen))
+            size, ranges = front.size, front.ranges
+        else:
+            size = ctc.reduce or 3 * CHANNELS * len(chosen)
+            ranges = part_columns(chosen, CHANNELS, together=PARTS)
+        # How often each gloss occurs decides its cluster; without that all count the same.
+        counts = inputs.counts or ()
+        if len(counts) != classes:
+            counts = (1,) * classes
+        # Components are not made equally large here: that is what `whiten` decides.
+        network = _network(ctc, size, ranges, counts)
+        return SentenceModel(front, network, ctc.noise, standardised=0 if ctc.reduce else size)
 
     @classmethod
     def example(
@@ -267,17 +251,6 @@ class SentenceTask(Task[SentenceExperiment, SentenceModel]):
         pooled = int(model.frames(batch["lengths"]))
         return counted_macs(model, batch) + pooled * recurrent_weights(model)
 
-    @classmethod
-    def carries(cls, name: str) -> bool:
-        # All of the network.
-        return name.startswith("network.") and not name.startswith("network.head.")
-
-
-def hands_in(chosen: Skeleton) -> list[tuple[int, ...]]:
-    """The 21 joints of each hand that is whole; the leading one, the right, is the last."""
-    hands = [chosen.parts.get("left_hand", ()), chosen.parts.get("right_hand", ())]
-    return [hand for hand in hands if len(hand) == 21]
-
 
 def part_joints(chosen: Skeleton) -> dict[str, list[int]]:
     """Joints of pose, hands and face, as far as the skeleton has them."""
@@ -289,38 +262,13 @@ def part_joints(chosen: Skeleton) -> dict[str, list[int]]:
     return joints_of
 
 
-def sentence_model(
-    settings: SentenceExperiment, base: Skeleton, glosses: int, counts: Sequence[int] | None = None
-) -> SentenceModel:
-    """The untrained model that the settings describe, for landmarks of skeleton `base`.
-
-    Args:
-        glosses: V - 1.
-        counts: how often each occurs, for the clusters.
-    """
-    ctc, chosen = settings.ctc, base.select(settings.features.joints)
-    parts = part_joints(chosen)
-    front: PartStreams | None = None
-    ranges: Mapping[str, Ranges]
-    if ctc.input == "streams":
-        front = PartStreams(parts, settings.features.coordinates, hands_in(chosen))
-        size, ranges = front.size, front.ranges
-    else:
-        size = ctc.reduce or 3 * CHANNELS * len(chosen)
-        ranges = part_columns(chosen, CHANNELS, together=PARTS)
-    # Components are not made equally large here: that is what `whiten` decides.
-    network = _network(ctc, size, ranges, glosses, counts)
-    return SentenceModel(front, network, ctc.noise, standardised=0 if ctc.reduce else size)
-
-
 def _network(
     ctc: SentenceSettings,
     size: int,
     ranges: Mapping[str, Ranges],
-    glosses: int,
-    counts: Sequence[int] | None,
+    counts: Sequence[int],
 ) -> CtcNetwork:
-    width = ctc.width
+    glosses, width = len(counts), ctc.width
     options: dict[str, Any] = {
         "stride": ctc.stride,
         "checkpointing": ctc.checkpointing,
@@ -330,7 +278,7 @@ def _network(
     read = 2 * width if ctc.network in ("hierarchical", "teacher") else width
     output: Output = PlainOutput(read, glosses + 1, ctc.hidden, ctc.dropout)
     if ctc.output == "clustered":
-        clusters = dealt_clusters(counts or [1] * glosses, min(ctc.clusters, glosses))
+        clusters = dealt_clusters(counts, min(ctc.clusters, glosses))
         output = ClusteredOutput(read, clusters, ctc.hidden, ctc.adapter, ctc.dropout)
     if ctc.network == "hybrid":
         return hybrid(
@@ -387,13 +335,3 @@ def _part_encoder(ctc: SentenceSettings, ranges: Mapping[str, Ranges]) -> PartEn
         dropout=ctc.dropout,
         drop_part=ctc.drop_part,
     )
-
-
-def source_notes(source: ClipSource) -> list[str]:
-    """What to say beside every number of a corpus whose sentences nobody signed."""
-    if source.extraction.extractor.startswith("stitched"):
-        return [
-            "stitched from single signs; clips of training and test disjoint, signers the same"
-            " (closed signers)"
-        ]
-    return []

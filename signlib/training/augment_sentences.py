@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from signlib.models.ctc_blocks import real_frames
+from signlib.models.layers import real_frames
 from signlib.settings.sentences import SentenceSettings
 from signlib.training.batches import Batch
 from signlib.training.ctc_losses import frames_needed

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from signlib.decoding.ctc import BLANK
 from signlib.errors import ClipError, SettingsError
-from signlib.models.ctc_blocks import real_frames
+from signlib.models.layers import real_frames
 from signlib.training.losses import distillation
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from signlib.errors import ClipError
 from signlib.features.phonology import GROUPS
-from signlib.models.ctc_blocks import real_frames
+from signlib.models.layers import real_frames
 from signlib.models.phonology import FEATURES
 from signlib.models.pretext import ProductQuantiser
 from signlib.settings.phonology import PhonologySettings

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from signlib.models.ctc_blocks import real_frames
+from signlib.models.layers import real_frames
 from signlib.models.phonology import GlossReader, blank_share, one_gloss
 from signlib.models.pretext import (
     PretextNetwork,

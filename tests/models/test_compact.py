@@ -8,8 +8,8 @@ import torch
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.models.classifier import parameter_count
 from signlib.models.compact import compact
+from signlib.models.ctc_blocks import PlainOutput
 from signlib.models.ctc_front import PartStreams, SentenceModel
-from signlib.models.ctc_output import PlainOutput
 
 SIZE, CLASSES = 6, 5
 

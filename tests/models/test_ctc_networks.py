@@ -11,8 +11,7 @@ from signlib.decoding.ctc import greedy
 from signlib.errors import SettingsError
 from signlib.models.classifier import parameter_count
 from signlib.models.ctc import PartEncoder, cnn_lstm, hierarchical, hybrid, teacher
-from signlib.models.ctc_blocks import Recurrent
-from signlib.models.ctc_output import ClusteredOutput, PlainOutput, dealt_clusters
+from signlib.models.ctc_blocks import ClusteredOutput, PlainOutput, Recurrent, dealt_clusters
 from signlib.models.layers import DropPath
 
 SEED_PARTS = {"pose": [(0, 258)], "hands": [(258, 510)], "face": [(510, 1914)]}

@@ -7,8 +7,13 @@ from torch.nn import functional
 
 from signlib.errors import SettingsError
 from signlib.models.ctc_attention import CrossModal, RelativeAttention
-from signlib.models.ctc_blocks import Convolution, Recurrent
-from signlib.models.ctc_output import ClusteredOutput, PlainOutput, dealt_clusters
+from signlib.models.ctc_blocks import (
+    ClusteredOutput,
+    Convolution,
+    PlainOutput,
+    Recurrent,
+    dealt_clusters,
+)
 from signlib.models.layers import DropPath
 
 
