@@ -8,6 +8,12 @@ else is a fault of ours and keeps its traceback.
 class InputError(Exception):
     """Input that signlib refuses: a file, a setting or a request."""
 
+    @classmethod
+    def raise_if(cls, wrong: object, message: str) -> None:
+        """Raise this error when something is wrong."""
+        if wrong:
+            raise cls(message)
+
 
 class SettingsError(InputError):
     """An unknown preset, key or parameter, or an impossible value."""

@@ -114,7 +114,7 @@ def settings_of(options: argparse.Namespace, preset: str) -> list[str]:
     settings += _schedule(options.scheduler, options.milestones) + source_004.settings_of(options)
     if options.amp:
         settings.append("training.precision=auto")
-    return settings + renamed(options.overrides, config.known_keys(type(base)))
+    return settings + renamed(options.overrides, config.entries(type(base)))
 
 
 def _source(options: argparse.Namespace, corpus: str) -> list[str]:

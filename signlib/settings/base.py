@@ -1,11 +1,12 @@
 """What every experiment can set, whatever its task; and what a preset is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from signlib.errors import SettingsError
-from signlib.settings.fields import choice, name, names, number, section, switch
+from signlib.settings.fields import choice, free_list, name, number, section, switch
 from signlib.settings.training import AugmentSettings, TrainingSettings, check_training
 
 
@@ -45,7 +46,7 @@ class DataSettings:
     folds: int = number(5, "number of folds", 2, 1000)
     fold: int = number(0, "which fold is the test split", 0, 999)
     fold_seed: int = number(0, "random seed of the shuffle before folding", 0, 2**32 - 1)
-    test_signers: list[str] = names([], "signers of the test split, for split=signer")
+    test_signers: list[str] = free_list([], "signers of the test split, for split=signer")
     validation: float = number(
         0.0,
         "share of the training clips held out where the manifest has no validation split; "
@@ -130,18 +131,18 @@ class Settings:
             SettingsError: with key, value and what to do.
         """
         check_training(self.training)
-        if self.data.shortest > self.data.longest:
-            raise SettingsError(
-                f"data.shortest={self.data.shortest} is more than data.longest={self.data.longest}"
-            )
-        if self.data.fold >= self.data.folds:
-            raise SettingsError(
-                f"data.fold={self.data.fold} must lie within 0..{self.data.folds - 1}"
-            )
-        if self.data.split == "signer" and not self.data.test_signers:
-            raise SettingsError(
-                "data.split=signer needs data.test_signers, such as data.test_signers=[signer2]"
-            )
+        SettingsError.raise_if(
+            self.data.shortest > self.data.longest,
+            f"data.shortest={self.data.shortest} is more than data.longest={self.data.longest}",
+        )
+        SettingsError.raise_if(
+            self.data.fold >= self.data.folds,
+            f"data.fold={self.data.fold} must lie within 0..{self.data.folds - 1}",
+        )
+        SettingsError.raise_if(
+            self.data.split == "signer" and not self.data.test_signers,
+            "data.split=signer needs data.test_signers, such as data.test_signers=[signer2]",
+        )
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,19 @@ def refuse_uneven(settings: Any, prefix: str) -> None:
     Raises:
         SettingsError: with both values.
     """
-    if settings.width % settings.heads:
-        raise SettingsError(
-            f"{prefix}.width={settings.width} cannot be shared by {prefix}.heads={settings.heads}; "
-            "heads must divide the width"
-        )
+    SettingsError.raise_if(
+        settings.width % settings.heads,
+        f"{prefix}.width={settings.width} cannot be shared by {prefix}.heads={settings.heads}; "
+        "heads must divide the width",
+    )
+
+
+def refuse_switched_on(settings: Settings, keys: Iterable[str], reason: str) -> None:
+    """Refuse settings that must be off here: 0, false or "".
+
+    Raises:
+        SettingsError: with key, value and reason.
+    """
+    for key in keys:
+        value = attrgetter(key)(settings)
+        SettingsError.raise_if(value, f"{key}={value} {reason}; switch it off")

@@ -6,15 +6,17 @@ An unknown key or an impossible value is refused before anything is computed.
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import Field, fields, is_dataclass
-from typing import Any, NamedTuple
+from dataclasses import Field, asdict, fields, is_dataclass
+from functools import cache, reduce
+from operator import attrgetter
+from typing import Any
 
 import yaml
 
 from signlib.errors import SettingsError
 from signlib.settings import aliases
 from signlib.settings.base import Settings
-from signlib.settings.fields import Between, limit_of
+from signlib.settings.fields import limit_of
 from signlib.settings.registry import TASKS, task_row
 from signlib.settings.values import (
     convert,
@@ -30,45 +32,17 @@ from signlib.settings.values import (
 _OPEN = "training.rates"
 
 
-class _Entry(NamedTuple):
-    """One setting: its dotted key, the sections on the way to it, and its field."""
-
-    key: str
-    sections: tuple[str, ...]
-    field: Field[Any]
-
-
-_KNOWN: dict[type[Settings], dict[str, _Entry]] = {}
-
-
-def _entries(kind: type[Settings]) -> dict[str, _Entry]:
-    if kind not in _KNOWN:
-        _KNOWN[kind] = {entry.key: entry for entry in _walk(kind, ())}
-    return _KNOWN[kind]
-
-
-def _walk(kind: type[Any], sections: tuple[str, ...]) -> Iterator[_Entry]:
+@cache
+def entries(kind: type[Any] = Settings) -> dict[str, Field[Any]]:
+    """Every dotted key of the settings of a task with its field, in the order of definition."""
+    keys: dict[str, Field[Any]] = {}
     for entry in fields(kind):
         if isinstance(entry.type, type) and is_dataclass(entry.type):
-            yield from _walk(entry.type, (*sections, entry.name))
+            keys |= {f"{entry.name}.{key}": inner for key, inner in entries(entry.type).items()}
         else:
             limit_of(entry)  # a setting without a limit is a mistake of its author
-            yield _Entry(".".join((*sections, entry.name)), sections, entry)
-
-
-def known_keys(kind: type[Settings] = Settings) -> list[str]:
-    """Every dotted key of the settings of a task, in the order of definition."""
-    return list(_entries(kind))
-
-
-def limits(kind: type[Settings] = Settings) -> dict[str, tuple[float, float]]:
-    """Lowest and highest value of every number, both allowed."""
-    ranges: dict[str, tuple[float, float]] = {}
-    for key, entry in _entries(kind).items():
-        limit = limit_of(entry.field)
-        if isinstance(limit, Between):
-            ranges[key] = (limit.low, limit.high)
-    return ranges
+            keys[entry.name] = entry
+    return keys
 
 
 def build(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) -> Settings:
@@ -93,13 +67,13 @@ def build(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) -> Set
 
 
 def _set(settings: Settings, key: str, value: Any) -> None:
-    entries = _entries(type(settings))
     free_name = key.removeprefix(f"{_OPEN}.")
-    entry = entries.get(_OPEN if free_name != key else key)
+    full_key = _OPEN if free_name != key else key
+    entry = entries(type(settings)).get(full_key)
     if entry is None:
         raise SettingsError(_unknown(key, settings))
     refuse_references(f"{key}={value}")
-    kind = float if free_name != key else entry.field.type
+    kind = float if free_name != key else entry.type
     try:
         converted = convert(value, kind)
     except (ValueError, TypeError) as error:
@@ -109,19 +83,13 @@ def _set(settings: Settings, key: str, value: Any) -> None:
         ) from None
     if free_name != key:
         converted = settings.training.rates | {free_name: converted}
-    setattr(_section(settings, entry), entry.field.name, converted)
-
-
-def _section(settings: Settings, entry: _Entry) -> Any:
-    section: Any = settings
-    for name in entry.sections:
-        section = getattr(section, name)
-    return section
+    *sections, name = full_key.split(".")
+    setattr(reduce(getattr, sections, settings), name, converted)
 
 
 def _unknown(key: str, settings: Settings) -> str:
-    keys = known_keys(type(settings))
-    owners = [row.name for row in TASKS.values() if key in _entries(row.settings)]
+    keys = list(entries(type(settings)))
+    owners = [row.name for row in TASKS.values() if key in entries(row.settings)]
     if owners:
         return (
             f"setting {key!r} belongs to task {' and '.join(owners)}, these settings have "
@@ -135,12 +103,7 @@ def _unknown(key: str, settings: Settings) -> str:
 
 def flat(settings: Settings) -> dict[str, Any]:
     """Every dotted key with its value; lists and mappings are copies."""
-    return {key: _value(settings, entry) for key, entry in _entries(type(settings)).items()}
-
-
-def _value(settings: Settings, entry: _Entry) -> Any:
-    value = getattr(_section(settings, entry), entry.field.name)
-    return value.copy() if isinstance(value, list | dict) else value
+    return dict(_flattened(asdict(settings), ""))
 
 
 def check(settings: Settings) -> None:
@@ -149,25 +112,20 @@ def check(settings: Settings) -> None:
     Raises:
         SettingsError: with key, value and limit.
     """
-    for key, entry in _entries(type(settings)).items():
-        problem = limit_of(entry.field).problem(key, _value(settings, entry))
+    for key, entry in entries(type(settings)).items():
+        problem = limit_of(entry).problem(key, attrgetter(key)(settings))
         if problem:
             raise SettingsError(problem)
-    if not isinstance(settings, task_row(settings.task).settings):
-        raise SettingsError(f"task={settings.task} does not go with these settings")
+    SettingsError.raise_if(
+        not isinstance(settings, task_row(settings.task).settings),
+        f"task={settings.task} does not go with these settings",
+    )
     settings.check()
 
 
 def to_yaml(settings: Settings) -> str:
     """The settings, fully resolved, as YAML."""
-    content: dict[str, Any] = {}
-    for key, value in flat(settings).items():
-        *sections, name = key.split(".")
-        part = content
-        for section in sections:
-            part = part.setdefault(section, {})
-        part[name] = value
-    return write_yaml(content)
+    return write_yaml(asdict(settings))
 
 
 def run_name(settings: Settings) -> str:
@@ -196,8 +154,10 @@ def from_yaml(text: str) -> Settings:
         values = dict(aliases.current(key, value) for key, value in _flattened(loaded, ""))
         task = aliases.infer_task(values)
         settings = task_row(task).settings()
+        every_key = set().union(*(entries(row.settings) for row in TASKS.values()))
+        of_others = every_key.difference(entries(type(settings)))
         for key, value in values.items():
-            if "task" in values or not _of_another_task(key, type(settings)):
+            if "task" in values or key not in of_others:
                 _set(settings, key, value)
         settings.task = task
     except (SettingsError, yaml.YAMLError) as error:
@@ -212,11 +172,6 @@ def _flattened(content: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, A
             yield from _flattened(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _of_another_task(key: str, kind: type[Settings]) -> bool:
-    others = (row.settings for row in TASKS.values())
-    return key not in _entries(kind) and any(key in _entries(other) for other in others)
 
 
 def differences(settings: Settings, base: Settings | None = None) -> dict[str, Any]:

@@ -4,40 +4,31 @@ Each function here declares one field of a settings dataclass. `config` reads th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, Protocol, TypeVar
+from dataclasses import Field, dataclass, field
+from typing import Any, TypeVar
 
 Number = TypeVar("Number", int, float)
 Value = TypeVar("Value", int, str)
 _HELP, _LIMIT = "help", "limit"
 
 
-class Limit(Protocol):
-    """What a value must be."""
+@dataclass(frozen=True)
+class Limit:
+    """What a value must be; here nothing beyond its type."""
 
     def problem(self, key: str, value: Any) -> str:
         """Why the value is refused, with the limit and what to do; "" when it is possible."""
-        ...
-
-
-@dataclass(frozen=True)
-class Anything:
-    """No limit beyond the type."""
-
-    def problem(self, key: str, value: Any) -> str:
-        """Always ""."""
         return ""
 
 
 @dataclass(frozen=True)
-class Between:
+class Between(Limit):
     """A number within two limits, both allowed. NaN and infinity lie outside."""
 
     low: float
     high: float
 
     def problem(self, key: str, value: float) -> str:
-        """Why the number is refused."""
         return "" if self.low <= value <= self.high else f"{key}={value} is outside {self}"
 
     def __str__(self) -> str:
@@ -45,33 +36,31 @@ class Between:
 
 
 @dataclass(frozen=True)
-class OneOf:
+class OneOf(Limit):
     """One of a few values."""
 
     choices: tuple[Any, ...]
 
     def problem(self, key: str, value: Any) -> str:
-        """Why the value is refused."""
         if value in self.choices:
             return ""
         return f"{key}={value!r} is unknown; choose from {', '.join(map(str, self.choices))}"
 
 
 @dataclass(frozen=True)
-class SomeOf:
+class SomeOf(Limit):
     """One or more of a few values, each once."""
 
     choices: tuple[str, ...]
 
     def problem(self, key: str, value: Sequence[str]) -> str:
-        """Why the list is refused."""
         if value and set(value) <= set(self.choices) and len(set(value)) == len(value):
             return ""
         return f"{key}={value} must be some of {', '.join(self.choices)}, each once"
 
 
 @dataclass(frozen=True)
-class AllBetween:
+class AllBetween(Limit):
     """A list of numbers, each within limits; `count` of them, 0 = one or more."""
 
     low: float
@@ -79,7 +68,6 @@ class AllBetween:
     count: int = 0
 
     def problem(self, key: str, value: Sequence[float]) -> str:
-        """Why the list is refused."""
         right_length = len(value) == self.count if self.count else bool(value)
         if right_length and all(self.low <= number <= self.high for number in value):
             return ""
@@ -88,14 +76,13 @@ class AllBetween:
 
 
 @dataclass(frozen=True)
-class EachBetween:
+class EachBetween(Limit):
     """A mapping of names to numbers, each within limits."""
 
     low: float
     high: float
 
     def problem(self, key: str, value: Mapping[str, float]) -> str:
-        """Why the mapping is refused."""
         limit = Between(self.low, self.high)
         problems = [limit.problem(f"{key}.{name}", number) for name, number in value.items()]
         return next(filter(None, problems), "")
@@ -113,17 +100,17 @@ def choice(default: Value, text: str, *choices: Value) -> Value:
 
 def name(default: str, text: str) -> str:
     """Any text: a name, a folder."""
-    return field(default=default, metadata={_HELP: text, _LIMIT: Anything()})
+    return field(default=default, metadata={_HELP: text, _LIMIT: Limit()})
 
 
 def switch(default: bool, text: str) -> bool:
     """On or off."""
-    return field(default=default, metadata={_HELP: text, _LIMIT: Anything()})
+    return field(default=default, metadata={_HELP: text, _LIMIT: Limit()})
 
 
-def names(default: Sequence[str], text: str) -> list[str]:
-    """Any texts, none among them."""
-    return _list(default, text, Anything())
+def free_list(default: Sequence[Value], text: str) -> list[Value]:
+    """Any texts or numbers, or none; where they have a limit, another check knows it."""
+    return _list(default, text, Limit())
 
 
 def some_of(default: Sequence[str], text: str, *choices: str) -> list[str]:
@@ -138,11 +125,6 @@ def numbers(
     return _list(default, text, AllBetween(low, high, count))
 
 
-def free_numbers(default: Sequence[Number], text: str) -> list[Number]:
-    """A list of numbers, possibly empty, whose limits another check knows."""
-    return _list(default, text, Anything())
-
-
 def rates(text: str, low: float, high: float) -> dict[str, float]:
     """Names with a number each, none at first."""
     return field(default_factory=dict, metadata={_HELP: text, _LIMIT: EachBetween(low, high)})
@@ -150,7 +132,7 @@ def rates(text: str, low: float, high: float) -> dict[str, float]:
 
 def section(kind: type[Any], text: str) -> Any:
     """Settings that belong together, as a dataclass of their own."""
-    return field(default_factory=kind, metadata={_HELP: text, _LIMIT: Anything()})
+    return field(default_factory=kind, metadata={_HELP: text, _LIMIT: Limit()})
 
 
 def limit_of(entry: Field[Any]) -> Limit:
@@ -164,11 +146,5 @@ def limit_of(entry: Field[Any]) -> Limit:
     return entry.metadata[_LIMIT]
 
 
-def help_of(kind: type[Any]) -> dict[str, str]:
-    """What each field of a settings dataclass means."""
-    return {entry.name: entry.metadata.get(_HELP, "") for entry in fields(kind)}
-
-
 def _list(default: Sequence[Any], text: str, limit: Limit) -> list[Any]:
-    metadata = {_HELP: text, _LIMIT: limit}
-    return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default_factory=lambda: list(default), metadata={_HELP: text, _LIMIT: limit})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from signlib.errors import SettingsError
-from signlib.settings.base import Preset, Settings, refuse_uneven
+from signlib.settings.base import Preset, Settings, refuse_switched_on, refuse_uneven
 from signlib.settings.fields import choice, name, number, section, some_of
 from signlib.settings.landmarks import ModelSettings, check_encoder
 
@@ -64,25 +64,22 @@ class FrozenExperiment(Settings):
         check_encoder(self, self.model)
         refuse_uneven(self.frozen, "frozen")
         positions = self.frozen.positions
-        if "landmarks" in self.frozen.inputs and not 1 <= self.features.frames <= positions:
-            raise SettingsError(
-                f"features.frames={self.features.frames} must lie within 1..{positions} "
-                "(frozen.positions)"
+        SettingsError.raise_if(
+            "landmarks" in self.frozen.inputs and not 1 <= self.features.frames <= positions,
+            f"features.frames={self.features.frames} must lie within 1..{positions} "
+            "(frozen.positions)",
+        )
+        if "visual" in self.frozen.inputs:
+            refuse_switched_on(
+                self,
+                (
+                    "features.dominant",
+                    "augment.mirror",
+                    "augment.mixup",
+                    "training.mirror_at_test",
+                ),
+                "changes landmarks, but not what a frozen encoder saw",
             )
-        if "visual" not in self.frozen.inputs:
-            return
-        changes = {
-            "features.dominant": self.features.dominant,
-            "augment.mirror": self.augment.mirror,
-            "augment.mixup": self.augment.mixup,
-            "training.mirror_at_test": self.training.mirror_at_test,
-        }
-        for key, value in changes.items():
-            if value:
-                raise SettingsError(
-                    f"{key}={value} changes landmarks, but not what a frozen encoder saw; "
-                    "switch it off"
-                )
 
 
 _FROZEN = {

@@ -58,15 +58,15 @@ def check_encoder(settings: Settings, model: ModelSettings) -> None:
         SettingsError: with key, value and limit.
     """
     refuse_uneven(model, "model")
-    if model.stem_kernel % 2 == 0:
-        raise SettingsError(
-            f"model.stem_kernel={model.stem_kernel} is even; take an odd number of frames"
-        )
-    if model.layout == "original" and (settings.features.frames < 1 or model.stem_stride != 1):
-        raise SettingsError(
-            "model.layout=original reads a fixed number of frames: set features.frames >= 1 and "
-            "model.stem_stride=1"
-        )
+    SettingsError.raise_if(
+        model.stem_kernel % 2 == 0,
+        f"model.stem_kernel={model.stem_kernel} is even; take an odd number of frames",
+    )
+    SettingsError.raise_if(
+        model.layout == "original" and (settings.features.frames < 1 or model.stem_stride != 1),
+        "model.layout=original reads a fixed number of frames: set features.frames >= 1 and "
+        "model.stem_stride=1",
+    )
 
 
 PRESETS: dict[str, Preset] = {

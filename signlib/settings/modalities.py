@@ -134,19 +134,19 @@ class ModalitiesExperiment(Settings):
             if part in self.fusion.modalities:
                 refuse_uneven(getattr(self, part), part)
         pictures = self.pictures
-        if pictures.size % pictures.patch:
-            raise SettingsError(
-                f"pictures.size={pictures.size} is not divisible by pictures.patch={pictures.patch}"
-            )
-        if pictures.frames % 2:
-            raise SettingsError(
-                f"pictures.frames={pictures.frames} is odd; a token spans two frames"
-            )
-        if self.augment.mixup:
-            raise SettingsError(
-                f"augment.mixup={self.augment.mixup} is for landmarks alone; set it to 0 with "
-                "task=modalities"
-            )
+        SettingsError.raise_if(
+            pictures.size % pictures.patch,
+            f"pictures.size={pictures.size} is not divisible by pictures.patch={pictures.patch}",
+        )
+        SettingsError.raise_if(
+            pictures.frames % 2,
+            f"pictures.frames={pictures.frames} is odd; a token spans two frames",
+        )
+        SettingsError.raise_if(
+            self.augment.mixup,
+            f"augment.mixup={self.augment.mixup} is for landmarks alone; set it to 0 with "
+            "task=modalities",
+        )
 
 
 _AUTSL: dict[str, Any] = {

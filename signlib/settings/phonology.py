@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from signlib.errors import SettingsError
-from signlib.settings.base import Preset, Settings
+from signlib.settings.base import Preset, Settings, refuse_switched_on
 from signlib.settings.fields import choice, name, number, numbers, section, switch
 
 
@@ -82,18 +81,16 @@ class PhonologyExperiment(Settings):
 
     def check(self) -> None:
         super().check()
-        unfit = {
-            "training.label_smoothing": self.training.label_smoothing,
-            "training.teacher": self.training.teacher,
-            "training.mirror_at_test": self.training.mirror_at_test,
-            "augment.mixup": self.augment.mixup,
-        }
-        for key, value in unfit.items():
-            if value:
-                network = self.phonology.network
-                raise SettingsError(
-                    f"{key}={value} does not go with phonology.network={network}; switch it off"
-                )
+        refuse_switched_on(
+            self,
+            (
+                "training.label_smoothing",
+                "training.teacher",
+                "training.mirror_at_test",
+                "augment.mixup",
+            ),
+            f"does not go with phonology.network={self.phonology.network}",
+        )
 
 
 _TRAINING = {

@@ -10,7 +10,7 @@ from typing import Any
 from signlib.errors import SettingsError
 from signlib.settings import config
 from signlib.settings.aliases import RENAMED_PRESETS
-from signlib.settings.base import Preset, Settings
+from signlib.settings.base import Settings
 from signlib.settings.registry import all_presets
 
 SMOKE = {
@@ -38,20 +38,6 @@ def current_name(name: str) -> str:
     return name
 
 
-def names() -> list[str]:
-    """Every preset, task by task."""
-    return list(all_presets())
-
-
-def preset(name: str) -> Preset:
-    """The preset of a name, as it stands in its task's file.
-
-    Raises:
-        SettingsError: for an unknown one, with those that there are.
-    """
-    return all_presets()[current_name(name)][1]
-
-
 def build(
     name: str, mode: str = "full", seed: int | None = None, overrides: Iterable[str] = ()
 ) -> Settings:
@@ -67,14 +53,12 @@ def build(
         SettingsError: for an unknown preset or mode, and for what `config.build` refuses.
     """
     overrides = list(overrides)
-    chosen_by_name = [
-        text for text in overrides if text.partition("=")[0].strip() in ("preset", "mode")
-    ]
-    if chosen_by_name:
+    for text in overrides:
         # A smoke run that calls itself full could be published.
-        raise SettingsError(
-            f"override {chosen_by_name[0]!r}: preset and mode are chosen by name, not as a setting"
-        )
+        if text.partition("=")[0].strip() in ("preset", "mode"):
+            raise SettingsError(
+                f"override {text!r}: preset and mode are chosen by name, not as a setting"
+            )
     name = current_name(name)
     presets = all_presets()
     task, chosen = presets[name]
@@ -84,7 +68,5 @@ def build(
     layers: list[Mapping[str, Any]] = [{"task": task}, *(each.settings for each in chain)]
     if mode == "smoke":
         layers += [SMOKE, *(each.smoke for each in chain)]
-    layers.append({"preset": name, "mode": mode})
-    if seed is not None:
-        layers.append({"seed": seed})
+    layers.append({"preset": name, "mode": mode} | ({} if seed is None else {"seed": seed}))
     return config.build(*layers, overrides=overrides)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from signlib.errors import SettingsError
 from signlib.settings.base import Preset, Settings
-from signlib.settings.fields import choice, free_numbers, name, number, numbers, section, switch
+from signlib.settings.fields import choice, free_list, name, number, numbers, section, switch
 
 
 @dataclass
@@ -79,7 +79,7 @@ class SentenceSettings:
         0.05, "longest stretch that goes unseen, as a share of the clip", 0, 0.95
     )
     time_masks: int = number(2, "how many of them", 0, 100)
-    phases: list[int] = free_numbers(
+    phases: list[int] = free_list(
         [],
         "lengths of warm-up, main training, fine-tuning and self-distillation, of any unit: "
         "together they are the whole training; none = the training's own schedule",
@@ -116,25 +116,29 @@ class SentenceExperiment(Settings):
     def check(self) -> None:
         super().check()
         ctc = self.ctc
-        if ctc.width % 2:
-            raise SettingsError(f"ctc.width={ctc.width} is odd; take an even one")
-        if ctc.phases and (len(ctc.phases) != 4 or min(ctc.phases) < 0 or not ctc.phases[1]):
-            raise SettingsError(
-                f"ctc.phases={ctc.phases} must be four lengths: warm-up, main (not 0), "
-                "fine-tuning, distillation"
-            )
-        if self.augment.mixup or self.training.class_weights:
-            raise SettingsError(
-                f"ctc.network={ctc.network}: sentences have no one class; set augment.mixup=0 "
-                "(ctc.sign_mixup is theirs) and training.class_weights=false"
-            )
-        if self.features.frames:
-            raise SettingsError(
-                f"ctc.network={ctc.network} reads whole sentences of landmarks: set "
-                f"features.frames=0, not {self.features.frames}"
-            )
-        if ctc.reduce and ctc.input != "dynamics":
-            raise SettingsError(f"ctc.reduce={ctc.reduce} is for ctc.input=dynamics")
+        SettingsError.raise_if(
+            ctc.width % 2,
+            f"ctc.width={ctc.width} is odd; take an even one",
+        )
+        SettingsError.raise_if(
+            ctc.phases and (len(ctc.phases) != 4 or min(ctc.phases) < 0 or not ctc.phases[1]),
+            f"ctc.phases={ctc.phases} must be four lengths: warm-up, main (not 0), "
+            "fine-tuning, distillation",
+        )
+        SettingsError.raise_if(
+            self.augment.mixup or self.training.class_weights,
+            f"ctc.network={ctc.network}: sentences have no one class; set augment.mixup=0 "
+            "(ctc.sign_mixup is theirs) and training.class_weights=false",
+        )
+        SettingsError.raise_if(
+            self.features.frames,
+            f"ctc.network={ctc.network} reads whole sentences of landmarks: set "
+            f"features.frames=0, not {self.features.frames}",
+        )
+        SettingsError.raise_if(
+            ctc.reduce and ctc.input != "dynamics",
+            f"ctc.reduce={ctc.reduce} is for ctc.input=dynamics",
+        )
 
 
 _SMOKE: dict[str, Any] = {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from signlib.errors import SettingsError
-from signlib.settings.fields import choice, free_numbers, name, number, rates, switch
+from signlib.settings.fields import choice, free_list, name, number, rates, switch
 
 
 @dataclass
@@ -86,7 +86,7 @@ class TrainingSettings:
         "constant",
         "multistep",
     )
-    milestones: list[int] = free_numbers([], "epochs of multistep")
+    milestones: list[int] = free_list([], "epochs of multistep")
     label_smoothing: float = number(0.1, "towards uniform", 0, 0.99)
     class_weights: bool = switch(False, "weigh the loss by N / (K n_k), for unbalanced corpora")
     clip_norm: float = number(1.0, "limit of the gradient's norm, 0 = none", 0, 10**6)
@@ -142,22 +142,24 @@ def check_training(training: TrainingSettings) -> None:
         )
     for key in ("warmup_start_lr", "min_lr"):
         rate = getattr(training, key)
-        if rate > training.learning_rate:
-            raise SettingsError(
-                f"training.{key}={rate} is above training.learning_rate="
-                f"{training.learning_rate}; lower it"
-            )
-    if training.warmup_epochs and training.warmup_epochs >= training.epochs:
-        raise SettingsError(
-            f"training.warmup_epochs={training.warmup_epochs} leaves nothing of "
-            f"training.epochs={training.epochs}; lower it"
+        SettingsError.raise_if(
+            rate > training.learning_rate,
+            f"training.{key}={rate} is above training.learning_rate="
+            f"{training.learning_rate}; lower it",
         )
-    if training.optimizer == "sgd" and training.nesterov and not training.momentum:
-        raise SettingsError("training.nesterov=true needs training.momentum above 0; set it false")
+    SettingsError.raise_if(
+        training.warmup_epochs and training.warmup_epochs >= training.epochs,
+        f"training.warmup_epochs={training.warmup_epochs} leaves nothing of "
+        f"training.epochs={training.epochs}; lower it",
+    )
+    SettingsError.raise_if(
+        training.optimizer == "sgd" and training.nesterov and not training.momentum,
+        "training.nesterov=true needs training.momentum above 0; set it false",
+    )
     milestones = training.milestones
     rising = sorted({epoch for epoch in milestones if epoch > 0})
-    if bool(milestones) != (training.schedule == "multistep") or milestones != rising:
-        raise SettingsError(
-            f"training.milestones={milestones} with training.schedule={training.schedule}: "
-            "multistep needs rising epochs such as [50,65], other schedules none"
-        )
+    SettingsError.raise_if(
+        bool(milestones) != (training.schedule == "multistep") or milestones != rising,
+        f"training.milestones={milestones} with training.schedule={training.schedule}: "
+        "multistep needs rising epochs such as [50,65], other schedules none",
+    )

@@ -20,7 +20,8 @@ _FLOAT = re.compile(
     |\.(?:nan|NaN|NAN))$""",
     re.VERBOSE,
 )
-_TRUE, _FALSE = ("true", "yes", "on", "y"), ("false", "no", "off", "n")
+_BOOLS = dict.fromkeys(("true", "yes", "on", "y", "1"), True)
+_BOOLS |= dict.fromkeys(("false", "no", "off", "n", "0"), False)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -72,14 +73,12 @@ def parse_override(text: str, example: str = "training.epochs=5") -> tuple[str, 
     if not equals or not key:
         raise SettingsError(f"override {text!r} is not of the form key=value, such as {example}")
     refuse_references(text)
-    if not value:
-        return key.strip(), ""
     try:
-        return key.strip(), read_yaml(value)
+        return key.strip(), read_yaml(value) if value else ""
     except yaml.YAMLError as error:
-        reason = first_line(error)
         raise SettingsError(
-            f"override {text!r} cannot be read ({reason}); quote its value, close its brackets"
+            f"override {text!r} cannot be read ({first_line(error)}); quote its value, close its "
+            "brackets"
         ) from None
 
 
@@ -108,17 +107,17 @@ def convert(value: Any, kind: Any) -> Any:
     if isinstance(kind, GenericAlias):
         return _converted_items(value, get_origin(kind), get_args(kind)[-1])
     if kind is bool:
-        return _as_bool(value)
+        if str(value).lower() not in _BOOLS:
+            raise ValueError(f"{value!r} is neither true nor false")
+        return _BOOLS[str(value).lower()]
     if isinstance(value, bool) and kind is not str:
         raise ValueError("true and false are no numbers")
     if not isinstance(value, str | int | float):
         raise ValueError(f"{type(value).__name__} is not a plain value")
-    if kind is str:
-        return value if isinstance(value, str) else str(value)
-    number = kind(value)
-    if kind is int and isinstance(value, float) and number != value:
+    converted = kind(value)
+    if kind is int and isinstance(value, float) and converted != value:
         raise ValueError(f"{value} is not a whole number")
-    return number
+    return converted
 
 
 def type_name(kind: Any) -> str:
@@ -132,14 +131,3 @@ def _converted_items(value: Any, container: Any, kind: Any) -> Any:
     if container is dict and isinstance(value, Mapping):
         return {convert(key, str): convert(item, kind) for key, item in value.items()}
     raise ValueError(f"{type(value).__name__} is no {container.__name__}")
-
-
-def _as_bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).lower()
-    if text in (*_TRUE, "1"):
-        return True
-    if text in (*_FALSE, "0"):
-        return False
-    raise ValueError(f"{value!r} is neither true nor false")

@@ -42,17 +42,17 @@ def test_set_takes_several_values_and_may_be_repeated():
 
 
 def test_models_lists_every_preset_untruncated(capsys):
-    from signlib.settings import presets
+    from signlib.settings.registry import all_presets
 
     assert main(["models", "--format", "csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     # Classifiers on frozen features stand there once more for other sizes of a feature.
-    assert [name for name in table["preset"] if "-D" not in name] == presets.names()
+    assert [name for name in table["preset"] if "-D" not in name] == list(all_presets())
     assert "wlasl/concat, 2,048-D" in set(table["preset"])
     assert table.set_index("preset").loc["landmarks/original", "encoder"] == 10_802_304
     assert (table["MACs"] > 0).all()
     named = table["preset"].str.partition(", ")[0]
-    assert table["about"].tolist() == [presets.preset(name).question for name in named]
+    assert table["about"].tolist() == [all_presets()[name][1].question for name in named]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from signlib.experiments.sizes import model_table
 from signlib.models.classifier import LandmarkClassifier, parameter_count
 from signlib.models.counting import video_macs
 from signlib.settings import presets
+from signlib.settings.registry import all_presets
 from signlib.tasks.registry import build_model, task_of
 from signlib.tasks.task import Inputs
 
@@ -80,14 +81,14 @@ def by_hand(settings, joints: int, classes: int) -> int:
 
 
 def test_every_stated_size_is_that_of_a_preset():
-    assert set(STATED) <= set(presets.names())
+    assert set(STATED) <= set(all_presets())
 
 
 @pytest.mark.parametrize(
     "name",
     [
         name
-        for name in presets.names()
+        for name in all_presets()
         if name.startswith(("landmarks/", "dgs-30/", "wlasl-50/", "asl-letters/"))
         and "landmark-" not in name
     ],
@@ -121,7 +122,7 @@ def test_a_preset_builds_and_does_one_forward_and_backward(name):
 def test_the_table_of_models_names_every_preset_and_size():
     table = model_table().set_index("preset")
     # Classifiers on frozen features stand there once more for other sizes of a feature.
-    assert {name for name in table.index if "-D" not in name} == set(presets.names())
+    assert {name for name in table.index if "-D" not in name} == set(all_presets())
     assert table["parameters"][list(STATED)].to_dict() == STATED
     assert table.loc["landmarks/original", "encoder"] == 10_802_304
     whole = table.loc["autsl/rgb+depth+skeleton"]

@@ -7,7 +7,7 @@ import yaml
 
 from signlib.errors import SettingsError
 from signlib.settings import aliases, config, presets
-from signlib.settings.registry import TASKS
+from signlib.settings.registry import TASKS, all_presets
 
 RESULTS = Path(__file__).parents[2] / "results"
 PUBLISHED = sorted(RESULTS.glob("*/*/settings.yaml"))
@@ -144,7 +144,7 @@ def test_the_settings_of_a_published_run_are_read(path):
     assert {key: values[key] for key in set(values) - kept} == {
         key: defaults[key] for key in set(values) - kept
     }
-    others = set().union(*(config.known_keys(row.settings) for row in TASKS.values()))
+    others = set().union(*(config.entries(row.settings) for row in TASKS.values()))
     assert set(said) - kept <= others - set(values)
     assert config.from_yaml(config.to_yaml(settings)) == settings
 
@@ -162,7 +162,7 @@ def test_old_words_become_those_of_today(task):
     values = config.flat(settings)
     assert {key: values[key] for key in WORDS_NOW[task]} == WORDS_NOW[task]
     assert "seed" not in [value for value in values.values() if isinstance(value, str)]
-    assert settings.preset in presets.names()
+    assert settings.preset in all_presets()
     # Written again, they are a run of today, and the same settings.
     text = config.to_yaml(settings)
     assert f"task: {task}\n" in text
@@ -208,11 +208,11 @@ def test_an_impossible_value_of_an_old_run_is_still_refused(task):
 @pytest.mark.parametrize(("old", "new"), aliases.RENAMED_PRESETS.items())
 @pytest.mark.parametrize("mode", ["smoke", "full"])
 def test_the_old_name_of_a_preset_gives_the_same_settings(old, new, mode):
-    assert new in presets.names()
-    assert old not in presets.names()
+    assert new in all_presets()
+    assert old not in all_presets()
     assert presets.build(old, mode) == presets.build(new, mode)
     assert presets.build(old, mode).preset == new
-    assert presets.preset(old) is presets.preset(new)
+    assert presets.current_name(old) == new
 
 
 @pytest.mark.parametrize(

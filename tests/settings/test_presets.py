@@ -180,7 +180,7 @@ SIZES = {
     "training.hours",
 }
 
-every_preset = pytest.mark.parametrize("name", presets.names())
+every_preset = pytest.mark.parametrize("name", all_presets())
 both_modes = pytest.mark.parametrize("mode", ["smoke", "full"])
 
 
@@ -200,7 +200,7 @@ def built(name, mode="full"):
 
 
 def test_every_preset_states_its_size():
-    assert set(PARAMETERS) == set(presets.names())
+    assert set(PARAMETERS) == set(all_presets())
 
 
 @every_preset
@@ -412,8 +412,8 @@ def test_name_mode_and_seed_stand_in_the_settings(name, mode):
 
 @every_preset
 def test_a_preset_repeats_nothing_of_its_base(name):
-    preset = presets.preset(name)
-    defaults = TASKS[all_presets()[name][0]].settings
+    task, preset = all_presets()[name]
+    defaults = TASKS[task].settings
     inherited = config.flat(presets.build(preset.base) if preset.base else defaults())
     assert {key: value for key, value in preset.settings.items() if inherited[key] == value} == {}
     assert preset.question
