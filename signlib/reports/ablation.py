@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 
 from signlib.errors import RunError
-from signlib.reports.cells import each, spreads
-from signlib.reports.run_groups import right_clips, shared_clips
+from signlib.reports import cells, run_groups
 from signlib.runs.run import Run
-from signlib.statistics.intervals import t_interval
-from signlib.statistics.paired import answer_of
+from signlib.statistics.intervals import answer_of, t_interval
 
 
 def condition_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
@@ -75,13 +73,15 @@ def against_best_member(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame
         best = max(trained, key=lambda part: validation_accuracy(conditions[part]))
         gain = right[name] - right[best]
         low, high = t_interval(100 * by_signer(gain, signers))
-        pairs = zip(runs, conditions[best], strict=True)
         rows[name] = {
             "member": best,
             "gain": 100 * gain.mean(),
             "low": low,
             "high": high,
-            "seeds": [round(a.metrics[0].value - b.metrics[0].value, 1) for a, b in pairs],
+            "seeds": [
+                round(run.metrics[0].value - rival.metrics[0].value, 1)
+                for run, rival in zip(runs, conditions[best], strict=True)
+            ],
             "answer": answer_of((low, high)),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -91,8 +91,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of `condition_table` as text for a page."""
     return pd.DataFrame(
         {
-            "top-1 % [over signers]": spreads(table, ("value", "low", "high")),
-            "each seed": [each(values) for values in table["seeds"]],
+            "top-1 % [over signers]": cells.spreads(table, ("value", "low", "high")),
+            "each seed": [cells.each(values) for values in table["seeds"]],
             "validation": [f"{value:.1f}" for value in table["validation"]],
             "n (signers)": [f"{row.clips} ({row.signers})" for row in table.itertuples()],
             "parameters": [f"{count:,}" for count in table["parameters"]],
@@ -107,8 +107,8 @@ def readable_gains(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "best member": table["member"],
-            "points [over signers]": spreads(table, ("gain", "low", "high"), "+.1f"),
-            "each seed": [each(values, "+.1f") for values in table["seeds"]],
+            "points [over signers]": cells.spreads(table, ("gain", "low", "high"), "+.1f"),
+            "each seed": [cells.each(values, "+.1f") for values in table["seeds"]],
             "answer": table["answer"],
         },
         index=table.index,
@@ -125,7 +125,9 @@ def shares(conditions: Mapping[str, Sequence[Run]]) -> tuple[pd.DataFrame, pd.Se
     for name, runs in conditions.items():
         if not runs:
             raise RunError(f"condition {name} has no finished run; train it first")
-    shared, left_out = shared_clips([run for runs in conditions.values() for run in runs])
+    shared, left_out = run_groups.shared_clips(
+        [run for runs in conditions.values() for run in runs]
+    )
     if left_out:
         raise RunError(
             f"{left_out} clips were not tested by every run: runs of conditions that were"
@@ -134,9 +136,8 @@ def shares(conditions: Mapping[str, Sequence[Run]]) -> tuple[pd.DataFrame, pd.Se
         )
     tables, columns = iter(shared), {}
     for name, runs in conditions.items():
-        columns[name] = sum(right_clips(next(tables)) for _ in runs) / len(runs)
-    right = pd.DataFrame(columns, index=shared[0].index)
-    return right, shared[0]["signer"]
+        columns[name] = sum(run_groups.right_clips(next(tables)) for _ in runs) / len(runs)
+    return pd.DataFrame(columns, index=shared[0].index), shared[0]["signer"]
 
 
 def by_signer(values: pd.Series, signers: pd.Series) -> np.ndarray:
@@ -163,5 +164,4 @@ def validation_accuracy(runs: Sequence[Run]) -> float:
 def best_validation(runs: Sequence[Run], column: str, best: Callable[[pd.Series], float]) -> float:
     """Mean over runs of the best of a column of their history; NaN where nothing was validated."""
     histories = [pd.read_csv(Path(run.path) / "history.csv") for run in runs]
-    values = [best(table[column]) if column in table else np.nan for table in histories]
-    return float(np.mean(values))
+    return float(np.mean([best(t[column]) if column in t else np.nan for t in histories]))

@@ -8,10 +8,7 @@ import pandas as pd
 
 from signlib.errors import RunError
 from signlib.files import write_text
-from signlib.reports import corpus_report
-from signlib.reports.cells import markdown_table, spread
-from signlib.reports.corpus_report import CorpusReport
-from signlib.reports.run_groups import by_corpus, gather
+from signlib.reports import cells, corpus_report, run_groups
 from signlib.runs.run import Run
 from signlib.statistics.across_corpora import ROPE, across_corpora, check_rope
 
@@ -27,11 +24,11 @@ class Report:
         rope: points that do not matter.
     """
 
-    corpora: dict[str, CorpusReport]
+    corpora: dict[str, corpus_report.CorpusReport]
     rope: float
 
     @property
-    def first(self) -> CorpusReport:
+    def first(self) -> corpus_report.CorpusReport:
         """The report of the first corpus."""
         return next(iter(self.corpora.values()))
 
@@ -74,10 +71,12 @@ def report(
             only, or corpora on which other systems were tested.
     """
     check_rope(rope)
-    lineups = {corpus: gather(members) for corpus, members in by_corpus(runs).items()}
+    lineups = {
+        corpus: run_groups.gather(members) for corpus, members in run_groups.by_corpus(runs).items()
+    }
     first = next(iter(lineups.values()))
     names = [system.name for system in first.systems]
-    corpora: dict[str, CorpusReport] = {}
+    corpora: dict[str, corpus_report.CorpusReport] = {}
     for corpus, lineup in lineups.items():
         systems = {system.name: system for system in lineup.systems}
         if set(systems) != set(names) or lineup.unit != first.unit:
@@ -105,29 +104,30 @@ def markdown(report: Report) -> str:
     for corpus, one in report.corpora.items():
         row = {"corpus": corpus, "test clips": f"{len(one.lineup.clips):,}"}
         for name, rate in one.rates.items():
-            row[f"{name}, {one.lineup.unit}"] = spread(rate.value, rate.low, rate.high)
+            row[f"{name}, {one.lineup.unit}"] = cells.spread(rate.value, rate.low, rate.high)
         for name, comparison in one.comparisons.items():
             row[f"{name} is"] = comparison.answer(one.p[name])
         rows.append(row)
-    lines = [
-        f"# {', '.join(report.first.comparisons)} on {len(rows)} corpora",
-        "",
-        *(f"- {text}" for text in report.verdicts()),
-        "",
-        "The runs are of several corpora, so each corpus gives one score a system (the mean of its"
-        " seeds):",
-        "",
-        markdown_table(pd.DataFrame(rows)),
-        "",
-    ]
-    return "\n".join([*lines, *pages])
+    return "\n".join(
+        [
+            f"# {', '.join(report.first.comparisons)} on {len(rows)} corpora",
+            "",
+            *(f"- {text}" for text in report.verdicts()),
+            "",
+            "The runs are of several corpora, so each corpus gives one score a system (the mean of"
+            " its seeds):",
+            "",
+            cells.markdown_table(pd.DataFrame(rows)),
+            "",
+            *pages,
+        ]
+    )
 
 
 def write(report: Report, folder: Path) -> list[Path]:
     """The page and its figure into a folder; returns both paths."""
     page, picture = Path(folder) / REPORT, Path(folder) / FIGURE
-    text = markdown(report)
     before = "\n## What was compared"
-    write_text(page, text.replace(before, f"\n![]({FIGURE})\n{before}", 1))
+    write_text(page, markdown(report).replace(before, f"\n![]({FIGURE})\n{before}", 1))
     corpus_report.plot(report.corpora).savefig(picture, dpi=120, bbox_inches="tight")
     return [page, picture]

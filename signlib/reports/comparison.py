@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from signlib.reports.cells import spreads
-from signlib.reports.run_groups import right_clips, shared_clips
+from signlib.reports import cells, run_groups
 from signlib.runs.run import Run
 from signlib.statistics.intervals import cluster_interval
 
@@ -26,9 +25,9 @@ def compare(runs: Mapping[str, Run], reference: str) -> pd.DataFrame:
     Raises:
         RunError: when the runs were not tested on the same glosses of the same clips.
     """
-    shared = dict(zip(runs, shared_clips(list(runs.values()))[0], strict=True))
+    shared = dict(zip(runs, run_groups.shared_clips(list(runs.values()))[0], strict=True))
     glosses = shared[reference]["target"].tolist()
-    right = {name: right_clips(table) for name, table in shared.items()}
+    right = {name: run_groups.right_clips(table) for name, table in shared.items()}
     rows = {}
     for name, run in runs.items():
         top = run.metrics[0]
@@ -53,11 +52,11 @@ def gain_columns(gain: np.ndarray, groups: Sequence[str]) -> dict[str, float]:
 
 def readable(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """The table of `compare` as text for a page: values beside their intervals."""
-    gains = spreads(table, ("gain", "gain_low", "gain_high"), "+.1f", "+.0f")
+    gains = cells.spreads(table, ("gain", "gain_low", "gain_high"), "+.1f", "+.0f")
     gains[table.index.get_loc(reference)] = "-"
     return pd.DataFrame(
         {
-            "top-1 % [95 % interval]": spreads(table, ("value", "low", "high"), ".1f", ".0f"),
+            "top-1 % [95 % interval]": cells.spreads(table, ("value", "low", "high"), ".1f", ".0f"),
             f"points against {reference}": gains,
             "test clips": table["n"].astype(int).to_numpy(),
             "parameters": [f"{count:,.0f}" for count in table["parameters"]],

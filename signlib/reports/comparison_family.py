@@ -5,13 +5,12 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from signlib.reports.cells import spread
-from signlib.reports.plots import BLUE, GREY, ORANGE, draw_interval, figure, name_rows
+from signlib.reports import cells, plots
 from signlib.statistics.paired import Paired, holm
 from signlib.statistics.two_systems import Comparison, family_p
 
 # What varies -> the colour of its interval.
-COLOURS = {"clips": ORANGE, "signers": BLUE}
+COLOURS = {"clips": plots.ORANGE, "signers": plots.BLUE}
 
 
 def answers(comparisons: Mapping[str, Comparison]) -> dict[str, str]:
@@ -41,16 +40,18 @@ def family_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
 
 def family_plot(comparisons: Mapping[str, Comparison]) -> Figure:
     """One line a comparison: its 95 % interval over clips above that over signers."""
-    drawn, (axis,) = figure(7, 1.0 + 0.42 * len(comparisons))
+    drawn, (axis,) = plots.figure(7, 1.0 + 0.42 * len(comparisons))
     for row, comparison in enumerate(comparisons.values()):
         for shift, (over, colour) in zip((-0.14, 0.14), COLOURS.items(), strict=True):
             if over in comparison.rows:
                 estimate = comparison.rows[over].estimate
                 ends = estimate.low, estimate.high
                 label = "" if row else f"over {over}"
-                draw_interval(axis, row + shift, estimate.value, ends, colour=colour, label=label)
-    axis.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
-    name_rows(axis, comparisons, "points gained, 95 % intervals")
+                plots.draw_interval(
+                    axis, row + shift, estimate.value, ends, colour=colour, label=label
+                )
+    axis.axvline(0, color=plots.GREY, linestyle="--", linewidth=1, zorder=0)
+    plots.name_rows(axis, comparisons, "points gained, 95 % intervals")
     drawn.legend(loc="outside upper right", ncols=len(COLOURS), frameon=False, fontsize=8)
     return drawn
 
@@ -59,7 +60,9 @@ def paired_table(comparisons: Mapping[str, Paired]) -> pd.DataFrame:
     """One row a comparison as text for a page; `p (Holm)` takes all rows as one family."""
     rows = [
         {
-            "points [t interval over signers]": spread(pair.difference, *pair.by_signer, "+.2f"),
+            "points [t interval over signers]": cells.spread(
+                pair.difference, *pair.by_signer, "+.2f"
+            ),
             "bootstrap of signers": f"[{pair.bootstrap[0]:+.2f}, {pair.bootstrap[1]:+.2f}]",
             "without one signer": f"{pair.without_one[0]:+.2f} to {pair.without_one[1]:+.2f}",
             "gained / lost": f"{pair.only_second} / {pair.only_first}",
@@ -73,9 +76,9 @@ def paired_table(comparisons: Mapping[str, Paired]) -> pd.DataFrame:
 
 def paired_plot(comparisons: Mapping[str, Paired]) -> Figure:
     """One line a comparison: t interval as a band, mean of signers as a dot, signers as strokes."""
-    drawn, (axis,) = figure(7, 0.9 + 0.38 * len(comparisons))
+    drawn, (axis,) = plots.figure(7, 0.9 + 0.38 * len(comparisons))
     for row, pair in enumerate(comparisons.values()):
-        draw_interval(axis, row, pair.signer_mean, pair.by_signer, strokes=pair.each_signer)
-    axis.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
-    name_rows(axis, comparisons, "points gained; strokes: one signer each")
+        plots.draw_interval(axis, row, pair.signer_mean, pair.by_signer, strokes=pair.each_signer)
+    axis.axvline(0, color=plots.GREY, linestyle="--", linewidth=1, zorder=0)
+    plots.name_rows(axis, comparisons, "points gained; strokes: one signer each")
     return drawn

@@ -12,26 +12,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from signlib.errors import InputError
-from signlib.reports.cells import each, markdown_table, spread
-from signlib.reports.plots import BLUE, GREY, ORANGE, draw_interval, figure, name_rows
+from signlib.reports import cells, plots
 from signlib.reports.run_groups import Lineup, System
-from signlib.statistics.distributions import (
-    CLEAR,
-    almost_stochastic_order,
-    iqm,
-    iqm_difference,
-    iqm_interval,
-    profile,
-    profile_band,
-)
-from signlib.statistics.error_rates import mapsswe, segment_summary
-from signlib.statistics.power import clips_needed, seeds_needed
+from signlib.statistics import distributions, error_rates, power
 from signlib.statistics.resampling import LEVEL
 from signlib.statistics.two_systems import Comparison, compare, family_p, verdict
 from signlib.statistics.variation import Estimate, difference
 
-# Points for which the report says what it would take to find them.
-ASKED = (1.0, 2.0, 5.0)
 READING = {
     "clips": "other clips of the same signers by the same trainings",
     "signers": "other signers; the same trainings",
@@ -78,9 +65,8 @@ class CorpusReport:
 
     def verdicts(self) -> list[str]:
         """One comparison each, in words."""
-        family = len(self.comparisons)
         return [
-            verdict(comparison, (self.reference.name, name), self.p[name], family)
+            verdict(comparison, (self.reference.name, name), self.p[name], len(self.comparisons))
             for name, comparison in self.comparisons.items()
         ]
 
@@ -119,8 +105,8 @@ def page(report: CorpusReport) -> str:
     lines += [*(f"- {text}" for text in report.verdicts()), ""]
     lines += ["## What was compared", "", _clips_text(lineup), "", _systems(report), ""]
     for system in lineup.systems[1:]:
-        rows = _rows(report.comparisons[system.name])
-        lines += [f"## {system.name} against {reference}", "", rows, ""]
+        lines += [f"## {system.name} against {reference}", ""]
+        lines += [_rows(report.comparisons[system.name]), ""]
         lines += [*_notes(report, system), "", *_over_seeds(report, system)]
     warnings = [text for comparison in report.comparisons.values() for text in comparison.warnings]
     smoke = [s.name for s in lineup.systems if any(r.settings.mode == "smoke" for r in s.runs)]
@@ -128,8 +114,7 @@ def page(report: CorpusReport) -> str:
         warnings.append(
             f"smoke runs ({', '.join(smoke)}): small sizes, they say nothing about real signing"
         )
-    minded = dict.fromkeys(warnings)
-    lines += ["## What to mind", "", *(f"- {text}" for text in minded), ""]
+    lines += ["## What to mind", "", *(f"- {text}" for text in dict.fromkeys(warnings)), ""]
     return "\n".join([*lines, "## What it would take", "", _plans(report), "", _POWER, ""])
 
 
@@ -150,14 +135,14 @@ def _systems(report: CorpusReport) -> str:
     rows = [
         {
             "system": system.name,
-            report.lineup.unit: spread(rate.value, rate.low, rate.high, ".2f"),
+            report.lineup.unit: cells.spread(rate.value, rate.low, rate.high, ".2f"),
             "interval over": rate.over,
-            "each seed": each(report.lineup.rates(system)),
+            "each seed": cells.each(report.lineup.rates(system)),
             "parameters": f"{system.runs[0].facts.get('parameters', 0):,}",
         }
         for system, rate in zip(report.lineup.systems, report.rates.values(), strict=True)
     ]
-    return markdown_table(pd.DataFrame(rows))
+    return cells.markdown_table(pd.DataFrame(rows))
 
 
 def _rows(comparison: Comparison) -> str:
@@ -166,7 +151,7 @@ def _rows(comparison: Comparison) -> str:
         {
             "over": name,
             "what else might have come": READING[name],
-            "points [95 %, t]": spread(one.value, one.low, one.high, "+.2f"),
+            "points [95 %, t]": cells.spread(one.value, one.low, one.high, "+.2f"),
             "degrees of freedom": f"{one.df:,.1f}",
             "p (t)": f"{one.p:.2g}",
             "bootstrap": f"[{drawn[0]:+.2f}, {drawn[1]:+.2f}]" if drawn else "-",
@@ -175,7 +160,7 @@ def _rows(comparison: Comparison) -> str:
         for name, row in comparison.rows.items()
         for one, drawn in [(row.estimate, row.bootstrap)]
     ]
-    return markdown_table(pd.DataFrame(rows))
+    return cells.markdown_table(pd.DataFrame(rows))
 
 
 def _notes(report: CorpusReport, system: System) -> list[str]:
@@ -188,9 +173,10 @@ def _notes(report: CorpusReport, system: System) -> list[str]:
             f" {reference.name} {100 * comparison.lost:.2f} %."
         )
     elif len(system.hypotheses) == len(reference.hypotheses) == 1:
-        heard = reference.hypotheses[0], system.hypotheses[0]
-        test = mapsswe(report.lineup.references, *heard)
-        lines.append(f"{segment_summary(test, (reference.name, system.name))}.")
+        test = error_rates.mapsswe(
+            report.lineup.references, reference.hypotheses[0], system.hypotheses[0]
+        )
+        lines.append(f"{error_rates.segment_summary(test, (reference.name, system.name))}.")
     if comparison.seeds is not None:
         ranks = comparison.seeds.ranks
         interval = "no 95 % interval with so few"
@@ -215,28 +201,31 @@ def _over_seeds(report: CorpusReport, system: System) -> list[str]:
     rows = ["interquartile mean, %", *(f"% of them above {height:.1f} %" for height in heights)]
     table = pd.DataFrame({f"scores of each seed on {first.shape[1]} signer(s)": rows})
     for one, scores in zip(pair, (first, second), strict=True):
-        shares = 100 * np.array([profile(scores, heights), *profile_band(scores, heights)])
-        middle = spread(iqm(scores), *iqm_interval(scores, _RESAMPLES))
-        cells = [spread(share, low, high, ".0f") for share, low, high in shares.T]
-        table[one.name] = [middle, *cells]
-    gain, interval = iqm_difference(first, second, _RESAMPLES)
+        shares = 100 * np.array(
+            [distributions.profile(scores, heights), *distributions.profile_band(scores, heights)]
+        )
+        middle = cells.spread(
+            distributions.iqm(scores), *distributions.iqm_interval(scores, _RESAMPLES)
+        )
+        table[one.name] = [middle, *(cells.spread(*share, ".0f") for share in shares.T)]
+    gain, interval = distributions.iqm_difference(first, second, _RESAMPLES)
     # the one with the better mean, and whether it is better at every level, too
     sign = 1 if comparison.higher else -1
     worse, better = sorted(pair, key=lambda one: float(sign * lineup.rates(one).mean()))
     low, high = ((sign * lineup.rates(one)).tolist() for one in (worse, better))
     # either of the two might have been the better one, so each comparison asks two questions
-    bound = almost_stochastic_order(low, high, 2 * len(report.comparisons))
+    bound = distributions.almost_stochastic_order(low, high, 2 * len(report.comparisons))
     answer = "is not shown to be" if bound >= 0.5 else "leans towards being"
     luck = LUCK if min(len(low), len(high)) < 10 else ""
     return [
         "Both systems have several seeds, so their scores are compared beyond the mean, too:",
         "",
-        markdown_table(table),
+        cells.markdown_table(table),
         "",
-        f"The interquartile means differ by {spread(gain, *interval, '+.1f')} points, seeds drawn"
-        f" again inside each signer. Almost stochastic order: {better.name}"
-        f" {'is' if bound < CLEAR else answer} better at every level of its seeds (bound"
-        f" {bound:.2f}; clear below {CLEAR:g}, open from 0.5 on).{luck}",
+        f"The interquartile means differ by {cells.spread(gain, *interval, '+.1f')} points, seeds"
+        f" drawn again inside each signer. Almost stochastic order: {better.name}"
+        f" {'is' if bound < distributions.CLEAR else answer} better at every level of its seeds"
+        f" (bound {bound:.2f}; clear below {distributions.CLEAR:g}, open from 0.5 on).{luck}",
         "",
     ]
 
@@ -245,13 +234,13 @@ def _plans(report: CorpusReport) -> str:
     # What it would take to find each difference that was seen, and others.
     plans = {name: _plan(comparison) for name, comparison in report.comparisons.items()}
     table = pd.concat(plans, names=["system"]).reset_index()
-    return markdown_table(table if len(plans) > 1 else table.drop(columns="system"))
+    return cells.markdown_table(table if len(plans) > 1 else table.drop(columns="system"))
 
 
 def _plan(comparison: Comparison) -> pd.DataFrame:
     # One row a difference: so many clips, signers and seeds would find it.
     seen = abs(comparison.deciding.value)
-    sizes = {f"{points:.2g} points": points for points in ASKED}
+    sizes = {f"{points:.2g} points": points for points in (1.0, 2.0, 5.0)}
     if seen > 0:
         sizes = {f"{seen:.2f} points (as seen)": seen} | sizes
     # standard deviations in points: of signers' differences, and of seeds
@@ -269,10 +258,10 @@ def _plan(comparison: Comparison) -> pd.DataFrame:
             share = points / 100
             differing = max(comparison.gained + comparison.lost, share)
             gained, lost = (differing + share) / 2, (differing - share) / 2
-            row["independent clips"] = _count(clips_needed, gained, lost)
+            row["independent clips"] = _count(power.clips_needed, gained, lost)
         for unit, deviation in deviations.items():
             if deviation > 0:
-                row[unit] = _count(seeds_needed, points, deviation, pairs=unit == "signers")
+                row[unit] = _count(power.seeds_needed, points, deviation, pairs=unit == "signers")
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("to find")
 
 
@@ -297,19 +286,21 @@ def plot(reports: Mapping[str, CorpusReport]) -> Figure:
         at = f"{corpus}: " if len(reports) > 1 else ""
         for system in report.lineup.systems:
             seeds = report.lineup.rates(system).tolist()
-            rates.append((f"{at}{system.name}", report.rates[system.name], BLUE, seeds))
+            rates.append((f"{at}{system.name}", report.rates[system.name], plots.BLUE, seeds))
         for name, comparison in report.comparisons.items():
             for over, row in comparison.rows.items():
                 label = f"{at}{name}: over {over}" if family else f"{at}over {over}"
-                colour = ORANGE if row.estimate is comparison.deciding else GREY
+                colour = plots.ORANGE if row.estimate is comparison.deciding else plots.GREY
                 gains.append((label, row.estimate, colour, []))
-    drawn, (left, right) = figure(10, 1.2 + 0.34 * max(len(rates), len(gains)), columns=2)
+    drawn, (left, right) = plots.figure(10, 1.2 + 0.34 * max(len(rates), len(gains)), columns=2)
     rope = next(iter(first.comparisons.values())).rope
-    right.axvspan(-rope, rope, color=GREY, alpha=0.25, linewidth=0, zorder=0)
-    right.axvline(0, color=GREY, linestyle="--", linewidth=1, zorder=0)
+    right.axvspan(-rope, rope, color=plots.GREY, alpha=0.25, linewidth=0, zorder=0)
+    right.axvline(0, color=plots.GREY, linestyle="--", linewidth=1, zorder=0)
     for axis, rows in ((left, rates), (right, gains)):
         for y, (_, one, colour, seeds) in enumerate(rows):
-            draw_interval(axis, y, one.value, (one.low, one.high), colour=colour, strokes=seeds)
-        name_rows(axis, [name for name, *_ in rows], f"{first.lineup.unit}; strokes: seeds")
+            plots.draw_interval(
+                axis, y, one.value, (one.low, one.high), colour=colour, strokes=seeds
+            )
+        plots.name_rows(axis, [name for name, *_ in rows], f"{first.lineup.unit}; strokes: seeds")
     right.set_xlabel(f"points against {first.reference.name}; orange decides")
     return drawn

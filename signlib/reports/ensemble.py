@@ -12,14 +12,9 @@ import pandas as pd
 
 from signlib.errors import RunError
 from signlib.evaluation.metrics import top_k
-from signlib.reports.cells import spreads
-from signlib.reports.comparison import gain_columns
-from signlib.reports.run_groups import shared_clips
+from signlib.reports import cells, comparison, run_groups
 from signlib.runs.run import Run
 from signlib.statistics.intervals import cluster_interval, wilson_interval
-
-# Drawing fewer than these again says nothing about another one.
-FEWEST_SIGNERS = 5
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ def ensemble(runs: Sequence[Run]) -> Ensemble:
     classes = scored[0][2]
     # runs of other classes share no clip: their scores cannot be added
     alike = all(others == classes for _, _, others in scored)
-    table = shared_clips(runs, alike)[0][0]
+    table = run_groups.shared_clips(runs, alike)[0][0]
     numbers = {gloss: number for number, gloss in enumerate(classes)}
     targets = np.array([numbers.get(gloss, -1) for gloss in table["target"]])
     if (targets < 0).any():
@@ -70,10 +65,11 @@ def ensemble(runs: Sequence[Run]) -> Ensemble:
             f"run {runs[0].name}: gloss {table['target'].iloc[int(targets.argmin())]!r} is none of"
             " its classes"
         )
-    scores = [pd.DataFrame(values, clips).loc[table.index] for values, clips, _ in scored]
     return Ensemble(
         names=tuple(run.name for run in runs),
-        scores=np.stack(scores),
+        scores=np.stack(
+            [pd.DataFrame(values, clips).loc[table.index] for values, clips, _ in scored]
+        ),
         clips=tuple(table.index),
         targets=targets,
         signers=tuple(table["signer"]),
@@ -102,7 +98,7 @@ def ensemble_table(together: Ensemble) -> pd.DataFrame:
             "high": high,
             "group_low": group_low,
             "group_high": group_high,
-            **gain_columns(whole.astype(float) - right, groups),
+            **comparison.gain_columns(whole.astype(float) - right, groups),
             "n": len(right),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -110,18 +106,19 @@ def ensemble_table(together: Ensemble) -> pd.DataFrame:
 
 def groups_of(together: Ensemble) -> tuple[str, tuple[str, ...]]:
     """What rises and falls together: signers where all are known and enough, else glosses."""
-    enough = len(set(together.signers)) >= FEWEST_SIGNERS and all(together.signers)
+    # drawing fewer than five signers again says nothing about another one
+    enough = len(set(together.signers)) >= 5 and all(together.signers)
     return ("signers", together.signers) if enough else ("glosses", together.glosses)
 
 
 def readable(table: pd.DataFrame, together: Ensemble) -> pd.DataFrame:
     """The table of `ensemble_table` as text for a page."""
     kind, groups = groups_of(together)
-    gains = spreads(table, ("gain", "gain_low", "gain_high"), "+.1f")
-    of_groups = spreads(table, ("value", "group_low", "group_high"))
+    gains = cells.spreads(table, ("gain", "gain_low", "gain_high"), "+.1f")
+    of_groups = cells.spreads(table, ("value", "group_low", "group_high"))
     return pd.DataFrame(
         {
-            "top-1 % [95 %, clips]": spreads(table, ("value", "low", "high")),
+            "top-1 % [95 %, clips]": cells.spreads(table, ("value", "low", "high")),
             f"[95 %, {len(set(groups))} {kind}]": [text[text.index("[") :] for text in of_groups],
             "together minus this": [*gains[:-1], "-"],
             "clips": table["n"].tolist(),

@@ -28,7 +28,6 @@ SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 # What to call a result of `leave_one_signer_out`; `.format(table.origin)` says on what.
 NESTED = "nested cross-validation on {}: learned on all signers but one, tested on that one"
-RIDGE = 1e-6
 
 # (margins (M, N, K), targets (N,), signers (N,)) of the training signers -> weights (M,).
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -81,7 +80,7 @@ def log_loss(weights: np.ndarray, ahead: np.ndarray) -> tuple[float, np.ndarray]
     return loss, (ahead.reshape(len(ahead), -1) @ share.ravel()).astype(np.float64) / ahead.shape[1]
 
 
-def fit_weights(ahead: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
+def fit_weights(ahead: np.ndarray, ridge: float = 1e-6) -> np.ndarray:
     """(M,) weights >= 0 that make the targets most likely: one temperature a stream.
 
     All are fitted together.
@@ -107,17 +106,7 @@ def fit_weights(ahead: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
 def _scale(ahead: np.ndarray) -> np.ndarray:
     # (M,) how widely each stream's margins spread; 1 for a stream that says nothing.
     scale = np.sqrt((ahead.astype(np.float64) ** 2).mean(axis=(1, 2)))
-    scale[scale == 0] = 1
-    return scale
-
-
-def fit_temperature(scores: np.ndarray, targets: np.ndarray) -> float:
-    """The number to divide a stream's scores (N, K) by, so that their softmax is most likely right.
-
-    Source: Guo et al. 2017, section 4.2 (temperature scaling).
-    """
-    weight = fit_weights(margins(scores[None], targets))[0]
-    return float(1 / weight) if weight > 0 else float("inf")
+    return np.where(scale == 0, 1, scale)
 
 
 def plain_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
@@ -132,7 +121,10 @@ def best_stream(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> 
 
 
 def calibrated_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
-    """Each stream divided by its own temperature: loud ones are turned down, all count alike."""
+    """Each stream divided by its own temperature: loud ones are turned down, all count alike.
+
+    Source: Guo et al. 2017, section 4.2 (temperature scaling).
+    """
     return np.concatenate([fit_weights(stream[None]) for stream in ahead])
 
 
@@ -236,8 +228,12 @@ def leave_one_signer_out(
         held = signers == name
         weights[row] = learn(ahead[:, ~held], targets[~held], signers[~held])
         mixed[held] = fuse(ahead[:, held], weights[row])
-    loss = special.logsumexp(mixed, axis=1)
-    return Fused(top_k(mixed, targets, 1), loss, weights, tuple(map(str, names)))
+    return Fused(
+        right=top_k(mixed, targets, 1),
+        loss=special.logsumexp(mixed, axis=1),
+        weights=weights,
+        signers=tuple(map(str, names)),
+    )
 
 
 def stream_table(table: StreamScores) -> pd.DataFrame:
@@ -266,9 +262,11 @@ def fusion_table(fusions: Mapping[tuple[str, str], Fused], loss: bool = False) -
         loss: mean -log p(target) in nats instead: lower is better, guessing among K classes has log
             K.
     """
-    right = {key: 100 * fused.right.mean() for key, fused in fusions.items()}
-    losses = {key: fused.loss.mean() for key, fused in fusions.items()}
-    return pd.Series(losses if loss else right).unstack(sort=False).round(3 if loss else 2)
+    values = {
+        key: fused.loss.mean() if loss else 100 * fused.right.mean()
+        for key, fused in fusions.items()
+    }
+    return pd.Series(values).unstack(sort=False).round(3 if loss else 2)
 
 
 def correlation_of_errors(right: np.ndarray) -> np.ndarray:

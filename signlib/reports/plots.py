@@ -279,8 +279,7 @@ def interval_plot(table: pd.DataFrame, label: str, chance: float | None = None) 
         chance: where guessing would stand.
     """
     drawn, (axis,) = figure(7, 0.9 + 0.38 * len(table))
-    rows = table[["value", "low", "high"]].to_numpy(float)
-    for row, (value, low, high) in enumerate(rows):
+    for row, (value, low, high) in enumerate(table[["value", "low", "high"]].to_numpy(float)):
         draw_interval(axis, row, value, (low, high))
     if chance is not None:
         axis.axvline(chance, color=GREY, linestyle="--", linewidth=1, zorder=0)

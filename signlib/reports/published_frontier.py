@@ -56,9 +56,8 @@ def published() -> pd.DataFrame:
     known to us.
     """
     table = pd.DataFrame(_ROWS, columns=_COLUMNS)
-    table["parameters in all"] = table["parameters"] * table["networks"]
-    table["compute in all"] = table["compute"] * table["networks"]
-    return table
+    in_all = table[["parameters", "compute"]].mul(table["networks"], axis=0)
+    return table.join(in_all.add_suffix(" in all"))
 
 
 def frontier(table: pd.DataFrame, size: str, value: str) -> pd.DataFrame:

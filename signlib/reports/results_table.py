@@ -10,8 +10,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.files import with_part, write_text
-from signlib.reports.cells import markdown_table
-from signlib.reports.run_groups import corpus_of
+from signlib.reports import cells, run_groups
 from signlib.runs import publishing
 from signlib.runs.run import Metric, Run
 from signlib.statistics.intervals import wilson_interval
@@ -64,7 +63,7 @@ def _row(run: Run, metric: Metric) -> Row:
     low, high = metric.interval or (None, None)
     return {
         "run": run.name,
-        "corpus": corpus_of(run),
+        "corpus": run_groups.corpus_of(run),
         "split": metric.split,
         "metric": metric.metric,
         "value": metric.value,
@@ -117,7 +116,7 @@ def markdown(table: pd.DataFrame) -> str:
                 "how selected, what may leak": row["note"],
             }
         )
-    return markdown_table(pd.DataFrame(rows))
+    return cells.markdown_table(pd.DataFrame(rows))
 
 
 def update_readme(path: Path | None = None, check_only: bool = False) -> bool:

@@ -133,8 +133,8 @@ class Lineup:
     def by_signer(self, system: System) -> np.ndarray:
         """(S, T) the same rate on each signer; one column where signers are unknown."""
         sizes = np.ones(len(self.clips)) if self.words is None else self.words
-        groups = self.groups or [""] * len(self.clips)
-        *values, totals = group_sums([*system.values, sizes], groups)
+        signers = self.groups or [""] * len(self.clips)
+        *values, totals = group_sums([*system.values, sizes], signers)
         return 100 * np.array(values)[:, totals > 0] / totals[totals > 0]
 
 
@@ -192,8 +192,8 @@ def _origin(run: Run) -> str:
 
 def _made_of(run: Run) -> tuple[str | tuple[str, str], ...]:
     # What two runs of one system share.
-    settings = config.flat(run.settings).items()
-    kept = [(key, str(value)) for key, value in settings if key not in SEEDLESS]
+    flat = config.flat(run.settings).items()
+    kept = [(key, str(value)) for key, value in flat if key not in SEEDLESS]
     return (run.path.parent.name, _origin(run), *kept)
 
 
@@ -202,8 +202,8 @@ def _names(groups: Sequence[list[Run]]) -> list[str]:
     plain = [runs[0].path.parent.name for runs in groups]
     names = []
     for name, runs in zip(plain, groups, strict=True):
-        alike = [other[0] for other, theirs in zip(groups, plain, strict=True) if theirs == name]
-        rivals = [other for other in alike if other is not runs[0]]
+        others = zip(groups, plain, strict=True)
+        rivals = [other[0] for other, called in others if called == name and other is not runs]
         notes = []
         if any(_origin(other) != _origin(runs[0]) for other in rivals):
             notes.append(f"from {_origin(runs[0])}" if _origin(runs[0]) else "from scratch")

@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 
 from signlib.evaluation import wer
-from signlib.reports import wer_report
-from signlib.reports.ablation import best_validation
-from signlib.reports.cells import each
-from signlib.reports.run_groups import gather
+from signlib.reports import ablation, cells, run_groups, wer_report
 from signlib.runs.run import Run
 from signlib.statistics.error_rates import rate_interval
 
@@ -46,7 +43,7 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     Raises:
         RunError: for runs that cannot be compared.
     """
-    lineup = gather([run for runs in conditions.values() for run in runs])
+    lineup = run_groups.gather([run for runs in conditions.values() for run in runs])
     words = np.array([len(text) for text in lineup.references])
     system_of = {run.path: system for system in lineup.systems for run in system.runs}
     rows, first = {}, None
@@ -69,7 +66,7 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             "del": float(np.mean([edits.deletions.sum() for edits in counts])),
             "ins": float(np.mean([edits.insertions.sum() for edits in counts])),
             **_signs(lineup.references, system.hypotheses),
-            "validation": best_validation(runs, "validation_wer", pd.Series.min),
+            "validation": ablation.best_validation(runs, "validation_wer", pd.Series.min),
             "sentences": len(words),
             "words": int(words.sum()),
             "signers": len(set(lineup.signers) - {""}),
@@ -108,7 +105,7 @@ def _metric(runs: Sequence[Run], name: str) -> float:
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of `sentence_table` as text for a page."""
     columns = {
-        "each seed": [each(values) for values in table["seeds"]],
+        "each seed": [cells.each(values) for values in table["seeds"]],
         "greedy": [f"{value:.1f}" for value in table["greedy"]],
         "signs found %": [f"{value:.1f}" for value in table["found"]],
         "mean over glosses": [f"{value:.1f}" for value in table["by_gloss"]],

@@ -96,9 +96,12 @@ def _scored(
     if simplify:
         heard = [phoenix.simplify(glosses, simplify) for glosses in heard]
     references = [text.split() for text in texts]
-    counted = {weights: wer.edits(references, heard, weights) for weights in wer.WEIGHTS}
     return Scored(
-        references=references, hypotheses=heard, signers=signers, silent=silent, edits=counted
+        references=references,
+        hypotheses=heard,
+        signers=signers,
+        silent=silent,
+        edits={weights: wer.edits(references, heard, weights) for weights in wer.WEIGHTS},
     )
 
 
