@@ -5,9 +5,8 @@ from pathlib import Path
 
 from signlib.corpora.registry import manifest_of
 from signlib.errors import SettingsError
-from signlib.extraction.options import extractor_settings, parse_shard
-from signlib.extraction.registry import Source, extractor
-from signlib.extraction.shards import WHOLE, merge_shards
+from signlib.extraction.registry import Source, extractor, extractor_settings
+from signlib.extraction.shards import WHOLE, merge_shards, parse_shard
 from signlib.stores.store import Store
 
 

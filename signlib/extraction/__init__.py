@@ -1,7 +1,6 @@
 """Clips to stores: a file an extractor, one registry, and files of other tools in and out.
 
-registry         one row an extractor; `register` adds one from outside the package
-options          what a person types for one: `key=value`, `i/n`
+registry         one row an extractor; `register` adds one from outside the package; its settings
 landmarks        videos to stores of landmarks
 holistic         MediaPipe Holistic: frames to points
 holistic_models  its model files, without what nobody reads
@@ -15,5 +14,4 @@ shards           a store made in parts
 quality          what a store's landmarks look like: drop-outs, jitter; how long they took
 exchange         .npy and .pose files of landmarks, one a clip, in and out
 frozen_files     features and landmarks as the files of source 004, in and out
-importing        what these two share: a folder of files to a store
 """

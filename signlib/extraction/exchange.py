@@ -6,7 +6,6 @@ here they are fractions of the picture and missing is NaN. Pickled arrays are ne
 
 import io
 import struct
-from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 
@@ -23,18 +22,18 @@ from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543, Skelet
 from signlib.data.video import iter_frames, probe
 from signlib.errors import ClipError, ManifestError, SettingsError
 from signlib.extraction.holistic import CHANNELS, Holistic, LandmarkSettings
-from signlib.extraction.importing import FileClip, files_manifest, import_files, write_npy
 from signlib.extraction.quality import write_report
 from signlib.files import write_bytes
-from signlib.stores.store import Extraction, FeatureStore
+from signlib.stores.store import Extraction, FeatureStore, StoredClip
+from signlib.stores.writer import files_manifest, import_files, write_npy
 
 LAYOUTS = {len(skeleton): skeleton for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42)}
-# Part of a skeleton -> what pose-format calls it; further components are left out.
+# What pose-format calls a part of a skeleton -> the part; further components are left out.
 COMPONENTS = {
-    "face": "FACE_LANDMARKS",
-    "pose": "POSE_LANDMARKS",
-    "left_hand": "LEFT_HAND_LANDMARKS",
-    "right_hand": "RIGHT_HAND_LANDMARKS",
+    "FACE_LANDMARKS": "face",
+    "POSE_LANDMARKS": "pose",
+    "LEFT_HAND_LANDMARKS": "left_hand",
+    "RIGHT_HAND_LANDMARKS": "right_hand",
 }
 # Exported confidence of a point with visibility 0: 0 would say that it was not found.
 SEEN_AT_LEAST = np.finfo(np.float32).tiny
@@ -96,7 +95,7 @@ def read_npy(path: str | Path) -> np.ndarray:
     return np.concatenate([array, np.where(seen, np.float32(1), np.float32(np.nan))], axis=-1)
 
 
-def read_pose(path: str | Path) -> FileClip:
+def read_pose(path: str | Path) -> StoredClip:
     """The points of one `.pose` file: (T, 543, 4) with the picture's size and frame rate.
 
     Parts it lacks are NaN. Of a face with irises (478 points) the first 468 are kept, of several
@@ -110,7 +109,7 @@ def read_pose(path: str | Path) -> FileClip:
     pose = _parsed_pose(path)
     data, confidence = np.asarray(pose.body.data.data), np.asarray(pose.body.confidence)
     names = [component.name for component in pose.header.components]
-    if not set(names) & set(COMPONENTS.values()):
+    if not set(names) & set(COMPONENTS):
         raise ClipError(
             f"{path} has the components {', '.join(names)}; MediaPipe Holistic's are needed"
         )
@@ -121,16 +120,15 @@ def read_pose(path: str | Path) -> FileClip:
         )
     points = np.full((len(data), len(MEDIAPIPE_543), len(CHANNELS)), np.nan, np.float32)
     counts = [len(component.points) for component in pose.header.components]
-    lengths = dict(zip(names, counts, strict=True))
     # Where each component starts among the columns of all points.
-    starts = dict(zip(names, accumulate(counts, initial=0), strict=False))
-    for part, name in COMPONENTS.items():
-        joints = list(MEDIAPIPE_543.parts[part])
-        if name not in starts:
+    starts = accumulate(counts, initial=0)
+    for name, count, start in zip(names, counts, starts, strict=False):
+        if name not in COMPONENTS:
             continue
-        if lengths[name] < len(joints):
-            raise ClipError(f"{path}: {name} has {lengths[name]} points, {len(joints)} are needed")
-        columns = slice(starts[name], starts[name] + len(joints))
+        joints = list(MEDIAPIPE_543.parts[COMPONENTS[name]])
+        if count < len(joints):
+            raise ClipError(f"{path}: {name} has {count} points, {len(joints)} are needed")
+        columns = slice(start, start + len(joints))
         points[:, joints, :3] = data[:, 0, columns, :3] / (size.width, size.height, 1)
         points[:, joints, 3] = confidence[:, 0, columns]
     # Also where the confidence is NaN.
@@ -139,7 +137,7 @@ def read_pose(path: str | Path) -> FileClip:
         raise ClipError(
             f"{path}: no point is seen in any of its {len(points)} frames; leave the clip out"
         )
-    return FileClip(points, int(size.width), int(size.height), float(pose.body.fps))
+    return StoredClip(points, int(size.width), int(size.height), float(pose.body.fps))
 
 
 def write_pose(
@@ -167,11 +165,11 @@ def write_pose(
     # Only here: it imports mediapipe's drawing code too.
     from pose_format.utils.holistic import holistic_components
 
-    components = [c for c in holistic_components() if c.name in COMPONENTS.values()]
+    components = [c for c in holistic_components() if c.name in COMPONENTS]
     parts = {
-        COMPONENTS[part]: list(joints)
-        for part, joints in skeleton.parts.items()
-        if part in COMPONENTS
+        name: list(skeleton.parts[part])
+        for name, part in COMPONENTS.items()
+        if part in skeleton.parts
     }
     if not parts:
         raise SettingsError(
@@ -218,19 +216,18 @@ def export_folder(store: FeatureStore, folder: str | Path, suffix: str = ".npy")
         raise SettingsError(f"suffix={suffix!r} is unknown; choose .npy or .pose")
     files = []
     for row in store.index.itertuples():
-        file, points = Path(folder) / f"{row.clip}{suffix}", store.read(row.clip)
+        files.append(Path(folder) / f"{row.clip}{suffix}")
         if suffix == ".npy":
-            write_npy(file, points)
+            write_npy(files[-1], store.read(row.clip))
         else:
             write_pose(
-                file,
-                points,
+                files[-1],
+                store.read(row.clip),
                 store.skeleton,
                 width=row.width,
                 height=row.height,
                 fps=row.fps,
             )
-        files.append(file)
     return files
 
 
@@ -254,11 +251,7 @@ def import_folder(
     suffix = _kind_of(folder)
     table = files_manifest(folder, suffix) if manifest is None else manifest
     table = manifests.complete(table)
-    skeleton = MEDIAPIPE_543
-    read: Callable[[Path], FileClip] = read_pose
-    if suffix == ".npy":
-        skeleton = _layout_of(folder, table["clip"])
-        read = _read_unsized
+    skeleton = _layout_of(folder, table["clip"]) if suffix == ".npy" else MEDIAPIPE_543
     extraction = Extraction(
         "imported",
         shape=(len(skeleton), len(CHANNELS)),
@@ -272,14 +265,14 @@ def import_folder(
         out=out,
         extraction=extraction,
         manifest=table,
-        read=read,
+        read=_read_file,
     )
     write_report(store)
     return store
 
 
-def _read_unsized(path: Path) -> FileClip:
-    return FileClip(read_npy(path))
+def _read_file(path: Path) -> StoredClip:
+    return read_pose(path) if path.suffix == ".pose" else StoredClip(read_npy(path))
 
 
 class ClipReader:
@@ -302,17 +295,15 @@ class ClipReader:
         if self._engine is not None:
             self._engine.close()
 
-    def read(self, path: str | Path) -> tuple[np.ndarray, int, int]:
+    def read(self, path: str | Path) -> tuple[np.ndarray, float, float]:
         """Points (T, J, 4) of a file, and the picture's width and height in pixels (0 = unknown).
 
         Raises:
             VideoError, ClipError: when the file cannot be read, shows nobody, or has other points.
         """
         path = Path(path)
-        if path.suffix == ".npy":
-            return self._selected(read_npy(path), path), 0, 0
-        if path.suffix == ".pose":
-            clip = read_pose(path)
+        if path.suffix in (".npy", ".pose"):
+            clip = _read_file(path)
             return self._selected(clip.array, path), clip.width, clip.height
         info = probe(path)
         self._engine = self._engine or Holistic(self.settings)
@@ -345,7 +336,6 @@ def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
     # The skeleton of the first file that can be read.
     # The first reason of each sort.
     unusable, other = "", ""
-    sizes = ", ".join(map(str, LAYOUTS))
     for clip in clips:
         file = folder / f"{paths.check_name(clip)}.npy"
         try:
@@ -356,6 +346,7 @@ def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
             continue
         if joints in LAYOUTS:
             return LAYOUTS[joints]
+        sizes = ", ".join(map(str, LAYOUTS))
         other = other or f"{file} has {joints} points a frame; J must be one of {sizes}"
     raise ClipError(
         f"{folder}: none of {len(clips)} .npy files can be used; the first: {other or unusable}"

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol
 
 import cv2
@@ -20,6 +19,7 @@ from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.video import probe, read_frames, sample_indices
 from signlib.errors import ClipError, InputError, SettingsError
+from signlib.extraction.workers import ClipRow
 from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureSettings
 from signlib.synthesis.appearance import SigningCorpus, look_of
 from signlib.synthesis.layout_writer import Corpus, describe
@@ -33,20 +33,6 @@ FILES = {COLOUR: "file", DEPTH: "depth_file"}
 _ENDINGS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 # From this mean difference between its channels on (0..255) a picture is no depth picture.
 _TINTED = 8.0
-
-
-class ClipRow(SimpleNamespace):
-    """A row of a manifest, with the columns of its files."""
-
-    clip: str
-    signer: str
-    start: int
-    end: int
-
-
-def rows_of(manifest: pd.DataFrame) -> list[ClipRow]:
-    """The rows of a manifest, which worker processes can be given."""
-    return [ClipRow(**row) for row in manifest.to_dict("records")]
 
 
 @dataclass(frozen=True)
@@ -86,7 +72,6 @@ class PictureSource(Protocol):
             kinds: `colour`, `depth` or both.
             settings: how many, how large.
         """
-        ...
 
 
 class RenderedWorld(Corpus, SigningCorpus, Protocol):
@@ -95,20 +80,16 @@ class RenderedWorld(Corpus, SigningCorpus, Protocol):
     @property
     def width(self) -> int:
         """Of every clip's frames in pixels."""
-        ...
 
     @property
     def height(self) -> int:
         """Of every clip's frames in pixels."""
-        ...
 
     def seated(self, name: str) -> Signer:
         """The signer of a clip with the camera of that take."""
-        ...
 
     def performance(self, name: str) -> Performance:
         """The movement of a clip."""
-        ...
 
 
 class FilmedClips:
@@ -163,11 +144,10 @@ class RenderedClips:
     def __init__(self, corpus: RenderedWorld, clips: Sequence[str] | None = None) -> None:
         table = corpus.manifest
         if clips is not None:
-            unknown = sorted(set(clips) - set(table["clip"]))
+            unknown = set(clips) - set(table["clip"])
             if unknown or not len(clips):
-                fault = "no clip was named"
-                if unknown:
-                    fault = f"clip {unknown[0]!r} is not in the generated corpus"
+                absent = f"clip {min(unknown, default='')!r} is not in the generated corpus"
+                fault = absent if unknown else "no clip was named"
                 raise SettingsError(f"pictures: {fault}; take names from its manifest")
             table = table[table["clip"].isin(clips)]
         self.manifest = manifests.complete(table)
@@ -265,25 +245,22 @@ def _from_folder(path: Path, start: int, end: int, count: int) -> tuple[list[np.
     if not files:
         raise ClipError(f"{path} holds no picture ({', '.join(_ENDINGS)}); fetch it again")
     indices = sample_indices(len(files), start=start, end=end, sampling="linspace", count=count)
-    frames = [_whole_picture(files[i]) for i in indices]
-    for i, frame in zip(indices, frames, strict=True):
-        if frame.shape != frames[0].shape:
+    frames: list[np.ndarray] = []
+    for i in indices:
+        frame = read_picture(files[i])
+        if frame is None:
+            raise ClipError(f"{files[i]} is damaged or cut off; fetch it again")
+        if frames and frame.shape != frames[0].shape:
             raise ClipError(
                 f"{files[i]} has another size than the clip's first picture; fetch the clip again"
             )
+        frames.append(frame)
     return frames, len(sample_indices(len(files), start=start, end=end))
 
 
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures in a folder, in the order of their names."""
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
-
-
-def _whole_picture(path: Path) -> np.ndarray:
-    picture = read_picture(path)
-    if picture is None:
-        raise ClipError(f"{path} is damaged or cut off; fetch it again")
-    return picture
 
 
 def read_picture(path: Path) -> np.ndarray | None:

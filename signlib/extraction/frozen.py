@@ -4,30 +4,28 @@ Computed once and kept. Frames of several clips share a batch, and the next clip
 the encoder works, so that it never waits.
 """
 
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import transformers
-from tqdm.auto import tqdm
 
 from signlib.errors import SettingsError
 from signlib.extraction import frozen_files
-from signlib.extraction.filming import ClipRow, Filmed, FilmedClips, PictureSource, rows_of
+from signlib.extraction.filming import Filmed, FilmedClips, PictureSource
 from signlib.extraction.frozen_files import EXTRACTOR
-from signlib.extraction.quality import Session, note_session
 from signlib.extraction.registry import Source
 from signlib.extraction.shards import WHOLE, part_of
 from signlib.extraction.towers import EMBEDDINGS, Tower, load_tower
-from signlib.extraction.workers import check_workers
+from signlib.extraction.workers import ClipRow, Extracted, check_workers, fill
 from signlib.stores.pictures import COLOUR, FITS, PictureSettings, PictureStore
-from signlib.stores.store import PICTURES_META, Extraction, FeatureStore
+from signlib.stores.store import PICTURES_META, Extraction, FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
 
@@ -57,21 +55,27 @@ class FrozenSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, (low, high) in {"frames": (1, 1024), "batch": (1, 4096)}.items():
-            if not low <= getattr(self, name) <= high:
-                raise SettingsError(
-                    f"frozen: {name}={getattr(self, name)} is outside {low}..{high}"
+        values = vars(self)
+        choices = {"fit": ("", *FITS), "embedding": EMBEDDINGS}
+        for refused, problem in (
+            *(
+                (not 1 <= values[name] <= high, f"{name}={values[name]} is outside 1..{high}")
+                for name, high in {"frames": 1024, "batch": 4096}.items()
+            ),
+            *(
+                (
+                    values[name] not in allowed,
+                    f"{name}={values[name]!r} is unknown; choose from {', '.join(allowed)}",
                 )
-        for name, choices in (("fit", ("", *FITS)), ("embedding", EMBEDDINGS)):
-            value = getattr(self, name)
-            if value not in choices:
-                raise SettingsError(
-                    f"frozen: {name}={value!r} is unknown; choose from {', '.join(choices)}"
-                )
-        if not self.model:
-            raise SettingsError(
-                "frozen: model is empty; give a name such as google/gemma-3-4b-it, or a folder"
-            )
+                for name, allowed in choices.items()
+            ),
+            (
+                not self.model,
+                "model is empty; give a name such as google/gemma-3-4b-it, or a folder",
+            ),
+        ):
+            if refused:
+                raise SettingsError(f"frozen: {problem}")
 
     def tower(self) -> Tower:
         """The encoder, loaded.
@@ -119,11 +123,10 @@ class FrozenExtractor:
         folder = source.path
         if folder.is_dir() and frozen_files.holds(folder, frozen_files.FEATURES):
             return frozen_files.import_features(folder, out)
-        clips: PictureSource
-        if (folder / PICTURES_META).is_file():
-            clips = KeptPictures(PictureStore(folder))
-        else:
-            clips = FilmedClips(*source.videos())
+        kept = (folder / PICTURES_META).is_file()
+        clips: PictureSource = (
+            KeptPictures(PictureStore(folder)) if kept else FilmedClips(*source.videos())
+        )
         return extract_frozen(
             clips,
             out,
@@ -239,33 +242,27 @@ def extract_frozen(
     table, out = part_of(source.manifest, out, shard)
     tower = tower or settings.tower()
     extraction = extraction_of_tower(tower, settings.frames, source.origin)
-    with StoreWriter(out, extraction, table, retry_failed) as writer:
-        rows = rows_of(table[table["clip"].isin(writer.pending)])
-        films = _filmed(rows, source, tower=tower, settings=settings, workers=workers)
-        began, failed = time.perf_counter(), 0
-        silent = not progress or not rows
-        with tqdm(total=len(rows), unit="clip", desc="frozen features", disable=silent) as bar:
-            for clip, vectors, (width, height) in encoded(films, tower, settings.batch):
-                if isinstance(vectors, str):
-                    writer.fail(clip, vectors)
-                    failed += 1
-                else:
-                    writer.add(clip, vectors, width=width, height=height)
-                rate = (bar.n + 1) * settings.frames / (time.perf_counter() - began)
-                bar.set_postfix_str(f"{rate:.1f} frames/s, {failed} failed", refresh=False)
-                bar.update()
-        store = writer.finish()
-    if rows:
-        session = Session(
-            clips=len(rows),
-            frames=len(rows) * settings.frames,
-            failed=failed,
-            workers=workers,
-            device=str(tower.device),
-            seconds=time.perf_counter() - began,
-        )
-        note_session(store, session)
-    return store
+    return fill(
+        StoreWriter(out, extraction, table, retry_failed),
+        partial(_extracted, source=source, tower=tower, settings=settings, workers=workers),
+        progress,
+        label="frozen features",
+        failed_frames=settings.frames,
+        workers=workers,
+        device=str(tower.device),
+    )
+
+
+def _extracted(
+    rows: list[ClipRow],
+    source: PictureSource,
+    tower: Tower,
+    settings: FrozenSettings,
+    workers: int,
+) -> Iterator[Extracted]:
+    films = _filmed(rows, source, tower=tower, settings=settings, workers=workers)
+    for clip, vectors, size in encoded(films, tower, settings.batch):
+        yield clip, vectors if isinstance(vectors, str) else StoredClip(vectors, *size)
 
 
 # A clip and its pictures, or why there are none.

@@ -7,8 +7,9 @@ model and the glosses.
 
 import hashlib
 import json
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,16 @@ import pandas as pd
 from signlib import paths
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.errors import ClipError, ManifestError, SettingsError
-from signlib.extraction.importing import FileClip, files_manifest, import_files, write_npy
 from signlib.files import write_json
-from signlib.stores.store import EXTRACTION, Extraction, FeatureStore, Store, is_finished
+from signlib.stores.store import (
+    EXTRACTION,
+    Extraction,
+    FeatureStore,
+    Store,
+    StoredClip,
+    is_finished,
+)
+from signlib.stores.writer import files_manifest, import_files, write_npy
 
 # Of stores of frozen features.
 EXTRACTOR = "frozen"
@@ -28,14 +36,6 @@ METADATA, LABELS = "extraction_metadata.json", "label_mapping.json"
 POINTS = "54"
 
 
-class Metadata(TypedDict):
-    """What `extraction_metadata.json` says of the features."""
-
-    feature_dim: int
-    num_frames: int
-    model_name: str
-
-
 def original_order(skeleton: Skeleton) -> list[int]:
     """Index in a skeleton of each of the source's 54 points: left hand, right hand, pose.
 
@@ -43,10 +43,8 @@ def original_order(skeleton: Skeleton) -> list[int]:
         SettingsError: when the skeleton lacks one.
     """
     original = MEDIAPIPE_543.select(POINTS)
-    order = []
-    for part in ("left_hand", "right_hand", "pose"):
-        order += [skeleton.index(original.joints[i]) for i in original.parts[part]]
-    return order
+    parts = [original.parts[part] for part in ("left_hand", "right_hand", "pose")]
+    return [skeleton.index(original.joints[i]) for i in chain(*parts)]
 
 
 def original_landmarks(points: np.ndarray, skeleton: Skeleton, frames: int = 16) -> np.ndarray:
@@ -138,19 +136,7 @@ def write_landmarks(store: FeatureStore, folder: str | Path, frames: int = 16) -
     return files
 
 
-def read_labels(folder: str | Path) -> list[str]:
-    """The glosses of `label_mapping.json` by class number.
-
-    Raises:
-        ManifestError: when it is missing, damaged, or its numbers do not run from 0.
-    """
-    labels = _json(Path(folder) / LABELS)
-    if list(labels) != [str(number) for number in range(len(labels))]:
-        raise ManifestError(f"{Path(folder) / LABELS}: class numbers must run from 0 in order")
-    return list(labels.values())
-
-
-def metadata(folder: str | Path) -> Metadata:
+def metadata(folder: str | Path) -> dict[str, Any]:
     """`feature_dim`, `num_frames` and `model_name` of `extraction_metadata.json`.
 
     Raises:
@@ -159,11 +145,8 @@ def metadata(folder: str | Path) -> Metadata:
     path = Path(folder) / METADATA
     content = _json(path)
     try:
-        return {
-            "feature_dim": int(content["feature_dim"]),
-            "num_frames": int(content["num_frames"]),
-            "model_name": str(content["model_name"]),
-        }
+        types = {"feature_dim": int, "num_frames": int, "model_name": str}
+        return {key: kind(content[key]) for key, kind in types.items()}
     except (KeyError, TypeError, ValueError):
         raise ManifestError(
             f"{path} has no feature_dim, num_frames and model_name; extract the clips again"
@@ -250,7 +233,7 @@ def import_features(
         out=out,
         extraction=extraction,
         manifest=table,
-        read=lambda path: FileClip(_load(path)),
+        read=lambda path: StoredClip(_load(path)),
     )
 
 
@@ -276,7 +259,7 @@ def import_landmarks(
         out=out,
         extraction=extraction,
         manifest=table,
-        read=lambda path: FileClip(points_of(_load(path))),
+        read=lambda path: StoredClip(points_of(_load(path))),
     )
 
 

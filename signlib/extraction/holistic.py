@@ -29,14 +29,8 @@ try:
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
     from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
     from mediapipe.framework.thread_pool_executor_pb2 import ThreadPoolExecutorOptions
+    from mediapipe.python import _framework_bindings as bindings
     from mediapipe.python import packet_creator
-    from mediapipe.python._framework_bindings import (
-        _packet_getter,
-        calculator_graph,
-        image_frame,
-        resource_util,
-        validated_graph_config,
-    )
 
     from signlib.extraction.holistic_models import (
         HAND_MODEL,
@@ -91,46 +85,48 @@ class LandmarkSettings:
     model_complexity: int = 1
 
     def __post_init__(self) -> None:
-        unknown = [part for part in self.parts if part not in PARTS]
-        if unknown:
-            raise SettingsError(f"parts: {unknown[0]!r} is unknown; choose from {', '.join(PARTS)}")
-        if "pose" not in self.parts:
-            raise SettingsError(
-                f"parts={tuple(self.parts)} lacks 'pose': face and hands are found from it; add it"
-            )
-        if len(set(HANDS) & set(self.parts)) == 1:
-            raise SettingsError(
+        unknown = next((part for part in self.parts if part not in PARTS), "")
+        confidences = ("min_detection_confidence", "min_tracking_confidence")
+        for refused, problem in (
+            (unknown, f"parts: {unknown!r} is unknown; choose from {', '.join(PARTS)}"),
+            (
+                "pose" not in self.parts,
+                f"parts={tuple(self.parts)} lacks 'pose': face and hands are found from it; add it",
+            ),
+            (
+                len(set(HANDS) & set(self.parts)) == 1,
                 f"parts={tuple(self.parts)} has one hand only: a mirrored clip needs both; add the"
-                " other"
-            )
-        if self.hand_model not in HAND_MODELS:
-            raise SettingsError(
-                f"hand_model={self.hand_model!r} is unknown; choose from {', '.join(HAND_MODELS)}"
-            )
-        if self.model_complexity != 1:
-            raise SettingsError(
+                " other",
+            ),
+            (
+                self.hand_model not in HAND_MODELS,
+                f"hand_model={self.hand_model!r} is unknown; choose from {', '.join(HAND_MODELS)}",
+            ),
+            (
+                self.model_complexity != 1,
                 f"model_complexity={self.model_complexity}: only 1 comes with mediapipe, 0 and 2"
-                " need a download; use 1"
-            )
-        for name in ("min_detection_confidence", "min_tracking_confidence"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f"{name}={getattr(self, name)} must lie within 0..1")
-        if self.max_side is not None and self.max_side < 64:
-            raise SettingsError(
+                " need a download; use 1",
+            ),
+            *(
+                (not 0 <= vars(self)[name] <= 1, f"{name}={vars(self)[name]} must lie within 0..1")
+                for name in confidences
+            ),
+            (
+                self.max_side is not None and self.max_side < 64,
                 f"max_side={self.max_side} leaves too little to see; use at least 64 pixels, or"
-                " None"
-            )
+                " None",
+            ),
+        ):
+            if refused:
+                raise SettingsError(problem)
         # Storage order, each once; the dataclass is frozen.
         object.__setattr__(self, "parts", tuple(part for part in PARTS if part in self.parts))
 
     @property
     def skeleton(self) -> str:
         """Name of the skeleton whose points come out."""
-        if self.parts == PARTS:
-            return MEDIAPIPE_543.name
-        if self.parts == tuple(MEDIAPIPE_75.parts):
-            return MEDIAPIPE_75.name
-        return f"{MEDIAPIPE_543.name}/{'+'.join(self.parts)}"
+        whole = {tuple(layout.parts): layout.name for layout in (MEDIAPIPE_543, MEDIAPIPE_75)}
+        return whole.get(self.parts, f"{MEDIAPIPE_543.name}/{'+'.join(self.parts)}")
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -167,8 +163,8 @@ class Holistic:
 
     def __init__(self, settings: LandmarkSettings | None = None, threads: int = 0) -> None:
         self.settings = settings or LandmarkSettings()
-        resource_util.set_resource_dir(str(MODULES.parent.parent))
-        self._graph = calculator_graph.CalculatorGraph(
+        bindings.resource_util.set_resource_dir(str(MODULES.parent.parent))
+        self._graph = bindings.calculator_graph.CalculatorGraph(
             graph_config=_graph_config(self.settings, threads)
         )
         self._pose_model = packet_creator.create_string(pose_model())
@@ -228,7 +224,7 @@ class Holistic:
             number += 1
             self._packets.clear()
             image = packet_creator.create_image_frame(
-                frame, image_format=image_frame.ImageFormat.SRGB
+                frame, image_format=bindings.image_frame.ImageFormat.SRGB
             )
             self._graph.add_packet_to_input_stream("image", image.at(number * FRAME_MICROSECONDS))
             # The next frame is decoded while the graph's threads look at this one.
@@ -245,7 +241,7 @@ def _values(packet: Any, part: str, size: int) -> np.ndarray:
     # The points of one part in one frame: (size, 4), NaN throughout when it was not found.
     if packet is None or packet.is_empty():
         return np.full((size, len(CHANNELS)), np.nan, np.float32)
-    values = _parsed(_packet_getter._get_serialized_proto(packet), size)
+    values = _parsed(bindings._packet_getter._get_serialized_proto(packet), size)
     if part != "pose":
         values[:, 3] = 1.0
     return values
@@ -273,11 +269,7 @@ def _parsed(data: bytes, size: int) -> np.ndarray:
 
 def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
     # The graph for these parts, with its thresholds set.
-    nodes = [POSE]
-    if set(HANDS) & set(settings.parts):
-        nodes.append(BOTH_HANDS)
-    if "face" in settings.parts:
-        nodes.append(FACE)
+    nodes = [text for part, text in NODES.items() if part in settings.parts]
     shaped = text_format.Parse('input_stream: "image"' + "".join(nodes), CalculatorGraphConfig())
     if threads:
         # With one thread the caller does the work: nothing is handed over, and two workers do not
@@ -287,36 +279,41 @@ def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
         if threads > 1:
             executor.options.Extensions[ThreadPoolExecutorOptions.ext].num_threads = threads
     # Subgraphs keep their thresholds to themselves until the graph is laid flat.
-    flat = validated_graph_config.ValidatedGraphConfig()
+    flat = bindings.validated_graph_config.ValidatedGraphConfig()
     flat.initialize(graph_config=shaped)
     config = CalculatorGraphConfig.FromString(flat.binary_config)
     nodes_by_name = {node.name: node for node in config.node}
-    detection = nodes_by_name["poselandmarkcpu__posedetectioncpu__TensorsToDetectionsCalculator"]
-    detector = detection.options.Extensions[TensorsToDetectionsCalculatorOptions.ext]
-    detector.min_score_thresh = settings.min_detection_confidence
+
+    def options(node: str, kind: Any) -> Any:
+        """What can be set of a node."""
+        return nodes_by_name[node].options.Extensions[kind.ext]
+
+    pose = "poselandmarkcpu__poselandmarkbyroicpu__"
+    options(
+        "poselandmarkcpu__posedetectioncpu__TensorsToDetectionsCalculator",
+        TensorsToDetectionsCalculatorOptions,
+    ).min_score_thresh = settings.min_detection_confidence
+    options(
+        f"{pose}tensorstoposelandmarksandsegmentation__ThresholdingCalculator",
+        ThresholdingCalculatorOptions,
+    ).threshold = settings.min_tracking_confidence
     for side in (1, 2) if HANDS[0] in settings.parts else ():
         loader = (
             f"handlandmarksleftandrightcpu__handlandmarksfromposecpu_{side}__handlandmarkcpu"
-            "__handlandmarkmodelloader"
+            "__handlandmarkmodelloader__switchcontainer__ConstantSidePacketCalculator_2"
         )
-        model = nodes_by_name[f"{loader}__switchcontainer__ConstantSidePacketCalculator_2"]
-        packets = model.options.Extensions[ConstantSidePacketCalculatorOptions.ext].packet
-        file = f"mediapipe/modules/{HAND_MODEL.format(settings.hand_model)}"
-        packets[0].string_value = file
-    presence = nodes_by_name[
-        "poselandmarkcpu__poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation"
-        "__ThresholdingCalculator"
-    ]
-    threshold = presence.options.Extensions[ThresholdingCalculatorOptions.ext]
-    threshold.threshold = settings.min_tracking_confidence
+        model = options(loader, ConstantSidePacketCalculatorOptions).packet[0]
+        model.string_value = f"mediapipe/modules/{HAND_MODEL.format(settings.hand_model)}"
     # The pose model comes from memory, without its mask, instead of from a file.
-    loader = "poselandmarkcpu__poselandmarkbyroicpu__poselandmarkmodelloader__"
+    loader = f"{pose}poselandmarkmodelloader__"
     nodes_by_name[f"{loader}TfLiteModelCalculator"].input_side_packet[0] = "MODEL_BLOB:pose_model"
     config.node.remove(nodes_by_name[f"{loader}ResourceProviderCalculator"])
     return config
 
 
-POSE = """
+# Part -> the nodes that look for it; both hands share theirs.
+NODES = {
+    "pose": """
 node {
   calculator: "PoseLandmarkCpu"
   input_stream: "IMAGE:image"
@@ -328,18 +325,16 @@ node {
   output_stream: "LANDMARKS:pose_landmarks"
   output_stream: "ROI_FROM_LANDMARKS:pose_landmarks_roi"
   output_stream: "DETECTION:pose_detection"
-}"""
-
-BOTH_HANDS = """
+}""",
+    "left_hand": """
 node {
   calculator: "HandLandmarksLeftAndRightCpu"
   input_stream: "IMAGE:image"
   input_stream: "POSE_LANDMARKS:pose_landmarks"
   output_stream: "LEFT_HAND_LANDMARKS:left_hand_landmarks"
   output_stream: "RIGHT_HAND_LANDMARKS:right_hand_landmarks"
-}"""
-
-FACE = """
+}""",
+    "face": """
 node {
   calculator: "SplitNormalizedLandmarkListCalculator"
   input_stream: "pose_landmarks"
@@ -352,4 +347,5 @@ node {
   input_stream: "FACE_LANDMARKS_FROM_POSE:face_from_pose"
   input_side_packet: "REFINE_LANDMARKS:refine_face"
   output_stream: "FACE_LANDMARKS:face_landmarks"
-}"""
+}""",
+}

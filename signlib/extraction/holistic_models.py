@@ -68,9 +68,11 @@ def without_output(model: bytes, output: int) -> bytes:
         raise IndexError(f"output {output} of a model with {len(outputs)}")
     outputs[output] = outputs[output - 1]
     operators = [graph.Operators(number) for number in range(graph.OperatorsLength())]
-    makes: dict[int, int] = {}
-    for number, operator in enumerate(operators):
-        makes |= {int(tensor): number for tensor in operator.OutputsAsNumpy()}
+    makes = {
+        int(tensor): number
+        for number, operator in enumerate(operators)
+        for tensor in operator.OutputsAsNumpy()
+    }
     # From the outputs back to what they are computed from.
     needed: set[int] = set()
     tensors = [int(tensor) for tensor in outputs]

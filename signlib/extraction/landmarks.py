@@ -4,34 +4,30 @@ One MediaPipe graph a worker process; results are written in manifest order, so 
 same bytes with any number of workers and after any interruption.
 """
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.video import VIDEO_SUFFIXES, iter_frames, probe
-from signlib.errors import InputError
+from signlib.errors import ClipError, InputError
 from signlib.extraction import exchange, frozen_files, quality
 from signlib.extraction.holistic import Holistic, LandmarkSettings
-from signlib.extraction.registry import Source
+from signlib.extraction.registry import Extractor, Source
 from signlib.extraction.shards import WHOLE, part_of
-from signlib.extraction.workers import check_workers, in_order
-from signlib.stores.store import FeatureStore
+from signlib.extraction.workers import ClipRow, Extracted, check_workers, fill, in_order
+from signlib.stores.store import FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
 __all__ = ["LandmarkExtractor", "LandmarkSettings", "extract_manifest", "extract_video"]
 
-LANDMARK_SUFFIXES = (".npy", ".pose")
 
-
-class LandmarkExtractor:
+class LandmarkExtractor(Extractor[LandmarkSettings, FeatureStore]):
     """Videos, or landmark files of other tools, to a store of landmarks."""
 
     settings = LandmarkSettings
@@ -50,7 +46,7 @@ class LandmarkExtractor:
         folder = source.path
         if folder.is_dir() and frozen_files.holds(folder, frozen_files.LANDMARKS):
             return frozen_files.import_landmarks(folder, out)
-        if folder.is_dir() and landmark_files(folder) and not has_videos(folder):
+        if folder.is_dir() and _holds_landmark_files(folder):
             file = folder / "manifest.csv"
             table = manifests.load_manifest(file) if file.is_file() else None
             return exchange.import_folder(folder, out, table)
@@ -65,19 +61,11 @@ class LandmarkExtractor:
             retry_failed=retry_failed,
         )
 
-    def summary(self, store: FeatureStore) -> str:
-        """One line on what a store holds."""
-        return quality.summary(store)
 
-
-def has_videos(folder: Path) -> bool:
-    """True when the folder or one below it holds videos."""
-    return any(path.suffix.lower() in VIDEO_SUFFIXES for path in folder.rglob("*"))
-
-
-def landmark_files(folder: Path) -> list[Path]:
-    """The folder's `.npy` and `.pose` files."""
-    return sorted(path for path in folder.iterdir() if path.suffix in LANDMARK_SUFFIXES)
+def _holds_landmark_files(folder: Path) -> bool:
+    # `.npy` or `.pose` files, and neither here nor in a folder below a video.
+    videos = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    return any(path.suffix in (".npy", ".pose") for path in folder.iterdir()) and not any(videos)
 
 
 def extract_video(
@@ -137,80 +125,28 @@ def extract_manifest(
     settings = settings or LandmarkSettings()
     check_workers(workers)
     table, out = part_of(manifests.complete(manifest), out, shard)
-    with StoreWriter(out, settings.extraction, table, retry_failed) as writer:
-        rows = table.set_index("clip", drop=False).loc[writer.pending]
-        jobs = [
-            Job(clip=row.clip, file=row.file, start=row.start, end=row.end, fps=row.fps)
-            for row in rows.itertuples()
-        ]
-        began, frames, failed = time.perf_counter(), 0, 0
-        with tqdm(total=len(jobs), unit="clip", disable=not progress or not jobs) as bar:
-            for result in _results(jobs, Path(root), settings, workers):
-                if result.points is None:
-                    writer.fail(result.clip, result.reason)
-                    failed += 1
-                else:
-                    writer.add(
-                        result.clip,
-                        result.points,
-                        width=result.width,
-                        height=result.height,
-                        fps=result.fps,
-                    )
-                    frames += len(result.points)
-                rate = frames / (time.perf_counter() - began)
-                bar.set_postfix_str(f"{rate:.0f} frames/s, {failed} failed", refresh=False)
-                bar.update()
-        store = writer.finish()
-    session = None
-    if jobs:
-        session = quality.Session(
-            clips=len(jobs),
-            frames=frames,
-            failed=failed,
-            workers=workers,
-            seconds=time.perf_counter() - began,
-        )
-    quality.write_report(store, session)
+    store = fill(
+        StoreWriter(out, settings.extraction, table, retry_failed),
+        partial(_extracted, root=Path(root), settings=settings, workers=workers),
+        progress,
+        workers=workers,
+    )
+    quality.write_report(store)
     return store
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker needs to know of a clip."""
-
-    clip: str
-    file: str
-    start: int
-    end: int
-    fps: float
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a worker gives back: points, or the reason why there are none."""
-
-    clip: str
-    points: np.ndarray | None
-    reason: str = ""
-    width: int = 0
-    height: int = 0
-    fps: float = 0.0
-
-
-def _results(
-    jobs: list[Job], root: Path, settings: LandmarkSettings, workers: int
-) -> Iterator[Result]:
-    # One result a job, in their order; with several workers only a few wait in memory.
-    workers = min(workers, len(jobs))
+def _extracted(
+    rows: list[ClipRow], root: Path, settings: LandmarkSettings, workers: int
+) -> Iterator[Extracted]:
+    # One result a row, in their order; with several workers only a few wait in memory.
+    workers = min(workers, len(rows))
     threads = threads_of(workers)
-    if workers <= 1:
+    if workers > 1:
+        calls = ((row, root, settings, threads) for row in rows)
+        yield from in_order(_extract_in_worker, calls, workers)
+    else:
         with Holistic(settings, threads) as engine:
-            for job in jobs:
-                yield _extract(job, root, engine)
-        return
-    calls = ((job, root, settings, threads) for job in jobs)
-    yield from in_order(_extract_in_worker, calls, workers)
+            yield from (_extract(row, root, engine) for row in rows)
 
 
 def threads_of(workers: int) -> int:
@@ -221,28 +157,27 @@ def threads_of(workers: int) -> int:
 _engines: dict[tuple[LandmarkSettings, int], Holistic] = {}
 
 
-def _extract_in_worker(job: Job, root: Path, settings: LandmarkSettings, threads: int) -> Result:
+def _extract_in_worker(
+    row: ClipRow, root: Path, settings: LandmarkSettings, threads: int
+) -> Extracted:
     # As `_extract`, with the graph that this process keeps from clip to clip.
     if (settings, threads) not in _engines:
         _engines.clear()
         _engines[settings, threads] = Holistic(settings, threads)
-    return _extract(job, root, _engines[settings, threads])
+    return _extract(row, root, _engines[settings, threads])
 
 
-def _extract(job: Job, root: Path, engine: Holistic) -> Result:
+def _extract(row: ClipRow, root: Path, engine: Holistic) -> Extracted:
     try:
-        path = paths.inside(root, job.file)
-        info = probe(path)
-        size = engine.settings.max_side
-        frames = iter_frames(path, job.start, job.end, fps=job.fps, size=size)
-        points = engine.points(frames)
+        path = paths.inside(root, row.file)
+        info, size = probe(path), engine.settings.max_side
+        points = engine.points(iter_frames(path, row.start, row.end, fps=row.fps, size=size))
+        if np.isnan(points).all():
+            raise ClipError(
+                f"{row.file}: nobody was found in any of its {len(points)} frames; check that a"
+                " person is in the picture, or lower min_detection_confidence"
+            )
     except InputError as error:
-        return Result(job.clip, None, str(error))
-    if np.isnan(points).all():
-        reason = (
-            f"{job.file}: nobody was found in any of its {len(points)} frames; check that a person"
-            " is in the picture, or lower min_detection_confidence"
-        )
-        return Result(job.clip, None, reason)
-    fps = info.fps if np.isnan(job.fps) else job.fps
-    return Result(job.clip, points, width=info.width, height=info.height, fps=fps)
+        return row.clip, str(error)
+    fps = info.fps if np.isnan(row.fps) else row.fps
+    return row.clip, StoredClip(points, info.width, info.height, fps)

@@ -5,19 +5,18 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from signlib.errors import ClipError, SettingsError
-from signlib.extraction import quality
-from signlib.extraction.registry import Source
+from signlib.errors import SettingsError
+from signlib.extraction.registry import Extractor, Source
 from signlib.features.phonology import NAMES, PhonologySettings, phonology
 from signlib.settings import aliases
-from signlib.stores.store import Extraction, FeatureStore
+from signlib.stores.store import Extraction, FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
 # Form -> what stores call it: its first name, so that older stores stay the same.
 STORED_FORMS = {"original": "seed"}
 
 
-class PhonologyExtractor:
+class PhonologyExtractor(Extractor[PhonologySettings, FeatureStore]):
     """A store of landmarks with both hands to a store of features."""
 
     settings = PhonologySettings
@@ -49,29 +48,20 @@ class PhonologyExtractor:
             },
             model_hash=origin.model_hash,
         )
-        rows = landmarks.index.set_index("clip")[["width", "height", "fps"]].to_dict("index")
-        reasons = landmarks.failed.set_index("clip")["reason"]
-        with StoreWriter(out, extraction, landmarks.manifest, retry_failed) as writer:
-            for clip in tqdm(list(writer.pending), unit="clip", disable=not writer.pending):
-                if clip not in rows:
-                    reason = reasons.get(clip, "the landmark store does not hold it")
-                    writer.fail(clip, reason)
-                    continue
-                facts = rows[clip]
-                aspect = facts["width"] / facts["height"] if facts["height"] else 1.0
-                try:
-                    features = phonology(
-                        points=landmarks.read(clip),
-                        skeleton=landmarks.skeleton,
-                        form=form,
-                        aspect=aspect,
-                        fps=facts["fps"] or np.nan,
-                    )
-                    writer.add(clip, features, **facts)
-                except ClipError as error:
-                    writer.fail(clip, str(error))
-            return writer.finish()
 
-    def summary(self, store: FeatureStore) -> str:
-        """One line on what a store holds."""
-        return quality.summary(store)
+        def features_of(clip: str) -> StoredClip:
+            """The clip's features, with what else is stored of its landmarks."""
+            points, width, height, fps = landmarks.stored(clip)
+            features = phonology(
+                points=points,
+                skeleton=landmarks.skeleton,
+                form=form,
+                aspect=width / height if height else 1.0,
+                fps=fps or np.nan,
+            )
+            return StoredClip(features, width, height, fps)
+
+        with StoreWriter(out, extraction, landmarks.manifest, retry_failed) as writer:
+            for clip in tqdm(writer.pending, unit="clip", disable=not writer.pending):
+                writer.keep(clip, features_of, clip)
+            return writer.finish()

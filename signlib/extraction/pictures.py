@@ -4,8 +4,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -16,16 +15,14 @@ from tqdm.auto import tqdm
 from signlib.errors import SettingsError
 from signlib.extraction.filming import (
     FILES,
-    ClipRow,
     FilmedClips,
     PictureSource,
     RenderedClips,
     RenderedWorld,
     depth_beside,
-    rows_of,
 )
 from signlib.extraction.registry import Source
-from signlib.extraction.workers import check_workers, in_order
+from signlib.extraction.workers import ClipRow, check_workers, in_order, rows_of
 from signlib.stores.pictures import (
     COLOUR,
     DEPTH,
@@ -57,7 +54,7 @@ class PictureOptions(PictureSettings):
 
     def resolved(self, kinds: tuple[str, ...]) -> PictureSettings:
         """These settings, with `kinds` where none were named."""
-        return PictureSettings(**{**self.values(), "kinds": self.kinds or kinds})
+        return PictureSettings(**{**asdict(self), "kinds": self.kinds or kinds})
 
 
 class PictureExtractor:
@@ -145,16 +142,15 @@ def write_pictures(
         results = _results(jobs, source, settings, workers)
         failed = 0
         silent = not progress or not jobs
-        with tqdm(total=len(jobs), desc="pictures", unit="clip", disable=silent) as bar:
-            for (row, _), result in zip(jobs, results, strict=True):
-                for kind, encoded in result.items():
-                    if isinstance(encoded, str):
-                        writer.fail(f"{row.clip}/{kind}", encoded)
-                        failed += 1
-                    else:
-                        writer.add(row.clip, kind, *encoded)
-                bar.set_postfix_str(f"{failed} failed", refresh=False)
-                bar.update()
+        bar = tqdm(jobs, desc="pictures", unit="clip", disable=silent)
+        for (row, _), result in zip(bar, results, strict=True):
+            for kind, encoded in result.items():
+                if isinstance(encoded, str):
+                    writer.fail(f"{row.clip}/{kind}", encoded)
+                    failed += 1
+                else:
+                    writer.add(row.clip, kind, *encoded)
+            bar.set_postfix_str(f"{failed} failed", refresh=False)
         return writer.finish()
 
 
@@ -193,7 +189,7 @@ def _extraction(source: PictureSource, settings: PictureSettings) -> Extraction:
     return Extraction(
         "pictures",
         VERSION,
-        settings={**settings.values(), "codecs": codecs, "source": source.origin},
+        settings={**asdict(settings), "codecs": codecs, "source": source.origin},
         dtype="uint8",
     )
 
@@ -205,11 +201,10 @@ Result = dict[str, tuple[list[bytes], int, int, int] | str]
 
 
 def _jobs(manifest: pd.DataFrame, pending: Sequence[str]) -> list[Job]:
-    # Keys of one clip follow each other: `clip/colour`, `clip/depth`.
-    parts = (key.split("/") for key in pending)
+    # Keys are `clip/colour` and `clip/depth`.
     lacking: dict[str, list[str]] = {}
-    for clip, keys in groupby(parts, key=lambda part: part[0]):
-        lacking[clip] = [kind for _, kind in keys]
+    for clip, kind in (key.split("/") for key in pending):
+        lacking.setdefault(clip, []).append(kind)
     rows = rows_of(manifest[manifest["clip"].isin(lacking)])
     return [(row, lacking[row.clip]) for row in rows]
 

@@ -7,7 +7,7 @@ is the same bytes on a slow machine.
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -21,62 +21,9 @@ from signlib.stores.store import FeatureStore
 REPORT, TIMINGS = "report.json", "timings.json"
 
 
-class Session(TypedDict):
-    """What one run of an extraction did; `frames_per_second` and `ended` are added when it ends."""
-
-    clips: int
-    frames: int
-    failed: int
-    workers: int
-    device: NotRequired[str]
-    seconds: float
-    frames_per_second: NotRequired[float]
-    ended: NotRequired[str]
-
-
-class PartReport(TypedDict):
-    """One part of the body: in one clip, or over all clips.
-
-    `missing` is the share of frames without it, `gaps` how many runs of such frames there are,
-    `longest_gap` is in frames, `jitter` in shoulder widths per frame squared (median over clips).
-    `never` counts clips without the part.
-    """
-
-    missing: float
-    gaps: int
-    longest_gap: int
-    never: NotRequired[int]
-    jitter: float
-
-
-class ClipReport(TypedDict):
-    """One clip; `any_hand` is the share of frames with a hand."""
-
-    clip: str
-    frames: int
-    any_hand: float
-    parts: dict[str, PartReport]
-
-
-class Report(TypedDict):
-    """All clips of a store, and each one."""
-
-    clips: int
-    frames: int
-    failed: dict[str, str]
-    any_hand: float
-    parts: dict[str, PartReport]
-    units: dict[str, str]
-    by_clip: list[ClipReport]
-
-
-def summary(store: FeatureStore) -> str:
-    """One line on what a store of features holds."""
-    frames = int(store.index["length"].sum())
-    return (
-        f"{store.counts['done']} clips done, {store.counts['failed']} failed, {frames:,} frames of"
-        f" {store.extraction.shape}"
-    )
+# What one run of an extraction did (`clips`, `frames`, `failed`, `workers`, `seconds`, ...), or
+# what `quality_report` says.
+Facts = dict[str, Any]
 
 
 def jitter(points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0) -> dict[str, float]:
@@ -98,35 +45,40 @@ def jitter(points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0) -> dict[
         size = np.nan
     # (T - 2, J)
     bends = np.linalg.norm(np.diff(square[..., :2], n=2, axis=0), axis=-1) / size
-    medians = {}
-    for part, joints in skeleton.parts.items():
-        values = bends[:, list(joints)]
-        values = values[np.isfinite(values)]
-        medians[part] = float(np.median(values)) if len(values) else float("nan")
-    return medians
+    return {part: _median(bends[:, list(joints)]) for part, joints in skeleton.parts.items()}
 
 
-def quality_report(store: FeatureStore) -> Report:
-    """Drop-outs and jitter of a store, overall and for each clip; depends on the points alone."""
+def _median(values: np.ndarray) -> float:
+    # Of those that are finite; NaN where none is.
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if len(finite) else float("nan")
+
+
+def quality_report(store: FeatureStore) -> Facts:
+    """Drop-outs and jitter of a store's landmarks; depends on the points alone.
+
+    `parts` has an entry for each part of the body: over all clips, and in `by_clip` for each one.
+    `missing` is the share of frames without the part, `gaps` how many runs of such frames there
+    are, `longest_gap` is in frames, `jitter` in shoulder widths per frame squared (median over
+    clips). `never` counts clips without the part. `any_hand` is the share of frames with a hand.
+    """
     clips = _clip_reports(store)
     frames = sum(clip["frames"] for clip in clips)
-    parts: dict[str, PartReport] = {}
+    parts: dict[str, Facts] = {}
     for part in store.skeleton.parts:
         rows = [(clip["frames"], clip["parts"][part]) for clip in clips]
-        shaking = [row["jitter"] for _, row in rows if np.isfinite(row["jitter"])]
         parts[part] = {
             "missing": sum(n * row["missing"] for n, row in rows) / max(frames, 1),
             "gaps": sum(row["gaps"] for _, row in rows),
             "longest_gap": max((row["longest_gap"] for _, row in rows), default=0),
             "never": sum(row["missing"] == 1 for _, row in rows),
-            "jitter": float(np.median(shaking)) if shaking else float("nan"),
+            "jitter": _median(np.array([row["jitter"] for _, row in rows])),
         }
-    hands = sum(clip["frames"] * clip["any_hand"] for clip in clips) / max(frames, 1)
     return {
         "clips": len(clips),
         "frames": frames,
-        "failed": dict(store.failed.itertuples(index=False, name=None)),
-        "any_hand": hands,
+        "failed": store.reasons,
+        "any_hand": sum(clip["frames"] * clip["any_hand"] for clip in clips) / max(frames, 1),
         "parts": parts,
         "units": {
             "missing": "share of frames",
@@ -137,24 +89,16 @@ def quality_report(store: FeatureStore) -> Report:
     }
 
 
-def write_report(store: FeatureStore, session: Session | None = None) -> Report:
-    """The quality report, after writing it beside the arrays, and one more line of timings.
-
-    Args:
-        store: of landmarks.
-        session: what an extraction did; None adds no timing.
+def write_report(store: FeatureStore) -> None:
+    """Write the quality report of a store of landmarks beside its arrays.
 
     Raises:
         DiskError: when it cannot be written.
     """
-    report = quality_report(store)
-    write_json(store.path / REPORT, report)
-    if session is not None:
-        note_session(store, session)
-    return report
+    write_json(store.path / REPORT, quality_report(store))
 
 
-def note_session(store: FeatureStore, session: Session) -> None:
+def note_session(store: FeatureStore, session: Facts) -> None:
     """Write one more line of timings beside the arrays.
 
     Args:
@@ -183,7 +127,7 @@ def join_sessions(store: FeatureStore, parts: Iterable[FeatureStore]) -> None:
         write_json(store.path / TIMINGS, {"sessions": lines + later})
 
 
-def timings(store: FeatureStore) -> list[Session]:
+def timings(store: FeatureStore) -> list[Facts]:
     """The sessions that made a store.
 
     Raises:
@@ -200,20 +144,17 @@ def timings(store: FeatureStore) -> list[Session]:
         ) from None
 
 
-def _clip_reports(store: FeatureStore) -> list[ClipReport]:
-    skeleton = store.skeleton
-    hands: list[int] = []
-    for part, joints in skeleton.parts.items():
-        if part.endswith("_hand"):
-            hands += joints
-    reports: list[ClipReport] = []
+def _clip_reports(store: FeatureStore) -> list[Facts]:
+    body = store.skeleton.parts
+    hands = [joint for part in body if part.endswith("_hand") for joint in body[part]]
+    reports: list[Facts] = []
     for row in store.index.itertuples():
         points = np.asarray(store.read(row.clip), np.float32)
         aspect = row.width / row.height if row.width and row.height else 1.0
-        shaking = jitter(points, skeleton, aspect)
+        shaking = jitter(points, store.skeleton, aspect)
         visible = seen(points)
-        parts: dict[str, PartReport] = {}
-        for part, joints in skeleton.parts.items():
+        parts: dict[str, Facts] = {}
+        for part, joints in body.items():
             present = visible[:, list(joints)].any(axis=1)
             lost = gaps(present)
             parts[part] = {

@@ -6,7 +6,8 @@ adds a row; the command line then knows the extractor.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -14,16 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from signlib.errors import SettingsError
+from signlib.settings.values import parse_override
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from signlib.stores.store import Store
 
-    Made = TypeVar("Made", bound=Store)
-else:
-    Made = TypeVar("Made")
-
+Made = TypeVar("Made", bound="Store")
 Chosen = TypeVar("Chosen")
 
 
@@ -65,7 +64,6 @@ class Extractor(Protocol[Chosen, Made]):
     @property
     def settings(self) -> type[Chosen]:
         """A dataclass of settings, each with a default and a line in its docstring."""
-        ...
 
     def extract(
         self,
@@ -92,11 +90,13 @@ class Extractor(Protocol[Chosen, Made]):
             InputError: for a source, setting or store that cannot be used. A single bad clip is a
                 row of the store's `failed`.
         """
-        ...
 
     def summary(self, store: Made) -> str:
         """One line on what a store holds."""
-        ...
+        return (
+            f"{store.counts['done']} clips done, {store.counts['failed']} failed,"
+            f" {int(store.index['length'].sum()):,} frames of {store.extraction.shape}"
+        )
 
 
 # A table of all extractors cannot say which settings and which store each one has.
@@ -199,3 +199,38 @@ def register(row: ExtractorRow) -> None:
 def unregister(name: str) -> None:
     """Take an extractor out again."""
     EXTRACTORS.pop(name, None)
+
+
+# Type of a default -> types that a value may have instead.
+_TYPES: dict[type, tuple[type, ...]] = {
+    bool: (bool,),
+    float: (int, float),
+    int: (int, type(None)),
+    tuple: (tuple,),
+    str: (str,),
+}
+
+
+def extractor_settings(kind: type[Chosen], overrides: Iterable[str]) -> Chosen:
+    """The settings of an extractor's dataclass after `key=value` overrides.
+
+    Raises:
+        SettingsError: for an unknown key or an impossible value.
+    """
+    defaults = vars(kind())
+    values: dict[str, Any] = {}
+    for text in overrides:
+        key, value = parse_override(text, example="tracking=false")
+        if key not in defaults:
+            near = difflib.get_close_matches(key, defaults, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(defaults)}"
+            raise SettingsError(f"extractor setting {key!r} is unknown; {hint}")
+        values[key] = tuple(value) if isinstance(value, list) else value
+    for key, value in values.items():
+        kinds = _TYPES[type(defaults[key])]
+        # Python counts True as the integer 1.
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise SettingsError(
+                f"extractor setting {key}={value!r} must be like its default {defaults[key]!r}"
+            )
+    return kind(**values)

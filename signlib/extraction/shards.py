@@ -83,17 +83,25 @@ def merge_shards(out: str | Path) -> FeatureStore:
     with StoreWriter(out, stores[0].extraction, whole) as writer:
         pending = set(writer.pending)
         for store in stores:
-            facts = store.index.set_index("clip")[["width", "height", "fps"]].to_dict("index")
-            reasons = store.failed.set_index("clip")["reason"]
             for clip in store.manifest["clip"]:
-                if clip not in pending:
-                    continue
-                if clip in reasons.index:
-                    writer.fail(clip, reasons[clip])
-                else:
-                    writer.add(clip, store.read(clip), **facts[clip])
+                if clip in pending:
+                    writer.keep(clip, store.stored, clip)
         merged = writer.finish()
     join_sessions(merged, stores)
     if merged.extraction.extractor == "holistic":
         write_report(merged)
     return merged
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """`"2/8"` as (2, 8).
+
+    Raises:
+        SettingsError: when it is not i/n with 1 <= i <= n.
+    """
+    first, slash, last = text.partition("/")
+    if not (slash and first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
+        raise SettingsError(
+            f"--shard {text!r} is not of the form i/n with 1 <= i <= n, such as 1/4"
+        )
+    return int(first), int(last)

@@ -10,22 +10,17 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    Gemma3Config,
-    PretrainedConfig,
-    PreTrainedModel,
-)
+from transformers import AutoConfig, AutoModel, Gemma3Config, PretrainedConfig, PreTrainedModel
 from transformers.utils import cached_file, is_flash_attn_2_available
 
 from signlib.errors import SettingsError
+from signlib.settings.values import first_line
 
 # Gemma 3 models that see pictures; 270m and 1b read text only.
 # Source: Hugging Face, "Welcome Gemma 3".
@@ -33,9 +28,10 @@ GEMMA_3 = tuple(
     f"google/gemma-3-{size}-{kind}" for size in ("4b", "12b", "27b") for kind in ("it", "pt")
 )
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-ATTENTION = {"sdpa": "sdpa", "eager": "eager", "flash": "flash_attention_2"}
+# What a person types -> what transformers calls it; None leaves it to the model.
+ATTENTION = {"auto": None, "sdpa": "sdpa", "eager": "eager", "flash": "flash_attention_2"}
 EMBEDDINGS = ("tower", "projected")
-_GEMMA_NAME = re.compile(r"(?:google/)?gemma-3-([^-/]+)-[^/]+")
+_USABLE = f"models of Gemma 3 that see: {', '.join(GEMMA_3)}"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -71,15 +67,6 @@ class TowerFacts:
     attention: str
     pooling: str
     digest: str
-
-
-class PictureForm(NamedTuple):
-    """How a model's own processor prepares pictures; see `TowerFacts`."""
-
-    side: int
-    fit: str
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
 
 
 class Tower(nn.Module):
@@ -179,7 +166,7 @@ def load_tower(
         vision = getattr(config, "vision_config", config)
         if not hasattr(vision, "image_size"):
             raise SettingsError(
-                f"model {model!r} ({config.model_type}) sees no pictures of one size; {_usable()}"
+                f"model {model!r} ({config.model_type}) sees no pictures of one size; {_USABLE}"
             )
         if hasattr(vision, "num_frames") and not hasattr(vision, "tubelet_size"):
             raise SettingsError(
@@ -200,19 +187,17 @@ def load_tower(
             projected=gemma if embedding == "projected" else None,
         )
         form = _picture_form(model, revision, vision)
+        form["fit"] = fit or form["fit"]
     except (OSError, ValueError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
         raise SettingsError(
-            f"model {model!r} cannot be loaded ({first}); give the folder of a copy, or go online"
-            f" and accept its licence; {_usable()}"
+            f"model {model!r} cannot be loaded ({first_line(error)}); give the folder of a copy, or"
+            f" go online and accept its licence; {_USABLE}"
         ) from None
     # Of the weights as they are stored, before they change their type.
     digest = _digest(encoder, projector)
     size = vision.hidden_size if projector is None else config.text_config.hidden_size
-    parts: tuple[nn.Module | None, ...] = (encoder, projector)
-    for part in parts:
-        if part is not None:
-            part.to(target, chosen)
+    for part in filter(None, (encoder, projector)):
+        part.to(target, chosen)
     facts = TowerFacts(
         model=model,
         revision=getattr(config, "_commit_hash", None) or "",
@@ -220,42 +205,41 @@ def load_tower(
         embedding=embedding,
         size=size,
         window=getattr(vision, "num_frames", 1),
-        side=form.side,
-        fit=fit or form.fit,
-        mean=form.mean,
-        deviation=form.deviation,
+        **form,
         dtype=str(chosen).removeprefix("torch."),
         attention=encoder.config._attn_implementation,
         pooling="mean over tokens",
         digest=digest,
     )
-    return _in_range(Tower(encoder, facts, projector).to(target))
-
-
-def _usable() -> str:
-    return f"models of Gemma 3 that see: {', '.join(GEMMA_3)}"
+    tower = Tower(encoder, facts, projector).to(target)
+    if facts.dtype == "float16":
+        # Better refused now than clip by clip, for hours.
+        shape = (facts.window, facts.side, facts.side, 3)
+        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        if not np.isfinite(tower.encode(noise)).all():
+            raise SettingsError(
+                f"dtype=float16 is too small for {facts.model}: numbers above 65,504 come up in it;"
+                " leave it at auto"
+            )
+    return tower
 
 
 def _check_name(model: str) -> None:
     # Refuse what looks like a Gemma 3 and is none, before the network is asked.
-    match = _GEMMA_NAME.fullmatch(model)
+    match = re.fullmatch(r"(?:google/)?gemma-3-([^-/]+)-[^/]+", model)
     sizes = {name.split("-")[2] for name in GEMMA_3}
     if match and match[1] not in sizes and not Path(model).exists():
         why = "reads text only" if match[1] in ("270m", "1b") else "does not exist"
-        raise SettingsError(f"model {model!r} {why}; {_usable()}")
+        raise SettingsError(f"model {model!r} {why}; {_USABLE}")
 
 
 def _device(name: str) -> torch.device:
+    backends = {"cpu": torch.cpu, "cuda": torch.cuda, "mps": torch.backends.mps}
+    usable = [key for key, backend in backends.items() if backend.is_available()]
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    present = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not present.get(name):
-        usable = ", ".join(key for key, value in present.items() if value)
-        raise SettingsError(f"device={name!r} is not there; here are {usable}")
+        name = "cuda" if "cuda" in usable else "cpu"
+    if name not in usable:
+        raise SettingsError(f"device={name!r} is not there; here are {', '.join(usable)}")
     return torch.device(name)
 
 
@@ -270,12 +254,8 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def _attention(name: str, device: torch.device) -> str | None:
-    if name == "auto":
-        return None
     if name not in ATTENTION:
-        raise SettingsError(
-            f"attention={name!r} is unknown; choose from auto, {', '.join(ATTENTION)}"
-        )
+        raise SettingsError(f"attention={name!r} is unknown; choose from {', '.join(ATTENTION)}")
     if name == "flash" and not (device.type == "cuda" and is_flash_attn_2_available()):
         raise SettingsError(
             "attention=flash needs a GPU and the package flash-attn; leave it at auto"
@@ -310,9 +290,8 @@ def _loaded(
 
         projector = Gemma3MultiModalProjector(projected).float()
     files = _weight_files(model, revision)
-    for part in (encoder, projector):
-        if part is not None:
-            part.load_state_dict(_weights(part, files, model, revision))
+    for part in filter(None, (encoder, projector)):
+        part.load_state_dict(_weights(part, files, model, revision))
     return encoder, projector
 
 
@@ -349,67 +328,44 @@ def _weights(
     names = list(part.state_dict())
     # The same names, after what the part is called in the whole model ("vision_tower.").
     starts = {name.removesuffix(names[0]) for name in files if name.endswith(names[0])}
-    complete = (start for start in sorted(starts) if all(start + name in files for name in names))
+    complete = (start for start in sorted(starts) if files.keys() >= {start + n for n in names})
     start = next(complete, None)
     if start is None:
         raise OSError(f"its files lack {names[0]} and the rest of a {type(part).__name__}")
     tensors: dict[str, Tensor] = {}
     for file in dict.fromkeys(files[start + name] for name in names):
         with safe_open(_cached(model, revision, file), "pt") as content:
-            for name in names:
-                if files[start + name] == file:
-                    tensors[name] = content.get_tensor(start + name)
+            stored = [name for name in names if files[start + name] == file]
+            tensors |= {name: content.get_tensor(start + name) for name in stored}
     return tensors
 
 
-def _picture_form(model: str, revision: str, vision: Any) -> PictureForm:
-    """How the model's own processor prepares pictures.
+def _picture_form(model: str, revision: str, vision: Any) -> dict[str, Any]:
+    """How the model's own processor prepares pictures: side, fit, mean and deviation.
 
     Args:
         model, revision: where its files are.
         vision: the settings of its tower; each type of model has a class of its own.
     """
-    processor: dict[str, Any] = {}
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        path = _cached(model, revision, name)
-        if path is not None:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            processor = content.get("image_processor") or content
-            break
+    names = ("preprocessor_config.json", "processor_config.json")
+    path = next(filter(None, (_cached(model, revision, name) for name in names)), None)
+    content = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    processor = content.get("image_processor") or content
     mean, deviation = _HALVES if "siglip" in vision.model_type else _IMAGENET
     size = processor.get("size") or {}
     # A processor with a height resizes both sides; one with a shortest edge crops.
     stretches = "height" in size or ("siglip" in vision.model_type and not size)
-    return PictureForm(
-        side=int(vision.image_size),
-        fit="stretch" if stretches else "crop",
-        mean=tuple(processor.get("image_mean", mean)),
-        deviation=tuple(processor.get("image_std", deviation)),
-    )
-
-
-def _in_range(tower: Tower) -> Tower:
-    """The tower, unless half precision is too small for it.
-
-    Better refused now than clip by clip, for hours.
-    """
-    facts = tower.facts
-    if facts.dtype == "float16":
-        shape = (facts.window, facts.side, facts.side, 3)
-        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        if not np.isfinite(tower.encode(noise)).all():
-            raise SettingsError(
-                f"dtype=float16 is too small for {facts.model}: numbers above 65,504 come up in it;"
-                " leave it at auto"
-            )
-    return tower
+    return {
+        "side": int(vision.image_size),
+        "fit": "stretch" if stretches else "crop",
+        "mean": tuple(processor.get("image_mean", mean)),
+        "deviation": tuple(processor.get("image_std", deviation)),
+    }
 
 
 def _digest(*parts: nn.Module | None) -> str:
     digest = hashlib.sha256()
-    for part in parts:
-        if part is None:
-            continue
+    for part in filter(None, parts):
         for name, value in sorted(part.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)

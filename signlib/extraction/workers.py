@@ -1,18 +1,33 @@
-"""Clips dealt to worker processes, results in the clips' order."""
+"""Clips dealt to workers, and what comes back into a store, in the clips' order."""
 
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import joblib
+import pandas as pd
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tqdm.auto import tqdm
 
 from signlib.errors import SettingsError
+from signlib.extraction.quality import note_session
+from signlib.stores.store import FeatureStore, StoredClip
+from signlib.stores.writer import StoreWriter
 
 Result = TypeVar("Result")
-ONE_A_CORE = "a worker keeps about one core busy"
+# A row of a manifest with its columns (clip, file, start, end, fps, signer, ...).
+ClipRow = SimpleNamespace
+# A clip, and what a store is to keep of it or why there is nothing.
+Extracted = tuple[str, StoredClip | str]
 
 
-def check_workers(workers: int, why: str = ONE_A_CORE) -> None:
+def rows_of(manifest: pd.DataFrame) -> list[ClipRow]:
+    """The rows of a manifest, which worker processes can be given."""
+    return [ClipRow(**row) for row in manifest.to_dict("records")]
+
+
+def check_workers(workers: int, why: str = "a worker keeps about one core busy") -> None:
     """Refuse fewer than one worker.
 
     Raises:
@@ -46,3 +61,43 @@ def in_order(
             " clips are kept: run the same command again with fewer workers (--workers"
             f" {workers // 2})"
         ) from None
+
+
+def fill(
+    writer: StoreWriter,
+    extract: Callable[[list[ClipRow]], Iterator[Extracted]],
+    progress: bool,
+    label: str | None = None,
+    failed_frames: int = 0,
+    **facts: Any,
+) -> FeatureStore:
+    """The store of a writer, finished; what was done is one more line of its timings.
+
+    Args:
+        writer: of the store.
+        extract: rows of clips -> each clip with its content, or why there is none, in order.
+        progress: show a bar with frames a second and failures.
+        label: of the bar.
+        failed_frames: as many as a clip that fails counts for.
+        facts: what else the timings say.
+    """
+    with writer:
+        rows = rows_of(writer.manifest[writer.manifest["clip"].isin(writer.pending)])
+        began, frames, failed = time.perf_counter(), 0, 0
+        silent = not progress or not rows
+        bar = tqdm(extract(rows), total=len(rows), unit="clip", desc=label, disable=silent)
+        for clip, content in bar:
+            if isinstance(content, str):
+                writer.fail(clip, content)
+                failed += 1
+                frames += failed_frames
+            else:
+                writer.add(clip, *content)
+                frames += len(content.array)
+            rate = frames / (time.perf_counter() - began)
+            bar.set_postfix_str(f"{rate:.1f} frames/s, {failed} failed", refresh=False)
+        store = writer.finish()
+    if rows:
+        counts = {"clips": len(rows), "frames": frames, "failed": failed}
+        note_session(store, {**counts, **facts, "seconds": time.perf_counter() - began})
+    return store

@@ -11,11 +11,11 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
-from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Generic, Self, TextIO, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from signlib.data import manifest as manifests
@@ -42,7 +42,7 @@ Kept = TypeVar("Kept", bound=Store)
 class JournalWriter(Generic[Kept]):
     """Fills a folder with one data file, or resumes one that was interrupted. A context manager.
 
-    A subclass names the files and says what an entry is.
+    A subclass names the store that comes out and says how large an entry is.
 
     Args:
         path: the store's folder; created when missing.
@@ -56,11 +56,8 @@ class JournalWriter(Generic[Kept]):
         DiskError: when the folder cannot be written.
     """
 
-    DATA: ClassVar[str]
-    META: ClassVar[str]
-    # Of `index.csv`, in their order: the keys of an entry, and `offset`.
-    INDEX_COLUMNS: ClassVar[tuple[str, ...]]
-    FAILED_COLUMNS: ClassVar[tuple[str, ...]]
+    # It knows the names of the files and their columns.
+    STORE: type[Kept]
     # What of a manifest decides a clip's content; a changed gloss or split changes none.
     SOURCE_COLUMNS: ClassVar[tuple[str, ...]]
     # What a person does to write another store.
@@ -76,8 +73,12 @@ class JournalWriter(Generic[Kept]):
     ) -> None:
         self.path, self.extraction = Path(path), extraction
         self.manifest = manifests.complete(manifest)
-        self._part = f"{self.DATA}.part"
+        self._meta_file = self.path / self.STORE.META
+        # The data file under its last name, and under the one that it has until then.
+        self._whole = self.path / self.STORE.DATA
+        self._part = self.path / f"{self.STORE.DATA}.part"
         self._entries: dict[str, Entry] = {}
+        self._expected = set(self._keys())
         self._retry = retry_failed
         self._synced = time.monotonic()
         # None in a store that was finished before, and after a write that failed.
@@ -101,20 +102,15 @@ class JournalWriter(Generic[Kept]):
         return self.manifest["clip"].tolist()
 
     def _key(self, entry: Entry) -> str:
-        return entry["clip"]
+        return "/".join(entry[column] for column in self.STORE.KEY)
 
     def _extent(self, entry: Entry) -> int:
         # How far an entry moves the offset of the next one in the data file; 0 of a failure.
         raise NotImplementedError
 
-    @property
-    def _unit(self) -> int:
-        # Bytes that an offset of 1 stands for.
-        return 1
-
-    def _finished(self) -> Kept:
-        # The finished store in this folder.
-        raise NotImplementedError
+    def _ends(self) -> list[int]:
+        # Offset of each entry in the data file, and after the last one.
+        return list(accumulate(map(self._extent, self._entries.values()), initial=0))
 
     def _write_header(self, data: BinaryIO, complete: bool) -> None:
         """Write the first `HEADER_BYTES` of the data file."""
@@ -123,9 +119,9 @@ class JournalWriter(Generic[Kept]):
         # The journal, open for this process alone.
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            ours = {"shards", JOURNAL, self._part, *self._half_written()}
+            ours = {"shards", JOURNAL, self._part.name, *self._half_written()}
             foreign = any(file.name not in ours for file in self.path.iterdir())
-            if foreign and not (self.path / self.META).exists():
+            if foreign and not self._meta_file.exists():
                 raise StoreError(
                     f"{self.path} is not empty and holds no store; {self.ELSEWHERE} of its own"
                 )
@@ -144,48 +140,52 @@ class JournalWriter(Generic[Kept]):
     def _open(self) -> None:
         try:
             # Only now: before the lock was held, another process may have written it.
-            resumed = (self.path / self.META).exists()
+            resumed = self._meta_file.exists()
             for name in self._half_written():
                 (self.path / name).unlink()
             if resumed:
                 self._resume()
             else:
-                write_text(self.path / self.META, self._meta(complete=False))
-            self._open_data()
+                write_text(self._meta_file, self._meta(complete=False))
+            if not self._whole.exists():
+                self._open_data()
         except OSError as error:
             self.close()
             raise disk_error(error, self.path) from error
         except BaseException:
             # A finished store that refuses these clips stays as it was: without a journal.
-            if (self.path / self.DATA).exists() and not os.fstat(self._journal.fileno()).st_size:
+            if self._whole.exists() and not os.fstat(self._journal.fileno()).st_size:
                 (self.path / JOURNAL).unlink(missing_ok=True)
             self.close()
             raise
 
     def _half_written(self) -> list[str]:
         # What `write_text` leaves of this store's files when it is killed.
-        names = (INDEX, FAILED, MANIFEST, self.META)
+        names = (INDEX, FAILED, MANIFEST, self._meta_file.name)
         return [path.name for name in names for path in self.path.glob(f".{name}.*.tmp")]
 
     def _resume(self) -> None:
-        meta = read_extraction(self.path, self.META)
+        meta = read_extraction(self.path, self._meta_file.name)
         difference = self.extraction.difference(extraction_of(meta))
         if difference:
             raise StoreError(
                 f"store {self.path} was made with {difference}; a changed setting is another store:"
                 f" {self.ELSEWHERE}, or delete this one"
             )
-        if meta["complete"] and (self.path / self.DATA).exists():
-            self._load_entries(self._finished())
+        if meta["complete"] and self._whole.exists():
+            self._load_entries(self.STORE(self.path))
             self._check_sources()
-            if self.pending:
-                self._reopen_finished()
+            if not self.pending:
+                return
+            # The finished store becomes an interrupted one again.
+            self._rewrite_journal()
+            write_text(self._meta_file, self._meta(complete=False))
         else:
             self._read_journal()
             self._check_sources()
-            # Killed while it finished: the data file had its last name, its `META` not yet.
-            if (self.path / self.DATA).exists():
-                os.replace(self.path / self.DATA, self.path / self._part)
+        # Also when it was killed while it finished: the data file had its last name already.
+        if self._whole.exists():
+            os.replace(self._whole, self._part)
 
     def _check_sources(self) -> None:
         # Refuse, before anything is touched, a manifest that no longer says what was made.
@@ -200,10 +200,9 @@ class JournalWriter(Generic[Kept]):
             return
         old = manifests.load_manifest(self.path / MANIFEST)
         both = old[old["clip"].isin(clips)].merge(self.manifest, on="clip", suffixes=("", "_new"))
-        for column in self.SOURCE_COLUMNS:
-            ours, theirs = both.get(column), both.get(column + "_new")
-            if ours is None or theirs is None:
-                continue
+        # A column that only one of the two manifests has is not compared.
+        for column in [name for name in self.SOURCE_COLUMNS if f"{name}_new" in both]:
+            ours, theirs = both[column], both[f"{column}_new"]
             # NaN differs from itself, but two missing values are the same.
             changed = both[(ours != theirs) & ~(ours.isna() & theirs.isna())]
             if len(changed):
@@ -214,12 +213,6 @@ class JournalWriter(Generic[Kept]):
                     f" {self.ELSEWHERE}"
                 )
 
-    def _reopen_finished(self) -> None:
-        # Turn a finished store back into an interrupted one, because clips are pending.
-        self._rewrite_journal()
-        write_text(self.path / self.META, self._meta(complete=False))
-        os.replace(self.path / self.DATA, self.path / self._part)
-
     def _rewrite_journal(self) -> None:
         self._journal.seek(0)
         self._journal.truncate()
@@ -227,8 +220,8 @@ class JournalWriter(Generic[Kept]):
         self._journal.flush()
 
     def _load_entries(self, store: Kept) -> None:
-        columns = [column for column in self.INDEX_COLUMNS if column != "offset"]
-        rows = plain(store.index.sort_values("offset")[columns].to_dict("records"))
+        table = store.index[list(self.STORE.INDEX_TYPES)].sort_values("offset")
+        rows = plain(table.drop(columns="offset").to_dict("records"))
         if not self._retry:
             rows += store.failed.to_dict("records")
         self._entries = {self._key(row): row for row in rows}
@@ -236,58 +229,50 @@ class JournalWriter(Generic[Kept]):
     def _read_journal(self) -> None:
         self._journal.seek(0)
         text = self._journal.read()
-        for line in text.splitlines(keepends=True):
-            try:
-                entry = json.loads(line) if line.endswith("\n") else None
-            except ValueError:
-                entry = None
-            if entry is None:
-                # Torn by a kill or a power cut: that clip, and what may follow, is made again.
-                break
-            if not (self._retry and "reason" in entry):
-                self._entries[self._key(entry)] = entry
+        # A line that was torn by a kill or a power cut ends it: that clip, and what may follow, is
+        # made again.
+        with contextlib.suppress(ValueError, TypeError):
+            for line in text.split("\n")[:-1]:
+                entry = json.loads(line)
+                if not (self._retry and "reason" in entry):
+                    self._entries[self._key(entry)] = entry
         if text != _lines(self._entries.values()):
             self._rewrite_journal()
 
     def _open_data(self) -> None:
-        if (self.path / self.DATA).exists():
-            return
         # What the journal rests on: resuming refuses a changed start or file.
         write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
-        part = self.path / self._part
-        data = open(part, "r+b") if part.exists() else open(part, "w+b")  # noqa: SIM115
+        # Opened in one of two modes, since only "w+b" makes a file.
+        data = open(self._part, "r+b" if self._part.exists() else "w+b")  # noqa: SIM115
         self._data = data
         present = max(os.fstat(data.fileno()).st_size - self.HEADER_BYTES, 0)
+        # Bytes that an offset of 1 stands for: of a frame, or of a picture's file 1.
+        unit = int(np.prod(self.extraction.shape)) * np.dtype(self.extraction.dtype).itemsize
         # After a power cut the journal can be ahead of the data: what the data lacks is made again.
-        end = 0
-        kept = {}
-        for key, entry in self._entries.items():
-            size = self._extent(entry) * self._unit
-            if end + size > present:
-                break
-            end += size
-            kept[key] = entry
-        if len(kept) < len(self._entries):
-            self._entries = kept
+        ends = [end * unit for end in self._ends() if end * unit <= present]
+        if len(ends) <= len(self._entries):
+            self._entries = dict(islice(self._entries.items(), len(ends) - 1))
             self._rewrite_journal()
         self._write_header(data, complete=False)
-        data.truncate(self.HEADER_BYTES + end)
+        data.truncate(self.HEADER_BYTES + ends[-1])
         data.seek(0, os.SEEK_END)
         self._journal.seek(0, os.SEEK_END)
 
     def fail(self, key: str, reason: str) -> None:
         """Record that a clip has no content, and why; the job continues."""
-        self._record({"clip": key, "reason": " ".join(reason.split())}, b"")
+        names = key.split("/", len(self.STORE.KEY) - 1)
+        entry = dict(zip(self.STORE.KEY, names, strict=True))
+        self._record({**entry, "reason": " ".join(reason.split())}, b"")
 
     def _record(self, entry: Entry, content: bytes) -> None:
         key, data = self._key(entry), self._data
-        if data is None and key in self._expected and key not in self._entries:
-            raise StoreError(
-                f"store {self.path} was closed after a write that failed; open it again to resume"
-            )
-        if data is None or key in self._entries or key not in self._expected:
+        if key in self._entries or key not in self._expected:
             raise StoreError(
                 f"clip {key!r} is not pending in store {self.path}; take clips from `pending`"
+            )
+        if data is None:
+            raise StoreError(
+                f"store {self.path} was closed after a write that failed; open it again to resume"
             )
         data_end, journal_end = data.tell(), self._journal.tell()
         try:
@@ -307,10 +292,6 @@ class JournalWriter(Generic[Kept]):
             raise
         self._entries[key] = entry
 
-    @cached_property
-    def _expected(self) -> set[str]:
-        return set(self._keys())
-
     def _sync(self, data: BinaryIO) -> None:
         os.fsync(data.fileno())
         os.fsync(self._journal.fileno())
@@ -329,47 +310,39 @@ class JournalWriter(Generic[Kept]):
                 f" {self.pending[0]!r}"
             )
         try:
-            write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
             for name, table in self._tables().items():
                 write_text(self.path / name, table.to_csv(index=False))
             if self._data is not None:
                 self._write_header(self._data, complete=True)
                 self._data.flush()
                 self._sync(self._data)
-                os.replace(self.path / self._part, self.path / self.DATA)
-            write_text(self.path / self.META, self._meta(complete=True))
+                os.replace(self._part, self._whole)
+            write_text(self._meta_file, self._meta(complete=True))
             (self.path / JOURNAL).unlink(missing_ok=True)
         except OSError as error:
             raise disk_error(error, self.path) from error
         finally:
             self.close()
-        return self._finished()
+        return self.STORE(self.path)
 
     def _tables(self) -> dict[str, pd.DataFrame]:
-        # The csv files that a finished store has beside its manifest.
+        # The csv files of a finished store.
         # The data file has the order in which clips were made, the index has the manifest's: after
         # `retry_failed` the two differ.
-        ends = accumulate(map(self._extent, self._entries.values()), initial=0)
-        offsets = dict(zip(self._entries, ends, strict=False))
-        done, failed = [], []
-        for key in self._keys():
-            entry = self._entries[key]
-            if "reason" in entry:
-                failed.append(entry)
-            else:
-                done.append({"offset": offsets[key], **entry})
+        offsets = dict(zip(self._entries, self._ends(), strict=False))
+        rows = [{"offset": offsets[key], **self._entries[key]} for key in self._keys()]
+        done = [row for row in rows if "reason" not in row]
+        failed = [row for row in rows if "reason" in row]
         return {
-            INDEX: pd.DataFrame(done, columns=list(self.INDEX_COLUMNS)),
-            FAILED: pd.DataFrame(failed, columns=list(self.FAILED_COLUMNS)),
+            MANIFEST: self.manifest,
+            INDEX: pd.DataFrame(done, columns=list(self.STORE.INDEX_TYPES)),
+            FAILED: pd.DataFrame(failed, columns=[*self.STORE.KEY, "reason"]),
         }
 
     def _meta(self, complete: bool) -> str:
         failed = sum("reason" in entry for entry in self._entries.values())
-        counts = {
-            "done": len(self._entries) - failed,
-            "failed": failed,
-            "missing": len(self.pending),
-        }
+        done = len(self._entries) - failed
+        counts = {"done": done, "failed": failed, "missing": len(self.pending)}
         meta = {**asdict(self.extraction), "complete": complete, "counts": counts}
         return json.dumps(meta, indent=2, sort_keys=True) + "\n"
 

@@ -6,7 +6,7 @@ made). Training decodes them on the fly.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,6 @@ from signlib.errors import SettingsError, StoreError
 from signlib.stores.journal import Entry, JournalWriter
 from signlib.stores.store import PICTURES_META, Store
 
-PICTURES = "pictures.bin"
 COLOUR, DEPTH = "colour", "depth"
 KINDS = (COLOUR, DEPTH)
 FITS = ("crop", "letterbox", "stretch")
@@ -47,22 +46,21 @@ class PictureSettings:
 
     def __post_init__(self) -> None:
         ranges = {"frames": (1, 1024), "size": (16, 2048), "quality": (1, 100)}
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise SettingsError(f"pictures: {name}={value} is outside {low}..{high}")
-        if self.fit not in FITS:
-            raise SettingsError(
-                f"pictures: fit={self.fit!r} is unknown; choose from {', '.join(FITS)}"
-            )
-        if not self.kinds or list(self.kinds) != [kind for kind in KINDS if kind in self.kinds]:
-            raise SettingsError(
-                f"pictures: kinds={self.kinds} must be some of {KINDS}, each once and in this order"
-            )
-
-    def values(self) -> dict[str, Any]:
-        """Each setting by its name, as a store keeps them."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(PictureSettings)}
+        values = vars(self)
+        for refused, problem in (
+            *(
+                (not low <= values[name] <= high, f"{name}={values[name]} is outside {low}..{high}")
+                for name, (low, high) in ranges.items()
+            ),
+            (self.fit not in FITS, f"fit={self.fit!r} is unknown; choose from {', '.join(FITS)}"),
+            (
+                not self.kinds
+                or list(self.kinds) != [kind for kind in KINDS if kind in self.kinds],
+                f"kinds={self.kinds} must be some of {KINDS}, each once and in this order",
+            ),
+        ):
+            if refused:
+                raise SettingsError(f"pictures: {problem}")
 
 
 class PictureStore(Store):
@@ -71,30 +69,44 @@ class PictureStore(Store):
     Args:
         path: the store's folder.
 
+    Attributes:
+        settings: which pictures it keeps.
+        kinds: `colour`, `depth` or both.
+
     Raises:
         StoreError: when there is no store, it is unfinished, or its files do not fit together.
         ManifestError: when its manifest is damaged.
     """
 
     META = PICTURES_META
-    INDEX_TYPES: ClassVar[Mapping[str, type]] = {"clip": str, "kind": str, "sizes": str}
-    FAILED_TYPES: ClassVar[Mapping[str, type]] = {"clip": str, "kind": str, "reason": str}
+    DATA = "pictures.bin"
+    KEY = ("clip", "kind")
+    INDEX_TYPES: ClassVar[Mapping[str, type]] = {
+        "clip": str,
+        "kind": str,
+        "offset": int,
+        "length": int,
+        "width": int,
+        "height": int,
+        "sizes": str,
+    }
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
-        values = {name: self.extraction.settings[name] for name in PictureSettings().values()}
-        self.settings = PictureSettings(**{**values, "kinds": tuple(values["kinds"])})
+        values = {name: self.extraction.settings[name] for name in asdict(PictureSettings())}
+        self.kinds = tuple(values["kinds"])
+        self.settings = PictureSettings(**{**values, "kinds": self.kinds})
         columns = self.index[["clip", "kind", "offset", "sizes"]]
         self._rows = {
-            (clip, kind): (int(offset), np.array(sizes.split(), int))
+            (clip, kind): (offset, np.array(sizes.split(), int))
             for clip, kind, offset, sizes in columns.itertuples(index=False)
         }
         expected = sum(int(sizes.sum()) for _, sizes in self._rows.values())
-        file = self.path / PICTURES
+        file = self.path / self.DATA
         present = file.stat().st_size if file.is_file() else -1
         if present != expected:
             raise StoreError(
-                f"store {self.path}: {PICTURES} has {max(present, 0)} bytes, its index says"
+                f"store {self.path}: {self.DATA} has {max(present, 0)} bytes, its index says"
                 f" {expected}; make it again"
             )
 
@@ -105,11 +117,6 @@ class PictureStore(Store):
     def __getstate__(self) -> dict[str, Any]:
         # A pickled memory map would carry the whole file to a worker; each opens its own.
         return {name: value for name, value in self.__dict__.items() if name != "_bytes"}
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """`colour`, `depth` or both."""
-        return self.settings.kinds
 
     @property
     def bytes_a_clip(self) -> dict[str, float]:
@@ -130,8 +137,8 @@ class PictureStore(Store):
 
     def shape(self, kind: str) -> tuple[int, ...]:
         """(T, H, W, 3) of colour, (T, H, W) of depth."""
-        frames, size = self.settings.frames, self.settings.size
-        return (frames, size, size, 3) if kind == COLOUR else (frames, size, size)
+        channels = (3,) if kind == COLOUR else ()
+        return (self.settings.frames, self.settings.size, self.settings.size, *channels)
 
     def read(self, clip: str, kind: str) -> np.ndarray:
         """A clip's pictures: (T, H, W, 3) uint8 RGB of `colour`, (T, H, W) uint8 of `depth`.
@@ -165,7 +172,7 @@ class PictureStore(Store):
 
     @cached_property
     def _bytes(self) -> np.ndarray:
-        return np.memmap(self.path / PICTURES, np.uint8, mode="r")
+        return np.memmap(self.path / self.DATA, np.uint8, mode="r")
 
     def _why(self, clip: str, kind: str) -> str:
         if kind not in self.kinds:
@@ -182,10 +189,7 @@ class PictureStore(Store):
 class PictureWriter(JournalWriter[PictureStore]):
     """Makes a picture store, or resumes one that was interrupted; keys are `clip/kind`."""
 
-    DATA = PICTURES
-    META = PICTURES_META
-    INDEX_COLUMNS = ("clip", "kind", "offset", "length", "width", "height", "sizes")
-    FAILED_COLUMNS = ("clip", "kind", "reason")
+    STORE = PictureStore
     SOURCE_COLUMNS = ("file", "depth_file", "start", "end")
     ELSEWHERE = "give another folder"
 
@@ -193,14 +197,8 @@ class PictureWriter(JournalWriter[PictureStore]):
         kinds = self.extraction.settings["kinds"]
         return [f"{clip}/{kind}" for clip in self.manifest["clip"] for kind in kinds]
 
-    def _key(self, entry: Entry) -> str:
-        return f"{entry['clip']}/{entry['kind']}"
-
     def _extent(self, entry: Entry) -> int:
         return _total(entry.get("sizes", ""))
-
-    def _finished(self) -> PictureStore:
-        return PictureStore(self.path)
 
     def add(
         self, clip: str, kind: str, pictures: Sequence[bytes], length: int, width: int, height: int
@@ -219,11 +217,6 @@ class PictureWriter(JournalWriter[PictureStore]):
         sizes = " ".join(str(len(picture)) for picture in pictures)
         facts = {"length": length, "width": width, "height": height}
         self._record({"clip": clip, "kind": kind, "sizes": sizes, **facts}, b"".join(pictures))
-
-    def fail(self, key: str, reason: str) -> None:
-        # Record that `clip/kind` has no pictures, and why; the job continues.
-        clip, kind = key.split("/")
-        self._record({"clip": clip, "kind": kind, "reason": " ".join(reason.split())}, b"")
 
 
 def _total(sizes: str) -> int:

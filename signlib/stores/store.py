@@ -10,16 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
 from signlib.data import manifest as manifests
 from signlib.data.skeletons import Skeleton, skeleton
-from signlib.errors import StoreError
+from signlib.errors import ClipError, StoreError
 
-FRAMES = "frames.npy"
 INDEX = "index.csv"
 FAILED = "failed.csv"
 MANIFEST = "manifest.csv"
@@ -68,12 +67,13 @@ class Extraction:
 
     def difference(self, other: "Extraction") -> str:
         """The first setting in which two extractions differ, as text; "" when they agree."""
-        ours = self._flat()
-        theirs = other._flat()
-        for key in {**ours, **theirs}:
-            if ours.get(key) != theirs.get(key):
-                return f"{key}={theirs.get(key)!r} instead of {ours.get(key)!r}"
-        return ""
+        ours, theirs = self._flat(), other._flat()
+        differences = (
+            f"{key}={theirs.get(key)!r} instead of {ours.get(key)!r}"
+            for key in {**ours, **theirs}
+            if ours.get(key) != theirs.get(key)
+        )
+        return next(differences, "")
 
     def _flat(self) -> dict[str, Any]:
         # Every value by its name; those in `settings` have a name each.
@@ -93,42 +93,59 @@ class Store:
     Args:
         path: the store's folder.
 
+    Attributes:
+        extraction: how its content was made.
+        manifest: of all its clips, also those that failed.
+        index: where each clip lies, and how large it is.
+        failed: why clips have no content.
+        clips: those that have content, in manifest order.
+        counts: how many are done, failed and missing: clips; of pictures, clips times kinds.
+
     Raises:
         StoreError: when there is no store, it is unfinished, or its files are damaged.
         ManifestError: when its manifest is damaged.
     """
 
-    # The file that says how the content was made.
+    # The file that says how the content was made, and the one that holds it.
     META: ClassVar[str]
-    # Column of `index.csv` -> its type; of a column that holds only numbers pandas knows it.
+    DATA: ClassVar[str]
+    # The columns that tell one row of the index from another.
+    KEY: ClassVar[tuple[str, ...]]
+    # Column of `index.csv` -> its type, in their order.
     INDEX_TYPES: ClassVar[Mapping[str, type]]
-    FAILED_TYPES: ClassVar[Mapping[str, type]]
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._meta = read_extraction(self.path, self.META)
-        if not self._meta["complete"]:
+        meta = read_extraction(self.path, self.META)
+        if not meta["complete"]:
             raise StoreError(
                 f"store {self.path} is unfinished; run its extraction again, it resumes where it"
                 " stopped"
             )
-        self.extraction = extraction_of(self._meta)
+        self.extraction = extraction_of(meta)
         self.manifest = manifests.load_manifest(self.path / MANIFEST)
         self.index = read_table(self.path / INDEX, self.INDEX_TYPES)
-        self.failed = read_table(self.path / FAILED, self.FAILED_TYPES)
+        self.failed = read_table(self.path / FAILED, dict.fromkeys((*self.KEY, "reason"), str))
+        self.clips: list[str] = list(dict.fromkeys(self.index["clip"]))
+        self.counts: dict[str, int] = meta["counts"]
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    @cached_property
-    def clips(self) -> list[str]:
-        """The clips that have content, in manifest order."""
-        return list(dict.fromkeys(self.index["clip"]))
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many are done, failed and missing: clips; of pictures, clips times kinds."""
-        return self._meta["counts"]
+class StoredClip(NamedTuple):
+    """What a store of features keeps of a clip.
+
+    Attributes:
+        array: (T, J, C) or (T, D), NaN = not seen.
+        width, height: of the source's frames in pixels, 0 = unknown.
+        fps: frames a second, 0 = unknown.
+    """
+
+    array: np.ndarray
+    width: float = 0
+    height: float = 0
+    fps: float = 0.0
 
 
 class FeatureStore(Store):
@@ -143,6 +160,8 @@ class FeatureStore(Store):
     """
 
     META = EXTRACTION
+    DATA = "frames.npy"
+    KEY = ("clip",)
     INDEX_TYPES: ClassVar[Mapping[str, type]] = {
         "clip": str,
         "offset": int,
@@ -151,22 +170,21 @@ class FeatureStore(Store):
         "height": int,
         "fps": float,
     }
-    FAILED_TYPES: ClassVar[Mapping[str, type]] = {"clip": str, "reason": str}
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
         try:
-            self.frames = np.load(self.path / FRAMES, mmap_mode="r", allow_pickle=False)
+            self.frames = np.load(self.path / self.DATA, mmap_mode="r", allow_pickle=False)
         except (OSError, EOFError, ValueError) as error:
             raise StoreError(
-                f"store {self.path}: {FRAMES} cannot be read ({error}); {AGAIN}"
+                f"store {self.path}: {self.DATA} cannot be read ({error}); {AGAIN}"
             ) from None
-        rows = int(self.index["length"].sum())
-        expected = f"{self.extraction.dtype} of shape {(rows, *self.extraction.shape)}"
+        shape = (int(self.index["length"].sum()), *self.extraction.shape)
+        expected = f"{self.extraction.dtype} of shape {shape}"
         if f"{self.frames.dtype} of shape {self.frames.shape}" != expected:
             raise StoreError(
-                f"store {self.path}: {FRAMES} is {self.frames.dtype} of shape {self.frames.shape},"
-                f" its index says {expected}; {AGAIN}"
+                f"store {self.path}: {self.DATA} is {self.frames.dtype} of shape"
+                f" {self.frames.shape}, its index says {expected}; {AGAIN}"
             )
 
     def __contains__(self, clip: str) -> bool:
@@ -178,8 +196,7 @@ class FeatureStore(Store):
 
         Columns beside the manifest's: offset, length, width, height and fps.
         """
-        columns = set(self.index.columns) - {"clip"}
-        twice = [column for column in self.manifest.columns if column in columns]
+        twice = self.manifest.columns.intersection(self.index.columns).drop("clip")
         return self.manifest.drop(columns=twice).merge(
             self.index, on="clip", how="inner", validate="1:1"
         )
@@ -190,10 +207,10 @@ class FeatureStore(Store):
         return skeleton(self.extraction.skeleton)
 
     @cached_property
-    def _rows(self) -> dict[str, tuple[int, int]]:
-        # Clip -> offset and length.
-        table = self.index[["clip", "offset", "length"]].itertuples(index=False)
-        return {clip: (int(offset), int(length)) for clip, offset, length in table}
+    def _rows(self) -> dict[str, Any]:
+        # Clip -> its row of the index.
+        table = self.index[list(self.INDEX_TYPES)]
+        return {row.clip: row for row in table.itertuples(index=False)}
 
     def span(self, clip: str) -> tuple[int, int]:
         """Offset and number of frames of a clip.
@@ -202,17 +219,32 @@ class FeatureStore(Store):
             StoreError: when the clip is not in the store, with the reason if its extraction failed.
         """
         if clip in self._rows:
-            return self._rows[clip]
+            return self._rows[clip].offset, self._rows[clip].length
         why = "; `store.clips` lists what is"
-        reason = self.failed.loc[self.failed["clip"] == clip, "reason"]
-        if len(reason):
-            why = f": its extraction failed ({reason.iloc[0]})"
+        if clip in self.reasons:
+            why = f": its extraction failed ({self.reasons[clip]})"
         raise StoreError(f"clip {clip!r} is not in store {self.path}{why}")
+
+    @cached_property
+    def reasons(self) -> dict[str, str]:
+        """Clip -> why it has no features."""
+        return dict(zip(self.failed["clip"], self.failed["reason"], strict=True))
 
     def read(self, clip: str) -> np.ndarray:
         """A read-only view of a clip's features: (T, J, C) or (T, D)."""
         offset, length = self.span(clip)
         return self.frames[offset : offset + length]
+
+    def stored(self, clip: str) -> StoredClip:
+        """A clip's features with the size and rate of their source.
+
+        Raises:
+            ClipError: for a clip that has none, with the reason.
+        """
+        if clip not in self._rows:
+            raise ClipError(self.reasons.get(clip, f"store {self.path} does not hold it"))
+        row = self._rows[clip]
+        return StoredClip(self.read(clip), row.width, row.height, row.fps)
 
     def batch(
         self, clips: Sequence[str], frames: int | None = None, joints: np.ndarray | None = None
@@ -234,14 +266,12 @@ class FeatureStore(Store):
             rows = spans[:, :1] + steps
             taken = self.frames[rows] if joints is None else self.frames[rows[..., None], joints]
             return taken, np.full(len(clips), frames)
-        longest = int(spans[:, 1].max())
-        shape = self.extraction.shape
-        if joints is not None:
-            shape = (len(joints), *shape[1:])
-        out = np.full((len(clips), longest, *shape), np.nan, self.frames.dtype)
-        for row, (offset, length) in zip(out, spans, strict=True):
-            clip = self.frames[offset : offset + length]
-            row[:length] = clip if joints is None else clip[:, joints]
+        columns = slice(None) if joints is None else joints
+        shape = (len(clips), spans[:, 1].max(), *self.frames[:0, columns].shape[1:])
+        out = np.full(shape, np.nan, self.frames.dtype)
+        for row, clip in zip(out, clips, strict=True):
+            points = self.read(clip)
+            row[: len(points)] = points[:, columns]
         return out, spans[:, 1]
 
 
@@ -253,16 +283,13 @@ class ClipSource(Protocol):
     @property
     def labelled(self) -> pd.DataFrame:
         """One row a clip with features: the manifest's columns, length, width and height."""
-        ...
 
     @property
     def skeleton(self) -> Skeleton:
         """The points of the J axis."""
-        ...
 
     def read(self, clip: str) -> np.ndarray:
         """A clip's features (T, J, C)."""
-        ...
 
 
 class LoadedClips:
@@ -320,17 +347,15 @@ def read_extraction(path: Path, name: str = EXTRACTION) -> dict[str, Any]:
 
 def _no_store(path: Path, name: str) -> StoreError:
     # The error for a folder without the file `name`: what it is, and how to come by a store.
-    if name != EXTRACTION:
-        if (path / EXTRACTION).is_file():
-            return StoreError(
-                f"{path} is a store of features, not of pictures (no {name}); give a store of"
-                " pictures"
-            )
-        return StoreError(f"{path} holds no such store (no {name}); make one")
-    if (path / PICTURES_META).is_file():
+    kinds = {EXTRACTION: "features", PICTURES_META: "pictures"}
+    other = PICTURES_META if name == EXTRACTION else EXTRACTION
+    if (path / other).is_file():
         return StoreError(
-            f"{path} is a store of pictures, not of features (no {name}); give a store of features"
+            f"{path} is a store of {kinds[other]}, not of {kinds[name]} (no {name}); give a store"
+            f" of {kinds[name]}"
         )
+    if name != EXTRACTION:
+        return StoreError(f"{path} holds no such store (no {name}); make one")
     how = f"make one with `python -m signlib extract VIDEOS --out {path}`"
     if (path / "shards").is_dir():
         how = f"merge its shards with `python -m signlib extract --out {path} --merge`"
@@ -342,9 +367,8 @@ def _no_store(path: Path, name: str) -> StoreError:
 def extraction_of(meta: Mapping[str, Any]) -> Extraction:
     """The extraction that a store's file, or a run's, describes."""
     values = {name: meta[name] for name in Extraction.__dataclass_fields__}
-    values["shape"] = tuple(values["shape"])
-    values["channels"] = tuple(values["channels"])
-    return Extraction(**values)
+    tuples = {name: tuple(meta[name]) for name in ("shape", "channels")}
+    return Extraction(**values | tuples)
 
 
 def read_table(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
@@ -367,7 +391,6 @@ def read_table(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
             raise ValueError(f"no column {lost[0]!r}")
         return table
     except (OSError, ValueError) as error:
-        fault = str(error).strip()
         raise StoreError(
-            f"store {path.parent}: {path.name} cannot be read ({fault}); {AGAIN}"
+            f"store {path.parent}: {path.name} cannot be read ({str(error).strip()}); {AGAIN}"
         ) from None

@@ -1,15 +1,18 @@
 """Making feature stores: frames appended clip by clip, safely (see `journal`)."""
 
-from collections.abc import Iterable
+import io
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
+from signlib import paths
 from signlib.errors import ClipError, StoreError
+from signlib.files import write_bytes
 from signlib.stores.journal import Entry, JournalWriter
-from signlib.stores.store import EXTRACTION, FRAMES, Extraction, FeatureStore
+from signlib.stores.store import Extraction, FeatureStore, StoredClip
 
 
 class StoreWriter(JournalWriter[FeatureStore]):
@@ -18,21 +21,13 @@ class StoreWriter(JournalWriter[FeatureStore]):
     Arguments and errors as for `JournalWriter`.
     """
 
-    DATA = FRAMES
-    META = EXTRACTION
-    INDEX_COLUMNS = ("clip", "offset", "length", "width", "height", "fps")
-    FAILED_COLUMNS = ("clip", "reason")
+    STORE = FeatureStore
     SOURCE_COLUMNS = ("file", "start", "end", "fps")
     ELSEWHERE = "give another --out"
     HEADER_BYTES = 128
 
     def _extent(self, entry: Entry) -> int:
         return entry.get("length", 0)
-
-    @property
-    def _unit(self) -> int:
-        # Bytes of a frame.
-        return int(np.prod(self.extraction.shape)) * np.dtype(self.extraction.dtype).itemsize
 
     def _write_header(self, data: BinaryIO, complete: bool) -> None:
         # While the store is not complete the header says 0 frames: nobody reads half a store.
@@ -53,7 +48,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
             )
 
     def add(
-        self, clip: str, array: np.ndarray, *, width: float = 0, height: float = 0, fps: float = 0.0
+        self, clip: str, array: np.ndarray, width: float = 0, height: float = 0, fps: float = 0.0
     ) -> None:
         """Keep a clip's features.
 
@@ -82,17 +77,21 @@ class StoreWriter(JournalWriter[FeatureStore]):
                 " frames"
             )
         data = np.ascontiguousarray(array, dtype=self.extraction.dtype)
-        entry = {
-            "clip": clip,
-            "length": len(data),
-            "width": int(width),
-            "height": int(height),
-            "fps": float(np.nan_to_num(fps)),
-        }
-        self._record(entry, data.tobytes())
+        size = {"length": len(data), "width": int(width), "height": int(height)}
+        self._record({"clip": clip, **size, "fps": float(np.nan_to_num(fps))}, data.tobytes())
 
-    def _finished(self) -> FeatureStore:
-        return FeatureStore(self.path)
+    def keep(self, clip: str, make: Callable[..., StoredClip], *arguments: Any) -> None:
+        """Keep what a function gives for a clip, or the reason why it cannot be used.
+
+        Args:
+            clip: one of `pending`.
+            make: it may raise ClipError.
+            arguments: of the function.
+        """
+        try:
+            self.add(clip, *make(*arguments))
+        except ClipError as error:
+            self.fail(clip, str(error))
 
 
 def write_store(
@@ -112,10 +111,50 @@ def write_store(
     with StoreWriter(path, extraction, manifest) as writer:
         pending = set(writer.pending)
         for clip, array in clips if pending else ():
-            if clip not in pending:
-                continue
-            try:
-                writer.add(clip, array, **facts)
-            except ClipError as error:
-                writer.fail(clip, str(error))
+            if clip in pending:
+                writer.keep(clip, lambda content: StoredClip(content, **facts), array)
         return writer.finish()
+
+
+def import_files(
+    folder: Path,
+    ending: str,
+    out: str | Path,
+    extraction: Extraction,
+    manifest: pd.DataFrame,
+    read: Callable[[Path], StoredClip],
+) -> FeatureStore:
+    """The store of the files `{clip}` + ending; one that cannot be used becomes a row in `failed`.
+
+    Args:
+        folder: where the files lie.
+        ending: of their names.
+        out: the store's folder.
+        extraction: how the arrays were made.
+        manifest: which clips.
+        read: the content of a file, or ClipError.
+
+    Raises:
+        StoreError: when `out` holds another store.
+    """
+    with StoreWriter(out, extraction, manifest) as writer:
+        for clip in writer.pending:
+            writer.keep(clip, read, folder / f"{paths.check_name(clip)}{ending}")
+        return writer.finish()
+
+
+def files_manifest(folder: Path, ending: str) -> pd.DataFrame:
+    """A row for each file `{clip}` + ending in a folder, with no gloss."""
+    names = sorted(path.name.removesuffix(ending) for path in folder.glob(f"*{ending}"))
+    return pd.DataFrame({"clip": names, "file": [name + ending for name in names]})
+
+
+def write_npy(path: str | Path, array: np.ndarray) -> None:
+    """Write one clip's array whole or not at all.
+
+    Raises:
+        DiskError: when the disk is full or the folder cannot be written.
+    """
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    write_bytes(Path(path), buffer.getvalue())

@@ -10,7 +10,7 @@ from signlib.corpora.registry import manifest_of
 from signlib.errors import ManifestError, SettingsError, StoreError
 from signlib.experiments import extraction
 from signlib.extraction.holistic import LandmarkSettings
-from signlib.extraction.options import extractor_settings
+from signlib.extraction.registry import extractor_settings
 from signlib.settings.base import DataSettings
 from signlib.stores.pictures import PictureSettings
 from signlib.synthesis.clips import GeneratedCorpus

@@ -10,9 +10,10 @@ from signlib.data.video import read_frames, write_video
 from signlib.errors import SettingsError, StoreError
 from signlib.experiments.extraction import extract, summary
 from signlib.extraction import registry
-from signlib.extraction.filming import FilmedClips, rows_of
+from signlib.extraction.filming import FilmedClips
 from signlib.extraction.registry import EXTRACTORS, ExtractorRow, Reads
 from signlib.extraction.shards import part_of
+from signlib.extraction.workers import rows_of
 from signlib.stores.store import Extraction, FeatureStore
 from signlib.stores.writer import StoreWriter
 

@@ -29,8 +29,8 @@ from signlib.errors import SettingsError, StoreError
 from signlib.extraction import towers
 from signlib.extraction.filming import FilmedClips, fit
 from signlib.extraction.frozen import FrozenSettings, encoded, extract_frozen
-from signlib.extraction.options import extractor_settings
 from signlib.extraction.pictures import write_pictures
+from signlib.extraction.registry import extractor_settings
 from signlib.extraction.towers import GEMMA_3, load_tower, random_tower
 from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.stores.store import FeatureStore

@@ -17,6 +17,7 @@ from signlib.data.video import read_frames, write_video
 from signlib.errors import SettingsError, StoreError
 from signlib.extraction.quality import timings
 from signlib.extraction.shards import merge_shards
+from signlib.extraction.workers import rows_of
 from signlib.stores.store import FeatureStore
 
 holistic = pytest.importorskip("signlib.extraction.holistic")
@@ -289,8 +290,8 @@ def test_workers_share_the_cores(monkeypatch, tmp_path, workers, cores, threads)
         "Parallel",
         lambda *_, **__: lambda calls: [given.append(args[3]) for _, args, _ in calls],
     )
-    jobs = [landmarks.Job(f"c{i}", "film.mp4", 0, -1, np.nan) for i in range(5)]
-    assert len(list(landmarks._results(jobs, tmp_path, Settings(), workers))) == 5
+    rows = rows_of(pd.DataFrame({"clip": [f"c{i}" for i in range(5)]}))
+    assert len(list(landmarks._extracted(rows, tmp_path, Settings(), workers))) == 5
     assert set(given) == {threads}
     assert landmarks.threads_of(workers) == threads
     assert landmarks.threads_of(0) == cores

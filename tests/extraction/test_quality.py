@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from signlib.data.skeletons import MEDIAPIPE_75
-from signlib.extraction.quality import gaps, jitter, quality_report, timings, write_report
+from signlib.extraction.quality import (
+    gaps,
+    jitter,
+    note_session,
+    quality_report,
+    timings,
+    write_report,
+)
 from signlib.stores.store import Extraction
 from signlib.stores.writer import write_store
 
@@ -94,7 +101,7 @@ def test_timings_stand_apart_from_what_depends_on_the_points(tmp_path):
     assert timings(store) == []
     before = (store.path / "report.json").read_bytes()
     for seconds in (2.0, 4.0):
-        write_report(
+        note_session(
             store, {"clips": 1, "frames": 8, "failed": 0, "workers": 1, "seconds": seconds}
         )
     assert [session["frames_per_second"] for session in timings(store)] == [4.0, 2.0]
