@@ -8,20 +8,21 @@ from typing import Any
 
 # Old key of a setting -> its key now.
 MOVED = {"fusion.landmarks": "data.landmarks"}
-# Key and old value of a setting -> its value now.
-RENAMED_VALUES = {
-    ("model.layout", "seed"): "original",
-    ("phonology.form", "seed"): "original",
-    ("phonology.pretext", "seed"): "original",
-    ("gcn.head", "seed"): "original",
-    ("frozen.landmarks", "seed"): "original",
-}
 # Old name of a preset -> its name now.
 RENAMED_PRESETS = {
     "landmarks/seed": "landmarks/original",
     "wlasl/seed": "wlasl/original",
     "phonology/ctc-seed": "phonology/ctc-original",
     "phonology/pretraining-seed": "phonology/pretraining-original",
+}
+# Key and old value of a setting -> its value now.
+RENAMED_VALUES = {
+    **{("preset", old): new for old, new in RENAMED_PRESETS.items()},
+    ("model.layout", "seed"): "original",
+    ("phonology.form", "seed"): "original",
+    ("phonology.pretext", "seed"): "original",
+    ("gcn.head", "seed"): "original",
+    ("frozen.landmarks", "seed"): "original",
 }
 # Before `task` was a setting, the first of these that was not empty told the family.
 TASK_MARKS = {
@@ -36,10 +37,7 @@ TASK_MARKS = {
 def current(key: str, value: Any) -> tuple[str, Any]:
     """A setting's key and value in today's words."""
     key = MOVED.get(key, key)
-    if isinstance(value, str):
-        renamed = RENAMED_PRESETS if key == "preset" else {}
-        value = RENAMED_VALUES.get((key, value), renamed.get(value, value))
-    return key, value
+    return key, RENAMED_VALUES.get((key, str(value)), value)
 
 
 def infer_task(values: Mapping[str, Any]) -> str:
@@ -48,6 +46,5 @@ def infer_task(values: Mapping[str, Any]) -> str:
     Args:
         values: dotted keys and values.
     """
-    if values.get("task"):
-        return str(values["task"])
-    return next((task for key, task in TASK_MARKS.items() if values.get(key)), "landmarks")
+    marked = next((task for key, task in TASK_MARKS.items() if values.get(key)), "landmarks")
+    return str(values.get("task") or marked)

@@ -82,60 +82,35 @@ class FrozenExperiment(Settings):
             )
 
 
-_FROZEN = {
-    "data.corpus": "wlasl",
-    "features.joints": "54",
-    "features.dominant": False,
-    "features.frames": 16,
-    "augment.mirror": 0.0,
-    "training.epochs": 50,
-    "training.batch_size": 32,
-    "training.weight_decay": 0.01,
-    "training.warmup": 0.0,
-    "training.min_lr": 1e-6,
-    "training.label_smoothing": 0.0,
-    "training.average": 0.0,
-    "training.threads": 1,
-    "training.mirror_at_test": False,
-}
-_UNCHANGED = {
-    f"augment.{name}": 0.0
-    for name in (
-        "yaw",
-        "pitch",
-        "roll",
-        "scale",
-        "shear",
-        "hand_yaw",
-        "hand_pitch",
-        "hand_roll",
-        "hand_scale",
-        "finger",
-        "joint",
-        "shift",
-        "jitter",
-        "warp",
-        "crop",
-        "drop_hand",
-        "drop_second",
-    )
-}
-_FROZEN_SMOKE = {
-    "data.glosses": 6,
-    "frozen.tower": "random",
-    "frozen.frames": 8,
-    "frozen.width": 64,
-    "frozen.intermediate": 128,
-}
-
 PRESETS: dict[str, Preset] = {
     "wlasl/concat": Preset(
         (
             "source 004: frozen features and landmarks side by side; landmarks normalised and"
             " varied, official split"
         ),
-        _FROZEN,
-        _FROZEN_SMOKE,
+        {
+            "data.corpus": "wlasl",
+            "features.joints": "54",
+            "features.dominant": False,
+            "features.frames": 16,
+            "augment.mirror": 0.0,
+            "training.epochs": 50,
+            "training.batch_size": 32,
+            "training.weight_decay": 0.01,
+            "training.warmup": 0.0,
+            "training.min_lr": 1e-6,
+            "training.label_smoothing": 0.0,
+            "training.average": 0.0,
+            "training.threads": 1,
+            "training.mirror_at_test": False,
+        },
+        {
+            "data.glosses": 6,
+            "frozen.tower": "random",
+            "frozen.frames": 8,
+            "frozen.width": 64,
+            "frozen.intermediate": 128,
+        },
         "",
     ),
     "wlasl/attention": Preset(
@@ -158,7 +133,31 @@ PRESETS: dict[str, Preset] = {
     ),
     "wlasl/original": Preset(
         "source 004 as it is: concat on raw coordinates, nothing varied; but the official split",
-        {"features.normalise": False, **_UNCHANGED},
+        {
+            "features.normalise": False,
+            **{
+                f"augment.{name}": 0.0
+                for name in (
+                    "yaw",
+                    "pitch",
+                    "roll",
+                    "scale",
+                    "shear",
+                    "hand_yaw",
+                    "hand_pitch",
+                    "hand_roll",
+                    "hand_scale",
+                    "finger",
+                    "joint",
+                    "shift",
+                    "jitter",
+                    "warp",
+                    "crop",
+                    "drop_hand",
+                    "drop_second",
+                )
+            },
+        },
         {},
         "wlasl/concat",
     ),

@@ -169,23 +169,31 @@ _AUTSL: dict[str, Any] = {
     "training.workers": 2,
     "training.mirror_at_test": False,
 }
-_ORIGINAL_SKELETON = {
-    "features.joints": "all",
-    "features.frames": 16,
-    "features.coordinates": 2,
-    "model.layout": "original",
-    "model.width": 384,
-    "model.layers": 6,
-    "model.heads": 6,
-    "model.intermediate": 1536,
-    "model.streams": ["point"],
-    "model.stem_stride": 1,
+# Modality -> its encoder as source 000 has it.
+_ENCODERS: dict[str, dict[str, Any]] = {
+    "rgb": {
+        "rgb.weights": "MCG-NJU/videomae-base-finetuned-kinetics",
+        "training.rates": {"encoders.rgb": 5e-5},
+    },
+    "depth": {
+        "depth.width": 512,
+        "depth.layers": 8,
+        "depth.heads": 8,
+        "depth.intermediate": 2048,
+    },
+    "skeleton": {
+        "features.joints": "all",
+        "features.frames": 16,
+        "features.coordinates": 2,
+        "model.layout": "original",
+        "model.width": 384,
+        "model.layers": 6,
+        "model.heads": 6,
+        "model.intermediate": 1536,
+        "model.streams": ["point"],
+        "model.stem_stride": 1,
+    },
 }
-_RGB = {
-    "rgb.weights": "MCG-NJU/videomae-base-finetuned-kinetics",
-    "training.rates": {"encoders.rgb": 5e-5},
-}
-_DEPTH = {"depth.width": 512, "depth.layers": 8, "depth.heads": 8, "depth.intermediate": 2048}
 _TINY = {
     **{
         f"{part}.{size}": value
@@ -270,25 +278,30 @@ _SMALLEST = _TINY | {
 }
 
 
-def _conditions() -> dict[str, Preset]:
-    # The ablation on AUTSL, one preset a condition, and what it is compared with.
-    presets = {}
-    encoders: dict[str, dict[str, Any]] = {
-        "rgb": _RGB,
-        "depth": _DEPTH,
-        "skeleton": _ORIGINAL_SKELETON,
-    }
-    for variant, question in ABLATION.items():
-        modalities = variant.split("+")
-        settings = dict(_AUTSL)
-        # All of them are the default, which a preset does not repeat.
-        if modalities != list(MODALITIES):
-            settings["fusion.modalities"] = modalities
-        for modality in modalities:
-            settings |= encoders[modality]
-        presets[f"autsl/{variant}"] = Preset(f"AUTSL, {question}", settings, _TINY)
-    whole = "autsl/rgb+depth+skeleton"
-    presets["autsl/current"] = Preset(
+def _on_autsl(variant: str) -> dict[str, Any]:
+    # One condition of the ablation on AUTSL.
+    modalities = variant.split("+")
+    # All of them are the default, which a preset does not repeat.
+    chosen = {} if modalities == list(MODALITIES) else {"fusion.modalities": modalities}
+    settings = _AUTSL | chosen
+    for modality in modalities:
+        settings |= _ENCODERS[modality]
+    return settings
+
+
+def _reduced(variant: str) -> dict[str, Any]:
+    # One condition in small; sizes of encoders that it does not have are left out.
+    parts = {"rgb": "rgb.", "depth": "depth.", "skeleton": "model."}
+    unused = tuple(part for name, part in parts.items() if name not in variant.split("+"))
+    return {key: value for key, value in _REDUCED.items() if not key.startswith(unused)}
+
+
+PRESETS: dict[str, Preset] = {
+    **{
+        f"autsl/{variant}": Preset(f"AUTSL, {question}", _on_autsl(variant), _TINY)
+        for variant, question in ABLATION.items()
+    },
+    "autsl/current": Preset(
         "AUTSL, all three at the sizes that source 000 calls current",
         {
             "depth.width": 384,
@@ -303,9 +316,9 @@ def _conditions() -> dict[str, Preset]:
             "fusion.heads": 4,
         },
         {"fusion.heads": 2},
-        whole,
-    )
-    presets["autsl/depth-from-colour"] = Preset(
+        "autsl/rgb+depth+skeleton",
+    ),
+    "autsl/depth-from-colour": Preset(
         (
             "AUTSL, colour and depth, depth started from the colour weights: the control that"
             " source 000 lacks"
@@ -319,35 +332,24 @@ def _conditions() -> dict[str, Preset]:
         },
         {},
         "autsl/rgb+depth",
-    )
-    return presets
-
-
-# Modality -> the settings of its encoder.
-_PARTS = {"rgb": "rgb", "depth": "depth", "skeleton": "model"}
-
-
-def _reduced() -> dict[str, Preset]:
-    # The ablation in small on generated clips, and depth alone, which source 000 leaves out.
-    presets = {}
-    for variant, question in {"depth": "what depth alone reaches", **ABLATION}.items():
-        base, modalities = f"autsl/{variant}", variant.split("+")
-        unused = tuple(f"{part}." for name, part in _PARTS.items() if name not in modalities)
-        settings = {key: value for key, value in _REDUCED.items() if not key.startswith(unused)}
-        if variant == "depth":
-            base, settings["fusion.modalities"] = "autsl/rgb+depth", modalities
-        if "rgb" in base:
-            settings["training.rates"] = {}
-        presets[f"generated/{variant}"] = Preset(
+    ),
+    # Depth alone, which source 000 leaves out.
+    "generated/depth": Preset(
+        "generated clips in small, what depth alone reaches",
+        {**_reduced("depth"), "fusion.modalities": ["depth"], "training.rates": {}},
+        _SMALLEST,
+        "autsl/rgb+depth",
+    ),
+    **{
+        f"generated/{variant}": Preset(
             f"generated clips in small, {question.split(':')[0]}",
-            settings,
+            _reduced(variant) | ({"training.rates": {}} if "rgb" in variant else {}),
             _SMALLEST,
-            base,
+            f"autsl/{variant}",
         )
-    return presets
-
-
-PRESETS: dict[str, Preset] = _conditions() | _reduced()
+        for variant, question in ABLATION.items()
+    },
+}
 
 # Named families of presets that are trained over several random seeds.
 SWEEPS = {

@@ -108,30 +108,14 @@ _READER = {
     "training.batch_size": 8,
     "training.clip_norm": 5.0,
 }
-_VOCABULARY = {
-    "data.split": "signer",
-    "data.test_signers": [f"signer{k:02d}" for k in range(9, 15)],
-    "data.signers": 15,
-    "data.repetitions": 1,
-    "phonology.stride": 2,
-    "training.batch_size": 16,
-    "training.learning_rate": 2e-3,
-}
 _UNLABELLED = {
     **_TRAINING,
     "phonology.network": "pretext",
     "phonology.dropout": 0.3,
     "training.min_lr": 1e-6,
 }
-_PRETEXT = {**_UNLABELLED, "training.batch_size": 16}
 _SMOKE = {"data.glosses": 6, "data.repetitions": 1}
 _SMOKE_READER = {**_SMOKE, "training.batch_size": 8}
-_SMOKE_VOCABULARY = {
-    "data.glosses": 6,
-    "data.signers": 10,
-    "data.repetitions": 1,
-    "training.batch_size": 8,
-}
 _LARGE = {"phonology.width": 128, "phonology.layers": 2}
 _ORIGINAL = {
     "phonology.form": "original",
@@ -179,8 +163,25 @@ PRESETS: dict[str, Preset] = {
             "source 002, option A: 20 generated signs of nine signers, tested on six others: 71,893"
             " parameters"
         ),
-        {**_READER, **_VOCABULARY, "data.limit_classes": 20, "training.epochs": 120},
-        {**_SMOKE_VOCABULARY, "training.epochs": 30},
+        {
+            **_READER,
+            "data.split": "signer",
+            "data.test_signers": [f"signer{k:02d}" for k in range(9, 15)],
+            "data.signers": 15,
+            "data.repetitions": 1,
+            "phonology.stride": 2,
+            "training.batch_size": 16,
+            "training.learning_rate": 2e-3,
+            "data.limit_classes": 20,
+            "training.epochs": 120,
+        },
+        {
+            "data.glosses": 6,
+            "data.signers": 10,
+            "data.repetitions": 1,
+            "training.batch_size": 8,
+            "training.epochs": 30,
+        },
         "",
     ),
     "phonology/vocabulary-100": Preset(
@@ -202,7 +203,7 @@ PRESETS: dict[str, Preset] = {
         ),
         # The glosses of phonology/ctc, so that both have the same folds and no test clip is seen
         # here.
-        {**_PRETEXT, **_WLASL, "data.limit_classes": 20},
+        {**_UNLABELLED, "training.batch_size": 16, **_WLASL, "data.limit_classes": 20},
         {**_SMOKE, "phonology.codebooks": [16] * 5},
         "",
     ),

@@ -100,11 +100,6 @@ def register(row: TaskRow) -> None:
     TASKS[row.name] = row
 
 
-def unregister(name: str) -> None:
-    """Take a task out again."""
-    TASKS.pop(name, None)
-
-
 def all_presets() -> dict[str, tuple[str, Preset]]:
     """Every preset by name, with the name of its task."""
     return {

@@ -204,9 +204,38 @@ _PHOENIX: dict[str, Any] = {
     "training.workers": 2,
 }
 
-_DYNAMICS = {"ctc.input": "dynamics"}
 _HYBRID = {"ctc.network": "hybrid", "ctc.output": "clustered"}
-_COMPACT = {"ctc.layers": 4}
+
+_ADDITIONS = {
+    "residual": {"ctc.residual": True},
+    "multiscale": {"ctc.multiscale": True},
+    "crossmodal": {"ctc.crossmodal": True},
+    "depthwise": {"ctc.separable": True},
+}
+_ADDITIONS["all"] = {key: True for row in _ADDITIONS.values() for key in row}
+_ROWS = {f"baseline+{addition}": settings for addition, settings in _ADDITIONS.items()}
+# Source 001, section 7.1: rows that share everything else.
+ABLATION = ("baseline", *_ROWS)
+# 31 glosses of two signers whom training knows: the small network errs in 15 % of validation signs
+# after two epochs.
+_STITCHED = {"data.corpus": "stitched-asl-words", "data.sentences": 900, "training.epochs": 8}
+_SMALLER = {"data.shortest": 3, "data.longest": 6, "ctc.width": 64, "training.epochs": 16}
+_FULL_SMOKE: dict[str, Any] = {**_SMOKE, "training.workers": 0}
+
+
+def _ablation(family: str, where: str, fewer: dict[str, Any]) -> dict[str, Preset]:
+    # Source 001's ablation on a family's smaller corpus.
+    question = f"{where}source 001's ablation"
+    return {
+        f"{family}/baseline": Preset(
+            f"{question}, baseline", {**_SMALLER, **fewer}, {}, f"{family}/hierarchical"
+        ),
+        **{
+            f"{family}/{name}": Preset(f"{question}, {name}", settings, {}, f"{family}/baseline")
+            for name, settings in _ROWS.items()
+        },
+    }
+
 
 PRESETS: dict[str, Preset] = {
     "sentences/hierarchical": Preset(
@@ -223,60 +252,24 @@ PRESETS: dict[str, Preset] = {
     ),
     "sentences/compact": Preset(
         "generated sentences: the small network that can read while people sign",
-        {**_GENERATED, **_COMPACT},
+        {**_GENERATED, "ctc.layers": 4},
         _SMOKE,
         "",
     ),
-}
-
-_ADDITIONS = {
-    "residual": {"ctc.residual": True},
-    "multiscale": {"ctc.multiscale": True},
-    "crossmodal": {"ctc.crossmodal": True},
-    "depthwise": {"ctc.separable": True},
-}
-_ADDITIONS["all"] = {key: True for row in _ADDITIONS.values() for key in row}
-_ROWS = {f"baseline+{addition}": settings for addition, settings in _ADDITIONS.items()}
-# Source 001, section 7.1: rows that share everything else.
-ABLATION = ("baseline", *_ROWS)
-# 31 glosses of two signers whom training knows: the small network errs in 15 % of validation signs
-# after two epochs.
-_STITCHED = {"data.corpus": "stitched-asl-words", "data.sentences": 900, "training.epochs": 8}
-_SMALLER = {"data.shortest": 3, "data.longest": 6, "ctc.width": 64, "training.epochs": 16}
-_FEWER = {
-    "sentences": {"data.glosses": 40, "data.repetitions": 60},
-    "stitched": {"data.sentences": 700},
-}
-
-for _name in ("hierarchical", "hybrid", "compact"):
-    PRESETS[f"stitched/{_name}"] = Preset(
-        f"sentences stitched from real ASL clips, closed signers: {_name}",
-        _STITCHED,
-        {"training.epochs": 6},
-        f"sentences/{_name}",
-    )
-for _family, _where in (("sentences", ""), ("stitched", "stitched real clips, closed signers: ")):
-    PRESETS[f"{_family}/baseline"] = Preset(
-        f"{_where}source 001's ablation, baseline",
-        {**_SMALLER, **_FEWER[_family]},
-        {},
-        f"{_family}/hierarchical",
-    )
-    PRESETS |= {
-        f"{_family}/{_name}": Preset(
-            f"{_where}source 001's ablation, {_name}",
-            _settings,
-            {},
-            f"{_family}/baseline",
+    **{
+        f"stitched/{name}": Preset(
+            f"sentences stitched from real ASL clips, closed signers: {name}",
+            _STITCHED,
+            {"training.epochs": 6},
+            f"sentences/{name}",
         )
-        for _name, _settings in _ROWS.items()
-    }
-
-_FULL_SMOKE: dict[str, Any] = {**_SMOKE, "training.workers": 0}
-PRESETS |= {
+        for name in ("hierarchical", "hybrid", "compact")
+    },
+    **_ablation("sentences", "", {"data.glosses": 40, "data.repetitions": 60}),
+    **_ablation("stitched", "stitched real clips, closed signers: ", {"data.sentences": 700}),
     "phoenix/hierarchical": Preset(
         "PHOENIX-2014 from landmarks: source 001's first network, 1,024 components, not whitened",
-        {**_PHOENIX, **_DYNAMICS, "ctc.network": "hierarchical", "ctc.reduce": 1024},
+        {**_PHOENIX, "ctc.input": "dynamics", "ctc.network": "hierarchical", "ctc.reduce": 1024},
         {**_FULL_SMOKE, "ctc.reduce": 64},
         "",
     ),
@@ -297,7 +290,7 @@ PRESETS |= {
     ),
     "phoenix/teacher": Preset(
         "PHOENIX-2014: source 001's teacher on all 6,516 features",
-        {**_PHOENIX, **_DYNAMICS, "ctc.network": "teacher", "ctc.dropout": 0.3},
+        {**_PHOENIX, "ctc.input": "dynamics", "ctc.network": "teacher", "ctc.dropout": 0.3},
         _FULL_SMOKE,
         "",
     ),
@@ -308,7 +301,7 @@ PRESETS |= {
         ),
         {
             **_PHOENIX,
-            **_DYNAMICS,
+            "ctc.input": "dynamics",
             **_HYBRID,
             "ctc.hidden": 1024,
             "ctc.adapter": 64,
@@ -321,7 +314,7 @@ PRESETS |= {
         "PHOENIX-2014: the small network on hands, upper body and face",
         {
             **_PHOENIX,
-            **_COMPACT,
+            "ctc.layers": 4,
             "features.joints": "118+pose",
             "ctc.width": 256,
             "ctc.heads": 4,
