@@ -9,9 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from signlib.decoding.ctc import BLANK, Hypothesis, finish
-from signlib.decoding.flashlight import FlashlightSearch
-from signlib.decoding.language_model import START, NGramModel
+from signlib.decoding import ctc, flashlight, language_model
 from signlib.errors import SettingsError
 
 ENGINES = ("own", "flashlight")
@@ -41,7 +39,7 @@ class BeamSearch:
         self,
         glosses: Sequence[str],
         beam: int = 10,
-        model: NGramModel | None = None,
+        model: language_model.NGramModel | None = None,
         alpha: float = 0.0,
         beta: float = 0.0,
         engine: str = "own",
@@ -59,12 +57,12 @@ class BeamSearch:
         self.model = model if alpha else None
         self.rows = _GlossRows(self.model, self.glosses) if self.model else None
         self.flashlight = (
-            FlashlightSearch(self.glosses, beam, self.model, alpha=alpha, beta=beta)
+            flashlight.FlashlightSearch(self.glosses, beam, self.model, alpha=alpha, beta=beta)
             if engine == "flashlight"
             else None
         )
 
-    def __call__(self, log_probabilities: np.ndarray) -> list[Hypothesis]:
+    def __call__(self, log_probabilities: np.ndarray) -> list[ctc.Hypothesis]:
         """At most `beam` readings, the best first.
 
         Args:
@@ -88,7 +86,7 @@ class BeamSearch:
             return self.flashlight(frames)
         return self._search(frames.astype(float))
 
-    def _search(self, frames: np.ndarray) -> list[Hypothesis]:
+    def _search(self, frames: np.ndarray) -> list[ctc.Hypothesis]:
         tree = _Prefixes(self.rows, self.alpha, self.beta)
         # The beam: nodes of P prefixes, and their log probabilities by how alignments end.
         node = np.zeros(1, np.int64)
@@ -97,12 +95,16 @@ class BeamSearch:
             last, bonus = tree.last[node], tree.bonus[node]
             either = np.logaddexp(after_blank, after_gloss)
             # A prefix stays as it is with a blank, or with its last gloss once more.
-            blank, same = either + frame[BLANK], after_gloss + np.where(last, frame[last], -np.inf)
+            blank, same = (
+                either + frame[ctc.BLANK],
+                after_gloss + np.where(last, frame[last], -np.inf),
+            )
             stays = np.logaddexp(blank, same) + bonus
             tokens = self._worth_trying(frame, last, either + bonus, stays)
             # (P, K) with one more gloss; the last one again needs a blank between.
-            before = np.where(tokens == last[:, None], after_blank[:, None], either[:, None])
-            longer = before + frame[tokens]
+            longer = frame[tokens] + np.where(
+                tokens == last[:, None], after_blank[:, None], either[:, None]
+            )
             # A longer prefix that is in the beam already takes what comes from its parent.
             child, parent = np.nonzero(tree.parent[node][:, None] == node)
             column = np.searchsorted(tokens, last[child])
@@ -121,10 +123,8 @@ class BeamSearch:
             after_blank = np.concatenate([blank[old], np.full(len(born), -np.inf)])
             after_gloss = np.concatenate([same[old], longer[new]])
         totals = np.logaddexp(after_blank, after_gloss) + tree.bonus[node]
-        readings = {
-            tree.prefix(n): total for n, total in zip(node.tolist(), totals.tolist(), strict=True)
-        }
-        return finish(readings, self.glosses, self.model, self.alpha)
+        readings = dict(zip(map(tree.prefix, node.tolist()), totals.tolist(), strict=True))
+        return ctc.finish(readings, self.glosses, self.model, self.alpha)
 
     def _worth_trying(
         self, frame: np.ndarray, last: np.ndarray, sources: np.ndarray, stays: np.ndarray
@@ -137,7 +137,7 @@ class BeamSearch:
         if len(stays) >= self.beam:
             enough = frame + (sources.max() + self.beta) >= stays.min()
             enough[last] = True
-        enough[BLANK] = False
+        enough[ctc.BLANK] = False
         return np.flatnonzero(enough)
 
 
@@ -196,7 +196,7 @@ class _Prefixes:
 class _GlossRows:
     """Log probabilities of every class after a context: a row of a table, made when asked for."""
 
-    def __init__(self, model: NGramModel, glosses: tuple[str, ...]) -> None:
+    def __init__(self, model: language_model.NGramModel, glosses: tuple[str, ...]) -> None:
         self.model, self.names = model, np.array(["", *glosses], dtype=object)
         self.table = np.empty((64, len(self.names)))
         self.contexts: list[tuple[str, ...]] = []
@@ -208,7 +208,7 @@ class _GlossRows:
         if len(self.contexts) > _MOST_ROWS:
             self.contexts.clear()
             self.numbers.clear()
-        return self._row(self.model.state((START,)))
+        return self._row(self.model.state((language_model.START,)))
 
     def after(self, row: int, token: int) -> int:
         # The row after one more gloss.
@@ -225,13 +225,16 @@ class _GlossRows:
             classes.setdefault(self.model.word(name), []).append(k)
         out: list[dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]]] = []
         for table in self.model.probabilities:
-            grouped: dict[tuple[str, ...], tuple[list[int], list[float]]] = {}
+            grouped: dict[tuple[str, ...], dict[int, float]] = {}
             for gram, value in table.items():
                 for k in classes.get(gram[-1], ()):
-                    numbers, values = grouped.setdefault(gram[:-1], ([], []))
-                    numbers.append(k)
-                    values.append(value)
-            out.append({c: (np.array(n), _LN10 * np.array(v)) for c, (n, v) in grouped.items()})
+                    grouped.setdefault(gram[:-1], {})[k] = value
+            out.append(
+                {
+                    context: (np.array(list(after)), _LN10 * np.array(list(after.values())))
+                    for context, after in grouped.items()
+                }
+            )
         return out
 
     def _row(self, context: tuple[str, ...]) -> int:

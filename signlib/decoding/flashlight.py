@@ -9,17 +9,13 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from signlib.decoding.ctc import BLANK, Hypothesis, collapse
-from signlib.decoding.language_model import NGramModel, write_arpa
+from signlib.decoding import ctc, language_model
 from signlib.errors import SettingsError
 from signlib.native_output import silenced
-
-if TYPE_CHECKING:
-    from flashlight.lib.text.decoder.kenlm import KenLM
 
 # A threshold that no hypothesis falls below.
 _EVERYTHING = 1e9
@@ -39,7 +35,7 @@ class FlashlightSearch:
         self,
         glosses: Sequence[str],
         beam: int,
-        model: NGramModel | None = None,
+        model: language_model.NGramModel | None = None,
         alpha: float = 0.0,
         beta: float = 0.0,
         tokens: int = 0,
@@ -59,7 +55,7 @@ class FlashlightSearch:
             options = decoder.LexiconFreeDecoderOptions(
                 *sizes, 0.0, True, decoder.CriterionType.CTC
             )
-            self.decoder = decoder.LexiconFreeDecoder(options, lm, BLANK, BLANK, [])
+            self.decoder = decoder.LexiconFreeDecoder(options, lm, ctc.BLANK, ctc.BLANK, [])
             return
         trie, start = decoder.Trie(self.classes + 1, -1), lm.start(False)
         for k in range(1, self.classes):
@@ -71,9 +67,11 @@ class FlashlightSearch:
             *sizes, beta, -math.inf, 0.0, True, decoder.CriterionType.CTC
         )
         # The blank is silence here, and the decoder's own blank a class that never occurs.
-        self.decoder = decoder.LexiconDecoder(options, trie, lm, BLANK, self.classes, -1, [], False)
+        self.decoder = decoder.LexiconDecoder(
+            options, trie, lm, ctc.BLANK, self.classes, -1, [], False
+        )
 
-    def __call__(self, log_probabilities: np.ndarray) -> list[Hypothesis]:
+    def __call__(self, log_probabilities: np.ndarray) -> list[ctc.Hypothesis]:
         """Readings, the best first.
 
         Args:
@@ -85,14 +83,13 @@ class FlashlightSearch:
         results = self.decoder.decode(frames.ctypes.data, *frames.shape)
         readings: dict[tuple[int, ...], float] = {}
         for result in results:
-            said = collapse(result.tokens)
-            if self.spelled:
-                said = [word for word in result.words if word >= 0]
+            words = [word for word in result.words if word >= 0]
+            said = words if self.spelled else ctc.collapse(result.tokens)
             readings.setdefault(tuple(said), float(result.score))
-        return [Hypothesis(classes, score) for classes, score in readings.items()]
+        return [ctc.Hypothesis(classes, score) for classes, score in readings.items()]
 
 
-def _kenlm(model: NGramModel, glosses: Sequence[str]) -> "KenLM":
+def _kenlm(model: language_model.NGramModel, glosses: Sequence[str]) -> Any:
     # The model in KenLM, which reads it from a file and writes a progress bar meanwhile.
     from flashlight.lib.text.decoder.kenlm import KenLM
     from flashlight.lib.text.dictionary import Dictionary
@@ -106,5 +103,5 @@ def _kenlm(model: NGramModel, glosses: Sequence[str]) -> "KenLM":
     for name in ("<blank>", *glosses):
         names.add_entry(name)
     with tempfile.TemporaryDirectory() as folder, silenced():
-        write_arpa(Path(folder) / "model.arpa", model)
+        language_model.write_arpa(Path(folder) / "model.arpa", model)
         return KenLM(str(Path(folder) / "model.arpa"), names)

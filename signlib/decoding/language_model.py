@@ -62,15 +62,13 @@ class NGramModel:
         Args:
             context: the words before it, oldest first; `START` stands before a sentence.
         """
-        word, state = self.word(word), self.state(context)
+        gram = (*self.state(context), self.word(word))
         weight = 0.0
         # Contexts get shorter until the n-gram was seen; each step costs a back-off weight.
-        while True:
-            value = self.probabilities[len(state)].get((*state, word))
-            if value is not None:
-                return (weight + value) * _LN10
-            weight += self.backoffs[len(state) - 1].get(state, 0.0)
-            state = state[1:]
+        while gram not in self.probabilities[len(gram) - 1]:
+            weight += self.backoffs[len(gram) - 2].get(gram[:-1], 0.0)
+            gram = gram[1:]
+        return (weight + self.probabilities[len(gram) - 1][gram]) * _LN10
 
     def sentence(self, words: Sequence[str]) -> float:
         """Natural logarithm of the probability of a whole sentence, its end included."""

@@ -85,9 +85,8 @@ def main_actors(joints: np.ndarray, most: int = 2) -> np.ndarray:
     if not bodies:
         raise ClipError("nobody is seen in any frame of the clip; leave it out")
     kept = [m for m in bodies if not _is_noise(joints[there[:, m], m])] or bodies
-    kept.sort(key=lambda m: -motion(joints[there[:, m], m]))
     actors: list[np.ndarray] = []
-    for m in kept:
+    for m in sorted(kept, key=lambda m: -motion(joints[there[:, m], m])):
         seen = there[:, m]
         free = [actor for actor in actors if not (np.isfinite(actor[:, 0, 0]) & seen).any()]
         # One person under two ids: their frames do not overlap.

@@ -167,16 +167,14 @@ def _layout(joints: tuple[str, ...], name: str) -> _Layout:
         *(f"face_{i}" for i in _IRISES),
     ]
     others = [joint for joint in names if joint in columns]
-    at = {joint: i for i, joint in enumerate(others)}
-    start = at.get(mesh[0])
-    face = None if start is None else slice(start, start + len(mesh))
-    irises = [at[f"face_{i}"] for i in _IRISES if f"face_{i}" in at]
     frame = Skeleton("phonology", tuple(others), (), tuple(range(len(others))), {})
+    start = frame.index(mesh[0]) if frame.has(mesh[0]) else None
+    irises = [frame.index(f"face_{i}") for i in _IRISES if frame.has(f"face_{i}")]
     return _Layout(
         np.array([columns[joint] for joint in hands]),
         np.array([columns[joint] for joint in others], int),
         frame,
-        face,
+        None if start is None else slice(start, start + len(mesh)),
         irises if len(irises) == 2 else [],
     )
 

@@ -10,7 +10,7 @@ from signlib.errors import RunError
 from signlib.files import write_text
 from signlib.reports import cells, corpus_report, run_groups
 from signlib.runs.run import Run
-from signlib.statistics.across_corpora import ROPE, across_corpora, check_rope
+from signlib.statistics.seed_tests import ROPE, across_corpora, check_rope
 
 REPORT, FIGURE = "comparison.md", "comparison.png"
 

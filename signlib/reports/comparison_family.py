@@ -25,11 +25,9 @@ def family_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
         comparison = comparisons[name]
         row = {"points": f"{comparison.deciding.value:+.2f}"}
         for over in COLOURS:
-            row |= {f"over {over}": "-", f"p, {over}": "-"}
-            if over in comparison.rows:
-                one = comparison.rows[over].estimate
-                ends = f"[{one.low:+.2f}, {one.high:+.2f}]"
-                row |= {f"over {over}": ends, f"p, {over}": f"{one.p:.2g}"}
+            one = comparison.rows[over].estimate if over in comparison.rows else None
+            row[f"over {over}"] = f"[{one.low:+.2f}, {one.high:+.2f}]" if one else "-"
+            row[f"p, {over}"] = f"{one.p:.2g}" if one else "-"
         rows[name] = row | {
             "p (Holm)": f"{p:.2g}",
             "clips are worth": f"{comparison.worth:,.0f}",
@@ -45,10 +43,13 @@ def family_plot(comparisons: Mapping[str, Comparison]) -> Figure:
         for shift, (over, colour) in zip((-0.14, 0.14), COLOURS.items(), strict=True):
             if over in comparison.rows:
                 estimate = comparison.rows[over].estimate
-                ends = estimate.low, estimate.high
-                label = "" if row else f"over {over}"
                 plots.draw_interval(
-                    axis, row + shift, estimate.value, ends, colour=colour, label=label
+                    axis,
+                    row + shift,
+                    estimate.value,
+                    (estimate.low, estimate.high),
+                    colour=colour,
+                    label="" if row else f"over {over}",
                 )
     axis.axvline(0, color=plots.GREY, linestyle="--", linewidth=1, zorder=0)
     plots.name_rows(axis, comparisons, "points gained, 95 % intervals")

@@ -122,12 +122,11 @@ def _clips_text(lineup: Lineup) -> str:
     data, count = lineup.systems[0].runs[0].settings.data, len(set(lineup.signers))
     kind = "clips" if lineup.words is None else f"sentences ({int(lineup.words.sum()):,} words)"
     signers = f"{count} signer{'s' * (count != 1)}" if all(lineup.signers) else "signers unknown"
-    text = (
+    left_out = f" {lineup.left_out:,} that not every run tested were left out."
+    return (
         f"Corpus {data.corpus}, split {data.split}: {len(lineup.clips):,} test {kind}, {signers}."
+        f"{left_out if lineup.left_out else ''}"
     )
-    if lineup.left_out:
-        text += f" {lineup.left_out:,} that not every run tested were left out."
-    return text
 
 
 def _systems(report: CorpusReport) -> str:
@@ -179,9 +178,11 @@ def _notes(report: CorpusReport, system: System) -> list[str]:
         lines.append(f"{error_rates.segment_summary(test, (reference.name, system.name))}.")
     if comparison.seeds is not None:
         ranks = comparison.seeds.ranks
-        interval = "no 95 % interval with so few"
-        if np.isfinite(ranks.low):
-            interval = f"[{ranks.low:+.2f}, {ranks.high:+.2f}]"
+        interval = (
+            f"[{ranks.low:+.2f}, {ranks.high:+.2f}]"
+            if np.isfinite(ranks.low)
+            else "no 95 % interval with so few"
+        )
         lines.append(
             f"Over seeds the shift is {ranks.value:+.2f} points (Hodges-Lehmann; {interval}),"
             f" Hedges' g {comparison.seeds.cohen:+.2f}, Cliff's delta {comparison.seeds.cliff:+.2f}"
@@ -246,8 +247,9 @@ def _plan(comparison: Comparison) -> pd.DataFrame:
     # standard deviations in points: of signers' differences, and of seeds
     deviations = {}
     if "signers" in comparison.rows:
-        error = comparison.rows["signers"].estimate.error
-        deviations["signers"] = error * np.sqrt(comparison.signers)
+        deviations["signers"] = comparison.rows["signers"].estimate.error * np.sqrt(
+            comparison.signers
+        )
     if comparison.seeds is not None:
         variances = [np.var(rates, ddof=1) for rates in (comparison.first, comparison.second)]
         deviations["seeds of each"] = float(np.sqrt(np.mean(variances)))

@@ -88,12 +88,16 @@ def _pooled(name: str, seed: int, members: list[list[Row]]) -> list[Row]:
         n = sum(row["n"] for row in parts)
         low, high = wilson_interval(np.arange(n) < hits)
         values = sorted(row["value"] for row in parts)
-        note = (
-            f"{len(parts)} folds pooled, {values[0]:.1f} to {values[-1]:.1f} % a fold; each fold:"
-            f" {parts[0]['note']}"
-        )
-        pooled = {"run": f"{name}, seed {seed}", "value": 100 * hits / n, "n": n, "note": note}
-        rows.append({**parts[0], **pooled, "low": low, "high": high})
+        pooled = {
+            "run": f"{name}, seed {seed}",
+            "value": 100 * hits / n,
+            "low": low,
+            "high": high,
+            "n": n,
+            "note": f"{len(parts)} folds pooled, {values[0]:.1f} to {values[-1]:.1f} % a fold;"
+            f" each fold: {parts[0]['note']}",
+        }
+        rows.append(parts[0] | pooled)
     return rows
 
 

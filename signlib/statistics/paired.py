@@ -168,14 +168,14 @@ def per_signer(first: np.ndarray, second: np.ndarray, signers: Sequence[str]) ->
         first, second: (N,) bool, is the clip right?
         signers: (N,) who signs it.
     """
-    table = pd.DataFrame({"first": np.asarray(first, bool), "second": np.asarray(second, bool)})
-    table["only first"] = table["first"] & ~table["second"]
-    table["only second"] = table["second"] & ~table["first"]
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    only = {"only first": first & ~second, "only second": second & ~first}
+    table = pd.DataFrame({"first": first, "second": second, **only})
     grouped = table.groupby(np.asarray(signers))
     out = 100 * grouped[["first", "second"]].mean()
     out.insert(0, "clips", grouped.size())
     out["difference"] = out["second"] - out["first"]
-    return out.join(grouped[["only first", "only second"]].sum())
+    return out.join(grouped[list(only)].sum())
 
 
 def holm(values: Sequence[float]) -> np.ndarray:

@@ -12,7 +12,6 @@ import numpy as np
 
 from signlib.errors import InputError
 from signlib.statistics import intervals, paired, seed_tests, variation
-from signlib.statistics.across_corpora import ROPE
 from signlib.statistics.resampling import LEVEL
 
 
@@ -115,7 +114,7 @@ def compare(
     second: np.ndarray,
     signers: Sequence[str] | None = None,
     words: np.ndarray | None = None,
-    rope: float = ROPE,
+    rope: float = seed_tests.ROPE,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Comparison:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.across_corpora import across_corpora, signed_rank_posterior
+from signlib.statistics.seed_tests import across_corpora, signed_rank_posterior
 
 FIRST = [61.2, 83.0, 95.3, 70.4, 38.1, 88.0, 54.0]
 SECOND = [63.0, 83.2, 95.9, 72.9, 40.3, 87.1, 57.2]

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from signlib.errors import InputError
-from signlib.statistics.across_corpora import check_rope
 from signlib.statistics.paired import mcnemar
 from signlib.statistics.resampling import swap_test
-from signlib.statistics.seed_tests import compare_seeds
+from signlib.statistics.seed_tests import check_rope, compare_seeds
 from signlib.statistics.two_systems import compare, verdict
 from signlib.statistics.variation import difference
 
