@@ -101,23 +101,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(options: argparse.Namespace) -> Path:
     # Write the layout that was asked for; returns its folder.
     # The help needs none of these.
-    from signlib.synthesis import layouts
-    from signlib.synthesis.actions import ActionCorpus
-    from signlib.synthesis.clips import GeneratedCorpus
-    from signlib.synthesis.sentences import SentenceCorpus
+    from signlib.synthesis import actions, clips, layouts, sentences
 
     world = {"seed": options.seed, "hardness": options.hardness}
     if options.layout == "ntu60":
-        corpus = ActionCorpus(
+        acted = actions.ActionCorpus(
             options.actions, options.signers, repetitions=options.repetitions, **world
         )
-        return layouts.write_ntu60(corpus, options.out, workers=options.workers)
+        return layouts.write_ntu60(acted, options.out, workers=options.workers)
     if options.layout == "phoenix-2014":
-        sentences = SentenceCorpus(options.glosses, options.signers, options.repetitions, **world)
-        return layouts.write_phoenix(
-            sentences, options.out, size=options.size, workers=options.workers
+        said = sentences.SentenceCorpus(
+            options.glosses, options.signers, options.repetitions, **world
         )
-    signs = GeneratedCorpus(options.glosses, options.signers, options.repetitions, **world)
+        return layouts.write_phoenix(said, options.out, size=options.size, workers=options.workers)
+    signs = clips.GeneratedCorpus(options.glosses, options.signers, options.repetitions, **world)
     write = layouts.write_autsl if options.layout == "autsl" else layouts.write_wlasl
     return write(signs, options.out, size=options.size, workers=options.workers)
 

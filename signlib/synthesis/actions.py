@@ -70,13 +70,12 @@ class ActionCorpus:
         Raises:
             SettingsError: for a value out of range.
         """
-        limits = {
-            "performers": (performers, 3, 25),
-            "cameras": (cameras, 1, len(CAMERA_ANGLES)),
-            "repetitions": (repetitions, 1, 100),
-            "setups": (setups, 1, 17),
-        }
-        for name, (value, least, most) in limits.items():
+        for name, value, least, most in (
+            ("performers", performers, 3, 25),
+            ("cameras", cameras, 1, len(CAMERA_ANGLES)),
+            ("repetitions", repetitions, 1, 100),
+            ("setups", setups, 1, 17),
+        ):
             if not least <= value <= most:
                 raise SettingsError(f"{name}={value}: give {least} to {most}")
         if not 0 <= hardness <= HARDEST:
@@ -138,11 +137,10 @@ class ActionCorpus:
     def observed(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The clip and (T, 2, 25) int8 tracking states: 2 tracked, 1 inferred, 0 no such person."""
         setup, camera, *_ = self._find(name)
-        rng = generator(self.seed, self.hardness, name, "sensor")
         seen, states = observe(
             self.performance(name),
             self._sensor(setup, camera),
-            rng,
+            generator(self.seed, self.hardness, name, "sensor"),
             hardness=self.hardness,
             fps=self.fps,
         )

@@ -13,7 +13,7 @@ from signlib.errors import SettingsError
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import HARDEST, Signer
 
-Colour = tuple[float, float, float]
+Colour = tuple[float, ...]
 
 SKINS: tuple[Colour, ...] = (
     (238, 200, 178),
@@ -133,43 +133,35 @@ def make_look(index: int, seed: int = 0, hardness: float = 1.0) -> Look:
     def colour(table: tuple[Colour, ...], spread: float) -> Colour:
         lighter, hue = rng.standard_normal(), rng.standard_normal(3)
         ratio = np.exp(spread * np.clip(lighter + 0.4 * hue, -2, 2))
-        return _triple(np.clip(np.array(table[rng.integers(len(table))]) * ratio, 8, 245))
+        return tuple(np.clip(np.array(table[rng.integers(len(table))]) * ratio, 8, 245).tolist())
 
     def choice(options: tuple[str, ...], weights: tuple[float, ...]) -> str:
         return options[rng.choice(len(options), p=np.array(weights) / sum(weights))]
 
+    def lamp() -> Colour:
+        moved = min(hardness, 1.5) * rng.uniform((-0.3, -0.2, 0), (0.8, 0.2, 0))
+        light = np.array([-0.25, -0.55, -0.8]) + moved
+        return tuple((light / np.linalg.norm(light)).tolist())
+
     # The order of the draws belongs to the pictures.
     skin = colour(SKINS, 0.03)
     dark = sum(skin) < DARK_SKIN  # then hair and eyes are of the darkest two
-    hair = colour(HAIRS[:2] if dark else HAIRS, 0.05)
-    eyes = colour(EYES[:2] if dark else EYES, 0.05)
-    shirt, accent = colour(CLOTHES, 0.08), colour(CLOTHES, 0.08)
-    trousers = colour(CLOTHES[:5], 0.08)
-    wall = colour(WALLS, 0.05)
-    moved = rng.uniform((-0.3, -0.2, 0), (0.8, 0.2, 0))
-    light = np.array([-0.25, -0.55, -0.8]) + min(hardness, 1.5) * moved
-    tint = np.exp(hardness * 0.04 * rng.standard_normal(3))
     return Look(
         skin=skin,
-        hair=hair,
-        eyes=eyes,
-        shirt=shirt,
-        accent=accent,
-        trousers=trousers,
-        wall=wall,
+        hair=colour(HAIRS[:2] if dark else HAIRS, 0.05),
+        eyes=colour(EYES[:2] if dark else EYES, 0.05),
+        shirt=colour(CLOTHES, 0.08),
+        accent=colour(CLOTHES, 0.08),
+        trousers=colour(CLOTHES[:5], 0.08),
+        wall=colour(WALLS, 0.05),
+        light=lamp(),
+        tint=tuple(np.clip(np.exp(hardness * 0.04 * rng.standard_normal(3)), 0.85, 1.15).tolist()),
         pattern=choice(PATTERNS, (3, 1, 1, 1)),
         sleeves=choice(SLEEVES, (3, 3, 1)),
         haircut=choice(HAIRCUTS, (3, 2, 3, 1.5, 0.5)),
         background=choice(BACKGROUNDS, (1, 1.5, 1, 2.5)) if hardness > 0 else "plain",
-        light=_triple(light / np.linalg.norm(light)),
         ambient=float(np.clip(0.5 + 0.06 * hardness * rng.standard_normal(), 0.3, 0.7)),
-        tint=_triple(np.clip(tint, 0.85, 1.15)),
         room=float(rng.uniform(0.6, 1.8)),
         noise=float(hardness),
         seed=int(rng.integers(2**31)),
     )
-
-
-def _triple(values: np.ndarray) -> Colour:
-    first, second, third = values.tolist()
-    return first, second, third

@@ -59,8 +59,7 @@ def _furnish(
     height, width = depth.shape
     horizon = round(height * rng.uniform(0.72, 0.95))
     floor = np.array(look.wall) * rng.uniform(0.35, 0.7) * (1.1, 1.0, 0.85)
-    shade = np.linspace(0.85, 1.15, height - horizon)[:, None, None]
-    picture[horizon:] = floor * shade
+    picture[horizon:] = floor * np.linspace(0.85, 1.15, height - horizon)[:, None, None]
     # The floor comes half the way from the wall towards the signer.
     depth[horizon:] = (wall - np.linspace(0, 0.5, height - horizon) * look.room)[:, None]
     board = max(1, height // 48)
@@ -80,8 +79,7 @@ def _furnish(
 
     for _ in range(rng.integers(1, 4)):
         x, y, w, h = rng.uniform((0.0, 0.02, 0.12, 0.12), (0.8, 0.35, 0.35, 0.3))
-        frame = np.array(look.wall) * rng.uniform(0.3, 0.6)
-        box((x, y, x + w, y + h), 0.02, frame)
+        box((x, y, x + w, y + h), 0.02, np.array(look.wall) * rng.uniform(0.3, 0.6))
         inner = rng.uniform(60, 230, 3)
         box((x + 0.012, y + 0.012, x + w - 0.012, y + h - 0.012), 0.02, inner)
         motif = (x + 0.2 * w, y + 0.4 * h, x + 0.7 * w, y + 0.75 * h)

@@ -183,9 +183,10 @@ def pose(
         fps: frames a second.
     """
     times = np.arange(max(2, round(script.now * fps))) / fps
-    bodies = []
-    for k, (performer, stand) in enumerate(zip(performers, places, strict=True)):
-        bodies.append(_Body(script.moves[k], script, performer, stand, times=times, fps=fps))
+    bodies = [
+        _Body(script.moves[k], script, performer, stand, times=times, fps=fps)
+        for k, (performer, stand) in enumerate(zip(performers, places, strict=True))
+    ]
     middle = np.mean([body.floor for body in bodies], axis=0)
     for k, body in enumerate(bodies):
         other = bodies[1 - k].frames if len(bodies) > 1 else {}
@@ -346,8 +347,7 @@ class _Body:
         hip = out[:, _J[f"{word}_hip"]]
         goal = self._track(name, STANDING, lambda target: self._point(target, side, np.zeros(3)))
         goal = goal - [0, _ANKLE * self.performer.stature, 0]
-        facing = self.frames["p"][1]
-        ahead = _turned(facing, np.array([(0.12, -0.12)[side], 0.0, -1.0]))
+        ahead = _turned(self.frames["p"][1], np.array([(0.12, -0.12)[side], 0.0, -1.0]))
         knee, ankle = motion.two_bone(
             root=hip, target=goal, upper=bones["thigh"], lower=bones["shin"], pole=ahead
         )

@@ -144,8 +144,7 @@ def _overlap(seen: np.ndarray) -> np.ndarray:
     # (T,) True where the boxes of the two hands share more than `_SHARED` of the smaller one.
     low = np.stack([seen[:2, :, hand].min(2) for hand in _HANDS])
     high = np.stack([seen[:2, :, hand].max(2) for hand in _HANDS])
-    shared = np.maximum(high.min(0) - low.max(0), 0).prod(0)
-    return shared > _SHARED * (high - low).prod(1).min(0)
+    return np.maximum(high.min(0) - low.max(0), 0).prod(0) > _SHARED * (high - low).prod(1).min(0)
 
 
 def _visibility(pose: np.ndarray, signer: Signer, rng: np.random.Generator) -> np.ndarray:

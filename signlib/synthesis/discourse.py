@@ -42,8 +42,7 @@ class Token:
 
     def use(self, lexicon: dict[str, Sign]) -> Use:
         """How it is performed."""
-        sign = lexicon.get(self.gloss, POINTING)
-        return Use(sign, source=self.source, goal=self.goal, handshape=self.handshape)
+        return Use(lexicon.get(self.gloss, POINTING), self.source, self.goal, self.handshape)
 
 
 def object_kind(index: int) -> str:

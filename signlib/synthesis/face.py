@@ -95,8 +95,7 @@ def average_face() -> Face:
     solved = harmonic(neighbour_matrix(), places, fixed)
     # Its mean with its own mirror image is symmetric, whatever the mesh is.
     mirror = np.array(MEDIAPIPE_543.mirror[:POINTS])
-    flip = np.tile([-1.0, 1.0], 4)
-    solved = (solved + solved[mirror] * flip) / 2
+    solved = (solved + solved[mirror] * np.tile([-1.0, 1.0], 4)) / 2
     # Rounded, so that the number of BLAS threads cannot change a byte of a clip.
     solved = np.round(solved, 6)
     x, y = solved[:, 0], solved[:, 1]
@@ -131,10 +130,10 @@ def _ring(
 ) -> dict[int, Place]:
     # An ellipse that starts at its outer right corner and runs along the lower side first.
     turn = 2 * np.pi * np.arange(len(points)) / len(points)
-    ring = {}
-    for point, angle in zip(points, turn, strict=True):
-        ring[point] = (x - width * np.cos(angle), y + height * np.sin(angle))
-    return ring
+    return {
+        point: (x - width * np.cos(angle), y + height * np.sin(angle))
+        for point, angle in zip(points, turn, strict=True)
+    }
 
 
 def _drawn() -> dict[int, Place]:

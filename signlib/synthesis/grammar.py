@@ -110,8 +110,7 @@ class Grammar:
 
     def _row(self, context: tuple[int, ...]) -> np.ndarray:
         # (V,) of each gloss after the last order - 1 numbers.
-        role = self.roles[context[-1]] if context else ""
-        by_role = np.array(_FOLLOWS[role], float)
+        by_role = np.array(_FOLLOWS[self.roles[context[-1]] if context else ""], float)
         present = np.bincount(self._role_numbers, minlength=len(ROLES)) > 0
         weights = self._frequency.copy()
         # What likes to follow depends on the whole context.

@@ -84,22 +84,14 @@ _HAIRCUTS = {
 }
 
 
-@dataclass(frozen=True)
-class Relief:
-    """The face on a grid over x and y in face half-heights.
-
-    Attributes:
-        z: (H, W) float32.
-        shape: (H, W, 3) float32: the normal's x and y, and how much light reaches hollows, up to 1.
-    """
-
-    z: np.ndarray
-    shape: np.ndarray
-
-
 @lru_cache
-def relief() -> Relief:
-    """The face's relief, computed once a process."""
+def relief() -> tuple[np.ndarray, np.ndarray]:
+    """The face on a grid over x and y in face half-heights, computed once a process.
+
+    Returns:
+        z (H, W) float32, and (H, W, 3) float32: the normal's x and y, and how much light reaches
+        hollows, up to 1.
+    """
     from scipy.interpolate import griddata
 
     rest = average_face().rest
@@ -122,7 +114,7 @@ def relief() -> Relief:
     over = 1 / np.sqrt(1 + slope_x**2 + slope_y**2)
     hollow = z - cv2.GaussianBlur(z, (0, 0), 0.12 * _CELLS)
     light = np.clip(1 - 2.2 * np.maximum(hollow, 0) - 0.35 * np.maximum(hollow, 0) ** 0.5, 0.6, 1.0)
-    return Relief(z, np.dstack([slope_x * over, slope_y * over, light]).astype(np.float32))
+    return z, np.dstack([slope_x * over, slope_y * over, light]).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -172,8 +164,7 @@ def draw_skull(
     for middle, size, material in solids:
         centre = lens.project(pose.centre + pose.axes @ middle)
         scale = float(lens.scale(centre[2] - lens.distance))
-        axes = scale * pose.axes * size
-        draw_ellipsoid(canvas, centre, axes, scale=scale, material=material)
+        draw_ellipsoid(canvas, centre, scale * pose.axes * size, scale=scale, material=material)
 
 
 def draw_face(
@@ -189,7 +180,7 @@ def draw_face(
     Returns:
         Its box, and (h, w) how much light reaches each pixel's hollow; None outside the picture.
     """
-    table = relief()
+    heights, shapes = relief()
     front = lens.project(pose.centre + pose.axes @ _FRONT)
     scale = float(lens.scale(front[2] - lens.distance))
     axes = scale * pose.axes
@@ -208,10 +199,10 @@ def draw_face(
     # How far along its ray each pixel meets the relief, approached in four steps.
     for _ in range(4):
         column, row = _cells(x0 + far * deeper[0], y0 + far * deeper[1], drop)
-        z = cv2.remap(table.z, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        z = cv2.remap(heights, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         far += np.float32(0.8) / deeper[2] * (z - z0 - far * deeper[2])
     column, row = _cells(x0 + far * deeper[0], y0 + far * deeper[1], drop)
-    shape = cv2.remap(table.shape, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    shape = cv2.remap(shapes, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     x, y = column / _CELLS - np.float32(_SIDE), row / _CELLS - np.float32(_HIGH)
     beside = x * x / np.float32(0.775**2) + y * y > 1
     depth = np.float32(front[2]) + far / np.float32(scale)
@@ -247,8 +238,7 @@ def paint_features(
             head.
         box: rows and columns of the picture.
     """
-    shape = box[0].stop - box[0].start, box[1].stop - box[1].start
-    labels = np.zeros(shape, np.uint8)
+    labels = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), np.uint8)
     corner = np.array([box[1].start + 0.5, box[0].start + 0.5])
     scale = float(lens.scale(pose.centre[2])) * float(np.linalg.norm(pose.axes[:, 1]))
     points = face - corner
@@ -272,8 +262,7 @@ def paint_features(
         closed = points[[78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]]
         _line(labels, closed, CAVITY, 0.02 * scale)
     for nostril in (98, 327):
-        middle = points[nostril] * 0.62 + points[2] * 0.38
-        _disc(labels, middle, 0.026 * scale, NOSTRIL)
+        _disc(labels, points[nostril] * 0.62 + points[2] * 0.38, 0.026 * scale, NOSTRIL)
     look = np.array([np.sin(gaze[0]), -np.sin(gaze[1])]) * _EYE
     shift = scale * (pose.axes[:2, :2] / np.linalg.norm(pose.axes[:, 1])) @ look
     for eye in (RIGHT_EYE, mirror[list(RIGHT_EYE)]):
@@ -310,8 +299,7 @@ def _line(labels: np.ndarray, points: np.ndarray, label: int, width: float) -> N
 
 
 def _disc(labels: np.ndarray, middle: np.ndarray, radius: float, label: int) -> None:
-    centre = _fixed(middle).tolist()
-    cv2.circle(labels, centre, int(radius * 16), (label,), thickness=-1, shift=4)
+    cv2.circle(labels, _fixed(middle).tolist(), int(radius * 16), (label,), thickness=-1, shift=4)
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:

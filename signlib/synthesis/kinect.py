@@ -82,8 +82,7 @@ def joints_of(points: np.ndarray) -> np.ndarray:
 
 def to_sensor(points: np.ndarray, sensor: Sensor) -> np.ndarray:
     """(..., 3) metres in the sensor's axes: x right for a person who faces it, y up, z away."""
-    turn = motion.turns(np.array([[-sensor.angle, 0.0, 0.0]]))[0]
-    seen = points @ turn.T
+    seen = points @ motion.turns(np.array([[-sensor.angle, 0.0, 0.0]]))[0].T
     return np.stack(
         [-seen[..., 0], -seen[..., 1] - sensor.height, seen[..., 2] + sensor.distance], -1
     )
@@ -137,8 +136,7 @@ def _drift(noise: np.ndarray, fps: float) -> np.ndarray:
     smooth = _follow(_follow(settled, fps), fps)[len(noise) :]
     # The standard deviation of white noise of variance 1 after it was followed twice.
     keep = 1 - share
-    spread = np.sqrt(share**4 * (1 + keep**2) / (1 - keep**2) ** 3)
-    return smooth / spread
+    return smooth / np.sqrt(share**4 * (1 + keep**2) / (1 - keep**2) ** 3)
 
 
 def _hidden(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,7 @@ from signlib.synthesis.layout_writer import (
     whole_folder,
     write_clips,
 )
+from signlib.synthesis.performance import Performance
 from signlib.synthesis.render import LARGEST, SMALLEST, depth_picture, render
 from signlib.synthesis.sentences import SentenceCorpus
 
@@ -62,9 +63,8 @@ def write_autsl(
         DiskError: when a file cannot be written; what is finished stays.
     """
     table, out = checked_table(corpus, clips), Path(out)
-    take = table.groupby("signer").cumcount() + 1
-    names = zip(table["signer"], take, strict=True)
-    table["name"] = [f"signer{_number(signer)}_sample{k}" for signer, k in names]
+    take = (table.groupby("signer").cumcount() + 1).astype(str)
+    table["name"] = "signer" + table["signer"].map(_number).astype(str) + "_sample" + take
     files = tuple(f"{{split}}/{{name}}_{kind}.mp4" for kind in ("color", "depth"))
     layout = Layout("autsl", (_even(size),), files, _autsl_clip)
     rows = write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
@@ -81,20 +81,19 @@ def write_autsl(
 
 
 def _autsl_clip(corpus: GeneratedCorpus, row: Row, paths: list[Path], options: Options) -> int:
-    performance, signer = corpus.performance(row["clip"]), corpus.seated(row["clip"])
-    (size,) = options
+    performance, (size,) = corpus.performance(row["clip"]), options
     if not all(path.is_file() for path in paths):
         measured: list[np.ndarray] = []
 
         def pictures() -> Iterator[np.ndarray]:
             # One pass for both videos: the depth of one clip waits, two bytes a pixel.
-            look = look_of(corpus, row["signer"])
-            for rgb, millimetres in render(performance, signer, look, width=size, height=size):
+            for rgb, millimetres in _filmed(corpus, row, performance, size, size):
                 measured.append(millimetres)
                 yield rgb
 
         write_video(paths[0], pictures(), corpus.fps)
-        depths = (depth_picture(frame, 1000 * signer.distance) for frame in measured)
+        hips = 1000 * corpus.seated(row["clip"]).distance
+        depths = (depth_picture(frame, hips) for frame in measured)
         write_video(paths[1], depths, corpus.fps)
     return len(performance.points)
 
@@ -161,8 +160,7 @@ def _segment(row: Row) -> tuple[int, int]:
 def _wlasl_clip(corpus: GeneratedCorpus, row: Row, paths: list[Path], options: Options) -> int:
     performance, (size,) = corpus.performance(row["clip"]), options
     if not paths[0].is_file():
-        signer, look = corpus.seated(row["clip"]), look_of(corpus, row["signer"])
-        frames = render(performance, signer, look, width=size, height=size)
+        frames = _filmed(corpus, row, performance, size, size)
         write_video(paths[0], (rgb for rgb, _ in frames), corpus.fps)
     return len(performance.points)
 
@@ -217,8 +215,7 @@ def _phoenix_clip(corpus: SentenceCorpus, row: Row, paths: list[Path], options: 
             if features:
                 np.save(pictures / "landmarks.npy", corpus.clip(row["clip"]))
             else:
-                signer, look = corpus.seated(row["clip"]), look_of(corpus, row["signer"])
-                frames = render(performance, signer, look, width=width, height=height)
+                frames = _filmed(corpus, row, performance, width, height)
                 for number, (rgb, _) in enumerate(frames):
                     path = pictures / f"{row['name']}_fn{number:06d}-0.png"
                     path.write_bytes(cv2.imencode(".png", rgb[:, :, ::-1])[1].tobytes())
@@ -249,6 +246,18 @@ def _ntu60_clip(corpus: ActionCorpus, row: Row, paths: list[Path], options: Opti
     joints, states = corpus.observed(row["clip"])
     write_text(paths[0], skeleton_text(joints, states))
     return len(joints)
+
+
+def _filmed(
+    corpus: GeneratedCorpus | SentenceCorpus,
+    row: Row,
+    performance: Performance,
+    width: int,
+    height: int,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    # Both pictures of every frame of a clip.
+    look = look_of(corpus, row["signer"])
+    return render(performance, corpus.seated(row["clip"]), look, width=width, height=height)
 
 
 def _even(size: int, largest: int = LARGEST) -> int:

@@ -144,8 +144,7 @@ def _palm(hand: np.ndarray, size: float) -> list[Plate]:
 
     def add(*corners: tuple[np.ndarray, float]) -> None:
         (a, over_a), (b, over_b), (c, over_c) = corners
-        flesh = (size * over_a, size * over_b, size * over_c)
-        plates.append((np.stack([a, b, c], 1), flesh))
+        plates.append((np.stack([a, b, c], 1), (size * over_a, size * over_b, size * over_c)))
 
     for one, other in pairwise(_FINGERS):
         last = (hand[:, other], _KNUCKLE)
@@ -176,11 +175,13 @@ def _legs(points: np.ndarray, signer: Signer) -> list[Capsule]:
         hip, knee, ankle, toe = (points[:, _POSE + joint + side] for joint in (23, 25, 27, 31))
         for low in (0, 1 / 3, 2 / 3):
             high = low + 1 / 3
-            thick, thin = np.interp((low, high), (0, 1 / 3, 1), (_HIP, 0.069, 0.062)) * size
-            thigh = _between(hip, knee, low), _between(hip, knee, high)
-            capsules.append((*thigh, thick, thin, LEGS))
-            thick, thin = np.interp((low, high), (0, 1), (0.062, 0.042)) * size
-            shin = _between(knee, ankle, low), _between(knee, ankle, high)
-            capsules.append((*shin, thick, thin, LEGS))
+            # Thigh and shin: ends, where along them the radius is given, and the radii.
+            for top, end, along, radii in (
+                (hip, knee, (0, 1 / 3, 1), (_HIP, 0.069, 0.062)),
+                (knee, ankle, (0, 1), (0.062, 0.042)),
+            ):
+                thick, thin = np.interp((low, high), along, radii) * size
+                bone = _between(top, end, low), _between(top, end, high)
+                capsules.append((*bone, thick, thin, LEGS))
         capsules.append((ankle, toe, 0.042 * size, 0.03 * size, LEGS))
     return capsules

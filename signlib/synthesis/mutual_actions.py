@@ -70,11 +70,9 @@ def walk(
 
     def walked(s: Script) -> None:
         s.at(start, 3 * step, who, forward=way * distance)
-        for k in range(3):
-            # The arm of the other side swings along with a foot.
-            foot, swinging, rear = ("foot", "hand2", "hand")
-            if k == 1:
-                foot, swinging, rear = ("foot2", "hand", "hand2")
+        # The arm of the other side swings along with a foot.
+        main, other = ("foot", "hand2", "hand"), ("foot2", "hand", "hand2")
+        for k, (foot, swinging, rear) in enumerate((main, other, main)):
             was, ahead = distance * max(0.0, (k - 0.5) / 3), distance * min(1.0, (k + 1.5) / 3)
             lifted = 0.7 * ahead if turned else (was + ahead) / 2
             arms = {swinging: ("c", 0.21, -0.56, 0.20), rear: ("c", 0.22, -0.56, -0.16)}

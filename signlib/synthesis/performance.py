@@ -94,8 +94,7 @@ def perform(
     strokes = [make_stroke(use, signer, rng, frames=frames, fps=fps) for use in uses]
     track = lay_track(strokes, signer, rng, frames=frames, waits=waits)
     total = len(track.states[0])
-    signed = [use.sign for use in uses]
-    expression = _expression(signed, track.spans, rng, frames=total, fps=fps)
+    expression = _expression([use.sign for use in uses], track.spans, rng, frames=total, fps=fps)
     looks = _looks(uses, track, signer, fps)
     wander = motion.sway(rng, total, 6, fps) * min(signer.hardness, 1.0)
     points = _body(track, signer, expression, look=_HEAD_SHARE * looks, wander=wander)
@@ -175,8 +174,7 @@ def _inside(outline: np.ndarray, apart: np.ndarray, signer: Signer) -> np.ndarra
     Where `apart` (T,) is True they also stay on their own side.
     """
     push = push_out(outline, signer)
-    deepest = (push * push).sum(-1).argmax(1)
-    push = push[np.arange(len(push)), deepest]
+    push = push[np.arange(len(push)), (push * push).sum(-1).argmax(1)]
     if apart.any():
         push[:, 0] -= np.tile(apart, 2) * np.maximum(outline[:, :, 0].max(1) + 0.004, 0)
     return push

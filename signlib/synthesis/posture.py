@@ -146,9 +146,8 @@ def _base(location: str) -> tuple[np.ndarray, float]:
     values = LOCATIONS[location]
     origin, scale = anchor(location, signer)
     centre = origin + scale * np.array(values.offset)
-    liked = (1.0, 0.0, -0.25) if values.anchor == "forearm" else (0.75, -0.1, -0.7)
-    if location == "FINGERTIPS":
-        liked = (0.7, -1.0, -0.4)
+    special = {"FOREARM": (1.0, 0.0, -0.25), "FINGERTIPS": (0.7, -1.0, -0.4)}
+    liked = special.get(location, (0.75, -0.1, -0.7))
     frames, cost = _candidates(ORIENTATIONS[values.palm], liked)
     wrist = centre - motion.PALM * signer.hand * frames[:, :, 1]
     return _most_comfortable(frames, cost, wrist, signer)[:2]

@@ -144,8 +144,7 @@ class Studio:
             return None
         box, light = face
         points = lens.project(self.points[t, :468])[:, :2]
-        labels = paint_features(points, self.gaze[t], pose, lens=lens, box=box)
-        return box, labels, light
+        return box, paint_features(points, self.gaze[t], pose, lens=lens, box=box), light
 
     def _draw_limbs(self, t: int) -> None:
         lens, limbs = self.lens, self.limbs
@@ -337,8 +336,7 @@ class Studio:
             # The lamp stands beside the lens, so what is nearer throws a shadow to one side.
             beside = np.zeros(z.shape, bool)
             beside[:, 1:] = z[:, 1:] - z[:, :-1] > _STEP
-            lost = beside & (grain > 1 - strength)
-            exact[lost] = 0
+            exact[beside & (grain > 1 - strength)] = 0
         exact[(exact < _NEAREST) | (exact > _FARTHEST)] = 0
         return (exact + np.float32(0.5)).astype(np.uint16)
 

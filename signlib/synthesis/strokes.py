@@ -225,8 +225,8 @@ def _phase(sign: Sign, frames: Frames) -> np.ndarray:
         return motion.minimum_jerk(frames(_IN_HAND * (1 + sign.repetitions)))
     pieces = [motion.minimum_jerk(frames(seconds))]
     for _ in range(sign.repetitions - 1 + (sign.movement == "TAP")):
-        pieces.append(1 - motion.minimum_jerk(frames(0.8 * seconds)))
-        pieces.append(motion.minimum_jerk(frames(seconds)))
+        back = 1 - motion.minimum_jerk(frames(0.8 * seconds))
+        pieces += [back, motion.minimum_jerk(frames(seconds))]
     return np.concatenate(pieces)
 
 

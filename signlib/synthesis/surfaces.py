@@ -294,9 +294,9 @@ def draw_trunk(
     way = (rows - top[1]) / down
     wide, deep = (np.interp(way, profile[:, 0], profile[:, k]) for k in (1, 2))
     # How much the surface looks up, because the ellipses grow downwards.
-    up = np.zeros(1)
-    if len(rows) > 1:
-        up = -(np.gradient(wide) / wide + np.gradient(deep) / deep) / 2
+    up = (
+        -(np.gradient(wide) / wide + np.gradient(deep) / deep) / 2 if len(rows) > 1 else np.zeros(1)
+    )
     sin, cos = np.sin(turn), np.cos(turn)
     # In a row: f z^2 + 2 g x z + h x^2 = 1
     f = (sin / wide) ** 2 + (cos / deep) ** 2

@@ -123,8 +123,7 @@ def _settle(
     fingers = motion.frames_of(hanging[None])[0, :, 1]
     # All states in one array, since joints are computed faster for many at once: rest first, then
     # for each stroke the frames of one hand or of both.
-    sizes = [1] + [stroke.hands * len(stroke) for stroke in strokes]
-    want = np.empty((sum(sizes), STATE))
+    want = np.empty((1 + sum(stroke.hands * len(stroke) for stroke in strokes), STATE))
     quaternions = np.empty((len(want), 4))
     want[0, :3], quaternions[0] = centre - motion.PALM * signer.hand * fingers, hanging
     want[0, 6:21], want[0, 21] = RELAXED.angles, 0.1
