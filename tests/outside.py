@@ -28,8 +28,7 @@ from signlib.settings.fields import name, number, section
 from signlib.stores.store import ClipSource, Extraction, FeatureStore
 from signlib.stores.writer import StoreWriter
 from signlib.tasks.isolated import IsolatedTask
-from signlib.tasks.recogniser import Reading, Recogniser, store_source, table_of
-from signlib.tasks.task import Facts, Inputs
+from signlib.tasks.task import Facts, Inputs, Reading, Recogniser, store_source, table_of
 from signlib.training.batches import Batch, ClipDataset, Clips
 from signlib.training.classification import score
 
@@ -264,4 +263,4 @@ def registered() -> Iterator[None]:
     finally:
         del corpora.CORPORA["lights"]
         extractors.unregister("halves")
-        tasks.unregister("lights")
+        tasks.TASKS.pop("lights", None)

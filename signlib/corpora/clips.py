@@ -10,7 +10,7 @@ from signlib.corpora.registry import CORPORA, corpus_of
 from signlib.errors import SettingsError
 from signlib.extraction import frozen_files
 from signlib.settings.base import DataSettings
-from signlib.stores.store import ClipSource, FeatureStore
+from signlib.stores.store import ClipSource
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.sentences import SentenceCorpus
 
@@ -94,10 +94,3 @@ def generated_world(settings: DataSettings) -> GeneratedCorpus | SentenceCorpus:
 def corpus_root(settings: DataSettings) -> Path:
     """The folder that the files of a video corpus are relative to."""
     return corpus_of(settings).root(settings)
-
-
-def failed_note(source: ClipSource) -> list[str]:
-    """One line on the clips that have no features, where there are some."""
-    if isinstance(source, FeatureStore) and len(source.failed):
-        return [f"{len(source.failed)} of {len(source.manifest)} clips have no features"]
-    return []

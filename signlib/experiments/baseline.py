@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 
 from signlib.corpora.clips import load_corpus
-from signlib.corpora.splits import split_clips
+from signlib.corpora.splits import class_numbers, split_clips
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import ManifestError
 from signlib.evaluation.neighbours import class_distances, flatten
 from signlib.runs import run as runs
 from signlib.settings.base import Settings
 from signlib.stores.store import ClipSource
 from signlib.tasks.isolated import prediction_table, test_metrics
+from signlib.tasks.task import check_usable
 from signlib.training.batches import Prepared, prepare_clips
 
 
@@ -48,22 +48,18 @@ def nearest_neighbour(
     run.open_test(after_crash=resume)
     test, prepared = _flat(source, splits.test, settings, quiet)
     run.note(missing=len(prepared.unusable))
-    gloss = source.labelled.set_index("clip")["gloss"]
-    glosses = vocabulary.encode(gloss.loc[learnt.clips].tolist())
-    scores = -class_distances(train, np.asarray(glosses), test, len(vocabulary)).astype(np.float32)
+    glosses = class_numbers(splits.train, learnt.clips, vocabulary)
+    scores = -class_distances(train, glosses, test, len(vocabulary)).astype(np.float32)
+    targets = class_numbers(splits.test, prepared.clips, vocabulary)
     rows = splits.test.set_index("clip").loc[prepared.clips]
-    targets = np.asarray(vocabulary.encode(rows["gloss"].tolist()))
-    found = test_metrics(scores, targets, rows, splits.notes, run)
     table = prediction_table(rows, vocabulary.decode(scores.argmax(axis=1)), scores.max(axis=1))
-    return run.finish(found, table, (scores, prepared.clips, vocabulary.glosses), {})
+    results = test_metrics(scores, targets, rows, splits.notes, run)
+    return run.finish(results, table, (scores, prepared.clips, vocabulary.glosses), {})
 
 
 def _flat(
     source: ClipSource, rows: pd.DataFrame, settings: Settings, quiet: bool
 ) -> tuple[np.ndarray, Prepared]:
     prepared = prepare_clips(source, rows["clip"], settings.features, quiet)
-    if not prepared.clips:
-        raise ManifestError(
-            f"no clip can be used; the first reason: {next(iter(prepared.unusable.values()))}"
-        )
+    check_usable(prepared, "clip")
     return np.stack([flatten(points) for points in prepared.points]), prepared

@@ -5,8 +5,8 @@ fails after the data has been prepared; both are better known first.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 import torch
@@ -124,16 +124,15 @@ class Estimate:
     @property
     def advice(self) -> str:
         """What to change where a device's memory is too small; "" where it fits."""
-        lines = []
-        for name, memory, room in (
-            (self.here[0], self.memory, self.room),
-            ("T4", self.memory_t4, T4_MEMORY),
-        ):
-            if memory.total > room:
-                lines.append(
-                    f"{name}: {_size(memory.total)} do not fit into {_size(room)}; {self._cure}"
-                )
-        return "\n".join(lines)
+        cure = task_of(self.settings).memory_advice(self.settings) or (
+            f"set a smaller training.batch_size (now {self.settings.training.batch_size})"
+        )
+        devices = ((self.here[0], self.memory, self.room), ("T4", self.memory_t4, T4_MEMORY))
+        return "\n".join(
+            f"{name}: {_size(memory.total)} do not fit into {_size(room)}; {cure}"
+            for name, memory, room in devices
+            if memory.total > room
+        )
 
     def check(self) -> None:
         """Refuse what cannot fit into the device at hand.
@@ -144,18 +143,11 @@ class Estimate:
         if self.memory.total > self.room:
             raise SettingsError(f"the run does not fit: {self.advice.splitlines()[0]}")
 
-    @property
-    def _cure(self) -> str:
-        advice = task_of(self.settings).memory_advice(self.settings)
-        if advice:
-            return advice
-        return f"set a smaller training.batch_size (now {self.settings.training.batch_size})"
-
     def report(self) -> str:
         """All of it, line by line."""
         training = self.settings.training
         epoch, whole = self.steps
-        found = [
+        lines = [
             (
                 f"{self.work.clips:,} clips an epoch ({self.work.source}), batch"
                 f" {training.batch_size} x {self.accumulate} accumulated x {self.devices}"
@@ -169,12 +161,12 @@ class Estimate:
         ]
         if self.pace is not None:
             peak = f", {_size(self.pace.peak)} at most" if self.pace.peak else ""
-            found.append(
+            lines.append(
                 f"{self.here[0]}, measured with batches of {self.pace.clips}{peak}:"
                 f" {_times(*self.seconds())}"
             )
         if "T4" not in self.here[0]:
-            found += [
+            lines += [
                 f"T4, computed, not measured ({100 * T4_SHARE:.0f} % of {T4_PEAK / 1e12:.0f}"
                 " TFLOP/s): " + _times(*self.seconds(t4=True)),
                 (
@@ -183,8 +175,8 @@ class Estimate:
                 ),
             ]
         if training.patience:
-            found.append("early stopping usually ends a run sooner")
-        return "\n".join(found + [f"does not fit: {line}" for line in self.advice.splitlines()])
+            lines.append("early stopping usually ends a run sooner")
+        return "\n".join(lines + [f"does not fit: {line}" for line in self.advice.splitlines()])
 
     def __str__(self) -> str:
         """One line."""
@@ -198,10 +190,8 @@ class Estimate:
 
 
 def _parts(memory: Memory) -> str:
-    parts = " + ".join(
-        f"{name} {_size(part)}" for name, part in vars(memory).items() if name != "update"
-    )
-    return f"{_size(memory.total)} ({parts})"
+    parts = [f"{name} {_size(part)}" for name, part in vars(memory).items() if name != "update"]
+    return f"{_size(memory.total)} ({' + '.join(parts)})"
 
 
 def _size(count: float) -> str:
@@ -272,18 +262,28 @@ def estimate(
     accelerator, precision = choose_device(training)
     devices = device_count(training)
     gpu = accelerator == "gpu"
-
-    def batch_of(clips: int) -> Batch:
-        return task.example(settings, shape, work.classes, clips)
-
-    def model() -> nn.Module:
-        return task.network(settings, shape, work.classes).train()
+    device = torch.device("cuda" if gpu else "cpu")
 
     def build() -> tuple[nn.Module, Batch]:
-        return model(), batch_of(training.batch_size)
+        network = task.network(settings, shape, work.classes).train()
+        return network, task.example(settings, shape, work.classes, training.batch_size)
 
     states = 2 if training.optimizer == "adamw" else 1
-    average = training.average > 0
+    counted = partial(count_memory, build, states=states, average=training.average > 0)
+    pace: Pace | None = None
+    if seconds:
+        model = task.network(settings, shape, work.classes).train().to(device)
+        groups = parameter_groups(
+            model, training.learning_rate, training.weight_decay, training.rates
+        )
+        optimizer = make_optimizer(groups, training)
+
+        def batch_of(clips: int) -> Batch:
+            batch = task.example(settings, shape, work.classes, clips)
+            return {key: value.to(device) for key, value in batch.items()}
+
+        size = training.batch_size
+        pace = measure(model, batch_of, optimizer, size, precision, device, seconds)
     return Estimate(
         settings,
         work,
@@ -291,30 +291,11 @@ def estimate(
         devices=devices,
         accumulate=accumulation(training, devices),
         room=device_memory(gpu) / (1 if gpu else devices),
-        memory=count_memory(build, precision, gpu, states, average),
-        memory_t4=count_memory(build, "16-mixed", True, states, average),
-        pace=_measured(settings, model, batch_of, precision, gpu, seconds) if seconds else None,
+        memory=counted(precision=precision, gpu=gpu),
+        memory_t4=counted(precision="16-mixed", gpu=True),
+        pace=pace,
         operations=count_operations(build),
     )
-
-
-def _measured(
-    settings: Settings,
-    model: Callable[[], nn.Module],
-    batch_of: Callable[[int], Batch],
-    precision: str,
-    gpu: bool,
-    seconds: float,
-) -> Pace:
-    training, device = settings.training, torch.device("cuda" if gpu else "cpu")
-    made = model().to(device)
-    groups = parameter_groups(made, training.learning_rate, training.weight_decay, training.rates)
-    optimizer = make_optimizer(groups, training)
-
-    def there(clips: int) -> Batch:
-        return {key: value.to(device) for key, value in batch_of(clips).items()}
-
-    return measure(made, there, optimizer, training.batch_size, precision, device, seconds)
 
 
 def device_memory(gpu: bool) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from signlib import paths
-from signlib.errors import ManifestError, RunError
+from signlib.errors import RunError
 from signlib.experiments import estimate
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
@@ -22,10 +23,8 @@ from signlib.runs.weights import MODEL, load_model_facts, load_weights, save_wei
 from signlib.settings import config
 from signlib.settings.base import Settings
 from signlib.tasks.registry import open_task
-from signlib.tasks.task import Task
-from signlib.training import fit
-from signlib.training.classification import class_weights
-from signlib.training.optim import decay_lists
+from signlib.tasks.task import Task, check_usable
+from signlib.training import classification, fit, optim
 
 DECAY = "weight_decay.json"
 
@@ -94,8 +93,8 @@ def _say_what_it_costs(task: Task[Any, Any], quiet: bool) -> None:
     # One line before a long run; what cannot fit into the device is refused.
     settings, splits = task.settings, task.splits
     clips = len(splits.train) * settings.training.repeats
-    corpus = f"corpus {settings.data.corpus}"
-    work = estimate.Work(clips, len(splits.val), len(task.vocabulary), corpus)
+    classes, corpus = len(task.vocabulary), f"corpus {settings.data.corpus}"
+    work = estimate.Work(clips, len(splits.val), classes, corpus)
     expected = estimate.estimate(settings, work, task.inputs, seconds=0 if quiet else 10)
     expected.check()
     if not quiet:
@@ -112,15 +111,14 @@ def _fit(
 ) -> fit.Fitted:
     settings, splits, vocabulary = run.settings, task.splits, task.vocabulary
     train = task.prepare(splits.train, vocabulary, settings.training.repeats, quiet)
-    if not train.clips:
-        reason = next(iter(train.unusable.values()))
-        raise ManifestError(f"no training clip can be used; the first reason: {reason}")
+    check_usable(train, "training clip")
     val = task.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
     weights = None
     if settings.training.class_weights:
         counts = np.bincount(train.data.targets, minlength=len(vocabulary))
-        weights = class_weights(torch.from_numpy(counts))
-    write_json(run.path / DECAY, dict(zip(("decay", "no decay"), decay_lists(model), strict=True)))
+        weights = classification.class_weights(torch.from_numpy(counts))
+    decay, no_decay = optim.decay_lists(model)
+    write_json(run.path / DECAY, {"decay": decay, "no decay": no_decay})
     fitting = task.fitting(model, train, weights, teacher)
     val_data = val.data if val is not None and val.clips else None
     fitted = fit.fit(fitting, train.data, val_data, settings, run.path, resume, quiet)
@@ -186,12 +184,9 @@ def decay_text(run: Run) -> str:
     """
     lines = []
     for title, sizes in json.loads((run.path / DECAY).read_text(encoding="utf-8")).items():
-        kinds: dict[str, int] = {}
-        for name in sizes:
-            kind = re.sub(r"\b\d+\b", "*", name).removeprefix("network.")
-            kinds[kind] = kinds.get(kind, 0) + 1
+        names = [re.sub(r"\b\d+\b", "*", name).removeprefix("network.") for name in sizes]
         named = ", ".join(
-            kind if count == 1 else f"{kind} ({count})" for kind, count in kinds.items()
+            kind if count == 1 else f"{kind} ({count})" for kind, count in Counter(names).items()
         )
         lines.append(f"  {title}: {sum(sizes.values()):,} numbers: {named}")
     return "\n".join(lines)
@@ -223,8 +218,7 @@ def teacher_of(task: Task[Any, Any]) -> nn.Module | None:
             f"training.teacher: run {run.path} has {key}={theirs.get(key)}, this one "
             f"{ours[key]}; make it the same"
         )
-    inputs = task.inputs_of(facts)
-    model = task.network(run.settings, inputs, len(task.vocabulary))
+    model = task.network(run.settings, task.inputs_of(facts), len(task.vocabulary))
     model.load_state_dict(weights)
     return model
 
@@ -236,9 +230,10 @@ def load_encoder(task: Task[Any, Any], model: nn.Module, run: Run) -> int:
         RunError: when the encoders do not have the same shape.
     """
     tensors = load_weights(run)
-    encoder = {name: value for name, value in tensors.items() if task.carries(name)}
-    if not encoder:
-        reason = task.refusals.get("warm start", "that run holds none of its parts")
+    encoder = {name: tensors[name] for name in tensors if name.startswith(task.carried)}
+    no_parts = "" if encoder else "that run holds none of its parts"
+    reason = task.refusals.get("warm start", no_parts)
+    if reason:
         raise RunError(
             f"--init-from {run.path}: its model has no encoder that another could start from; "
             f"{reason}"
@@ -250,7 +245,7 @@ def load_encoder(task: Task[Any, Any], model: nn.Module, run: Run) -> int:
             raise RunError(
                 f"--init-from {run.path}: {name} has shape {tuple(value.shape)}, this model {shape}"
             )
-    lacking = [name for name in weights if task.carries(name) and name not in encoder]
+    lacking = [name for name in weights if name.startswith(task.carried) and name not in encoder]
     if lacking:
         raise RunError(
             f"--init-from {run.path} has no {lacking[0]}, this model does; make the encoders the "

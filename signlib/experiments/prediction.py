@@ -36,8 +36,7 @@ def predict(
         RunError: when the run was trained on other points or pictures than these clips give, or
             its task names no single glosses.
     """
-    recogniser = load_recogniser(run)
-    return task_of(run.settings).predict(recogniser, clips, split, top, tower)
+    return task_of(run.settings).predict(load_recogniser(run), clips, split, top, tower)
 
 
 def long_table(predictions: pd.DataFrame) -> pd.DataFrame:

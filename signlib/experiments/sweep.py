@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -23,7 +24,8 @@ from signlib.settings.base import Settings
 from signlib.settings.registry import all_presets, all_sweeps
 from signlib.tasks.registry import task_of
 
-PLACES = ("SIGNLIB_RUNS", "SIGNLIB_DATA")
+# Preset, run name, settings.
+Job = tuple[str, str, Settings]
 
 
 @dataclass
@@ -64,7 +66,7 @@ def plan(
     seeds: Sequence[int] = (0, 1, 2),
     mode: str = "full",
     overrides: Sequence[str] = (),
-) -> list[tuple[str, str, Settings]]:
+) -> list[Job]:
     """Preset, run name and settings of each run.
 
     They come seed by seed, so that an early stop leaves whole seeds.
@@ -75,12 +77,10 @@ def plan(
     if not seeds or len(set(seeds)) < len(seeds):
         raise SettingsError(f"seeds={list(seeds)}: give one or more, each once")
     jobs = []
-    chosen = members(names)
-    for seed in seeds:
-        for name in chosen:
-            settings = presets.build(name, mode, seed, overrides)
-            run_name = config.run_name(settings) if overrides else f"{mode}-seed{seed}"
-            jobs.append((name, run_name, settings))
+    for seed, name in product(seeds, members(names)):
+        settings = presets.build(name, mode, seed, overrides)
+        run_name = config.run_name(settings) if overrides else f"{mode}-seed{seed}"
+        jobs.append((name, run_name, settings))
     return jobs
 
 
@@ -133,13 +133,9 @@ def train_all(
         SettingsError: for fewer than one worker.
     """
     jobs = [(settings.preset, config.run_name(settings), settings) for settings in chosen.values()]
-    found = _trained(jobs, workers, quiet, end=None)
+    trained = _trained(jobs, workers, quiet, end=None)
     # Without an end no run stays open.
-    return {key: run for key, run in zip(chosen, found, strict=True) if run is not None}
-
-
-# Preset, run name, settings.
-Job = tuple[str, str, Settings]
+    return {key: run for key, run in zip(chosen, trained, strict=True) if run is not None}
 
 
 def _trained(
@@ -149,21 +145,26 @@ def _trained(
     if workers < 1:
         raise SettingsError(f"workers={workers}: give at least 1")
     alone = min(workers, len(jobs)) == 1
-    if not alone:
-        _make_shared_stores(jobs)
-    places = {name: os.environ[name] for name in PLACES if name in os.environ}
+    # Stores that several runs share are made before them: a store has one writer.
+    for name, run_name, settings in [] if alone else jobs:
+        if not finished(name, run_name):
+            task_of(settings).share_stores(settings)
+    folders = ("SIGNLIB_RUNS", "SIGNLIB_DATA")
+    environment = {name: os.environ[name] for name in folders if name in os.environ}
     # With one job everything happens here; the bars of several processes would overwrite each
     # other.
-    found = Parallel(n_jobs=min(workers, len(jobs)), return_as="generator", batch_size=1)(
-        delayed(_train)(job, end, quiet or not alone, places) for job in jobs
+    trained = Parallel(n_jobs=min(workers, len(jobs)), return_as="generator", batch_size=1)(
+        delayed(_train)(job, end, quiet or not alone, environment) for job in jobs
     )
-    yield from tqdm(found, desc="runs", total=len(jobs), unit="run", disable=quiet)
+    yield from tqdm(trained, desc="runs", total=len(jobs), unit="run", disable=quiet)
 
 
-def _train(job: Job, end: float | None, quiet: bool, places: Mapping[str, str]) -> runs.Run | None:
+def _train(
+    job: Job, end: float | None, quiet: bool, environment: Mapping[str, str]
+) -> runs.Run | None:
     # The run if it is finished, None if the time was over.
     name, run_name, settings = job
-    os.environ.update(places)  # a process may be older than they are
+    os.environ.update(environment)  # a process may be older than it is
     if end is not None:
         left = (end - time.time()) / 3600
         if left <= 0 and not finished(name, run_name):
@@ -172,13 +173,6 @@ def _train(job: Job, end: float | None, quiet: bool, places: Mapping[str, str]) 
     run = experiment.train(settings, run_name, resume=True, quiet=quiet)
     gc.collect()  # trainer and model know each other: without this their clips stay in memory
     return run if run.finished else None
-
-
-def _make_shared_stores(jobs: Iterable[Job]) -> None:
-    # Stores that several runs share are made before them: a store has one writer.
-    for name, run_name, settings in jobs:
-        if not finished(name, run_name):
-            task_of(settings).share_stores(settings)
 
 
 def cost(
@@ -202,13 +196,13 @@ def cost(
     rows = {}
     jobs = plan(names, seeds, mode, overrides)
     for name, _, settings in jobs[: len(jobs) // len(seeds)]:
-        found = estimate.estimate(settings, estimate.work_of(settings), seconds=seconds)
+        one = estimate.estimate(settings, estimate.work_of(settings), seconds=seconds)
         rows[name] = {
-            "hours": len(seeds) * found.seconds()[2] / 3600,
-            "T4": len(seeds) * found.seconds(t4=True)[2] / 3600,
-            "memory": found.memory.total / estimate.GIB,
-            "memory_t4": found.memory_t4.total / estimate.GIB,
-            "device": found.here[0],
+            "hours": len(seeds) * one.seconds()[2] / 3600,
+            "T4": len(seeds) * one.seconds(t4=True)[2] / 3600,
+            "memory": one.memory.total / estimate.GIB,
+            "memory_t4": one.memory_t4.total / estimate.GIB,
+            "device": one.here[0],
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 

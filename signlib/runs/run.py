@@ -24,7 +24,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.errors import RunError, SettingsError
-from signlib.files import disk_error, write_bytes, write_json, write_text
+from signlib.files import write_bytes, write_json, write_text
 from signlib.settings import config
 from signlib.settings.base import Settings
 
@@ -134,10 +134,10 @@ class Run:
             rows = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
             if not isinstance(rows, list) or not rows:
                 raise ValueError("it has no metric")
-            # JSON has no tuples: an interval comes back as a list.
-            intervals = [row["interval"] and tuple(row["interval"]) for row in rows]
-            pairs = zip(rows, intervals, strict=True)
-            return [Metric(**{**row, "interval": interval}) for row, interval in pairs]
+            for row in rows:
+                # JSON has no tuples: an interval comes back as a list.
+                row["interval"] = row["interval"] and tuple(row["interval"])
+            return [Metric(**row) for row in rows]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"run {self.path}: {METRICS} is missing or damaged ({error!r}); train it again"
@@ -283,7 +283,8 @@ class Run:
         if predictions is not None:
             write_text(self.path / PREDICTIONS, predictions.to_csv(index=False))
         if scores is not None:
-            _write_scores(self.path / SCORES, *scores)
+            names = {"clips": scores[1], "classes": scores[2]}
+            write_arrays(self.path / SCORES, names, scores=np.asarray(scores[0], np.float32))
         for name, figure in (figures or {}).items():
             picture = io.BytesIO()
             figure.savefig(picture, format="png", dpi=120, bbox_inches="tight")
@@ -294,21 +295,17 @@ class Run:
         return self
 
 
-def _write_scores(
-    path: Path, scores: np.ndarray, clips: Sequence[str], classes: Sequence[str]
-) -> None:
-    temporary = path.with_name("." + path.name)
+def write_arrays(path: Path, names: Mapping[str, Sequence[str]], **arrays: np.ndarray) -> None:
+    """Write lists of names and arrays as one compressed file, whole or not at all.
+
+    Raises:
+        DiskError: when it could not be written; the old file stays.
+    """
     # As text, never as objects: an object array would be pickled, and nobody could load it.
-    names = {
-        "clips": np.array(list(clips), dtype=np.str_),
-        "classes": np.array(list(classes), dtype=np.str_),
-    }
-    try:
-        np.savez_compressed(temporary, scores=np.asarray(scores, np.float32), **names)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise disk_error(error, path) from error
+    texts = {key: np.array(list(values), dtype=np.str_) for key, values in names.items()}
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays, **texts)
+    write_bytes(path, content.getvalue())
 
 
 def start(experiment: str, name: str, settings: Settings, resume: bool = False) -> Run:

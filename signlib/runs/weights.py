@@ -4,7 +4,6 @@ Both are written whole or not at all, and nothing that is read back is executed.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
@@ -36,8 +35,13 @@ def load_weights(run: Run) -> dict[str, Tensor]:
     Raises:
         RunError: when there are none yet or any more, or the file is damaged.
     """
+    path = run.path / WEIGHTS
+    if not path.is_file():
+        raise RunError(
+            f"run {run.path} has no {WEIGHTS}; its training is not over, or it is a published run"
+        )
     try:
-        return load_file(weights_path(run))
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise RunError(
             f"run {run.path}: {WEIGHTS} is damaged or no safetensors file ({error}); copy it again"
@@ -60,17 +64,3 @@ def load_model_facts(run: Run) -> dict[str, Any]:
             f"run {run.path}: {MODEL} is missing or damaged ({error}); train the run again"
         ) from None
     return facts
-
-
-def weights_path(run: Run) -> Path:
-    """The file with the run's weights.
-
-    Raises:
-        RunError: when there are none yet, or none any more.
-    """
-    path = run.path / WEIGHTS
-    if not path.is_file():
-        raise RunError(
-            f"run {run.path} has no {WEIGHTS}; its training is not over, or it is a published run"
-        )
-    return path

@@ -1,14 +1,12 @@
 """The families of models, one file each; what the rest of the program asks of them.
 
-task               the protocol: clips, network, fitting, test, prediction
+task               the protocol: clips, network, fitting, test, prediction by a finished run
 registry           from the setting `task` to its code; a finished run ready to predict
 isolated           what families of single signs share
-recogniser         a run ready to predict, and the clips it can be given
-landmarks          signs from landmarks alone
+landmarks          signs from landmarks alone; what families that read nothing else share
 modalities         signs from colour, depth and landmarks
 lost_modalities    what runs on several modalities reach when a sensor fails
 frozen             signs from frozen visual features
-frozen_prediction  prediction by a run on frozen features
 graph              actions of whole bodies by graph networks
 phonology          signs from readable features, and pre-training on them
 sentences          sentences from landmarks

@@ -16,65 +16,59 @@ import pandas as pd
 import torch
 
 from signlib import paths
-from signlib.corpora.clips import generated_world, load_landmarks, load_manifest
+from signlib.corpora.clips import generated_world
 from signlib.corpora.registry import corpus_of
 from signlib.corpora.splits import class_numbers
-from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
+from signlib.data import manifest as manifests
+from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import SettingsError
-from signlib.extraction import frozen_files
-from signlib.extraction.filming import RenderedClips
-from signlib.extraction.frozen import EXTRACTOR, FrozenSettings, extract_frozen, extraction_of_tower
-from signlib.extraction.towers import random_tower
+from signlib.errors import RunError, SettingsError
+from signlib.extraction import filming, frozen_files, towers
+from signlib.extraction.frozen import (
+    EXTRACTOR,
+    FrozenSettings,
+    encoded,
+    extract_frozen,
+    extraction_of_tower,
+)
 from signlib.features.novelty import TrainingRanges
-from signlib.models.classifier import landmark_encoder, parameter_count
-from signlib.models.counting import counted_macs
+from signlib.models.classifier import parameter_count
 from signlib.models.frozen import GEMMA_WIDTH, FrozenClassifier, frozen_model
 from signlib.settings.frozen import FrozenExperiment
-from signlib.stores.store import ClipSource, FeatureStore, is_finished, plain
-from signlib.tasks.frozen_prediction import predict_frozen
-from signlib.tasks.isolated import IsolatedTask
-from signlib.tasks.recogniser import Recogniser
-from signlib.tasks.task import Facts, Inputs, landmark_batch, notes_of
+from signlib.stores.pictures import COLOUR, PictureSettings
+from signlib.stores.store import (
+    ClipSource,
+    Extraction,
+    FeatureStore,
+    LoadedClips,
+    is_finished,
+    plain,
+)
+from signlib.tasks.isolated import (
+    IsolatedTask,
+    encoder_beside,
+    landmarks_beside,
+    prepare_those_with_landmarks,
+)
+from signlib.tasks.task import (
+    Facts,
+    Inputs,
+    Reading,
+    Recogniser,
+    check_skeleton,
+    file_source,
+    landmark_batch,
+    notes_of,
+    store_source,
+    table_of,
+)
 from signlib.training.augment import Augment, hands_of
 from signlib.training.batches import Batch, Clips, prepare_clips
-from signlib.training.frozen import FrozenAugment, FrozenDataset
+from signlib.training.classification import score
+from signlib.training.frozen import FrozenDataset
 
-# Numbers a frame that sizes are counted for.
-# Gemma 3's tower, its 4b's projected tokens, and what source 004 states.
-FEATURE_SIZES = (GEMMA_WIDTH, 2560, 2048)
-# Of `frozen.tower`: a tiny encoder with random weights, for trying the whole way without a
-# download.
-RANDOM = "random"
-
-
-def frozen_classifier(
-    settings: FrozenExperiment, base: Skeleton, classes: int, size: int = GEMMA_WIDTH
-) -> FrozenClassifier:
-    """The untrained classifier, for features of `size` numbers a frame."""
-    f = settings.frozen
-    chosen = base.select(settings.features.joints)
-    joints, coordinates = len(chosen), settings.features.coordinates
-    encoder = None
-    if f.landmarks == "encoder":
-        hands = hands_of(chosen)
-        encoder = landmark_encoder(
-            settings.model, joints, coordinates, hands, settings.features.frames
-        )
-    return frozen_model(
-        f.inputs,
-        f.fusion,
-        size,
-        joints * coordinates,
-        classes,
-        f.width,
-        f.layers,
-        f.heads,
-        f.intermediate,
-        f.dropout,
-        f.positions,
-        encoder,
-    )
+FrozenRecogniser = Recogniser[FrozenExperiment, FrozenClassifier]
+Features = Mapping[str, np.ndarray]
 
 
 class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
@@ -92,19 +86,14 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     def __init__(self, settings: FrozenExperiment) -> None:
         super().__init__(settings)
-        data, inputs = settings.data, settings.frozen.inputs
+        inputs = settings.frozen.inputs
         self.features = self._features() if "visual" in inputs else None
-        self.points: ClipSource | None = None
-        if "landmarks" in inputs:
-            self.points = load_landmarks(data, data.landmarks, "frozen.inputs has landmarks")
-        if self.points is None or corpus_of(data).has_files:
-            self.table = load_manifest(data)
-        else:
-            self.table = self.points.labelled
-        self.notes = notes_of(self.features, self.points)
-        self.skeleton = MEDIAPIPE_543 if self.points is None else self.points.skeleton
+        asked = "frozen.inputs has landmarks" if "landmarks" in inputs else ""
+        self.source, self.table = landmarks_beside(settings.data, asked)
+        self.notes = notes_of(self.features, self.source)
+        self.skeleton = MEDIAPIPE_543 if self.source is None else self.source.skeleton
         self.chosen = self.skeleton.select(settings.features.joints)
-        self.mirror = list(self.chosen.mirror)
+        self.mirror = self.chosen.mirror
         self.familiar: TrainingRanges | None = None
 
     def _features(self) -> FeatureStore:
@@ -129,9 +118,9 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         # Features of a generated corpus, made below the folder of runs or read where they are.
         settings, root = self.settings.frozen, paths.runs_root() / "frozen"
         model = settings.tower
-        if model == RANDOM:
-            model = str(random_tower(root / "random-tower"))
-        source = RenderedClips(generated_world(self.settings.data))
+        if model == "random":  # a tiny encoder, for trying the whole way without a download
+            model = str(towers.random_tower(root / "random-tower"))
+        source = filming.RenderedClips(generated_world(self.settings.data))
         form = FrozenSettings(model, frames=settings.frames)
         tower = form.tower()
         extraction = plain(asdict(extraction_of_tower(tower, form.frames, source.origin)))
@@ -142,11 +131,6 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
             return FeatureStore(path)
         return extract_frozen(source, path, form, tower=tower)
 
-    @property
-    def inputs(self) -> Inputs:
-        width = GEMMA_WIDTH if self.features is None else self.features.extraction.shape[0]
-        return Inputs(self.skeleton, width)
-
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
@@ -154,36 +138,31 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
         The first ones asked for are those of training: `familiar` describes them.
         """
-        clips = rows["clip"].tolist()
+        clips, source, store = rows["clip"].tolist(), self.source, self.features
         unusable: dict[str, str] = {}
         points: dict[str, np.ndarray] | None = None
-        if self.features is not None:
-            failed = self.features.failed
-            reasons = dict(zip(failed["clip"], failed["reason"], strict=True))
-            lacking = [clip for clip in clips if clip not in self.features]
+        if store is not None:
+            reasons = dict(zip(store.failed["clip"], store.failed["reason"], strict=True))
+            lacking = [clip for clip in clips if clip not in store]
             unusable |= {clip: reasons.get(clip, "it has no features") for clip in lacking}
-        if self.points is not None:
-            there = set(self.points.labelled["clip"])
-            names = [clip for clip in clips if clip in there]
-            prepared = prepare_clips(self.points, names, self.settings.features, quiet)
+        if source is not None:
+            prepared = prepare_those_with_landmarks(source, clips, self.settings.features, quiet)
             points = dict(zip(prepared.clips, prepared.points, strict=True))
             lacking = [clip for clip in clips if clip not in points]
             reasons = prepared.unusable
             unusable |= {clip: reasons.get(clip, "it has no landmarks") for clip in lacking}
         kept = [clip for clip in clips if clip not in unusable]
-        features = None if self.features is None else [self.features.read(clip) for clip in kept]
-        kept_points = None if points is None else [points[clip] for clip in kept]
+        features = None if store is None else [store.read(clip) for clip in kept]
+        tracks = None if points is None else [points[clip] for clip in kept]
         if self.familiar is None and kept:
-            self.familiar = TrainingRanges.of(kept_points, hands_of(self.chosen), features)
+            self.familiar = TrainingRanges.of(tracks, hands_of(self.chosen), features)
         targets = class_numbers(rows, kept, vocabulary)
-        return Clips(FrozenDataset(targets, features, kept_points, repeats), kept, unusable)
+        return Clips(FrozenDataset(targets, features, tracks, repeats), kept, unusable)
 
     @property
-    def augment(self) -> FrozenAugment:
-        settings = self.settings
-        coordinates = settings.features.coordinates
-        hands = hands_of(self.chosen)
-        return FrozenAugment(Augment(settings.augment, self.mirror, hands, coordinates))
+    def augment(self) -> Augment:
+        strengths, coordinates = self.settings.augment, self.settings.features.coordinates
+        return Augment(strengths, self.mirror, hands_of(self.chosen), coordinates)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -192,9 +171,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
             facts["familiar"] = self.familiar.content()
         if self.features is not None:
             facts["frozen"] = asdict(self.features.extraction)
-        if self.points is not None:
-            facts["extraction"] = asdict(self.points.extraction)
-        return facts
+        return facts | super().described
 
     @classmethod
     def share_stores(cls, settings: FrozenExperiment) -> None:
@@ -204,25 +181,36 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
     @classmethod
     def network(cls, settings: FrozenExperiment, inputs: Inputs, classes: int) -> FrozenClassifier:
-        return frozen_classifier(settings, inputs.skeleton, classes, inputs.width)
+        f, joints = settings.frozen, len(inputs.skeleton.select(settings.features.joints))
+        return frozen_model(
+            f.inputs,
+            f.fusion,
+            inputs.width,
+            joints * settings.features.coordinates,
+            classes,
+            f.width,
+            f.layers,
+            f.heads,
+            f.intermediate,
+            f.dropout,
+            f.positions,
+            encoder_beside(settings, inputs.skeleton) if f.landmarks == "encoder" else None,
+        )
 
     @classmethod
     def inputs_of(cls, facts: Facts) -> Inputs:
         # Skeleton and width of a run's clips.
-        inputs = super().inputs_of(facts)
-        if "frozen" not in facts:
-            return inputs
-        return replace(inputs, width=facts["frozen"]["shape"][0])
+        shape = facts["frozen"]["shape"] if "frozen" in facts else (GEMMA_WIDTH,)
+        return replace(super().inputs_of(facts), width=shape[0])
 
     @classmethod
     def widths(cls, settings: FrozenExperiment) -> tuple[int, ...]:
-        # Numbers a frame that its size is counted for.
-        return FEATURE_SIZES if "visual" in settings.frozen.inputs else (GEMMA_WIDTH,)
+        # Gemma 3's tower, its 4b's projected tokens, and what source 004 states.
+        return (GEMMA_WIDTH, 2560, 2048) if "visual" in settings.frozen.inputs else (GEMMA_WIDTH,)
 
     @classmethod
     def example(cls, settings: FrozenExperiment, inputs: Inputs, classes: int, clips: int) -> Batch:
-        joints = len(inputs.skeleton.select(settings.features.joints))
-        batch = landmark_batch(settings, joints, classes, clips)
+        batch = landmark_batch(settings, inputs.skeleton, classes, clips)
         batch["features"] = torch.randn(clips, settings.frozen.frames, inputs.width)
         batch["shown"] = torch.ones(clips, settings.frozen.frames, dtype=torch.bool)
         return batch
@@ -239,23 +227,194 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         return {name: parameter_count(part) for name, part in parts.items() if part is not None}
 
     @classmethod
-    def count_macs(cls, settings: FrozenExperiment, inputs: Inputs, classes: int) -> int:
-        # Multiply-accumulates of one clip, without the encoder that made its features.
-        model = cls.network(settings, inputs, classes).eval()
-        return counted_macs(model, cls.example(settings, inputs, classes, 1))
-
-    @classmethod
-    def carries(cls, name: str) -> bool:
-        # No part: branches differ with the features.
-        return False
-
-    @classmethod
     def predict(
         cls,
-        recogniser: Recogniser[FrozenExperiment, FrozenClassifier],
+        recogniser: FrozenRecogniser,
         clips: Sequence[str | Path],
         split: str = "",
         top: int = 5,
         tower: str = "",
     ) -> pd.DataFrame:
-        return predict_frozen(recogniser, clips, split, top, tower)
+        """The likeliest glosses of clips, for a run on frozen features, landmarks or both.
+
+        A video goes through landmarks and encoder as the training clips did.
+
+        Args:
+            recogniser: of the run.
+            clips: videos; or stores (or folders of source 004's files), at most one of features and
+                one of landmarks.
+            split: of stores, only the clips of this split.
+            top: how many glosses a clip.
+            tower: where the encoder lies now; "" = where it lay when the run's features were each.
+
+        Raises:
+            RunError: for stores or an encoder that are not the run's.
+            SettingsError: when the encoder cannot be loaded.
+        """
+        folders = [clip for clip in dict.fromkeys(clips) if Path(clip).is_dir()]
+        visual, points = frozen_files.FEATURES, frozen_files.LANDMARKS
+        stores = [
+            frozen_files.open_store(
+                folder, visual if frozen_files.holds(folder, visual) else points
+            )
+            for folder in folders
+        ]
+        files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
+        readings: list[Reading] = []
+        if stores:
+            readings += _of_stores(recogniser, stores, split, top)
+        if files:
+            readings += _of_files(recogniser, files, top, tower)
+        return table_of(readings)
+
+
+def _of_stores(
+    recogniser: FrozenRecogniser, stores: Sequence[FeatureStore], split: str, top: int
+) -> list[Reading]:
+    inputs = recogniser.settings.frozen.inputs
+    visual = [store for store in stores if store.extraction.extractor == EXTRACTOR]
+    points = [store for store in stores if store.extraction.extractor != EXTRACTOR]
+    if [len(visual), len(points)] != [int(name in inputs) for name in ("visual", "landmarks")]:
+        raise RunError(
+            f"the run reads {' and '.join(inputs)}; {len(visual)} stores of features and "
+            f"{len(points)} of landmarks were given: give one of each that it reads"
+        )
+    features: Features | None = None
+    for store in visual:
+        check_extraction(store.extraction, recogniser.features)
+        features = {clip: store.read(clip) for clip in store_source(store, split).labelled["clip"]}
+    problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
+    tables = [store_source(store, split).labelled for store in stores]
+    source = store_source(points[0], split) if points else None
+    table = pd.concat(tables).drop_duplicates("clip")
+    return _read(recogniser, table, features, source, problems, top)
+
+
+def _of_files(
+    recogniser: FrozenRecogniser, files: Sequence[Path], top: int, tower: str
+) -> list[Reading]:
+    inputs = recogniser.settings.frozen.inputs
+    source: ClipSource | None = None
+    problems: dict[str, str] = {}
+    if "landmarks" in inputs:
+        source, problems = file_source(files, recogniser)
+    features: Features | None = None
+    if "visual" in inputs:
+        frames = recogniser.features.settings["frames"]
+        encoded_files = features_of(files, tower_of(recogniser, tower), frames).items()
+        features = {file: each for file, each in encoded_files if not isinstance(each, str)}
+        problems |= {file: each for file, each in encoded_files if isinstance(each, str)}
+    table = pd.DataFrame({"clip": [str(file) for file in files], "gloss": ""})
+    return _read(recogniser, table, features, source, problems, top)
+
+
+def _read(
+    recogniser: FrozenRecogniser,
+    table: pd.DataFrame,
+    features: Features | None,
+    source: ClipSource | None,
+    problems: Mapping[str, str],
+    top: int,
+) -> list[Reading]:
+    # The clips of a table that have all that the run reads; the others with their reason.
+    settings, problems = recogniser.settings, dict(problems)
+    chosen = recogniser.skeleton.select(settings.features.joints)
+    points: Features | None = None
+    if source is not None:
+        source = _as_in_original_files(source, recogniser)
+        check_skeleton(source, recogniser)
+        names = source.labelled["clip"].tolist()
+        prepared = prepare_clips(source, names, settings.features, quiet=True)
+        points = dict(zip(prepared.clips, prepared.points, strict=True))
+        problems |= prepared.unusable
+    inputs = [given for given in (features, points) if given is not None]
+    clips = [clip for clip in table["clip"] if all(clip in given for given in inputs)]
+    for clip in set(table["clip"]) - set(clips):
+        problems.setdefault(clip, "it has features or landmarks only, the run reads both")
+    gloss_of = dict(zip(table["clip"], table["gloss"], strict=True))
+    readings: list[Reading] = []
+    if clips:
+        vectors = None if features is None else [features[clip] for clip in clips]
+        tracks = None if points is None else [points[clip] for clip in clips]
+        data = FrozenDataset(np.zeros(len(clips), int), vectors, tracks)
+        shares = np.exp(score(recogniser.model, data, settings, chosen.mirror))
+        for clip, best in recogniser.best(clips, shares, top):
+            track = None if points is None else points[clip]
+            vector = None if features is None else features[clip]
+            unlike = recogniser.familiar.warnings(track, hands_of(chosen), vector)
+            readings.append(Reading(clip, gloss_of[clip], best, warning="; ".join(unlike)))
+    unusable = problems.items()
+    return readings + [Reading(clip, gloss_of.get(clip, ""), problem=why) for clip, why in unusable]
+
+
+def _as_in_original_files(source: ClipSource, recogniser: FrozenRecogniser) -> ClipSource:
+    # The clips as the source's files keep landmarks, for a run that was trained on such files.
+    trained = recogniser.extraction
+    if trained is None or trained.settings.get("files") != frozen_files.LANDMARKS:
+        return source
+    frames, skeleton = recogniser.settings.frozen.frames, source.skeleton
+    if source.extraction.skeleton == trained.skeleton:
+        return source
+    return LoadedClips(
+        # Those files do not tell the shape of the picture, so the run has never known one.
+        source.labelled.assign(width=0, height=0),
+        lambda clip: frozen_files.points_of(
+            frozen_files.original_landmarks(source.read(clip), skeleton, frames)
+        ),
+        trained,
+    )
+
+
+def tower_of(recogniser: FrozenRecogniser, path: str = "") -> towers.Tower:
+    """The encoder of a run, loaded from where its features say it lay, or from `path`.
+
+    Raises:
+        RunError: when it is another encoder, or the features came from elsewhere.
+        SettingsError: when it cannot be loaded.
+    """
+    expected, options = recogniser.features.model_hash, recogniser.features.settings
+    tower = towers.load_tower(
+        path or options["model"],
+        options.get("revision") or "main",
+        options.get("embedding", "tower"),
+        fit=options.get("fit", ""),
+    )
+    if expected and tower.facts.digest != expected:
+        raise RunError(
+            f"encoder {tower.facts.model!r} has other weights than the one of the run's features"
+            f" (digest {tower.facts.digest[:12]} instead of {expected[:12]}); give the run's own"
+        )
+    return tower
+
+
+def features_of(
+    files: Sequence[Path], tower: towers.Tower, frames: int
+) -> dict[str, np.ndarray | str]:
+    """Each video's features (T, D), or why it has none."""
+    settings = PictureSettings(frames, tower.facts.side, tower.facts.fit, kinds=(COLOUR,))
+    vectors: dict[str, np.ndarray | str] = {}
+    for file in files:
+        table = manifests.complete(pd.DataFrame([{"clip": "clip", "file": file.name}]))
+        source = filming.FilmedClips(table, file.resolve().parent)
+        film = source.film(next(table.itertuples()), [COLOUR], settings)[COLOUR]
+        vectors[str(file)] = next(encoded(iter([("clip", film)]), tower, batch=32))[1]
+    return vectors
+
+
+def check_extraction(given: Extraction, expected: Extraction) -> None:
+    """Refuse features that another encoder, or another way of preparing pictures, each.
+
+    Raises:
+        RunError: naming what differs.
+    """
+    theirs, ours = (
+        {**each.settings, "model_hash": each.model_hash, "shape": tuple(each.shape)}
+        for each in (expected, given)
+    )
+    preparation = ("embedding", "side", "fit", "mean", "deviation", "pooling", "frames")
+    for key in ("model_hash", "shape", *preparation):
+        if ours.get(key) != theirs.get(key):
+            raise RunError(
+                f"the run was trained on features with {key}={theirs.get(key)}, these have"
+                f" {ours.get(key)}; extract them alike"
+            )

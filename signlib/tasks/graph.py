@@ -1,9 +1,9 @@
 """Actions of whole bodies: clips in their own axes, and a graph network over their joints."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,10 +27,16 @@ from signlib.models.counting import graph_macs
 from signlib.models.gcn import VARIANTS, GraphNetwork
 from signlib.models.graph import adjacency
 from signlib.settings.graph import GraphExperiment
-from signlib.stores.store import FeatureStore
+from signlib.stores.store import ClipSource, FeatureStore
 from signlib.tasks.isolated import IsolatedTask
-from signlib.tasks.recogniser import Reading, Recogniser, check_skeleton, store_source, table_of
-from signlib.tasks.task import Inputs
+from signlib.tasks.task import (
+    Inputs,
+    Reading,
+    Recogniser,
+    check_skeleton,
+    store_source,
+    table_of,
+)
 from signlib.training.actions import (
     ActionAugment,
     ActionClassifier,
@@ -58,14 +64,6 @@ def graph_network(settings: GraphExperiment, skeleton: Skeleton, classes: int) -
         gcn.dropout,
         gcn.drop_path,
     )
-
-
-def action_classifier(
-    settings: GraphExperiment, skeleton: Skeleton, classes: int
-) -> ActionClassifier:
-    """The graph network behind its test view: batches of clips to scores."""
-    inputs = ActionInputs(settings.action, settings.gcn.streams, parents_of(skeleton))
-    return ActionClassifier(graph_network(settings, skeleton, classes), inputs)
 
 
 def blank_streams(
@@ -115,23 +113,22 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
     }
     lists_decay: ClassVar[bool] = True
     same_inputs: ClassVar[tuple[str, ...]] = ("action.", "gcn.streams")
+    # All but the head.
+    carried: ClassVar[tuple[str, ...]] = tuple(
+        f"network.{part}." for part in ("norm", "fusion", "blocks", "pool")
+    )
+
+    source: ClipSource
 
     def __init__(self, settings: GraphExperiment) -> None:
         super().__init__(settings)
         self.source = load_actions(settings.data)
         self.table, self.skeleton = self.source.labelled, self.source.skeleton
-        self.axes, self.mirror = axes_of(self.skeleton), list(self.skeleton.mirror)
+        self.axes, self.mirror = axes_of(self.skeleton), self.skeleton.mirror
         if not corpus_of(settings.data).generated:
-            self.notes = [self._doubles()]
-
-    def _doubles(self) -> str:
-        checks = leakage(self.table, self.source.read).set_index("check")
-        count = checks.loc["same features as a training clip", "test clips"]
-        return f"{count} test clips are byte-identical to a training clip"
-
-    @property
-    def inputs(self) -> Inputs:
-        return Inputs(self.skeleton)
+            checks = leakage(self.table, self.source.read).set_index("check")
+            count = checks.loc["same features as a training clip", "test clips"]
+            self.notes = [f"{count} test clips are byte-identical to a training clip"]
 
     def fitting(
         self,
@@ -145,20 +142,18 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
-        names, clips, bodies = [], [], []
+        prepared: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         unusable: dict[str, str] = {}
         hidden = quiet or len(rows) < 500
         for name in tqdm(rows["clip"], "preparing clips", unit="clip", leave=False, disable=hidden):
             try:
-                clip, there = prepare_action(self.source.read(name), self.axes, self.settings)
+                prepared[name] = prepare_action(self.source.read(name), self.axes, self.settings)
             except ClipError as error:
                 unusable[name] = str(error)
-                continue
-            names.append(name)
-            clips.append(clip)
-            bodies.append(there)
-        data = ActionDataset(clips, bodies, class_numbers(rows, names, vocabulary), repeats)
-        return Clips(data, names, unusable)
+        clips = [clip for clip, _ in prepared.values()]
+        bodies = [bodies for _, bodies in prepared.values()]
+        targets = class_numbers(rows, list(prepared), vocabulary)
+        return Clips(ActionDataset(clips, bodies, targets, repeats), list(prepared), unusable)
 
     @property
     def augment(self) -> ActionAugment:
@@ -170,13 +165,11 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
             self.mirror,
         )
 
-    @property
-    def described(self) -> dict[str, Any]:
-        return {"extraction": asdict(self.source.extraction)}
-
     @classmethod
     def network(cls, settings: GraphExperiment, inputs: Inputs, classes: int) -> ActionClassifier:
-        return action_classifier(settings, inputs.skeleton, classes)
+        parents = parents_of(inputs.skeleton)
+        view = ActionInputs(settings.action, settings.gcn.streams, parents)
+        return ActionClassifier(graph_network(settings, inputs.skeleton, classes), view)
 
     @classmethod
     def example(cls, settings: GraphExperiment, inputs: Inputs, classes: int, clips: int) -> Batch:
@@ -206,11 +199,6 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
         return graph_macs(sizes, settings.action.frames, joints, numbers, classes)
 
     @classmethod
-    def carries(cls, name: str) -> bool:
-        # All but the head.
-        return name.startswith("network.") and not name.startswith("network.head.")
-
-    @classmethod
     def predict(
         cls,
         recogniser: Recogniser[GraphExperiment, ActionClassifier],
@@ -234,7 +222,8 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
             StoreError: for a store without clips of that split.
         """
         skeleton, axes = recogniser.skeleton, axes_of(recogniser.skeleton)
-        names, glosses, prepared = [], [], []
+        prepared: list[tuple[np.ndarray, np.ndarray]] = []
+        readings: list[Reading] = []
         problems: list[Reading] = []
         for clip in map(Path, clips):
             source = store_source(FeatureStore(clip), split) if clip.is_dir() else None
@@ -246,22 +235,16 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
                 try:
                     joints = _from_file(clip, skeleton) if source is None else source.read(name)
                     prepared.append(prepare_action(actors(joints), axes, recogniser.settings))
+                    readings.append(Reading(name, gloss))
                 except ClipError as error:
                     problems.append(Reading(name, problem=str(error)))
-                    continue
-                names.append(name)
-                glosses.append(gloss)
-        if not names:
-            return table_of(problems)
-        bodies, there = zip(*prepared, strict=True)
-        data = ActionDataset(bodies, there, np.zeros(len(names), int))
-        shares = np.exp(score(recogniser.model, data, recogniser.settings, skeleton.mirror))
-        readings = [
-            Reading(clip, gloss, best)
-            for (clip, best), gloss in zip(
-                recogniser.best(names, shares, top), glosses, strict=True
-            )
-        ]
+        if readings:
+            bodies = [bodies for _, bodies in prepared]
+            data = ActionDataset([clip for clip, _ in prepared], bodies, [0] * len(bodies))
+            shares = np.exp(score(recogniser.model, data, recogniser.settings, skeleton.mirror))
+            best = recogniser.best([reading.clip for reading in readings], shares, top)
+            pairs = zip(readings, best, strict=True)
+            readings = [replace(reading, top=glosses) for reading, (_, glosses) in pairs]
         return table_of(readings + problems)
 
 

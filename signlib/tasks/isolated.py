@@ -1,31 +1,27 @@
 """What families of single signs share: the test, its metrics, predictions of one gloss a clip."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from signlib.corpora.clips import load_landmarks, load_manifest
+from signlib.corpora.registry import corpus_of
+from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import ManifestError
 from signlib.evaluation import metrics
+from signlib.models.classifier import landmark_encoder
+from signlib.models.landmarks import LandmarkEncoder, OriginalLandmarkEncoder
 from signlib.reports import plots
 from signlib.runs.run import Metric, Run
+from signlib.settings.base import DataSettings, FeatureSettings
+from signlib.settings.frozen import FrozenExperiment
+from signlib.settings.modalities import ModalitiesExperiment
 from signlib.statistics.intervals import cluster_interval, mean_interval, wilson_interval
-from signlib.stores.store import ClipSource, FeatureStore
-from signlib.tasks.recogniser import (
-    M,
-    Reading,
-    Recogniser,
-    S,
-    check_skeleton,
-    file_source,
-    store_source,
-    table_of,
-)
-from signlib.tasks.task import Task
-from signlib.training.batches import Clips
+from signlib.stores.store import ClipSource
+from signlib.tasks.task import M, S, Task, check_usable
+from signlib.training.augment import hands_of
+from signlib.training.batches import Clips, Prepared, prepare_clips
 from signlib.training.classification import score
 
 
@@ -40,67 +36,27 @@ class IsolatedTask(Task[S, M]):
         """
         run.open_test(after_crash=resume)
         test = self.prepare(self.splits.test, self.vocabulary, 1, quiet)
-        if not test.clips:
-            reason = next(iter(test.unusable.values()))
-            raise ManifestError(f"no test clip can be used; the first reason: {reason}")
+        check_usable(test, "test clip")
         run.note(missing=len(test.unusable))
         scores, vocabulary = self.test_scores(model, test, quiet)
         targets = test.data.targets
         rows = self.splits.test.set_index("clip").loc[test.clips]
-        results = test_metrics(scores, targets, rows, self.splits.notes, run)
         predicted = scores.argmax(axis=1)
-        table = prediction_table(rows, vocabulary.decode(predicted), np.exp(scores.max(axis=1)))
-        history = pd.read_csv(run.path / "history.csv").to_dict("records")
         confusion = metrics.confusion(predicted, targets, len(vocabulary))
-        figures = {
-            "learning_curve": plots.learning_curve(history),
-            "confusion": plots.confusion_matrix(confusion, vocabulary.glosses),
-        }
-        return run.finish(results, table, (scores, test.clips, vocabulary.glosses), figures)
+        history = pd.read_csv(run.path / "history.csv").to_dict("records")
+        return run.finish(
+            test_metrics(scores, targets, rows, self.splits.notes, run),
+            prediction_table(rows, vocabulary.decode(predicted), np.exp(scores.max(axis=1))),
+            scores=(scores, test.clips, vocabulary.glosses),
+            figures={
+                "learning_curve": plots.learning_curve(history),
+                "confusion": plots.confusion_matrix(confusion, vocabulary.glosses),
+            },
+        )
 
     def test_scores(self, model: M, test: Clips, quiet: bool) -> tuple[np.ndarray, Vocabulary]:
         """Log-probabilities (N, K) of the test clips, and the K classes."""
         return score(model, test.data, self.settings, self.mirror), self.vocabulary
-
-
-class LandmarkReader(IsolatedTask[S, M]):
-    """A family that reads landmarks and nothing else: clips come from stores and landmark files."""
-
-    @classmethod
-    @abstractmethod
-    def recognise(
-        cls, recogniser: Recogniser[S, M], source: ClipSource, clips: Sequence[str]
-    ) -> tuple[np.ndarray, Clips]:
-        """Probabilities (N, K) of the clips that can be used; `unusable` says which cannot."""
-
-    @classmethod
-    def predict(
-        cls,
-        recogniser: Recogniser[S, M],
-        clips: Sequence[str | Path],
-        split: str = "",
-        top: int = 5,
-        tower: str = "",
-    ) -> pd.DataFrame:
-        stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
-        sources = [store_source(store, split) for store in stores]
-        problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
-        files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
-        if files:
-            source, unread = file_source(files, recogniser)
-            sources.append(source)
-            problems |= unread
-        readings: list[Reading] = []
-        for source in sources:
-            check_skeleton(source, recogniser)
-            names = source.labelled["clip"].tolist()
-            shares, prepared = cls.recognise(recogniser, source, names)
-            problems |= prepared.unusable
-            glosses = source.labelled.set_index("clip")["gloss"]
-            for clip, best in recogniser.best(prepared.clips, shares, top):
-                readings.append(Reading(clip, glosses[clip], best))
-        readings += [Reading(clip, problem=reason) for clip, reason in problems.items()]
-        return table_of(readings)
 
 
 def prediction_table(rows: pd.DataFrame, predicted: list[str], score: np.ndarray) -> pd.DataFrame:
@@ -133,23 +89,64 @@ def test_metrics(
     # Without glosses each clip is a class of its own.
     named = bool((rows["gloss"] != rows.index).any())
     of_all = f"on {n} of {n + missing} clips; " if missing else ""
-    interval = wilson_interval(right)
-    note = f"{of_all}Wilson interval over clips; {chosen}"
-    results = [Metric("top-1", 100 * right.mean(), n, "test", "%", interval, note)]
+    # Name, value, interval and note.
+    results: list[tuple[str, float, tuple[float, float] | None, str]] = [
+        (
+            "top-1",
+            100 * right.mean(),
+            wilson_interval(right),
+            f"{of_all}Wilson interval over clips; {chosen}",
+        )
+    ]
     for column, plural in [("signer", "signers"), ("gloss", "glosses")][: 1 + named]:
         groups = rows[column]
         if groups.nunique() > 1 and (groups != "").all():
             interval = cluster_interval(right, groups.tolist())
             note = f"bootstrap over {groups.nunique()} {plural}; {chosen}"
-            name = f"top-1 by {column}"
-            results.append(Metric(name, 100 * right.mean(), n, "test", "%", interval, note))
+            results.append((f"top-1 by {column}", 100 * right.mean(), interval, note))
     if scores.shape[1] > 5:
         five = metrics.top_k(scores, targets, 5)
-        interval = wilson_interval(five)
-        results.append(Metric("top-5", 100 * five.mean(), n, "test", "%", interval, chosen))
+        results.append(("top-5", 100 * five.mean(), wilson_interval(five), chosen))
     if named:
         by_class = metrics.per_class_accuracy(right, targets)
         spread = mean_interval(by_class) if len(by_class) > 1 else None
         note = f"mean over {len(by_class)} glosses, bootstrap over them; {chosen}"
-        results.append(Metric("per-class top-1", by_class.mean(), n, "test", "%", spread, note))
-    return results
+        results.append(("per-class top-1", by_class.mean(), spread, note))
+    return [
+        Metric(name, value, n, "test", "%", interval, note)
+        for name, value, interval, note in results
+    ]
+
+
+def landmarks_beside(data: DataSettings, asked: str) -> tuple[ClipSource | None, pd.DataFrame]:
+    """Landmarks that are read beside something else, and the manifest of the clips.
+
+    Args:
+        data: which clips.
+        asked: which setting wants landmarks, for the error; "" = none does.
+
+    Raises:
+        SettingsError: for a corpus of videos without a store of landmarks.
+    """
+    source = load_landmarks(data, data.landmarks, asked) if asked else None
+    if source is None or corpus_of(data).has_files:
+        return source, load_manifest(data)
+    return source, source.labelled
+
+
+def prepare_those_with_landmarks(
+    source: ClipSource, clips: Sequence[str], settings: FeatureSettings, quiet: bool
+) -> Prepared:
+    """Those of the clips that a source has, prepared."""
+    available = set(source.labelled["clip"])
+    return prepare_clips(source, [clip for clip in clips if clip in available], settings, quiet)
+
+
+def encoder_beside(
+    settings: FrozenExperiment | ModalitiesExperiment, base: Skeleton
+) -> LandmarkEncoder | OriginalLandmarkEncoder:
+    """The untrained encoder of landmarks that stands beside other encoders."""
+    chosen, features = base.select(settings.features.joints), settings.features
+    return landmark_encoder(
+        settings.model, len(chosen), features.coordinates, hands_of(chosen), features.frames
+    )

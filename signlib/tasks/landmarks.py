@@ -1,8 +1,8 @@
 """Single signs from landmarks alone."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,96 @@ from signlib.corpora.clips import load_corpus
 from signlib.corpora.splits import class_numbers
 from signlib.data.vocabulary import Vocabulary
 from signlib.models.classifier import LandmarkClassifier, landmark_classifier, parameter_count
-from signlib.models.counting import counted_macs, encoder_parts
+from signlib.models.counting import encoder_parts
 from signlib.settings.landmarks import LandmarkExperiment
-from signlib.stores.store import ClipSource
-from signlib.tasks.isolated import LandmarkReader
-from signlib.tasks.recogniser import Recogniser
-from signlib.tasks.task import Inputs, landmark_batch, notes_of
+from signlib.stores.store import ClipSource, FeatureStore
+from signlib.tasks.isolated import IsolatedTask
+from signlib.tasks.task import (
+    Inputs,
+    M,
+    Reading,
+    Recogniser,
+    S,
+    check_skeleton,
+    file_source,
+    landmark_batch,
+    notes_of,
+    store_source,
+    table_of,
+)
 from signlib.training.augment import Augment, hands_of
-from signlib.training.batches import Batch, ClipDataset, Clips, prepare_clips
+from signlib.training.batches import Batch, ClipData, ClipDataset, Clips, Prepared, prepare_clips
 from signlib.training.classification import score
+
+
+class LandmarkReader(IsolatedTask[S, M]):
+    """A family that reads landmarks and nothing else: clips come from stores and landmark files."""
+
+    source: ClipSource
+    # What makes batches of its clips.
+    dataset: ClassVar[type[ClipData]] = ClipDataset
+
+    def __init__(self, settings: S) -> None:
+        super().__init__(settings)
+        self.source = load_corpus(settings.data)
+        self.table, self.notes = self.source.labelled, notes_of(self.source)
+
+    @classmethod
+    def read(
+        cls, source: ClipSource, clips: Sequence[str], settings: S, quiet: bool = False
+    ) -> Prepared:
+        """The given clips as the network reads them; one that cannot be used is named."""
+        return prepare_clips(source, clips, settings.features, quiet)
+
+    def prepare(
+        self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
+    ) -> Clips:
+        prepared = self.read(self.source, rows["clip"].tolist(), self.settings, quiet)
+        targets = class_numbers(rows, prepared.clips, vocabulary)
+        data = self.dataset(prepared.points, targets, repeats)
+        return Clips(data, prepared.clips, prepared.unusable)
+
+    @classmethod
+    def recognise(
+        cls, recogniser: Recogniser[S, M], source: ClipSource, clips: Sequence[str]
+    ) -> tuple[np.ndarray, Prepared]:
+        """Probabilities (N, K) of the clips that can be used; `unusable` says which cannot."""
+        settings = recogniser.settings
+        prepared = cls.read(source, clips, settings, quiet=True)
+        if not prepared.clips:
+            return np.empty((0, len(recogniser.vocabulary))), prepared
+        data = cls.dataset(prepared.points, np.zeros(len(prepared.clips), int))
+        mirror: Sequence[int] = ()
+        if settings.training.mirror_at_test:
+            mirror = recogniser.skeleton.select(settings.features.joints).mirror
+        return np.exp(score(recogniser.model, data, settings, mirror)), prepared
+
+    @classmethod
+    def predict(
+        cls,
+        recogniser: Recogniser[S, M],
+        clips: Sequence[str | Path],
+        split: str = "",
+        top: int = 5,
+        tower: str = "",
+    ) -> pd.DataFrame:
+        stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
+        sources = [store_source(store, split) for store in stores]
+        problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
+        files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
+        if files:
+            source, unread = file_source(files, recogniser)
+            sources.append(source)
+            problems |= unread
+        readings: list[Reading] = []
+        for source in sources:
+            check_skeleton(source, recogniser)
+            gloss_of = source.labelled.set_index("clip")["gloss"]
+            shares, prepared = cls.recognise(recogniser, source, gloss_of.index.tolist())
+            problems |= prepared.unusable
+            best = recogniser.best(prepared.clips, shares, top)
+            readings += [Reading(clip, gloss_of[clip], likeliest) for clip, likeliest in best]
+        return table_of(readings + [Reading(clip, problem=why) for clip, why in problems.items()])
 
 
 class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
@@ -27,31 +108,13 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
 
     def __init__(self, settings: LandmarkExperiment) -> None:
         super().__init__(settings)
-        self.source = load_corpus(settings.data)
-        self.table, self.notes = self.source.labelled, notes_of(self.source)
         self.chosen = self.source.skeleton.select(settings.features.joints)
-        self.mirror = list(self.chosen.mirror)
-
-    @property
-    def inputs(self) -> Inputs:
-        return Inputs(self.source.skeleton)
-
-    def prepare(
-        self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
-    ) -> Clips:
-        prepared = prepare_clips(self.source, rows["clip"], self.settings.features, quiet)
-        targets = class_numbers(rows, prepared.clips, vocabulary)
-        data = ClipDataset(prepared.points, targets, repeats)
-        return Clips(data, prepared.clips, prepared.unusable)
+        self.mirror = self.chosen.mirror
 
     @property
     def augment(self) -> Augment:
         coordinates = self.settings.features.coordinates
         return Augment(self.settings.augment, self.mirror, hands_of(self.chosen), coordinates)
-
-    @property
-    def described(self) -> dict[str, Any]:
-        return {"extraction": asdict(self.source.extraction)}
 
     @classmethod
     def network(
@@ -71,32 +134,9 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
     def example(
         cls, settings: LandmarkExperiment, inputs: Inputs, classes: int, clips: int
     ) -> Batch:
-        joints = len(inputs.skeleton.select(settings.features.joints))
-        return landmark_batch(settings, joints, classes, clips)
+        return landmark_batch(settings, inputs.skeleton, classes, clips)
 
     @classmethod
     def count_parts(cls, model: LandmarkClassifier) -> dict[str, int]:
         # Transformer, what leads into it, and the head.
         return encoder_parts(model.encoder) | {"classifier": parameter_count(model.head)}
-
-    @classmethod
-    def count_macs(cls, settings: LandmarkExperiment, inputs: Inputs, classes: int) -> int:
-        # Multiply-accumulates of one clip, counted by torch.
-        model = cls.network(settings, inputs, classes).eval()
-        return counted_macs(model, cls.example(settings, inputs, classes, 1))
-
-    @classmethod
-    def recognise(
-        cls,
-        recogniser: Recogniser[LandmarkExperiment, LandmarkClassifier],
-        source: ClipSource,
-        clips: Sequence[str],
-    ) -> tuple[np.ndarray, Clips]:
-        settings = recogniser.settings
-        prepared = prepare_clips(source, clips, settings.features, quiet=True)
-        data = ClipDataset(prepared.points, np.zeros(len(prepared.clips), int))
-        readable = Clips(data, prepared.clips, prepared.unusable)
-        if not readable.clips:
-            return np.empty((0, len(recogniser.vocabulary))), readable
-        mirror = recogniser.skeleton.select(settings.features.joints).mirror
-        return np.exp(score(recogniser.model, data, settings, mirror)), readable

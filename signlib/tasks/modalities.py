@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,20 +12,18 @@ import pandas as pd
 import torch
 
 from signlib import paths
-from signlib.corpora.clips import corpus_root, generated_world, load_landmarks, load_manifest
+from signlib.corpora.clips import corpus_root, generated_world
 from signlib.corpora.registry import corpus_of
 from signlib.corpora.splits import class_numbers
 from signlib.data import manifest as manifests
-from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, SettingsError, StoreError
 from signlib.extraction import filming
 from signlib.extraction.filming import FilmedClips, depth_beside
 from signlib.extraction.pictures import pictures_of, write_pictures
-from signlib.models.classifier import landmark_encoder, parameter_count
+from signlib.models.classifier import parameter_count
 from signlib.models.counting import counted_macs, encoder_parts, video_macs
-from signlib.models.fusion import FUSIONS, CrossAttentionFusion, Fusion
-from signlib.models.landmarks import LandmarkEncoder, OriginalLandmarkEncoder
+from signlib.models.fusion import FUSIONS, Fusion
 from signlib.models.multimodal import MultimodalClassifier
 from signlib.models.network import Encoder
 from signlib.models.video import VideoEncoder, depth_from_colour, pretrained_videomae, videomae
@@ -37,12 +35,25 @@ from signlib.settings.modalities import (
 )
 from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureStore
 from signlib.stores.store import PICTURES_META, ClipSource, FeatureStore, LoadedClips
-from signlib.tasks.isolated import IsolatedTask
-from signlib.tasks.recogniser import Reading, Recogniser, check_skeleton, file_source, table_of
-from signlib.tasks.task import Inputs, landmark_batch, notes_of
+from signlib.tasks.isolated import (
+    IsolatedTask,
+    encoder_beside,
+    landmarks_beside,
+    prepare_those_with_landmarks,
+)
+from signlib.tasks.task import (
+    Inputs,
+    Reading,
+    Recogniser,
+    check_skeleton,
+    file_source,
+    landmark_batch,
+    notes_of,
+    table_of,
+)
 from signlib.training.augment import hands_of
 from signlib.training.augment_video import MultimodalAugment
-from signlib.training.batches import Batch, Clips, Prepared, prepare_clips
+from signlib.training.batches import Batch, Clips, Prepared
 from signlib.training.classification import score
 from signlib.training.multimodal import KEYS, MultimodalDataset
 
@@ -62,64 +73,46 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     def __init__(self, settings: ModalitiesExperiment) -> None:
         super().__init__(settings)
-        data = settings.data
         self.modalities = tuple(name for name in MODALITIES if name in settings.fusion.modalities)
         if settings.features.dominant:
             raise SettingsError(
                 "features.dominant=true mirrors the landmarks of left-handed clips but not their "
                 "pictures; set it to false with task=modalities"
             )
-        self.points: ClipSource | None = None
-        if "skeleton" in self.modalities:
-            asked_by = "fusion.modalities has skeleton"
-            self.points = load_landmarks(data, data.landmarks, asked_by)
-        if self.points is not None and not corpus_of(data).has_files:
-            self.table = self.points.labelled
-        else:
-            self.table = load_manifest(data)
+        asked = "fusion.modalities has skeleton" if "skeleton" in self.modalities else ""
+        self.source, self.table = landmarks_beside(settings.data, asked)
         self.pictures = self._pictures() if set(self.modalities) - {"skeleton"} else None
-        self.notes = notes_of(self.points)
-        self.chosen: Skeleton | None = None
-        if self.points is not None:
-            self.chosen = self.points.skeleton.select(settings.features.joints)
-            self.mirror = list(self.chosen.mirror)
+        self.notes, self.hands = notes_of(self.source), []
+        if self.source is not None:
+            chosen = self.source.skeleton.select(settings.features.joints)
+            self.mirror, self.hands = chosen.mirror, hands_of(chosen)
 
     def _pictures(self) -> PictureStore:
         data, pictures = self.settings.data, self.settings.pictures
         if pictures.store:
             return PictureStore(pictures.store)
-        corpus = corpus_of(data)
-        kinds = tuple(KEYS[name] for name in self.modalities if name != "skeleton")
+        corpus, folder = corpus_of(data), paths.runs_root() / "pictures"
         if corpus.rendered:
-            kinds = (COLOUR, DEPTH)  # one store for all conditions of an ablation
-        form = filming.PictureSettings(
-            pictures.frames, pictures.size, pictures.fit, pictures.quality, kinds
-        )
-        folder = paths.runs_root() / "pictures"
-        if corpus.rendered:
-            return pictures_of(generated_world(data), folder, form, workers=pictures.workers)
+            # One store for all conditions of an ablation.
+            form, world = _form(pictures, (COLOUR, DEPTH)), generated_world(data)
+            return pictures_of(world, folder, form, workers=pictures.workers)
         if not corpus.has_files:
             raise SettingsError(
                 f"data.corpus={data.corpus} has no pictures; take a corpus of videos, or only "
                 "skeleton"
             )
+        kinds = tuple(KEYS[name] for name in self.modalities if name != "skeleton")
         name = f"{data.corpus}-{'-'.join(kinds)}-{pictures.frames}x{pictures.size}"
         source = FilmedClips(self.table, corpus_root(data))
-        return write_pictures(source, folder / name, form, pictures.workers)
-
-    @property
-    def inputs(self) -> Inputs:
-        return Inputs() if self.points is None else Inputs(self.points.skeleton)
+        return write_pictures(source, folder / name, _form(pictures, kinds), pictures.workers)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
+        clips, features = rows["clip"].tolist(), self.settings.features
         prepared: Prepared | None = None
-        if self.points is not None:
-            there = set(self.points.labelled["clip"])
-            names = [clip for clip in rows["clip"] if clip in there]
-            prepared = prepare_clips(self.points, names, self.settings.features, quiet)
-        clips = rows["clip"].tolist()
+        if self.source is not None:
+            prepared = prepare_those_with_landmarks(self.source, clips, features, quiet)
         data = MultimodalDataset(
             clips,
             class_numbers(rows, clips, vocabulary),
@@ -133,22 +126,18 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
 
     @property
     def augment(self) -> MultimodalAugment:
-        hands = [] if self.chosen is None else hands_of(self.chosen)
         settings = self.settings
         return MultimodalAugment(
             settings.augment,
             settings.video_augment,
             self.mirror,
-            hands,
+            self.hands,
             settings.features.coordinates,
         )
 
     @property
     def described(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"modalities": self.modalities}
-        if self.points is not None:
-            facts["extraction"] = asdict(self.points.extraction)
-        return facts
+        return {"modalities": self.modalities, **super().described}
 
     @classmethod
     def share_stores(cls, settings: ModalitiesExperiment) -> None:
@@ -162,18 +151,15 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
     ) -> MultimodalClassifier:
         fusion = settings.fusion
         encoders: dict[str, Encoder] = {}
-        for name in MODALITIES:
-            if name not in fusion.modalities:
-                continue
-            if name == "skeleton":
-                encoders[name] = _landmark_encoder(settings, inputs.skeleton)
-            else:
-                encoders[name] = _video_encoder(name, settings, encoders)
+        for name in sorted(fusion.modalities, key=MODALITIES.index):
+            encoders[name] = (
+                encoder_beside(settings, inputs.skeleton)
+                if name == "skeleton"
+                else _video_encoder(name, settings, encoders)
+            )
         widths = [encoder.size for encoder in encoders.values()]
-        if fusion.kind == "cross-attention":
-            joined: Fusion = CrossAttentionFusion(widths, fusion.width, heads=fusion.heads)
-        else:
-            joined = FUSIONS[fusion.kind](widths, fusion.width)
+        options = {"heads": fusion.heads} if fusion.kind == "cross-attention" else {}
+        joined: Fusion = FUSIONS[fusion.kind](widths, fusion.width, **options)
         return MultimodalClassifier(encoders, joined, classes, fusion.dropout, fusion.drop_modality)
 
     @classmethod
@@ -187,8 +173,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         cls, settings: ModalitiesExperiment, inputs: Inputs, classes: int, clips: int
     ) -> Batch:
         pictures, modalities = settings.pictures, settings.fusion.modalities
-        joints = len(inputs.skeleton.select(settings.features.joints))
-        batch = landmark_batch(settings, joints, classes, clips)
+        batch = landmark_batch(settings, inputs.skeleton, classes, clips)
         batch["present"] = torch.ones(clips, len(modalities), dtype=torch.bool)
         shape = (clips, pictures.frames, pictures.size, pictures.size)
         if "rgb" in modalities:
@@ -211,12 +196,10 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         # Video encoders, the landmark encoder's parts, fusion and head.
         parts: dict[str, int] = {}
         for name, encoder in model.encoders.items():
-            if isinstance(encoder, LandmarkEncoder | OriginalLandmarkEncoder):
-                parts |= encoder_parts(encoder)
-            else:
-                parts[name] = parameter_count(encoder)
-        parts["fusion"] = parameter_count(model.fusion)
-        return parts | {"classifier": parameter_count(model.classifier)}
+            landmarks = name == "skeleton"
+            parts |= encoder_parts(encoder) if landmarks else {name: parameter_count(encoder)}
+        rest = {"fusion": model.fusion, "classifier": model.classifier}
+        return parts | {name: parameter_count(part) for name, part in rest.items()}
 
     @classmethod
     def count_macs(cls, settings: ModalitiesExperiment, inputs: Inputs, classes: int) -> int:
@@ -224,9 +207,8 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         total = 0
         for name in settings.fusion.modalities:
             if name == "skeleton":
-                encoder = _landmark_encoder(settings, inputs.skeleton).eval()
-                joints = len(inputs.skeleton.select(settings.features.joints))
-                batch = landmark_batch(settings, joints, classes, clips=1)
+                encoder = encoder_beside(settings, inputs.skeleton).eval()
+                batch = landmark_batch(settings, inputs.skeleton, classes, clips=1)
                 total += counted_macs(encoder.encode, batch)
             else:
                 channels = 3 if name == "rgb" else 1
@@ -243,11 +225,6 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
             "set pictures.checkpointing=true (a quarter more time), or a smaller "
             "training.batch_size"
         )
-
-    @classmethod
-    def carries(cls, name: str) -> bool:
-        # No part: which of the encoders are there differs from run to run.
-        return False
 
     @classmethod
     def predict(
@@ -279,20 +256,18 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
                 table = table[table["split"] == split]
             if table.empty:
                 raise StoreError(f"store {folders[0]} has no clip of split {split!r}")
-            store, source = next(iter(pictures), None), next(iter(points), None)
-            readings += _read(recogniser, table, store, source, top)
+            store = next(iter(pictures), None)
+            readings += _read(recogniser, table, store, next(iter(points), None), top)
         files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
         if files:
             readings += _read_files(recogniser, files, top)
         return table_of(readings)
 
 
-def _landmark_encoder(
-    settings: ModalitiesExperiment, base: Skeleton
-) -> LandmarkEncoder | OriginalLandmarkEncoder:
-    chosen, features = base.select(settings.features.joints), settings.features
-    return landmark_encoder(
-        settings.model, len(chosen), features.coordinates, hands_of(chosen), features.frames
+def _form(pictures: PictureSettings, kinds: tuple[str, ...]) -> filming.PictureSettings:
+    # Which pictures are made, how large and how well kept.
+    return filming.PictureSettings(
+        pictures.frames, pictures.size, pictures.fit, pictures.quality, kinds
     )
 
 
@@ -302,23 +277,18 @@ def _video_encoder(
     video: VideoSettings = getattr(settings, name)
     channels = 3 if name == "rgb" else 1
     pictures = settings.pictures
-    sizes = (video.width, video.layers, video.heads, video.intermediate)
     if video.weights and video.weights != "colour":
         model = pretrained_videomae(video.weights)
-        config = model.config
-        expected = {
-            "num_channels": channels,
-            "image_size": pictures.size,
-            "num_frames": pictures.frames,
-        }
-        for key, value in expected.items():
-            if getattr(config, key) != value:
+        expected = (channels, pictures.size, pictures.frames)
+        for key, value in zip(("num_channels", "image_size", "num_frames"), expected, strict=True):
+            given = getattr(model.config, key)
+            if given != value:
                 raise SettingsError(
-                    f"{name}.weights={video.weights!r} has {key}={getattr(config, key)}, these"
-                    f" settings {value}; change pictures.size or pictures.frames, or take other"
-                    " weights"
+                    f"{name}.weights={video.weights!r} has {key}={given}, these settings {value};"
+                    " change pictures.size or pictures.frames, or take other weights"
                 )
     else:
+        sizes = (video.width, video.layers, video.heads, video.intermediate)
         model = videomae(*sizes, channels, pictures.size, pictures.patch, pictures.frames)
     if video.weights == "colour":
         colour = built.get("rgb")
@@ -355,8 +325,8 @@ class RunPictures:
 
     def shape(self, kind: str) -> tuple[int, ...]:
         """(T, H, W, 3) of colour, (T, H, W) of depth."""
-        side = (self.settings.frames, self.settings.size, self.settings.size)
-        return (*side, 3) if kind == COLOUR else side
+        frames, side = self.settings.frames, self.settings.size
+        return (frames, side, side, 3) if kind == COLOUR else (frames, side, side)
 
     def read(self, clip: str, kind: str) -> np.ndarray:
         """A clip's pictures."""
@@ -380,15 +350,15 @@ def _read_files(
     file_of = dict(zip(names, map(str, files), strict=True))
     whole = [file.resolve() for file in files]
     root = Path(os.path.commonpath([file.parent for file in whole]))
-    rows = [
-        {
-            "clip": name,
-            "file": file.relative_to(root).as_posix(),
-            "depth_file": _relative(depth_beside(file), root),
-        }
-        for name, file in zip(names, whole, strict=True)
-    ]
-    table = manifests.complete(pd.DataFrame(rows))
+    depths = [depth_beside(file) for file in whole]
+    columns = {
+        "clip": names,
+        "file": [file.relative_to(root).as_posix() for file in whole],
+        "depth_file": [
+            "" if file is None else file.relative_to(root).as_posix() for file in depths
+        ],
+    }
+    table = manifests.complete(pd.DataFrame(columns))
     points: ClipSource | None = None
     unread: dict[str, str] = {}
     if "skeleton" in settings.fusion.modalities:
@@ -399,17 +369,10 @@ def _read_files(
         unread = {ids[file]: reason for file, reason in problems.items()}
     kinds = tuple(KEYS[name] for name in ("rgb", "depth") if name in settings.fusion.modalities)
     with tempfile.TemporaryDirectory(prefix="signlib-") as folder:
-        store = None
-        if kinds:
-            p = settings.pictures
-            form = filming.PictureSettings(p.frames, p.size, p.fit, p.quality, kinds)
-            store = write_pictures(FilmedClips(table, root), folder, form, progress=False)
+        films, form = FilmedClips(table, root), _form(settings.pictures, kinds)
+        store = write_pictures(films, folder, form, progress=False) if kinds else None
         readings = _read(recogniser, table, store, points, top, unread)
     return [replace(reading, clip=file_of[reading.clip]) for reading in readings]
-
-
-def _relative(path: Path | None, root: Path) -> str:
-    return "" if path is None else path.relative_to(root).as_posix()
 
 
 def _read(
@@ -428,9 +391,7 @@ def _read(
     prepared = Prepared([], [], {})
     if points is not None:
         check_skeleton(points, recogniser)
-        there = set(points.labelled["clip"])
-        names = [clip for clip in clips if clip in there]
-        prepared = prepare_clips(points, names, settings.features, quiet=True)
+        prepared = prepare_those_with_landmarks(points, clips, settings.features, quiet=True)
     prepared.unusable |= unread or {}
     # The shape of landmarks must be known even where no clip has any.
     prepared.clips.append("")
@@ -440,7 +401,7 @@ def _read(
         data = MultimodalDataset(clips, targets, settings.fusion.modalities, pictures, prepared)
     except ClipError as error:
         return [Reading(clip, gloss_of[clip], problem=str(error)) for clip in clips]
-    mirror = list(chosen.mirror) if "skeleton" in settings.fusion.modalities else []
+    mirror = chosen.mirror if "skeleton" in settings.fusion.modalities else ()
     shares = np.exp(score(recogniser.model, data, settings, mirror))
     readings: list[Reading] = []
     for clip, best in recogniser.best(data.clips, shares, top):

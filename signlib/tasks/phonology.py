@@ -1,8 +1,7 @@
 """Single signs from phonological features, with pre-training or without."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,9 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from signlib.corpora.clips import load_corpus
-from signlib.corpora.splits import class_numbers
-from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
+from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, SettingsError
 from signlib.features.normalise import fill_gaps, mirror, to_square_pixels
@@ -24,11 +21,9 @@ from signlib.runs.run import Run
 from signlib.settings import aliases
 from signlib.settings.phonology import PhonologyExperiment
 from signlib.stores.store import ClipSource
-from signlib.tasks.isolated import LandmarkReader
-from signlib.tasks.recogniser import Recogniser
-from signlib.tasks.task import Inputs, notes_of
-from signlib.training.batches import Batch, Clips, Prepared, left_leads
-from signlib.training.classification import score
+from signlib.tasks.landmarks import LandmarkReader
+from signlib.tasks.task import Inputs
+from signlib.training.batches import Batch, ClipData, Clips, Prepared, left_leads
 from signlib.training.fitting import Fitting
 from signlib.training.phonology import (
     SCALES,
@@ -133,35 +128,28 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         "estimate": "its networks are small; `make bench` measures them",
     }
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "phonology.")
+    dataset: ClassVar[type[ClipData]] = PhonologyDataset
 
     def __init__(self, settings: PhonologyExperiment) -> None:
         super().__init__(settings)
-        self.source = load_corpus(settings.data)
-        self.table, self.notes = self.source.labelled, notes_of(self.source)
         pretext = settings.phonology.network == "pretext"
         self.unlabelled = pretext and bool((self.table["gloss"] == "").any())
         if self.unlabelled:
             self.table = self.table.assign(gloss=UNLABELLED)
 
-    def prepare(
-        self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
-    ) -> Clips:
-        prepared = phonology_clips(self.source, rows["clip"].tolist(), self.settings, quiet)
-        targets = class_numbers(rows, prepared.clips, vocabulary)
-        data = PhonologyDataset(prepared.points, targets, repeats)
-        return Clips(data, prepared.clips, prepared.unusable)
+    @classmethod
+    def read(
+        cls,
+        source: ClipSource,
+        clips: Sequence[str],
+        settings: PhonologyExperiment,
+        quiet: bool = False,
+    ) -> Prepared:
+        return phonology_clips(source, clips, settings, quiet)
 
     @property
     def augment(self) -> Views:
         return Views(self.settings.phonology)
-
-    @property
-    def described(self) -> dict[str, Any]:
-        return {"extraction": asdict(self.source.extraction)}
-
-    @property
-    def inputs(self) -> Inputs:
-        return Inputs(skeleton(self.source.extraction.skeleton or MEDIAPIPE_543.name))
 
     @classmethod
     def network(
@@ -264,21 +252,6 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         test.data.targets = np.arange(len(queries))
         scores = nearest_glosses(queries, vectors, test.data.targets, len(queries), temperature)
         return scores, Vocabulary(tuple(test.clips))
-
-    @classmethod
-    def recognise(
-        cls,
-        recogniser: Recogniser[PhonologyExperiment, GlossReader | PretextNetwork],
-        source: ClipSource,
-        clips: Sequence[str],
-    ) -> tuple[np.ndarray, Clips]:
-        settings = recogniser.settings
-        prepared = phonology_clips(source, clips, settings, quiet=True)
-        data = PhonologyDataset(prepared.points, np.zeros(len(prepared.clips), int))
-        readable = Clips(data, prepared.clips, prepared.unusable)
-        if not readable.clips:
-            return np.empty((0, len(recogniser.vocabulary))), readable
-        return np.exp(score(recogniser.model, data, settings, mirror=())), readable
 
 
 def _encoder_words(settings: PhonologyExperiment) -> str:

@@ -1,6 +1,6 @@
 """From the setting `task` to the family's code, which is loaded when it is asked for."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from torch import nn
@@ -15,21 +15,17 @@ from signlib.runs.weights import load_model_facts, load_weights
 from signlib.settings.base import Settings
 from signlib.settings.registry import task_row
 from signlib.stores.store import extraction_of
-from signlib.tasks.recogniser import Recogniser
-from signlib.tasks.task import Inputs, Task
+from signlib.tasks.task import Inputs, Recogniser, Task
 
 
 def task_of(settings: Settings) -> type[Task[Any, Any]]:
     """The task that the settings name.
 
     Raises:
-        SettingsError: for an unknown one.
+        SettingsError: for an unranges one.
     """
     code = task_row(settings.task).code
-    if isinstance(code, type):
-        return code
-    module, _, name = code.partition(":")
-    return getattr(import_module(module), name)
+    return code if isinstance(code, type) else resolve_name(code)
 
 
 def open_task(settings: Settings) -> Task[Any, Any]:
@@ -57,20 +53,21 @@ def load_recogniser(run: Run) -> Recogniser:
     Raises:
         RunError: when the run holds no weights, or names no gloss.
     """
-    task = task_of(run.settings)
-    weights, facts = load_weights(run), load_model_facts(run)
+    task, weights, facts = task_of(run.settings), load_weights(run), load_model_facts(run)
     reason = task.refusal(run.settings, "predict")
     if reason:
         raise RunError(f"run {run.path} {reason}")
-    inputs = task.inputs_of(facts)
-    vocabulary = Vocabulary(tuple(facts["classes"]))
+    inputs, vocabulary = task.inputs_of(facts), Vocabulary(tuple(facts["classes"]))
     model = task.network(task.offline(run.settings), inputs, len(vocabulary))
     model.load_state_dict(weights)
-    extraction = extraction_of(facts["extraction"]) if "extraction" in facts else None
-    frozen = extraction_of(facts["frozen"]) if "frozen" in facts else None
-    familiar = TrainingRanges()
-    if "familiar" in facts:
-        familiar = TrainingRanges.from_content(facts["familiar"])
+    extracted = {key: extraction_of(facts[key]) for key in ("extraction", "frozen") if key in facts}
+    ranges = facts.get("familiar")
     return Recogniser(
-        model.eval(), run.settings, vocabulary, inputs.skeleton, extraction, frozen, familiar
+        model.eval(),
+        run.settings,
+        vocabulary,
+        inputs.skeleton,
+        extraction=extracted.get("extraction"),
+        frozen=extracted.get("frozen"),
+        familiar=TrainingRanges() if ranges is None else TrainingRanges.from_content(ranges),
     )

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,22 +19,19 @@ from torch.utils.data import DataLoader, Dataset
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.beam import BeamSearch
 from signlib.decoding.ctc import greedy
-from signlib.decoding.language_model import NGramModel, train_model
-from signlib.errors import ManifestError, RunError
+from signlib.decoding.language_model import train_model
+from signlib.errors import RunError
 from signlib.evaluation import wer
-from signlib.files import disk_error
 from signlib.models.ctc_front import SentenceModel
 from signlib.reports import plots
 from signlib.runs import run as runs
 from signlib.settings.base import Settings
-from signlib.settings.sentences import SentenceSettings
+from signlib.settings.sentences import SentenceExperiment, SentenceSettings
 from signlib.statistics.error_rates import rate_interval
+from signlib.tasks.task import Task, check_usable
 from signlib.training.batches import ClipData
 from signlib.training.devices import choose_device
 from signlib.training.sentences import Sentence, collate_sentences
-
-if TYPE_CHECKING:
-    from signlib.tasks.sentences import SentenceTask
 
 EMISSIONS = "emissions-{}.npz"
 READINGS = ("greedy", "beam", "beam + n-grams")
@@ -67,81 +63,70 @@ class Decoders:
         """Class numbers of each clip, blanks left out."""
         if reading == READINGS[0]:
             return [greedy(scores[None], [len(scores)])[0] for scores in emissions]
-        search = self.beam
-        if reading == READINGS[2] and self.model_beam is not None:
-            search = self.model_beam
-        return [list(search(scores)[0].classes) for scores in emissions]
+        with_model = self.model_beam if reading == READINGS[2] else None
+        return _best_readings(with_model or self.beam, emissions)
 
 
-def evaluate_sentences(
-    task: "SentenceTask", run: runs.Run, model: SentenceModel, resume: bool, quiet: bool
-) -> runs.Run:
-    """The run with its readings of the test split.
+def _best_readings(search: BeamSearch, emissions: Sequence[np.ndarray]) -> list[list[int]]:
+    return [list(search(scores)[0].classes) for scores in emissions]
 
-    That split is opened once, after the decoder is chosen.
 
-    Raises:
-        ManifestError: when no test sentence can be used.
-    """
-    splits, vocabulary = task.splits, task.vocabulary
-    heard: list[np.ndarray] = []
-    said: list[list[str]] = []
-    val_clips: list[str] = []
-    if len(splits.val):
-        validation = task.prepare(splits.val, vocabulary, 1, quiet)
-        val_clips = validation.clips
-        if val_clips:
-            heard = emissions_of(model, validation.data, run.settings)
-            said = _sentences(splits.val, val_clips)
-    trained = [text.split() for text in splits.train["glosses"]]
-    decoders = choose_decoder(task.settings.ctc, vocabulary, trained, heard, said)
-    if heard:
-        write_emissions(run.path / EMISSIONS.format("val"), heard, val_clips, vocabulary)
-    run.open_test(after_crash=resume)
-    test = task.prepare(splits.test, vocabulary, 1, quiet)
-    if not test.clips:
-        raise ManifestError(
-            f"no test sentence can be used; the first reason: {next(iter(test.unusable.values()))}"
+class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
+    """A family that reads sentences."""
+
+    def evaluate(self, run: runs.Run, model: SentenceModel, resume: bool, quiet: bool) -> runs.Run:
+        """The run with its readings of the test split.
+
+        That split is opened once, after the decoder is chosen.
+
+        Raises:
+            ManifestError: when no test sentence can be used.
+        """
+        splits, vocabulary = self.splits, self.vocabulary
+        val = self.prepare(splits.val, vocabulary, 1, quiet)
+        heard = emissions_of(model, val.data, run.settings)
+        trained = [text.split() for text in splits.train["glosses"]]
+        said = _sentences(splits.val, val.clips)
+        decoders = choose_decoder(self.settings.ctc, vocabulary, trained, heard, said)
+        if heard:
+            write_emissions(run.path / EMISSIONS.format("val"), heard, val.clips, vocabulary)
+        run.open_test(after_crash=resume)
+        test = self.prepare(splits.test, vocabulary, 1, quiet)
+        check_usable(test, "test sentence")
+        run.note(
+            missing=len(test.unusable),
+            alpha=decoders.alpha,
+            beta=decoders.beta,
+            reading=decoders.chosen,
+            validation={name: round(rate, 2) for name, rate in decoders.rates.items()},
         )
-    run.note(
-        missing=len(test.unusable),
-        alpha=decoders.alpha,
-        beta=decoders.beta,
-        reading=decoders.chosen,
-        validation={name: round(rate, 2) for name, rate in decoders.rates.items()},
-    )
-    found = emissions_of(model, test.data, run.settings)
-    write_emissions(run.path / EMISSIONS.format("test"), found, test.clips, vocabulary)
-    rows, references = (
-        splits.test.set_index("clip").loc[test.clips],
-        _sentences(splits.test, test.clips),
-    )
-    used = [name for name in READINGS if name != READINGS[2] or decoders.model_beam is not None]
-    readings = {
-        name: [vocabulary_words(vocabulary, r) for r in decoders.read(found, name)] for name in used
-    }
-    metrics = sentence_metrics(
-        run, references, readings, rows["signer"].tolist(), decoders, splits.notes
-    )
-    speed = frames_a_second(model, test.data, run.settings)
-    metrics.append(
-        runs.Metric(
+        heard = emissions_of(model, test.data, run.settings)
+        write_emissions(run.path / EMISSIONS.format("test"), heard, test.clips, vocabulary)
+        rows = splits.test.set_index("clip").loc[test.clips]
+        said = _sentences(splits.test, test.clips)
+        readings = {
+            name: [vocabulary_words(vocabulary, path) for path in decoders.read(heard, name)]
+            for name in READINGS[: 2 if decoders.model_beam is None else 3]
+        }
+        signers = rows["signer"].tolist()
+        metrics = sentence_metrics(run, said, readings, signers, decoders, splits.notes)
+        speed = runs.Metric(
             "frames read a second",
-            speed,
-            min(_TIMED_CLIPS, len(found)),
+            frames_a_second(model, test.data, run.settings),
+            min(_TIMED_CLIPS, len(heard)),
             "test",
             "frames/s",
             note=f"one clip at a time on {run.facts['device']}, median",
         )
-    )
-    table = prediction_table(rows, references, readings[decoders.chosen])
-    history = pd.read_csv(run.path / "history.csv").to_dict("records")
-    confused = wer.confusions(wer.alignment(references, readings[decoders.chosen]))
-    figures = {
-        "learning_curve": plots.sentence_curve(history),
-        "confusions": plots.frequent_confusions(confused),
-    }
-    return run.finish(metrics, table, None, figures)
+        chosen = readings[decoders.chosen]
+        history = pd.read_csv(run.path / "history.csv").to_dict("records")
+        confused = wer.confusions(wer.alignment(said, chosen))
+        figures = {
+            "learning_curve": plots.sentence_curve(history),
+            "confusions": plots.frequent_confusions(confused),
+        }
+        table = prediction_table(rows, said, chosen)
+        return run.finish([*metrics, speed], table, figures=figures)
 
 
 @torch.no_grad()
@@ -150,17 +135,14 @@ def emissions_of(model: SentenceModel, data: Dataset, settings: Settings) -> lis
     accelerator, _ = choose_device(settings.training)
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     model = model.to(device).eval()
-    out = []
+    out: list[np.ndarray] = []
     for batch in DataLoader(
         data, batch_size=settings.training.batch_size, collate_fn=collate_sentences
     ):
-        scores = (
-            model({key: value.to(device) for key, value in batch.items()}).float().cpu().numpy()
-        )
-        out += [
-            row[:frames]
-            for row, frames in zip(scores, model.frames(batch["lengths"]).tolist(), strict=True)
-        ]
+        scores = model({key: value.to(device) for key, value in batch.items()})
+        lengths = model.frames(batch["lengths"]).tolist()
+        rows = zip(scores.float().cpu().numpy(), lengths, strict=True)
+        out += [row[:frames] for row, frames in rows]
     return out
 
 
@@ -192,20 +174,14 @@ def choose_decoder(
     if not ctc.order:
         return Decoders(beam, None, 0.0, 0.0, rates)
     model = train_model(trained, ctc.order)
+    glosses, pairs = vocabulary.glosses, product(ctc.alphas, ctc.betas)
     tried = {
-        (alpha, beta): rate([list(search(scores)[0].classes) for scores in emissions])
-        for alpha, beta in product(ctc.alphas, ctc.betas)
-        for search in [_search(vocabulary, ctc.beam, model, alpha, beta)]
+        pair: rate(_best_readings(BeamSearch(glosses, ctc.beam, model, *pair), emissions))
+        for pair in pairs
     }
     alpha, beta = min(tried, key=lambda pair: (tried[pair], *pair))
-    best = _search(vocabulary, ctc.beam, model, alpha, beta)
+    best = BeamSearch(glosses, ctc.beam, model, alpha, beta)
     return Decoders(beam, best, alpha, beta, rates | {READINGS[2]: tried[alpha, beta]})
-
-
-def _search(
-    vocabulary: Vocabulary, beam: int, model: NGramModel, alpha: float, beta: float
-) -> BeamSearch:
-    return BeamSearch(vocabulary.glosses, beam, model if alpha else None, alpha, beta)
 
 
 def vocabulary_words(vocabulary: Vocabulary, classes: Sequence[int]) -> list[str]:
@@ -228,54 +204,38 @@ def sentence_metrics(
     """Word error rate of each reading (the chosen one first, also over signers), and how many signs
     are right.
     """
-    words, found = np.array([len(text) for text in references]), []
-    about = f"{run.facts['chosen']}; {'; '.join(notes)}"
-    n, missing = len(references), run.facts.get("missing", 0)
+    words = np.array([len(text) for text in references])
+    selection = f"{run.facts['chosen']}; {'; '.join(notes)}"
+    n, missing, signs = len(references), run.facts.get("missing", 0), int(words.sum())
     of_all = f"on {n} of {n + missing} sentences; " if missing else ""
+    # Name, value, how many it is of, interval and note.
+    results: list[tuple[str, float, int, tuple[float, float] | None, str]] = []
     for name in sorted(readings, key=lambda name: name != decoders.chosen):
         counts = wer.edits(references, readings[name])
-        kinds = [
-            int(part.sum()) for part in (counts.substitutions, counts.deletions, counts.insertions)
-        ]
-        note = "{} sub, {} del, {} ins of {} signs; ".format(*kinds, int(words.sum()))
+        parts = (counts.substitutions, counts.deletions, counts.insertions)
+        kinds = [int(part.sum()) for part in parts]
+        note = "{} sub, {} del, {} ins of {} signs; ".format(*kinds, signs)
         if name == READINGS[2]:
             note += f"alpha {decoders.alpha:g}, beta {decoders.beta:g} by validation; "
         if name == decoders.chosen:
-            by = "validation" if decoders.rates else "default"
-            note += f"this reading by {by}; "
+            note += f"this reading by {'validation' if decoders.rates else 'default'}; "
+        note = f"{of_all}{note}bootstrap over sentences; {selection}"
         interval = rate_interval(counts.errors, words)
-        found.append(
-            runs.Metric(
-                f"WER ({name})",
-                counts.rate,
-                n,
-                "test",
-                "%",
-                interval,
-                f"{of_all}{note}bootstrap over sentences; {about}",
-            )
+        results.append((f"WER ({name})", counts.rate, n, interval, note))
+        if name != decoders.chosen:
+            continue
+        if len(set(signers) - {""}) > 1:
+            interval = rate_interval(counts.errors, words, signers)
+            note = f"bootstrap over {len(set(signers))} signers; {selection}"
+            results.append((f"WER by signer ({name})", counts.rate, n, interval, note))
+        right = 100 * (signs - kinds[0] - kinds[1]) / words.sum()
+        results.append(
+            ("signs found", right, signs, None, f"of the signs signed, {name}; {selection}")
         )
-        if name == decoders.chosen:
-            if len(set(signers) - {""}) > 1:
-                spread = rate_interval(counts.errors, words, signers)
-                note = f"bootstrap over {len(set(signers))} signers; {about}"
-                found.append(
-                    runs.Metric(
-                        f"WER by signer ({name})", counts.rate, n, "test", "%", spread, note
-                    )
-                )
-            right = int(words.sum()) - kinds[0] - kinds[1]
-            found.append(
-                runs.Metric(
-                    "signs found",
-                    100 * right / words.sum(),
-                    int(words.sum()),
-                    "test",
-                    "%",
-                    note=f"of the signs signed, {name}; {about}",
-                )
-            )
-    return found
+    return [
+        runs.Metric(name, value, number, "test", "%", interval, note)
+        for name, value, number, interval, note in results
+    ]
 
 
 def prediction_table(
@@ -324,20 +284,12 @@ def write_emissions(
     Raises:
         DiskError: when they cannot be written.
     """
-    temporary = path.with_name("." + path.name)
-    lengths = np.array([len(scores) for scores in emissions])
-    try:
-        np.savez_compressed(
-            temporary,
-            scores=np.concatenate(emissions).astype(np.float16),
-            lengths=lengths,
-            clips=np.array(list(clips), dtype=np.str_),
-            glosses=np.array(vocabulary.glosses, dtype=np.str_),
-        )
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise disk_error(error, path) from error
+    runs.write_arrays(
+        path,
+        {"clips": clips, "glosses": vocabulary.glosses},
+        scores=np.concatenate(emissions).astype(np.float16),
+        lengths=np.array([len(scores) for scores in emissions]),
+    )
 
 
 def read_emissions(run: runs.Run, split: str) -> tuple[list[np.ndarray], list[str], Vocabulary]:
@@ -352,6 +304,6 @@ def read_emissions(run: runs.Run, split: str) -> tuple[list[np.ndarray], list[st
         raise RunError(
             f"run {run.path} has no {path.name}; it reads no sentences, or is a published run"
         )
-    with np.load(path, allow_pickle=False) as found:
-        scores = np.split(found["scores"].astype(np.float32), np.cumsum(found["lengths"])[:-1])
-        return scores, found["clips"].tolist(), Vocabulary(tuple(found["glosses"].tolist()))
+    with np.load(path, allow_pickle=False) as kept:
+        scores = np.split(kept["scores"].astype(np.float32), np.cumsum(kept["lengths"])[:-1])
+        return scores, kept["clips"].tolist(), Vocabulary(tuple(kept["glosses"].tolist()))

@@ -1,38 +1,47 @@
 """What the rest of the program asks of a family of models; nothing above asks which one it is.
 
 A task answers for the clips that its settings name (an instance), and for its networks without
-any clips (class methods). What a task cannot do it refuses by name, with the reason.
+any clips (class methods). What a task cannot do it refuses by name, with the reason. For
+prediction it gets a `Recogniser`: a finished run's model, and the clips that it can be given.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
-from signlib.corpora.clips import failed_note
 from signlib.corpora.splits import Splits, split_clips
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import SettingsError
+from signlib.errors import ClipError, ManifestError, RunError, SettingsError, StoreError, VideoError
+from signlib.extraction import exchange
+from signlib.extraction.holistic import LandmarkSettings
+from signlib.features.novelty import TrainingRanges
+from signlib.models.counting import counted_macs
 from signlib.models.frozen import GEMMA_WIDTH
 from signlib.runs.run import Run
 from signlib.settings.base import Settings
-from signlib.stores.store import ClipSource
-from signlib.tasks.recogniser import M, Recogniser, S
-from signlib.training.batches import Batch, Clips
+from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
+from signlib.training.batches import Batch, Clips, Prepared
 from signlib.training.classification import ClassificationFitting
 from signlib.training.fitting import Fitting
 
+S = TypeVar("S", bound=Settings)
+M = TypeVar("M", bound=nn.Module)
 # What `model.json` says beside a run's weights.
 Facts = Mapping[str, Any]
 # The parts of a model whose sizes are told apart.
 PARTS = ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
+# What a task may refuse; training, resuming, sizes, sweeps and publishing are for all.
+CAPABILITIES = ("predict", "estimate", "warm start")
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,67 @@ class Inputs:
     counts: tuple[int, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a run says of one clip.
+
+    Attributes:
+        clip: its id, or its file.
+        gloss: what it is known to be; "" where nobody says.
+        top: the likeliest glosses with their share of the confidence, best first.
+        problem: why the clip could not be used; "" when it could.
+        missing: modalities that it lacks, with commas.
+        warning: in what it is unlike the training clips; "" where nothing is.
+    """
+
+    clip: str
+    gloss: str = ""
+    top: list[tuple[str, float]] = field(default_factory=list)
+    problem: str = ""
+    missing: str = ""
+    warning: str = ""
+
+
+@dataclass
+class Recogniser(Generic[S, M]):
+    """A trained model with all that prediction needs.
+
+    Attributes:
+        model, settings, vocabulary, skeleton: of its run.
+        extraction: how its landmarks were made; None where it reads no landmarks.
+        frozen: how its frozen features were made, where it reads some.
+        familiar: what its training clips were like, where the run tells.
+    """
+
+    model: M
+    settings: S
+    vocabulary: Vocabulary
+    skeleton: Skeleton
+    extraction: Extraction | None
+    frozen: Extraction | None = None
+    familiar: TrainingRanges = field(default_factory=TrainingRanges)
+
+    @property
+    def features(self) -> Extraction:
+        """How its frozen features were made.
+
+        Raises:
+            RunError: where it reads none.
+        """
+        if self.frozen is None:
+            raise RunError("the run reads no frozen features; give it landmarks")
+        return self.frozen
+
+    def best(
+        self, clips: Sequence[str], shares: np.ndarray, top: int
+    ) -> Iterator[tuple[str, list[tuple[str, float]]]]:
+        """Each clip with its likeliest glosses and their shares."""
+        for clip, share in zip(clips, shares, strict=True):
+            order = np.argsort(-share)[:top]
+            glosses = self.vocabulary.decode(order)
+            yield clip, list(zip(glosses, share[order].tolist(), strict=True))
+
+
 class Task(ABC, Generic[S, M]):
     """A family of models on the clips that its settings name.
 
@@ -57,6 +127,7 @@ class Task(ABC, Generic[S, M]):
         settings: of the experiment.
         table: the manifest of the clips that can train or test it.
         notes: what to say beside every number that is found on these clips.
+        source: of its landmarks or skeletons; None where it reads none.
         mirror: for each joint that the network reads, its mirror image; empty without landmarks.
     """
 
@@ -64,26 +135,30 @@ class Task(ABC, Generic[S, M]):
     refusals: ClassVar[Mapping[str, str]] = {}
     # Beginnings of the settings that decide what a network is fed with: a teacher shares them.
     same_inputs: ClassVar[tuple[str, ...]] = ("features.",)
-
+    # Beginnings of the parameters of another run that start this one (`--init-from`).
+    carried: ClassVar[tuple[str, ...]] = ("encoder.",)
     # Are runs long enough that what they will cost is said before them?
     costly: ClassVar[bool] = False
     # Does `train` say which parameters decay, as the source of the task promises?
     lists_decay: ClassVar[bool] = False
 
-    settings: S
+    # Makes the splits of a table.
+    split_table = staticmethod(split_clips)
+
     table: pd.DataFrame
-    notes: list[str]
+    source: ClipSource | None = None
     mirror: Sequence[int] = ()
 
     def __init__(self, settings: S) -> None:
-        self.settings, self.notes = settings, []
+        self.settings = settings
+        self.notes: list[str] = []
 
     # The clips.
 
     @cached_property
     def splits(self) -> Splits:
         """Who trains, validates and tests."""
-        splits = split_clips(self.table, self.settings.data)
+        splits = self.split_table(self.table, self.settings.data)
         splits.notes += self.notes
         return splits
 
@@ -106,7 +181,7 @@ class Task(ABC, Generic[S, M]):
     @property
     def described(self) -> dict[str, Any]:
         """What prediction must know besides settings and classes; it stands in `model.json`."""
-        return {}
+        return {} if self.source is None else {"extraction": asdict(self.source.extraction)}
 
     # The network.
 
@@ -123,7 +198,7 @@ class Task(ABC, Generic[S, M]):
     @property
     def inputs(self) -> Inputs:
         """What these clips give the network."""
-        return Inputs()
+        return self.inputs_of(self.described)
 
     def model(self, classes: int) -> M:
         """The untrained network for these clips."""
@@ -137,8 +212,8 @@ class Task(ABC, Generic[S, M]):
     @classmethod
     def inputs_of(cls, facts: Facts) -> Inputs:
         """What the clips of a run gave its network, from what the run wrote of them."""
-        made = facts.get("extraction")
-        return Inputs() if made is None else Inputs(skeleton(made["skeleton"]))
+        layout = facts.get("extraction", {}).get("skeleton")
+        return Inputs(skeleton(layout)) if layout else Inputs()
 
     @classmethod
     def offline(cls, settings: S) -> S:
@@ -156,19 +231,15 @@ class Task(ABC, Generic[S, M]):
         return cls.offline(settings)
 
     @classmethod
-    @abstractmethod
     def count_macs(cls, settings: S, inputs: Inputs, classes: int) -> int:
-        """Multiply-accumulates of one clip's forward pass."""
+        """Multiply-accumulates of one clip's forward pass; torch counts no recurrent layers."""
+        model = cls.network(settings, inputs, classes).eval()
+        return counted_macs(model, cls.example(settings, inputs, classes, 1))
 
     @classmethod
     def memory_advice(cls, settings: S) -> str:
         """What to change where memory is short, beside the batch size; "" = nothing."""
         return ""
-
-    @classmethod
-    def carries(cls, name: str) -> bool:
-        """Does another run's parameter of that name start this one (`--init-from`)?"""
-        return name.startswith("encoder.")
 
     @classmethod
     def refusal(cls, settings: S, capability: str) -> str:
@@ -219,19 +290,16 @@ class Task(ABC, Generic[S, M]):
         raise SettingsError(f"task={recogniser.settings.task} predicts no single glosses")
 
 
-# What a task may refuse; training, resuming, sizes, sweeps and publishing are for all.
-CAPABILITIES = ("predict", "estimate", "warm start")
-
-
-def landmark_batch(settings: Settings, joints: int, classes: int, clips: int) -> Batch:
+def landmark_batch(settings: Settings, base: Skeleton, classes: int, clips: int) -> Batch:
     """A batch of random landmarks with their targets.
 
     Args:
-        settings: which say T; clips of any length count as 64 frames.
-        joints: J that the network reads.
+        settings: which say T and which joints; clips of any length count as 64 frames.
+        base: skeleton of the landmarks, of which the network reads some.
         classes: K.
         clips: B.
     """
+    joints = len(base.select(settings.features.joints))
     frames = settings.features.frames or 64
     return {
         "target": torch.randint(classes, (clips,)),
@@ -242,5 +310,76 @@ def landmark_batch(settings: Settings, joints: int, classes: int, clips: int) ->
 
 
 def notes_of(*sources: ClipSource | None) -> list[str]:
-    """One line on the clips of each source that could not be made, where there are some."""
-    return [note for source in sources if source is not None for note in failed_note(source)]
+    """One line on the clips of each store that could not be made, where there are some."""
+    stores = [source for source in sources if isinstance(source, FeatureStore)]
+    counts = [(len(store.failed), len(store.manifest)) for store in stores]
+    return [f"{failed} of {clips} clips have no features" for failed, clips in counts if failed]
+
+
+def check_usable(prepared: Clips | Prepared, kind: str) -> None:
+    """Refuse to go on with nothing.
+
+    Args:
+        prepared: clips, or what is said of those that cannot be used.
+        kind: what each of them is, for the error.
+
+    Raises:
+        ManifestError: when no clip can be used.
+    """
+    if not prepared.clips:
+        reason = next(iter(prepared.unusable.values()))
+        raise ManifestError(f"no {kind} can be used; the first reason: {reason}")
+
+
+def table_of(readings: Sequence[Reading]) -> pd.DataFrame:
+    """One row a reading, with its attributes as columns."""
+    columns = [entry.name for entry in fields(Reading)]
+    return pd.DataFrame([astuple(reading) for reading in readings], columns=columns)
+
+
+def check_skeleton(source: ClipSource, recogniser: Recogniser[Any, Any]) -> None:
+    """Refuse clips of other points than the run was trained on.
+
+    Raises:
+        RunError: naming both skeletons.
+    """
+    given, expected = source.extraction.skeleton, recogniser.skeleton.name
+    if given != expected:
+        raise RunError(
+            f"the run was trained on skeleton {expected!r}, these clips have {given!r}; give clips "
+            "made the same way"
+        )
+
+
+def store_source(store: FeatureStore, split: str) -> ClipSource:
+    """The clips of a store, or those of one split.
+
+    Raises:
+        StoreError: when there is none.
+    """
+    table = store.labelled if not split else store.labelled[store.labelled["split"] == split]
+    if table.empty:
+        raise StoreError(f"store {store.path} has no clip of split {split!r}")
+    return LoadedClips(table, store.read, store.extraction)
+
+
+def file_source(
+    files: Sequence[Path], recogniser: Recogniser[Any, Any]
+) -> tuple[ClipSource, dict[str, str]]:
+    """Clips read from files, and the reasons of those that could not be."""
+    extraction, options = recogniser.extraction, {}
+    if extraction is not None and extraction.extractor == "holistic":
+        options = extraction.settings | {"parts": tuple(extraction.settings["parts"])}
+    settings = LandmarkSettings(**options)
+    points, rows, problems = {}, [], {}
+    with exchange.ClipReader(settings) as reader:
+        for file in tqdm(files, desc="reading clips", unit="clip", disable=len(files) < 3):
+            name = str(file)
+            try:
+                points[name], width, height = reader.read(file)
+            except (VideoError, ClipError) as error:
+                problems[name] = str(error)
+                continue
+            rows.append({"clip": name, "gloss": "", "split": "", "width": width, "height": height})
+    table = pd.DataFrame(rows, columns=["clip", "gloss", "split", "width", "height"])
+    return LoadedClips(table, points.__getitem__, settings.extraction), problems

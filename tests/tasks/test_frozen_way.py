@@ -22,7 +22,7 @@ from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.stores.store import Extraction, FeatureStore
 from signlib.stores.writer import write_store
 from signlib.synthesis.clips import GeneratedCorpus
-from signlib.tasks.frozen_prediction import features_of, tower_of
+from signlib.tasks.frozen import features_of, tower_of
 from signlib.tasks.registry import load_recogniser, open_task
 
 SMALL = [
