@@ -14,10 +14,7 @@ import pandas as pd
 
 from signlib.data.ntu60 import ACTIONS, FPS, TRAIN_PERFORMERS, parse_name
 from signlib.errors import ManifestError, SettingsError
-from signlib.synthesis import everyday, gestures, mutual_actions
-from signlib.synthesis.bodies import Performer, Script, make_performer, pose
-from signlib.synthesis.kinect import Sensor, observe
-from signlib.synthesis.mutual_actions import BEHIND, STAGE
+from signlib.synthesis import bodies, everyday, gestures, kinect, mutual_actions
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import HARDEST
 
@@ -88,8 +85,8 @@ class ActionCorpus:
         test = [number for number in range(1, 41) if number not in TRAIN_PERFORMERS][:held]
         splits = ["train"] * (len(learn) - held) + ["val"] * held + ["test"] * held
         self.splits = dict(zip([*learn, *test], splits, strict=True))
-        self.performers: dict[int, Performer] = {
-            k: make_performer(k, seed, hardness) for k in self.splits
+        self.performers: dict[int, bodies.Performer] = {
+            k: bodies.make_performer(k, seed, hardness) for k in self.splits
         }
 
     def __len__(self) -> int:
@@ -137,7 +134,7 @@ class ActionCorpus:
     def observed(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The clip and (T, 2, 25) int8 tracking states: 2 tracked, 1 inferred, 0 no such person."""
         setup, camera, *_ = self._find(name)
-        seen, states = observe(
+        seen, states = kinect.observe(
             self.performance(name),
             self._sensor(setup, camera),
             generator(self.seed, self.hardness, name, "sensor"),
@@ -183,7 +180,7 @@ class ActionCorpus:
             "keys": [min(len(joints) - 1, round(key * self.fps)) for key in script.keys],
         }
 
-    def _perform(self, name: str) -> tuple[np.ndarray, Script, list[Performer]]:
+    def _perform(self, name: str) -> tuple[np.ndarray, bodies.Script, list[bodies.Performer]]:
         setup, _, number, replication, action = self._find(name)
         take = generator(self.seed, self.hardness, "take", setup, number, replication, action)
         people = [self.performers[number]]
@@ -193,14 +190,14 @@ class ActionCorpus:
         other = take.random() < _OTHER_HAND * self.hardness
         people = [replace(who, left_handed=people[0].left_handed != other) for who in people]
         pace = float(np.exp(self.hardness * take.normal(0, 0.1))) / people[0].tempo
-        script = Script(take, pace, self.hardness)
+        script = bodies.Script(take, pace, self.hardness)
         waits = 0.25 + self.hardness * take.uniform(-0.1, 0.6, 2)
         script.to(max(0.1, waits[0]))
         for step in PROGRAMS[action]:
             step(script)
         script.to(max(0.1, waits[1]))
         stands = self._stands(action, replication, take)
-        return pose(script, people, stands, self.fps), script, people
+        return bodies.pose(script, people, stands, self.fps), script, people
 
     def _stands(
         self, action: int, replication: int, take: np.random.Generator
@@ -212,26 +209,26 @@ class ActionCorpus:
             return [(x, z, heading)]
         # Two persons stand across the line to the camera that one alone would face.
         first = heading + np.pi / 2
-        second = first if action in BEHIND else first - np.pi
-        ahead = STAGE[action] / 2 * np.array([np.sin(first), -np.cos(first)])
+        second = first if action in mutual_actions.BEHIND else first - np.pi
+        ahead = mutual_actions.STAGE[action] / 2 * np.array([np.sin(first), -np.cos(first)])
         return [(x - ahead[0], z - ahead[1], first), (x + ahead[0], z + ahead[1], second)]
 
-    def _sensor(self, setup: int, camera: int) -> Sensor:
+    def _sensor(self, setup: int, camera: int) -> kinect.Sensor:
         rng = generator(self.seed, "setup", setup)
         distance, height = rng.uniform(2.8, 3.8), rng.uniform(0.7, 1.2)
-        return Sensor(CAMERA_ANGLES[camera], float(distance), float(height))
+        return kinect.Sensor(CAMERA_ANGLES[camera], float(distance), float(height))
 
     def _setup(self, number: int) -> int:
         return list(self.splits).index(number) % self.setups + 1
 
-    def _partner(self, number: int) -> Performer:
+    def _partner(self, number: int) -> bodies.Performer:
         # Somebody of the same split acts along, so that nobody is seen in two splits.
         same = [other for other, split in self.splits.items() if split == self.splits[number]]
         partner = same[(same.index(number) + 1) % len(same)]
         if partner != number:
             return self.performers[partner]
         # Alone in a split: an extra person, whose name no clip has.
-        return make_performer(100 + number, self.seed, self.hardness)
+        return bodies.make_performer(100 + number, self.seed, self.hardness)
 
     def _find(self, name: str) -> tuple[int, int, int, int, int]:
         try:

@@ -12,8 +12,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from signlib.data.skeletons import NTU_25
-from signlib.synthesis import motion
-from signlib.synthesis.seeding import generator
+from signlib.synthesis import motion, seeding
 
 # Frame and (outwards to the limb's own side, up, forward).
 # Frames: c chest (from the middle of the shoulders), h head, p pelvis, f floor where the person
@@ -93,7 +92,7 @@ def make_performer(number: int, seed: int = 0, hardness: float = 1.0) -> Perform
 
     Hardness 0 makes all of them average and right-handed.
     """
-    rng = generator(seed, "performer", number)
+    rng = seeding.generator(seed, "performer", number)
 
     def ratio(spread: float) -> float:
         return float(np.exp(hardness * spread * np.clip(rng.standard_normal(), -2, 2)))

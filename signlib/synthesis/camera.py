@@ -9,8 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from signlib.synthesis import motion
-from signlib.synthesis.seeding import generator
+from signlib.synthesis import motion, seeding
 from signlib.synthesis.signers import Signer
 
 _FACE, _POSE = slice(0, 468), slice(468, 501)
@@ -193,4 +192,4 @@ def _smooth(noise: np.ndarray) -> np.ndarray:
 @cache
 def _unevenness() -> np.ndarray:
     # (3, _BANK, 468) standard normal, the same in every process.
-    return generator("face noise").standard_normal((3, _BANK, 468), dtype=np.float32)
+    return seeding.generator("face noise").standard_normal((3, _BANK, 468), dtype=np.float32)

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from signlib.errors import SettingsError
-from signlib.synthesis.camera import film, seated
+from signlib.synthesis import camera, seeding
 from signlib.synthesis.performance import Performance, perform
-from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
 from signlib.synthesis.signs import Inventory, Sign, make_lexicon, variant
 
@@ -114,10 +113,10 @@ class GeneratedCorpus:
         Raises:
             SettingsError: for a name that is not in the manifest.
         """
-        return film(
+        return camera.film(
             self.performance(name).points,
             self.seated(name),
-            generator(self.seed, self.hardness, name, "camera"),
+            seeding.generator(self.seed, self.hardness, name, "camera"),
             width=self.width,
             height=self.height,
             fps=self.fps,
@@ -126,13 +125,15 @@ class GeneratedCorpus:
     def seated(self, name: str) -> Signer:
         """The signer of clip `name` with the camera of that take, for landmarks and for video."""
         signer = self.signers[self._find(name)[0]]
-        return seated(signer, generator(self.seed, self.hardness, name, "seat"))
+        return camera.seated(signer, seeding.generator(self.seed, self.hardness, name, "seat"))
 
     def performance(self, name: str) -> Performance:
         """What happens before the camera in clip `name`: points in metres and the sign's frames."""
         i, k = self._find(name)
         form, _ = self._form(i, k)
-        return perform([form], self.signers[i], generator(self.seed, self.hardness, name), self.fps)
+        return perform(
+            [form], self.signers[i], seeding.generator(self.seed, self.hardness, name), self.fps
+        )
 
     def truth(self, name: str) -> dict[str, str | int | float | bool]:
         """All that is known about clip `name`.

@@ -159,11 +159,11 @@ def _truth(out: Path, row: Row) -> Path:
 def describe(corpus: Corpus) -> dict[str, Any]:
     """The settings that decide a generated corpus's clips and who is in which split."""
     attributes = vars(corpus)
-    plain = {
+    facts: dict[str, Any] = {
         key: value for key, value in attributes.items() if isinstance(value, int | float | str)
     }
     sized = ("lexicon", "signers", "performers")
-    facts = plain | {key: len(value) for key, value in attributes.items() if key in sized}
+    facts |= {key: len(value) for key, value in attributes.items() if key in sized}
     # Other signs or splits can have the same sizes.
     for key, value in (("splits", corpus.splits), ("signs", getattr(corpus, "lexicon", ""))):
         facts[key] = hashlib.sha256(repr(value).encode()).hexdigest()[:12]

@@ -14,10 +14,9 @@ from signlib.data import autsl, ntu60, phoenix, wlasl
 from signlib.data.video import write_video
 from signlib.errors import SettingsError
 from signlib.files import write_json, write_text
+from signlib.synthesis import appearance, kinect
 from signlib.synthesis.actions import ActionCorpus
-from signlib.synthesis.appearance import look_of
 from signlib.synthesis.clips import GeneratedCorpus
-from signlib.synthesis.kinect import skeleton_text
 from signlib.synthesis.layout_writer import (
     Layout,
     Options,
@@ -244,7 +243,7 @@ def write_ntu60(
 
 def _ntu60_clip(corpus: ActionCorpus, row: Row, paths: list[Path], options: Options) -> int:
     joints, states = corpus.observed(row["clip"])
-    write_text(paths[0], skeleton_text(joints, states))
+    write_text(paths[0], kinect.skeleton_text(joints, states))
     return len(joints)
 
 
@@ -256,7 +255,7 @@ def _filmed(
     height: int,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     # Both pictures of every frame of a clip.
-    look = look_of(corpus, row["signer"])
+    look = appearance.look_of(corpus, row["signer"])
     return render(performance, corpus.seated(row["clip"]), look, width=width, height=height)
 
 

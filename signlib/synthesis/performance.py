@@ -11,15 +11,11 @@ from functools import cache
 import numpy as np
 
 from signlib.data.skeletons import MEDIAPIPE_543
-from signlib.synthesis import motion
+from signlib.synthesis import motion, phonology, posture, skin, transitions
 from signlib.synthesis.face import average_face
-from signlib.synthesis.phonology import GAZES
-from signlib.synthesis.posture import arm
 from signlib.synthesis.signers import Signer
 from signlib.synthesis.signs import Sign, Use
-from signlib.synthesis.skin import head_centre, locus, push_out
 from signlib.synthesis.strokes import make_stroke
-from signlib.synthesis.transitions import STATE, Track, lay_track
 
 _MIRROR = list(MEDIAPIPE_543.mirror)
 _FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
@@ -92,7 +88,7 @@ def perform(
     uses = [use if isinstance(use, Use) else Use(use) for use in signs]
     waits = [frames(0.20 + signer.hardness * wait) for wait in rng.uniform(-0.15, 0.35, 2)]
     strokes = [make_stroke(use, signer, rng, frames=frames, fps=fps) for use in uses]
-    track = lay_track(strokes, signer, rng, frames=frames, waits=waits)
+    track = transitions.lay_track(strokes, signer, rng, frames=frames, waits=waits)
     total = len(track.states[0])
     expression = _expression([use.sign for use in uses], track.spans, rng, frames=total, fps=fps)
     looks = _looks(uses, track, signer, fps)
@@ -126,18 +122,18 @@ def _expression(
     return shape
 
 
-def _looks(uses: Sequence[Use], track: Track, signer: Signer, fps: float) -> np.ndarray:
+def _looks(uses: Sequence[Use], track: transitions.Track, signer: Signer, fps: float) -> np.ndarray:
     # (T, 2) yaw to the left and pitch upwards of eyes and head together, if right-handed.
     hand = track.states[0, :, :3]
     looks = np.zeros((len(hand), 2))
-    eyes = head_centre(signer) - (0, 0.2 * signer.head, 0.88 * signer.head)
+    eyes = skin.head_centre(signer) - (0, 0.2 * signer.head, 0.88 * signer.head)
     for use, (first, last) in zip(uses, track.spans, strict=True):
         if use.goal and use.goal not in ("SIGNER", "ADDRESSEE"):
-            to = (locus(use.goal, signer) - eyes) * (-1.0 if signer.left_handed else 1.0, 1, 1)
-        elif GAZES[use.sign.gaze] is None:
+            to = (skin.locus(use.goal, signer) - eyes) * (-1.0 if signer.left_handed else 1.0, 1, 1)
+        elif phonology.GAZES[use.sign.gaze] is None:
             to = hand[(first + last) // 2] - eyes
         else:
-            looks[first:last] = GAZES[use.sign.gaze]
+            looks[first:last] = phonology.GAZES[use.sign.gaze]
             continue
         looks[first:last] = np.arctan2(to[0], -to[2] + 0.3), np.arctan2(-to[1], -to[2] + 0.5)
     if not looks.any():
@@ -149,13 +145,13 @@ def _looks(uses: Sequence[Use], track: Track, signer: Signer, fps: float) -> np.
     return np.stack([np.convolve(padded[:, k], kernel, "valid") for k in range(2)], 1)
 
 
-def _arms(track: Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
+def _arms(track: transitions.Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
     # Elbows (2, T, 3) and hands (2, T, 21, 3) that go through a track, both as if right ones.
     frames = track.states.shape[1]
-    states = track.states.reshape(2 * frames, STATE)
+    states = track.states.reshape(2 * frames, transitions.STATE)
     wrist, joints, swivel = states[:, :3], states[:, 3:6], states[:, 21]
     shape = signer.hand * motion.hand_shape(states[:, 6:21])
-    elbow, wrist, hands = arm(wrist, joints, swivel, signer)
+    elbow, wrist, hands = posture.arm(wrist, joints, swivel, signer)
     # The second time is for hands that an outstretched or bent arm could not bring out at once.
     for allowed in (0.0, 0.01):
         outline = wrist[:, None] + shape[:, _OUTLINE] @ hands.swapaxes(1, 2)
@@ -163,7 +159,7 @@ def _arms(track: Track, signer: Signer) -> tuple[np.ndarray, np.ndarray]:
         if np.abs(push).max() <= allowed:
             break
         wrist = wrist + _smooth(push.reshape(2, frames, 3)).reshape(-1, 3)
-        elbow, wrist, hands = arm(wrist, joints, swivel, signer)
+        elbow, wrist, hands = posture.arm(wrist, joints, swivel, signer)
     points = wrist[:, None] + shape @ hands.swapaxes(1, 2)
     return elbow.reshape(2, frames, 3), points.reshape(2, frames, 21, 3)
 
@@ -173,7 +169,7 @@ def _inside(outline: np.ndarray, apart: np.ndarray, signer: Signer) -> np.ndarra
 
     Where `apart` (T,) is True they also stay on their own side.
     """
-    push = push_out(outline, signer)
+    push = skin.push_out(outline, signer)
     push = push[np.arange(len(push)), (push * push).sum(-1).argmax(1)]
     if apart.any():
         push[:, 0] -= np.tile(apart, 2) * np.maximum(outline[:, :, 0].max(1) + 0.004, 0)
@@ -189,7 +185,12 @@ def _smooth(push: np.ndarray) -> np.ndarray:
 
 
 def _body(
-    track: Track, signer: Signer, expression: np.ndarray, *, look: np.ndarray, wander: np.ndarray
+    track: transitions.Track,
+    signer: Signer,
+    expression: np.ndarray,
+    *,
+    look: np.ndarray,
+    wander: np.ndarray,
 ) -> np.ndarray:
     """(T, 543, 3) float32 of a right-handed person.
 
@@ -220,7 +221,7 @@ def _body(
         expression,
         signer,
         turn=lean @ motion.turns(turn),
-        centre=lean @ head_centre(signer),
+        centre=lean @ skin.head_centre(signer),
     )
     return points
 

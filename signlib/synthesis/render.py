@@ -10,10 +10,8 @@ import cv2
 import numpy as np
 
 from signlib.errors import SettingsError
-from signlib.synthesis import motion
+from signlib.synthesis import backdrop, heads, motion, surfaces
 from signlib.synthesis.appearance import Look
-from signlib.synthesis.backdrop import backdrop
-from signlib.synthesis.heads import draw_face, draw_skull, head_poses, paint_features
 from signlib.synthesis.limbs import (
     ARM,
     HAIR,
@@ -30,7 +28,6 @@ from signlib.synthesis.limbs import (
 from signlib.synthesis.performance import Performance
 from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer
-from signlib.synthesis.surfaces import Canvas, Lens, draw_capsules, draw_plates, draw_trunk
 
 # The face: its box, what is painted in it (h, w), how much light reaches its hollows (h, w).
 Paint = tuple[tuple[slice, slice], np.ndarray, np.ndarray]
@@ -101,15 +98,15 @@ class Studio:
         self.points = performance.points @ turn
         self.gaze = performance.gaze
         x, y = seated.centre
-        self.lens = Lens(
+        self.lens = surfaces.Lens(
             (FINE * width * x, FINE * height * y), seated.distance, FINE * width * seated.zoom
         )
         self.shoulders = seated.shoulders
         self.limbs: Limbs = limbs(self.points, seated, look.sleeves)
-        self.poses = head_poses(self.points[:, :468])
+        self.poses = heads.head_poses(self.points[:, :468])
         fine = int(FINE * width), int(FINE * height)
-        self.canvas = Canvas.blank(*fine)
-        room, self.wall = backdrop(look, seated.distance, width, height)
+        self.canvas = surfaces.Canvas.blank(*fine)
+        room, self.wall = backdrop.backdrop(look, seated.distance, width, height)
         room = cv2.resize(room, fine, interpolation=cv2.INTER_LINEAR)
         self.room = np.ascontiguousarray((room + 0.5).astype(np.uint8).transpose(2, 0, 1))
         self.empty = self._shrunk(self.room, self.size)
@@ -138,19 +135,21 @@ class Studio:
         self._draw_trunk(t)
         self._draw_limbs(t)
         haircut = self.look.haircut
-        draw_skull(canvas, pose, lens, head=HEAD, hair=HAIR, haircut=haircut)
-        face = draw_face(canvas, pose, lens, head=HEAD, hair=HAIR, hairline=_HAIRLINE[haircut])
+        heads.draw_skull(canvas, pose, lens, head=HEAD, hair=HAIR, haircut=haircut)
+        face = heads.draw_face(
+            canvas, pose, lens, head=HEAD, hair=HAIR, hairline=_HAIRLINE[haircut]
+        )
         if face is None:
             return None
         box, light = face
         points = lens.project(self.points[t, :468])[:, :2]
-        return box, paint_features(points, self.gaze[t], pose, lens=lens, box=box), light
+        return box, heads.paint_features(points, self.gaze[t], pose, lens=lens, box=box), light
 
     def _draw_limbs(self, t: int) -> None:
         lens, limbs = self.lens, self.limbs
         start, end = lens.project(limbs.start[t]), lens.project(limbs.end[t])
         first, last = (lens.scale(ends[:, 2] - lens.distance) for ends in (start, end))
-        draw_capsules(
+        surfaces.draw_capsules(
             self.canvas,
             start=np.column_stack([start, first * limbs.radii[:, 0]]),
             end=np.column_stack([end, last * limbs.radii[:, 1]]),
@@ -159,7 +158,7 @@ class Studio:
         )
         corners = lens.project(limbs.plates[t])
         scale = lens.scale(corners[:, 0, 2] - lens.distance)
-        draw_plates(
+        surfaces.draw_plates(
             self.canvas,
             corners,
             thickness=scale[:, None] * limbs.thickness,
@@ -173,7 +172,7 @@ class Studio:
         scale = float(self.lens.scale(top[2] - self.lens.distance - 0.05))
         profile = _TRUNK * (1, scale * self.shoulders, scale * self.shoulders)
         across = left - right
-        draw_trunk(
+        surfaces.draw_trunk(
             self.canvas,
             top,
             bottom,

@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 
 from signlib.errors import SettingsError
-from signlib.synthesis.camera import film, seated
+from signlib.synthesis import camera, discourse, seeding
 from signlib.synthesis.clips import about_signer, split_signers
-from signlib.synthesis.discourse import Token, interpret
 from signlib.synthesis.grammar import LONGEST, Grammar
 from signlib.synthesis.performance import Performance, perform
-from signlib.synthesis.seeding import generator
 from signlib.synthesis.signers import Signer, make_signer
 from signlib.synthesis.signs import POINTING, Sign, make_lexicon, variant
 
@@ -107,7 +105,7 @@ class SentenceCorpus:
             )
         return pd.DataFrame(rows)
 
-    def tokens(self, name: str) -> list[Token]:
+    def tokens(self, name: str) -> list[discourse.Token]:
         """The signs of clip `name` with their loci and handshapes.
 
         Raises:
@@ -116,17 +114,17 @@ class SentenceCorpus:
         self._find(name)
         grammar = self.grammar
         # The sentence does not depend on hardness: the same is said before any camera.
-        rng = generator(
+        rng = seeding.generator(
             self.seed, "sentence", len(self.lexicon), grammar.order, *grammar.lengths, name
         )
-        return interpret(grammar.sentence(rng), grammar, rng)
+        return discourse.interpret(grammar.sentence(rng), grammar, rng)
 
     def clip(self, name: str) -> np.ndarray:
         """(T, 543, 4) float32: x, y, z, visibility in mediapipe-543; a lost hand is all NaN."""
-        return film(
+        return camera.film(
             self.performance(name).points,
             self.seated(name),
-            generator(self.seed, self.hardness, name, "camera"),
+            seeding.generator(self.seed, self.hardness, name, "camera"),
             width=self.width,
             height=self.height,
             fps=self.fps,
@@ -134,7 +132,9 @@ class SentenceCorpus:
 
     def seated(self, name: str) -> Signer:
         """The signer of clip `name` with the camera of that take, for landmarks and for video."""
-        return seated(self._find(name), generator(self.seed, self.hardness, name, "seat"))
+        return camera.seated(
+            self._find(name), seeding.generator(self.seed, self.hardness, name, "seat")
+        )
 
     def performance(self, name: str) -> Performance:
         """What happens before the camera in clip `name`: points in metres and frames of signs."""
@@ -142,7 +142,7 @@ class SentenceCorpus:
         forms = {gloss: form for gloss, (form, _) in self._forms(tokens, signer).items()}
         uses = [token.use(forms) for token in tokens]
         signer = replace(signer, tempo=FLUENT * signer.tempo)
-        return perform(uses, signer, generator(self.seed, self.hardness, name), self.fps)
+        return perform(uses, signer, seeding.generator(self.seed, self.hardness, name), self.fps)
 
     def spans(self, name: str) -> np.ndarray:
         """(U, 2) first and past-last frame of each sign of clip `name`."""
@@ -171,7 +171,7 @@ class SentenceCorpus:
             )
         return {**about_signer(self.seated(name)), "signs": signs}
 
-    def _forms(self, tokens: list[Token], signer: Signer) -> dict[str, tuple[Sign, str]]:
+    def _forms(self, tokens: list[discourse.Token], signer: Signer) -> dict[str, tuple[Sign, str]]:
         # Gloss -> the form in which this signer makes it, and what is different.
         glosses = {token.gloss for token in tokens} & self._signs.keys()
         return {

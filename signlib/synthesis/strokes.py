@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from signlib.synthesis import motion
+from signlib.synthesis import motion, posture, skin
 from signlib.synthesis.phonology import CHANGES, DIRECTIONS, HANDSHAPES
-from signlib.synthesis.posture import aimed, base_posture, closeness, place_of, posture, touching
 from signlib.synthesis.signers import Signer
 from signlib.synthesis.signs import POINTING, Sign, Use
-from signlib.synthesis.skin import locus
 
 # Seconds of an average signer -> frames of this performance.
 Frames = Callable[[float], int]
@@ -95,7 +93,7 @@ def make_stroke(
     if sign.hands == "ALTERNATING":
         stroke.wrist[1] = wrist + _path(sign, phase, travel, out, in_turns=True)
     if sign.hands == "BASE":
-        centre, stroke.quaternion[1], stroke.swivel[1] = base_posture(sign, signer)
+        centre, stroke.quaternion[1], stroke.swivel[1] = posture.base_posture(sign, signer)
         fingers = motion.frames_of(stroke.quaternion[1:])[0, :, 1]
         stroke.wrist[1] = centre - motion.PALM * signer.hand * fingers
         stroke.angles[1] = HANDSHAPES[sign.base].angles
@@ -131,25 +129,30 @@ def _dominant(
         angles: (15,) of the fingers.
         shift: (3,) metres beside where the lexicon says; turn: (4,) added to the quaternion.
     """
-    quaternion, swivel = posture(sign)
+    quaternion, swivel = posture.posture(sign)
     quaternion = motion.unit(quaternion + turn)
     frames = motion.frames_of(quaternion[None])
-    point, out = place_of(sign, signer, shift)
+    point, out = posture.place_of(sign, signer, shift)
     if out is None:
         return point - motion.PALM * signer.hand * frames[0, :, 1], quaternion, swivel, None
     hand = signer.hand * motion.hand_shape(angles[None])[0]
-    return touching(hand, frames, point, out, *closeness(sign))[0], quaternion, swivel, out
+    return (
+        posture.touching(hand, frames, point, out, *posture.closeness(sign))[0],
+        quaternion,
+        swivel,
+        out,
+    )
 
 
 def _pointing(goal: str, signer: Signer, shift: np.ndarray) -> Start:
     # An index finger that aims at whom a locus stands for: behind it, twice as far away.
-    aim = _as_right(locus(goal, signer), signer)
+    aim = _as_right(skin.locus(goal, signer), signer)
     chest = np.array([0, -signer.torso, 0]) + signer.shoulders * np.array([0, 0.38, 0])
     if goal == "SIGNER":
         start = aim + signer.shoulders * np.array([-0.30, 0.06, -0.28]) + 0.4 * shift
-        return aimed(start, aim, signer)
+        return posture.aimed(start, aim, signer)
     near = chest + signer.shoulders * np.array([-0.35, 0.04, -0.55])
-    return aimed(near + 0.4 * (aim - near) + 0.4 * shift, chest + 2 * (aim - chest), signer)
+    return posture.aimed(near + 0.4 * (aim - near) + 0.4 * shift, chest + 2 * (aim - chest), signer)
 
 
 def _between(
@@ -157,10 +160,10 @@ def _between(
 ) -> tuple[np.ndarray, np.ndarray]:
     # Wrist (3,) and path (T, 3) of a stroke at the goal, or from source to goal.
     palm = motion.PALM * signer.hand * motion.frames_of(quaternion[None])[0, :, 1]
-    goal = _as_right(locus(use.goal, signer), signer) - palm
+    goal = _as_right(skin.locus(use.goal, signer), signer) - palm
     if not use.source:
         return goal - path.mean(0), path
-    source = _as_right(locus(use.source, signer), signer) - palm
+    source = _as_right(skin.locus(use.source, signer), signer) - palm
     return source, motion.minimum_jerk(len(path))[:, None] * (goal - source)
 
 

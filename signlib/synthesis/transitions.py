@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from signlib.synthesis import motion
-from signlib.synthesis.phonology import RELAXED
-from signlib.synthesis.posture import reach
+from signlib.synthesis import motion, phonology, posture
 from signlib.synthesis.signers import Signer
 from signlib.synthesis.strokes import Stroke
 
@@ -126,7 +124,7 @@ def _settle(
     want = np.empty((1 + sum(stroke.hands * len(stroke) for stroke in strokes), STATE))
     quaternions = np.empty((len(want), 4))
     want[0, :3], quaternions[0] = centre - motion.PALM * signer.hand * fingers, hanging
-    want[0, 6:21], want[0, 21] = RELAXED.angles, 0.1
+    want[0, 6:21], want[0, 21] = phonology.RELAXED.angles, 0.1
     spin = np.zeros((len(want), 2))
     at = 1
     for stroke in strokes:
@@ -136,7 +134,9 @@ def _settle(
             want[rows, 6:21], want[rows, 21] = stroke.angles[k], stroke.swivel[k]
             spin[rows] = stroke.spin
             at += len(stroke)
-    _, want[:, :3], joints = reach(want[:, :3], motion.frames_of(quaternions), want[:, 21], signer)
+    _, want[:, :3], joints = posture.reach(
+        want[:, :3], motion.frames_of(quaternions), want[:, 21], signer
+    )
     joints[:, 2] += spin[:, 0]
     joints[:, 0] += spin[:, 1]
     want[:, 3:6] = motion.within_limits(joints)
