@@ -16,11 +16,26 @@ from signlib.models.network import Classifier
 from signlib.settings.graph import ActionSettings, GraphExperiment
 from signlib.settings.training import AugmentSettings
 from signlib.training.augment import mirror_joints, rotations
-from signlib.training.batches import Batch, ClipData, Targets
+from signlib.training.batches import Batch, ClipData, Targets, padded
 from signlib.training.classification import ClassificationFitting
 
 # Clip (T, P, J, 3), bodies (P,), class number.
 ActionItem = tuple[np.ndarray, np.ndarray, int]
+
+
+def collate(items: Sequence[ActionItem]) -> Batch:
+    """Items to one batch, padded with zeros.
+
+    Returns:
+        clips (B, T, P, J, 3), lengths (B,), bodies (B, P) bool, target (B,).
+    """
+    clips, bodies, targets = zip(*items, strict=True)
+    return {
+        "clips": padded(clips).float(),
+        "lengths": torch.tensor([len(clip) for clip in clips]),
+        "bodies": torch.from_numpy(np.stack(bodies)),
+        "target": torch.tensor(targets),
+    }
 
 
 class ActionDataset(ClipData[ActionItem]):
@@ -33,6 +48,8 @@ class ActionDataset(ClipData[ActionItem]):
         repeats: how often a pass goes through all of them.
     """
 
+    collate = staticmethod(collate)
+
     def __init__(
         self,
         clips: Sequence[np.ndarray],
@@ -42,26 +59,6 @@ class ActionDataset(ClipData[ActionItem]):
     ) -> None:
         items = zip(clips, bodies, map(int, targets), strict=True)
         super().__init__(list(items), targets, repeats)
-
-    @staticmethod
-    def collate(items: Sequence[ActionItem]) -> Batch:
-        # Items to one batch.
-        return collate(items)
-
-
-def collate(items: Sequence[ActionItem]) -> Batch:
-    """Items to one batch, padded with zeros.
-
-    Returns:
-        clips (B, T, P, J, 3), lengths (B,), bodies (B, P) bool, target (B,).
-    """
-    lengths = torch.tensor([len(clip) for clip, _, _ in items])
-    clips = torch.zeros(len(items), int(lengths.max()), *items[0][0].shape[1:])
-    for row, (clip, _, _) in zip(clips, items, strict=True):
-        row[: len(clip)] = torch.from_numpy(clip)
-    bodies = torch.from_numpy(np.stack([bodies for _, bodies, _ in items]))
-    target = torch.tensor([target for _, _, target in items])
-    return {"clips": clips, "lengths": lengths, "bodies": bodies, "target": target}
 
 
 def sample_frames(
@@ -166,11 +163,10 @@ class ActionAugment(ActionInputs):
         span = random_part(lengths, self.settings.crop, self.settings.frames)
         clips = sample_frames(batch["clips"], lengths, self.settings.frames, *span)
         clips = mirror_joints(clips, torch.rand(size, device=device) < a.mirror, self.mirror)
-        size_factor = torch.exp(torch.randn(size, 1, 1, device=device) * a.scale)
-        large = size_factor * torch.eye(3, device=device)
+        factor = torch.exp(torch.randn(size, 1, 1, device=device) * a.scale)
+        large = factor * torch.eye(3, device=device)
         bent = large + torch.randn(size, 3, 3, device=device) * a.shear
-        angles = (a.yaw, a.pitch, a.roll)
-        turn = rotations(size, *angles, coordinates=3, device=device) @ bent
+        turn = rotations(size, a.yaw, a.pitch, a.roll, coordinates=3, device=device) @ bent
         changed = self.with_streams(batch, clips @ turn[:, None, None])
         changed["streams"] = _of_bodies(self._noisy(changed["streams"]), batch)
         return changed

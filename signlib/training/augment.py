@@ -44,7 +44,9 @@ class Augment:
         self.body = [joint for joint in range(len(self.mirror)) if joint not in in_hands]
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch with points and mask changed; lengths and targets stay."""
+        """The batch with points and mask changed, if it has some; everything else stays."""
+        if "points" not in batch:
+            return batch
         flip = (
             torch.rand(len(batch["points"]), device=batch["points"].device) < self.settings.mirror
         )
@@ -57,13 +59,12 @@ class Augment:
     def _camera(self, size: int, device: torch.device) -> Tensor:
         # (B, C, C): rotation, scale and shear about the signer.
         s = self.settings
-        size_factor = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale)
-        scale = size_factor * torch.eye(self.coordinates, device=device)
+        factor = torch.exp(torch.randn(size, 1, 1, device=device) * s.scale)
+        scale = factor * torch.eye(self.coordinates, device=device)
         if s.depth and self.coordinates == 3:
             scale[:, 2, 2] *= torch.exp(torch.randn(size, device=device) * s.depth)
         shear = torch.randn(size, self.coordinates, self.coordinates, device=device) * s.shear
-        angles = (s.yaw, s.pitch, s.roll)
-        turn = rotations(size, *angles, coordinates=self.coordinates, device=device)
+        turn = rotations(size, s.yaw, s.pitch, s.roll, coordinates=self.coordinates, device=device)
         return turn @ (scale + shear)
 
     def _move_body(self, points: Tensor) -> Tensor:

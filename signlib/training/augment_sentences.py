@@ -52,11 +52,8 @@ def gather_time(batch: Batch, rows: Tensor, frames: Tensor, lengths: Tensor) -> 
         lengths: (B,) how many of the T' are real; the others become zero.
     """
     real = real_frames(lengths, frames.shape[1])
-    out = {**batch, "lengths": lengths}
-    for key in TIMED:
-        if key in batch:
-            out[key] = _where(real, batch[key][rows, frames])
-    return out
+    taken = {key: _where(real, batch[key][rows, frames]) for key in TIMED if key in batch}
+    return {**batch, "lengths": lengths, **taken}
 
 
 def _where(keep: Tensor, values: Tensor) -> Tensor:
@@ -157,12 +154,17 @@ def mix_signs(batch: Batch, chance: float) -> Batch:
     behind = order >= head[:, None]
     which = torch.where(behind, order - head[:, None] + skip[:, None], order).clamp(0, most - 1)
     source = torch.where(behind, other[:, None], rows[:, None])
-    real = real_frames(glosses, order.shape[1])
-    out["targets"], out["sizes"] = batch["targets"][source, which] * real, glosses
-    shift = torch.where(behind, (cut - begin)[:, None], 0)[..., None]
-    spans = batch["spans"][source, which]
-    out["spans"] = torch.where((spans >= 0) & real[..., None], spans + shift, -1)
-    return out
+    shift = torch.where(behind, (cut - begin)[:, None], 0)
+    return out | _gather_glosses(batch, source, which, glosses, shift)
+
+
+def _gather_glosses(
+    batch: Batch, rows: Tensor, which: Tensor, sizes: Tensor, shift: Tensor
+) -> Batch:
+    # Gloss u of clip b is gloss `which[b, u]` of clip `rows[b, u]`, its span moved by `shift`.
+    real, spans = real_frames(sizes, which.shape[1]), batch["spans"][rows, which]
+    moved = torch.where((spans >= 0) & real[..., None], spans + shift[..., None], -1)
+    return {"targets": batch["targets"][rows, which] * real, "sizes": sizes, "spans": moved}
 
 
 def cut_signs(batch: Batch, most: int) -> Batch:
@@ -185,12 +187,8 @@ def cut_signs(batch: Batch, most: int) -> Batch:
     frames = frames.clamp(max=batch_frames(batch) - 1)
     out = gather_time(batch, rows[:, None].expand_as(frames), frames, lengths)
     which = torch.arange(int(keep.max()), device=device) + first[:, None]
-    real = real_frames(keep, which.shape[1])
     which = which.clamp(max=batch["targets"].shape[1] - 1)
-    out["targets"], out["sizes"] = batch["targets"].gather(1, which) * real, keep
-    spans = batch["spans"][rows[:, None], which]
-    out["spans"] = torch.where((spans >= 0) & real[..., None], spans - start[:, None, None], -1)
-    return out
+    return out | _gather_glosses(batch, rows[:, None], which, keep, -start[:, None])
 
 
 def batch_frames(batch: Batch) -> int:
@@ -232,8 +230,4 @@ def hide_frames(batch: Batch, longest: float, spans: int) -> Batch:
         width = torch.rand(lengths.shape, device=lengths.device) * longest * lengths
         start = torch.rand(lengths.shape, device=lengths.device) * (lengths - width)
         hidden |= (time >= start) & (time < start + width)
-    out = dict(batch)
-    for key in TIMED:
-        if key in batch:
-            out[key] = _where(~hidden, batch[key])
-    return out
+    return {**batch, **{key: _where(~hidden, batch[key]) for key in TIMED if key in batch}}

@@ -52,11 +52,9 @@ class MultimodalAugment:
         """
         size, device = len(batch["present"]), batch["present"].device
         batch = mirror_batch(batch, torch.rand(size, device=device) < self.chance, self.joints)
-        if "points" in batch:
-            batch = self.points(batch)
-        box = None
-        if self.video.crop or self.video.aspect:
-            box = boxes(size, self.video.crop, self.video.aspect, device)
+        batch = self.points(batch)
+        crop, aspect = self.video.crop, self.video.aspect
+        box = boxes(size, crop, aspect, device) if crop or aspect else None
         if COLOUR in batch:
             batch[COLOUR] = self._colour(batch[COLOUR], box)
         if DEPTH in batch:
@@ -130,7 +128,7 @@ def boxes(size: int, crop: float, aspect: float, device: torch.device) -> Tensor
     """Random cut-outs (B, 4): left, top, width and height as shares of the picture."""
     area, shape, left, top = torch.rand(4, size, device=device)
     area, shape = 1 - crop * area, torch.exp(aspect * (2 * shape - 1))
-    width, height = ((area * shape).sqrt().clamp(max=1), (area / shape).sqrt().clamp(max=1))
+    width, height = (area * shape).sqrt().clamp(max=1), (area / shape).sqrt().clamp(max=1)
     return torch.stack([left * (1 - width), top * (1 - height), width, height], 1)
 
 

@@ -4,13 +4,14 @@ A clip is prepared once (normalised, joints chosen) and kept; resampling to a fi
 frames is done on whole batches, because augmentation warps time there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
@@ -62,9 +63,8 @@ def prepare(
         raise ClipError("no point of the clip was seen in any frame; leave the clip out")
     aspect = aspect if np.isfinite(aspect) and aspect > 0 else 1.0
     if settings.normalise:
-        raw = hands_at_wrists(points, skeleton) if settings.hand_depth else points
         out = normalise(
-            raw,
+            hands_at_wrists(points, skeleton) if settings.hand_depth else points,
             skeleton,
             aspect,
             rotate=settings.rotate,
@@ -140,9 +140,9 @@ def prepare_clips(
             points = prepare(source.read(clip), source.skeleton, settings, aspects[clip])
         except ClipError as error:
             prepared.unusable[clip] = str(error)
-            continue
-        prepared.clips.append(clip)
-        prepared.points.append(points)
+        else:
+            prepared.clips.append(clip)
+            prepared.points.append(points)
     return prepared
 
 
@@ -153,17 +153,17 @@ class ClipData(Dataset[Item], Generic[Item]):
         items: one a clip.
         targets: (N,) class numbers, where a clip has one.
         repeats: how often a pass goes through all of them.
+
+    Attributes:
+        collate: makes one batch of items.
     """
+
+    collate: Callable[[Sequence[Any]], Batch]
 
     def __init__(self, items: Sequence[Item], targets: Targets = (), repeats: int = 1) -> None:
         self.items = list(items)
         self.targets = np.asarray(targets)
         self.repeats = repeats
-
-    @staticmethod
-    def collate(items: Sequence[Item]) -> Batch:
-        """Items to one batch."""
-        raise NotImplementedError
 
     def clip_count(self) -> int:
         """N, each clip counted once."""
@@ -197,6 +197,27 @@ class Clips:
     unusable: dict[str, str]
 
 
+def padded(arrays: Sequence[np.ndarray], fill: float = 0.0) -> Tensor:
+    """(B, T, ...): B arrays of unequally many frames, the shorter ones with `fill` behind them."""
+    tensors = [torch.from_numpy(array) for array in arrays]
+    return pad_sequence(tensors, batch_first=True, padding_value=fill)
+
+
+def collate(items: Sequence[LandmarkItem]) -> Batch:
+    """Items to one batch, padded with zeros that are masked out.
+
+    Returns:
+        points (B, T, J, C), mask (B, T, J), lengths (B,), target (B,).
+    """
+    clips, masks, targets = zip(*items, strict=True)
+    return {
+        "points": padded(clips).float(),
+        "mask": padded(masks),
+        "lengths": torch.tensor([len(clip) for clip in clips]),
+        "target": torch.tensor(targets),
+    }
+
+
 class ClipDataset(ClipData[LandmarkItem]):
     """Prepared clips with their targets.
 
@@ -206,31 +227,11 @@ class ClipDataset(ClipData[LandmarkItem]):
         repeats: how often a pass goes through all of them.
     """
 
+    collate = staticmethod(collate)
+
     def __init__(self, points: Sequence[np.ndarray], targets: Targets, repeats: int = 1) -> None:
         items = [(*masked(clip), int(target)) for clip, target in zip(points, targets, strict=True)]
         super().__init__(items, targets, repeats)
-
-    @staticmethod
-    def collate(items: Sequence[LandmarkItem]) -> Batch:
-        # Items to one batch.
-        return collate(items)
-
-
-def collate(items: Sequence[LandmarkItem]) -> Batch:
-    """Items to one batch, padded with zeros that are masked out.
-
-    Returns:
-        points (B, T, J, C), mask (B, T, J), lengths (B,), target (B,).
-    """
-    lengths = torch.tensor([len(points) for points, _, _ in items])
-    joints, channels = items[0][0].shape[1:]
-    points = torch.zeros(len(items), int(lengths.max()), joints, channels)
-    mask = torch.zeros(points.shape[:3], dtype=torch.bool)
-    for row, (clip, present, _) in enumerate(items):
-        points[row, : len(clip)] = torch.from_numpy(clip)
-        mask[row, : len(clip)] = torch.from_numpy(present)
-    target = torch.tensor([target for _, _, target in items])
-    return {"points": points, "mask": mask, "lengths": lengths, "target": target}
 
 
 def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) -> Batch:
@@ -263,24 +264,34 @@ def resample(batch: Batch, frames: int, warp: float = 0.0, crop: float = 0.0) ->
         start, end = torch.rand(2, size, 1, device=points.device) * crop
         time = start + (1 - end - start) * time
     moments = time.clamp(0, 1) * (lengths[:, None] - 1)
-    # A frame that is hit is taken as it is: rounding must not let a neighbour fill its gaps.
-    moments = torch.where((moments - moments.round()).abs() < 1e-4, moments.round(), moments)
-    before = moments.floor().long()
-    after = moments.ceil().long()
-    rows = torch.arange(size, device=points.device)[:, None]
-    first, second = mask[rows, before], mask[rows, after]
-    # (B, frames, J): the share of the later neighbour, 0 or 1 where only one of them was seen.
-    weight = (moments - before)[..., None].expand(first.shape)
-    weight = torch.where(first & second, weight, (~first).to(weight.dtype))
-    mixed = torch.lerp(
-        points[rows, before],
-        points[rows, after],
-        weight[..., None].expand(*weight.shape, points.shape[-1]),
-    )
-    present = first | second
+    mixed, present = at_moments(points, mask, moments, lambda share: share[..., None])
     return {
         **batch,
         "points": mixed * present[..., None],
         "mask": present,
         "lengths": torch.full_like(lengths, frames),
     }
+
+
+def at_moments(
+    values: Tensor, seen: Tensor, moments: Tensor, spread: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Values between frames, interpolated linearly, and which of their P parts are there.
+
+    Where one of two neighbours is missing, the other one counts.
+
+    Args:
+        values: (B, T, ...).
+        seen: (B, T, P) bool.
+        moments: (B, T') frame numbers from 0, within the clips.
+        spread: brings shares (B, T', P) to the shape of the values.
+    """
+    # A frame that is hit is taken as it is: rounding must not let a neighbour fill its gaps.
+    moments = torch.where((moments - moments.round()).abs() < 1e-4, moments.round(), moments)
+    before, after = moments.floor().long(), moments.ceil().long()
+    rows = torch.arange(len(values), device=values.device)[:, None]
+    first, second = seen[rows, before], seen[rows, after]
+    # (B, T', P): the share of the later neighbour, 0 or 1 where only one of them was seen.
+    share = (moments - before)[..., None].expand(first.shape)
+    share = torch.where(first & second, share, (~first).to(share.dtype))
+    return torch.lerp(values[rows, before], values[rows, after], spread(share)), first | second

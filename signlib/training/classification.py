@@ -46,8 +46,7 @@ class ClassificationFitting(Fitting):
                 temperature=training.teacher_temperature,
                 weight=training.teacher_weight,
             )
-        loss = loss + self.auxiliary_loss(targets)
-        return self.counted(loss, index)
+        return self.counted(loss + self.auxiliary_loss(targets), index)
 
     def auxiliary_loss(self, targets: Tensor) -> Tensor | float:
         """What the network adds to the loss, for targets (B, K); most networks add nothing."""
@@ -103,8 +102,8 @@ def log_probabilities(
     model.eval()
     out = []
     for batch in batches:
-        batch = {key: value.to(device) for key, value in batch.items()}
-        batch = resample(batch, settings.features.frames)
+        moved = {key: value.to(device) for key, value in batch.items()}
+        batch = resample(moved, settings.features.frames)
         probability = model(batch).float().softmax(dim=-1)
         if settings.training.mirror_at_test:
             all_clips = torch.ones(len(probability), dtype=torch.bool, device=device)
@@ -122,8 +121,6 @@ def score(
     Args:
         mirror: for each joint, its mirror image.
     """
-    accelerator, _ = choose_device(settings.training)
-    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    device = torch.device("cuda" if choose_device(settings.training)[0] == "gpu" else "cpu")
     loader = DataLoader(data, batch_size=settings.training.batch_size, collate_fn=data.collate)
-    model = model.to(device)
-    return log_probabilities(model, loader, settings, mirror=mirror, device=device).numpy()
+    return log_probabilities(model.to(device), loader, settings, mirror, device).numpy()

@@ -37,6 +37,24 @@ class Pictures(Protocol):
     def reasons(self, kind: str) -> dict[str, str]: ...
 
 
+def collate(items: Sequence[dict[str, Any]]) -> Batch:
+    """Items to one batch.
+
+    Returns:
+        present (B, M) bool and target (B,). Where asked for: colour (B, T, H, W, 3) uint8, depth
+        (B, T, H, W) uint8, and points (B, T, J, C), mask (B, T, J) and lengths (B,) as in
+        `batches.collate`, padded with zeros. A clip without landmarks has one frame, masked out.
+    """
+    batch: Batch = {}
+    if "points" in items[0]:
+        batch = batches.collate([(item["points"], item["mask"], item["target"]) for item in items])
+    for key in (COLOUR, DEPTH, "present"):
+        if key in items[0]:
+            batch[key] = torch.from_numpy(np.stack([item[key] for item in items]))
+    batch["target"] = torch.tensor([item["target"] for item in items])
+    return batch
+
+
 class MultimodalDataset(ClipData[dict[str, Any]]):
     """Clips with the modalities asked for; the same item on every call.
 
@@ -47,6 +65,8 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
         missing: modality -> clip -> why that clip lacks it, of the clips kept.
         left_out: clip -> why it has none of the modalities.
     """
+
+    collate = staticmethod(collate)
 
     def __init__(
         self,
@@ -74,15 +94,18 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
             ClipError: when no clip has any of the modalities, or landmarks are asked for and no
                 clip has any.
         """
-        self.modalities = _ordered(modalities)
+        self._check(modalities, pictures, points)
+        self.modalities = tuple(name for name in KEYS if name in modalities)
         self.repeats = repeats
-        self._check(pictures, points)
         self._store = pictures
-        self._points = {} if points is None else dict(zip(points.clips, points.points, strict=True))
-        reasons = {name: self._reasons(name, pictures, points) for name in self.modalities}
-        has = np.zeros((len(clips), len(self.modalities)), bool)
-        for row, clip in zip(has, clips, strict=True):
-            row[:] = [self._has(name, clip) for name in self.modalities]
+        points = points or Prepared([], [], {})
+        self._points = dict(zip(points.clips, points.points, strict=True))
+        reasons = {
+            name: points.unusable if name == "skeleton" else self.pictures.reasons(KEYS[name])
+            for name in self.modalities
+        }
+        has = np.array([self._has(clip) for clip in clips], bool)
+        has = has.reshape(len(clips), len(self.modalities))
         kept = has.any(axis=1)
         self.targets, self.present = np.asarray(targets)[kept], has[kept]
         self.clips: list[str] = []
@@ -93,10 +116,10 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
             why = {name: reasons[name].get(clip, "it is not there") for name in lost}
             if len(lost) == len(self.modalities):
                 self.left_out[clip] = "; ".join(f"{name}: {text}" for name, text in why.items())
-                continue
-            self.clips.append(clip)
-            for name, text in why.items():
-                self.missing[name][clip] = text
+            else:
+                self.clips.append(clip)
+                for name, text in why.items():
+                    self.missing[name][clip] = text
         if not self.clips:
             first = next(iter(self.left_out.items()), ("none", "no clip was given"))
             raise ClipError(
@@ -115,8 +138,16 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
             raise SettingsError("these clips have no pictures; ask for rgb or depth")
         return self._store
 
-    def _check(self, pictures: Pictures | None, points: Prepared | None) -> None:
-        for name in self.modalities:
+    @staticmethod
+    def _check(
+        modalities: Sequence[str], pictures: Pictures | None, points: Prepared | None
+    ) -> None:
+        unknown = set(modalities) - set(KEYS)
+        if unknown or not modalities or len(set(modalities)) < len(modalities):
+            raise SettingsError(
+                f"modalities={list(modalities)} must be some of {', '.join(KEYS)}, each once"
+            )
+        for name in modalities:
             if name == "skeleton":
                 if points is None:
                     raise SettingsError(
@@ -124,29 +155,22 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
                     )
                 if not points.points:
                     raise ClipError("no clip has landmarks; leave 'skeleton' out of the modalities")
-            elif pictures is None:
-                raise SettingsError(
-                    f"modality {name!r} needs a picture store with {KEYS[name]!r}; none was given"
+            elif pictures is None or KEYS[name] not in pictures.kinds:
+                given = (
+                    "none was given"
+                    if pictures is None
+                    else f"this one holds {', '.join(pictures.kinds)}"
                 )
-            elif KEYS[name] not in pictures.kinds:
                 raise SettingsError(
-                    f"modality {name!r} needs a picture store with {KEYS[name]!r}; this one holds"
-                    f" {', '.join(pictures.kinds)}"
+                    f"modality {name!r} needs a picture store with {KEYS[name]!r}; {given}"
                 )
 
-    def _has(self, modality: str, clip: str) -> bool:
-        if modality == "skeleton":
-            return clip in self._points
-        return (clip, KEYS[modality]) in self.pictures
-
-    @staticmethod
-    def _reasons(
-        modality: str, pictures: Pictures | None, points: Prepared | None
-    ) -> dict[str, str]:
-        # Clip -> why it lacks the modality, as far as its source says.
-        if modality == "skeleton":
-            return {} if points is None else points.unusable
-        return {} if pictures is None else pictures.reasons(KEYS[modality])
+    def _has(self, clip: str) -> list[bool]:
+        # Which of the modalities a clip has.
+        return [
+            clip in self._points if name == "skeleton" else (clip, KEYS[name]) in self.pictures
+            for name in self.modalities
+        ]
 
     def _decoded(self) -> dict[tuple[str, str], np.ndarray]:
         kinds = [KEYS[name] for name in self.modalities if name != "skeleton"]
@@ -155,34 +179,6 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
             keys, desc="decoding pictures", unit="clip", leave=False, disable=len(keys) < 500
         )
         return {key: self.pictures.read(*key) for key in bar}
-
-    @property
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Modality -> on how many of all clips given it stands.
-
-        `any` counts the clips that have some modality, `all` those that have every one.
-        """
-        total = len(self.clips) + len(self.left_out)
-        numbers = dict(zip(self.modalities, self.present.sum(0).tolist(), strict=True))
-        numbers |= {"any": len(self.clips), "all": int(self.present.all(1).sum())}
-        return {name: (number, total) for name, number in numbers.items()}
-
-    def coverage(self) -> str:
-        """One line a modality: on how many of how many clips, and which lack it."""
-        lines = []
-        for name in self.modalities:
-            lost = [*self.missing[name], *self.left_out]
-            line = "{} on {} of {} clips".format(name, *self.counts[name])
-            if lost:
-                more = ", ..." if len(lost) > 5 else ""
-                line += f" (missing: {', '.join(lost[:5])}{more})"
-            lines.append(line)
-        return "\n".join(lines)
-
-    @staticmethod
-    def collate(items: Sequence[dict[str, Any]]) -> Batch:
-        # Items to one batch.
-        return collate(items)
 
     def clip_count(self) -> int:
         # Clips that have at least one of the modalities.
@@ -194,46 +190,13 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
         item: dict[str, Any] = {"present": present, "target": int(self.targets[clip])}
         for name, there in zip(self.modalities, present, strict=True):
             if name == "skeleton":
-                item["points"], item["mask"] = self._landmarks(identity)
+                nobody = np.full_like(next(iter(self._points.values()))[:1], np.nan)
+                item["points"], item["mask"] = masked(self._points.get(identity, nobody))
             else:
                 item[KEYS[name]] = self._pictures(identity, KEYS[name], there)
         return item
-
-    def _landmarks(self, clip: str) -> tuple[np.ndarray, np.ndarray]:
-        if clip in self._points:
-            return masked(self._points[clip])
-        joints, channels = next(iter(self._points.values())).shape[1:]
-        return np.zeros((1, joints, channels), np.float32), np.zeros((1, joints), bool)
 
     def _pictures(self, clip: str, kind: str, there: bool) -> np.ndarray:
         if not there:
             return np.zeros(self.pictures.shape(kind), np.uint8)
         return self._kept[clip, kind] if self._kept else self.pictures.read(clip, kind)
-
-
-def _ordered(modalities: Sequence[str]) -> tuple[str, ...]:
-    unknown = [name for name in modalities if name not in KEYS]
-    if unknown or not modalities or len(set(modalities)) < len(modalities):
-        raise SettingsError(
-            f"modalities={list(modalities)} must be some of {', '.join(KEYS)}, each once"
-        )
-    return tuple(name for name in KEYS if name in modalities)
-
-
-def collate(items: Sequence[dict[str, Any]]) -> Batch:
-    """Items to one batch.
-
-    Returns:
-        present (B, M) bool and target (B,). Where asked for: colour (B, T, H, W, 3) uint8, depth
-        (B, T, H, W) uint8, and points (B, T, J, C), mask (B, T, J) and lengths (B,) as in
-        `batches.collate`, padded with zeros. A clip without landmarks has one frame, masked out.
-    """
-    batch: Batch = {}
-    if "points" in items[0]:
-        batch = batches.collate([(item["points"], item["mask"], item["target"]) for item in items])
-    for key in (COLOUR, DEPTH):
-        if key in items[0]:
-            batch[key] = torch.from_numpy(np.stack([item[key] for item in items]))
-    batch["present"] = torch.from_numpy(np.stack([item["present"] for item in items]))
-    batch["target"] = torch.tensor([item["target"] for item in items])
-    return batch

@@ -45,8 +45,8 @@ def parameter_groups(
             rates[max(prefixes, key=len)] if prefixes else rate,
             decay if name in decaying else 0.0,
         )
-        groups.setdefault(key, {"lr": key[0], "weight_decay": key[1], "params": []})
-        groups[key]["params"].append(parameter)
+        group = groups.setdefault(key, {"lr": key[0], "weight_decay": key[1], "params": []})
+        group["params"].append(parameter)
     return list(groups.values())
 
 

@@ -112,14 +112,6 @@ def test_a_missing_modality_is_zero_counted_and_named(pictures, points):
         "skeleton": {"c2": "nobody was seen"},
     }
     assert data.left_out == {"c4": "rgb: cut off; depth: lost; skeleton: no scale"}
-    assert data.counts == {
-        "rgb": (5, 6),
-        "depth": (4, 6),
-        "skeleton": (4, 6),
-        "any": (5, 6),
-        "all": (3, 6),
-    }
-    assert "depth on 4 of 6 clips (missing: c1, c4)" in data.coverage().splitlines()
     no_depth, no_points = data[1], data[2]
     assert (no_depth["depth"].shape, no_depth["depth"].max()) == ((2, 16, 16), 0)
     assert (no_points["points"].shape, no_points["mask"].any()) == ((1, 4, 2), False)
