@@ -1,7 +1,6 @@
 """The command line.
 
-parser       what can be typed
-verbs        what each verb does
-source_003   the flags of source 003's command line, as settings
-source_004   the flags of source 004's scripts, as settings
+parser         what can be typed
+verbs          what each verb does
+source_flags   the flags of the sources 003 and 004, as settings
 """

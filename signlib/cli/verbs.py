@@ -6,11 +6,11 @@ A bad input ends with one line on stderr and exit code 2; `--debug` shows the tr
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from signlib import paths
-from signlib.cli import source_003, source_004
+from signlib.cli import source_flags
 from signlib.cli.parser import parser
 from signlib.errors import InputError, SettingsError
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        return COMMANDS[options.verb](options)
+        return COMMANDS[options.verb](options) or 0
     except InputError as error:
         if options.debug:
             raise
@@ -30,11 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _grouped(value: int | str) -> str:
-    return value if isinstance(value, str) else f"{value:,}"
-
-
-def models(options: argparse.Namespace) -> int:
+def models(options: argparse.Namespace) -> None:
     """Print the table of presets."""
     from signlib.experiments.sizes import model_table
 
@@ -42,14 +38,10 @@ def models(options: argparse.Namespace) -> int:
     if options.format == "csv":
         print(table.to_csv(index=False), end="")
     else:
-        print(
-            table.to_string(
-                index=False,
-                max_colwidth=None,
-                formatters=dict.fromkeys(table.columns[1:-2], _grouped),
-            )
+        formatters = dict.fromkeys(
+            table.columns[1:-2], lambda size: size if isinstance(size, str) else f"{size:,}"
         )
-    return 0
+        print(table.to_string(index=False, max_colwidth=None, formatters=formatters))
 
 
 def extract(options: argparse.Namespace) -> int:
@@ -57,7 +49,7 @@ def extract(options: argparse.Namespace) -> int:
     from signlib.experiments import extraction
     from signlib.extraction import frozen_files
 
-    request = source_004.extraction_of(options)
+    request = source_flags.extraction_of(options)
     store = extraction.extract(
         request.source,
         request.out,
@@ -80,7 +72,7 @@ def extract(options: argparse.Namespace) -> int:
     return 0 if len(store) else 2
 
 
-def train(options: argparse.Namespace) -> int:
+def train(options: argparse.Namespace) -> None:
     """Fit a model and print what the run found."""
     from signlib.experiments import experiment
     from signlib.runs.run import SETTINGS, Run
@@ -90,9 +82,9 @@ def train(options: argparse.Namespace) -> int:
     if options.checkpoint_dir:
         # Processes of several devices inherit it.
         os.environ["SIGNLIB_RUNS"] = options.checkpoint_dir
-    preset = source_003.preset_of(options)
+    preset = source_flags.preset_of(options)
     settings = presets.build(
-        preset, options.mode, options.seed, source_003.settings_of(options, preset)
+        preset, options.mode, options.seed, source_flags.settings_of(options, preset)
     )
     print(f"preset {preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
     for key, value in config.differences(settings, presets.build(preset, options.mode)).items():
@@ -101,12 +93,12 @@ def train(options: argparse.Namespace) -> int:
         from signlib.experiments.estimate import estimate, work_of
 
         print(estimate(settings, work_of(settings)).report())
-        return 0
-    name, resume = options.run_name, options.resume is not None
+        return
+    name = options.run_name
     if options.resume:
-        name = experiment.rewind(options.resume, settings, options.run_name)
+        name = experiment.rewind(options.resume, settings, name)
     source = Run(options.init_from) if options.init_from else None
-    run = experiment.train(settings, name, resume, init_from=source)
+    run = experiment.train(settings, name, options.resume is not None, init_from=source)
     used = run.facts
     print(
         f"  used: {used['device']}, precision {used['precision']}, {used['epochs']} epochs,"
@@ -120,14 +112,13 @@ def train(options: argparse.Namespace) -> int:
             f"run {run.path}: the time budget ended after {run.facts['epochs']} epochs; resume it"
             " with --resume"
         )
-        return 0
+        return
     for metric in run.metrics:
         print(f"  {metric}")
     print(f"  chosen: {run.facts['chosen']}; split: {'; '.join(run.facts['split'])}")
     if settings.mode == "smoke":
         print("  a smoke run: small sizes, it says nothing about real signing")
     print(f"run {run.path}")
-    return 0
 
 
 def sweep(options: argparse.Namespace) -> int:
@@ -212,23 +203,21 @@ def predict(options: argparse.Namespace) -> int:
     return 0 if (table["problem"] == "").any() else 2
 
 
-def wer(options: argparse.Namespace) -> int:
+def wer(options: argparse.Namespace) -> None:
     """Print counts, intervals and confusions, and the paired test where there is a second ctm."""
     from signlib.reports import wer_report
 
     scored = wer_report.score(options.reference, options.hypothesis, options.simplify)
     print(wer_report.report(scored))
     if options.against:
-        other = (options.against, None)
-        if options.hypothesis:
-            other = (options.reference, options.against)
+        pair = (options.reference, options.against)
+        other = pair if options.hypothesis else (options.against, None)
         compared = wer_report.compare(wer_report.score(*other, options.simplify), scored)
         names = (options.against, options.hypothesis or options.reference)
         print(f"\n{wer_report.describe(compared, names)}")
-    return 0
 
 
-def compare(options: argparse.Namespace) -> int:
+def compare(options: argparse.Namespace) -> None:
     """Print the verdicts, and the report or where it was written."""
     from signlib.reports import compare_report
     from signlib.runs.run import Run
@@ -236,12 +225,10 @@ def compare(options: argparse.Namespace) -> int:
     report = compare_report.report([Run(path) for path in options.runs], options.rope)
     if not options.out:
         print(compare_report.markdown(report), end="")
-        return 0
+        return
     for text in report.verdicts():
         print(text)
-    for path in compare_report.write(report, Path(options.out)):
-        print(path)
-    return 0
+    print(*compare_report.write(report, Path(options.out)), sep="\n")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -264,17 +251,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def ensemble(options: argparse.Namespace) -> int:
+def ensemble(options: argparse.Namespace) -> None:
     """Print what several runs reach together."""
     from signlib.reports import ensemble as evaluation
     from signlib.runs.run import Run
 
     together = evaluation.ensemble([Run(folder) for folder in options.runs])
     print(evaluation.readable(evaluation.ensemble_table(together), together).to_string())
-    return 0
 
 
-def publish(options: argparse.Namespace) -> int:
+def publish(options: argparse.Namespace) -> None:
     """Publish a run."""
     from signlib.corpora.registry import corpus_of
     from signlib.runs import publishing
@@ -283,7 +269,6 @@ def publish(options: argparse.Namespace) -> int:
     run = Run(options.run)
     restricted = not corpus_of(run.settings.data).open
     print(f"published {publishing.publish(run, restricted)}")
-    return 0
 
 
 def results(options: argparse.Namespace) -> int:
@@ -291,14 +276,12 @@ def results(options: argparse.Namespace) -> int:
     from signlib.reports.results_table import update_readme
 
     changed = update_readme(check_only=options.check)
-    state = "is up to date"
-    if changed:
-        state = "differs" if options.check else "was written"
-    print(f"README.md: the results table {state}")
-    return 1 if changed and options.check else 0
+    news = "differs" if options.check else "was written"
+    print(f"README.md: the results table {news if changed else 'is up to date'}")
+    return int(changed and options.check)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "models": models,
     "extract": extract,
     "train": train,

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from signlib.__main__ import main
-from signlib.cli import source_003
+from signlib.cli import source_flags
 from signlib.cli.parser import parser
 from signlib.errors import SettingsError
 from signlib.runs.run import Run
@@ -77,9 +77,9 @@ BY_VARIANT = {
 def built(line: str) -> Settings:
     """The settings that a command line of the verb `train` comes to."""
     options = parser().parse_args(["train", *shlex.split(line.removeprefix(PROGRAM))])
-    preset = source_003.preset_of(options)
+    preset = source_flags.preset_of(options)
     return presets.build(
-        preset, options.mode, options.seed, source_003.settings_of(options, preset)
+        preset, options.mode, options.seed, source_flags.settings_of(options, preset)
     )
 
 

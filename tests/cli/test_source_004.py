@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from signlib.__main__ import main
-from signlib.cli import source_003, source_004
+from signlib.cli import source_flags
 from signlib.cli.parser import parser
 from signlib.data.video import write_video
 from signlib.errors import SettingsError
@@ -37,17 +37,17 @@ TRAIN = (
 """The source's three steps, after the names of its scripts."""
 
 
-def asked(line: str) -> source_004.Asked:
+def asked(line: str) -> source_flags.Asked:
     """What a command line of the verb `extract` comes to."""
-    return source_004.extraction_of(parser().parse_args(["extract", *shlex.split(line)]))
+    return source_flags.extraction_of(parser().parse_args(["extract", *shlex.split(line)]))
 
 
 def built(line: str) -> Settings:
     """The settings that a command line of the verb `train` comes to."""
     options = parser().parse_args(["train", *shlex.split(line)])
-    preset = source_003.preset_of(options)
+    preset = source_flags.preset_of(options)
     return presets.build(
-        preset, options.mode, options.seed, source_003.settings_of(options, preset)
+        preset, options.mode, options.seed, source_flags.settings_of(options, preset)
     )
 
 
