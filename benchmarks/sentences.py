@@ -20,7 +20,7 @@ from signlib.decoding.ctc import greedy
 from signlib.decoding.language_model import train_model
 from signlib.evaluation.wer import edits, word_errors
 from signlib.statistics.error_rates import compare_rates
-from signlib.statistics.resampling import resampled_sums
+from signlib.statistics.intervals import resampled_sums
 
 CLASSES, FRAMES, BEAM, CLIPS = 1296, 50, 10, 20
 SENTENCES, RESAMPLES, ROUNDS = 629, 10_000, 5

@@ -77,9 +77,9 @@ class FlashlightSearch:
         Args:
             log_probabilities: (T, V).
         """
-        frames = np.ascontiguousarray(log_probabilities, np.float32)
-        if self.spelled:
-            frames = np.pad(frames, ((0, 0), (0, 1)), constant_values=-_EVERYTHING)
+        # one class more, which never occurs, where glosses are spelled
+        more = ((0, 0), (0, int(self.spelled)))
+        frames = np.pad(np.float32(log_probabilities), more, constant_values=-_EVERYTHING)
         results = self.decoder.decode(frames.ctypes.data, *frames.shape)
         readings: dict[tuple[int, ...], float] = {}
         for result in results:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,6 @@ UNKNOWN = "<unk>"
 # N-gram or context -> log10 of its probability or weight.
 Table = dict[tuple[str, ...], float]
 _LN10 = math.log(10)
-# How ARPA files write the log probability of the start, which is never predicted.
-_NEVER = -99.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
     if order < 1:
         raise SettingsError(f"order={order}: an n-gram model needs an order of at least 1")
     texts = [tuple(sentence) for sentence in sentences]
-    words = sorted(set(chain.from_iterable(texts)))
+    words = sorted(set[str]().union(*texts))
     if not texts or {START, END, UNKNOWN} & set(words):
         raise InputError(
             f"{len(texts)} sentences cannot train a model: give some, without {START}, {END} or"
@@ -126,7 +123,8 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
         if n == 1:
             lower = np.bincount(rows[:, 0], share, len(names)) + weight[0] * lower
             table = _table([(name,) for name in names], lower)
-            table[(START,)] = _NEVER
+            # how ARPA files write the start, which is never predicted
+            table[(START,)] = -99.0
             values, above = lower, rows
         else:
             # The shorter n-gram without its first word is always one that was counted.
@@ -191,10 +189,8 @@ def _contexts(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     # Of sorted n-grams: which context (N,) each has, the contexts' totals, the share left over.
     # What the discounts take from a context is left to its shorter n-grams.
-    if rows.shape[1] == 1:
-        context = np.zeros(len(rows), np.int64)
-    else:
-        context = np.cumsum(np.r_[False, (rows[1:, :-1] != rows[:-1, :-1]).any(1)][: len(rows)])
+    # a context begins where it differs from that of the row before; unigrams have one, the empty
+    context = np.cumsum(np.r_[False, (rows[1:, :-1] != rows[:-1, :-1]).any(1)][: len(rows)])
     total = np.bincount(context, counts)
     return context, total, np.bincount(context, np.minimum(discount, counts)) / total
 

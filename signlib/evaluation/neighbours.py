@@ -6,10 +6,8 @@ says how much of a corpus's variety is camera and body.
 
 import numpy as np
 
-MOMENTS = 16
 
-
-def flatten(points: np.ndarray, moments: int = MOMENTS) -> np.ndarray:
+def flatten(points: np.ndarray, moments: int = 16) -> np.ndarray:
     """(moments x J x D,) of a clip (T, J, D): interpolated in time at evenly spaced moments.
 
     A point that is missing is interpolated between the frames around it; one that is never seen

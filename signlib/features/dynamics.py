@@ -11,8 +11,6 @@ import numpy as np
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError
 
-BLOCKS = ("position", "velocity", "acceleration")
-
 
 def dynamics(points: np.ndarray) -> np.ndarray:
     """(T, 3 J C) float32: position, velocity and acceleration; NaN = missing.
@@ -56,7 +54,7 @@ def _change(values: np.ndarray, first: int) -> np.ndarray:
 def part_columns(
     skeleton: Skeleton,
     channels: int,
-    blocks: int = len(BLOCKS),
+    blocks: int = 3,
     together: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, list[tuple[int, int]]]:
     """For each part of the body the first and past-last columns that are its own, in every block.

@@ -90,7 +90,9 @@ def signer_frame(points: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, fl
             tilt = _tilt(across)
             # Medians go axis by axis, so they are taken upright: then a rolled camera changes
             # nothing.
-            origin = _turned(median(_turned((left + right)[both] / 2, -tilt)), tilt)
+            cos, sin = np.cos(tilt), np.sin(tilt)
+            upright = _turned((left + right)[both] / 2, cos, -sin)
+            origin = _turned(median(upright), cos, sin)
             if size < SMALLEST_SIZE and skeleton.has("nose"):
                 # Seen from the side the shoulders coincide: the neck is about half as long as they
                 # are wide.
@@ -127,12 +129,11 @@ def median(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(ordered[-1]), np.nan, middle).astype(ordered.dtype)
 
 
-def _turned(points: np.ndarray, angle: float) -> np.ndarray:
-    # Points (..., C) with x and y turned by an angle in radians.
-    cos, sin = np.cos(angle), np.sin(angle)
+def _turned(points: np.ndarray, cos: float, sin: float, axis: int = 1) -> np.ndarray:
+    # Points (..., C) turned by an angle, from x to the other axis.
     out = points.copy()
-    out[..., 0] = cos * points[..., 0] - sin * points[..., 1]
-    out[..., 1] = sin * points[..., 0] + cos * points[..., 1]
+    out[..., 0] = cos * points[..., 0] - sin * points[..., axis]
+    out[..., axis] = sin * points[..., 0] + cos * points[..., axis]
     return out
 
 
@@ -194,12 +195,7 @@ def face_camera(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
         return points
     x, _, z = np.median(across, axis=0)
     width = np.hypot(x, z)
-    cos, sin = x / width, z / width
-    out = points.copy()
-    out[..., 0], out[..., 2] = (
-        cos * points[..., 0] + sin * points[..., 2],
-        cos * points[..., 2] - sin * points[..., 0],
-    )
+    out = _turned(points, x / width, -z / width, axis=2)
     out[..., :3] /= width
     return out
 
@@ -230,7 +226,7 @@ def normalise(
     axes = len(origin)
     out[..., :axes] = (out[..., :axes] - origin) / size
     if rotate and tilt:
-        out = _turned(out, -tilt)
+        out = _turned(out, np.cos(tilt), -np.sin(tilt))
     return out.astype(np.float32)
 
 

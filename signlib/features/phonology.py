@@ -52,11 +52,9 @@ class PhonologySettings:
 
 # Frames a second at which movement is counted, in the corrected form.
 RATE = 25.0
-_SMALLEST = 1e-6
-_PALM, _TIPS, _KNUCKLES = (0, 5, 9, 13, 17), (4, 8, 12, 16, 20), (5, 5, 9, 13, 17)
-# Points of a hand that are read, in the order in which they stand here; a finger's way starts in
-# the palm.
-_READ = (*_PALM, *_TIPS, *_KNUCKLES)
+# Points of a hand that are read, in this order: the palm, the tips, the knuckles; a finger's way
+# starts in the palm.
+_READ = (0, 5, 9, 13, 17, 4, 8, 12, 16, 20, 5, 5, 9, 13, 17)
 _ARMS = ("nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
 # Points of the face mesh, outer before inner; lips, ends of the face: upper before lower.
 _FACE = {
@@ -222,8 +220,8 @@ def _corrected(
     palms = _palms(hands)
     if layout.frame.has("left_wrist", "right_wrist"):
         # A hand's depth counts from its own wrist.
-        wrists = others[2][:, [layout.frame.index(f"{side}_wrist") for side in SIDES]]
-        palms[2] += wrists[..., None]
+        wrists = [layout.frame.index(f"{side}_wrist") for side in SIDES]
+        palms[2] += others[2][:, wrists, None]
     try:
         _place_clip(palms, others, layout.frame)
     except ClipError:
@@ -278,7 +276,7 @@ def _place_by_frame(palms: np.ndarray, others: np.ndarray, frame: Skeleton) -> N
     )
     across = left - right
     size = _length(across)
-    placed = (size >= _SMALLEST) & np.isfinite(nose[2])
+    placed = (size >= 1e-6) & np.isfinite(nose[2])
     angle = np.where(placed, np.arctan2(across[1], across[0]), 0)
     scale = 1 / np.where(placed, size, 1)
     origin = np.where(placed, nose, 0)

@@ -25,7 +25,10 @@ def spreads(
     table: pd.DataFrame, columns: Sequence[str], form: str = ".1f", ends: str = ""
 ) -> list[str]:
     """`spread` of each row, from its columns value, low and high."""
-    return [spread(*row, form=form, ends=ends) for row in table[list(columns)].to_numpy(float)]
+    return [
+        spread(value, low, high, form=form, ends=ends)
+        for value, low, high in table[list(columns)].to_numpy(float)
+    ]
 
 
 def each(values: Iterable[float], form: str = ".1f") -> str:

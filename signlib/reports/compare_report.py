@@ -90,8 +90,9 @@ def report(
                 f"all {len(runs)} runs are seeds of one system, {names[0]}; name runs of another"
                 " one, too"
             )
-        ordered = replace(lineup, systems=[systems[name] for name in names])
-        corpora[corpus] = corpus_report.compare_systems(ordered, rope, resamples, seed)
+        corpora[corpus] = corpus_report.compare_systems(
+            replace(lineup, systems=[systems[name] for name in names]), rope, resamples, seed
+        )
     return Report(corpora, rope)
 
 
@@ -103,10 +104,11 @@ def markdown(report: Report) -> str:
     rows = []
     for corpus, one in report.corpora.items():
         row = {"corpus": corpus, "test clips": f"{len(one.lineup.clips):,}"}
-        for name, rate in one.rates.items():
-            row[f"{name}, {one.lineup.unit}"] = cells.spread(rate.value, rate.low, rate.high)
-        for name, comparison in one.comparisons.items():
-            row[f"{name} is"] = comparison.answer(one.p[name])
+        row |= {
+            f"{name}, {one.lineup.unit}": cells.spread(rate.value, rate.low, rate.high)
+            for name, rate in one.rates.items()
+        }
+        row |= {f"{name} is": pair.answer(one.p[name]) for name, pair in one.comparisons.items()}
         rows.append(row)
     return "\n".join(
         [

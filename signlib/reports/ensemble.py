@@ -115,11 +115,13 @@ def readable(table: pd.DataFrame, together: Ensemble) -> pd.DataFrame:
     """The table of `ensemble_table` as text for a page."""
     kind, groups = groups_of(together)
     gains = cells.spreads(table, ("gain", "gain_low", "gain_high"), "+.1f")
-    of_groups = cells.spreads(table, ("value", "group_low", "group_high"))
     return pd.DataFrame(
         {
             "top-1 % [95 %, clips]": cells.spreads(table, ("value", "low", "high")),
-            f"[95 %, {len(set(groups))} {kind}]": [text[text.index("[") :] for text in of_groups],
+            f"[95 %, {len(set(groups))} {kind}]": [
+                text[text.index("[") :]
+                for text in cells.spreads(table, ("value", "group_low", "group_high"))
+            ],
             "together minus this": [*gains[:-1], "-"],
             "clips": table["n"].tolist(),
         },

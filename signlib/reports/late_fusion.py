@@ -96,9 +96,12 @@ def fit_weights(ahead: np.ndarray, ridge: float = 1e-6) -> np.ndarray:
         loss, slope = log_loss(scaled / scale, ahead)
         return loss + ridge * scaled @ scaled, slope / scale + 2 * ridge * scaled
 
-    start = np.full(len(ahead), 1 / len(ahead))
     fit = optimize.minimize(
-        objective, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(ahead)
+        objective,
+        np.full(len(ahead), 1 / len(ahead)),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * len(ahead),
     )
     return fit.x / scale
 
@@ -107,11 +110,6 @@ def _scale(ahead: np.ndarray) -> np.ndarray:
     # (M,) how widely each stream's margins spread; 1 for a stream that says nothing.
     scale = np.sqrt((ahead.astype(np.float64) ** 2).mean(axis=(1, 2)))
     return np.where(scale == 0, 1, scale)
-
-
-def plain_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
-    """Every stream weighs 1, on the scale it came in. Learns nothing."""
-    return np.ones(len(ahead))
 
 
 def best_stream(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
@@ -131,11 +129,6 @@ def calibrated_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) 
 def fixed(weights: Sequence[float]) -> Learner:
     """A learner that learns nothing and answers these weights (M,)."""
     return lambda *_: np.asarray(weights, float)
-
-
-def learned_weights(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
-    """The weights that make the training clips most likely."""
-    return fit_weights(ahead)
 
 
 def selected_weights(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) -> np.ndarray:
@@ -176,9 +169,11 @@ def forward_path(ahead: np.ndarray, most: int | None = None) -> list[np.ndarray]
 
 LEARNERS: dict[str, Learner] = {
     "best stream": best_stream,
-    "plain sum": plain_sum,
+    # every stream weighs 1, on the scale it came in: learns nothing
+    "plain sum": lambda ahead, *_: np.ones(len(ahead)),
     "calibrated sum": calibrated_sum,
-    "learned weights": learned_weights,
+    # those that make the training clips most likely
+    "learned weights": lambda ahead, *_: fit_weights(ahead),
     "forward selection": selected_weights,
 }
 

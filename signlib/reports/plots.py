@@ -136,8 +136,8 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
     """
     size = float(np.clip(0.22 * len(names), 3.5, 11))
     drawn, (axis,) = figure(size + 1.2, size)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if len(names) <= 60:
         axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axis.set_yticks(range(len(names)), names, fontsize=7)
@@ -239,10 +239,14 @@ def contact_sheet(
         )
         return drawn
     columns = max(map(len, rows.values()))
-    size = (1.15 * columns * aspect**0.5, 1.2 * len(rows))
     # pictures of rooms are heavy, and a notebook may weigh 200 KB
     drawn, axes = plt.subplots(
-        len(rows), columns, figsize=size, dpi=70, layout="constrained", squeeze=False
+        len(rows),
+        columns,
+        figsize=(1.15 * columns * aspect**0.5, 1.2 * len(rows)),
+        dpi=70,
+        layout="constrained",
+        squeeze=False,
     )
     for line, (name, pictures) in zip(axes, rows.items(), strict=True):
         for axis in line:

@@ -10,7 +10,7 @@ from signlib.errors import RunError
 from signlib.evaluation.wer import word_errors
 from signlib.runs.run import Run
 from signlib.settings import config
-from signlib.statistics.resampling import group_sums
+from signlib.statistics.intervals import group_sums
 
 # Settings that runs of one system may differ in: seed, fold, and where and how long they ran.
 SEEDLESS = (

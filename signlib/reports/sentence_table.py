@@ -13,8 +13,6 @@ from signlib.reports import ablation, cells, run_groups, wer_report
 from signlib.runs.run import Run
 from signlib.statistics.error_rates import rate_interval
 
-GREEDY, SPEED = "WER (greedy)", "frames read a second"
-_PAIRS = 3
 # Mean errors over seeds are counted in sixtieths, so that they are whole numbers; it cancels.
 _UNIT = 60
 
@@ -61,7 +59,7 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             "low": low,
             "high": high,
             "seeds": [round(float(rate), 1) for rate in lineup.rates(system)],
-            "greedy": _metric(runs, GREEDY),
+            "greedy": _metric(runs, "WER (greedy)"),
             "sub": float(np.mean([edits.substitutions.sum() for edits in counts])),
             "del": float(np.mean([edits.deletions.sum() for edits in counts])),
             "ins": float(np.mean([edits.insertions.sum() for edits in counts])),
@@ -73,7 +71,7 @@ def sentence_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             "parameters": facts[0]["parameters"],
             "minutes": float(np.mean(seconds)) / 60,
             "trained": float(np.mean(np.divide(sentences, seconds))),
-            "read": _metric(runs, SPEED),
+            "read": _metric(runs, "frames read a second"),
             "memory": max(run.environment["peak_memory_mb"] for run in runs),
             **wer_report.against(first, mean_errors, _UNIT * words, lineup.groups),
         }
@@ -86,7 +84,7 @@ def _signs(references: list[list[str]], heard: list[list[list[str]]]) -> dict[st
     aligned = pd.concat([wer.alignment(references, texts) for texts in heard], ignore_index=True)
     glosses = wer.by_gloss(aligned)
     glosses = glosses[glosses["signed"] > 0]
-    pairs = wer.confusions(aligned).head(_PAIRS).itertuples(index=False)
+    pairs = wer.confusions(aligned).head(3).itertuples(index=False)
     return {
         "found": 100 * glosses["found"].sum() / glosses["signed"].sum(),
         "by_gloss": float((100 * glosses["found"] / glosses["signed"]).mean()),
@@ -104,17 +102,20 @@ def _metric(runs: Sequence[Run], name: str) -> float:
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of `sentence_table` as text for a page."""
-    columns = {
-        "each seed": [cells.each(values) for values in table["seeds"]],
-        "greedy": [f"{value:.1f}" for value in table["greedy"]],
-        "signs found %": [f"{value:.1f}" for value in table["found"]],
-        "mean over glosses": [f"{value:.1f}" for value in table["by_gloss"]],
-        "most confused": table["confused"],
-        "sentences (signers)": [f"{row.sentences} ({row.signers})" for row in table.itertuples()],
-        "parameters": [f"{count:,}" for count in table["parameters"]],
-        "minutes": [f"{value:.1f}" for value in table["minutes"]],
-        "sentences/s": [f"{value:.1f}" for value in table["trained"]],
-        "frames/s": [f"{value:,.0f}" for value in table["read"]],
-        "MB": [f"{value:,.0f}" for value in table["memory"]],
-    }
-    return wer_report.readable(table.rename(columns={"WER": "value"})).assign(**columns)
+    return wer_report.readable(table.rename(columns={"WER": "value"})).assign(
+        **{
+            "each seed": [cells.each(values) for values in table["seeds"]],
+            "greedy": [f"{value:.1f}" for value in table["greedy"]],
+            "signs found %": [f"{value:.1f}" for value in table["found"]],
+            "mean over glosses": [f"{value:.1f}" for value in table["by_gloss"]],
+            "most confused": table["confused"],
+            "sentences (signers)": [
+                f"{row.sentences} ({row.signers})" for row in table.itertuples()
+            ],
+            "parameters": [f"{count:,}" for count in table["parameters"]],
+            "minutes": [f"{value:.1f}" for value in table["minutes"]],
+            "sentences/s": [f"{value:.1f}" for value in table["trained"]],
+            "frames/s": [f"{value:,.0f}" for value in table["read"]],
+            "MB": [f"{value:,.0f}" for value in table["memory"]],
+        }
+    )

@@ -97,9 +97,11 @@ def verdict(top_1: float, interval: Sequence[float], glosses: int) -> str:
         glosses: of the vocabulary; the source's marks mean 500 of them.
     """
     low, high = (case_of(float(end)) for end in interval)
-    sure = f"its interval stays there ([{interval[0]:.1f}, {interval[1]:.1f}])"
-    if low != high:
-        sure = f"its interval [{interval[0]:.1f}, {interval[1]:.1f}] reaches from {low} to {high}"
+    ends = f"[{interval[0]:.1f}, {interval[1]:.1f}]"
+    sure = f"stays there ({ends})" if low == high else f"{ends} reaches from {low} to {high}"
     chance = f"guessing would get {100 / glosses:.2g} %"
     other = f"; the source's marks are for 500 glosses, these are {glosses:,}"
-    return f"top-1 {top_1:.1f} %: {case_of(top_1)}; {sure}; {chance}{other * (glosses != 500)}"
+    return (
+        f"top-1 {top_1:.1f} %: {case_of(top_1)}; its interval {sure}; {chance}"
+        f"{other * (glosses != 500)}"
+    )

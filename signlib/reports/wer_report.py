@@ -85,8 +85,12 @@ def score_run(run: Run, simplify: str = "") -> Scored:
             " such runs"
         )
     table = table.sort_values("clip", kind="stable")
-    heard = [text.split() for text in table["hypothesis"]]
-    return _scored(table["target"].tolist(), heard, table["signer"].tolist(), simplify)
+    return _scored(
+        table["target"].tolist(),
+        [text.split() for text in table["hypothesis"]],
+        table["signer"].tolist(),
+        simplify,
+    )
 
 
 def _scored(

@@ -1,7 +1,6 @@
 """How sure a number is: intervals, tests, and what a plan could show.
 
-resampling     clips, sentences, seeds or whole groups drawn again; signs drawn at random
-intervals      of a share or a mean: Wilson, Student's t, whole groups drawn again
+intervals      of a share or a mean; clips, sentences, seeds or whole groups drawn again; signs
 variation      a difference over clips, signers, seeds or seeds and signers; sign flips
 error_rates    a word error rate, and two of them: sentences drawn again, or their segments
 paired         two systems on the same clips: exact McNemar, by signer, Holm

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.resampling import LEVEL, percentile_interval, redrawn
+from signlib.statistics.intervals import LEVEL, percentile_interval, redrawn
 
 # Below this bound the second is called better; below 0.5 it leans that way. Source: Ulmer et al.
 # 2022.

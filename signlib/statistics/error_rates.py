@@ -19,8 +19,12 @@ from scipy import stats
 
 from signlib.errors import InputError
 from signlib.evaluation.wer import HIT, INSERTION, Sentences, alignment, error_rate
-from signlib.statistics.intervals import few_signers
-from signlib.statistics.resampling import percentile_interval, resampled_sums, swap_test
+from signlib.statistics.intervals import (
+    few_signers,
+    percentile_interval,
+    resampled_sums,
+    swap_test,
+)
 
 # So many words right in both systems end a segment, as sclite's companion sc_stats has it.
 GOOD_WORDS = 2

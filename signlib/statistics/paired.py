@@ -12,8 +12,14 @@ import pandas as pd
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.intervals import answer_of, cluster_interval, few_signers, t_interval
-from signlib.statistics.resampling import LEVEL, group_sums
+from signlib.statistics.intervals import (
+    LEVEL,
+    answer_of,
+    cluster_interval,
+    few_signers,
+    group_sums,
+    t_interval,
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.resampling import LEVEL
+from signlib.statistics.intervals import LEVEL
 
 # The chance of finding a difference that is really there which a plan should have.
 POWER = 0.8

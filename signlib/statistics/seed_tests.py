@@ -17,7 +17,7 @@ from scipy import stats
 from scipy.special import gammaln
 
 from signlib.errors import InputError
-from signlib.statistics.resampling import LEVEL
+from signlib.statistics.intervals import LEVEL
 from signlib.statistics.variation import Estimate, difference
 
 # Cliff's delta, from what size it is called what. Source: Romano et al. 2006.
@@ -178,9 +178,8 @@ def _middle(ordered: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     # Ends of the 95 % interval among ordered values. counts: how often each rank sum comes by
     # chance.
     outside = int((np.cumsum(counts) / counts.sum() <= (1 - LEVEL) / 2).sum())
-    if not outside:
-        return float("-inf"), float("inf")
-    return float(ordered[outside - 1]), float(ordered[-outside])
+    ends = float(ordered[outside - 1]), float(ordered[-outside])
+    return ends if outside else (-np.inf, np.inf)
 
 
 def _mann_whitney_counts(n: int, m: int) -> np.ndarray:

@@ -12,7 +12,6 @@ import numpy as np
 
 from signlib.errors import InputError
 from signlib.statistics import intervals, paired, seed_tests, variation
-from signlib.statistics.resampling import LEVEL
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Comparison:
                 it stands alone.
         """
         estimate = self.deciding
-        if (estimate.p if p is None else p) < 1 - LEVEL:
+        if (estimate.p if p is None else p) < 1 - intervals.LEVEL:
             return "better" if (estimate.value > 0) == self.higher else "worse"
         inside = -self.rope < estimate.low and estimate.high < self.rope
         return "practically the same" if inside else "no difference shown"
@@ -210,7 +209,7 @@ def verdict(
         f" ({interval})."
     )
     if answer == "no difference shown":
-        alone = ", and this p stood alone below 0.05" if best.p < 1 - LEVEL else ""
+        alone = ", and this p stood alone below 0.05" if best.p < 1 - intervals.LEVEL else ""
         text += (
             f" That is not the same as equal: differences of up to {worst:.1f} points fit these"
             f" data{alone}."
@@ -222,7 +221,11 @@ def verdict(
         )
     elif worst < comparison.rope:
         text += f" It is less than the {comparison.rope:g} points that were said to matter."
-    narrow = [name for name, row in comparison.rows.items() if row.estimate.p < 1 - LEVEL <= best.p]
+    narrow = [
+        name
+        for name, row in comparison.rows.items()
+        if row.estimate.p < 1 - intervals.LEVEL <= best.p
+    ]
     if narrow:
         text += (
             f" Over {' and over '.join(narrow)} alone the interval would leave out 0: that forgets"

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from signlib.errors import InputError
-from signlib.statistics.resampling import (
+from signlib.statistics.intervals import (
     LEVEL,
     drawer,
     group_sums,

@@ -9,7 +9,7 @@ from signlib.data.score_files import AUTSL_WEIGHTS, made_up_scores
 from signlib.errors import InputError
 from signlib.evaluation.metrics import top_k
 from signlib.reports.fusion_report import BARE, GROUPS, errors_plot, fuse_groups
-from signlib.reports.late_fusion import LEARNERS, learned_weights, leave_one_signer_out
+from signlib.reports.late_fusion import LEARNERS, leave_one_signer_out
 from signlib.statistics.paired import paired
 
 
@@ -33,7 +33,9 @@ def test_depth_is_found_where_it_was_put_in_and_only_there():
         table = made_up_scores(clips=3_000, classes=30, across=across, seed=3)
         less, more = (table.pick(table.where(**GROUPS[name])) for name in (BARE, "final*"))
         right = [
-            leave_one_signer_out(own.scores, own.targets, own.signers, learned_weights).right
+            leave_one_signer_out(
+                own.scores, own.targets, own.signers, LEARNERS["learned weights"]
+            ).right
             for own in (less, more)
         ]
         answers.append(paired(*right, table.signers))

@@ -22,7 +22,6 @@ from signlib.reports.late_fusion import (
     leave_one_signer_out,
     log_loss,
     margins,
-    plain_sum,
     rescale,
     selected_weights,
     stream_table,
@@ -205,7 +204,7 @@ def test_learners_agree_on_one_stream_and_rank_as_they_should():
     assert found["plain sum"].right.mean() < found["calibrated sum"].right.mean() + 0.01
     assert found["learned weights"].right.mean() > found["best stream"].right.mean() + 0.03
     assert found["learned weights"].loss.mean() < found["calibrated sum"].loss.mean()
-    assert plain_sum(table.scores, table.targets, table.signers).tolist() == [1, 1]
+    assert LEARNERS["plain sum"](table.scores, table.targets, table.signers).tolist() == [1, 1]
     assert best_stream(
         margins(table.scores, table.targets), table.targets, table.signers
     ).tolist() == [1, 0]
@@ -213,7 +212,7 @@ def test_learners_agree_on_one_stream_and_rank_as_they_should():
 
 def test_too_few_signers_are_refused():
     with pytest.raises(SettingsError, match="2 signers"):
-        leave_one_signer_out(SCORES, TARGETS, np.array(["a", "b"]), plain_sum)
+        leave_one_signer_out(SCORES, TARGETS, np.array(["a", "b"]), LEARNERS["plain sum"])
 
 
 def test_a_nested_result_is_called_one():
@@ -235,7 +234,7 @@ def test_a_table_of_streams_and_one_of_fusions():
     found = {
         (group, name): leave_one_signer_out(table.scores, table.targets, table.signers, learn)
         for group in ("both", "again")
-        for name, learn in (("sum", plain_sum), ("first", fixed([1, 0])))
+        for name, learn in (("sum", LEARNERS["plain sum"]), ("first", fixed([1, 0])))
     }
     shares = fusion_table(found)
     assert shares.index.tolist() == ["both", "again"]

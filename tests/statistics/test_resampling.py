@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signlib.errors import InputError
-from signlib.statistics import resampling
+from signlib.statistics import intervals
 from signlib.statistics.error_rates import rate_interval
-from signlib.statistics.resampling import group_sums, resampled_sums, swap_test
+from signlib.statistics.intervals import group_sums, resampled_sums, swap_test
 
 RNG = np.random.default_rng(0)
 WORDS = RNG.integers(3, 22, 60)
@@ -21,7 +21,7 @@ SIGNERS = [f"s{k % 4}" for k in range(60)]
 def test_sums_are_those_of_the_rows_drawn(monkeypatch):
     rows = np.random.default_rng(5).integers(60, size=(100, 60))
     expected = [column[rows].sum(1).tolist() for column in (FIRST, SECOND, WORDS)]
-    monkeypatch.setattr(resampling, "_CHUNK", 1000)
+    monkeypatch.setattr(intervals, "_CHUNK", 1000)
     assert resampled_sums([FIRST, SECOND, WORDS], None, 100, 5).tolist() == expected
 
 
@@ -30,7 +30,7 @@ def test_sums_are_those_of_the_rows_drawn(monkeypatch):
 )
 def test_packed_or_not_the_sums_are_the_same(columns, monkeypatch):
     found = resampled_sums(columns, None, 300, 1)
-    monkeypatch.setattr(resampling, "_pack", lambda table: (table, lambda sums: sums))
+    monkeypatch.setattr(intervals, "_pack", lambda table: (table, lambda sums: sums))
     assert (found == resampled_sums(columns, None, 300, 1)).all()
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from signlib.errors import InputError
+from signlib.statistics.intervals import swap_test
 from signlib.statistics.paired import mcnemar
-from signlib.statistics.resampling import swap_test
 from signlib.statistics.seed_tests import check_rope, compare_seeds
 from signlib.statistics.two_systems import compare, verdict
 from signlib.statistics.variation import difference
