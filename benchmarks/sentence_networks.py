@@ -23,7 +23,7 @@ from signlib.settings.sentences import PRESETS
 from signlib.tasks.registry import task_of
 from signlib.tasks.sentences import FRAMES
 from signlib.training.batches import Batch
-from signlib.training.ctc_losses import SentenceLoss
+from signlib.training.losses import SentenceLoss
 from signlib.training.optim import make_optimizer, parameter_groups
 
 SIGNS, ROUNDS, PROMISED = 10, 3, 30

@@ -30,8 +30,7 @@ from signlib.settings.base import Settings
 from signlib.statistics.paired import holm
 from signlib.statistics.two_systems import compare, verdict
 from signlib.tasks.phonology import phonology_clips, phonology_model
-from signlib.training.phonology import Views, collate, fit_codebooks
-from signlib.training.phonology_fitting import pretext_losses
+from signlib.training.phonology import Views, collate, fit_codebooks, pretext_losses
 
 BEGIN, END = (
     "<!-- option B: written by studies/phonology_pretraining.py -->",

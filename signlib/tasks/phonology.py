@@ -28,13 +28,14 @@ from signlib.training.fitting import Fitting
 from signlib.training.phonology import (
     SCALES,
     PhonologyDataset,
+    PretextFitting,
+    ReaderFitting,
     Views,
     collate,
     embeddings,
     fit_codebooks,
     nearest_glosses,
 )
-from signlib.training.phonology_fitting import PretextFitting, ReaderFitting
 
 # What a clip of one sign counts as.
 FRAMES = 64
@@ -95,8 +96,9 @@ def phonology_clips(
             f"phonology.form={form}: this store was made with form={stored}; set it to the same"
         )
     rows, prepared = source.labelled.set_index("clip"), Prepared([], [], {})
-    hidden = quiet or len(clips) < 500
-    for clip in tqdm(clips, desc="preparing clips", unit="clip", leave=False, disable=hidden):
+    for clip in tqdm(
+        clips, desc="preparing clips", unit="clip", leave=False, disable=quiet or len(clips) < 500
+    ):
         row = rows.loc[clip]
         aspect = row["width"] / row["height"] if row["height"] > 0 else 1.0
         fps = float(pd.to_numeric(row.get("fps"), errors="coerce"))
@@ -114,10 +116,6 @@ def phonology_clips(
     return prepared
 
 
-# The gloss of every clip where pre-training has some without one.
-UNLABELLED = "(not looked at)"
-
-
 class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNetwork]):
     """Signs, or pre-training, from 36 numbers a frame.
 
@@ -132,10 +130,11 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
 
     def __init__(self, settings: PhonologyExperiment) -> None:
         super().__init__(settings)
-        pretext = settings.phonology.network == "pretext"
-        self.unlabelled = pretext and bool((self.table["gloss"] == "").any())
+        without_gloss = (self.table["gloss"] == "").any()
+        self.unlabelled = settings.phonology.network == "pretext" and bool(without_gloss)
         if self.unlabelled:
-            self.table = self.table.assign(gloss=UNLABELLED)
+            # One gloss for all where pre-training has some clips without one.
+            self.table = self.table.assign(gloss="(not looked at)")
 
     @classmethod
     def read(
@@ -161,9 +160,8 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
     def example(
         cls, settings: PhonologyExperiment, inputs: Inputs, classes: int, clips: int
     ) -> Batch:
-        rng = np.random.default_rng(0)
-        tables = rng.normal(size=(clips, FRAMES, FEATURES)).astype(np.float32)
-        return collate([(table, n % classes) for n, table in enumerate(tables)])
+        tables = np.random.default_rng(0).normal(size=(clips, FRAMES, FEATURES))
+        return collate([(table, n % classes) for n, table in enumerate(tables.astype(np.float32))])
 
     @classmethod
     def count_parts(cls, model: GlossReader | PretextNetwork) -> dict[str, int]:
@@ -178,12 +176,11 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
     @classmethod
     def count_macs(cls, settings: PhonologyExperiment, inputs: Inputs, classes: int) -> int:
         # Those of a clip of `FRAMES` frames, by hand: torch does not count recurrent layers.
-        width, each = settings.phonology.width, 0
-        for layer in range(settings.phonology.layers):
-            given = 2 * width if layer else width
-            each += 2 * 4 * width * (given + width)
+        width, layers = settings.phonology.width, settings.phonology.layers
+        # Both directions of an LSTM; all but the first one read both of the layer below.
+        recurrent = 8 * width * (2 * width + (layers - 1) * 3 * width)
         head = 2 * width * (classes + 1) if settings.phonology.network == "ctc" else 0
-        return FRAMES * (FEATURES * width + each + head)
+        return FRAMES * (FEATURES * width + recurrent + head)
 
     @classmethod
     def refusal(cls, settings: PhonologyExperiment, capability: str) -> str:
@@ -255,5 +252,6 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
 
 
 def _encoder_words(settings: PhonologyExperiment) -> str:
-    keys = ("width", "layers", "form", "scale")
-    return ", ".join(f"{key}={getattr(settings.phonology, key)}" for key in keys)
+    return ", ".join(
+        f"{key}={getattr(settings.phonology, key)}" for key in ("width", "layers", "form", "scale")
+    )

@@ -7,18 +7,14 @@ augment_sentences  changes of sentences that leave their glosses true
 actions            clips of whole bodies: batches, changes, fitting
 frozen             frozen features and landmarks to batches
 multimodal         clips in colour, depth and landmarks to batches
-phonology          phonological features: batches, random views, codebooks
-sentences          sentences to batches
-losses             learning from a larger model's scores
-ctc_losses         of sentences: all alignments, focal, smoothing, frame by frame from a teacher
+phonology          phonological features: batches, random views, codebooks, fitting
+sentences          sentences to batches, and their fitting
+losses             a larger model's scores; of sentences all alignments, focal, smoothing
 fitting            what fitting has in common: averaged weights, selection, resume
 classification     what one step computes for single signs, and their scores
-phonology_fitting  what one step computes for phonological features
-sentence_fitting   what one step computes for sentences
 optim              parameter groups, warm-up and decay of the learning rate
-order              which clips make which batch, on which device
 devices            accelerator, precision, one process a device
 callbacks          between epochs: early stopping, checkpoint, progress, time budget
-fit                the trainer: one call that fits a model
+fit                the trainer: one call that fits a model; which clips make which batch
 footprint          what a step costs: memory and arithmetic counted, time measured
 """

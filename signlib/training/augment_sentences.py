@@ -8,7 +8,7 @@ from torch import Tensor
 from signlib.models.layers import real_frames
 from signlib.settings.sentences import SentenceSettings
 from signlib.training.batches import Batch
-from signlib.training.ctc_losses import frames_needed
+from signlib.training.losses import frames_needed
 
 # Keys of a batch whose second axis is time.
 TIMED = ("points", "mask", "features", "present")

@@ -66,11 +66,10 @@ class EpochEnd(Checkpoint):
         return self.earlier + time.monotonic() - self.start
 
     def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
-        steps = int(trainer.estimated_stepping_batches)
         # A log file gets a line every ten seconds, a person a bar that moves.
         watched = sys.stderr.isatty() or "ipykernel" in sys.modules
         self.bar = tqdm(
-            total=steps,
+            total=int(trainer.estimated_stepping_batches),
             initial=trainer.global_step,
             desc="training",
             unit="step",
@@ -86,7 +85,12 @@ class EpochEnd(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: Any) -> None:
         row = self.fitting.history[-1]
-        self._check_finite(row["loss"])
+        if not math.isfinite(row["loss"]):
+            raise RunError(
+                f"run {self.path.parent}: the loss became {row['loss']} in epoch"
+                f" {len(self.fitting.history)}; lower training.learning_rate (now"
+                f" {self.training.learning_rate}) or raise training.warmup"
+            )
         numbers = {key: f"{x:.3g}" for key, x in row.items() if key not in ("epoch", "step")}
         self.bar.set_postfix(numbers, refresh=False)
         self._save(trainer, int(row["epoch"]))
@@ -120,14 +124,6 @@ class EpochEnd(Checkpoint):
             # Clocks of several processes differ a little; they must stop together.
             self.out_of_time = trainer.should_stop = trainer.strategy.reduce_boolean_decision(
                 late, all=False
-            )
-
-    def _check_finite(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise RunError(
-                f"run {self.path.parent}: the loss became {loss} in epoch"
-                f" {len(self.fitting.history)}; lower training.learning_rate (now"
-                f" {self.training.learning_rate}) or raise training.warmup"
             )
 
     def on_train_end(self, *_: Any) -> None:

@@ -72,9 +72,8 @@ def device_count(settings: TrainingSettings) -> int:
     gpu = choose_device(settings)[0] == "gpu"
     there = torch.cuda.device_count() if gpu else _cores()
     if settings.devices > there:
-        what = f"this CPU has {there} cores"
-        if gpu:
-            what = f"torch sees {there} GPU{'s' if there > 1 else ''}"
+        gpus = f"torch sees {there} GPU{'s' if there > 1 else ''}"
+        what = gpus if gpu else f"this CPU has {there} cores"
         raise SettingsError(
             f"training.devices={settings.devices}: {what}; set it to at most {there}, or to 0"
             " for all"

@@ -1,4 +1,7 @@
-"""The trainer: one call that fits a model, saves every epoch and can be resumed."""
+"""The trainer: one call that fits a model, saves every epoch and can be resumed.
+
+Which clips make which batch, in which order and on which device, is said here too.
+"""
 
 import logging
 import time
@@ -16,7 +19,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler
 
 from signlib.errors import RunError
 from signlib.settings.base import Settings
@@ -31,7 +34,6 @@ from signlib.training.devices import (
 )
 from signlib.training.fitting import Fitting
 from signlib.training.optim import warmup_share
-from signlib.training.order import DealtBatches, ShuffledByEpoch
 
 # Precision in the settings -> Lightning's name of it.
 _LIGHTNING: dict[str, Literal["32-true", "16-mixed", "bf16-mixed"]] = {
@@ -62,6 +64,72 @@ class Fitted:
     device: str
     precision: str
     history: list[dict[str, float]]
+
+
+class ShuffledByEpoch(Sampler[int]):
+    """A permutation that depends on random seed and epoch alone: a resumed run repeats it."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size, self.seed = size, seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(torch.randperm(self.size, generator=generator).tolist())
+
+    def __len__(self) -> int:
+        return self.size
+
+
+class DealtBatches(Sampler[list[int]]):
+    """One device's part of the batches: the first to device 0, the second to device 1, and so on.
+
+    The batches themselves do not depend on the number of devices, so with an effective batch
+    neither does what an optimiser step sees. All devices get equally many, as their gradients are
+    averaged: where the last round is not full, a device goes through an early batch again, and that
+    one does not count.
+
+    Args:
+        sampler: the order of all clips; the same on every device.
+        size: clips a batch.
+        drop_last: leave out a last batch that is not full.
+        rank, devices: which device this is, and of how many.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler[int],
+        size: int,
+        drop_last: bool = False,
+        rank: int = 0,
+        devices: int = 1,
+    ) -> None:
+        self.sampler = sampler
+        self.rank, self.devices = rank, devices
+        self.batches = BatchSampler(sampler, size, drop_last)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        first: list[int] = []
+        dealt = 0
+        for number, batch in enumerate(self.batches):
+            first = first or batch
+            if number % self.devices == self.rank:
+                dealt += 1
+                yield batch
+        # The last round is not full: this device computes a batch that does not count.
+        if dealt < len(self):
+            yield first
+
+    def __len__(self) -> int:
+        return -(-len(self.batches) // self.devices)
+
+    def counts(self, index: int) -> bool:
+        """False for a batch (by its number on this device) that only keeps devices in step."""
+        return index * self.devices + self.rank < len(self.batches)
 
 
 def fit(
@@ -121,12 +189,20 @@ def _fit(
     callbacks: list[Callback] = [save]
     if training.patience and validation is not None:
         callbacks.append(StopLate(training.patience, warmup_share(training)))
+    strategy: Strategy | str = "auto"
+    if devices > 1:
+        # The BERT of source 000 has a pooler that nothing reads.
+        strategy = DDPStrategy(
+            cluster_environment=LightningEnvironment(),
+            find_unused_parameters=True,
+            gradient_as_bucket_view=True,
+        )
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         accelerator=accelerator,
         devices=devices,
-        strategy=_strategy(devices),
+        strategy=strategy,
         use_distributed_sampler=False,
         precision=_LIGHTNING[precision],
         max_epochs=training.epochs,
@@ -136,7 +212,10 @@ def _fit(
         val_check_interval=1.0 / training.validate_every if training.validate_every > 1 else 1.0,
         check_val_every_n_epoch=max(1, round(1 / training.validate_every)),
         num_sanity_val_steps=0,
-        deterministic=_deterministic(training.deterministic, accelerator),
+        # Some operations have no deterministic form on a GPU: torch then warns.
+        deterministic="warn"
+        if training.deterministic and accelerator == "gpu"
+        else training.deterministic,
         callbacks=callbacks,
         logger=False,
         enable_progress_bar=False,
@@ -150,9 +229,9 @@ def _fit(
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
-        validated = None
-        if validation is not None:
-            validated = _loader(validation, settings, trainer, shuffled=False)
+        validated = (
+            None if validation is None else _loader(validation, settings, trainer, shuffled=False)
+        )
         trainer.fit(
             fitting,
             _loader(train, settings, trainer, shuffled=True),
@@ -174,11 +253,6 @@ def _fit(
     return fitted, {key: value.cpu() for key, value in fitting.model.state_dict().items()}
 
 
-def _deterministic(setting: bool, accelerator: str) -> bool | Literal["warn"]:
-    # Some operations have no deterministic form on a GPU: torch then warns instead of refusing.
-    return "warn" if setting and accelerator == "gpu" else setting
-
-
 def _readable(checkpoint: Path) -> Path:
     """The checkpoint, once it is sure that it can be loaded.
 
@@ -195,17 +269,6 @@ def _readable(checkpoint: Path) -> Path:
             " again, or put an older one (epoch-*.ckpt) in its place"
         ) from None
     return checkpoint
-
-
-def _strategy(devices: int) -> Strategy | str:
-    if devices == 1:
-        return "auto"
-    # The BERT of source 000 has a pooler that nothing reads.
-    return DDPStrategy(
-        cluster_environment=LightningEnvironment(),
-        find_unused_parameters=True,
-        gradient_as_bucket_view=True,
-    )
 
 
 @contextmanager
@@ -228,11 +291,8 @@ def _loader(
     dataset: ClipData, settings: Settings, trainer: lightning.Trainer, shuffled: bool
 ) -> DataLoader:
     size = settings.training.batch_size
-    sampler: Sampler[int] = SequentialSampler(dataset)
-    if shuffled:
-        sampler = ShuffledByEpoch(len(dataset), settings.seed)
     dealt = DealtBatches(
-        sampler,
+        ShuffledByEpoch(len(dataset), settings.seed) if shuffled else SequentialSampler(dataset),
         size,
         # Batch statistics of a single clip are useless: a last batch of one is left out.
         drop_last=shuffled and len(dataset) > size and len(dataset) % size == 1,

@@ -39,9 +39,9 @@ class Fitting(lightning.LightningModule):
     ) -> None:
         super().__init__()
         # In a tuple the teacher is no part of this module: neither saved nor fitted.
-        self._teacher: tuple[nn.Module, ...] = ()
-        if teacher is not None:
-            self._teacher = (teacher.eval().requires_grad_(False),)
+        self._teacher: tuple[nn.Module, ...] = (
+            () if teacher is None else (teacher.eval().requires_grad_(False),)
+        )
         self.model = model
         self.settings = settings
         self.augment = augment
@@ -52,6 +52,8 @@ class Fitting(lightning.LightningModule):
         self._live: dict[str, Tensor] = {}
         self._seen: list[Tensor] = []
         self._losses: list[Tensor] = []
+        # What the history tells beside the loss; a subclass names it.
+        self._parts: dict[str, list[Tensor]] = {}
 
     def on_fit_start(self) -> None:
         decay = self.settings.training.average
@@ -72,11 +74,17 @@ class Fitting(lightning.LightningModule):
             self.settings.seed * 1_000_003 + self.current_epoch + (self.global_rank << 53)
         )
 
-    def counted(self, loss: Tensor, index: int) -> Tensor:
-        """The loss, noted for the history; times 0 for a batch that only keeps devices in step."""
+    def counted(self, loss: Tensor, index: int, **parts: Tensor) -> Tensor:
+        """The loss, noted for the history; times 0 for a batch that only keeps devices in step.
+
+        Args:
+            parts: what else is noted, by the names of `_parts`.
+        """
         if not counts(self.trainer.train_dataloader, index):
             return 0 * loss
         self._losses.append(loss.detach())
+        for name, part in parts.items():
+            self._parts[name].append(part.detach())
         return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -92,7 +100,7 @@ class Fitting(lightning.LightningModule):
         }
         if "validated" in self.best:
             row["validation_accuracy"] = self.best.pop("validated")
-        self.history.append(row)
+        self.history.append(row | {name: self._mean(part) for name, part in self._parts.items()})
 
     def on_validation_epoch_start(self) -> None:
         if self.average is not None:
@@ -121,8 +129,7 @@ class Fitting(lightning.LightningModule):
 
     def _select(self, **reason: float) -> None:
         # Keep the present weights as the best ones.
-        state = _copy_of_state(self.model)
-        self.best |= {**reason, "step": self.global_step, "state": state}
+        self.best |= {**reason, "step": self.global_step, "state": _copy_of_state(self.model)}
 
     def _restore_live(self) -> None:
         # Fitting resumes with the weights from before validation, not with their average.

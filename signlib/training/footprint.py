@@ -68,12 +68,14 @@ def count_memory(
     """
     with FakeTensorMode(allow_non_fake_inputs=True):
         model, batch = build()
-        held = [*model.parameters(), *model.buffers()]
-        weights = sum(tensor.nbytes for tensor in held)
+        weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
         learned = sum(p.nbytes for p in model.parameters() if p.requires_grad)
         kept, _ = _kept(model, batch, precision, gpu)
-        layers = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
-        again = [part for part in layers if part.gradient_checkpointing]
+        again = [
+            part
+            for part in model.modules()
+            if isinstance(part, GradientCheckpointingLayer) and part.gradient_checkpointing
+        ]
         for part in again:
             part.gradient_checkpointing = False
         if again:
@@ -105,16 +107,14 @@ def _kept(
             kept.setdefault(_storage(tensor), tensor)
         return tensor
 
-    spans: list[list[int]] = []
-    hooks = []
-    for part in parts:
-        span: list[int] = []
+    # What is kept when each part begins and ends.
+    spans: dict[nn.Module, list[int]] = {part: [] for part in parts}
 
-        def note(*_: object, span: list[int] = span) -> None:
-            span.append(_bytes(kept))
+    def note(part: nn.Module, *_: object) -> None:
+        spans[part].append(_bytes(kept))
 
-        hooks += [part.register_forward_pre_hook(note), part.register_forward_hook(note)]
-        spans.append(span)
+    hooks = [part.register_forward_pre_hook(note) for part in parts]
+    hooks += [part.register_forward_hook(note) for part in parts]
     with (
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         half(precision, "cpu"),
@@ -123,7 +123,7 @@ def _kept(
         loss_of(model, batch)
     for hook in hooks:
         hook.remove()
-    return _bytes(kept), [after - before for before, after in spans]
+    return _bytes(kept), [after - before for before, after in spans.values()]
 
 
 def _storage(tensor: Tensor) -> int:
@@ -212,9 +212,7 @@ def count_operations(build: Build) -> Operations:
 
 
 class _Calls(TorchDispatchMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
+    count = 0
 
     def __torch_dispatch__(
         self,

@@ -1,4 +1,4 @@
-"""Clips of phonological features as batches, random views of them, codebooks, nearest glosses."""
+"""Phonological features: batches, random views, codebooks, nearest glosses, and their fitting."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,16 +6,25 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.errors import ClipError
 from signlib.features.phonology import GROUPS
 from signlib.models.layers import real_frames
-from signlib.models.phonology import FEATURES
-from signlib.models.pretext import ProductQuantiser
-from signlib.settings.phonology import PhonologySettings
-from signlib.training.batches import Batch, ClipData, Targets
+from signlib.models.phonology import GlossReader, blank_share, one_gloss
+from signlib.models.pretext import (
+    PretextNetwork,
+    ProductQuantiser,
+    chance_of,
+    hide,
+    nt_xent,
+    original_quantiser_loss,
+)
+from signlib.settings.phonology import PhonologyExperiment, PhonologySettings
+from signlib.training.batches import Batch, ClipData, Targets, at_moments, padded
+from signlib.training.classification import ClassificationFitting
+from signlib.training.fitting import Fitting, counts
 
 # What brings the 36 features to about one size; constants, so that nothing has to be fitted.
 SCALES = np.concatenate(
@@ -37,6 +46,25 @@ _PARTS = tuple(GROUPS.values())
 PhonologyItem = tuple[np.ndarray, int]
 
 
+def collate(items: Sequence[PhonologyItem]) -> Batch:
+    """Items to one batch, padded.
+
+    Returns:
+        features (B, T, 36) with zeros for what is missing or padding, present (B, T, 5) bool of
+        each part, lengths (B,), target (B,).
+    """
+    tables, targets = zip(*items, strict=True)
+    # Padding is NaN at first, so it counts as missing.
+    features = padded(tables, math.nan).float()
+    present = torch.stack([features[..., part].isfinite().all(-1) for part in _PARTS], -1)
+    return {
+        "features": features.nan_to_num(0.0),
+        "present": present,
+        "lengths": torch.tensor([len(table) for table in tables]),
+        "target": torch.tensor(targets),
+    }
+
+
 class PhonologyDataset(ClipData[PhonologyItem]):
     """Clips of features with their targets.
 
@@ -46,36 +74,11 @@ class PhonologyDataset(ClipData[PhonologyItem]):
         repeats: how often a pass goes through all of them.
     """
 
+    collate = staticmethod(collate)
+
     def __init__(self, tables: Sequence[np.ndarray], targets: Targets, repeats: int = 1) -> None:
         items = zip(tables, map(int, targets), strict=True)
         super().__init__(list(items), targets, repeats)
-
-    @staticmethod
-    def collate(items: Sequence[PhonologyItem]) -> Batch:
-        # Items to one batch.
-        return collate(items)
-
-
-def collate(items: Sequence[PhonologyItem]) -> Batch:
-    """Items to one batch, padded.
-
-    Returns:
-        features (B, T, 36) with zeros for what is missing or padding, present (B, T, 5) bool of
-        each part, lengths (B,), target (B,).
-    """
-    lengths = torch.tensor([len(table) for table, _ in items])
-    features = torch.full((len(items), int(lengths.max()), FEATURES), math.nan)
-    for row, (table, _) in zip(features, items, strict=True):
-        row[: len(table)] = torch.from_numpy(table)
-    # Padding is NaN until here, so it counts as missing.
-    present = torch.stack([features[..., part].isfinite().all(-1) for part in _PARTS], -1)
-    target = torch.tensor([target for _, target in items])
-    return {
-        "features": features.nan_to_num(0.0),
-        "present": present,
-        "lengths": lengths,
-        "target": target,
-    }
 
 
 def view(batch: Batch, crop: float, speed: float, noise: float) -> Batch:
@@ -98,19 +101,12 @@ def view(batch: Batch, crop: float, speed: float, noise: float) -> Batch:
     frames = (kept / (1 - speed + 2 * speed * rate)).round().clamp(min=1).long()
     share = torch.arange(int(frames.max()), device=device) / (frames[:, None] - 1).clamp(min=1)
     moments = start[:, None] + share.clamp(max=1) * (kept - 1)[:, None]
-    # A frame that is hit is taken as it is: rounding must not let a neighbour fill its gaps.
-    moments = torch.where((moments - moments.round()).abs() < 1e-4, moments.round(), moments)
-    before = moments.floor().long()
-    after = moments.ceil().long()
-    rows = torch.arange(len(x), device=device)[:, None]
-    first, second = batch["present"][rows, before], batch["present"][rows, after]
-    # (B, T', 5): the share of the later neighbour, 0 or 1 where only one of them was seen.
-    weight = (moments - before)[..., None].expand(first.shape)
-    weight = torch.where(first & second, weight, (~first).to(x.dtype))
     # Parts have unequally many of the 36 features.
     wide = torch.tensor([part.stop - part.start for part in _PARTS], device=device)
-    mixed = torch.lerp(x[rows, before], x[rows, after], weight.repeat_interleave(wide, -1))
-    present = (first | second) & real_frames(frames, mixed.shape[1])[..., None]
+    mixed, seen = at_moments(
+        x, batch["present"], moments, lambda share: share.repeat_interleave(wide, -1)
+    )
+    present = seen & real_frames(frames, mixed.shape[1])[..., None]
     mixed = (mixed + noise * torch.randn_like(mixed)) * present.repeat_interleave(wide, -1)
     return {**batch, "features": mixed, "present": present, "lengths": frames}
 
@@ -186,8 +182,8 @@ def embeddings(
     device = next(model.parameters()).device
     vectors = []
     for start in range(0, len(data.items), batch_size):
-        batch = collate(data.items[start : start + batch_size])
-        batch = {key: value.to(device) for key, value in batch.items()}
+        items = collate(data.items[start : start + batch_size])
+        batch = {key: value.to(device) for key, value in items.items()}
         vectors.append(model(batch if change is None else change(batch)).cpu())
     return functional.normalize(torch.cat(vectors), dim=1).numpy()
 
@@ -212,3 +208,101 @@ def nearest_glosses(
     best = [cosines[:, targets == k].max(axis=1, initial=-1.0) for k in range(classes)]
     scores = torch.from_numpy(np.stack(best, axis=1) / temperature).log_softmax(1)
     return scores.numpy()
+
+
+class ReaderFitting(ClassificationFitting):
+    """Fits a `GlossReader`: the loss is CTC's of the one gloss, plus what the blank costs.
+
+    Differs: source 002 adds 0.1 times the share of frames whose best class is the blank, which has
+        no gradient; `phonology.blank_weight` weighs the mean probability of the blank, which has
+        one.
+    """
+
+    model: GlossReader
+    settings: PhonologyExperiment
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        # The loss of one batch.
+        batch = self.augment(batch)
+        frames = self.model.frames(batch).float()
+        each = -one_gloss(frames, batch["lengths"]).gather(1, batch["target"][:, None])[:, 0]
+        weights = (
+            torch.ones_like(each)
+            if self.class_weights is None
+            else self.class_weights[batch["target"]]
+        )
+        loss = (each * weights).sum() / weights.sum()
+        loss = loss + self.settings.phonology.blank_weight * blank_share(frames, batch["lengths"])
+        return self.counted(loss, index)
+
+
+class PretextFitting(Fitting):
+    """Fits a `PretextNetwork`; no gloss is looked at.
+
+    The history says beside each loss what it would be without any knowledge.
+
+    Args:
+        model, settings, augment: as of `Fitting`.
+        code_chance: nats that the codes' frequencies alone leave open; None in the form of source
+            002, whose quantiser predicts nothing.
+    """
+
+    model: PretextNetwork
+    settings: PhonologyExperiment
+    augment: Views
+
+    def __init__(
+        self,
+        model: nn.Module,
+        settings: PhonologyExperiment,
+        augment: Views,
+        code_chance: float | None = None,
+    ) -> None:
+        super().__init__(model, settings, augment)
+        self.code_chance = code_chance
+        self._parts = {"contrast": [], "contrast_chance": [], "codes": []}
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The two losses of one batch, weighed."""
+        p = self.settings.phonology
+        first, second = self.augment.one(batch), self.augment.one(batch)
+        contrast, codes = pretext_losses(self.model, first, second, p)
+        loss = p.contrast_weight * contrast + p.code_weight * codes
+        chance = loss.new_tensor(chance_of(len(batch["lengths"])))
+        parts = {"contrast": contrast, "contrast_chance": chance, "codes": codes}
+        return self.counted(loss, index, **parts)
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        if self.code_chance is not None:
+            self.history[-1]["codes_chance"] = self.code_chance
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Which views are nearest to the other view of their clip, among all of the batch."""
+        first, second = self.augment.one(batch), self.augment.one(batch)
+        ours, theirs = (
+            functional.normalize(self.model.embed(v["features"], v["lengths"]), dim=1)
+            for v in (first, second)
+        )
+        if counts(self.trainer.val_dataloaders, index):
+            clips = torch.arange(len(ours), device=ours.device)
+            self._seen.append((ours @ theirs.T).argmax(1) == clips)
+
+
+def pretext_losses(
+    model: PretextNetwork, first: Batch, second: Batch, settings: PhonologySettings
+) -> tuple[Tensor, Tensor]:
+    """The contrast of two views, and the second loss, which depends on the form.
+
+    `original` has the quantiser's loss, `codes` that of hidden codes.
+    """
+    ours, theirs = (model.embed(v["features"], v["lengths"]) for v in (first, second))
+    contrast = nt_xent(ours, theirs, settings.temperature)
+    x, lengths = first["features"], first["lengths"]
+    if model.form == "original":
+        frames = x[real_frames(lengths, x.shape[1])]
+        return contrast, original_quantiser_loss(model.quantiser, frames)
+    with torch.no_grad():
+        codes = model.quantiser.codes(x).masked_fill(~first["present"], -1)
+        hidden = hide(lengths, x.shape[1], settings.hidden, settings.span)
+    return contrast, model.code_loss(x, codes, lengths, hidden)

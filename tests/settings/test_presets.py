@@ -29,10 +29,9 @@ from signlib.training.augment import Augment
 from signlib.training.augment_sentences import SentenceAugment
 from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import resample
-from signlib.training.ctc_losses import SentenceLoss
-from signlib.training.phonology import Views
+from signlib.training.losses import SentenceLoss
+from signlib.training.phonology import Views, pretext_losses
 from signlib.training.phonology import collate as collate_features
-from signlib.training.phonology_fitting import pretext_losses
 
 # preset: parameters of the whole classifier in its full form, on the corpus named (543 points, 226
 # glosses if none)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from signlib.decoding.ctc import collapse, needed_frames
 from signlib.errors import ClipError, SettingsError
-from signlib.training.ctc_losses import (
+from signlib.training.losses import (
     SentenceLoss,
     blank_bonus,
     focal,

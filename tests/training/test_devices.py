@@ -21,8 +21,7 @@ from signlib.training import devices
 from signlib.training.augment import Augment
 from signlib.training.batches import ClipDataset
 from signlib.training.classification import ClassificationFitting
-from signlib.training.fit import CHECKPOINT, Fitted, fit
-from signlib.training.order import DealtBatches, ShuffledByEpoch
+from signlib.training.fit import CHECKPOINT, DealtBatches, Fitted, ShuffledByEpoch, fit
 
 JOINTS, CLASSES = 4, 3
 STILL = {

@@ -14,7 +14,7 @@ from signlib.training.augment_sentences import (
     hide_frames,
     mix_signs,
 )
-from signlib.training.ctc_losses import frames_needed
+from signlib.training.losses import frames_needed
 from signlib.training.sentences import (
     Sentence,
     SentenceDataset,

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from signlib.settings import presets
-from signlib.training.sentence_fitting import SentenceFitting, distils, phase_factor
+from signlib.training.sentences import SentenceFitting, distils, phase_factor
 
 
 def settings(*overrides: str):
