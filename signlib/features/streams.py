@@ -75,10 +75,8 @@ def tree(bones: Sequence[Bone], joints: int) -> tuple[int, ...]:
         middle = min(range(len(piece)), key=lambda k: (inside[k].max(), inside[k].sum(), k))
         depth = dict(zip(piece, inside[middle], strict=True))
         for joint in piece:
-            nearer = [
-                other for other in piece if away[joint, other] == 1 and depth[other] < depth[joint]
-            ]
-            parents[joint] = nearer[0] if nearer else joint
+            nearer = (k for k in piece if away[joint, k] == 1 and depth[k] < depth[joint])
+            parents[joint] = next(nearer, joint)
         left -= set(piece)
     return tuple(parents)
 

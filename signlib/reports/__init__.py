@@ -12,7 +12,6 @@ compare_report      what `signlib compare` says, of one corpus or several
 sentence_table      a sweep over networks for sentences
 wer_report          what `signlib wer` says
 late_fusion         streams put together by their scores
-fusion_report       every group of published streams fused in every way
 results_table       published runs as one table, such as the README's
 published_frontier  published results on NTU RGB+D 60 against size
 vocabulary_size     sizes that source 002 states for larger vocabularies, and the true ones

@@ -6,22 +6,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from signlib.reports import cells, plots
-from signlib.statistics.paired import Paired, holm
-from signlib.statistics.two_systems import Comparison, family_p
+from signlib.statistics import paired, two_systems
 
 # What varies -> the colour of its interval.
 COLOURS = {"clips": plots.ORANGE, "signers": plots.BLUE}
 
 
-def answers(comparisons: Mapping[str, Comparison]) -> dict[str, str]:
+def answers(comparisons: Mapping[str, two_systems.Comparison]) -> dict[str, str]:
     """Comparison -> what it says of the second system, with all of them minded (Holm)."""
-    return {name: comparisons[name].answer(p) for name, p in family_p(comparisons).items()}
+    return {
+        name: comparisons[name].answer(p) for name, p in two_systems.family_p(comparisons).items()
+    }
 
 
-def family_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
+def family_table(comparisons: Mapping[str, two_systems.Comparison]) -> pd.DataFrame:
     """One row a comparison: points, intervals and p over clips and over signers, and the answer."""
     rows = {}
-    for name, p in family_p(comparisons).items():
+    for name, p in two_systems.family_p(comparisons).items():
         comparison = comparisons[name]
         row = {"points": f"{comparison.deciding.value:+.2f}"}
         for over in COLOURS:
@@ -36,7 +37,7 @@ def family_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def family_plot(comparisons: Mapping[str, Comparison]) -> Figure:
+def family_plot(comparisons: Mapping[str, two_systems.Comparison]) -> Figure:
     """One line a comparison: its 95 % interval over clips above that over signers."""
     drawn, (axis,) = plots.figure(7, 1.0 + 0.42 * len(comparisons))
     for row, comparison in enumerate(comparisons.values()):
@@ -57,7 +58,7 @@ def family_plot(comparisons: Mapping[str, Comparison]) -> Figure:
     return drawn
 
 
-def paired_table(comparisons: Mapping[str, Paired]) -> pd.DataFrame:
+def paired_table(comparisons: Mapping[str, paired.Paired]) -> pd.DataFrame:
     """One row a comparison as text for a page; `p (Holm)` takes all rows as one family."""
     rows = [
         {
@@ -71,11 +72,11 @@ def paired_table(comparisons: Mapping[str, Paired]) -> pd.DataFrame:
         }
         for pair in comparisons.values()
     ]
-    p = [f"{value:.2g}" for value in holm([pair.p for pair in comparisons.values()])]
+    p = [f"{value:.2g}" for value in paired.holm([pair.p for pair in comparisons.values()])]
     return pd.DataFrame(rows, index=list(comparisons)).assign(**{"p (Holm)": p})
 
 
-def paired_plot(comparisons: Mapping[str, Paired]) -> Figure:
+def paired_plot(comparisons: Mapping[str, paired.Paired]) -> Figure:
     """One line a comparison: t interval as a band, mean of signers as a dot, signers as strokes."""
     drawn, (axis,) = plots.figure(7, 0.9 + 0.38 * len(comparisons))
     for row, pair in enumerate(comparisons.values()):

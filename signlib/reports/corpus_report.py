@@ -12,12 +12,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from signlib.errors import InputError
-from signlib.reports import cells, plots
-from signlib.reports.run_groups import Lineup, System
-from signlib.statistics import distributions, error_rates, power
-from signlib.statistics.intervals import LEVEL
-from signlib.statistics.two_systems import Comparison, compare, family_p, verdict
-from signlib.statistics.variation import Estimate, difference
+from signlib.reports import cells, plots, run_groups
+from signlib.statistics import (
+    distributions,
+    error_rates,
+    intervals,
+    power,
+    two_systems,
+    variation,
+)
 
 READING = {
     "clips": "other clips of the same signers by the same trainings",
@@ -28,12 +31,12 @@ READING = {
 }
 # Of the seeds inside each signer; all signers of all seeds are held at once.
 _RESAMPLES = 2_000
-_Line = tuple[str, Estimate, str, list[float]]
+_Line = tuple[str, variation.Estimate, str, list[float]]
 _POWER = (
-    f"Numbers for a chance of 80 % to find a difference of that size at the {1 - LEVEL:.0%} level,"
-    " if clips, signers and seeds vary as they do here. Clips are counted as independent; of a few"
-    " signers more are needed. A plan is made before the runs: that a difference *was* found here"
-    " says nothing of its power."
+    "Numbers for a chance of 80 % to find a difference of that size at the"
+    f" {1 - intervals.LEVEL:.0%} level, if clips, signers and seeds vary as they do here. Clips are"
+    " counted as independent; of a few signers more are needed. A plan is made before the runs:"
+    " that a difference *was* found here says nothing of its power."
 )
 
 
@@ -48,25 +51,29 @@ class CorpusReport:
         p: name -> p of the deciding estimate with all comparisons minded (Holm).
     """
 
-    lineup: Lineup
-    rates: dict[str, Estimate]
-    comparisons: dict[str, Comparison]
+    lineup: run_groups.Lineup
+    rates: dict[str, variation.Estimate]
+    comparisons: dict[str, two_systems.Comparison]
     p: dict[str, float]
 
     @property
-    def reference(self) -> System:
+    def reference(self) -> run_groups.System:
         """The system that the others are held against."""
         return self.lineup.systems[0]
 
     def verdicts(self) -> list[str]:
         """One comparison each, in words."""
         return [
-            verdict(comparison, (self.reference.name, name), self.p[name], len(self.comparisons))
+            two_systems.verdict(
+                comparison, (self.reference.name, name), self.p[name], len(self.comparisons)
+            )
             for name, comparison in self.comparisons.items()
         ]
 
 
-def compare_systems(lineup: Lineup, rope: float, resamples: int, seed: int) -> CorpusReport:
+def compare_systems(
+    lineup: run_groups.Lineup, rope: float, resamples: int, seed: int
+) -> CorpusReport:
     """Hold all systems against the first one.
 
     Args:
@@ -75,11 +82,11 @@ def compare_systems(lineup: Lineup, rope: float, resamples: int, seed: int) -> C
     """
     first, *others = lineup.systems
     rates = {
-        system.name: difference(None, system.values, lineup.groups, sizes=lineup.words)
+        system.name: variation.difference(None, system.values, lineup.groups, sizes=lineup.words)
         for system in lineup.systems
     }
     comparisons = {
-        system.name: compare(
+        system.name: two_systems.compare(
             first=first.values,
             second=system.values,
             signers=lineup.signers,
@@ -90,7 +97,7 @@ def compare_systems(lineup: Lineup, rope: float, resamples: int, seed: int) -> C
         )
         for system in others
     }
-    return CorpusReport(lineup, rates, comparisons, family_p(comparisons))
+    return CorpusReport(lineup, rates, comparisons, two_systems.family_p(comparisons))
 
 
 def page(report: CorpusReport) -> str:
@@ -117,7 +124,7 @@ def page(report: CorpusReport) -> str:
     return "\n".join([*lines, "## What it would take", "", needed, "", _POWER, ""])
 
 
-def _clips_text(lineup: Lineup) -> str:
+def _clips_text(lineup: run_groups.Lineup) -> str:
     data, count = lineup.systems[0].runs[0].settings.data, len(set(lineup.signers))
     kind = "clips" if lineup.words is None else f"sentences ({int(lineup.words.sum()):,} words)"
     signers = f"{count} signer{'s' * (count != 1)}" if all(lineup.signers) else "signers unknown"
@@ -146,7 +153,7 @@ def _systems(report: CorpusReport) -> str:
     )
 
 
-def _rows(comparison: Comparison) -> str:
+def _rows(comparison: two_systems.Comparison) -> str:
     # One row a question.
     return cells.markdown_table(
         pd.DataFrame(
@@ -167,7 +174,7 @@ def _rows(comparison: Comparison) -> str:
     )
 
 
-def _notes(report: CorpusReport, system: System) -> list[str]:
+def _notes(report: CorpusReport, system: run_groups.System) -> list[str]:
     # Beside the table: what only one got, segments of sentences, effect sizes over seeds.
     comparison, reference = report.comparisons[system.name], report.reference
     lines = []
@@ -196,7 +203,7 @@ def _notes(report: CorpusReport, system: System) -> list[str]:
     return lines
 
 
-def _over_seeds(report: CorpusReport, system: System) -> list[str]:
+def _over_seeds(report: CorpusReport, system: run_groups.System) -> list[str]:
     # Interquartile means, profiles and stochastic order, where both systems have several seeds.
     comparison, lineup = report.comparisons[system.name], report.lineup
     if comparison.seeds is None:
@@ -244,7 +251,7 @@ def _over_seeds(report: CorpusReport, system: System) -> list[str]:
     ]
 
 
-def _plan(comparison: Comparison) -> pd.DataFrame:
+def _plan(comparison: two_systems.Comparison) -> pd.DataFrame:
     # One row a difference: so many clips, signers and seeds would find it.
     seen = abs(comparison.deciding.value)
     sizes = {f"{points:.2g} points": points for points in (1.0, 2.0, 5.0)}

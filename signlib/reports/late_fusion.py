@@ -1,5 +1,6 @@
 """Streams that were trained apart, put together by their scores: sums, learned weights, selection.
 
+Published streams are fused in every way (notebook 21), and their errors held against each other.
 Whatever is learned here is learned on some signers and tested on another, since the only scores
 that are published are those of test clips. Adding raw scores and adding log-probabilities rank
 classes alike for any weights: the two differ by one number a clip.
@@ -10,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy import optimize, special
 
-from signlib.data.score_files import StreamScores
-from signlib.errors import SettingsError
+from signlib.data.score_files import AUTSL_WEIGHTS, CLEAN, FINAL, TUNED, StreamScores
+from signlib.errors import InputError, SettingsError
 from signlib.evaluation.metrics import top_k
+from signlib.reports.plots import figure
 from signlib.statistics.intervals import t_interval
 
 SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -28,6 +31,15 @@ SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 # What to call a result of `leave_one_signer_out`; `.format(table.origin)` says on what.
 NESTED = "nested cross-validation on {}: learned on all signers but one, tested on that one"
+
+BARE = "final*, no depth"
+# Which streams are fused with each other; a star as in `Stream`.
+GROUPS: dict[str, dict[str, str | bool]] = {
+    "clean": {"group": CLEAN},
+    "fine-tuned*": {"group": TUNED},
+    BARE: {"group": FINAL, "depth": False},
+    "final*": {"group": FINAL},
+}
 
 # (margins (M, N, K), targets (N,), signers (N,)) of the training signers -> weights (M,).
 Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -126,7 +138,7 @@ def calibrated_sum(ahead: np.ndarray, targets: np.ndarray, signers: np.ndarray) 
     return np.concatenate([fit_weights(stream[None]) for stream in ahead])
 
 
-def fixed(weights: Sequence[float]) -> Learner:
+def fixed(weights: Sequence[float] | np.ndarray) -> Learner:
     """A learner that learns nothing and answers these weights (M,)."""
     return lambda *_: np.asarray(weights, float)
 
@@ -274,3 +286,45 @@ def correlation_of_errors(right: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid="ignore"):
         return np.corrcoef(~np.asarray(right, bool))
+
+
+def fuse_groups(table: StreamScores) -> dict[tuple[str, str], Fused]:
+    """(group, way) -> fusion, each signer by weights that the signer had no part in.
+
+    Ways are `LEARNERS`; `highest` for the clean group (its most accurate stream, looked up on these
+    very clips: a hard rival); `published` for the final groups, and `same weights` (those of the
+    set with depth, depth left out).
+
+    Raises:
+        InputError: for scores without one of the groups.
+    """
+    missing = [name for name, which in GROUPS.items() if not table.where(**which)]
+    if missing:
+        raise InputError(
+            f"{table.origin}: no streams of {', '.join(missing)}; use scores with all groups"
+        )
+    groups = {name: table.pick(table.where(**which)) for name, which in GROUPS.items()}
+    learners = {(name, way): learn for name in groups for way, learn in LEARNERS.items()}
+    highest = best_stream(groups["clean"].scores, table.targets, table.signers)
+    learners |= {
+        ("clean", "highest"): fixed(highest),
+        (BARE, "published"): fixed(AUTSL_WEIGHTS["without depth"]),
+        (BARE, "same weights"): fixed(AUTSL_WEIGHTS["with depth"][:3]),
+        ("final*", "published"): fixed(AUTSL_WEIGHTS["with depth"]),
+    }
+    return {
+        (name, way): leave_one_signer_out(groups[name].scores, table.targets, table.signers, learn)
+        for (name, way), learn in learners.items()
+    }
+
+
+def errors_plot(table: StreamScores) -> Figure:
+    """Which streams fail on the same clips: the correlation of their errors as a picture."""
+    right = np.array([top_k(scores, table.targets, 1) for scores in table.scores])
+    names = [str(stream) for stream in table.streams]
+    drawn, (axis,) = figure(2.6 + 0.3 * len(names), 1.6 + 0.24 * len(names))
+    image = axis.imshow(correlation_of_errors(right), cmap="Blues", vmin=0, vmax=1)
+    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    drawn.colorbar(image, ax=axis, shrink=0.8, label="correlation of their errors")
+    return drawn

@@ -84,18 +84,13 @@ def draw_skeleton(
 
 def learning_curve(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss over the epochs, and validation accuracy where there was a validation split."""
-    drawn = _curves(history, "validation_accuracy", "validation accuracy (%)")
+    drawn = curves(history, "validation_accuracy", "validation accuracy (%)")
     drawn.axes[0].set_ylim(0, None)
     return drawn
 
 
-def sentence_curve(history: Sequence[Mapping[str, float]]) -> Figure:
-    """Loss over the epochs, and validation word error rate where there was a validation split."""
-    return _curves(history, "validation_wer", "validation WER, greedy (%)")
-
-
-def _curves(history: Sequence[Mapping[str, float]], column: str, label: str) -> Figure:
-    # Loss, and the validated column of a history, per cent; alone where nothing was validated.
+def curves(history: Sequence[Mapping[str, float]], column: str, label: str) -> Figure:
+    """Loss, and the validated column of a history, per cent; alone where nothing was validated."""
     validated = [row for row in history if np.isfinite(row.get(column, np.nan))]
     drawn, axes = figure(columns=2 if validated else 1, width=7 if validated else 4.5)
     axes[0].plot([row["epoch"] for row in history], [row["loss"] for row in history], color=BLUE)
@@ -210,8 +205,8 @@ def action_strip(joints: np.ndarray, skeleton: Skeleton, count: int = 6) -> Figu
         axis.set(
             xlim=(middle[0] - half[0], middle[0] + half[0]),
             ylim=(middle[1] + half[1], middle[1] - half[1]),
+            aspect="equal",
         )
-        axis.set_aspect("equal")
         axis.axis("off")
     return drawn
 

@@ -164,14 +164,13 @@ def gather(runs: Sequence[Run]) -> Lineup:
     for name, of_seeds in tables.items():
         members = [next(lined_up) for _ in of_seeds]
         heard = [table["hypothesis"].str.split().tolist() for table in members if references]
-        values = [word_errors(references, texts) for texts in heard]
-        values = values or [right_clips(table) for table in members]
+        errors = [word_errors(references, texts) for texts in heard]
         systems.append(
             System(
                 name=name,
                 runs=named[name],
                 seeds=list(of_seeds),
-                values=np.array(values, float),
+                values=np.array(errors or list(map(right_clips, members)), float),
                 hypotheses=heard,
             )
         )

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-from scipy import stats
-from scipy.special import gammaln
+from scipy import special, stats
 
 from signlib.errors import InputError
-from signlib.statistics.intervals import LEVEL
-from signlib.statistics.variation import Estimate, difference
+from signlib.statistics import intervals, variation
 
 # Cliff's delta, from what size it is called what. Source: Romano et al. 2006.
 LARGE = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligible"))
@@ -57,7 +55,7 @@ class SeedTests:
         cliff: chance that a seed of the second beats one of the first, less the reverse.
     """
 
-    welch: Estimate
+    welch: variation.Estimate
     ranks: Ranks
     cohen: float
     cliff: float
@@ -83,10 +81,12 @@ def compare_seeds(first: Values, second: Values) -> SeedTests:
     )
 
 
-def welch(first: Values, second: Values) -> Estimate:
+def welch(first: Values, second: Values) -> variation.Estimate:
     """Welch's t test of two sets of seeds."""
     # `variation` counts in shares, and says it in per cent
-    return difference(_values(first)[:, None] / 100, _values(second)[:, None] / 100, units=False)
+    return variation.difference(
+        _values(first)[:, None] / 100, _values(second)[:, None] / 100, units=False
+    )
 
 
 def mann_whitney(first: Values, second: Values) -> Ranks:
@@ -170,14 +170,14 @@ def cliffs_delta(first: Values, second: Values) -> float:
 
 def _hedges(df: int) -> float:
     # Factor that takes the bias of few values out of Cohen's d (Hedges 1981).
-    factor = np.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / np.sqrt(df / 2)
+    factor = np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / np.sqrt(df / 2)
     return float(factor if df > 1 else np.nan)
 
 
 def _middle(ordered: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     # Ends of the 95 % interval among ordered values. counts: how often each rank sum comes by
     # chance.
-    outside = int((np.cumsum(counts) / counts.sum() <= (1 - LEVEL) / 2).sum())
+    outside = int((np.cumsum(counts) / counts.sum() <= (1 - intervals.LEVEL) / 2).sum())
     ends = float(ordered[outside - 1]), float(ordered[-outside])
     return ends if outside else (-np.inf, np.inf)
 

@@ -108,8 +108,9 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
             name: [vocabulary_words(vocabulary, path) for path in decoders.read(heard, name)]
             for name in READINGS[: 2 if decoders.model_beam is None else 3]
         }
-        signers = rows["signer"].tolist()
-        metrics = sentence_metrics(run, said, readings, signers, decoders, splits.notes)
+        metrics = sentence_metrics(
+            run, said, readings, rows["signer"].tolist(), decoders, splits.notes
+        )
         speed = runs.Metric(
             "frames read a second",
             frames_a_second(model, test.data, run.settings),
@@ -121,28 +122,34 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
         chosen = readings[decoders.chosen]
         history = pd.read_csv(run.path / "history.csv").to_dict("records")
         confused = wer.confusions(wer.alignment(said, chosen))
-        figures = {
-            "learning_curve": plots.sentence_curve(history),
-            "confusions": plots.frequent_confusions(confused),
-        }
-        table = prediction_table(rows, said, chosen)
-        return run.finish([*metrics, speed], table, figures=figures)
+        return run.finish(
+            [*metrics, speed],
+            prediction_table(rows, said, chosen),
+            figures={
+                "learning_curve": plots.curves(
+                    history, "validation_wer", "validation WER, greedy (%)"
+                ),
+                "confusions": plots.frequent_confusions(confused),
+            },
+        )
+
+
+def _device(settings: Settings) -> torch.device:
+    return torch.device("cuda" if choose_device(settings.training)[0] == "gpu" else "cpu")
 
 
 @torch.no_grad()
 def emissions_of(model: SentenceModel, data: Dataset, settings: Settings) -> list[np.ndarray]:
     """Log probabilities (T', V) of each clip of a dataset, without padding."""
-    accelerator, _ = choose_device(settings.training)
-    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    device = _device(settings)
     model = model.to(device).eval()
     out: list[np.ndarray] = []
     for batch in DataLoader(
         data, batch_size=settings.training.batch_size, collate_fn=collate_sentences
     ):
         scores = model({key: value.to(device) for key, value in batch.items()})
-        lengths = model.frames(batch["lengths"]).tolist()
-        rows = zip(scores.float().cpu().numpy(), lengths, strict=True)
-        out += [row[:frames] for row, frames in rows]
+        rows, lengths = scores.float().cpu().numpy(), model.frames(batch["lengths"]).tolist()
+        out += [row[:frames] for row, frames in zip(rows, lengths, strict=True)]
     return out
 
 
@@ -180,8 +187,13 @@ def choose_decoder(
         for pair in pairs
     }
     alpha, beta = min(tried, key=lambda pair: (tried[pair], *pair))
-    best = BeamSearch(glosses, ctc.beam, model, alpha, beta)
-    return Decoders(beam, best, alpha, beta, rates | {READINGS[2]: tried[alpha, beta]})
+    return Decoders(
+        beam,
+        BeamSearch(glosses, ctc.beam, model, alpha, beta),
+        alpha,
+        beta,
+        rates | {READINGS[2]: tried[alpha, beta]},
+    )
 
 
 def vocabulary_words(vocabulary: Vocabulary, classes: Sequence[int]) -> list[str]:
@@ -212,8 +224,9 @@ def sentence_metrics(
     results: list[tuple[str, float, int, tuple[float, float] | None, str]] = []
     for name in sorted(readings, key=lambda name: name != decoders.chosen):
         counts = wer.edits(references, readings[name])
-        parts = (counts.substitutions, counts.deletions, counts.insertions)
-        kinds = [int(part.sum()) for part in parts]
+        kinds = [
+            int(part.sum()) for part in (counts.substitutions, counts.deletions, counts.insertions)
+        ]
         note = "{} sub, {} del, {} ins of {} signs; ".format(*kinds, signs)
         if name == READINGS[2]:
             note += f"alpha {decoders.alpha:g}, beta {decoders.beta:g} by validation; "
@@ -265,8 +278,7 @@ def frames_a_second(model: SentenceModel, data: ClipData[Sentence], settings: Se
 
     Making the features counts.
     """
-    accelerator, _ = choose_device(settings.training)
-    device, speeds = torch.device("cuda" if accelerator == "gpu" else "cpu"), []
+    device, speeds = _device(settings), []
     model = model.to(device).eval()
     for item in [data[k] for k in range(min(_TIMED_CLIPS, len(data)))] * 2:
         started = time.perf_counter()

@@ -8,8 +8,14 @@ import pytest
 from signlib.data.score_files import AUTSL_WEIGHTS, made_up_scores
 from signlib.errors import InputError
 from signlib.evaluation.metrics import top_k
-from signlib.reports.fusion_report import BARE, GROUPS, errors_plot, fuse_groups
-from signlib.reports.late_fusion import LEARNERS, leave_one_signer_out
+from signlib.reports.late_fusion import (
+    BARE,
+    GROUPS,
+    LEARNERS,
+    errors_plot,
+    fuse_groups,
+    leave_one_signer_out,
+)
 from signlib.statistics.paired import paired
 
 
