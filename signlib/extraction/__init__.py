@@ -9,7 +9,7 @@ filming          the pictures of a clip: decoded from files, or rendered
 phonology        landmarks to thirty-six readable numbers a frame
 frozen           videos to one vector a frame, from an encoder that nobody trains
 towers           the vision encoder of any model that transformers loads, without the rest of it
-workers          clips dealt to processes, results in order
+workers          clips dealt to workers, results in order and into a store
 shards           a store made in parts
 quality          what a store's landmarks look like: drop-outs, jitter; how long they took
 exchange         .npy and .pose files of landmarks, one a clip, in and out

@@ -35,10 +35,7 @@ COMPONENTS = {
     "LEFT_HAND_LANDMARKS": "left_hand",
     "RIGHT_HAND_LANDMARKS": "right_hand",
 }
-# Exported confidence of a point with visibility 0: 0 would say that it was not found.
-SEEN_AT_LEAST = np.finfo(np.float32).tiny
 NPY_START = b"\x93NUMPY"
-PICKLE_START = b"\x80"
 # What a `.pose` file's body starts with, up to version 0.1 and since: rate, frames, people.
 OLD_BODY, BODY = struct.Struct("<HHH"), struct.Struct("<fIH")
 
@@ -60,7 +57,8 @@ def read_npy(path: str | Path) -> np.ndarray:
     try:
         with open(path, "rb") as file:
             start = file.read(len(NPY_START))
-        if not NPY_START.startswith(start) and not start.startswith(PICKLE_START):
+        # A pickle has a message of its own.
+        if not NPY_START.startswith(start) and not start.startswith(b"\x80"):
             raise ClipError(
                 f"{path} is no .npy file (it begins with {start!r}); save a plain float array with"
                 " np.save"
@@ -121,16 +119,14 @@ def read_pose(path: str | Path) -> StoredClip:
     points = np.full((len(data), len(MEDIAPIPE_543), len(CHANNELS)), np.nan, np.float32)
     counts = [len(component.points) for component in pose.header.components]
     # Where each component starts among the columns of all points.
-    starts = accumulate(counts, initial=0)
-    for name, count, start in zip(names, counts, starts, strict=False):
-        if name not in COMPONENTS:
-            continue
-        joints = list(MEDIAPIPE_543.parts[COMPONENTS[name]])
-        if count < len(joints):
-            raise ClipError(f"{path}: {name} has {count} points, {len(joints)} are needed")
-        columns = slice(start, start + len(joints))
-        points[:, joints, :3] = data[:, 0, columns, :3] / (size.width, size.height, 1)
-        points[:, joints, 3] = confidence[:, 0, columns]
+    for name, count, start in zip(names, counts, accumulate(counts, initial=0), strict=False):
+        if name in COMPONENTS:
+            joints = list(MEDIAPIPE_543.parts[COMPONENTS[name]])
+            if count < len(joints):
+                raise ClipError(f"{path}: {name} has {count} points, {len(joints)} are needed")
+            columns = slice(start, start + len(joints))
+            points[:, joints, :3] = data[:, 0, columns, :3] / (size.width, size.height, 1)
+            points[:, joints, 3] = confidence[:, 0, columns]
     # Also where the confidence is NaN.
     points[~(points[..., 3] > 0)] = np.nan
     if np.isnan(points).all():
@@ -189,9 +185,10 @@ def write_pose(
         blocks.append(block)
     whole = np.concatenate(blocks, axis=1)
     seen = np.isfinite(whole[..., :2]).all(axis=-1)
-    scale = np.array([width, height, 1], np.float32)
-    pixels = np.where(seen[..., None], whole[..., :3] * scale, 0)
-    confidence = np.where(seen, np.maximum(whole[..., 3], SEEN_AT_LEAST), 0)
+    scaled = whole[..., :3] * np.array([width, height, 1], np.float32)
+    pixels = np.where(seen[..., None], scaled, 0)
+    # Also of visibility 0: a confidence of 0 would say that the point was not found.
+    confidence = np.where(seen, np.maximum(whole[..., 3], np.finfo(np.float32).tiny), 0)
     pose = Pose(
         PoseHeader(0.2, PoseHeaderDimensions(width, height, 0), components),
         NumPyPoseBody(
@@ -248,22 +245,25 @@ def import_folder(
         StoreError: when `out` holds another store.
     """
     folder = Path(folder)
-    suffix = _kind_of(folder)
+    kinds = [kind for kind in (".npy", ".pose") if any(folder.glob(f"*{kind}"))]
+    if len(kinds) != 1:
+        present = " and ".join(kinds) or "neither .npy nor .pose files"
+        raise ManifestError(f"{folder} holds {present}; give a folder with one kind, a file a clip")
+    suffix = kinds[0]
     table = files_manifest(folder, suffix) if manifest is None else manifest
     table = manifests.complete(table)
     skeleton = _layout_of(folder, table["clip"]) if suffix == ".npy" else MEDIAPIPE_543
-    extraction = Extraction(
-        "imported",
-        shape=(len(skeleton), len(CHANNELS)),
-        channels=CHANNELS,
-        skeleton=skeleton.name,
-        settings={"files": suffix},
-    )
     store = import_files(
         folder=folder,
         ending=suffix,
         out=out,
-        extraction=extraction,
+        extraction=Extraction(
+            "imported",
+            shape=(len(skeleton), len(CHANNELS)),
+            channels=CHANNELS,
+            skeleton=skeleton.name,
+            settings={"files": suffix},
+        ),
         manifest=table,
         read=_read_file,
     )
@@ -303,8 +303,14 @@ class ClipReader:
         """
         path = Path(path)
         if path.suffix in (".npy", ".pose"):
-            clip = _read_file(path)
-            return self._selected(clip.array, path), clip.width, clip.height
+            points, width, height, _ = _read_file(path)
+            if points.shape[1:] == self.settings.shape:
+                return points, width, height
+            if points.shape[1] != len(MEDIAPIPE_543):
+                needed = " or ".join(map(str, sorted({self.settings.shape[0], len(MEDIAPIPE_543)})))
+                raise ClipError(f"{path} has {points.shape[1]} points a frame; {needed} are needed")
+            joints = MEDIAPIPE_543.selection("+".join(self.settings.parts))
+            return points[:, joints], width, height
         info = probe(path)
         self._engine = self._engine or Holistic(self.settings)
         points = self._engine.points(iter_frames(path, size=self.settings.max_side))
@@ -314,22 +320,6 @@ class ClipReader:
                 " upper body"
             )
         return points, info.width, info.height
-
-    def _selected(self, points: np.ndarray, path: Path) -> np.ndarray:
-        if points.shape[1:] == self.settings.shape:
-            return points
-        if points.shape[1] != len(MEDIAPIPE_543):
-            needed = " or ".join(map(str, sorted({self.settings.shape[0], len(MEDIAPIPE_543)})))
-            raise ClipError(f"{path} has {points.shape[1]} points a frame; {needed} are needed")
-        return points[:, MEDIAPIPE_543.selection("+".join(self.settings.parts))]
-
-
-def _kind_of(folder: Path) -> str:
-    kinds = [suffix for suffix in (".npy", ".pose") if any(folder.glob(f"*{suffix}"))]
-    if len(kinds) != 1:
-        present = " and ".join(kinds) or "neither .npy nor .pose files"
-        raise ManifestError(f"{folder} holds {present}; give a folder with one kind, a file a clip")
-    return kinds[0]
 
 
 def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
@@ -343,11 +333,11 @@ def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
         except ClipError as error:
             # The clip becomes a row of the store's failures.
             unusable = unusable or str(error)
-            continue
-        if joints in LAYOUTS:
-            return LAYOUTS[joints]
-        sizes = ", ".join(map(str, LAYOUTS))
-        other = other or f"{file} has {joints} points a frame; J must be one of {sizes}"
+        else:
+            if joints in LAYOUTS:
+                return LAYOUTS[joints]
+            sizes = ", ".join(map(str, LAYOUTS))
+            other = other or f"{file} has {joints} points a frame; J must be one of {sizes}"
     raise ClipError(
         f"{folder}: none of {len(clips)} .npy files can be used; the first: {other or unusable}"
     )
@@ -362,14 +352,12 @@ def _parsed_pose(path: Path) -> Pose:
         data = path.read_bytes()
         reader = BufferReader(data)
         header = PoseHeader.read(reader)
-        old = header.version < 0.15
-        form = OLD_BODY if old else BODY
+        # Version 0.1 keeps 16 bits of the number of frames.
+        form, limit = (OLD_BODY, 1 << 16) if header.version < 0.15 else (BODY, 1 << 32)
         _, frames, people = form.unpack_from(data, reader.read_offset)
         joints = sum(len(component.points) for component in header.components)
         per_frame = people * joints * (header.num_dims() + 1) * 4
         body = len(data) - reader.read_offset - form.size
-        # Version 0.1 keeps 16 bits of the number of frames.
-        limit = 1 << 16 if old else 1 << 32
         whole = per_frame > 0 and body % per_frame == 0
         if not whole or (body // per_frame) % limit != frames or not body:
             raise ClipError(

@@ -31,8 +31,6 @@ from signlib.synthesis.signers import Signer
 FILES = {COLOUR: "file", DEPTH: "depth_file"}
 # Pictures in a folder, and the bytes at their end unless they were cut off.
 _ENDINGS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
-# From this mean difference between its channels on (0..255) a picture is no depth picture.
-_TINTED = 8.0
 
 
 @dataclass(frozen=True)
@@ -77,13 +75,9 @@ class PictureSource(Protocol):
 class RenderedWorld(Corpus, SigningCorpus, Protocol):
     """A generated corpus whose people can be shown: `synthesis.clips`, `synthesis.sentences`."""
 
-    @property
-    def width(self) -> int:
-        """Of every clip's frames in pixels."""
-
-    @property
-    def height(self) -> int:
-        """Of every clip's frames in pixels."""
+    # Of every clip's frames in pixels.
+    width: int
+    height: int
 
     def seated(self, name: str) -> Signer:
         """The signer of a clip with the camera of that take."""
@@ -109,25 +103,23 @@ class FilmedClips:
         self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings
     ) -> dict[str, Filmed | str]:
         """Pictures of each kind, or the reason why there are none."""
-        films: dict[str, Filmed | str] = {}
-        for kind in kinds:
-            try:
-                films[kind] = self._film(row, kind, settings)
-            except (InputError, OSError, cv2.error) as error:
-                films[kind] = str(error)
-        return films
+        return {kind: self._film(row, kind, settings) for kind in kinds}
 
-    def _film(self, row: ClipRow, kind: str, settings: PictureSettings) -> Filmed:
+    def _film(self, row: ClipRow, kind: str, settings: PictureSettings) -> Filmed | str:
         file = getattr(row, FILES[kind], "")
         if not isinstance(file, str) or not file:
-            raise ClipError(f"the manifest names no {FILES[kind]}")
-        path = paths.inside(self.root, file)
-        read = _from_folder if path.is_dir() else _from_video
-        frames, length = read(path, row.start, row.end, settings.frames)
-        if kind == DEPTH:
-            frames = [_one_channel(frame, path) for frame in frames]
+            return f"the manifest names no {FILES[kind]}"
+        try:
+            path = paths.inside(self.root, file)
+            read = _from_folder if path.is_dir() else _from_video
+            frames, length = read(path, row.start, row.end, settings.frames)
+            if kind == DEPTH:
+                frames = [_one_channel(frame, path) for frame in frames]
+            pictures = np.stack([fit(frame, settings) for frame in frames])
+        except (InputError, OSError, cv2.error) as error:
+            return str(error)
         height, width = frames[0].shape[:2]
-        return Filmed(np.stack([fit(frame, settings) for frame in frames]), length, width, height)
+        return Filmed(pictures, length, width, height)
 
 
 class RenderedClips:
@@ -146,8 +138,11 @@ class RenderedClips:
         if clips is not None:
             unknown = set(clips) - set(table["clip"])
             if unknown or not len(clips):
-                absent = f"clip {min(unknown, default='')!r} is not in the generated corpus"
-                fault = absent if unknown else "no clip was named"
+                fault = (
+                    f"clip {min(unknown)!r} is not in the generated corpus"
+                    if unknown
+                    else "no clip was named"
+                )
                 raise SettingsError(f"pictures: {fault}; take names from its manifest")
             table = table[table["clip"].isin(clips)]
         self.manifest = manifests.complete(table)
@@ -161,8 +156,9 @@ class RenderedClips:
 
         Other signs or another way of rendering make another store.
         """
-        first = next(self.manifest.itertuples())
-        films = self.film(first, KINDS, PictureSettings(frames=3, size=32))
+        films = self.film(
+            next(self.manifest.itertuples()), KINDS, PictureSettings(frames=3, size=32)
+        )
         digest = hashlib.sha256(repr(getattr(self.corpus, "lexicon", "")).encode())
         for kind in KINDS:
             digest.update(films[kind].pictures.tobytes())
@@ -176,7 +172,6 @@ class RenderedClips:
         seated, whole = corpus.seated(row.clip), corpus.performance(row.clip)
         length = len(whole.points)
         moments = sample_indices(length, sampling="linspace", count=settings.frames)
-        look = look_of(corpus, row.signer)
         # The renderer takes even sides of at least 32 pixels; `fit` changes them to what is asked.
         rendered = replace(settings, size=max(settings.size, SMALLEST))
         width, height = (
@@ -184,16 +179,25 @@ class RenderedClips:
             for side in _resized(corpus.width, corpus.height, rendered)
         )
         pictures: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
-        performance = whole.at(moments.tolist())
-        for colour, depth in render(performance, seated, look, width=width, height=height):
-            if COLOUR in pictures:
-                pictures[COLOUR].append(fit(colour, settings))
-            if DEPTH in pictures:
+        for colour, depth in render(
+            whole.at(moments.tolist()),
+            seated,
+            look_of(corpus, row.signer),
+            width=width,
+            height=height,
+        ):
+            for kind, frames in pictures.items():
                 # Grey levels are counted from the signer's distance, in millimetres.
-                grey = depth_picture(depth, 1000 * seated.distance)[..., 0]
-                pictures[DEPTH].append(fit(grey, settings))
-        sizes = length, corpus.width, corpus.height
-        return {kind: Filmed(np.stack(frames), *sizes) for kind, frames in pictures.items()}
+                picture = (
+                    colour
+                    if kind == COLOUR
+                    else depth_picture(depth, 1000 * seated.distance)[..., 0]
+                )
+                frames.append(fit(picture, settings))
+        return {
+            kind: Filmed(np.stack(frames), length, corpus.width, corpus.height)
+            for kind, frames in pictures.items()
+        }
 
 
 def depth_beside(colour: Path) -> Path | None:
@@ -216,8 +220,9 @@ def fit(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:
     if target != (width, height):
         # Averaging areas keeps what shrinks free of patterns; what grows needs interpolation.
         shrinks = target[0] * target[1] <= width * height
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        picture = cv2.resize(picture, target, interpolation=method)
+        picture = cv2.resize(
+            picture, target, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
     x, y = (target[0] - size) // 2, (target[1] - size) // 2
     if settings.fit != "letterbox":
         return np.ascontiguousarray(picture[y : y + size, x : x + size])
@@ -272,8 +277,7 @@ def read_picture(path: Path) -> np.ndarray | None:
     # OpenCV fills what a picture that was cut off lacks, and says nothing.
     if _ENDINGS[path.suffix.lower()] not in data[-64:]:
         return None
-    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
     if picture is None:
         return None
     if picture.dtype == np.uint16:
@@ -284,7 +288,8 @@ def read_picture(path: Path) -> np.ndarray | None:
 
 def _one_channel(frame: np.ndarray, path: Path) -> np.ndarray:
     spread = float(np.mean(frame.max(axis=-1) - frame.min(axis=-1)))
-    if spread > _TINTED:
+    # Of 255; compression alone tints a grey picture less.
+    if spread > 8.0:
         raise ClipError(
             f"{path} is in colour (its channels are {spread:.0f} levels apart): depth videos are"
             " grey; check depth_file"

@@ -6,7 +6,7 @@ the encoder works, so that it never waits.
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
@@ -56,7 +56,6 @@ class FrozenSettings:
 
     def __post_init__(self) -> None:
         values = vars(self)
-        choices = {"fit": ("", *FITS), "embedding": EMBEDDINGS}
         for refused, problem in (
             *(
                 (not 1 <= values[name] <= high, f"{name}={values[name]} is outside 1..{high}")
@@ -67,7 +66,7 @@ class FrozenSettings:
                     values[name] not in allowed,
                     f"{name}={values[name]!r} is unknown; choose from {', '.join(allowed)}",
                 )
-                for name, allowed in choices.items()
+                for name, allowed in {"fit": ("", *FITS), "embedding": EMBEDDINGS}.items()
             ),
             (
                 not self.model,
@@ -123,9 +122,10 @@ class FrozenExtractor:
         folder = source.path
         if folder.is_dir() and frozen_files.holds(folder, frozen_files.FEATURES):
             return frozen_files.import_features(folder, out)
-        kept = (folder / PICTURES_META).is_file()
         clips: PictureSource = (
-            KeptPictures(PictureStore(folder)) if kept else FilmedClips(*source.videos())
+            KeptPictures(PictureStore(folder))
+            if (folder / PICTURES_META).is_file()
+            else FilmedClips(*source.videos())
         )
         return extract_frozen(
             clips,
@@ -157,9 +157,8 @@ def extraction_of_tower(
         frames: of a clip.
         origin: where the pictures come from.
     """
-    facts = asdict(tower.facts)
-    size, digest = facts.pop("size"), facts.pop("digest")
-    settings = {**facts, "frames": frames, "source": origin or {}}
+    settings = asdict(tower.facts) | {"frames": frames, "source": origin or {}}
+    size, digest = settings.pop("size"), settings.pop("digest")
     return Extraction(
         EXTRACTOR,
         f"transformers {transformers.__version__}",
@@ -241,9 +240,10 @@ def extract_frozen(
     check_workers(workers, "one keeps an encoder busy")
     table, out = part_of(source.manifest, out, shard)
     tower = tower or settings.tower()
-    extraction = extraction_of_tower(tower, settings.frames, source.origin)
     return fill(
-        StoreWriter(out, extraction, table, retry_failed),
+        StoreWriter(
+            out, extraction_of_tower(tower, settings.frames, source.origin), table, retry_failed
+        ),
         partial(_extracted, source=source, tower=tower, settings=settings, workers=workers),
         progress,
         label="frozen features",
@@ -283,17 +283,13 @@ def _filmed(
     # Two clips a thread, and as many as fill a batch (rounded up).
     ahead = 2 * workers + -(-settings.batch // settings.frames)
     with ThreadPoolExecutor(workers) as pool:
-        left = iter(rows)
-
-        def submit(row: ClipRow) -> tuple[str, Future[Mapping[str, Filmed | str]]]:
-            """A clip and its pictures to come."""
-            return row.clip, pool.submit(source.film, row, [COLOUR], pictures)
-
-        waiting = deque(submit(row) for row in islice(left, ahead))
+        # A clip and its pictures to come.
+        futures = ((row.clip, pool.submit(source.film, row, [COLOUR], pictures)) for row in rows)
+        waiting = deque(islice(futures, ahead))
         while waiting:
             clip, future = waiting.popleft()
             film = future.result()[COLOUR]
-            waiting.extend(submit(row) for row in islice(left, 1))
+            waiting.extend(islice(futures, 1))
             yield clip, film
 
 

@@ -7,6 +7,7 @@ model and the glosses.
 
 import hashlib
 import json
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from signlib.stores.writer import files_manifest, import_files, write_npy
 # Of stores of frozen features.
 EXTRACTOR = "frozen"
 FEATURES, LANDMARKS = "_gemma.npy", "_landmarks.npy"
-METADATA, LABELS = "extraction_metadata.json", "label_mapping.json"
+METADATA = "extraction_metadata.json"
 # The selection of MediaPipe's points that source 004 keeps: 162 numbers a frame.
 POINTS = "54"
 
@@ -102,10 +103,9 @@ def write_features(store: FeatureStore, folder: str | Path, subset: str = "") ->
             f"store {store.path} holds {store.extraction.extractor}; give one of frozen features"
         )
     folder, extraction = Path(folder), store.extraction
-    files = []
-    for clip in store.clips:
-        files.append(folder / f"{clip}{FEATURES}")
-        write_npy(files[-1], np.asarray(store.read(clip), np.float32))
+    files = _write_clips(
+        store, folder, FEATURES, lambda clip: np.asarray(store.read(clip), np.float32)
+    )
     write_json(
         folder / METADATA,
         {
@@ -118,7 +118,9 @@ def write_features(store: FeatureStore, folder: str | Path, subset: str = "") ->
         },
     )
     glosses = list(dict.fromkeys(store.manifest["gloss"]))
-    write_json(folder / LABELS, {str(number): gloss for number, gloss in enumerate(glosses)})
+    write_json(
+        folder / "label_mapping.json", {str(number): gloss for number, gloss in enumerate(glosses)}
+    )
     return files
 
 
@@ -129,10 +131,20 @@ def write_landmarks(store: FeatureStore, folder: str | Path, frames: int = 16) -
         SettingsError: when the store lacks a hand or the pose.
         DiskError: when the disk is full or the folder cannot be written.
     """
-    files = []
-    for clip in store.clips:
-        files.append(Path(folder) / f"{clip}{LANDMARKS}")
-        write_npy(files[-1], original_landmarks(store.read(clip), store.skeleton, frames))
+    return _write_clips(
+        store,
+        Path(folder),
+        LANDMARKS,
+        lambda clip: original_landmarks(store.read(clip), store.skeleton, frames),
+    )
+
+
+def _write_clips(
+    store: FeatureStore, folder: Path, ending: str, content: Callable[[str], np.ndarray]
+) -> list[Path]:
+    files = [folder / f"{clip}{ending}" for clip in store.clips]
+    for clip, file in zip(store.clips, files, strict=True):
+        write_npy(file, content(clip))
     return files
 
 
@@ -143,9 +155,16 @@ def metadata(folder: str | Path) -> dict[str, Any]:
         ManifestError: when it is missing or damaged, or lacks one of them.
     """
     path = Path(folder) / METADATA
-    content = _json(path)
     try:
-        types = {"feature_dim": int, "num_frames": int, "model_name": str}
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ManifestError(
+            f"{path} cannot be read ({error}); it belongs to source 004's files"
+        ) from None
+    if not isinstance(content, dict):
+        raise ManifestError(f"{path} is no table; it belongs to source 004's files")
+    types = {"feature_dim": int, "num_frames": int, "model_name": str}
+    try:
         return {key: kind(content[key]) for key, kind in types.items()}
     except (KeyError, TypeError, ValueError):
         raise ManifestError(
@@ -185,9 +204,7 @@ def open_store(folder: str | Path, ending: str) -> FeatureStore:
     out = paths.runs_root() / "frozen" / f"files-{name}"
     if is_finished(out):
         return FeatureStore(out)
-    if ending == FEATURES:
-        return import_features(folder, out)
-    return import_landmarks(folder, out)
+    return (import_features if ending == FEATURES else import_landmarks)(folder, out)
 
 
 def write(store: Store, folder: str | Path, subset: str = "", frames: int = 16) -> list[Path]:
@@ -217,22 +234,24 @@ def import_features(
         StoreError: when `out` holds another store.
     """
     content = metadata(folder)
-    settings = {
-        "model": content["model_name"],
-        "frames": content["num_frames"],
-        "pooling": "mean over tokens",
-        "dtype": "",
-        "attention": "",
-        "source": {"kind": "imported"},
-    }
-    extraction = Extraction(EXTRACTOR, "imported", (content["feature_dim"],), settings=settings)
-    table = _table(Path(folder), FEATURES) if manifest is None else manifest
     return import_files(
         folder=Path(folder),
         ending=FEATURES,
         out=out,
-        extraction=extraction,
-        manifest=table,
+        extraction=Extraction(
+            EXTRACTOR,
+            "imported",
+            (content["feature_dim"],),
+            settings={
+                "model": content["model_name"],
+                "frames": content["num_frames"],
+                "pooling": "mean over tokens",
+                "dtype": "",
+                "attention": "",
+                "source": {"kind": "imported"},
+            },
+        ),
+        manifest=_table(Path(folder), FEATURES) if manifest is None else manifest,
         read=lambda path: StoredClip(_load(path)),
     )
 
@@ -245,20 +264,18 @@ def import_landmarks(
     Arguments and errors as for `import_features`.
     """
     skeleton = MEDIAPIPE_543.select(POINTS)
-    extraction = Extraction(
-        "imported",
-        shape=(len(skeleton), 4),
-        channels=("x", "y", "z", "visibility"),
-        skeleton=skeleton.name,
-        settings={"files": LANDMARKS},
-    )
-    table = _table(Path(folder), LANDMARKS) if manifest is None else manifest
     return import_files(
         folder=Path(folder),
         ending=LANDMARKS,
         out=out,
-        extraction=extraction,
-        manifest=table,
+        extraction=Extraction(
+            "imported",
+            shape=(len(skeleton), 4),
+            channels=("x", "y", "z", "visibility"),
+            skeleton=skeleton.name,
+            settings={"files": LANDMARKS},
+        ),
+        manifest=_table(Path(folder), LANDMARKS) if manifest is None else manifest,
         read=lambda path: StoredClip(points_of(_load(path))),
     )
 
@@ -282,15 +299,3 @@ def _load(path: Path) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ClipError(f"{path} holds numbers that are not finite; extract the clip again")
     return array
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ManifestError(
-            f"{path} cannot be read ({error}); it belongs to source 004's files"
-        ) from None
-    if not isinstance(content, dict):
-        raise ManifestError(f"{path} is no table; it belongs to source 004's files")
-    return content

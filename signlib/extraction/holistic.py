@@ -86,7 +86,6 @@ class LandmarkSettings:
 
     def __post_init__(self) -> None:
         unknown = next((part for part in self.parts if part not in PARTS), "")
-        confidences = ("min_detection_confidence", "min_tracking_confidence")
         for refused, problem in (
             (unknown, f"parts: {unknown!r} is unknown; choose from {', '.join(PARTS)}"),
             (
@@ -109,7 +108,7 @@ class LandmarkSettings:
             ),
             *(
                 (not 0 <= vars(self)[name] <= 1, f"{name}={vars(self)[name]} must lie within 0..1")
-                for name in confidences
+                for name in ("min_detection_confidence", "min_tracking_confidence")
             ),
             (
                 self.max_side is not None and self.max_side < 64,
@@ -121,12 +120,6 @@ class LandmarkSettings:
                 raise SettingsError(problem)
         # Storage order, each once; the dataclass is frozen.
         object.__setattr__(self, "parts", tuple(part for part in PARTS if part in self.parts))
-
-    @property
-    def skeleton(self) -> str:
-        """Name of the skeleton whose points come out."""
-        whole = {tuple(layout.parts): layout.name for layout in (MEDIAPIPE_543, MEDIAPIPE_75)}
-        return whole.get(self.parts, f"{MEDIAPIPE_543.name}/{'+'.join(self.parts)}")
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -141,12 +134,13 @@ class LandmarkSettings:
     @property
     def extraction(self) -> Extraction:
         """What a store of these points says of itself: version, settings, a hash of the models."""
+        whole = {tuple(layout.parts): layout.name for layout in (MEDIAPIPE_543, MEDIAPIPE_75)}
         return Extraction(
             extractor="holistic",
             version=mediapipe.__version__,
             shape=self.shape,
             channels=CHANNELS,
-            skeleton=self.skeleton,
+            skeleton=whole.get(self.parts, f"{MEDIAPIPE_543.name}/{'+'.join(self.parts)}"),
             settings=asdict(self) | {"parts": list(self.parts)},
             model_hash=models_hash(self.parts, self.hand_model),
         )
@@ -209,12 +203,14 @@ class Holistic:
             self.close()
 
     def _start(self) -> None:
-        flags = {"tracking": self.settings.tracking, "segmentation": False}
+        side = {
+            "tracking": packet_creator.create_bool(self.settings.tracking),
+            "segmentation": packet_creator.create_bool(False),
+            "model_complexity": packet_creator.create_int(self.settings.model_complexity),
+            "pose_model": self._pose_model,
+        }
         if "face" in self.settings.parts:
-            flags["refine_face"] = False
-        side = {name: packet_creator.create_bool(value) for name, value in flags.items()}
-        side["model_complexity"] = packet_creator.create_int(self.settings.model_complexity)
-        side["pose_model"] = self._pose_model
+            side["refine_face"] = packet_creator.create_bool(False)
         self._graph.start_run(side)
         self._running = True
 
@@ -230,11 +226,12 @@ class Holistic:
             # The next frame is decoded while the graph's threads look at this one.
             frame = next(frames, None)
             self._graph.wait_until_idle()
-            parts = [
-                _values(self._packets.get(f"{part}_landmarks"), part, size)
-                for part, size in self.settings.sizes.items()
-            ]
-            yield np.concatenate(parts)
+            yield np.concatenate(
+                [
+                    _values(self._packets.get(f"{part}_landmarks"), part, size)
+                    for part, size in self.settings.sizes.items()
+                ]
+            )
 
 
 def _values(packet: Any, part: str, size: int) -> np.ndarray:
@@ -261,16 +258,17 @@ def _parsed(data: bytes, size: int) -> np.ndarray:
         expected = [0x0A, record.itemsize - 2, 0x0D, 0x15, 0x1D, 0x25]
         tags = np.stack([table[name] for name in names if name.startswith("tag")], axis=1)
         if (tags == expected[: tags.shape[1]]).all():
-            values = [table[name] if name in names else np.zeros(size) for name in CHANNELS]
-            return np.stack(values, axis=1).astype(np.float32)
+            return np.stack(
+                [table[name] if name in names else np.zeros(size) for name in CHANNELS], axis=1
+            ).astype(np.float32)
     landmarks = NormalizedLandmarkList.FromString(data).landmark
     return np.array([(p.x, p.y, p.z, p.visibility) for p in landmarks], np.float32)
 
 
 def _graph_config(settings: LandmarkSettings, threads: int) -> Any:
     # The graph for these parts, with its thresholds set.
-    nodes = [text for part, text in NODES.items() if part in settings.parts]
-    shaped = text_format.Parse('input_stream: "image"' + "".join(nodes), CalculatorGraphConfig())
+    nodes = "".join(text for part, text in NODES.items() if part in settings.parts)
+    shaped = text_format.Parse('input_stream: "image"' + nodes, CalculatorGraphConfig())
     if threads:
         # With one thread the caller does the work: nothing is handed over, and two workers do not
         # get in each other's way.

@@ -20,10 +20,6 @@ POSE_MODEL = "pose_landmark/pose_landmark_full.tflite"
 # Which output of the pose model is the mask.
 POSE_MASK = 2
 
-# Where a graph's table names its operators: field 3 of `SubGraph`, at 4 + 2 x 3.
-# Source: TensorFlow Lite's schema.
-OPERATORS = 10
-
 # Part -> its model files below mediapipe's folder `modules`; both hands share theirs.
 MODELS = {
     "pose": ("pose_detection/pose_detection.tflite", POSE_MODEL),
@@ -91,9 +87,10 @@ def _keep_operators(model: bytearray, graph: tflite.SubGraph, kept: list[int]) -
     FlatBuffers stores a list as its length and one 4-byte distance an entry, counted from the
     distance's own position to the entry; the entries stay where they are.
     """
-    start = graph._tab.Vector(graph._tab.Offset(OPERATORS))
+    # A graph's table names its operators in field 3 of `SubGraph`, at 4 + 2 x 3.
+    # Source: TensorFlow Lite's schema.
+    start = graph._tab.Vector(graph._tab.Offset(10))
     distances = np.frombuffer(model, "<u4", graph.OperatorsLength(), start)
     positions = 4 * np.arange(len(distances), dtype=np.uint32)
-    entries = distances + positions
-    distances[: len(kept)] = entries[kept] - positions[: len(kept)]
+    distances[: len(kept)] = (distances + positions)[kept] - positions[: len(kept)]
     np.frombuffer(model, "<u4", 1, start - 4)[0] = len(kept)

@@ -24,8 +24,6 @@ from signlib.extraction.workers import ClipRow, Extracted, check_workers, fill, 
 from signlib.stores.store import FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
-__all__ = ["LandmarkExtractor", "LandmarkSettings", "extract_manifest", "extract_video"]
-
 
 class LandmarkExtractor(Extractor[LandmarkSettings, FeatureStore]):
     """Videos, or landmark files of other tools, to a store of landmarks."""
@@ -46,7 +44,8 @@ class LandmarkExtractor(Extractor[LandmarkSettings, FeatureStore]):
         folder = source.path
         if folder.is_dir() and frozen_files.holds(folder, frozen_files.LANDMARKS):
             return frozen_files.import_landmarks(folder, out)
-        if folder.is_dir() and _holds_landmark_files(folder):
+        points = folder.is_dir() and any(p.suffix in (".npy", ".pose") for p in folder.iterdir())
+        if points and not any(p.suffix.lower() in VIDEO_SUFFIXES for p in folder.rglob("*")):
             file = folder / "manifest.csv"
             table = manifests.load_manifest(file) if file.is_file() else None
             return exchange.import_folder(folder, out, table)
@@ -60,12 +59,6 @@ class LandmarkExtractor(Extractor[LandmarkSettings, FeatureStore]):
             shard=shard,
             retry_failed=retry_failed,
         )
-
-
-def _holds_landmark_files(folder: Path) -> bool:
-    # `.npy` or `.pose` files, and neither here nor in a folder below a video.
-    videos = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    return any(path.suffix in (".npy", ".pose") for path in folder.iterdir()) and not any(videos)
 
 
 def extract_video(
@@ -170,8 +163,10 @@ def _extract_in_worker(
 def _extract(row: ClipRow, root: Path, engine: Holistic) -> Extracted:
     try:
         path = paths.inside(root, row.file)
-        info, size = probe(path), engine.settings.max_side
-        points = engine.points(iter_frames(path, row.start, row.end, fps=row.fps, size=size))
+        info = probe(path)
+        points = engine.points(
+            iter_frames(path, row.start, row.end, fps=row.fps, size=engine.settings.max_side)
+        )
         if np.isnan(points).all():
             raise ClipError(
                 f"{row.file}: nobody was found in any of its {len(points)} frames; check that a"

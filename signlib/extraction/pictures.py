@@ -81,24 +81,22 @@ class PictureExtractor:
         depth = depth_beside(source.path) if source.path.is_file() else None
         if depth is not None:
             table = table.assign(depth_file=depth.name)
-        kinds = KINDS if FILES[DEPTH] in table.columns else (COLOUR,)
         return write_pictures(
             FilmedClips(table, root),
             out,
-            settings.resolved(kinds),
+            settings.resolved(KINDS if FILES[DEPTH] in table.columns else (COLOUR,)),
             workers=workers,
             retry_failed=retry_failed,
         )
 
     def summary(self, store: PictureStore) -> str:
         """One line on what a store holds."""
-        settings = store.settings
         sizes = ", ".join(
             f"{kind} {size / 1e3:.0f} kB" for kind, size in store.bytes_a_clip.items()
         )
         return (
             f"{len(store)} of {len(store.manifest)} clips, {store.counts['failed']} videos failed,"
-            f" {settings.frames} pictures of {settings.size} pixels each; a clip's"
+            f" {store.settings.frames} pictures of {store.settings.size} pixels each; a clip's"
             f" {sizes or 'size is unknown'}"
         )
 
@@ -136,14 +134,11 @@ def write_pictures(
         raise SettingsError(
             f"pictures: kinds={settings.kinds}, but the manifest has no column {lost[0]!r}"
         )
-    extraction = _extraction(source, settings)
-    with PictureWriter(out, extraction, source.manifest, retry_failed) as writer:
+    with PictureWriter(out, _extraction(source, settings), source.manifest, retry_failed) as writer:
         jobs = _jobs(source.manifest, writer.pending)
-        results = _results(jobs, source, settings, workers)
         failed = 0
-        silent = not progress or not jobs
-        bar = tqdm(jobs, desc="pictures", unit="clip", disable=silent)
-        for (row, _), result in zip(bar, results, strict=True):
+        bar = tqdm(jobs, desc="pictures", unit="clip", disable=not progress or not jobs)
+        for (row, _), result in zip(bar, _results(jobs, source, settings, workers), strict=True):
             for kind, encoded in result.items():
                 if isinstance(encoded, str):
                     writer.fail(f"{row.clip}/{kind}", encoded)
@@ -185,11 +180,14 @@ def pictures_of(
 
 
 def _extraction(source: PictureSource, settings: PictureSettings) -> Extraction:
-    codecs = {kind: CODECS[kind] for kind in settings.kinds}
     return Extraction(
         "pictures",
         VERSION,
-        settings={**asdict(settings), "codecs": codecs, "source": source.origin},
+        settings={
+            **asdict(settings),
+            "codecs": {kind: CODECS[kind] for kind in settings.kinds},
+            "source": source.origin,
+        },
         dtype="uint8",
     )
 
@@ -205,21 +203,18 @@ def _jobs(manifest: pd.DataFrame, pending: Sequence[str]) -> list[Job]:
     lacking: dict[str, list[str]] = {}
     for clip, kind in (key.split("/") for key in pending):
         lacking.setdefault(clip, []).append(kind)
-    rows = rows_of(manifest[manifest["clip"].isin(lacking)])
-    return [(row, lacking[row.clip]) for row in rows]
+    return [(row, lacking[row.clip]) for row in rows_of(manifest[manifest["clip"].isin(lacking)])]
 
 
 def _results(
     jobs: list[Job], source: PictureSource, settings: PictureSettings, workers: int
 ) -> Iterator[Result]:
     # One result a job, in their order; with several workers only a few wait in memory.
-    if min(workers, len(jobs)) <= 1:
-        yield from (_make(source, row, kinds, settings) for row, kinds in jobs)
-        return
     # Every call carries the source along, so it goes without its table.
     lean = copy.copy(source)
     lean.__dict__.pop("manifest", None)
-    yield from in_order(_make, ((lean, row, kinds, settings) for row, kinds in jobs), workers)
+    calls = ((lean, row, kinds, settings) for row, kinds in jobs)
+    return in_order(_make, calls, max(1, min(workers, len(jobs))))
 
 
 def _make(

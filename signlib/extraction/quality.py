@@ -109,9 +109,8 @@ def note_session(store: FeatureStore, session: Facts) -> None:
         DiskError: when it cannot be written.
     """
     rate = session["frames"] / session["seconds"] if session["seconds"] > 0 else 0.0
-    ended = datetime.now(UTC).isoformat(timespec="seconds")
-    line = {**session, "frames_per_second": rate, "ended": ended}
-    write_json(store.path / TIMINGS, {"sessions": [*timings(store), line]})
+    ended = {"frames_per_second": rate, "ended": datetime.now(UTC).isoformat(timespec="seconds")}
+    write_json(store.path / TIMINGS, {"sessions": [*timings(store), {**session, **ended}]})
 
 
 def join_sessions(store: FeatureStore, parts: Iterable[FeatureStore]) -> None:
@@ -150,8 +149,11 @@ def _clip_reports(store: FeatureStore) -> list[Facts]:
     reports: list[Facts] = []
     for row in store.index.itertuples():
         points = np.asarray(store.read(row.clip), np.float32)
-        aspect = row.width / row.height if row.width and row.height else 1.0
-        shaking = jitter(points, store.skeleton, aspect)
+        shaking = jitter(
+            points,
+            store.skeleton,
+            aspect=row.width / row.height if row.width and row.height else 1.0,
+        )
         visible = seen(points)
         parts: dict[str, Facts] = {}
         for part, joints in body.items():
@@ -163,8 +165,12 @@ def _clip_reports(store: FeatureStore) -> list[Facts]:
                 "longest_gap": int(lost.max(initial=0)),
                 "jitter": shaking[part],
             }
-        any_hand = float(visible[:, hands].any(axis=1).mean()) if hands else float("nan")
         reports.append(
-            {"clip": row.clip, "frames": len(points), "any_hand": any_hand, "parts": parts}
+            {
+                "clip": row.clip,
+                "frames": len(points),
+                "any_hand": float(visible[:, hands].any(axis=1).mean()) if hands else float("nan"),
+                "parts": parts,
+            }
         )
     return reports

@@ -81,11 +81,9 @@ def merge_shards(out: str | Path) -> FeatureStore:
             )
     whole = pd.concat([store.manifest for store in stores], ignore_index=True)
     with StoreWriter(out, stores[0].extraction, whole) as writer:
-        pending = set(writer.pending)
-        for store in stores:
-            for clip in store.manifest["clip"]:
-                if clip in pending:
-                    writer.keep(clip, store.stored, clip)
+        store_of = {clip: store for store in stores for clip in store.manifest["clip"]}
+        for clip in writer.pending:
+            writer.keep(clip, store_of[clip].stored, clip)
         merged = writer.finish()
     join_sessions(merged, stores)
     if merged.extraction.extractor == "holistic":

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, Gemma3Config, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, Gemma3Config, PreTrainedModel
 from transformers.utils import cached_file, is_flash_attn_2_available
 
 from signlib.errors import SettingsError
@@ -33,7 +33,6 @@ ATTENTION = {"auto": None, "sdpa": "sdpa", "eager": "eager", "flash": "flash_att
 EMBEDDINGS = ("tower", "projected")
 _USABLE = f"models of Gemma 3 that see: {', '.join(GEMMA_3)}"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True)
@@ -164,27 +163,30 @@ def load_tower(
     try:
         config = AutoConfig.from_pretrained(model, revision=revision)
         vision = getattr(config, "vision_config", config)
-        if not hasattr(vision, "image_size"):
-            raise SettingsError(
-                f"model {model!r} ({config.model_type}) sees no pictures of one size; {_USABLE}"
-            )
-        if hasattr(vision, "num_frames") and not hasattr(vision, "tubelet_size"):
-            raise SettingsError(
+        for refused, problem in (
+            (
+                not hasattr(vision, "image_size"),
+                f"model {model!r} ({config.model_type}) sees no pictures of one size; {_USABLE}",
+            ),
+            (
+                hasattr(vision, "num_frames") and not hasattr(vision, "tubelet_size"),
                 f"model {model!r} ({config.model_type}) orders its tokens in a way that is not"
-                " known here; take VideoMAE, or an encoder of single pictures"
-            )
-        gemma = config if isinstance(config, Gemma3Config) else None
-        if embedding == "projected" and gemma is None:
-            raise SettingsError(
+                " known here; take VideoMAE, or an encoder of single pictures",
+            ),
+            (
+                embedding == "projected" and not isinstance(config, Gemma3Config),
                 f"embedding=projected is of Gemma 3, and {model!r} is {config.model_type}; set"
-                " embedding=tower"
-            )
+                " embedding=tower",
+            ),
+        ):
+            if refused:
+                raise SettingsError(problem)
         encoder, projector = _loaded(
             model=model,
             revision=revision,
             config=config,
             attention=implementation,
-            projected=gemma if embedding == "projected" else None,
+            projected=embedding == "projected",
         )
         form = _picture_form(model, revision, vision)
         form["fit"] = fit or form["fit"]
@@ -195,7 +197,6 @@ def load_tower(
         ) from None
     # Of the weights as they are stored, before they change their type.
     digest = _digest(encoder, projector)
-    size = vision.hidden_size if projector is None else config.text_config.hidden_size
     for part in filter(None, (encoder, projector)):
         part.to(target, chosen)
     facts = TowerFacts(
@@ -203,7 +204,7 @@ def load_tower(
         revision=getattr(config, "_commit_hash", None) or "",
         kind=vision.model_type,
         embedding=embedding,
-        size=size,
+        size=vision.hidden_size if projector is None else config.text_config.hidden_size,
         window=getattr(vision, "num_frames", 1),
         **form,
         dtype=str(chosen).removeprefix("torch."),
@@ -266,11 +267,11 @@ def _attention(name: str, device: torch.device) -> str | None:
 def _loaded(
     model: str,
     revision: str,
-    config: PretrainedConfig,
+    config: Any,
     attention: str | None,
-    projected: Gemma3Config | None,
+    projected: bool,
 ) -> tuple[PreTrainedModel, nn.Module | None]:
-    # The encoder, and the projector where `projected` says which, in float32 on the CPU.
+    # The encoder, and the projector where it is `projected`, in float32 on the CPU.
     chosen = {} if attention is None else {"attn_implementation": attention}
     if not hasattr(config, "vision_config"):
         whole, told = AutoModel.from_pretrained(
@@ -285,10 +286,10 @@ def _loaded(
     # neither built nor read.
     encoder = AutoModel.from_config(config.vision_config, **chosen).float()
     projector = None
-    if projected is not None:
+    if projected:
         from transformers.models.gemma3.modeling_gemma3 import Gemma3MultiModalProjector
 
-        projector = Gemma3MultiModalProjector(projected).float()
+        projector = Gemma3MultiModalProjector(config).float()
     files = _weight_files(model, revision)
     for part in filter(None, (encoder, projector)):
         part.load_state_dict(_weights(part, files, model, revision))
@@ -351,7 +352,7 @@ def _picture_form(model: str, revision: str, vision: Any) -> dict[str, Any]:
     path = next(filter(None, (_cached(model, revision, name) for name in names)), None)
     content = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     processor = content.get("image_processor") or content
-    mean, deviation = _HALVES if "siglip" in vision.model_type else _IMAGENET
+    mean, deviation = ((0.5,) * 3, (0.5,) * 3) if "siglip" in vision.model_type else _IMAGENET
     size = processor.get("size") or {}
     # A processor with a height resizes both sides; one with a shortest edge crops.
     stretches = "height" in size or ("siglip" in vision.model_type and not size)

@@ -84,8 +84,13 @@ def fill(
     with writer:
         rows = rows_of(writer.manifest[writer.manifest["clip"].isin(writer.pending)])
         began, frames, failed = time.perf_counter(), 0, 0
-        silent = not progress or not rows
-        bar = tqdm(extract(rows), total=len(rows), unit="clip", desc=label, disable=silent)
+        bar = tqdm(
+            extract(rows),
+            total=len(rows),
+            unit="clip",
+            desc=label,
+            disable=not progress or not rows,
+        )
         for clip, content in bar:
             if isinstance(content, str):
                 writer.fail(clip, content)
@@ -98,6 +103,6 @@ def fill(
             bar.set_postfix_str(f"{rate:.1f} frames/s, {failed} failed", refresh=False)
         store = writer.finish()
     if rows:
-        counts = {"clips": len(rows), "frames": frames, "failed": failed}
-        note_session(store, {**counts, **facts, "seconds": time.perf_counter() - began})
+        session = {"clips": len(rows), "frames": frames, "failed": failed, **facts}
+        note_session(store, {**session, "seconds": time.perf_counter() - began})
     return store

@@ -120,7 +120,7 @@ class JournalWriter(Generic[Kept]):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             ours = {"shards", JOURNAL, self._part.name, *self._half_written()}
-            foreign = any(file.name not in ours for file in self.path.iterdir())
+            foreign = {file.name for file in self.path.iterdir()} - ours
             if foreign and not self._meta_file.exists():
                 raise StoreError(
                     f"{self.path} is not empty and holds no store; {self.ELSEWHERE} of its own"
@@ -220,8 +220,8 @@ class JournalWriter(Generic[Kept]):
         self._journal.flush()
 
     def _load_entries(self, store: Kept) -> None:
-        table = store.index[list(self.STORE.INDEX_TYPES)].sort_values("offset")
-        rows = plain(table.drop(columns="offset").to_dict("records"))
+        columns = [column for column in self.STORE.INDEX_TYPES if column != "offset"]
+        rows = plain(store.index.sort_values("offset")[columns].to_dict("records"))
         if not self._retry:
             rows += store.failed.to_dict("records")
         self._entries = {self._key(row): row for row in rows}
@@ -260,8 +260,7 @@ class JournalWriter(Generic[Kept]):
 
     def fail(self, key: str, reason: str) -> None:
         """Record that a clip has no content, and why; the job continues."""
-        names = key.split("/", len(self.STORE.KEY) - 1)
-        entry = dict(zip(self.STORE.KEY, names, strict=True))
+        entry = dict(zip(self.STORE.KEY, key.split("/", len(self.STORE.KEY) - 1), strict=True))
         self._record({**entry, "reason": " ".join(reason.split())}, b"")
 
     def _record(self, entry: Entry, content: bytes) -> None:
@@ -309,8 +308,23 @@ class JournalWriter(Generic[Kept]):
                 f"store {self.path} still lacks {len(self.pending)} clips, first"
                 f" {self.pending[0]!r}"
             )
+        # The data file has the order in which clips were made, the index has the manifest's: after
+        # `retry_failed` the two differ.
+        offsets = dict(zip(self._entries, self._ends(), strict=False))
+        rows = [{"offset": offsets[key], **self._entries[key]} for key in self._keys()]
+        tables = {
+            MANIFEST: self.manifest,
+            INDEX: pd.DataFrame(
+                [row for row in rows if "reason" not in row],
+                columns=list(self.STORE.INDEX_TYPES),
+            ),
+            FAILED: pd.DataFrame(
+                [row for row in rows if "reason" in row],
+                columns=[*self.STORE.KEY, "reason"],
+            ),
+        }
         try:
-            for name, table in self._tables().items():
+            for name, table in tables.items():
                 write_text(self.path / name, table.to_csv(index=False))
             if self._data is not None:
                 self._write_header(self._data, complete=True)
@@ -325,24 +339,13 @@ class JournalWriter(Generic[Kept]):
             self.close()
         return self.STORE(self.path)
 
-    def _tables(self) -> dict[str, pd.DataFrame]:
-        # The csv files of a finished store.
-        # The data file has the order in which clips were made, the index has the manifest's: after
-        # `retry_failed` the two differ.
-        offsets = dict(zip(self._entries, self._ends(), strict=False))
-        rows = [{"offset": offsets[key], **self._entries[key]} for key in self._keys()]
-        done = [row for row in rows if "reason" not in row]
-        failed = [row for row in rows if "reason" in row]
-        return {
-            MANIFEST: self.manifest,
-            INDEX: pd.DataFrame(done, columns=list(self.STORE.INDEX_TYPES)),
-            FAILED: pd.DataFrame(failed, columns=[*self.STORE.KEY, "reason"]),
-        }
-
     def _meta(self, complete: bool) -> str:
         failed = sum("reason" in entry for entry in self._entries.values())
-        done = len(self._entries) - failed
-        counts = {"done": done, "failed": failed, "missing": len(self.pending)}
+        counts = {
+            "done": len(self._entries) - failed,
+            "failed": failed,
+            "missing": len(self.pending),
+        }
         meta = {**asdict(self.extraction), "complete": complete, "counts": counts}
         return json.dumps(meta, indent=2, sort_keys=True) + "\n"
 
@@ -350,7 +353,7 @@ class JournalWriter(Generic[Kept]):
         """Let go of the files; what was added stays and can be resumed."""
         for handle in (self._data, self._journal):
             # Every clip was flushed when it was added: what is left in a buffer belongs to none.
-            if handle is not None and not handle.closed:
+            if handle is not None:
                 with contextlib.suppress(OSError):
                     handle.close()
 

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-import pandas as pd
 
 from signlib.errors import SettingsError, StoreError
 from signlib.stores.journal import Entry, JournalWriter
@@ -45,12 +44,15 @@ class PictureSettings:
     kinds: tuple[str, ...] = KINDS
 
     def __post_init__(self) -> None:
-        ranges = {"frames": (1, 1024), "size": (16, 2048), "quality": (1, 100)}
         values = vars(self)
         for refused, problem in (
             *(
                 (not low <= values[name] <= high, f"{name}={values[name]} is outside {low}..{high}")
-                for name, (low, high) in ranges.items()
+                for name, low, high in (
+                    ("frames", 1, 1024),
+                    ("size", 16, 2048),
+                    ("quality", 1, 100),
+                )
             ),
             (self.fit not in FITS, f"fit={self.fit!r} is unknown; choose from {', '.join(FITS)}"),
             (
@@ -96,10 +98,9 @@ class PictureStore(Store):
         values = {name: self.extraction.settings[name] for name in asdict(PictureSettings())}
         self.kinds = tuple(values["kinds"])
         self.settings = PictureSettings(**{**values, "kinds": self.kinds})
-        columns = self.index[["clip", "kind", "offset", "sizes"]]
         self._rows = {
-            (clip, kind): (offset, np.array(sizes.split(), int))
-            for clip, kind, offset, sizes in columns.itertuples(index=False)
+            (row.clip, row.kind): (row.offset, np.array(row.sizes.split(), int))
+            for row in self.index.itertuples()
         }
         expected = sum(int(sizes.sum()) for _, sizes in self._rows.values())
         file = self.path / self.DATA
@@ -125,20 +126,10 @@ class PictureStore(Store):
         total = self.index["sizes"].map(_total).astype(int)
         return total.groupby(self.index["kind"]).mean().to_dict()
 
-    @property
-    def different_lengths(self) -> pd.DataFrame:
-        """Clips whose kinds have different numbers of source frames.
-
-        The pictures of each kind are spaced evenly over the frames of that kind.
-        """
-        lengths = self.index.pivot(index="clip", columns="kind", values="length")
-        counts = lengths.dropna().nunique(axis=1).reindex(lengths.index, fill_value=1)
-        return lengths[counts > 1].astype(int)
-
     def shape(self, kind: str) -> tuple[int, ...]:
         """(T, H, W, 3) of colour, (T, H, W) of depth."""
-        channels = (3,) if kind == COLOUR else ()
-        return (self.settings.frames, self.settings.size, self.settings.size, *channels)
+        size = self.settings.size
+        return (self.settings.frames, size, size, *([3] if kind == COLOUR else []))
 
     def read(self, clip: str, kind: str) -> np.ndarray:
         """A clip's pictures: (T, H, W, 3) uint8 RGB of `colour`, (T, H, W) uint8 of `depth`.
@@ -155,8 +146,7 @@ class PictureStore(Store):
             )
         offset, sizes = self._rows[clip, kind]
         out = np.empty(self.shape(kind), np.uint8)
-        ends = offset + np.cumsum(sizes)
-        for t, (end, size) in enumerate(zip(ends, sizes, strict=True)):
+        for t, (end, size) in enumerate(zip(offset + np.cumsum(sizes), sizes, strict=True)):
             picture = cv2.imdecode(self._bytes[end - size : end], _READ_FLAGS[kind])
             if picture is None or picture.shape != out.shape[1:]:
                 raise StoreError(

@@ -68,12 +68,14 @@ class Extraction:
     def difference(self, other: "Extraction") -> str:
         """The first setting in which two extractions differ, as text; "" when they agree."""
         ours, theirs = self._flat(), other._flat()
-        differences = (
-            f"{key}={theirs.get(key)!r} instead of {ours.get(key)!r}"
-            for key in {**ours, **theirs}
-            if ours.get(key) != theirs.get(key)
+        return next(
+            (
+                f"{key}={theirs.get(key)!r} instead of {ours.get(key)!r}"
+                for key in {**ours, **theirs}
+                if ours.get(key) != theirs.get(key)
+            ),
+            "",
         )
-        return next(differences, "")
 
     def _flat(self) -> dict[str, Any]:
         # Every value by its name; those in `settings` have a name each.
@@ -196,10 +198,8 @@ class FeatureStore(Store):
 
         Columns beside the manifest's: offset, length, width, height and fps.
         """
-        twice = self.manifest.columns.intersection(self.index.columns).drop("clip")
-        return self.manifest.drop(columns=twice).merge(
-            self.index, on="clip", how="inner", validate="1:1"
-        )
+        manifest = self.manifest.drop(columns=self.index.columns.drop("clip"), errors="ignore")
+        return manifest.merge(self.index, on="clip", how="inner", validate="1:1")
 
     @cached_property
     def skeleton(self) -> Skeleton:
@@ -209,8 +209,7 @@ class FeatureStore(Store):
     @cached_property
     def _rows(self) -> dict[str, Any]:
         # Clip -> its row of the index.
-        table = self.index[list(self.INDEX_TYPES)]
-        return {row.clip: row for row in table.itertuples(index=False)}
+        return {row.clip: row for row in self.index.itertuples(index=False)}
 
     def span(self, clip: str) -> tuple[int, int]:
         """Offset and number of frames of a clip.
@@ -264,8 +263,8 @@ class FeatureStore(Store):
             # (B, frames); without the small number, 3.0 computed as 2.999... would become 2.
             steps = np.floor(np.linspace(0, spans[:, 1] - 1, frames).T + 1e-9).astype(int)
             rows = spans[:, :1] + steps
-            taken = self.frames[rows] if joints is None else self.frames[rows[..., None], joints]
-            return taken, np.full(len(clips), frames)
+            cells = rows if joints is None else (rows[..., None], joints)
+            return self.frames[cells], np.full(len(clips), frames)
         columns = slice(None) if joints is None else joints
         shape = (len(clips), spans[:, 1].max(), *self.frames[:0, columns].shape[1:])
         out = np.full(shape, np.nan, self.frames.dtype)

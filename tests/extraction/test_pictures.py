@@ -103,7 +103,7 @@ def test_frames_are_evenly_spaced_over_each_files_own_length(tmp_path):
         20,
     ]
     assert np.round(store.read("a", DEPTH).mean(axis=(1, 2)) / 10).tolist() == [0, 6, 10, 16, 20]
-    assert store.different_lengths.to_dict("index") == {"a": {"colour": 21, "depth": 11}}
+    assert store.index.set_index("kind")["length"].to_dict() == {"colour": 21, "depth": 11}
 
 
 def test_a_segment_counts_from_its_start_and_a_short_one_repeats_frames(tmp_path):
