@@ -3,7 +3,6 @@
 Axes: y up, z away from the sensor, x to the right of who faces it, metres; NaN = no such person.
 """
 
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ from signlib.data.skeletons import skeleton
 from signlib.errors import ClipError
 from signlib.features.actors import main_actors
 from signlib.settings.base import DataSettings
-from signlib.stores.store import ClipSource, Extraction, LoadedClips
+from signlib.stores.store import Extraction, LoadedClips
 
 PERSONS = 2
 
@@ -27,10 +26,6 @@ class BodyCorpus(Corpus):
 
     kind: Kind = "skeletons"
     split_types: tuple[str, ...] = field()
-
-    @abstractmethod
-    def clips(self, settings: DataSettings) -> ClipSource:
-        """The clips, split as `data.split_type` says."""
 
     def manifest(self, settings: DataSettings) -> pd.DataFrame:
         return self.clips(settings).labelled

@@ -113,7 +113,11 @@ def _filmed(root: Path, row: ClipRow, count: int, size: int) -> Strip:
         if path is None:
             continue
         if path.suffix == ".skeleton":
-            points = _kinect(path)
+            # Who moves most, as fractions of a picture that holds all of it.
+            # Metres point up, rows of a picture down.
+            xy = main_actors(ntu60.read_skeleton(path).joints, 1)[:, 0, :, :2] * (1, -1)
+            low, high = np.nanmin(xy, axis=(0, 1)), np.nanmax(xy, axis=(0, 1))
+            points = 0.5 + 0.9 * (xy - (low + high) / 2) / (high - low).max()
             frames = _moments(len(points), count)
             rows[LANDMARKS], drawn = [points[t] for t in frames], NTU_25
         elif path.is_dir():
@@ -140,11 +144,3 @@ def _picture(path: Path, size: int) -> np.ndarray:
         )
     scale = min(1.0, size / max(picture.shape[:2]))
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-
-
-def _kinect(path: Path) -> np.ndarray:
-    # (T, 25, 2) of who moves most, as fractions of a picture that holds all of it.
-    # Metres point up, rows of a picture down.
-    xy = main_actors(ntu60.read_skeleton(path).joints, 1)[:, 0, :, :2] * (1, -1)
-    low, high = np.nanmin(xy, axis=(0, 1)), np.nanmax(xy, axis=(0, 1))
-    return 0.5 + 0.9 * (xy - (low + high) / 2) / (high - low).max()

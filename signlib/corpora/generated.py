@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from signlib.corpora.bodies import BodyCorpus
 from signlib.corpora.corpus import ClipRow, Corpus, Kind
-from signlib.data import ntu60
-from signlib.data.skeletons import NTU_25
+from signlib.data import ntu60, skeletons
 from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource, Extraction, LoadedClips
 from signlib.synthesis.actions import ActionCorpus
@@ -48,17 +46,16 @@ class GeneratedSigning(Corpus):
 
     def clips(self, settings: DataSettings) -> ClipSource:
         world = self.world(settings)
-        spans, changing = None, made_with(settings)
-        if isinstance(world, SentenceCorpus):
-            spans, changing = world.spans, made_with(settings, "shortest", "longest")
+        lengths = ("shortest", "longest") if self.sentences else ()
         extraction = Extraction(
             self.name,
             "2",
             (543, 4),
             ("x", "y", "z", "visibility"),
             self.skeleton,
-            changing,
+            made_with(settings, *lengths),
         )
+        spans = world.spans if isinstance(world, SentenceCorpus) else None
         table = world.manifest.assign(width=world.width, height=world.height)
         return LoadedClips(table, world.clip, extraction, spans)
 
@@ -120,13 +117,9 @@ class _Actions(BodyCorpus):
         split_type, world = self.split_type(settings), self.world(settings)
         table = world.manifest
         if split_type == "xview":
-            table["split"] = _by_camera(table)
+            pairs = zip(table["performer"], table["camera"], strict=True)
+            table["split"] = [ntu60.split_of(*pair, split_type) for pair in pairs]
         return self.loaded(table, world.clip, made_with(settings))
-
-
-def _by_camera(table: pd.DataFrame) -> list[str]:
-    pairs = zip(table["performer"], table["camera"], strict=True)
-    return [ntu60.split_of(performer, camera, "xview") for performer, camera in pairs]
 
 
 GENERATED = _Signs(name="generated")
@@ -135,7 +128,7 @@ GENERATED_ACTIONS = _Actions(
     name="generated-actions",
     licence=LICENCE,
     card="generated.md",
-    skeleton=NTU_25.name,
+    skeleton=skeletons.NTU_25.name,
     glosses=len(ntu60.ACTIONS),
     open=True,
     generated=True,

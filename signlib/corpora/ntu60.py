@@ -18,7 +18,7 @@ from signlib.data import ntu60, ntu60_arrays
 from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
-from signlib.stores.store import ClipSource, FeatureStore, LoadedClips
+from signlib.stores.store import ClipSource, LoadedClips
 from signlib.stores.writer import write_store
 
 # Clips from which on a bar shows how far reading is.
@@ -48,7 +48,9 @@ class _Ntu60(BodyCorpus):
             ((clip, actors(joints)) for clip, joints in watched),
             fps=ntu60.FPS,
         )
-        return LoadedClips(_stored(table, store), store.read, extraction)
+        # The store may have been made for another split: the manifest is as it is asked for now.
+        stored = table[table["clip"].isin(set(store.clips))].reset_index(drop=True)
+        return LoadedClips(stored, store.read, extraction)
 
 
 def _files(root: Path, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
@@ -58,11 +60,6 @@ def _files(root: Path, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
             yield clip, ntu60.read_skeleton(paths.inside(root, file)).joints
         except ClipError:
             yield clip, np.full((1, 1, len(NTU_25), 3), np.nan, np.float32)
-
-
-def _stored(table: pd.DataFrame, store: FeatureStore) -> pd.DataFrame:
-    # The manifest as it is asked for now: the store may have been made for another split.
-    return table[table["clip"].isin(set(store.clips))].reset_index(drop=True)
 
 
 NTU60 = _Ntu60(

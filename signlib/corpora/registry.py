@@ -5,25 +5,46 @@ from pathlib import Path
 import pandas as pd
 
 from signlib import paths
-from signlib.corpora.asl_words_letters import ASL_LETTERS, ASL_WORDS
-from signlib.corpora.autsl import AUTSL
+from signlib.corpora import (
+    asl_words_letters,
+    autsl,
+    dgs_30,
+    folder,
+    generated,
+    ntu60,
+    nw_ucla,
+    phoenix_2014,
+    store,
+    wlasl,
+    wlasl_50,
+)
 from signlib.corpora.corpus import Corpus
-from signlib.corpora.dgs_30 import DGS_30
-from signlib.corpora.folder import FOLDER
-from signlib.corpora.generated import GENERATED, GENERATED_ACTIONS, GENERATED_SENTENCES
-from signlib.corpora.ntu60 import NTU60
-from signlib.corpora.nw_ucla import NW_UCLA
-from signlib.corpora.phoenix_2014 import PHOENIX_2014, PHOENIX_2014_SI5
 from signlib.corpora.stitched import STITCHED, stitched
-from signlib.corpora.store import STORE
-from signlib.corpora.wlasl import WLASL
-from signlib.corpora.wlasl_50 import WLASL_50
 from signlib.data import manifest
 from signlib.errors import ManifestError, SettingsError
 from signlib.settings.base import DataSettings
 
 # Name -> corpus; `stitched-NAME` is one more for each corpus of single signs.
-CORPORA: dict[str, Corpus] = {}
+CORPORA: dict[str, Corpus] = {
+    corpus.name: corpus
+    for corpus in (
+        generated.GENERATED,
+        generated.GENERATED_SENTENCES,
+        store.STORE,
+        dgs_30.DGS_30,
+        asl_words_letters.ASL_LETTERS,
+        asl_words_letters.ASL_WORDS,
+        wlasl_50.WLASL_50,
+        autsl.AUTSL,
+        wlasl.WLASL,
+        phoenix_2014.PHOENIX_2014,
+        phoenix_2014.PHOENIX_2014_SI5,
+        ntu60.NTU60,
+        folder.FOLDER,
+        generated.GENERATED_ACTIONS,
+        nw_ucla.NW_UCLA,
+    )
+}
 
 
 def register(corpus: Corpus) -> None:
@@ -35,31 +56,6 @@ def register(corpus: Corpus) -> None:
     if corpus.name in CORPORA or corpus.name.startswith(STITCHED):
         raise SettingsError(f"corpus {corpus.name!r} is there already; give yours another name")
     CORPORA[corpus.name] = corpus
-
-
-for _corpus in (
-    GENERATED,
-    GENERATED_SENTENCES,
-    STORE,
-    DGS_30,
-    ASL_LETTERS,
-    ASL_WORDS,
-    WLASL_50,
-    AUTSL,
-    WLASL,
-    PHOENIX_2014,
-    PHOENIX_2014_SI5,
-    NTU60,
-    FOLDER,
-    GENERATED_ACTIONS,
-    NW_UCLA,
-):
-    register(_corpus)
-
-
-def names() -> list[str]:
-    """The names of all corpora; each of single signs also goes by `stitched-NAME`."""
-    return list(CORPORA)
 
 
 def corpus_of(which: DataSettings | str) -> Corpus:
@@ -96,4 +92,4 @@ def manifest_of(source: Path) -> tuple[pd.DataFrame, Path]:
         raise ManifestError(
             f"{source} does not exist; give a folder of videos, one video, or a folder of landmarks"
         )
-    return FOLDER.manifest(FOLDER.settings_of(source)), source
+    return folder.read_folder(source), source

@@ -65,10 +65,8 @@ def split_clips(table: pd.DataFrame, settings: DataSettings) -> Splits:
             raise ManifestError(
                 f"data.fewest={settings.fewest}: no gloss has so many training clips; lower it"
             )
-    if settings.split == "folds":
-        splits = _fold(table, settings)
-    else:
-        splits = _official_or_signers(table, settings)
+    divide = _fold if settings.split == "folds" else _official_or_signers
+    splits = divide(table, settings)
     unused = len(table) - len(splits.train) - len(splits.val) - len(splits.test)
     if unused:
         splits.notes.append(f"{unused} clips have no split and are left out")
@@ -202,12 +200,12 @@ def _check_clips(splits: Splits, settings: DataSettings) -> None:
             f"train {len(splits.train)}, validation {len(splits.val)}, test {len(splits.test)}"
             f" clips; split={settings.split}"
         )
-        cure = "fill the manifest's column 'split'"
-        if corpus_of(settings).split_types:
-            cure = (
-                f"add the files that its official split takes for {name}, or choose another"
-                " data.split_type"
-            )
+        cure = (
+            f"add the files that its official split takes for {name}, or choose another"
+            " data.split_type"
+            if corpus_of(settings).split_types
+            else "fill the manifest's column 'split'"
+        )
         raise ManifestError(
             f"the {name} split has no clips ({counts}): {cure}, or set data.split=folds"
         )

@@ -99,24 +99,19 @@ class StitchedSentences:
 
         Both are 1: coordinates are shoulder widths along both axes.
         """
-        rows = []
         fifth = -(-self.sentences // 5)
         counts = {"train": self.sentences, "val": fifth, "test": fifth}
-        for split, count in counts.items():
-            for k in range(count):
-                name = f"{split}_sentence{k:05d}"
-                signer, chosen = self._chosen(name)
-                rows.append(
-                    {
-                        "clip": name,
-                        "gloss": "",
-                        "signer": signer,
-                        "split": split,
-                        "fps": FPS,
-                        "glosses": " ".join(gloss for gloss, _ in chosen),
-                    }
-                )
-        table = manifest.complete(pd.DataFrame(rows), source="stitched sentences")
+        table = pd.DataFrame(
+            [
+                {"clip": f"{split}_sentence{k:05d}", "gloss": "", "split": split, "fps": FPS}
+                for split, count in counts.items()
+                for k in range(count)
+            ]
+        )
+        chosen = [self._chosen(name) for name in table["clip"]]
+        table["signer"] = [signer for signer, _, _ in chosen]
+        table["glosses"] = [" ".join(glosses) for _, glosses, _ in chosen]
+        table = manifest.complete(table, source="stitched sentences")
         return table.assign(width=1, height=1)
 
     def read(self, clip: str) -> np.ndarray:
@@ -129,10 +124,10 @@ class StitchedSentences:
 
     def used(self, clip: str) -> list[str]:
         """The clips that a sentence is made of."""
-        return [name for _, name in self._chosen(clip)[1]]
+        return self._chosen(clip)[2]
 
-    def _chosen(self, name: str) -> tuple[str, list[tuple[str, str]]]:
-        # Signer, and gloss and clip of each sign.
+    def _chosen(self, name: str) -> tuple[str, list[str], list[str]]:
+        # Signer, and the glosses and clips of the signs.
         split = name.partition("_")[0]
         rng = generator(self.seed, "stitched", name)
         # Signers weigh as much as they have glosses.
@@ -140,39 +135,36 @@ class StitchedSentences:
         shares = np.array([len(self.clips[s]) for s in signers], float)
         signer = signers[int(rng.choice(len(signers), p=shares / shares.sum()))]
         glosses = sorted(self.clips[signer])
-        out, at = [], int(rng.integers(len(glosses)))
+        signs, used = [], []
+        at = int(rng.integers(len(glosses)))
         for _ in range(int(rng.integers(self.lengths[0], self.lengths[1] + 1))):
             gloss = glosses[at]
             clips = _part(self.clips[signer][gloss], split)
-            out.append((gloss, clips[int(rng.integers(len(clips)))]))
+            signs.append(gloss)
+            used.append(clips[int(rng.integers(len(clips)))])
             # Each gloss has a few favourites to follow it: something for a language model to learn.
+            followers = np.arange(len(glosses))
             if rng.random() < _FAVOURED:
-                favourites = generator(self.seed, "favourites", signer, gloss).integers(
-                    len(glosses), size=_FAVOURITES
-                )
-                at = int(favourites[int(rng.integers(_FAVOURITES))])
-            else:
-                at = int(rng.integers(len(glosses)))
-        return signer, out
+                favourites = generator(self.seed, "favourites", signer, gloss)
+                followers = favourites.integers(len(glosses), size=_FAVOURITES)
+            at = int(followers[rng.integers(len(followers))])
+        return signer, signs, used
 
     @lru_cache(maxsize=4)  # noqa: B019 - a corpus lives as long as its experiment
     def _stitched(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        _, chosen = self._chosen(name)
         rng = generator(self.seed, "pace", name)
         pieces: list[np.ndarray] = []
-        spans, length = [], 0
-        for _, clip in chosen:
+        for clip in self.used(name):
             # Longer or shorter by some 15 %, from one sign to the next.
             pace = float(np.exp(0.15 * rng.normal()))
             sign = paced(acting(self._clip(clip), self.skeleton), pace)
             if pieces:
-                way = transition(pieces[-1][-1], sign[0], self.skeleton)
-                pieces.append(way)
-                length += len(way)
-            spans.append((length, length + len(sign)))
+                pieces.append(transition(pieces[-1][-1], sign[0], self.skeleton))
             pieces.append(sign)
-            length += len(sign)
-        return np.concatenate(pieces), np.array(spans)
+        lengths = np.array([len(piece) for piece in pieces])
+        ends = np.cumsum(lengths)
+        # Every other piece is a sign.
+        return np.concatenate(pieces), np.stack([ends - lengths, ends], axis=1)[::2]
 
     @lru_cache(maxsize=4096)  # noqa: B019
     def _clip(self, name: str) -> np.ndarray:

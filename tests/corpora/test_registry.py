@@ -10,7 +10,7 @@ from signlib import paths
 from signlib.corpora.clips import corpus_root, load_actions, load_corpus, load_manifest
 from signlib.corpora.corpus import Corpus
 from signlib.corpora.gallery import clip_frames, clip_strip
-from signlib.corpora.registry import CORPORA, corpus_of, manifest_of, names, register
+from signlib.corpora.registry import CORPORA, corpus_of, manifest_of, register
 from signlib.corpora.splits import split_clips
 from signlib.data.manifest import complete
 from signlib.data.skeletons import HANDS_42, skeleton
@@ -24,7 +24,7 @@ WITHOUT_CARD = {"store", "folder", "dgs-30", "asl-letters", "asl-words"}
 """`docs/corpora.md` says of these what they are."""
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", CORPORA)
 def test_every_row_says_what_others_ask(name):
     corpus = corpus_of(name)
     assert corpus.name == name
@@ -74,7 +74,7 @@ def test_official_counts_are_known_without_files():
 
 
 def test_true_values_are_those_of_generated_corpora():
-    for name in names():
+    for name in CORPORA:
         corpus, settings = corpus_of(name), DataSettings(corpus=name, glosses=4, signers=4)
         if corpus.generated:
             assert len(corpus.world(settings).manifest)
@@ -149,7 +149,7 @@ def test_a_name_that_is_taken_is_refused(toy):
     for name in ("toy", "autsl", "stitched-toy"):
         with pytest.raises(SettingsError, match=f"corpus '{name}' is there already"):
             register(Toy(name=name, kind="landmarks", licence="ours"))
-    assert names()[-1] == "toy"
+    assert list(CORPORA)[-1] == "toy"
 
 
 def test_a_corpus_from_outside_is_like_any_other(toy, tmp_path, monkeypatch):
@@ -180,4 +180,4 @@ def test_a_corpus_from_outside_is_like_any_other(toy, tmp_path, monkeypatch):
 
 
 def test_without_the_fixture_the_toy_is_gone():
-    assert "toy" not in names()
+    assert "toy" not in CORPORA
