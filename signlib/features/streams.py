@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from scipy.sparse import csgraph
 from torch import Tensor
 
 from signlib.data.skeletons import Bone, Skeleton
@@ -83,16 +84,7 @@ def tree(bones: Sequence[Bone], joints: int) -> tuple[int, ...]:
 
 def distances(bones: Sequence[Bone], joints: int) -> np.ndarray:
     """(J, J) bones between two joints; infinity where there is no way."""
-    away = np.full((joints, joints), np.inf)
-    np.fill_diagonal(away, 0)
-    neighbours = np.eye(joints, dtype=bool)
+    neighbours = np.zeros((joints, joints))
     for a, b in bones:
-        neighbours[a, b] = neighbours[b, a] = True
-    reached = np.eye(joints, dtype=bool)
-    for hop in range(1, joints):
-        wider = (reached.astype(np.float32) @ neighbours) > 0
-        away[wider & ~reached] = hop
-        if (wider == reached).all():
-            break
-        reached = wider
-    return away
+        neighbours[a, b] = 1
+    return csgraph.shortest_path(neighbours, directed=False, unweighted=True)

@@ -58,8 +58,7 @@ def ensemble(runs: Sequence[Run]) -> Ensemble:
     # runs of other classes share no clip: their scores cannot be added
     alike = all(others == classes for _, _, others in scored)
     table = run_groups.shared_clips(runs, alike)[0][0]
-    numbers = {gloss: number for number, gloss in enumerate(classes)}
-    targets = np.array([numbers.get(gloss, -1) for gloss in table["target"]])
+    targets = pd.Index(classes).get_indexer(table["target"])
     if (targets < 0).any():
         raise RunError(
             f"run {runs[0].name}: gloss {table['target'].iloc[int(targets.argmin())]!r} is none of"

@@ -3,6 +3,7 @@
 A test that cannot become significant is not evidence of anything when it does not.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
@@ -177,8 +178,4 @@ def _fewest(power_of: Callable[[int], float], start: int, power: float) -> int:
                 f"more than {MOST:,} would be needed; the difference is too small to look for"
             )
     # the power was missed at half of it and is reached here: halve the gap
-    low = max(start, high // 2)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power_of(middle) >= power else (middle + 1, high)
-    return low
+    return bisect_left(range(high), power, max(start, high // 2), high, key=power_of)
