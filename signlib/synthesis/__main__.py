@@ -10,20 +10,24 @@ from pathlib import Path
 
 from signlib.errors import InputError
 
+# Name -> what it holds, an example, and the width of its pictures.
 _LAYOUTS = {
     "autsl": (
         "isolated signs: colour and depth videos, label csv files",
         "smoke/autsl --glosses 5 --signers 4 --size 128",
+        512,
     ),
     "wlasl": (
         "isolated signs: json files and videos",
         "smoke/wlasl --glosses 5 --signers 4 --size 128",
+        256,
     ),
     "phoenix-2014": (
         "sentences: corpus csv, stm, pictures",
         "smoke/phoenix --glosses 20 --signers 3 --sentences 4",
+        210,
     ),
-    "ntu60": ("everyday actions: .skeleton files", "smoke/ntu60 --actions 10 --signers 5"),
+    "ntu60": ("everyday actions: .skeleton files", "smoke/ntu60 --actions 10 --signers 5", None),
 }
 
 
@@ -40,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         ),
     )
     kinds = top.add_subparsers(dest="layout", required=True, metavar="LAYOUT")
-    for name, (text, example) in _LAYOUTS.items():
+    for name, (text, example, size) in _LAYOUTS.items():
         command = kinds.add_parser(
             name,
             help=text,
@@ -51,38 +55,27 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "out", metavar="OUT", help="an empty or new folder, or one that was begun here"
         )
-        if name == "ntu60":
-            command.add_argument(
-                "--actions",
-                "--glosses",
-                type=int,
-                default=60,
-                metavar="N",
-                help="how many, up to 60",
-            )
-        else:
-            command.add_argument(
-                "--glosses", type=int, default=20, metavar="N", help="size of the lexicon"
-            )
-        command.add_argument(
-            "--signers", type=int, default=5, metavar="N", help="persons over all three splits"
-        )
+        # Flags, what they hold, default, placeholder and help.
+        actions = (("--actions", "--glosses"), int, 60, "N", "how many, up to 60")
+        lexicon = (("--glosses",), int, 20, "N", "size of the lexicon")
         repeats = ("--sentences", "--repetitions") if name == "phoenix-2014" else ("--repetitions",)
-        command.add_argument(
-            *repeats, dest="repetitions", type=int, default=2, metavar="N", help="of each signer"
-        )
-        command.add_argument(
-            "--seed", type=int, default=0, metavar="N", help="another seed is another world"
-        )
-        command.add_argument(
-            "--hardness", type=float, default=1.0, metavar="H", help="0 all alike .. 3 hardest"
-        )
-        if name != "ntu60":
-            size = {"autsl": 512, "wlasl": 256, "phoenix-2014": 210}[name]
+        for flags, kind, default, metavar, explained in (
+            actions if name == "ntu60" else lexicon,
+            (("--signers",), int, 5, "N", "persons over all three splits"),
+            (repeats, int, 2, "N", "of each signer"),
+            (("--seed",), int, 0, "N", "another seed is another world"),
+            (("--hardness",), float, 1.0, "H", "0 all alike .. 3 hardest"),
+            *([(("--size",), int, size, "PX", "width of the pictures")] if size else []),
+            (("--workers",), int, 1, "N", "processes"),
+        ):
             command.add_argument(
-                "--size", type=int, default=size, metavar="PX", help="width of the pictures"
+                *flags,
+                dest=flags[-1].removeprefix("--"),
+                type=kind,
+                default=default,
+                metavar=metavar,
+                help=explained,
             )
-        command.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     return top
 
 
@@ -106,7 +99,7 @@ def _write(options: argparse.Namespace) -> Path:
     world = {"seed": options.seed, "hardness": options.hardness}
     if options.layout == "ntu60":
         acted = actions.ActionCorpus(
-            options.actions, options.signers, repetitions=options.repetitions, **world
+            options.glosses, options.signers, repetitions=options.repetitions, **world
         )
         return layouts.write_ntu60(acted, options.out, workers=options.workers)
     if options.layout == "phoenix-2014":

@@ -99,26 +99,25 @@ class ActionCorpus:
         `file` is empty: ask `clip(name)`.
         """
         takes, cameras = range(1, self.repetitions + 1), range(1, self.cameras + 1)
-        rows = []
-        for number, action, take, camera in product(self.splits, self.actions, takes, cameras):
-            setup = self._setup(number)
-            rows.append(
-                {
-                    "clip": f"S{setup:03d}C{camera:03d}P{number:03d}R{take:03d}A{action:03d}",
-                    "file": "",
-                    "gloss": ACTIONS[action - 1],
-                    "signer": f"P{number:03d}",
-                    "split": self.splits[number],
-                    "start": 0,
-                    "end": -1,
-                    "fps": self.fps,
-                    "setup": setup,
-                    "camera": camera,
-                    "performer": number,
-                    "replication": take,
-                    "action": action,
-                }
-            )
+        rows = [
+            {
+                "clip": f"S{self._setup(number):03d}C{camera:03d}"
+                f"P{number:03d}R{take:03d}A{action:03d}",
+                "file": "",
+                "gloss": ACTIONS[action - 1],
+                "signer": f"P{number:03d}",
+                "split": self.splits[number],
+                "start": 0,
+                "end": -1,
+                "fps": self.fps,
+                "setup": self._setup(number),
+                "camera": camera,
+                "performer": number,
+                "replication": take,
+                "action": action,
+            }
+            for number, action, take, camera in product(self.splits, self.actions, takes, cameras)
+        ]
         return pd.DataFrame(rows)
 
     def clip(self, name: str) -> np.ndarray:

@@ -297,8 +297,7 @@ class _Body:
         local = unit * size * np.array([sign * outwards, -up, -forward])
         # Feet stand where they should; on somebody else a hand aims better than at oneself.
         share = 1.0 if frame in "chp" else 0.3
-        stray = shift * (0.0 if frame == "f" else share)
-        return origin + _turned(rotation, local + stray)
+        return origin + _turned(rotation, local + shift * (0.0 if frame == "f" else share))
 
     def _way(self, vector: Vector, side: int) -> np.ndarray:
         # (T, 3) a direction that is given in the frame of the chest.
@@ -335,11 +334,15 @@ class _Body:
         aside = pole - (pole * along).sum(-1, keepdims=True) * along
         thumb = -(aside - (aside * way).sum(-1, keepdims=True) * way)
         hand = wrist + bones["hand"] * way
-        out[:, _J[f"{word}_elbow"]], out[:, _J[f"{word}_wrist"]] = elbow, wrist
-        out[:, _J[f"{word}_hand"]] = hand
-        out[:, _J[f"{word}_hand_tip"]] = hand + bones["tip"] * way
-        thumb = 0.6 * way + 0.8 * motion.unit(thumb)
-        out[:, _J[f"{word}_thumb"]] = hand + bones["thumb"] * thumb
+        points = {
+            "elbow": elbow,
+            "wrist": wrist,
+            "hand": hand,
+            "hand_tip": hand + bones["tip"] * way,
+            "thumb": hand + bones["thumb"] * (0.6 * way + 0.8 * motion.unit(thumb)),
+        }
+        for joint, point in points.items():
+            out[:, _J[f"{word}_{joint}"]] = point
 
     def _leg(self, name: str, side: int) -> None:
         bones, out, word = self.performer.bones, self.out, _SIDES[side]

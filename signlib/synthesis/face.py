@@ -146,8 +146,7 @@ def _drawn() -> dict[int, Place]:
             drawn[p] = (x, base - 0.06 * (1 - ((x + 0.30) / 0.26) ** 2))
     drawn[98] = (-0.10, 0.29)
     # The other side, then what lies on the midline.
-    mirror = MEDIAPIPE_543.mirror
-    drawn |= {mirror[p]: (-x, y) for p, (x, y) in drawn.items()}
+    drawn |= {MEDIAPIPE_543.mirror[p]: (-x, y) for p, (x, y) in drawn.items()}
     drawn |= {p: (0.0, y) for p, y in _NOSE.items()}
     for ring, (width, height) in zip(MOUTH_RINGS, _MOUTH_SIZES, strict=True):
         drawn |= _ring(ring, x=0, y=0.52, width=width, height=height)

@@ -246,8 +246,8 @@ def paint_features(
     def polygon(picture: np.ndarray, ring: Sequence[int], label: int) -> None:
         cv2.fillPoly(picture, [_fixed(points[list(ring)])], (label,), shift=4)
 
-    mirror = np.array(MEDIAPIPE_543.mirror)
-    for brow in (BROW_RING, mirror[list(BROW_RING)]):
+    mirror = MEDIAPIPE_543.mirror
+    for brow in (BROW_RING, [mirror[point] for point in BROW_RING]):
         polygon(labels, brow, BROW)
     polygon(labels, LIPS, LIP)
     polygon(labels, MOUTH, CAVITY)
@@ -265,7 +265,7 @@ def paint_features(
         _disc(labels, points[nostril] * 0.62 + points[2] * 0.38, 0.026 * scale, NOSTRIL)
     look = np.array([np.sin(gaze[0]), -np.sin(gaze[1])]) * _EYE
     shift = scale * (pose.axes[:2, :2] / np.linalg.norm(pose.axes[:, 1])) @ look
-    for eye in (RIGHT_EYE, mirror[list(RIGHT_EYE)]):
+    for eye in (RIGHT_EYE, [mirror[point] for point in RIGHT_EYE]):
         _paint_eye(labels, points[list(eye)], shift, scale)
     return labels
 

@@ -27,15 +27,19 @@ _DIRECT = {
 _PALM = [0, 5, 9, 13, 17]
 _ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb")
 _ARMS = [_J[f"{side}_{name}"] for side in ("left", "right") for name in _ARM]
-_QUICK = np.full(len(NTU_25), 0.0006)
-# Noise of each joint in metres: from frame to frame, and drifting. Fitted to one recording.
-_SLOW = np.full(len(NTU_25), 0.005)
-for _side in ("left", "right"):
-    _QUICK[_J[f"{_side}_shoulder"]] = 0.001
-    _QUICK[[_J[f"{_side}_{name}"] for name in _ARM]] = 0.0015, 0.003, 0.005, 0.007, 0.008
-    _QUICK[[_J[f"{_side}_{name}"] for name in ("ankle", "foot")]] = 0.0015, 0.003
-    for _name in ("hand", "hand_tip", "thumb", "ankle", "foot"):
-        _SLOW[_J[f"{_side}_{_name}"]] = 0.010
+# Noise of a joint in metres: from frame to frame, and drifting. Fitted to one recording.
+_NOISE = {
+    "shoulder": (0.001, 0.005),
+    "elbow": (0.0015, 0.005),
+    "wrist": (0.003, 0.005),
+    "hand": (0.005, 0.010),
+    "hand_tip": (0.007, 0.010),
+    "thumb": (0.008, 0.010),
+    "ankle": (0.0015, 0.010),
+    "foot": (0.003, 0.010),
+}
+_LIMBS = [joint.removeprefix("left_").removeprefix("right_") for joint in NTU_25.joints]
+_QUICK, _SLOW = np.array([_NOISE.get(joint, (0.0006, 0.005)) for joint in _LIMBS]).T
 _TRUNK_RADIUS = 0.13
 # How far behind another body part a joint must lie to be hidden by it, metres.
 _BEHIND = 0.10

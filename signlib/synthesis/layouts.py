@@ -190,18 +190,19 @@ def write_phoenix(
     rows = write_clips(layout, corpus, out, table, clips=clips, workers=workers, progress=progress)
     kind = "npy" if features else "png"
     for split, name in _DEV.items():
-        corpus_lines, stm_lines = ["|".join(phoenix.HEADER) + "\n"], []
-        for row in rows:
-            if row["split"] == split:
-                clip, glosses = row["name"], row["glosses"]
-                signer = f"Signer{_number(row['signer']) + 1:02d}"
-                corpus_lines.append(f"{clip}|{clip}/1/*.{kind}|{signer}|{glosses}\n")
-                stm_lines.append(f"{clip} 1 {signer} 0.0 1.79769e+308 {glosses}\n")
-        if stm_lines:
+        # Clip, signer as the corpus calls them, and sentence.
+        said = [
+            (row["name"], f"Signer{_number(row['signer']) + 1:02d}", row["glosses"])
+            for row in rows
+            if row["split"] == split
+        ]
+        if said:
+            listed = [f"{clip}|{clip}/1/*.{kind}|{who}|{glosses}\n" for clip, who, glosses in said]
             csv = out / _BASE / "annotations" / "manual" / f"{name}.corpus.csv"
+            write_text(csv, "|".join(phoenix.HEADER) + "\n" + "".join(listed))
+            timed = [f"{clip} 1 {who} 0.0 1.79769e+308 {glosses}\n" for clip, who, glosses in said]
             stm = out / _BASE / "evaluation" / f"phoenix2014-groundtruth-{name}.stm"
-            write_text(csv, "".join(corpus_lines))
-            write_text(stm, "".join(stm_lines))
+            write_text(stm, "".join(timed))
     return out
 
 

@@ -4,6 +4,7 @@ Two signs are different classes when one value differs (a minimal pair), so a le
 comes with the exact answer to "what distinguishes them".
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
@@ -276,11 +277,10 @@ def capacity(inventory: Inventory | None = None) -> int:
     """
     choices = _restricted(inventory)
     # Handshape and palm direction do not depend on the other values: counted, not combined.
-    shapes, palms = {}, {}
-    for internal in choices["internal"]:
-        shapes[internal] = sum(_handshape_fits(shape, internal) for shape in choices["handshape"])
-    for at in choices["location"]:
-        palms[at] = sum((at, palm) not in IMPOSSIBLE for palm in choices["orientation"])
+    hands = product(choices["internal"], choices["handshape"])
+    shapes = Counter(internal for internal, shape in hands if _handshape_fits(shape, internal))
+    looks = product(choices["location"], choices["orientation"])
+    palms = Counter(at for at, palm in looks if (at, palm) not in IMPOSSIBLE)
     return sum(shapes[sign.internal] * palms[sign.location] for sign in _frames(choices))
 
 

@@ -136,12 +136,8 @@ def _dominant(
     if out is None:
         return point - motion.PALM * signer.hand * frames[0, :, 1], quaternion, swivel, None
     hand = signer.hand * motion.hand_shape(angles[None])[0]
-    return (
-        posture.touching(hand, frames, point, out, *posture.closeness(sign))[0],
-        quaternion,
-        swivel,
-        out,
-    )
+    wrist = posture.touching(hand, frames, point, out, *posture.closeness(sign))[0]
+    return wrist, quaternion, swivel, out
 
 
 def _pointing(goal: str, signer: Signer, shift: np.ndarray) -> Start:
