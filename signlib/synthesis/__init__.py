@@ -16,9 +16,8 @@ discourse       who is where in signing space: pointing, agreement, handling
 
 Who signs, and where:
 signers         body, way of moving, camera
-appearance      skin, hair, clothes, room, light
+appearance      skin, hair, clothes, light, and the room behind a signer
 skin            where a hand touches head and trunk
-backdrop        the room behind a signer
 
 How it moves:
 motion          limbs: smooth profiles, inverse and forward kinematics

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from signlib.errors import SettingsError
-from signlib.synthesis import backdrop, heads, motion, surfaces
-from signlib.synthesis.appearance import Look
+from signlib.synthesis import heads, motion, surfaces
+from signlib.synthesis.appearance import Look, backdrop
 from signlib.synthesis.limbs import (
     ARM,
     HAIR,
@@ -106,7 +106,7 @@ class Studio:
         self.poses = heads.head_poses(self.points[:, :468])
         fine = int(FINE * width), int(FINE * height)
         self.canvas = surfaces.Canvas.blank(*fine)
-        room, self.wall = backdrop.backdrop(look, seated.distance, width, height)
+        room, self.wall = backdrop(look, seated.distance, width, height)
         room = cv2.resize(room, fine, interpolation=cv2.INTER_LINEAR)
         self.room = np.ascontiguousarray((room + 0.5).astype(np.uint8).transpose(2, 0, 1))
         self.empty = self._shrunk(self.room, self.size)
