@@ -53,8 +53,11 @@ def nearest_neighbour(
     targets = class_numbers(splits.test, prepared.clips, vocabulary)
     rows = splits.test.set_index("clip").loc[prepared.clips]
     table = prediction_table(rows, vocabulary.decode(scores.argmax(axis=1)), scores.max(axis=1))
-    results = test_metrics(scores, targets, rows, splits.notes, run)
-    return run.finish(results, table, (scores, prepared.clips, vocabulary.glosses), {})
+    return run.finish(
+        test_metrics(scores, targets, rows, splits.notes, run),
+        table,
+        scores=(scores, prepared.clips, vocabulary.glosses),
+    )
 
 
 def _flat(

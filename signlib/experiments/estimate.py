@@ -12,24 +12,16 @@ import psutil
 import torch
 from torch import nn
 
-from signlib.corpora.clips import load_manifest
-from signlib.corpora.registry import corpus_of
+from signlib.corpora import clips as corpora
+from signlib.corpora import registry
 from signlib.corpora.splits import split_clips
 from signlib.errors import InputError, SettingsError
 from signlib.settings.base import Settings
 from signlib.tasks.registry import task_of
 from signlib.tasks.task import Inputs
+from signlib.training import footprint, optim
 from signlib.training.batches import Batch
 from signlib.training.devices import accumulation, choose_device, device_count
-from signlib.training.footprint import (
-    Memory,
-    Operations,
-    Pace,
-    count_memory,
-    count_operations,
-    measure,
-)
-from signlib.training.optim import make_optimizer, parameter_groups
 
 GIB = 2**30
 # Operations a second of a T4 in half precision, by its data sheet.
@@ -82,10 +74,10 @@ class Estimate:
     devices: int
     accumulate: int
     room: float
-    memory: Memory
-    memory_t4: Memory
-    pace: Pace | None
-    operations: Operations
+    memory: footprint.Memory
+    memory_t4: footprint.Memory
+    pace: footprint.Pace | None
+    operations: footprint.Operations
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -189,7 +181,7 @@ class Estimate:
         return f"estimate: {measured}{_size(self.memory.total)} a device (counted){t4}"
 
 
-def _parts(memory: Memory) -> str:
+def _parts(memory: footprint.Memory) -> str:
     parts = [f"{name} {_size(part)}" for name, part in vars(memory).items() if name != "update"]
     return f"{_size(memory.total)} ({' + '.join(parts)})"
 
@@ -217,16 +209,24 @@ def work_of(settings: Settings) -> Work:
     refuse_estimate(settings)
     repeats = settings.training.repeats
     try:
-        splits = split_clips(load_manifest(settings.data), settings.data)
+        splits = split_clips(corpora.load_manifest(settings.data), settings.data)
     except InputError as error:
-        corpus = corpus_of(settings.data)
+        corpus = registry.corpus_of(settings.data)
         counts = corpus.split_counts
         if not counts or settings.data.split != "official":
             raise
-        source = f"official counts, as {error}".split(";")[0]
-        return Work(counts["train"] * repeats, counts["val"], corpus.glosses or 0, source)
-    clips, classes = len(splits.train) * repeats, splits.train["gloss"].nunique()
-    return Work(clips, len(splits.val), classes, f"corpus {settings.data.corpus}")
+        return Work(
+            counts["train"] * repeats,
+            counts["val"],
+            corpus.glosses or 0,
+            source=f"official counts, as {error}".split(";")[0],
+        )
+    return Work(
+        len(splits.train) * repeats,
+        len(splits.val),
+        splits.train["gloss"].nunique(),
+        f"corpus {settings.data.corpus}",
+    )
 
 
 def refuse_estimate(settings: Settings) -> None:
@@ -265,25 +265,32 @@ def estimate(
     device = torch.device("cuda" if gpu else "cpu")
 
     def build() -> tuple[nn.Module, Batch]:
-        network = task.network(settings, shape, work.classes).train()
-        return network, task.example(settings, shape, work.classes, training.batch_size)
+        return (
+            task.network(settings, shape, work.classes).train(),
+            task.example(settings, shape, work.classes, training.batch_size),
+        )
 
-    states = 2 if training.optimizer == "adamw" else 1
-    counted = partial(count_memory, build, states=states, average=training.average > 0)
-    pace: Pace | None = None
+    counted = partial(
+        footprint.count_memory,
+        build,
+        states=2 if training.optimizer == "adamw" else 1,
+        average=training.average > 0,
+    )
+    pace: footprint.Pace | None = None
     if seconds:
         model = task.network(settings, shape, work.classes).train().to(device)
-        groups = parameter_groups(
+        groups = optim.parameter_groups(
             model, training.learning_rate, training.weight_decay, training.rates
         )
-        optimizer = make_optimizer(groups, training)
+        optimizer = optim.make_optimizer(groups, training)
 
         def batch_of(clips: int) -> Batch:
             batch = task.example(settings, shape, work.classes, clips)
             return {key: value.to(device) for key, value in batch.items()}
 
-        size = training.batch_size
-        pace = measure(model, batch_of, optimizer, size, precision, device, seconds)
+        pace = footprint.measure(
+            model, batch_of, optimizer, training.batch_size, precision, device, seconds
+        )
     return Estimate(
         settings,
         work,
@@ -294,7 +301,7 @@ def estimate(
         memory=counted(precision=precision, gpu=gpu),
         memory_t4=counted(precision="16-mixed", gpu=True),
         pace=pace,
-        operations=count_operations(build),
+        operations=footprint.count_operations(build),
     )
 
 

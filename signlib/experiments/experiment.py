@@ -17,8 +17,7 @@ from signlib.errors import RunError
 from signlib.experiments import estimate
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
-from signlib.runs import run as runs
-from signlib.runs.run import Run
+from signlib.runs.run import SETTINGS, Run, start
 from signlib.runs.weights import MODEL, load_model_facts, load_weights, save_weights
 from signlib.settings import config
 from signlib.settings.base import Settings
@@ -51,12 +50,12 @@ def train(
     """
     experiment = settings.preset.replace("/", "-")
     name = run_name or f"{settings.mode}-seed{settings.seed}"
-    exists = (paths.runs_root() / experiment / name / runs.SETTINGS).is_file()
+    exists = (paths.runs_root() / experiment / name / SETTINGS).is_file()
     # What is refused before training leaves no run behind that would take the name.
     ready = None if exists else _prepared(settings, init_from)
     if ready is not None and settings.mode == "full" and ready[0].costly:
         _say_what_it_costs(ready[0], quiet)
-    run = runs.start(experiment, name, settings, resume)
+    run = start(experiment, name, settings, resume)
     origin = init_from.name if init_from is not None else ""
     if exists and run.facts.get("init_from", "") != origin:
         raise RunError(
@@ -92,9 +91,12 @@ def _prepared(
 def _say_what_it_costs(task: Task[Any, Any], quiet: bool) -> None:
     # One line before a long run; what cannot fit into the device is refused.
     settings, splits = task.settings, task.splits
-    clips = len(splits.train) * settings.training.repeats
-    classes, corpus = len(task.vocabulary), f"corpus {settings.data.corpus}"
-    work = estimate.Work(clips, len(splits.val), classes, corpus)
+    work = estimate.Work(
+        len(splits.train) * settings.training.repeats,
+        len(splits.val),
+        len(task.vocabulary),
+        f"corpus {settings.data.corpus}",
+    )
     expected = estimate.estimate(settings, work, task.inputs, seconds=0 if quiet else 10)
     expected.check()
     if not quiet:
@@ -119,9 +121,15 @@ def _fit(
         weights = classification.class_weights(torch.from_numpy(counts))
     decay, no_decay = optim.decay_lists(model)
     write_json(run.path / DECAY, {"decay": decay, "no decay": no_decay})
-    fitting = task.fitting(model, train, weights, teacher)
-    val_data = val.data if val is not None and val.clips else None
-    fitted = fit.fit(fitting, train.data, val_data, settings, run.path, resume, quiet)
+    fitted = fit.fit(
+        task.fitting(model, train, weights, teacher),
+        train.data,
+        val.data if val is not None and val.clips else None,
+        settings,
+        run.path,
+        resume,
+        quiet,
+    )
     run.note(
         device=fitted.device,
         precision=fitted.precision,
@@ -135,11 +143,10 @@ def _fit(
     write_text(run.path / "history.csv", pd.DataFrame(fitted.history).to_csv(index=False))
     save_weights(run, model)
     write_json(run.path / MODEL, {"classes": vocabulary.glosses, **task.described})
-    unusable = train.unusable | (val.unusable if val is not None else {})
     run.note(
         chosen=fitted.chosen,
         split=splits.notes,
-        unusable=len(unusable),
+        unusable=len(train.unusable | (val.unusable if val is not None else {})),
         clips={"train": len(train.clips), "val": len(val.clips) if val is not None else 0},
     )
     run.trained()
@@ -185,10 +192,10 @@ def decay_text(run: Run) -> str:
     lines = []
     for title, sizes in json.loads((run.path / DECAY).read_text(encoding="utf-8")).items():
         names = [re.sub(r"\b\d+\b", "*", name).removeprefix("network.") for name in sizes]
-        named = ", ".join(
+        kinds = [
             kind if count == 1 else f"{kind} ({count})" for kind, count in Counter(names).items()
-        )
-        lines.append(f"  {title}: {sum(sizes.values()):,} numbers: {named}")
+        ]
+        lines.append(f"  {title}: {sum(sizes.values()):,} numbers: {', '.join(kinds)}")
     return "\n".join(lines)
 
 
@@ -202,7 +209,7 @@ def teacher_of(task: Task[Any, Any]) -> nn.Module | None:
     if not settings.training.teacher:
         return None
     run = Run(settings.training.teacher)
-    weights, facts = load_weights(run), load_model_facts(run)
+    tensors, facts = load_weights(run), load_model_facts(run)
     if tuple(facts["classes"]) != tuple(task.vocabulary.glosses):
         raise RunError(
             f"training.teacher: run {run.path} knows other classes than these; train it on the "
@@ -210,8 +217,8 @@ def teacher_of(task: Task[Any, Any]) -> nn.Module | None:
         )
     ours, theirs = config.flat(settings), config.flat(run.settings)
     # Both see the same batch.
-    shared = [key for key in ours if key.startswith(("task", *task.same_inputs))]
-    other = [key for key in shared if ours[key] != theirs.get(key)]
+    shared = ("task", *task.same_inputs)
+    other = [key for key in ours if key.startswith(shared) and ours[key] != theirs.get(key)]
     if other or "extraction" not in facts:
         key = other[0] if other else "task"
         raise RunError(
@@ -219,7 +226,7 @@ def teacher_of(task: Task[Any, Any]) -> nn.Module | None:
             f"{ours[key]}; make it the same"
         )
     model = task.network(run.settings, task.inputs_of(facts), len(task.vocabulary))
-    model.load_state_dict(weights)
+    model.load_state_dict(tensors)
     return model
 
 
@@ -231,8 +238,7 @@ def load_encoder(task: Task[Any, Any], model: nn.Module, run: Run) -> int:
     """
     tensors = load_weights(run)
     encoder = {name: tensors[name] for name in tensors if name.startswith(task.carried)}
-    no_parts = "" if encoder else "that run holds none of its parts"
-    reason = task.refusals.get("warm start", no_parts)
+    reason = task.refusals.get("warm start", "" if encoder else "that run holds none of its parts")
     if reason:
         raise RunError(
             f"--init-from {run.path}: its model has no encoder that another could start from; "

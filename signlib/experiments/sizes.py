@@ -9,9 +9,8 @@ import torch
 from signlib.corpora.registry import corpus_of
 from signlib.data.skeletons import MEDIAPIPE_543, skeleton
 from signlib.models.classifier import parameter_count
-from signlib.settings import presets
+from signlib.settings import presets, registry
 from signlib.settings.base import Settings
-from signlib.settings.registry import all_presets
 from signlib.tasks.registry import task_of
 from signlib.tasks.task import PARTS, Inputs
 
@@ -26,21 +25,19 @@ def model_table() -> pd.DataFrame:
     for sentences, `projection` is what works on every frame, `encoder` what works on pooled ones.
     """
     rows = []
-    for name, (_, preset) in all_presets().items():
+    for name, (_, preset) in registry.all_presets().items():
         settings = presets.build(name)
-        task = task_of(settings)
-        classes = classes_of(settings)
+        task, classes = task_of(settings), classes_of(settings)
         for width in task.widths(settings):
             inputs = inputs_of(settings, width)
             with torch.device("meta"):
                 model = task.network(task.compact(settings), inputs, classes)
-            sizes = dict.fromkeys(PARTS, "") | task.count_parts(model)
-            label = name if width == Inputs().width else f"{name}, {width:,}-D"
             rows.append(
                 {
-                    "preset": label,
+                    "preset": name if width == Inputs().width else f"{name}, {width:,}-D",
                     "parameters": parameter_count(model),
-                    **sizes,
+                    **dict.fromkeys(PARTS, ""),
+                    **task.count_parts(model),
                     "MACs": task.count_macs(settings, inputs, classes),
                     "classes": classes,
                     "about": preset.question,

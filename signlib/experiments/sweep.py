@@ -18,10 +18,8 @@ from signlib import paths
 from signlib.errors import SettingsError
 from signlib.experiments import estimate, experiment
 from signlib.runs import run as runs
-from signlib.settings import config, presets
-from signlib.settings.aliases import RENAMED_PRESETS
+from signlib.settings import aliases, config, presets, registry
 from signlib.settings.base import Settings
-from signlib.settings.registry import all_presets, all_sweeps
 from signlib.tasks.registry import task_of
 
 # Preset, run name, settings.
@@ -47,15 +45,18 @@ def members(names: Iterable[str]) -> list[str]:
     Raises:
         SettingsError: for a name that is neither a family nor a preset, or none at all.
     """
-    sweeps = all_sweeps()
+    sweeps = registry.all_sweeps()
     chosen: list[str] = []
     for name in names:
-        if name not in sweeps and RENAMED_PRESETS.get(name, name) not in all_presets():
+        if (
+            name not in sweeps
+            and aliases.RENAMED_PRESETS.get(name, name) not in registry.all_presets()
+        ):
             raise SettingsError(
                 f"{name!r} is neither a family ({', '.join(sweeps)}) nor a preset "
                 "(`signlib models` lists them)"
             )
-        chosen += sweeps.get(name, (RENAMED_PRESETS.get(name, name),))
+        chosen += sweeps.get(name, (aliases.RENAMED_PRESETS.get(name, name),))
     if not chosen:
         raise SettingsError("a sweep needs a family or some presets")
     return list(dict.fromkeys(chosen))
@@ -133,9 +134,9 @@ def train_all(
         SettingsError: for fewer than one worker.
     """
     jobs = [(settings.preset, config.run_name(settings), settings) for settings in chosen.values()]
-    trained = _trained(jobs, workers, quiet, end=None)
+    pairs = zip(chosen, _trained(jobs, workers, quiet, end=None), strict=True)
     # Without an end no run stays open.
-    return {key: run for key, run in zip(chosen, trained, strict=True) if run is not None}
+    return {key: run for key, run in pairs if run is not None}
 
 
 def _trained(
@@ -149,8 +150,9 @@ def _trained(
     for name, run_name, settings in [] if alone else jobs:
         if not finished(name, run_name):
             task_of(settings).share_stores(settings)
-    folders = ("SIGNLIB_RUNS", "SIGNLIB_DATA")
-    environment = {name: os.environ[name] for name in folders if name in os.environ}
+    environment = {
+        name: os.environ[name] for name in ("SIGNLIB_RUNS", "SIGNLIB_DATA") if name in os.environ
+    }
     # With one job everything happens here; the bars of several processes would overwrite each
     # other.
     trained = Parallel(n_jobs=min(workers, len(jobs)), return_as="generator", batch_size=1)(

@@ -46,11 +46,8 @@ def publish(run: Run, restricted: bool) -> Path:
             if left.name.removeprefix(f".{target.name}.").isdigit():
                 shutil.rmtree(left)
         staging.mkdir(parents=True)
-        names = [STATUS, ENVIRONMENT]
-        names += [f"figures/{path.name}" for path in sorted((run.path / "figures").glob("*"))]
-        if not restricted:
-            names.append(PREDICTIONS)
-        for name in names:
+        figures = [f"figures/{path.name}" for path in sorted((run.path / "figures").glob("*"))]
+        for name in [STATUS, ENVIRONMENT, *figures] + ([] if restricted else [PREDICTIONS]):
             if (run.path / name).is_file():
                 (staging / name).parent.mkdir(exist_ok=True)
                 shutil.copy2(run.path / name, staging / name)

@@ -38,17 +38,6 @@ PREDICTIONS = "predictions.csv"
 SCORES = "scores.npz"
 ENVIRONMENT = "environment.json"
 STAGES = ("started", "trained", "test opened", "finished")
-PACKAGES = (
-    "numpy",
-    "pandas",
-    "scipy",
-    "scikit-learn",
-    "torch",
-    "transformers",
-    "lightning",
-    "mediapipe",
-    "av",
-)
 
 
 @dataclass(frozen=True)
@@ -74,10 +63,8 @@ class Metric:
     note: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.metric} {self.value:.1f} {self.unit}"
-        if self.interval is not None:
-            text += f" [{self.interval[0]:.1f}, {self.interval[1]:.1f}]"
-        return f"{text} ({self.split}, n = {self.n})"
+        between = "" if self.interval is None else " [{:.1f}, {:.1f}]".format(*self.interval)
+        return f"{self.metric} {self.value:.1f} {self.unit}{between} ({self.split}, n = {self.n})"
 
 
 class Run:
@@ -153,9 +140,12 @@ class Run:
                 " restricted); name the run under runs/ that it was published from, or train it"
                 " again"
             )
-        # Glosses such as `007` and `NULL` stay text.
-        text = dict.fromkeys(("clip", "signer", "target", "prediction", "hypothesis"), str)
-        return pd.read_csv(self.path / PREDICTIONS, dtype=text, keep_default_na=False)
+        return pd.read_csv(
+            self.path / PREDICTIONS,
+            # Glosses such as `007` and `NULL` stay text.
+            dtype=dict.fromkeys(("clip", "signer", "target", "prediction", "hypothesis"), str),
+            keep_default_na=False,
+        )
 
     @property
     def scores(self) -> tuple[np.ndarray, list[str], list[str]]:
@@ -232,8 +222,9 @@ class Run:
             raise RunError(
                 f"run {self.path} has read its test split already; start another run (--run-name)"
             )
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self.note(stage="test opened", test_opened=now)
+        self.note(
+            stage="test opened", test_opened=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        )
 
     def finish(
         self,
@@ -283,8 +274,11 @@ class Run:
         if predictions is not None:
             write_text(self.path / PREDICTIONS, predictions.to_csv(index=False))
         if scores is not None:
-            names = {"clips": scores[1], "classes": scores[2]}
-            write_arrays(self.path / SCORES, names, scores=np.asarray(scores[0], np.float32))
+            write_arrays(
+                self.path / SCORES,
+                {"clips": scores[1], "classes": scores[2]},
+                scores=np.asarray(scores[0], np.float32),
+            )
         for name, figure in (figures or {}).items():
             picture = io.BytesIO()
             figure.savefig(picture, format="png", dpi=120, bbox_inches="tight")
@@ -324,8 +318,9 @@ def start(experiment: str, name: str, settings: Settings, resume: bool = False) 
         RunError: when the name is taken by a run with other settings, or by an unfinished one
             without `resume`.
     """
-    folder = paths.runs_root() / paths.check_name(experiment, "experiment")
-    path = folder / paths.check_name(name, "run name")
+    path = paths.runs_root().joinpath(
+        paths.check_name(experiment, "experiment"), paths.check_name(name, "run name")
+    )
     if (path / SETTINGS).is_file():
         run = Run(path)
         changed = config.differences(settings, run.settings)
@@ -346,8 +341,10 @@ def start(experiment: str, name: str, settings: Settings, resume: bool = False) 
                 " another --run-name"
             )
         return run
-    smoke = settings.mode == "smoke"
-    write_json(path / STATUS, {"stage": "started", "smoke": smoke, "started": time.time()})
+    write_json(
+        path / STATUS,
+        {"stage": "started", "smoke": settings.mode == "smoke", "started": time.time()},
+    )
     # Last: a folder is a run once its settings stand in it.
     write_text(path / SETTINGS, config.to_yaml(settings))
     return Run(path)
@@ -358,18 +355,28 @@ def environment(status: Mapping[str, Any]) -> dict[str, Any]:
     import resource  # Windows has none
 
     # `ru_maxrss` is in bytes on macOS and in KiB on Linux.
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    packages = (
+        "numpy",
+        "pandas",
+        "scipy",
+        "scikit-learn",
+        "torch",
+        "transformers",
+        "lightning",
+        "mediapipe",
+        "av",
+    )
     return {
         "commit": commit(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES if _version(name)},
+        "packages": {name: _version(name) for name in packages if _version(name)},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "device": status.get("device", "cpu"),
         "precision": status.get("precision", "32"),
         "wall_seconds": round(time.time() - status["started"], 1) if "started" in status else None,
         "training_seconds": status.get("training_seconds"),
-        "peak_memory_mb": round(peak / 2**20),
+        "peak_memory_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
     }
 
 
@@ -383,18 +390,21 @@ def _version(package: str) -> str:
 def commit() -> str:
     """The commit of this checkout, with `+` when the work tree differs; "" outside git."""
     try:
-        call = [
-            "git",
-            "-C",
-            str(paths.REPOSITORY),
-            "describe",
-            "--always",
-            "--dirty=+",
-            "--abbrev=10",
-            "--exclude=*",
-        ]
         return subprocess.run(
-            call, capture_output=True, text=True, timeout=10, check=True
+            [
+                "git",
+                "-C",
+                str(paths.REPOSITORY),
+                "describe",
+                "--always",
+                "--dirty=+",
+                "--abbrev=10",
+                "--exclude=*",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -25,8 +25,10 @@ def save_weights(run: Run, model: nn.Module) -> None:
         DiskError: when they could not be written; nothing half-written stays.
     """
     # safetensors refuses views and transposed weights.
-    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    write_bytes(run.path / WEIGHTS, save(tensors))
+    write_bytes(
+        run.path / WEIGHTS,
+        save({name: value.contiguous() for name, value in model.state_dict().items()}),
+    )
 
 
 def load_weights(run: Run) -> dict[str, Tensor]:

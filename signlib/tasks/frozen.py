@@ -16,11 +16,10 @@ import pandas as pd
 import torch
 
 from signlib import paths
-from signlib.corpora.clips import generated_world
-from signlib.corpora.registry import corpus_of
-from signlib.corpora.splits import class_numbers
+from signlib.corpora import clips as corpora
+from signlib.corpora import registry, splits
 from signlib.data import manifest as manifests
-from signlib.data.skeletons import MEDIAPIPE_543
+from signlib.data import skeletons
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import RunError, SettingsError
 from signlib.extraction import filming, frozen_files, towers
@@ -91,14 +90,18 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         asked = "frozen.inputs has landmarks" if "landmarks" in inputs else ""
         self.source, self.table = landmarks_beside(settings.data, asked)
         self.notes = notes_of(self.features, self.source)
-        self.skeleton = MEDIAPIPE_543 if self.source is None else self.source.skeleton
+        self.skeleton = skeletons.MEDIAPIPE_543 if self.source is None else self.source.skeleton
         self.chosen = self.skeleton.select(settings.features.joints)
         self.mirror = self.chosen.mirror
         self.familiar: TrainingRanges | None = None
 
     def _features(self) -> FeatureStore:
         folder = self.settings.frozen.store
-        if not folder and corpus_of(self.settings.data).rendered and self.settings.frozen.tower:
+        if (
+            not folder
+            and registry.corpus_of(self.settings.data).rendered
+            and self.settings.frozen.tower
+        ):
             return self._generated_features()
         if not folder:
             raise SettingsError(
@@ -117,10 +120,10 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
     def _generated_features(self) -> FeatureStore:
         # Features of a generated corpus, made below the folder of runs or read where they are.
         settings, root = self.settings.frozen, paths.runs_root() / "frozen"
-        model = settings.tower
-        if model == "random":  # a tiny encoder, for trying the whole way without a download
-            model = str(towers.random_tower(root / "random-tower"))
-        source = filming.RenderedClips(generated_world(self.settings.data))
+        # `random` is a tiny encoder, for trying the whole way without a download.
+        drawn = settings.tower == "random"
+        model = str(towers.random_tower(root / "random-tower")) if drawn else settings.tower
+        source = filming.RenderedClips(corpora.generated_world(self.settings.data))
         form = FrozenSettings(model, frames=settings.frames)
         tower = form.tower()
         extraction = plain(asdict(extraction_of_tower(tower, form.frames, source.origin)))
@@ -143,20 +146,23 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         points: dict[str, np.ndarray] | None = None
         if store is not None:
             reasons = dict(zip(store.failed["clip"], store.failed["reason"], strict=True))
-            lacking = [clip for clip in clips if clip not in store]
-            unusable |= {clip: reasons.get(clip, "it has no features") for clip in lacking}
+            unusable |= {
+                clip: reasons.get(clip, "it has no features") for clip in clips if clip not in store
+            }
         if source is not None:
             prepared = prepare_those_with_landmarks(source, clips, self.settings.features, quiet)
             points = dict(zip(prepared.clips, prepared.points, strict=True))
-            lacking = [clip for clip in clips if clip not in points]
-            reasons = prepared.unusable
-            unusable |= {clip: reasons.get(clip, "it has no landmarks") for clip in lacking}
+            unusable |= {
+                clip: prepared.unusable.get(clip, "it has no landmarks")
+                for clip in clips
+                if clip not in points
+            }
         kept = [clip for clip in clips if clip not in unusable]
         features = None if store is None else [store.read(clip) for clip in kept]
         tracks = None if points is None else [points[clip] for clip in kept]
         if self.familiar is None and kept:
             self.familiar = TrainingRanges.of(tracks, hands_of(self.chosen), features)
-        targets = class_numbers(rows, kept, vocabulary)
+        targets = splits.class_numbers(rows, kept, vocabulary)
         return Clips(FrozenDataset(targets, features, tracks, repeats), kept, unusable)
 
     @property
@@ -286,8 +292,9 @@ def _of_stores(
     problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
     tables = [store_source(store, split).labelled for store in stores]
     source = store_source(points[0], split) if points else None
-    table = pd.concat(tables).drop_duplicates("clip")
-    return _read(recogniser, table, features, source, problems, top)
+    return _read(
+        recogniser, pd.concat(tables).drop_duplicates("clip"), features, source, problems, top
+    )
 
 
 def _of_files(
@@ -323,8 +330,9 @@ def _read(
     if source is not None:
         source = _as_in_original_files(source, recogniser)
         check_skeleton(source, recogniser)
-        names = source.labelled["clip"].tolist()
-        prepared = prepare_clips(source, names, settings.features, quiet=True)
+        prepared = prepare_clips(
+            source, source.labelled["clip"].tolist(), settings.features, quiet=True
+        )
         points = dict(zip(prepared.clips, prepared.points, strict=True))
         problems |= prepared.unusable
     inputs = [given for given in (features, points) if given is not None]
@@ -339,22 +347,24 @@ def _read(
         data = FrozenDataset(np.zeros(len(clips), int), vectors, tracks)
         shares = np.exp(score(recogniser.model, data, settings, chosen.mirror))
         for clip, best in recogniser.best(clips, shares, top):
-            track = None if points is None else points[clip]
-            vector = None if features is None else features[clip]
+            track, vector = (points or {}).get(clip), (features or {}).get(clip)
             unlike = recogniser.familiar.warnings(track, hands_of(chosen), vector)
             readings.append(Reading(clip, gloss_of[clip], best, warning="; ".join(unlike)))
-    unusable = problems.items()
-    return readings + [Reading(clip, gloss_of.get(clip, ""), problem=why) for clip, why in unusable]
+    return readings + [
+        Reading(clip, gloss_of.get(clip, ""), problem=why) for clip, why in problems.items()
+    ]
 
 
 def _as_in_original_files(source: ClipSource, recogniser: FrozenRecogniser) -> ClipSource:
     # The clips as the source's files keep landmarks, for a run that was trained on such files.
     trained = recogniser.extraction
-    if trained is None or trained.settings.get("files") != frozen_files.LANDMARKS:
+    if (
+        trained is None
+        or trained.settings.get("files") != frozen_files.LANDMARKS
+        or trained.skeleton == source.extraction.skeleton
+    ):
         return source
     frames, skeleton = recogniser.settings.frozen.frames, source.skeleton
-    if source.extraction.skeleton == trained.skeleton:
-        return source
     return LoadedClips(
         # Those files do not tell the shape of the picture, so the run has never known one.
         source.labelled.assign(width=0, height=0),
@@ -411,8 +421,17 @@ def check_extraction(given: Extraction, expected: Extraction) -> None:
         {**each.settings, "model_hash": each.model_hash, "shape": tuple(each.shape)}
         for each in (expected, given)
     )
-    preparation = ("embedding", "side", "fit", "mean", "deviation", "pooling", "frames")
-    for key in ("model_hash", "shape", *preparation):
+    for key in (
+        "model_hash",
+        "shape",
+        "embedding",
+        "side",
+        "fit",
+        "mean",
+        "deviation",
+        "pooling",
+        "frames",
+    ):
         if ours.get(key) != theirs.get(key):
             raise RunError(
                 f"the run was trained on features with {key}={theirs.get(key)}, these have"

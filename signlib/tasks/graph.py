@@ -11,19 +11,15 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from signlib.corpora import clips as corpora
+from signlib.corpora import registry, splits
 from signlib.corpora.bodies import actors
-from signlib.corpora.clips import load_actions
-from signlib.corpora.registry import corpus_of
-from signlib.corpora.splits import class_numbers
-from signlib.data import ntu60
-from signlib.data.explore import leakage
-from signlib.data.skeletons import NTU_25, Skeleton
+from signlib.data import explore, ntu60, skeletons
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError
 from signlib.features.actors import Axes, axes_of, held, in_own_axes
 from signlib.features.streams import parents_of
-from signlib.models.classifier import parameter_count
-from signlib.models.counting import graph_macs
+from signlib.models import classifier, counting
 from signlib.models.gcn import VARIANTS, GraphNetwork
 from signlib.models.graph import adjacency
 from signlib.settings.graph import GraphExperiment
@@ -37,18 +33,13 @@ from signlib.tasks.task import (
     store_source,
     table_of,
 )
-from signlib.training.actions import (
-    ActionAugment,
-    ActionClassifier,
-    ActionDataset,
-    ActionFitting,
-    ActionInputs,
-)
+from signlib.training import actions, classification
 from signlib.training.batches import Batch, Clips
-from signlib.training.classification import score
 
 
-def graph_network(settings: GraphExperiment, skeleton: Skeleton, classes: int) -> GraphNetwork:
+def graph_network(
+    settings: GraphExperiment, skeleton: skeletons.Skeleton, classes: int
+) -> GraphNetwork:
     """The untrained graph network that the settings describe, for any skeleton."""
     gcn = settings.gcn
     with torch.device("cpu"):  # also where weights are only counted
@@ -67,7 +58,7 @@ def graph_network(settings: GraphExperiment, skeleton: Skeleton, classes: int) -
 
 
 def blank_streams(
-    settings: GraphExperiment, skeleton: Skeleton, clips: int = 1, bodies: int = 1
+    settings: GraphExperiment, skeleton: skeletons.Skeleton, clips: int = 1, bodies: int = 1
 ) -> Batch:
     """A batch of the network's input, all zeros, for counting and timing."""
     shape = (clips, bodies, len(settings.gcn.streams), settings.action.frames, len(skeleton), 3)
@@ -105,7 +96,7 @@ def prepare_action(
     return clip, bodies
 
 
-class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
+class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
     """Actions from skeletons of whole bodies."""
 
     refusals: ClassVar[Mapping[str, str]] = {
@@ -122,42 +113,49 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
 
     def __init__(self, settings: GraphExperiment) -> None:
         super().__init__(settings)
-        self.source = load_actions(settings.data)
+        self.source = corpora.load_actions(settings.data)
         self.table, self.skeleton = self.source.labelled, self.source.skeleton
         self.axes, self.mirror = axes_of(self.skeleton), self.skeleton.mirror
-        if not corpus_of(settings.data).generated:
-            checks = leakage(self.table, self.source.read).set_index("check")
+        if not registry.corpus_of(settings.data).generated:
+            checks = explore.leakage(self.table, self.source.read).set_index("check")
             count = checks.loc["same features as a training clip", "test clips"]
             self.notes = [f"{count} test clips are byte-identical to a training clip"]
 
     def fitting(
         self,
-        model: ActionClassifier,
+        model: actions.ActionClassifier,
         train: Clips,
         weights: Tensor | None,
         teacher: nn.Module | None,
-    ) -> ActionFitting:
-        return ActionFitting(model, self.settings, self.augment, weights, teacher)
+    ) -> actions.ActionFitting:
+        return actions.ActionFitting(model, self.settings, self.augment, weights, teacher)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
         prepared: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         unusable: dict[str, str] = {}
-        hidden = quiet or len(rows) < 500
-        for name in tqdm(rows["clip"], "preparing clips", unit="clip", leave=False, disable=hidden):
+        for name in tqdm(
+            rows["clip"],
+            "preparing clips",
+            unit="clip",
+            leave=False,
+            disable=quiet or len(rows) < 500,
+        ):
             try:
                 prepared[name] = prepare_action(self.source.read(name), self.axes, self.settings)
             except ClipError as error:
                 unusable[name] = str(error)
         clips = [clip for clip, _ in prepared.values()]
         bodies = [bodies for _, bodies in prepared.values()]
-        targets = class_numbers(rows, list(prepared), vocabulary)
-        return Clips(ActionDataset(clips, bodies, targets, repeats), list(prepared), unusable)
+        targets = splits.class_numbers(rows, list(prepared), vocabulary)
+        return Clips(
+            actions.ActionDataset(clips, bodies, targets, repeats), list(prepared), unusable
+        )
 
     @property
-    def augment(self) -> ActionAugment:
-        return ActionAugment(
+    def augment(self) -> actions.ActionAugment:
+        return actions.ActionAugment(
             self.settings.action,
             self.settings.gcn.streams,
             parents_of(self.skeleton),
@@ -166,10 +164,13 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
         )
 
     @classmethod
-    def network(cls, settings: GraphExperiment, inputs: Inputs, classes: int) -> ActionClassifier:
-        parents = parents_of(inputs.skeleton)
-        view = ActionInputs(settings.action, settings.gcn.streams, parents)
-        return ActionClassifier(graph_network(settings, inputs.skeleton, classes), view)
+    def network(
+        cls, settings: GraphExperiment, inputs: Inputs, classes: int
+    ) -> actions.ActionClassifier:
+        view = actions.ActionInputs(
+            settings.action, settings.gcn.streams, parents_of(inputs.skeleton)
+        )
+        return actions.ActionClassifier(graph_network(settings, inputs.skeleton, classes), view)
 
     @classmethod
     def example(cls, settings: GraphExperiment, inputs: Inputs, classes: int, clips: int) -> Batch:
@@ -182,13 +183,15 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
         }
 
     @classmethod
-    def count_parts(cls, model: ActionClassifier) -> dict[str, int]:
+    def count_parts(cls, model: actions.ActionClassifier) -> dict[str, int]:
         # Blocks, the fusion of streams, and the head.
         network = model.network
         return {
-            "encoder": parameter_count(network.blocks),
-            "fusion": parameter_count(network.norm) + parameter_count(network.fusion),
-            "classifier": parameter_count(network.pool) + parameter_count(network.head),
+            "encoder": classifier.parameter_count(network.blocks),
+            "fusion": classifier.parameter_count(network.norm)
+            + classifier.parameter_count(network.fusion),
+            "classifier": classifier.parameter_count(network.pool)
+            + classifier.parameter_count(network.head),
         }
 
     @classmethod
@@ -196,12 +199,12 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
         # Multiply-accumulates of one body, in the source's order; see `graph_macs`.
         numbers = 3 * len(settings.gcn.streams)
         sizes, joints = VARIANTS[settings.gcn.variant], len(inputs.skeleton)
-        return graph_macs(sizes, settings.action.frames, joints, numbers, classes)
+        return counting.graph_macs(sizes, settings.action.frames, joints, numbers, classes)
 
     @classmethod
     def predict(
         cls,
-        recogniser: Recogniser[GraphExperiment, ActionClassifier],
+        recogniser: Recogniser[GraphExperiment, actions.ActionClassifier],
         clips: Sequence[str | Path],
         split: str = "",
         top: int = 5,
@@ -240,21 +243,25 @@ class GraphTask(IsolatedTask[GraphExperiment, ActionClassifier]):
                     problems.append(Reading(name, problem=str(error)))
         if readings:
             bodies = [bodies for _, bodies in prepared]
-            data = ActionDataset([clip for clip, _ in prepared], bodies, [0] * len(bodies))
-            shares = np.exp(score(recogniser.model, data, recogniser.settings, skeleton.mirror))
+            data = actions.ActionDataset([clip for clip, _ in prepared], bodies, [0] * len(bodies))
+            shares = np.exp(
+                classification.score(recogniser.model, data, recogniser.settings, skeleton.mirror)
+            )
             best = recogniser.best([reading.clip for reading in readings], shares, top)
-            pairs = zip(readings, best, strict=True)
-            readings = [replace(reading, top=glosses) for reading, (_, glosses) in pairs]
+            readings = [
+                replace(reading, top=glosses)
+                for reading, (_, glosses) in zip(readings, best, strict=True)
+            ]
         return table_of(readings + problems)
 
 
-def _from_file(file: Path, skeleton: Skeleton) -> np.ndarray:
+def _from_file(file: Path, skeleton: skeletons.Skeleton) -> np.ndarray:
     # (T, M, J, 3) of a file.
     if file.suffix == ".skeleton":
-        if skeleton.name != NTU_25.name:
+        if skeleton.name != skeletons.NTU_25.name:
             raise RunError(
-                f"{file}: a .skeleton file has the joints of {NTU_25.name!r}, the run was trained"
-                f" on {skeleton.name!r}; give a .npy file (T, M, {len(skeleton)}, 3)"
+                f"{file}: a .skeleton file has the joints of {skeletons.NTU_25.name!r}, the run was"
+                f" trained on {skeleton.name!r}; give a .npy file (T, M, {len(skeleton)}, 3)"
             )
         return ntu60.read_skeleton(file).joints
     if file.suffix != ".npy":

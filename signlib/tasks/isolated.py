@@ -5,18 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from signlib.corpora.clips import load_landmarks, load_manifest
-from signlib.corpora.registry import corpus_of
+from signlib.corpora import clips as corpora
+from signlib.corpora import registry
 from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.evaluation import metrics
-from signlib.models.classifier import landmark_encoder
-from signlib.models.landmarks import LandmarkEncoder, OriginalLandmarkEncoder
+from signlib.models import classifier, landmarks
 from signlib.reports import plots
 from signlib.runs.run import Metric, Run
-from signlib.settings.base import DataSettings, FeatureSettings
-from signlib.settings.frozen import FrozenExperiment
-from signlib.settings.modalities import ModalitiesExperiment
+from signlib.settings import base, frozen, modalities
 from signlib.statistics.intervals import cluster_interval, mean_interval, wilson_interval
 from signlib.stores.store import ClipSource
 from signlib.tasks.task import M, S, Task, check_usable
@@ -43,13 +40,14 @@ class IsolatedTask(Task[S, M]):
         rows = self.splits.test.set_index("clip").loc[test.clips]
         predicted = scores.argmax(axis=1)
         confusion = metrics.confusion(predicted, targets, len(vocabulary))
-        history = pd.read_csv(run.path / "history.csv").to_dict("records")
         return run.finish(
             test_metrics(scores, targets, rows, self.splits.notes, run),
             prediction_table(rows, vocabulary.decode(predicted), np.exp(scores.max(axis=1))),
             scores=(scores, test.clips, vocabulary.glosses),
             figures={
-                "learning_curve": plots.learning_curve(history),
+                "learning_curve": plots.learning_curve(
+                    pd.read_csv(run.path / "history.csv").to_dict("records")
+                ),
                 "confusion": plots.confusion_matrix(confusion, vocabulary.glosses),
             },
         )
@@ -118,7 +116,7 @@ def test_metrics(
     ]
 
 
-def landmarks_beside(data: DataSettings, asked: str) -> tuple[ClipSource | None, pd.DataFrame]:
+def landmarks_beside(data: base.DataSettings, asked: str) -> tuple[ClipSource | None, pd.DataFrame]:
     """Landmarks that are read beside something else, and the manifest of the clips.
 
     Args:
@@ -128,14 +126,16 @@ def landmarks_beside(data: DataSettings, asked: str) -> tuple[ClipSource | None,
     Raises:
         SettingsError: for a corpus of videos without a store of landmarks.
     """
-    source = load_landmarks(data, data.landmarks, asked) if asked else None
-    if source is None or corpus_of(data).has_files:
-        return source, load_manifest(data)
-    return source, source.labelled
+    source = corpora.load_landmarks(data, data.landmarks, asked) if asked else None
+    return source, (
+        corpora.load_manifest(data)
+        if source is None or registry.corpus_of(data).has_files
+        else source.labelled
+    )
 
 
 def prepare_those_with_landmarks(
-    source: ClipSource, clips: Sequence[str], settings: FeatureSettings, quiet: bool
+    source: ClipSource, clips: Sequence[str], settings: base.FeatureSettings, quiet: bool
 ) -> Prepared:
     """Those of the clips that a source has, prepared."""
     available = set(source.labelled["clip"])
@@ -143,10 +143,10 @@ def prepare_those_with_landmarks(
 
 
 def encoder_beside(
-    settings: FrozenExperiment | ModalitiesExperiment, base: Skeleton
-) -> LandmarkEncoder | OriginalLandmarkEncoder:
+    settings: frozen.FrozenExperiment | modalities.ModalitiesExperiment, skeleton: Skeleton
+) -> landmarks.LandmarkEncoder | landmarks.OriginalLandmarkEncoder:
     """The untrained encoder of landmarks that stands beside other encoders."""
-    chosen, features = base.select(settings.features.joints), settings.features
-    return landmark_encoder(
+    chosen, features = skeleton.select(settings.features.joints), settings.features
+    return classifier.landmark_encoder(
         settings.model, len(chosen), features.coordinates, hands_of(chosen), features.frames
     )

@@ -10,8 +10,7 @@ import pandas as pd
 from signlib.corpora.clips import load_corpus
 from signlib.corpora.splits import class_numbers
 from signlib.data.vocabulary import Vocabulary
-from signlib.models.classifier import LandmarkClassifier, landmark_classifier, parameter_count
-from signlib.models.counting import encoder_parts
+from signlib.models import classifier, counting
 from signlib.settings.landmarks import LandmarkExperiment
 from signlib.stores.store import ClipSource, FeatureStore
 from signlib.tasks.isolated import IsolatedTask
@@ -57,8 +56,9 @@ class LandmarkReader(IsolatedTask[S, M]):
     ) -> Clips:
         prepared = self.read(self.source, rows["clip"].tolist(), self.settings, quiet)
         targets = class_numbers(rows, prepared.clips, vocabulary)
-        data = self.dataset(prepared.points, targets, repeats)
-        return Clips(data, prepared.clips, prepared.unusable)
+        return Clips(
+            self.dataset(prepared.points, targets, repeats), prepared.clips, prepared.unusable
+        )
 
     @classmethod
     def recognise(
@@ -70,9 +70,8 @@ class LandmarkReader(IsolatedTask[S, M]):
         if not prepared.clips:
             return np.empty((0, len(recogniser.vocabulary))), prepared
         data = cls.dataset(prepared.points, np.zeros(len(prepared.clips), int))
-        mirror: Sequence[int] = ()
-        if settings.training.mirror_at_test:
-            mirror = recogniser.skeleton.select(settings.features.joints).mirror
+        mirrored = settings.training.mirror_at_test
+        mirror = recogniser.skeleton.select(settings.features.joints).mirror if mirrored else ()
         return np.exp(score(recogniser.model, data, settings, mirror)), prepared
 
     @classmethod
@@ -98,12 +97,14 @@ class LandmarkReader(IsolatedTask[S, M]):
             gloss_of = source.labelled.set_index("clip")["gloss"]
             shares, prepared = cls.recognise(recogniser, source, gloss_of.index.tolist())
             problems |= prepared.unusable
-            best = recogniser.best(prepared.clips, shares, top)
-            readings += [Reading(clip, gloss_of[clip], likeliest) for clip, likeliest in best]
+            readings += [
+                Reading(clip, gloss_of[clip], best)
+                for clip, best in recogniser.best(prepared.clips, shares, top)
+            ]
         return table_of(readings + [Reading(clip, problem=why) for clip, why in problems.items()])
 
 
-class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
+class LandmarkTask(LandmarkReader[LandmarkExperiment, classifier.LandmarkClassifier]):
     """Signs from landmarks alone."""
 
     def __init__(self, settings: LandmarkExperiment) -> None:
@@ -113,15 +114,19 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
 
     @property
     def augment(self) -> Augment:
-        coordinates = self.settings.features.coordinates
-        return Augment(self.settings.augment, self.mirror, hands_of(self.chosen), coordinates)
+        return Augment(
+            self.settings.augment,
+            self.mirror,
+            hands_of(self.chosen),
+            self.settings.features.coordinates,
+        )
 
     @classmethod
     def network(
         cls, settings: LandmarkExperiment, inputs: Inputs, classes: int
-    ) -> LandmarkClassifier:
+    ) -> classifier.LandmarkClassifier:
         chosen, features = inputs.skeleton.select(settings.features.joints), settings.features
-        return landmark_classifier(
+        return classifier.landmark_classifier(
             settings.model,
             len(chosen),
             features.coordinates,
@@ -137,6 +142,8 @@ class LandmarkTask(LandmarkReader[LandmarkExperiment, LandmarkClassifier]):
         return landmark_batch(settings, inputs.skeleton, classes, clips)
 
     @classmethod
-    def count_parts(cls, model: LandmarkClassifier) -> dict[str, int]:
+    def count_parts(cls, model: classifier.LandmarkClassifier) -> dict[str, int]:
         # Transformer, what leads into it, and the head.
-        return encoder_parts(model.encoder) | {"classifier": parameter_count(model.head)}
+        return counting.encoder_parts(model.encoder) | {
+            "classifier": classifier.parameter_count(model.head)
+        }

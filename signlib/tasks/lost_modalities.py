@@ -23,12 +23,10 @@ from signlib.settings.training import AugmentSettings
 from signlib.statistics.intervals import t_interval
 from signlib.stores.pictures import DEPTH
 from signlib.tasks.registry import open_task
-from signlib.training.augment_video import MultimodalAugment
+from signlib.training import augment_video, classification, multimodal
 from signlib.training.batches import Batch
-from signlib.training.classification import score
-from signlib.training.multimodal import MultimodalDataset
 
-Change = Callable[[MultimodalDataset], MultimodalDataset]
+Change = Callable[[multimodal.MultimodalDataset], multimodal.MultimodalDataset]
 
 
 def accuracy_without(
@@ -52,7 +50,14 @@ def accuracy_without(
         RunError: for runs without several modalities or without weights, or of different clips.
         SettingsError: for a group that hides nothing known, or everything.
     """
-    names = _modalities(runs)
+    read_by = _read_by(runs)
+    names = read_by[0]
+    for run, others in zip(runs, read_by, strict=True):
+        if len(others) < 2 or others != names:
+            raise RunError(
+                f"run {run.path} reads {', '.join(others) or 'landmarks alone'}; give runs that "
+                "read the same two modalities or more"
+            )
     changes: dict[str, Change] = {"nothing hidden": copy.copy}
     for group in [(name,) for name in names] if hidden is None else map(tuple, hidden):
         if not group or not set(group) < set(names):
@@ -86,23 +91,21 @@ def accuracy_with_holes(
         if not 0 < share <= 0.5:
             raise SettingsError(f"shares: {share} is outside 0..0.5")
         changes[f"{100 * share:.0f} % lost"] = partial(holed, share=share)
-    if not runs:
-        raise RunError("no run was given; train one first")
-    for run in runs:
-        if "depth" not in _read_by(run):
+    for run, names in zip(runs, _read_by(runs), strict=True):
+        if "depth" not in names:
             raise RunError(f"run {run.path} does not read depth; give runs that do")
     return _table(runs, [_right(run, changes, quiet) for run in runs])
 
 
-def _table(runs: Sequence[Run], found: list[pd.DataFrame]) -> pd.DataFrame:
-    # One row a change, held against the first of them, from what `_right` found of each run.
-    signers = found[0].pop("signer")
-    for other in found[1:]:
+def _table(runs: Sequence[Run], hits: list[pd.DataFrame]) -> pd.DataFrame:
+    # One row a change, held against the first of them, from what `_right` says of each run.
+    signers = hits[0].pop("signer")
+    for other in hits[1:]:
         if not other.pop("signer").equals(signers):
             raise RunError(
                 f"runs {', '.join(run.name for run in runs)} were not tested on the same clips"
             )
-    mean = sum(found) / len(found)
+    mean = sum(hits) / len(hits)
     rows = {}
     for name, right in mean.items():
         kept = right.notna()
@@ -117,7 +120,7 @@ def _table(runs: Sequence[Run], found: list[pd.DataFrame]) -> pd.DataFrame:
             "gain": 100 * (right - whole).mean(),
             "gain_low": worse,
             "gain_high": better,
-            "seeds": [round(100 * one[name].mean(), 1) for one in found],
+            "seeds": [round(100 * one[name].mean(), 1) for one in hits],
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -137,7 +140,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def hide(data: MultimodalDataset, names: Sequence[str]) -> MultimodalDataset:
+def hide(data: multimodal.MultimodalDataset, names: Sequence[str]) -> multimodal.MultimodalDataset:
     """The same clips without some modalities; those that have nothing left are gone.
 
     Raises:
@@ -155,13 +158,13 @@ def hide(data: MultimodalDataset, names: Sequence[str]) -> MultimodalDataset:
     return out
 
 
-def holed(data: MultimodalDataset, share: float) -> MultimodalDataset:
+def holed(data: multimodal.MultimodalDataset, share: float) -> multimodal.MultimodalDataset:
     """The same clips with holes in their depth pictures, made as for training and the same ones
     each time.
     """
     out = copy.copy(data)
     off = {name: 0.0 for name in VideoAugmentSettings.__dataclass_fields__}
-    change = MultimodalAugment(
+    change = augment_video.MultimodalAugment(
         AugmentSettings(mirror=0.0), VideoAugmentSettings(**off | {"holes": 2 * share})
     )
 
@@ -178,43 +181,30 @@ def holed(data: MultimodalDataset, share: float) -> MultimodalDataset:
     return out
 
 
-def _modalities(runs: Sequence[Run]) -> list[str]:
+def _read_by(runs: Sequence[Run]) -> list[list[str]]:
+    # The modalities that each run reads; none where its task is another one.
     if not runs:
         raise RunError("no run was given; train one first")
-    first = _read_by(runs[0])
-    for run in runs:
-        names = _read_by(run)
-        if len(names) < 2 or names != first:
-            raise RunError(
-                f"run {run.path} reads {', '.join(names) or 'landmarks alone'}; give runs that "
-                "read the same two modalities or more"
-            )
-    return first
-
-
-def _read_by(run: Run) -> list[str]:
-    # The modalities that a run reads; none where its task is another one.
-    settings = run.settings
-    return settings.fusion.modalities if isinstance(settings, ModalitiesExperiment) else []
+    settings = [run.settings for run in runs]
+    return [s.fusion.modalities if isinstance(s, ModalitiesExperiment) else [] for s in settings]
 
 
 def _right(run: Run, changes: Mapping[str, Change], quiet: bool) -> pd.DataFrame:
-    """Clips x changes, and `signer`.
-
-    1 where a clip is recognised then, 0 where it is not, NaN where nothing of it is left.
-    """
+    # Clips x changes, and `signer`.
+    # 1 where a clip is recognised then, 0 where it is not, NaN where nothing of it is left.
     weights, vocabulary = load_weights(run), Vocabulary(tuple(load_model_facts(run)["classes"]))
     task = open_task(run.settings)
     rows = task.splits.test
     data = task.prepare(rows, vocabulary, 1, quiet).data
-    if not isinstance(data, MultimodalDataset):
+    if not isinstance(data, multimodal.MultimodalDataset):
         raise RunError(f"run {run.path} does not read several modalities; give one that does")
     model = task.model(len(vocabulary))
     model.load_state_dict(weights)
     columns = {}
     for name, change in changes.items():
         left = change(data)
-        hits = score(model, left, run.settings, task.mirror).argmax(axis=1) == left.targets
+        scores = classification.score(model, left, run.settings, task.mirror)
+        hits = scores.argmax(axis=1) == left.targets
         columns[name] = pd.Series(hits.astype(float), left.clips)
-    signers = rows.set_index("clip")["signer"].loc[data.clips]
-    return pd.DataFrame(columns, index=data.clips).assign(signer=signers)
+    table = pd.DataFrame(columns, index=data.clips)
+    return table.assign(signer=rows.set_index("clip")["signer"].loc[data.clips])

@@ -12,21 +12,17 @@ import pandas as pd
 import torch
 
 from signlib import paths
-from signlib.corpora.clips import corpus_root, generated_world
-from signlib.corpora.registry import corpus_of
-from signlib.corpora.splits import class_numbers
+from signlib.corpora import clips as corpora
+from signlib.corpora import registry, splits
 from signlib.data import manifest as manifests
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, SettingsError, StoreError
 from signlib.extraction import filming
-from signlib.extraction.filming import FilmedClips, depth_beside
 from signlib.extraction.pictures import pictures_of, write_pictures
+from signlib.models import counting, video
 from signlib.models.classifier import parameter_count
-from signlib.models.counting import counted_macs, encoder_parts, video_macs
-from signlib.models.fusion import FUSIONS, Fusion
-from signlib.models.multimodal import MultimodalClassifier
+from signlib.models.fusion import FUSIONS, Fusion, MultimodalClassifier
 from signlib.models.network import Encoder
-from signlib.models.video import VideoEncoder, depth_from_colour, pretrained_videomae, videomae
 from signlib.settings.modalities import (
     MODALITIES,
     ModalitiesExperiment,
@@ -51,11 +47,9 @@ from signlib.tasks.task import (
     notes_of,
     table_of,
 )
+from signlib.training import augment_video, classification, multimodal
 from signlib.training.augment import hands_of
-from signlib.training.augment_video import MultimodalAugment
 from signlib.training.batches import Batch, Clips, Prepared
-from signlib.training.classification import score
-from signlib.training.multimodal import KEYS, MultimodalDataset
 
 
 class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
@@ -91,31 +85,37 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         data, pictures = self.settings.data, self.settings.pictures
         if pictures.store:
             return PictureStore(pictures.store)
-        corpus, folder = corpus_of(data), paths.runs_root() / "pictures"
+        corpus, folder = registry.corpus_of(data), paths.runs_root() / "pictures"
         if corpus.rendered:
             # One store for all conditions of an ablation.
-            form, world = _form(pictures, (COLOUR, DEPTH)), generated_world(data)
+            form, world = _form(pictures, (COLOUR, DEPTH)), corpora.generated_world(data)
             return pictures_of(world, folder, form, workers=pictures.workers)
         if not corpus.has_files:
             raise SettingsError(
                 f"data.corpus={data.corpus} has no pictures; take a corpus of videos, or only "
                 "skeleton"
             )
-        kinds = tuple(KEYS[name] for name in self.modalities if name != "skeleton")
+        kinds = tuple(multimodal.KEYS[name] for name in self.modalities if name != "skeleton")
         name = f"{data.corpus}-{'-'.join(kinds)}-{pictures.frames}x{pictures.size}"
-        source = FilmedClips(self.table, corpus_root(data))
-        return write_pictures(source, folder / name, _form(pictures, kinds), pictures.workers)
+        return write_pictures(
+            filming.FilmedClips(self.table, corpora.corpus_root(data)),
+            folder / name,
+            _form(pictures, kinds),
+            pictures.workers,
+        )
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
     ) -> Clips:
         clips, features = rows["clip"].tolist(), self.settings.features
-        prepared: Prepared | None = None
-        if self.source is not None:
-            prepared = prepare_those_with_landmarks(self.source, clips, features, quiet)
-        data = MultimodalDataset(
+        prepared = (
+            None
+            if self.source is None
+            else prepare_those_with_landmarks(self.source, clips, features, quiet)
+        )
+        data = multimodal.MultimodalDataset(
             clips,
-            class_numbers(rows, clips, vocabulary),
+            splits.class_numbers(rows, clips, vocabulary),
             self.modalities,
             self.pictures,
             prepared,
@@ -125,9 +125,9 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         return Clips(data, data.clips, data.left_out)
 
     @property
-    def augment(self) -> MultimodalAugment:
+    def augment(self) -> augment_video.MultimodalAugment:
         settings = self.settings
-        return MultimodalAugment(
+        return augment_video.MultimodalAugment(
             settings.augment,
             settings.video_augment,
             self.mirror,
@@ -197,7 +197,9 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         parts: dict[str, int] = {}
         for name, encoder in model.encoders.items():
             landmarks = name == "skeleton"
-            parts |= encoder_parts(encoder) if landmarks else {name: parameter_count(encoder)}
+            parts |= (
+                counting.encoder_parts(encoder) if landmarks else {name: parameter_count(encoder)}
+            )
         rest = {"fusion": model.fusion, "classifier": model.classifier}
         return parts | {name: parameter_count(part) for name, part in rest.items()}
 
@@ -208,21 +210,22 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         for name in settings.fusion.modalities:
             if name == "skeleton":
                 encoder = encoder_beside(settings, inputs.skeleton).eval()
-                batch = landmark_batch(settings, inputs.skeleton, classes, clips=1)
-                total += counted_macs(encoder.encode, batch)
+                total += counting.counted_macs(
+                    encoder.encode, landmark_batch(settings, inputs.skeleton, classes, clips=1)
+                )
             else:
                 channels = 3 if name == "rgb" else 1
-                total += video_macs(getattr(settings, name), settings.pictures, channels)
+                total += counting.video_macs(getattr(settings, name), settings.pictures, channels)
         return total
 
     @classmethod
     def memory_advice(cls, settings: ModalitiesExperiment) -> str:
         # Video encoders can compute activations again.
         videos = set(settings.fusion.modalities) - {"skeleton"}
-        if not videos or settings.pictures.checkpointing:
-            return ""
         return (
-            "set pictures.checkpointing=true (a quarter more time), or a smaller "
+            ""
+            if not videos or settings.pictures.checkpointing
+            else "set pictures.checkpointing=true (a quarter more time), or a smaller "
             "training.batch_size"
         )
 
@@ -250,14 +253,14 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
             )
         readings: list[Reading] = []
         if folders:
-            tables = [*(store.manifest for store in pictures), *(s.labelled for s in points)]
-            table = pd.concat(tables).drop_duplicates("clip")
-            if split:
-                table = table[table["split"] == split]
+            tables = [store.manifest for store in pictures] + [store.labelled for store in points]
+            rows = pd.concat(tables).drop_duplicates("clip")
+            table = rows[rows["split"] == split] if split else rows
             if table.empty:
                 raise StoreError(f"store {folders[0]} has no clip of split {split!r}")
-            store = next(iter(pictures), None)
-            readings += _read(recogniser, table, store, next(iter(points), None), top)
+            readings += _read(
+                recogniser, table, next(iter(pictures), None), next(iter(points), None), top
+            )
         files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
         if files:
             readings += _read_files(recogniser, files, top)
@@ -273,40 +276,44 @@ def _form(pictures: PictureSettings, kinds: tuple[str, ...]) -> filming.PictureS
 
 def _video_encoder(
     name: str, settings: ModalitiesExperiment, built: dict[str, Encoder]
-) -> VideoEncoder:
-    video: VideoSettings = getattr(settings, name)
+) -> video.VideoEncoder:
+    sizes: VideoSettings = getattr(settings, name)
     channels = 3 if name == "rgb" else 1
     pictures = settings.pictures
-    if video.weights and video.weights != "colour":
-        model = pretrained_videomae(video.weights)
+    if sizes.weights and sizes.weights != "colour":
+        model = video.pretrained_videomae(sizes.weights)
         expected = (channels, pictures.size, pictures.frames)
         for key, value in zip(("num_channels", "image_size", "num_frames"), expected, strict=True):
             given = getattr(model.config, key)
             if given != value:
                 raise SettingsError(
-                    f"{name}.weights={video.weights!r} has {key}={given}, these settings {value};"
+                    f"{name}.weights={sizes.weights!r} has {key}={given}, these settings {value};"
                     " change pictures.size or pictures.frames, or take other weights"
                 )
     else:
-        sizes = (video.width, video.layers, video.heads, video.intermediate)
-        model = videomae(*sizes, channels, pictures.size, pictures.patch, pictures.frames)
-    if video.weights == "colour":
+        model = video.videomae(
+            sizes.width,
+            sizes.layers,
+            sizes.heads,
+            sizes.intermediate,
+            channels,
+            pictures.size,
+            pictures.patch,
+            pictures.frames,
+        )
+    if sizes.weights == "colour":
         colour = built.get("rgb")
-        if not isinstance(colour, VideoEncoder):
+        if not isinstance(colour, video.VideoEncoder):
             raise SettingsError(f"{name}.weights=colour needs rgb among fusion.modalities")
-        depth_from_colour(model, colour.model)
-    encoder = VideoEncoder(model, pictures.checkpointing, pictures.motion)
-    if video.frozen:
+        video.depth_from_colour(model, colour.model)
+    encoder = video.VideoEncoder(model, pictures.checkpointing, pictures.motion)
+    if sizes.frozen:
         encoder.requires_grad_(False)
     return encoder
 
 
-class RunPictures:
-    """Pictures for a run: what a store holds of them, and the shapes of what it lacks.
-
-    Raises:
-        RunError: for a store with other pictures than the run was trained on.
-    """
+class _RunPictures:
+    # Pictures for a run: what a store holds of them, and the shapes of what it lacks.
 
     kinds: tuple[str, ...] = KINDS
 
@@ -324,18 +331,15 @@ class RunPictures:
         return self.store is not None and key in self.store
 
     def shape(self, kind: str) -> tuple[int, ...]:
-        """(T, H, W, 3) of colour, (T, H, W) of depth."""
         frames, side = self.settings.frames, self.settings.size
         return (frames, side, side, 3) if kind == COLOUR else (frames, side, side)
 
     def read(self, clip: str, kind: str) -> np.ndarray:
-        """A clip's pictures."""
         if self.store is None:
             raise ClipError(f"clip {clip!r} has no {kind}; no store of pictures was given")
         return self.store.read(clip, kind)
 
     def reasons(self, kind: str) -> dict[str, str]:
-        """Clip -> why it has no pictures of that kind."""
         return {} if self.store is None else self.store.reasons(kind)
 
 
@@ -350,15 +354,18 @@ def _read_files(
     file_of = dict(zip(names, map(str, files), strict=True))
     whole = [file.resolve() for file in files]
     root = Path(os.path.commonpath([file.parent for file in whole]))
-    depths = [depth_beside(file) for file in whole]
-    columns = {
-        "clip": names,
-        "file": [file.relative_to(root).as_posix() for file in whole],
-        "depth_file": [
-            "" if file is None else file.relative_to(root).as_posix() for file in depths
-        ],
-    }
-    table = manifests.complete(pd.DataFrame(columns))
+    depths = [filming.depth_beside(file) for file in whole]
+    table = manifests.complete(
+        pd.DataFrame(
+            {
+                "clip": names,
+                "file": [file.relative_to(root).as_posix() for file in whole],
+                "depth_file": [
+                    "" if file is None else file.relative_to(root).as_posix() for file in depths
+                ],
+            }
+        )
+    )
     points: ClipSource | None = None
     unread: dict[str, str] = {}
     if "skeleton" in settings.fusion.modalities:
@@ -367,9 +374,11 @@ def _read_files(
         labelled = source.labelled.assign(clip=source.labelled["clip"].map(ids))
         points = LoadedClips(labelled, lambda clip: source.read(file_of[clip]), source.extraction)
         unread = {ids[file]: reason for file, reason in problems.items()}
-    kinds = tuple(KEYS[name] for name in ("rgb", "depth") if name in settings.fusion.modalities)
+    kinds = tuple(
+        multimodal.KEYS[name] for name in ("rgb", "depth") if name in settings.fusion.modalities
+    )
     with tempfile.TemporaryDirectory(prefix="signlib-") as folder:
-        films, form = FilmedClips(table, root), _form(settings.pictures, kinds)
+        films, form = filming.FilmedClips(table, root), _form(settings.pictures, kinds)
         store = write_pictures(films, folder, form, progress=False) if kinds else None
         readings = _read(recogniser, table, store, points, top, unread)
     return [replace(reading, clip=file_of[reading.clip]) for reading in readings]
@@ -396,16 +405,18 @@ def _read(
     # The shape of landmarks must be known even where no clip has any.
     prepared.clips.append("")
     prepared.points.append(np.zeros((1, len(chosen), settings.features.coordinates), np.float32))
-    targets, pictures = np.zeros(len(clips), int), RunPictures(settings.pictures, store)
+    targets, pictures = np.zeros(len(clips), int), _RunPictures(settings.pictures, store)
     try:
-        data = MultimodalDataset(clips, targets, settings.fusion.modalities, pictures, prepared)
+        data = multimodal.MultimodalDataset(
+            clips, targets, settings.fusion.modalities, pictures, prepared
+        )
     except ClipError as error:
         return [Reading(clip, gloss_of[clip], problem=str(error)) for clip in clips]
-    mirror = chosen.mirror if "skeleton" in settings.fusion.modalities else ()
-    shares = np.exp(score(recogniser.model, data, settings, mirror))
+    shares = np.exp(classification.score(recogniser.model, data, settings, chosen.mirror))
     readings: list[Reading] = []
     for clip, best in recogniser.best(data.clips, shares, top):
         lacking = ", ".join(name for name in data.modalities if clip in data.missing[name])
         readings.append(Reading(clip, gloss_of[clip], best, missing=lacking))
-    left_out = data.left_out.items()
-    return readings + [Reading(clip, gloss_of[clip], problem=why) for clip, why in left_out]
+    return readings + [
+        Reading(clip, gloss_of[clip], problem=why) for clip, why in data.left_out.items()
+    ]

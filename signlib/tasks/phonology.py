@@ -45,9 +45,11 @@ def phonology_model(settings: PhonologyExperiment, classes: int) -> GlossReader 
     """The untrained network that the settings describe."""
     p = settings.phonology
     encoder = PhonologyEncoder(p.width, p.layers, p.dropout if p.layers > 1 else 0.0)
-    if p.network == "ctc":
-        return GlossReader(encoder, classes, p.dropout)
-    return PretextNetwork(encoder, p.codebooks, p.pretext, p.readout, p.projection)
+    return (
+        GlossReader(encoder, classes, p.dropout)
+        if p.network == "ctc"
+        else PretextNetwork(encoder, p.codebooks, p.pretext, p.readout, p.projection)
+    )
 
 
 def features_of(
@@ -103,11 +105,12 @@ def phonology_clips(
         aspect = row["width"] / row["height"] if row["height"] > 0 else 1.0
         fps = float(pd.to_numeric(row.get("fps"), errors="coerce"))
         try:
-            table = source.read(clip)
-            if ready:
-                table = _usable(table, settings)
-            else:
-                table = features_of(table, source.skeleton, settings, aspect, fps)
+            given = source.read(clip)
+            table = (
+                _usable(given, settings)
+                if ready
+                else features_of(given, source.skeleton, settings, aspect, fps)
+            )
         except ClipError as error:
             prepared.unusable[clip] = str(error)
             continue
@@ -216,8 +219,9 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
             return ReaderFitting(model, self.settings, self.augment, weights)
         chance = None
         if model.form == "codes":
-            tables = [table for table, _ in train.data.items]
-            chance = fit_codebooks(model.quantiser, tables, self.settings.seed)
+            chance = fit_codebooks(
+                model.quantiser, [table for table, _ in train.data.items], self.settings.seed
+            )
         return PretextFitting(model, self.settings, self.augment, chance)
 
     def test_scores(
@@ -247,8 +251,8 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         )
         self.splits.test = self.splits.test.assign(gloss=self.splits.test["clip"])
         test.data.targets = np.arange(len(queries))
-        scores = nearest_glosses(queries, vectors, test.data.targets, len(queries), temperature)
-        return scores, Vocabulary(tuple(test.clips))
+        targets, classes = test.data.targets, Vocabulary(tuple(test.clips))
+        return nearest_glosses(queries, vectors, targets, len(classes), temperature), classes
 
 
 def _encoder_words(settings: PhonologyExperiment) -> str:

@@ -12,18 +12,14 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from signlib.corpora.clips import load_corpus
-from signlib.corpora.splits import split_sentences
+from signlib.corpora import clips as corpora
+from signlib.corpora import splits
 from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.ctc import check_lengths
 from signlib.errors import ClipError, ManifestError, SettingsError
-from signlib.features.dynamics import dynamics, part_columns
-from signlib.features.normalise import mirror, normalise, seen
-from signlib.features.reduce import Reduction, fit_reduction
-from signlib.models.classifier import parameter_count
-from signlib.models.compact import compact
-from signlib.models.counting import counted_macs, recurrent_weights
+from signlib.features import dynamics, normalise, reduce
+from signlib.models import classifier, compact, counting
 from signlib.models.ctc import (
     CtcNetwork,
     PartEncoder,
@@ -39,11 +35,9 @@ from signlib.settings.sentences import SentenceExperiment, SentenceSettings
 from signlib.stores.store import ClipSource
 from signlib.tasks.sentence_report import ReportedSentences
 from signlib.tasks.task import Inputs
+from signlib.training import augment_sentences, sentences
 from signlib.training.augment import Augment, hands_of
-from signlib.training.augment_sentences import SentenceAugment
 from signlib.training.batches import Batch, Clips, left_leads, prepare
-from signlib.training.sentence_fitting import SentenceFitting
-from signlib.training.sentences import Sentence, SentenceDataset, landmark_sentence
 
 PARTS = {"pose": ("pose",), "hands": ("left_hand", "right_hand"), "face": ("face",)}
 # x, y, z and visibility: `dynamics` of 543 landmarks have 543 x 4 x 3 = 6,516 numbers a frame.
@@ -63,11 +57,11 @@ class SentenceTask(ReportedSentences):
     carried: ClassVar[tuple[str, ...]] = ("network.",)
 
     source: ClipSource
-    split_table = staticmethod(split_sentences)
+    split_table = staticmethod(splits.split_sentences)
 
     def __init__(self, settings: SentenceExperiment) -> None:
         super().__init__(settings)
-        self.source = load_corpus(settings.data)
+        self.source = corpora.load_corpus(settings.data)
         self.table, self.skeleton = self.source.labelled, self.source.skeleton
         if "glosses" not in self.table or (self.table["glosses"] == "").all():
             raise ManifestError(
@@ -100,8 +94,8 @@ class SentenceTask(ReportedSentences):
 
     def fitting(
         self, model: SentenceModel, train: Clips, weights: Tensor | None, teacher: nn.Module | None
-    ) -> SentenceFitting:
-        return SentenceFitting(model, self.settings, self.augment, teacher)
+    ) -> sentences.SentenceFitting:
+        return sentences.SentenceFitting(model, self.settings, self.augment, teacher)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
@@ -114,30 +108,32 @@ class SentenceTask(ReportedSentences):
         number_of = {gloss: k for k, gloss in enumerate(vocabulary.glosses, 1)}
         ctc, trained = self.settings.ctc, set(self.splits.train["clip"])
         spans = getattr(self.source, "spans", None) if ctc.sign_mixup or ctc.short_signs else None
-        sentences: dict[str, Sentence] = {}
+        prepared: dict[str, sentences.Sentence] = {}
         unusable: dict[str, str] = {}
         hidden = quiet or len(rows) < 200
         for row in tqdm(rows.itertuples(), "preparing sentences", len(rows), False, disable=hidden):
             target = np.array([number_of.get(gloss, 0) for gloss in row.glosses.split()], np.int64)
             try:
                 times = spans(row.clip) if spans is not None and row.clip in trained else None
-                sentences[row.clip] = self._sentence(row.clip, target, times)
+                prepared[row.clip] = self._sentence(row.clip, target, times)
             except ClipError as error:
                 unusable[row.clip] = str(error)
-        fitted = {name: item for name, item in sentences.items() if name in trained}
+        fitted = {name: item for name, item in prepared.items() if name in trained}
         frames = [-(-len(item) // ctc.stride) for item in fitted.values()]
         check_lengths(frames, [item.target.tolist() for item in fitted.values()], list(fitted))
         # 6,516 features of every frame would not fit into memory: they are made when asked for.
         late = None if ctc.input == "streams" or ctc.reduce else self._with_features
-        data = SentenceDataset(list(sentences.values()), repeats, late)
-        return Clips(data, list(sentences), unusable)
+        data = sentences.SentenceDataset(list(prepared.values()), repeats, late)
+        return Clips(data, list(prepared), unusable)
 
-    def _sentence(self, clip: str, target: np.ndarray, spans: np.ndarray | None) -> Sentence:
+    def _sentence(
+        self, clip: str, target: np.ndarray, spans: np.ndarray | None
+    ) -> sentences.Sentence:
         if self.settings.ctc.input == "streams":
             points, features = self.source.read(clip), self.settings.features
             points = prepare(points, self.skeleton, features, self.aspects[clip])
-            return landmark_sentence(points, target, spans)
-        sentence = Sentence({"points": self._points(clip)}, target, spans)
+            return sentences.landmark_sentence(points, target, spans)
+        sentence = sentences.Sentence({"points": self._points(clip)}, target, spans)
         return self._with_features(sentence) if self.settings.ctc.reduce else sentence
 
     def _points(self, clip: str) -> np.ndarray:
@@ -148,42 +144,45 @@ class SentenceTask(ReportedSentences):
                 "ctc.input=dynamics needs x, y, z and visibility; these landmarks have"
                 f" {points.shape[-1]} numbers"
             )
-        if not seen(points).any():
+        if not normalise.seen(points).any():
             raise ClipError("no point of the clip was seen in any frame; leave the clip out")
         out = np.array(points, np.float32)
         if features.normalise:
             aspect = self.aspects[clip] if self.aspects[clip] > 0 else 1.0
-            out = normalise(points, self.skeleton, aspect, features.rotate, features.longest_gap)
+            out = normalise.normalise(
+                points, self.skeleton, aspect, features.rotate, features.longest_gap
+            )
         if features.dominant and left_leads(out, self.skeleton):
-            out = mirror(out, self.skeleton, 0.0 if features.normalise else 0.5)
+            out = normalise.mirror(out, self.skeleton, 0.0 if features.normalise else 0.5)
         return out[:, self.skeleton.selection(features.joints)]
 
-    def _with_features(self, sentence: Sentence) -> Sentence:
+    def _with_features(self, sentence: sentences.Sentence) -> sentences.Sentence:
         # The sentence with features and which parts are seen, instead of its prepared points.
         points, parts = sentence.frames["points"], part_joints(self.chosen).values()
-        present = np.stack([seen(points[:, joints]).any(-1) for joints in parts], axis=-1)
-        features = dynamics(points)
-        if self.settings.ctc.reduce:
-            features = self.reduction(features)
-        features = np.nan_to_num(features).astype(np.float32)
-        return replace(sentence, frames={"features": features, "present": present})
+        present = np.stack([normalise.seen(points[:, joints]).any(-1) for joints in parts], axis=-1)
+        numbers = dynamics.dynamics(points)
+        features = self.reduction(numbers) if self.settings.ctc.reduce else numbers
+        frames = {"features": np.nan_to_num(features).astype(np.float32), "present": present}
+        return replace(sentence, frames=frames)
 
     @cached_property
-    def reduction(self) -> Reduction:
+    def reduction(self) -> reduce.Reduction:
         """Principal components of the training clips' features."""
         names = tqdm(self.splits.train["clip"], "reduction", leave=False)
-        clips = ((name, dynamics(self._points(name))) for name in names)
+        clips = ((name, dynamics.dynamics(self._points(name))) for name in names)
         ctc = self.settings.ctc
-        return fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
+        return reduce.fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
 
     @property
-    def augment(self) -> SentenceAugment:
+    def augment(self) -> augment_sentences.SentenceAugment:
         settings, ctc = self.settings, self.settings.ctc
-        geometry: Augment | None = None
-        if ctc.input == "streams":
-            coordinates, hands = settings.features.coordinates, hands_of(self.chosen)
-            geometry = Augment(settings.augment, self.mirror, hands, coordinates)
-        return SentenceAugment(ctc, ctc.stride, geometry)
+        coordinates, hands = settings.features.coordinates, hands_of(self.chosen)
+        geometry = (
+            Augment(settings.augment, self.mirror, hands, coordinates)
+            if ctc.input == "streams"
+            else None
+        )
+        return augment_sentences.SentenceAugment(ctc, ctc.stride, geometry)
 
     @classmethod
     def network(cls, settings: SentenceExperiment, inputs: Inputs, classes: int) -> SentenceModel:
@@ -196,11 +195,10 @@ class SentenceTask(ReportedSentences):
             size, ranges = front.size, front.ranges
         else:
             size = ctc.reduce or 3 * CHANNELS * len(chosen)
-            ranges = part_columns(chosen, CHANNELS, together=PARTS)
+            ranges = dynamics.part_columns(chosen, CHANNELS, together=PARTS)
         # How often each gloss occurs decides its cluster; without that all count the same.
-        counts = inputs.counts or ()
-        if len(counts) != classes:
-            counts = (1,) * classes
+        given = inputs.counts or ()
+        counts = given if len(given) == classes else (1,) * classes
         # Components are not made equally large here: that is what `whiten` decides.
         network = _network(ctc, size, ranges, counts)
         return SentenceModel(front, network, ctc.noise, standardised=0 if ctc.reduce else size)
@@ -216,12 +214,12 @@ class SentenceTask(ReportedSentences):
             "sizes": torch.ones(clips, dtype=torch.long),
         }
         if settings.ctc.input == "streams":
-            coordinates = settings.features.coordinates
-            batch["points"] = torch.randn(clips, FRAMES, len(chosen), coordinates)
+            batch["points"] = torch.randn(clips, FRAMES, len(chosen), settings.features.coordinates)
             batch["mask"] = torch.ones(clips, FRAMES, len(chosen), dtype=torch.bool)
         else:
-            numbers = settings.ctc.reduce or 3 * CHANNELS * len(chosen)
-            batch["features"] = torch.randn(clips, FRAMES, numbers)
+            batch["features"] = torch.randn(
+                clips, FRAMES, settings.ctc.reduce or 3 * CHANNELS * len(chosen)
+            )
         return batch
 
     @classmethod
@@ -233,7 +231,11 @@ class SentenceTask(ReportedSentences):
             "encoder": network.stages,
             "classifier": network.output,
         }
-        return {name: parameter_count(part) for name, part in parts.items() if part is not None}
+        return {
+            name: classifier.parameter_count(part)
+            for name, part in parts.items()
+            if part is not None
+        }
 
     @classmethod
     def count_macs(cls, settings: SentenceExperiment, inputs: Inputs, classes: int) -> int:
@@ -249,7 +251,7 @@ class SentenceTask(ReportedSentences):
             values.data.zero_()
         batch = cls.example(settings, inputs, classes, clips=1)
         pooled = int(model.frames(batch["lengths"]))
-        return counted_macs(model, batch) + pooled * recurrent_weights(model)
+        return counting.counted_macs(model, batch) + pooled * counting.recurrent_weights(model)
 
 
 def part_joints(chosen: Skeleton) -> dict[str, list[int]]:
@@ -307,7 +309,7 @@ def _network(
         return teacher(size, output, width, ctc.heads, **options)
     if ctc.network == "cnn-lstm":
         return cnn_lstm(size, output, width, ctc.kernels, **options)
-    return compact(
+    return compact.compact(
         size,
         output,
         width,

@@ -22,11 +22,9 @@ from signlib.corpora.splits import Splits, split_clips
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError, StoreError, VideoError
-from signlib.extraction import exchange
-from signlib.extraction.holistic import LandmarkSettings
+from signlib.extraction import exchange, holistic
 from signlib.features.novelty import TrainingRanges
-from signlib.models.counting import counted_macs
-from signlib.models.frozen import GEMMA_WIDTH
+from signlib.models import counting, frozen
 from signlib.runs.run import Run
 from signlib.settings.base import Settings
 from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
@@ -55,7 +53,7 @@ class Inputs:
     """
 
     skeleton: Skeleton = MEDIAPIPE_543
-    width: int = GEMMA_WIDTH
+    width: int = frozen.GEMMA_WIDTH
     counts: tuple[int, ...] | None = None
 
 
@@ -116,8 +114,8 @@ class Recogniser(Generic[S, M]):
         """Each clip with its likeliest glosses and their shares."""
         for clip, share in zip(clips, shares, strict=True):
             order = np.argsort(-share)[:top]
-            glosses = self.vocabulary.decode(order)
-            yield clip, list(zip(glosses, share[order].tolist(), strict=True))
+            likeliest = zip(self.vocabulary.decode(order), share[order].tolist(), strict=True)
+            yield clip, list(likeliest)
 
 
 class Task(ABC, Generic[S, M]):
@@ -233,8 +231,10 @@ class Task(ABC, Generic[S, M]):
     @classmethod
     def count_macs(cls, settings: S, inputs: Inputs, classes: int) -> int:
         """Multiply-accumulates of one clip's forward pass; torch counts no recurrent layers."""
-        model = cls.network(settings, inputs, classes).eval()
-        return counted_macs(model, cls.example(settings, inputs, classes, 1))
+        return counting.counted_macs(
+            cls.network(settings, inputs, classes).eval(),
+            cls.example(settings, inputs, classes, clips=1),
+        )
 
     @classmethod
     def memory_advice(cls, settings: S) -> str:
@@ -333,8 +333,10 @@ def check_usable(prepared: Clips | Prepared, kind: str) -> None:
 
 def table_of(readings: Sequence[Reading]) -> pd.DataFrame:
     """One row a reading, with its attributes as columns."""
-    columns = [entry.name for entry in fields(Reading)]
-    return pd.DataFrame([astuple(reading) for reading in readings], columns=columns)
+    return pd.DataFrame(
+        [astuple(reading) for reading in readings],
+        columns=[entry.name for entry in fields(Reading)],
+    )
 
 
 def check_skeleton(source: ClipSource, recogniser: Recogniser[Any, Any]) -> None:
@@ -370,7 +372,7 @@ def file_source(
     extraction, options = recogniser.extraction, {}
     if extraction is not None and extraction.extractor == "holistic":
         options = extraction.settings | {"parts": tuple(extraction.settings["parts"])}
-    settings = LandmarkSettings(**options)
+    settings = holistic.LandmarkSettings(**options)
     points, rows, problems = {}, [], {}
     with exchange.ClipReader(settings) as reader:
         for file in tqdm(files, desc="reading clips", unit="clip", disable=len(files) < 3):
