@@ -122,7 +122,7 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
         share = np.maximum(counts - discount, 0) / total[context]
         if n == 1:
             lower = np.bincount(rows[:, 0], share, len(names)) + weight[0] * lower
-            table = _table([(name,) for name in names], lower)
+            table = _table(np.arange(len(names))[:, None], names, lower)
             # how ARPA files write the start, which is never predicted
             table[(START,)] = -99.0
             values, above = lower, rows
@@ -131,15 +131,16 @@ def train_model(sentences: Iterable[Sequence[str]], order: int = 3) -> NGramMode
             shorter = _places(above, rows[:, 1:]) if n > 2 else rows[:, 1]
             values = share + weight[context] * values[shorter]
             above = rows
-            table = _table(_named(rows, names), values)
+            table = _table(rows, names, values)
             starts = rows[np.unique(context, return_index=True)[1], :-1]
-            backoffs.append(_table(_named(starts, names), weight))
+            backoffs.append(_table(starts, names, weight))
         probabilities.append(table)
     return NGramModel(tuple(probabilities), tuple(backoffs))
 
 
-def _table(grams: list[tuple[str, ...]], values: np.ndarray) -> Table:
-    # N-gram -> log10 of its value.
+def _table(rows: np.ndarray, names: list[str], values: np.ndarray) -> Table:
+    # N-gram, by the numbers (N, n) of its words -> log10 of its value.
+    grams = map(tuple, np.array(names, dtype=object)[rows].tolist())
     return dict(zip(grams, np.log10(values).tolist(), strict=True))
 
 
@@ -193,10 +194,6 @@ def _contexts(
     context = np.cumsum(np.r_[False, (rows[1:, :-1] != rows[:-1, :-1]).any(1)][: len(rows)])
     total = np.bincount(context, counts)
     return context, total, np.bincount(context, np.minimum(discount, counts)) / total
-
-
-def _named(rows: np.ndarray, names: list[str]) -> list[tuple[str, ...]]:
-    return list(map(tuple, np.array(names, dtype=object)[rows].tolist()))
 
 
 def write_arpa(path: str | Path, model: NGramModel) -> None:

@@ -177,7 +177,7 @@ def confusions(aligned: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["reference", "hypothesis"]
     pairs = aligned.loc[aligned["kind"] == SUBSTITUTION, columns]
-    counted = pairs.groupby(columns, sort=True).size().rename("count").reset_index()
+    counted = pairs.groupby(columns, sort=True).size().reset_index(name="count")
     return counted.sort_values("count", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -42,8 +42,7 @@ def dynamics(points: np.ndarray) -> np.ndarray:
 
 def _change(values: np.ndarray, first: int) -> np.ndarray:
     # (T, F) differences with the frame before; the first frames repeat number `first`.
-    out = np.zeros_like(values)
-    out[1:] = values[1:] - values[:-1]
+    out = np.diff(values, axis=0, prepend=values[:1])
     if len(values) > first:
         out[:first] = out[first]
     else:

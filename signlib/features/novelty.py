@@ -111,11 +111,9 @@ class TrainingRanges:
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> "TrainingRanges":
         """From what `content` gave."""
-        length, features = content["length"], None
-        if content["mean"] is not None:
-            features = FeatureRange(
-                np.array(content["mean"]), np.array(content["deviation"]), content["distance"]
-            )
+        length, mean = content["length"], content["mean"]
+        arrays = np.array(mean), np.array(content["deviation"])
+        features = None if mean is None else FeatureRange(*arrays, content["distance"])
         return cls(None if length is None else tuple(length), content["unseen"], features)
 
 

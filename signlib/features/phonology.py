@@ -153,7 +153,6 @@ class _Layout:
 @lru_cache
 def _layout(joints: tuple[str, ...], name: str) -> _Layout:
     columns = {joint: i for i, joint in enumerate(joints)}
-    hands = [f"{side}_hand_{HAND_JOINTS[k]}" for side in SIDES for k in _READ]
     if not columns.keys() >= {f"{side}_hand_{joint}" for side in SIDES for joint in HAND_JOINTS}:
         raise SettingsError(
             f"skeleton {name!r} has no two hands of 21 points; phonology needs them"
@@ -169,7 +168,7 @@ def _layout(joints: tuple[str, ...], name: str) -> _Layout:
     start = frame.index(mesh[0]) if frame.has(mesh[0]) else None
     irises = [frame.index(f"face_{i}") for i in _IRISES if frame.has(f"face_{i}")]
     return _Layout(
-        np.array([columns[joint] for joint in hands]),
+        np.array([columns[f"{side}_hand_{HAND_JOINTS[k]}"] for side in SIDES for k in _READ]),
         np.array([columns[joint] for joint in others], int),
         frame,
         None if start is None else slice(start, start + len(mesh)),

@@ -116,18 +116,19 @@ def report(scored: Scored) -> str:
     glosses = wer.by_gloss(aligned)
     glosses["wrong"] = glosses["substituted"] + glosses["deleted"]
     worst = glosses.sort_values("wrong", ascending=False, kind="stable").head(ROWS)
+    low, high = rate_interval(counts.errors, counts.words)
     lines = [
         (
             f"{len(counts.words):,} sentences, {counts.words.sum():,} words; {scored.silent}"
             " sentences without a hypothesis"
         ),
-        f"WER {counts.rate:.2f} %, 95 % interval {_interval(scored, None)} (sentences drawn again)",
+        f"WER {counts.rate:.2f} %, 95 % interval [{low:.2f}, {high:.2f}] (sentences drawn again)",
     ]
     signers = len(set(scored.signers))
     if signers > 1:
+        low, high = rate_interval(counts.errors, counts.words, scored.signers)
         lines.append(
-            f"  {_interval(scored, scored.signers)} when whole signers are drawn again ({signers}"
-            " signers)"
+            f"  [{low:.2f}, {high:.2f}] when whole signers are drawn again ({signers} signers)"
         )
     lines += [f"  {weights:11s} {edits}" for weights, edits in scored.edits.items()]
     tables = {
@@ -136,12 +137,6 @@ def report(scored: Scored) -> str:
         "most frequent confusions": wer.confusions(aligned).head(ROWS).set_index("reference"),
     }
     return "\n".join(lines + [f"\n{name}\n{_text(table)}" for name, table in tables.items()])
-
-
-def _interval(scored: Scored, groups: Sequence[str] | None) -> str:
-    counts = scored.edits["sclite"]
-    low, high = rate_interval(counts.errors, counts.words, groups)
-    return f"[{low:.2f}, {high:.2f}]"
 
 
 def _text(table: pd.DataFrame) -> str:

@@ -209,13 +209,11 @@ def segment_errors(
             " each"
         )
     each = [_errors(references, first, "first"), _errors(references, second, "second")]
-    grouped = pd.concat(each).groupby(["sentence", "place"], as_index=False)
-    errors = grouped.sum().fillna(0).astype(int)
+    errors = pd.concat(each).groupby(["sentence", "place"], as_index=False).sum().astype(int)
     # Whole words strictly between two positions: an odd one is a word, an even one the gap before.
     position, same = errors["place"].to_numpy(), errors["sentence"].diff().eq(0).to_numpy()
     between = position[1:] // 2 - (position[:-1] + 1) // 2
-    new = np.append(True, ~same[1:] | (between >= good))[: len(errors)]
-    errors["segment"] = np.cumsum(new)
+    errors["segment"] = np.cumsum(np.append(True, ~same[1:] | (between >= good))[: len(errors)])
     return (
         errors.groupby("segment")
         .agg({"sentence": "first", "first": "sum", "second": "sum"})
