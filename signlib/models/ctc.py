@@ -167,8 +167,8 @@ class PartEncoder(nn.Module):
         layers = zip(self.ranges, self.convolutions, self.norms, strict=True)
         for p, (ranges, convolution, norm) in enumerate(layers):
             columns = torch.cat([x[..., a:b] for a, b in ranges], dim=-1)
-            columns = columns.masked_fill(~present[..., p, None], 0)
-            parts.append(norm(convolution(columns), mask).relu())
+            seen = columns.masked_fill(~present[..., p, None], 0)
+            parts.append(norm(convolution(seen), mask).relu())
         return self.together(parts, present, mask)
 
 

@@ -45,10 +45,11 @@ class PartStreams(nn.Module):
 
     def forward(self, points: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Features and parts of points (B, T, J, C); mask (B, T, J), True where one was seen."""
-        features, present = [], []
-        for streams, joints in zip(self.streams, self.joints, strict=True):
-            features.append(streams(points[:, :, joints], mask[:, :, joints]))
-            present.append(mask[:, :, joints].any(-1))
+        features = [
+            streams(points[:, :, joints], mask[:, :, joints])
+            for streams, joints in zip(self.streams, self.joints, strict=True)
+        ]
+        present = [mask[:, :, joints].any(-1) for joints in self.joints]
         return torch.cat(features, dim=-1), torch.stack(present, dim=-1)
 
 

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.errors import SettingsError
-from signlib.models.gcn_gather import Neighbours
 from signlib.models.gcn_heads import Pool, build_head, mean_over_bodies
 from signlib.models.gcn_layers import (
     Attention,
@@ -21,6 +20,7 @@ from signlib.models.gcn_layers import (
     Summaries,
     hardswish,
 )
+from signlib.models.graph import Neighbours
 from signlib.models.layers import DropPath
 from signlib.models.network import Batch, Classifier
 
@@ -205,10 +205,7 @@ class GraphNetwork(Classifier):
     def features(self, streams: Tensor) -> Tensor:
         """(N, T', J, D) for the streams of N bodies (N, S, T, J, C); T' = T / 4 in three stages."""
         x = streams.permute(0, 2, 3, 1, 4).flatten(3)
-        x = functional.relu(self.fusion(self.norm(x)))
-        for block in self.blocks:
-            x = block(x)
-        return x
+        return self.blocks(functional.relu(self.fusion(self.norm(x))))
 
     def auxiliary_loss(self, targets: Tensor | None = None) -> Tensor:
         """The head's loss for the last forward in training mode: a scalar, 0 for a head without.
@@ -230,8 +227,8 @@ class GraphNetwork(Classifier):
         return model
 
 
-def _blocks(sizes: GraphSizes, adjacency: Tensor, drop_path: float) -> nn.ModuleList:
-    blocks, channels, last = nn.ModuleList(), sizes.stem, sum(sizes.blocks) - 1
+def _blocks(sizes: GraphSizes, adjacency: Tensor, drop_path: float) -> nn.Sequential:
+    blocks, channels, last = nn.Sequential(), sizes.stem, sum(sizes.blocks) - 1
     near = Neighbours(adjacency)
     for stage, (out, count) in enumerate(zip(sizes.channels, sizes.blocks, strict=True)):
         for i in range(count):

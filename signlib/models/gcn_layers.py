@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from signlib.models.gcn_gather import Neighbours, gather_densely
+from signlib.models.graph import Neighbours, gather_densely
 
 
 class Norm(nn.BatchNorm2d):

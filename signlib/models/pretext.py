@@ -179,12 +179,11 @@ class PretextNetwork(nn.Module):
         covered = torch.where(hidden[..., None], self.hidden_frame, x)
         encoded = self.encoder(covered, mask)[hidden & mask]
         targets = codes[hidden & mask]
-        each = []
-        for head, target in zip(self.heads, targets.unbind(-1), strict=True):
-            total = functional.cross_entropy(
-                head(encoded), target, ignore_index=-1, reduction="sum"
-            )
-            each.append(total / (target >= 0).sum().clamp(min=1))
+        each = [
+            functional.cross_entropy(head(encoded), target, ignore_index=-1, reduction="sum")
+            / (target >= 0).sum().clamp(min=1)
+            for head, target in zip(self.heads, targets.unbind(-1), strict=True)
+        ]
         # A part that no hidden frame shows has no say.
         seen = (targets >= 0).any(0)
         return (torch.stack(each) * seen).sum() / seen.sum().clamp(min=1)

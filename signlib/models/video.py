@@ -147,10 +147,10 @@ def depth_from_colour(depth: VideoMAEModel, colour: VideoMAEModel) -> None:
 
 def colour_input(frames: Tensor) -> Tensor:
     """(B, T, 3, H, W) float for uint8 pictures (B, T, H, W, 3), as pre-trained weights expect."""
-    scaled = frames.movedim(-1, 2).float() / 255
-    mean = torch.tensor(MEAN, device=frames.device).view(3, 1, 1)
-    deviation = torch.tensor(DEVIATION, device=frames.device).view(3, 1, 1)
-    return (scaled - mean) / deviation
+    mean, deviation = (
+        torch.tensor(values, device=frames.device).view(3, 1, 1) for values in (MEAN, DEVIATION)
+    )
+    return (frames.movedim(-1, 2).float() / 255 - mean) / deviation
 
 
 def depth_input(frames: Tensor) -> Tensor:

@@ -10,11 +10,10 @@ multimodal         clips in colour, depth and landmarks to batches
 phonology          phonological features: batches, random views, codebooks, fitting
 sentences          sentences to batches, and their fitting
 losses             a larger model's scores; of sentences all alignments, focal, smoothing
-fitting            what fitting has in common: averaged weights, selection, resume
+fitting            what fitting has in common: averaged weights, selection, resume, between epochs
 classification     what one step computes for single signs, and their scores
 optim              parameter groups, warm-up and decay of the learning rate
 devices            accelerator, precision, one process a device
-callbacks          between epochs: early stopping, checkpoint, progress, time budget
 fit                the trainer: one call that fits a model; which clips make which batch
 footprint          what a step costs: memory and arithmetic counted, time measured
 """

@@ -128,9 +128,8 @@ class ActionInputs:
     def with_streams(self, batch: Batch, clips: Tensor) -> Batch:
         """The batch with the streams of these clips (B, T, P, J, 3) instead of its clips."""
         streams = streams_of(clips.transpose(1, 2), self.parents, self.streams)
-        streams = _of_bodies(streams, batch)
         kept = {key: value for key, value in batch.items() if key not in ("clips", "lengths")}
-        return {**kept, "streams": streams}
+        return {**kept, "streams": _of_bodies(streams, batch)}
 
 
 class ActionAugment(ActionInputs):
@@ -168,16 +167,15 @@ class ActionAugment(ActionInputs):
         bent = large + torch.randn(size, 3, 3, device=device) * a.shear
         turn = rotations(size, a.yaw, a.pitch, a.roll, coordinates=3, device=device) @ bent
         changed = self.with_streams(batch, clips @ turn[:, None, None])
-        changed["streams"] = _of_bodies(self._noisy(changed["streams"]), batch)
-        return changed
-
-    def _noisy(self, streams: Tensor) -> Tensor:
+        streams = changed["streams"]
         spread = streams.new_tensor(
             [getattr(self.settings, f"noise_{name}") for name in self.streams]
         )
-        if not spread.any():
-            return streams
-        return torch.addcmul(streams, torch.randn_like(streams), spread[:, None, None, None])
+        if spread.any():
+            noise = torch.randn_like(streams)
+            noisy = torch.addcmul(streams, noise, spread[:, None, None, None])
+            changed["streams"] = _of_bodies(noisy, batch)
+        return changed
 
 
 def _of_bodies(streams: Tensor, batch: Batch) -> Tensor:

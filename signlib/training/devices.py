@@ -137,7 +137,10 @@ def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu
     with tempfile.TemporaryDirectory(prefix="signlib-") as name:
         folder = Path(name)
         _save(arguments, folder)
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "NODE_RANK": "0"}
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            # Free again at once; the processes meet there.
+            port = listener.getsockname()[1]
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
         work = (function, folder, {**os.environ, **address})
         with _quiet_torch():
             started = multiprocessing.start_processes(
@@ -150,8 +153,7 @@ def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu
             multiprocessing.ProcessRaisedException,
             multiprocessing.ProcessExitedException,
         ) as error:
-            codes = [process.exitcode for process in started.processes]
-            raise _reason(error, folder, codes) from None
+            raise _reason(error, folder, [p.exitcode for p in started.processes]) from None
         finally:
             for process in started.processes:
                 if process.is_alive():
@@ -229,13 +231,11 @@ def _save(arguments: tuple, folder: Path) -> None:
 def _load(folder: Path) -> tuple:
     places, body = pickle.loads((folder / _ARGUMENTS).read_bytes())
     with open(folder / _ARRAYS, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        # Private: a process that writes to an array gets pages of its own.
-        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if size else b"")
+        # Private: a process that writes to an array gets pages of its own. An empty file
+        # cannot be mapped.
+        whole = memoryview(
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            if os.fstat(file.fileno()).st_size
+            else b""
+        )
     return pickle.loads(body, buffers=[whole[at : at + length] for at, length in places])
-
-
-def _free_port() -> int:
-    with contextlib.closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

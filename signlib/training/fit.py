@@ -24,7 +24,6 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSample
 from signlib.errors import RunError
 from signlib.settings.base import Settings
 from signlib.training.batches import ClipData
-from signlib.training.callbacks import CHECKPOINT, EpochEnd, StopLate
 from signlib.training.devices import (
     accumulation,
     choose_device,
@@ -32,7 +31,7 @@ from signlib.training.devices import (
     in_processes,
     threads_each,
 )
-from signlib.training.fitting import Fitting
+from signlib.training.fitting import CHECKPOINT, EpochEnd, Fitting, StopLate
 from signlib.training.optim import warmup_share
 
 # Precision in the settings -> Lightning's name of it.
@@ -114,14 +113,12 @@ class DealtBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         first: list[int] = []
-        dealt = 0
         for number, batch in enumerate(self.batches):
             first = first or batch
             if number % self.devices == self.rank:
-                dealt += 1
                 yield batch
         # The last round is not full: this device computes a batch that does not count.
-        if dealt < len(self):
+        if not self.counts(len(self) - 1):
             yield first
 
     def __len__(self) -> int:

@@ -232,8 +232,8 @@ class ReaderFitting(ClassificationFitting):
             else self.class_weights[batch["target"]]
         )
         loss = (each * weights).sum() / weights.sum()
-        loss = loss + self.settings.phonology.blank_weight * blank_share(frames, batch["lengths"])
-        return self.counted(loss, index)
+        blanks = self.settings.phonology.blank_weight * blank_share(frames, batch["lengths"])
+        return self.counted(loss + blanks, index)
 
 
 class PretextFitting(Fitting):

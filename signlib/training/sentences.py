@@ -131,15 +131,14 @@ class SentenceFitting(Fitting):
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
         if not self._teacher and self._last_phase():
-            state = None if self.average is None else self.average.state
-            self._teacher = (self._teacher_of(state),)
+            average = self.average
+            self._teacher_from(self.model.state_dict() if average is None else average.state)
 
-    def _teacher_of(self, state: dict[str, Tensor] | None) -> SentenceModel:
-        # A copy of the model to learn from, with these weights instead of the present ones.
+    def _teacher_from(self, state: dict[str, Tensor]) -> None:
+        # From now on the model learns from a copy of it with these weights.
         teacher = deepcopy(self.model)
-        if state is not None:
-            teacher.load_state_dict(state)
-        return teacher.eval().requires_grad_(False)
+        teacher.load_state_dict(state)
+        self._teacher = (teacher.eval().requires_grad_(False),)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of one augmented batch; one that is no number is counted and changes nothing."""
@@ -209,8 +208,8 @@ class SentenceFitting(Fitting):
             frames = self.model.frames(batch["lengths"]).tolist()
             # Class numbers serve as words.
             heard = [list(map(str, read)) for read in greedy(scores.float().cpu().numpy(), frames)]
-            padded = zip(batch["targets"].tolist(), batch["sizes"].tolist(), strict=True)
-            said = [list(map(str, target[:size])) for target, size in padded]
+            pairs = zip(batch["targets"].tolist(), batch["sizes"].tolist(), strict=True)
+            said = [list(map(str, target[:size])) for target, size in pairs]
             errors = word_errors(said, heard)
             self._seen.append(torch.as_tensor(errors, dtype=torch.double, device=self.device))
             self._words.append(batch["sizes"].double())
@@ -243,7 +242,7 @@ class SentenceFitting(Fitting):
         super().on_load_checkpoint(checkpoint)
         self.broken = checkpoint["broken"]
         if "teacher" in checkpoint and not self._teacher:
-            self._teacher = (self._teacher_of(checkpoint["teacher"]),)
+            self._teacher_from(checkpoint["teacher"])
 
     def load_result(self) -> str:
         # Put the chosen weights into the model, and say which.

@@ -6,9 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from signlib.data.skeletons import HANDS_42, KINECT_20, MEDIAPIPE_543
-from signlib.models import gcn_gather
 from signlib.models.gcn import Block
-from signlib.models.gcn_gather import Neighbours, gather_densely
 from signlib.models.gcn_heads import InfoGcnHead, OriginalHead, Pool, mean_over_bodies
 from signlib.models.gcn_layers import (
     Gate,
@@ -19,7 +17,7 @@ from signlib.models.gcn_layers import (
     Summaries,
     band_powers,
 )
-from signlib.models.graph import adjacency
+from signlib.models.graph import Neighbours, adjacency, gather_densely
 from signlib.models.layers import DropPath
 
 CHAIN = adjacency([(0, 1), (1, 2), (2, 3)], 4, hops=2)
@@ -202,7 +200,7 @@ def test_gradients_written_out_are_those_of_the_formulas(frames):
 @pytest.mark.parametrize("skeleton", [KINECT_20, HANDS_42, MEDIAPIPE_543], ids=lambda s: s.name)
 def test_gathering_over_lists_is_the_product_with_the_whole_matrix(skeleton, limit, monkeypatch):
     torch.manual_seed(0)
-    monkeypatch.setattr(gcn_gather, "LISTED", limit)
+    monkeypatch.setattr("signlib.models.graph.LISTED", limit)
     joints = len(skeleton)
     graph = adjacency(skeleton.bones, joints, hops=2).double()
     near = Neighbours(graph)

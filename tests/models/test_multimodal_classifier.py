@@ -7,9 +7,14 @@ import torch
 
 from signlib.errors import SettingsError
 from signlib.models.classifier import parameter_count
-from signlib.models.fusion import FUSIONS, WeightedFusion
+from signlib.models.fusion import (
+    FUSIONS,
+    MODALITIES,
+    MultimodalClassifier,
+    WeightedFusion,
+    mlp_head,
+)
 from signlib.models.landmarks import LandmarkEncoder, OriginalLandmarkEncoder
-from signlib.models.multimodal import MODALITIES, MultimodalClassifier, mlp_head
 from signlib.models.video import VideoEncoder, videomae
 
 SUBSETS = [("rgb",), ("skeleton",), ("rgb", "depth"), ("rgb", "skeleton"), MODALITIES]

@@ -15,7 +15,7 @@ from signlib.data.skeletons import HANDS_42, MEDIAPIPE_543
 from signlib.errors import ClipError, SettingsError
 from signlib.extraction.filming import Filmed
 from signlib.extraction.pictures import pictures_of, write_pictures
-from signlib.models.multimodal import MODALITIES
+from signlib.models.fusion import MODALITIES
 from signlib.settings.base import FeatureSettings
 from signlib.settings.training import AugmentSettings
 from signlib.stores.pictures import COLOUR, DEPTH, PictureSettings
