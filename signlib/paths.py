@@ -15,16 +15,13 @@ KAGGLE_WORKING = Path("/kaggle/working")
 
 def data_root() -> Path:
     """The folder of real corpora: `$SIGNLIB_DATA`, else `../shared/data` beside the repository."""
-    configured = os.environ.get("SIGNLIB_DATA")
-    return Path(configured) if configured else REPOSITORY.parent / "shared" / "data"
+    return Path(os.environ.get("SIGNLIB_DATA") or REPOSITORY.parent / "shared" / "data")
 
 
 def runs_root() -> Path:
     """The folder of scratch runs: `$SIGNLIB_RUNS`, Kaggle's working folder, else `runs/`."""
-    configured = os.environ.get("SIGNLIB_RUNS")
-    if configured:
-        return Path(configured)
-    return (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY) / "runs"
+    default = (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY) / "runs"
+    return Path(os.environ.get("SIGNLIB_RUNS") or default)
 
 
 def results_root() -> Path:

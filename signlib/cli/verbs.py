@@ -210,8 +210,9 @@ def wer(options: argparse.Namespace) -> None:
     scored = wer_report.score(options.reference, options.hypothesis, options.simplify)
     print(wer_report.report(scored))
     if options.against:
-        pair = (options.reference, options.against)
-        other = pair if options.hypothesis else (options.against, None)
+        other = (options.against, None)
+        if options.hypothesis:
+            other = (options.reference, options.against)
         compared = wer_report.compare(wer_report.score(*other, options.simplify), scored)
         names = (options.against, options.hypothesis or options.reference)
         print(f"\n{wer_report.describe(compared, names)}")

@@ -16,8 +16,6 @@ from signlib.corpora.landmark_files import (
 from signlib.data import manifest
 from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75
 
-LICENCE, FOLDER = "MIT", "asl-words-letters"
-
 
 def read_asl_letters(root: str | Path) -> LandmarkFile:
     """Fingerspelled letters, 2,430 clips of 20 frames: two hands."""
@@ -56,16 +54,16 @@ def _two_signers(data: dict[str, np.ndarray]) -> pd.DataFrame:
 ASL_LETTERS = LandmarkFileCorpus(
     name="asl-letters",
     read=read_asl_letters,
-    licence=LICENCE,
-    folder=FOLDER,
+    licence="MIT",
+    folder="asl-words-letters",
     skeleton=HANDS_42.name,
     glosses=27,
 )
 ASL_WORDS = LandmarkFileCorpus(
     name="asl-words",
     read=read_asl_words,
-    licence=LICENCE,
-    folder=FOLDER,
+    licence="MIT",
+    folder="asl-words-letters",
     skeleton=MEDIAPIPE_75.name,
     glosses=32,
 )

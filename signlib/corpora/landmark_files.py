@@ -67,7 +67,12 @@ def open_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
             f"{path} does not exist; set data.root or SIGNLIB_DATA to the folder that holds it"
         )
     try:
-        with _archive(path) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ManifestError(
+                f"{path} holds a single array, not an .npz archive; save the arrays with np.savez"
+            )
+        with archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
                 raise ManifestError(
@@ -81,15 +86,6 @@ def open_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
             f"{path} holds pickled objects, which are never loaded ({error}); save plain arrays"
             " with np.savez"
         ) from None
-
-
-def _archive(path: Path) -> np.lib.npyio.NpzFile:
-    archive = np.load(path, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ManifestError(
-            f"{path} holds a single array, not an .npz archive; save the arrays with np.savez"
-        )
-    return archive
 
 
 def unseen(points: np.ndarray) -> np.ndarray:

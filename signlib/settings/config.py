@@ -7,7 +7,7 @@ import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, asdict, fields, is_dataclass
-from functools import cache, reduce
+from functools import reduce
 from operator import attrgetter
 from typing import Any
 
@@ -24,7 +24,6 @@ from signlib.settings.values import (
     parse_override,
     read_yaml,
     refuse_references,
-    type_name,
     write_yaml,
 )
 
@@ -32,9 +31,14 @@ from signlib.settings.values import (
 _OPEN = "training.rates"
 
 
-@cache
+# What `entries` gave before.
+_ENTRIES: dict[type[Any], dict[str, Field[Any]]] = {}
+
+
 def entries(kind: type[Any] = Settings) -> dict[str, Field[Any]]:
     """Every dotted key of the settings of a task with its field, in the order of definition."""
+    if kind in _ENTRIES:
+        return _ENTRIES[kind]
     keys: dict[str, Field[Any]] = {}
     for entry in fields(kind):
         if isinstance(entry.type, type) and is_dataclass(entry.type):
@@ -42,7 +46,7 @@ def entries(kind: type[Any] = Settings) -> dict[str, Field[Any]]:
         else:
             limit_of(entry)  # a setting without a limit is a mistake of its author
             keys[entry.name] = entry
-    return keys
+    return _ENTRIES.setdefault(kind, keys)
 
 
 def build(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) -> Settings:
@@ -77,9 +81,10 @@ def _set(settings: Settings, key: str, value: Any) -> None:
     try:
         converted = convert(value, kind)
     except (ValueError, TypeError) as error:
+        # `float`, but `list[str]`.
+        type_name = kind.__name__ if isinstance(kind, type) else kind
         raise SettingsError(
-            f"{key}={value!r} is not possible: it must be of type {type_name(kind)} "
-            f"({first_line(error)})"
+            f"{key}={value!r} is not possible: it must be of type {type_name} ({first_line(error)})"
         ) from None
     if free_name != key:
         converted = settings.training.rates | {free_name: converted}

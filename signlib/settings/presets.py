@@ -25,19 +25,6 @@ SMOKE = {
 }
 
 
-def current_name(name: str) -> str:
-    """The name of a preset in today's words.
-
-    Raises:
-        SettingsError: for an unknown one, with those that there are.
-    """
-    name = RENAMED_PRESETS.get(name, name)
-    presets = all_presets()
-    if name not in presets:
-        raise SettingsError(f"preset {name!r} is unknown; choose from {', '.join(presets)}")
-    return name
-
-
 def build(
     name: str, mode: str = "full", seed: int | None = None, overrides: Iterable[str] = ()
 ) -> Settings:
@@ -50,7 +37,8 @@ def build(
         overrides: `key=value` strings, which win over all.
 
     Raises:
-        SettingsError: for an unknown preset or mode, and for what `config.build` refuses.
+        SettingsError: for an unknown preset or mode, with those that there are, and for what
+            `config.build` refuses.
     """
     overrides = list(overrides)
     for text in overrides:
@@ -59,8 +47,10 @@ def build(
             raise SettingsError(
                 f"override {text!r}: preset and mode are chosen by name, not as a setting"
             )
-    name = current_name(name)
+    name = RENAMED_PRESETS.get(name, name)
     presets = all_presets()
+    if name not in presets:
+        raise SettingsError(f"preset {name!r} is unknown; choose from {', '.join(presets)}")
     task, chosen = presets[name]
     chain = [chosen]
     while chain[0].base:

@@ -120,11 +120,6 @@ def convert(value: Any, kind: Any) -> Any:
     return converted
 
 
-def type_name(kind: Any) -> str:
-    """A type as an error calls it."""
-    return str(kind) if isinstance(kind, GenericAlias) else kind.__name__
-
-
 def _converted_items(value: Any, container: Any, kind: Any) -> Any:
     if container is list and isinstance(value, list | tuple):
         return [convert(item, kind) for item in value]
