@@ -7,7 +7,6 @@ file (log probabilities and back-off weights), which other tools read.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +38,6 @@ class NGramModel:
     def order(self) -> int:
         """Longest n-gram."""
         return len(self.probabilities)
-
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """Every word that can be predicted: glosses, the end and the unknown word."""
-        return tuple(word for (word,) in self.probabilities[0] if word != START)
 
     def word(self, word: str) -> str:
         """The word, or `<unk>` where the model has never seen it."""

@@ -19,7 +19,6 @@ Sentences = Sequence[Sequence[str]]
 # Name -> cost of a substitution, and of a deletion or an insertion.
 WEIGHTS = {"levenshtein": (1, 1), "sclite": (4, 3)}
 HIT, SUBSTITUTION, DELETION, INSERTION = "hit", "substitution", "deletion", "insertion"
-KINDS = (HIT, SUBSTITUTION, DELETION, INSERTION)
 # Sentences that are aligned together; bounds the memory of the programme.
 _CHUNK = 2048
 
@@ -113,7 +112,8 @@ def alignment(
     """Which word stands for which: one row a step, in the order of the sentences.
 
     Returns:
-        Columns sentence (its number), reference, hypothesis ("" for none), kind (of `KINDS`).
+        Columns sentence (its number), reference, hypothesis ("" for none), kind (hit, substitution,
+        deletion or insertion).
     """
     words, (sentence, kind, reference, hypothesis) = _align(references, hypotheses, weights)
     return pd.DataFrame(
@@ -121,7 +121,7 @@ def alignment(
             "sentence": sentence,
             "reference": words[reference],
             "hypothesis": words[hypothesis],
-            "kind": pd.Categorical.from_codes(kind, KINDS),
+            "kind": pd.Categorical.from_codes(kind, [HIT, SUBSTITUTION, DELETION, INSERTION]),
         }
     )
 

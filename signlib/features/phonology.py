@@ -55,7 +55,6 @@ RATE = 25.0
 # Points of a hand that are read, in this order: the palm, the tips, the knuckles; a finger's way
 # starts in the palm.
 _READ = (0, 5, 9, 13, 17, 4, 8, 12, 16, 20, 5, 5, 9, 13, 17)
-_ARMS = ("nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
 # Points of the face mesh, outer before inner; lips, ends of the face: upper before lower.
 _FACE = {
     "left_eye": (263, 362),
@@ -69,8 +68,6 @@ _FACE = {
 _EYES, _BROWS, _CORNERS, _LIPS, _ENDS = slice(0, 2), slice(2, 4), 4, 5, 6
 # Centres of right and left iris in the mesh of 478 points; the mesh of 468 has none.
 _IRISES = (468, 473)
-# Radius of an eyeball in widths of the eye between its corners: 12 mm of 30.
-_EYEBALL = 0.4
 
 
 def phonology(
@@ -159,7 +156,8 @@ def _layout(joints: tuple[str, ...], name: str) -> _Layout:
         )
     mesh = [f"face_{i}" for pair in _FACE.values() for i in pair]
     names = [
-        *_ARMS,
+        "nose",
+        *(f"{side}_{joint}" for joint in ("shoulder", "wrist") for side in SIDES),
         *(mesh if columns.keys() >= set(mesh) else ()),
         *(f"face_{i}" for i in _IRISES),
     ]
@@ -348,7 +346,8 @@ def _looking(
     for eye, iris in zip((1, 0), layout.irises, strict=True):
         off = others[:, :, iris] - middles[..., eye] / 2
         off = (off * across).sum(0) * across + (off * down).sum(0) * down
-        aside = aside + off / (2 * _EYEBALL * lengths[:, eye])
+        # the diameter of an eyeball is 0.8 widths of the eye between its corners: 24 mm of 30
+        aside = aside + off / (0.8 * lengths[:, eye])
     return _unit(np.sqrt(np.maximum(1 - (aside * aside).sum(0), 0)) * forward + aside)
 
 

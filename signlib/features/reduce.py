@@ -45,11 +45,6 @@ class Reduction:
         reduced = standard @ self.components.T
         return (reduced / self.spread if self.whiten else reduced).astype(np.float32)
 
-    @property
-    def size(self) -> int:
-        """K."""
-        return len(self.components)
-
     def save(self, path: str | Path) -> None:
         """Write it as one .npz file.
 

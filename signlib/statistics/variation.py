@@ -21,8 +21,6 @@ from signlib.statistics.intervals import (
 )
 
 _CHUNK = 512
-# Each system's sums (S, G) over the units, with the sign that it has in the difference.
-Signed = list[tuple[int, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,9 @@ def _summed(
     second: np.ndarray,
     groups: Sequence[str] | None,
     sizes: np.ndarray | None,
-) -> tuple[Signed, np.ndarray]:
-    # Sums (S, G) of each system over the units, with its sign, and the units' sizes (G,).
+) -> tuple[list[tuple[int, np.ndarray]], np.ndarray]:
+    # Sums (S, G) of each system over the units, with the sign that it has in the difference, and
+    # the units' sizes (G,).
     given = [(-1, first), (1, second)] if first is not None else [(1, second)]
     systems = [(sign, np.atleast_2d(np.asarray(values, float))) for sign, values in given]
     sizes = np.ones_like(systems[0][1][0]) if sizes is None else np.asarray(sizes, float)

@@ -145,7 +145,7 @@ def test_it_remembers_whom_it_was_fitted_on(tmp_path):
     reduction.save(tmp_path / "pca.npz")
     again = Reduction.load(tmp_path / "pca.npz")
     assert again.clips == tuple(f"clip{k}" for k in range(6))
-    assert (again.whiten, again.size) == (True, 2)
+    assert (again.whiten, len(again.components)) == (True, 2)
     values = RNG.normal(size=(3, 8))
     np.testing.assert_array_equal(again(values), reduction(values))
     assert [path.name for path in tmp_path.iterdir()] == ["pca.npz"]
