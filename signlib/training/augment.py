@@ -79,17 +79,23 @@ class Augment:
     def _reshape_hands(self, points: Tensor) -> Tensor:
         s, device = self.settings, points.device
         size = len(points)
-        angles = (s.hand_yaw, s.hand_pitch, s.hand_roll)
         points = points.clone()
         for hand in self.hands:
             wrist = points[:, :, hand[:1]]
-            turn = rotations(size, *angles, coordinates=self.coordinates, device=device)
+            turn = rotations(
+                size,
+                s.hand_yaw,
+                s.hand_pitch,
+                s.hand_roll,
+                coordinates=self.coordinates,
+                device=device,
+            )
             turn = turn * torch.exp(torch.randn(size, 1, 1, device=device) * s.hand_scale)
             local = (points[:, :, hand] - wrist) @ turn[:, None]
             # One factor a finger, for its four joints.
             fingers = torch.exp(torch.randn(size, 1, 5, 1, device=device) * s.finger)
-            fingers = fingers.repeat_interleave(4, dim=2)
-            local = torch.cat([local[:, :, :1], local[:, :, 1:] * fingers], dim=2)
+            joints = local[:, :, 1:] * fingers.repeat_interleave(4, dim=2)
+            local = torch.cat([local[:, :, :1], joints], dim=2)
             # From the wrist to the knuckle of the middle finger, its longest view in the clip.
             palm = local[:, :, 9].norm(dim=-1).amax(1)[:, None, None, None]
             shape = torch.randn(size, 1, 21, self.coordinates, device=device) * s.joint

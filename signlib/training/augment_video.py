@@ -148,8 +148,7 @@ def cut(planes: Tensor, box: Tensor, mode: str) -> Tensor:
     ).view(-1, 2, 3)
     flat = planes.flatten(1, 2)
     grid = functional.affine_grid(to_source, list(flat.shape), align_corners=False)
-    sampled = functional.grid_sample(flat, grid, mode, "border", align_corners=False)
-    return sampled.view_as(planes)
+    return functional.grid_sample(flat, grid, mode, "border", align_corners=False).view_as(planes)
 
 
 def _levels(values: Tensor, lowest: int) -> Tensor:

@@ -157,9 +157,8 @@ def fit(
     arguments = (fitting, train, validation, settings, folder, resume, quiet, devices, started)
     if devices == 1:
         return _fit(*arguments)[0]
-    gpu = choose_device(training)[0] == "gpu"
     # The processes fit copies: what they learned and noted comes back.
-    fitted, state = in_processes(_fit, arguments, devices, gpu)
+    fitted, state = in_processes(_fit, arguments, devices, gpu=choose_device(training)[0] == "gpu")
     fitting.history = fitted.history
     fitting.model.load_state_dict(state)
     return fitted

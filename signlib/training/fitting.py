@@ -76,9 +76,8 @@ class Fitting(lightning.LightningModule):
         self._parts: dict[str, list[Tensor]] = {}
 
     def on_fit_start(self) -> None:
-        decay = self.settings.training.average
-        if decay and self.average is None:
-            self.average = Average(self.model, decay)
+        if self.settings.training.average and self.average is None:
+            self.average = Average(self.model, self.settings.training.average)
         for teacher in self._teacher:
             teacher.to(self.device)
         if self.average is not None:

@@ -28,8 +28,9 @@ def distillation(scores: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """
     student = (scores.float() / temperature).log_softmax(1)
     taught = (teacher.detach().float() / temperature).log_softmax(1)
-    divergence = functional.kl_div(student, taught, reduction="batchmean", log_target=True)
-    return temperature**2 * divergence
+    return temperature**2 * functional.kl_div(
+        student, taught, reduction="batchmean", log_target=True
+    )
 
 
 def distilled(

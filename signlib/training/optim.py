@@ -92,7 +92,6 @@ def make_optimizer(groups: list[Group], training: TrainingSettings) -> torch.opt
 
 def schedule_of(training: TrainingSettings, steps: int) -> Callable[[int], float]:
     """Step -> factor on the learning rate, as the settings say, over so many steps."""
-    share = warmup_share(training)
     # Factors, not rates: each parameter group has a learning rate of its own.
     start = training.warmup_start_lr / (training.learning_rate or 1)
     floor = training.min_lr / (training.learning_rate or 1)
@@ -100,7 +99,7 @@ def schedule_of(training: TrainingSettings, steps: int) -> Callable[[int], float
     return lambda step: rate_factor(
         step,
         steps,
-        share,
+        warmup_share(training),
         schedule=training.schedule,
         start=start,
         floor=floor,

@@ -206,8 +206,7 @@ def nearest_glosses(
     cosines = queries @ vectors.T
     # A gloss without a labelled clip is as far away as can be.
     best = [cosines[:, targets == k].max(axis=1, initial=-1.0) for k in range(classes)]
-    scores = torch.from_numpy(np.stack(best, axis=1) / temperature).log_softmax(1)
-    return scores.numpy()
+    return torch.from_numpy(np.stack(best, axis=1) / temperature).log_softmax(1).numpy()
 
 
 class ReaderFitting(ClassificationFitting):
