@@ -62,8 +62,7 @@ def extract(options: argparse.Namespace) -> int:
     )
     print(f"store {store.path}: {extraction.summary(store, options.extractor)}")
     if request.files:
-        subset = options.subset or ""
-        files = frozen_files.write(store, request.out, subset, request.files)
+        files = frozen_files.write(store, request.out, options.subset or "", request.files)
         print(f"  {len(files)} files of source 004's kind in {request.out}")
     for row in store.failed.itertuples():
         print(f"  failed: {row.clip}: {row.reason}")
@@ -268,8 +267,7 @@ def publish(options: argparse.Namespace) -> None:
     from signlib.runs.run import Run
 
     run = Run(options.run)
-    restricted = not corpus_of(run.settings.data).open
-    print(f"published {publishing.publish(run, restricted)}")
+    print(f"published {publishing.publish(run, not corpus_of(run.settings.data).open)}")
 
 
 def results(options: argparse.Namespace) -> int:
