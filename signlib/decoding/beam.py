@@ -82,9 +82,7 @@ class BeamSearch:
             raise ValueError(
                 "log probabilities are NaN or all -inf in a frame: the model or its input is broken"
             )
-        if self.flashlight is not None:
-            return self.flashlight(frames)
-        return self._search(frames.astype(float))
+        return self.flashlight(frames) if self.flashlight else self._search(frames.astype(float))
 
     def _search(self, frames: np.ndarray) -> list[ctc.Hypothesis]:
         tree = _Prefixes(self.rows, self.alpha, self.beta)
