@@ -57,8 +57,7 @@ class ActionDataset(ClipData[ActionItem]):
         targets: Targets,
         repeats: int = 1,
     ) -> None:
-        items = zip(clips, bodies, map(int, targets), strict=True)
-        super().__init__(list(items), targets, repeats)
+        super().__init__(zip(clips, bodies, map(int, targets), strict=True), targets, repeats)
 
 
 def sample_frames(

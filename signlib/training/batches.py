@@ -4,7 +4,7 @@ A clip is prepared once (normalised, joints chosen) and kept; resampling to a fi
 frames is done on whole batches, because augmentation warps time there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -160,7 +160,7 @@ class ClipData(Dataset[Item], Generic[Item]):
 
     collate: Callable[[Sequence[Any]], Batch]
 
-    def __init__(self, items: Sequence[Item], targets: Targets = (), repeats: int = 1) -> None:
+    def __init__(self, items: Iterable[Item], targets: Targets = (), repeats: int = 1) -> None:
         self.items = list(items)
         self.targets = np.asarray(targets)
         self.repeats = repeats

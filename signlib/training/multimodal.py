@@ -175,10 +175,12 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
     def _decoded(self) -> dict[tuple[str, str], np.ndarray]:
         kinds = [KEYS[name] for name in self.modalities if name != "skeleton"]
         keys = [key for key in product(self.clips, kinds) if key in self.pictures]
-        bar = tqdm(
-            keys, desc="decoding pictures", unit="clip", leave=False, disable=len(keys) < 500
-        )
-        return {key: self.pictures.read(*key) for key in bar}
+        return {
+            key: self.pictures.read(*key)
+            for key in tqdm(
+                keys, desc="decoding pictures", unit="clip", leave=False, disable=len(keys) < 500
+            )
+        }
 
     def clip_count(self) -> int:
         # Clips that have at least one of the modalities.

@@ -77,8 +77,7 @@ class PhonologyDataset(ClipData[PhonologyItem]):
     collate = staticmethod(collate)
 
     def __init__(self, tables: Sequence[np.ndarray], targets: Targets, repeats: int = 1) -> None:
-        items = zip(tables, map(int, targets), strict=True)
-        super().__init__(list(items), targets, repeats)
+        super().__init__(zip(tables, map(int, targets), strict=True), targets, repeats)
 
 
 def view(batch: Batch, crop: float, speed: float, noise: float) -> Batch:
