@@ -80,8 +80,9 @@ def plan(
     jobs = []
     for seed, name in product(seeds, members(names)):
         settings = presets.build(name, mode, seed, overrides)
-        run_name = config.run_name(settings) if overrides else f"{mode}-seed{seed}"
-        jobs.append((name, run_name, settings))
+        jobs.append(
+            (name, config.run_name(settings) if overrides else f"{mode}-seed{seed}", settings)
+        )
     return jobs
 
 

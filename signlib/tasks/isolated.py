@@ -65,8 +65,12 @@ def prediction_table(rows: pd.DataFrame, predicted: list[str], score: np.ndarray
         predicted: N glosses.
         score: (N,) of the predicted gloss.
     """
-    table = rows[["signer", "gloss"]].rename(columns={"gloss": "target"}).reset_index()
-    return table.assign(prediction=predicted, score=np.round(score, 4))
+    return (
+        rows[["signer", "gloss"]]
+        .rename(columns={"gloss": "target"})
+        .reset_index()
+        .assign(prediction=predicted, score=np.round(score, 4))
+    )
 
 
 def test_metrics(

@@ -261,14 +261,17 @@ def prediction_table(
         rows: of the manifest, with the clip as index.
     """
     counts = wer.edits(references, heard)
-    table = rows[["signer"]].reset_index()
-    return table.assign(
-        target=[" ".join(text) for text in references],
-        hypothesis=[" ".join(text) for text in heard],
-        words=counts.words,
-        substitutions=counts.substitutions,
-        deletions=counts.deletions,
-        insertions=counts.insertions,
+    return (
+        rows[["signer"]]
+        .reset_index()
+        .assign(
+            target=[" ".join(text) for text in references],
+            hypothesis=[" ".join(text) for text in heard],
+            words=counts.words,
+            substitutions=counts.substitutions,
+            deletions=counts.deletions,
+            insertions=counts.insertions,
+        )
     )
 
 

@@ -130,8 +130,9 @@ class SentenceTask(ReportedSentences):
         self, clip: str, target: np.ndarray, spans: np.ndarray | None
     ) -> sentences.Sentence:
         if self.settings.ctc.input == "streams":
-            points, features = self.source.read(clip), self.settings.features
-            points = prepare(points, self.skeleton, features, self.aspects[clip])
+            points = prepare(
+                self.source.read(clip), self.skeleton, self.settings.features, self.aspects[clip]
+            )
             return sentences.landmark_sentence(points, target, spans)
         sentence = sentences.Sentence({"points": self._points(clip)}, target, spans)
         return self._with_features(sentence) if self.settings.ctc.reduce else sentence

@@ -327,8 +327,9 @@ def check_usable(prepared: Clips | Prepared, kind: str) -> None:
         ManifestError: when no clip can be used.
     """
     if not prepared.clips:
-        reason = next(iter(prepared.unusable.values()))
-        raise ManifestError(f"no {kind} can be used; the first reason: {reason}")
+        raise ManifestError(
+            f"no {kind} can be used; the first reason: {next(iter(prepared.unusable.values()))}"
+        )
 
 
 def table_of(readings: Sequence[Reading]) -> pd.DataFrame:
