@@ -72,11 +72,11 @@ def test_the_parts_are_what_they_are_and_not_what_the_seed_says():
 
 def test_the_table_of_models_has_every_size(monkeypatch):
     chosen = {name: row for name, row in all_presets().items() if name.startswith("wlasl/")}
-    monkeypatch.setattr(sizes, "all_presets", lambda: chosen)
+    monkeypatch.setattr(sizes.registry, "all_presets", lambda: chosen)
     table = sizes.model_table().set_index("preset")["parameters"]
     for size, counts in COUNTS.items():
-        shown = "" if size == 1152 else f", {size:,}-D"
-        assert {fusion: table[f"wlasl/{fusion}{shown}"] for fusion in counts} == counts
+        width = "" if size == 1152 else f", {size:,}-D"
+        assert {fusion: table[f"wlasl/{fusion}{width}"] for fusion in counts} == counts
 
 
 def test_attention_over_one_key_does_not_look_at_its_query():
