@@ -147,10 +147,8 @@ def _trained(
     if workers < 1:
         raise SettingsError(f"workers={workers}: give at least 1")
     alone = min(workers, len(jobs)) == 1
-    # Stores that several runs share are made before them: a store has one writer.
-    for name, run_name, settings in [] if alone else jobs:
-        if not finished(name, run_name):
-            task_of(settings).share_stores(settings)
+    if not alone:
+        _make_shared_stores(jobs)
     environment = {
         name: os.environ[name] for name in ("SIGNLIB_RUNS", "SIGNLIB_DATA") if name in os.environ
     }
@@ -176,6 +174,13 @@ def _train(
     run = experiment.train(settings, run_name, resume=True, quiet=quiet)
     gc.collect()  # trainer and model know each other: without this their clips stay in memory
     return run if run.finished else None
+
+
+def _make_shared_stores(jobs: Iterable[Job]) -> None:
+    # Stores that several runs share are made before them: a store has one writer.
+    for name, run_name, settings in jobs:
+        if not finished(name, run_name):
+            task_of(settings).share_stores(settings)
 
 
 def cost(
