@@ -107,10 +107,12 @@ class Estimate:
             )
         step = self.accumulate * batch + update
         epoch, whole = self.steps
-        validations = (
-            self.settings.training.validate_every * self.work.validation / size / self.devices
+        # The validations of an epoch are forward passes alone.
+        length = (
+            epoch * step
+            + (self.settings.training.validate_every * self.work.validation / size / self.devices)
+            * forward
         )
-        length = epoch * step + validations * forward
         return step, length, whole / epoch * length
 
     @property

@@ -148,9 +148,12 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
                 unusable[name] = str(error)
         clips = [clip for clip, _ in prepared.values()]
         bodies = [bodies for _, bodies in prepared.values()]
-        targets = splits.class_numbers(rows, list(prepared), vocabulary)
         return Clips(
-            actions.ActionDataset(clips, bodies, targets, repeats), list(prepared), unusable
+            actions.ActionDataset(
+                clips, bodies, splits.class_numbers(rows, list(prepared), vocabulary), repeats
+            ),
+            list(prepared),
+            unusable,
         )
 
     @property
