@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
@@ -199,8 +198,12 @@ class Clips:
 
 def padded(arrays: Sequence[np.ndarray], fill: float = 0.0) -> Tensor:
     """(B, T, ...): B arrays of unequally many frames, the shorter ones with `fill` behind them."""
-    tensors = [torch.from_numpy(array) for array in arrays]
-    return pad_sequence(tensors, batch_first=True, padding_value=fill)
+    shape = (len(arrays), max(map(len, arrays)), *arrays[0].shape[1:])
+    # Filled as an array: torch warns of those that a store maps into memory, which are read-only.
+    batch = np.full(shape, fill, arrays[0].dtype)
+    for row, array in enumerate(arrays):
+        batch[row, : len(array)] = array
+    return torch.from_numpy(batch)
 
 
 def collate(items: Sequence[LandmarkItem]) -> Batch:
