@@ -85,7 +85,7 @@ def pretrained_videomae(source: str = PRETRAINED) -> VideoMAEModel:
         raise SettingsError(
             f"video weights {source!r}: this {kind} cannot be loaded ({first}); give the path of a"
             f" downloaded copy of {PRETRAINED} (config.json and model.safetensors), or"
-            " model.rgb.weights= for random weights"
+            " set rgb.weights= (of depth: depth.weights=) for random weights"
         ) from None
 
 

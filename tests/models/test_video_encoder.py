@@ -97,7 +97,8 @@ def test_saved_weights_are_loaded_by_path_and_a_missing_name_is_explained(tmp_pa
     for one, other in zip(model.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(SettingsError, match=r"'no/such-model'.*path of a downloaded copy"):
+    message = r"'no/such-model'.*path of a downloaded copy.*, or set rgb\.weights="
+    with pytest.raises(SettingsError, match=message):
         pretrained_videomae("no/such-model")
 
 
