@@ -18,7 +18,7 @@ from signlib.data import ntu60, ntu60_arrays
 from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
-from signlib.stores.store import ClipSource, LoadedClips
+from signlib.stores.store import ClipSource, FeatureStore, LoadedClips, is_finished
 from signlib.stores.writer import write_store
 
 # Clips from which on a bar shows how far reading is.
@@ -41,13 +41,17 @@ class _Ntu60(BodyCorpus):
         key = hashlib.sha256(f"{root.resolve()} {form}".encode()).hexdigest()[:8]
         quiet = len(table) < FEWEST_WATCHED
         watched = tqdm(clips, "reading clips", len(table), unit="clip", leave=False, disable=quiet)
-        store = write_store(
-            paths.runs_root() / "skeletons" / f"ntu60-{key}",
-            extraction,
-            table,
-            ((clip, actors(joints)) for clip, joints in watched),
-            fps=ntu60.FPS,
-        )
+        path = paths.runs_root() / "skeletons" / f"ntu60-{key}"
+        # Without a writer's lock where all is there: several trainings may ask at once.
+        store = FeatureStore(path) if is_finished(path) else None
+        if store is None or not set(table["clip"]) <= set(store.manifest["clip"]):
+            store = write_store(
+                path,
+                extraction,
+                table,
+                ((clip, actors(joints)) for clip, joints in watched),
+                fps=ntu60.FPS,
+            )
         # The store may have been made for another split: the manifest is as it is asked for now.
         stored = table[table["clip"].isin(set(store.clips))].reset_index(drop=True)
         return LoadedClips(stored, store.read, extraction)

@@ -20,6 +20,7 @@ from signlib.experiments import estimate, experiment
 from signlib.runs import run as runs
 from signlib.settings import aliases, config, presets, registry
 from signlib.settings.base import Settings
+from signlib.settings.training import TrainingSettings
 from signlib.tasks.registry import task_of
 
 # Preset, run name, settings.
@@ -178,9 +179,13 @@ def _train(
 
 def _make_shared_stores(jobs: Iterable[Job]) -> None:
     # Stores that several runs share are made before them: a store has one writer.
+    asked: list[Settings] = []
     for name, run_name, settings in jobs:
-        if not finished(name, run_name):
+        # Neither the random seed nor how long is trained decides what a store holds.
+        alike = replace(settings, preset="", seed=0, training=TrainingSettings())
+        if alike not in asked and not finished(name, run_name):
             task_of(settings).share_stores(settings)
+            asked.append(alike)
 
 
 def cost(

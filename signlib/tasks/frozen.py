@@ -180,12 +180,6 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         return facts | super().described
 
     @classmethod
-    def share_stores(cls, settings: FrozenExperiment) -> None:
-        # Make the features of generated clips that several runs read.
-        if settings.frozen.tower:
-            cls(settings)
-
-    @classmethod
     def network(cls, settings: FrozenExperiment, inputs: Inputs, classes: int) -> FrozenClassifier:
         f, joints = settings.frozen, len(inputs.skeleton.select(settings.features.joints))
         return frozen_model(

@@ -121,6 +121,11 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
             count = checks.loc["same features as a training clip", "test clips"]
             self.notes = [f"{count} test clips are byte-identical to a training clip"]
 
+    @classmethod
+    def share_stores(cls, settings: GraphExperiment) -> None:
+        # The clips alone: comparing all of them with each other is left to the runs.
+        corpora.load_actions(settings.data)
+
     def fitting(
         self,
         model: actions.ActionClassifier,

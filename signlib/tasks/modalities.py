@@ -30,7 +30,13 @@ from signlib.settings.modalities import (
     VideoSettings,
 )
 from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureStore
-from signlib.stores.store import PICTURES_META, ClipSource, FeatureStore, LoadedClips
+from signlib.stores.store import (
+    PICTURES_META,
+    ClipSource,
+    FeatureStore,
+    LoadedClips,
+    is_finished,
+)
 from signlib.tasks.isolated import (
     IsolatedTask,
     encoder_beside,
@@ -96,13 +102,15 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
                 "skeleton"
             )
         kinds = tuple(multimodal.KEYS[name] for name in self.modalities if name != "skeleton")
-        name = f"{data.corpus}-{'-'.join(kinds)}-{pictures.frames}x{pictures.size}"
-        return write_pictures(
-            filming.FilmedClips(self.table, corpora.corpus_root(data)),
-            folder / name,
-            _form(pictures, kinds),
-            pictures.workers,
-        )
+        path = folder / f"{data.corpus}-{'-'.join(kinds)}-{pictures.frames}x{pictures.size}"
+        form = _form(pictures, kinds)
+        if is_finished(path, PICTURES_META):
+            store, clips = PictureStore(path), set(self.table["clip"])
+            # Without a writer's lock where all is there: several trainings may ask at once.
+            if store.settings == form and clips <= set(store.manifest["clip"]):
+                return store
+        source = filming.FilmedClips(self.table, corpora.corpus_root(data))
+        return write_pictures(source, path, form, pictures.workers)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
@@ -138,12 +146,6 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
     @property
     def described(self) -> dict[str, Any]:
         return {"modalities": self.modalities, **super().described}
-
-    @classmethod
-    def share_stores(cls, settings: ModalitiesExperiment) -> None:
-        # Make the pictures that several runs read.
-        if set(settings.fusion.modalities) - {"skeleton"}:
-            cls(settings)
 
     @classmethod
     def network(

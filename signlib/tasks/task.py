@@ -275,7 +275,11 @@ class Task(ABC, Generic[S, M]):
 
     @classmethod
     def share_stores(cls, settings: S) -> None:
-        """Make the stores that several runs read before they start: a store has one writer."""
+        """Make the stores that several runs read before they start: a store has one writer.
+
+        Opening the clips makes what is missing.
+        """
+        cls(settings)
 
     @classmethod
     def predict(

@@ -1,5 +1,7 @@
 """A sweep trains what is not trained yet, seed by seed, and can be stopped."""
 
+import fcntl
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,12 @@ from signlib.experiments import experiment, sweep
 from signlib.runs.run import start
 from signlib.settings import presets
 from signlib.settings.registry import all_sweeps
+from signlib.stores.journal import JOURNAL
 from signlib.stores.pictures import PictureStore
+from signlib.stores.store import FeatureStore
+from signlib.synthesis.actions import ActionCorpus
+from signlib.synthesis.layouts import write_ntu60
+from signlib.tasks import graph
 
 TINY = [
     "data.glosses=3",
@@ -120,6 +127,43 @@ def test_pictures_that_runs_share_are_made_once_before_them(runs_root):
     (store,) = (runs_root / "pictures").iterdir()
     assert PictureStore(store).manifest["clip"].nunique() == 30
     sweep._make_shared_stores(job for job in jobs if job[0] == "generated/skeleton")
+
+
+def skeletons(root):
+    """Overrides for a small corpus in NTU's layout."""
+    layout = write_ntu60(ActionCorpus(2, 3, 3, 1), root / "ntu60", progress=False)
+    return [
+        "data.corpus=ntu60",
+        f"data.root='{layout}'",
+        "data.split=folds",
+        "data.folds=2",
+        "gcn.streams=[joint]",
+        "action.frames=8",
+        "training.epochs=3",
+        "training.threads=1",
+    ]
+
+
+def test_skeletons_that_runs_share_are_read_once_before_them(tmp_path, runs_root, monkeypatch):
+    asked = []
+    load = graph.corpora.load_actions
+    monkeypatch.setattr(
+        graph.corpora, "load_actions", lambda data: asked.append(data) or load(data)
+    )
+    jobs = sweep.plan(["ntu60/nano"], [0, 1, 2], "smoke", skeletons(tmp_path))
+    sweep._make_shared_stores(jobs)
+    assert len(asked) == 1, "runs that differ in the random seed alone share all stores"
+    (store,) = (runs_root / "skeletons").iterdir()
+    assert len(FeatureStore(store)) == 18
+    # Another run may hold the store's lock: readers do not ask for it.
+    with open(store / JOURNAL, "a") as journal:
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        assert len(load(jobs[0][2].data).labelled) == 18
+
+
+def test_two_runs_at_once_read_skeleton_files(tmp_path):
+    done = sweep.sweep(["ntu60/nano"], [0, 1], "smoke", skeletons(tmp_path), quiet=True, workers=2)
+    assert [run.finished for run in done.runs["ntu60/nano"]] == [True, True]
 
 
 def test_a_time_budget_stops_it_and_the_same_call_resumes_it():
