@@ -205,7 +205,7 @@ def _verbs() -> dict[str, Verb]:
             overrides=("for every run: training.devices=2 ..."),
         ),
         "predict": Verb(
-            "the five likeliest glosses of clips",
+            "the likeliest glosses of clips, or their sentences with times",
             "runs/landmarks-small/full-seed0 clip.mp4",
             [
                 flag("run", help="folder of a run"),
@@ -218,6 +218,13 @@ def _verbs() -> dict[str, Verb]:
                     ),
                 ),
                 flag("--split", default="", help="of a store, only the clips of this split"),
+                flag(
+                    "--fps",
+                    type=float,
+                    default=0.0,
+                    metavar="N",
+                    help="frames a second of clips that do not say it, such as .npy files (25)",
+                ),
                 flag(
                     "--tower",
                     default="",

@@ -174,29 +174,22 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print the five likeliest glosses of each clip; exit code 2 when no clip could be used."""
+    """Print what each clip says, the likeliest first; exit code 2 when no clip could be used."""
     from signlib import files
     from signlib.corpora.registry import corpus_of
     from signlib.experiments import prediction
     from signlib.runs.run import Run
 
     run = Run(options.run)
-    table = prediction.predict(run, options.clips, options.split, tower=options.tower)
+    table = prediction.predict(
+        run, options.clips, options.split, tower=options.tower, fps=options.fps
+    )
     if corpus_of(run.settings.data).generated:
         print(
             "this run was trained on generated clips: what it says of real ones means nothing",
             file=sys.stderr,
         )
-    for row in table.itertuples():
-        best = ", ".join(f"{gloss} {share:.0%}" for gloss, share in row.top)
-        without = f" (without {row.missing})" if row.missing else ""
-        print(f"{row.clip}: {best or 'not usable: ' + row.problem}{without}")
-        if row.warning:
-            print(f"  unlike the training clips, so do not trust this: {row.warning}")
-    labelled = table[(table["gloss"] != "") & (table["problem"] == "")]
-    if len(labelled):
-        right = sum(row.top[0][0] == row.gloss for row in labelled.itertuples())
-        print(f"{right} of {len(labelled)} clips whose gloss is known are right")
+    print(prediction.report(table))
     if options.out:
         files.write_text(Path(options.out), prediction.long_table(table).to_csv(index=False))
     return 0 if (table["problem"] == "").any() else 2

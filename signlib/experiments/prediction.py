@@ -1,18 +1,29 @@
 """A trained run put to work on clips of one's own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from signlib.data.manifest import FASTEST, SLOWEST
+from signlib.errors import SettingsError
+from signlib.evaluation import wer
 from signlib.runs.run import Run
 from signlib.tasks.registry import load_recogniser, task_of
 
 
 def predict(
-    run: Run, clips: Sequence[str | Path], split: str = "", top: int = 5, tower: str = ""
+    run: Run,
+    clips: Sequence[str | Path],
+    split: str = "",
+    top: int = 5,
+    tower: str = "",
+    fps: float = 0.0,
 ) -> pd.DataFrame:
-    """The likeliest glosses of clips.
+    """The likeliest glosses of clips, or the sentences that are signed in them.
 
     Args:
         run: a run with weights.
@@ -20,27 +31,56 @@ def predict(
             several modalities finds depth in `X_depth.mp4` beside `X_color.mp4`, takes a store of
             pictures and one of landmarks, and makes do with the modalities that a clip has. A
             graph network takes `.skeleton` files, `.npy` files (T, M, J, 3) and stores of
-            skeletons.
+            skeletons. A run on phonological features takes stores of them, too.
         split: of stores, only the clips of this split.
-        top: how many glosses a clip.
+        top: how many glosses a clip; of sentences, how many readings.
         tower: for a run on frozen features, where its encoder lies now; "" = where it lay when
             they were made.
+        fps: frames a second of clips that do not say it themselves, such as `.npy` files; 0 =
+            nobody knows it, 25 is assumed and said in `note`.
 
     Returns:
         One row a clip: clip, gloss ("" where nobody says), top = [(gloss, share of confidence),
         ...], problem ("" unless the clip could not be used), missing (modalities that it lacks,
-        with commas), and warning (in what it is unlike the training clips, "" where nothing is or
-        the run does not tell).
+        with commas), warning (in what it is unlike the training clips, "" where nothing is or
+        the run does not tell), and note (what was assumed of it).
+        Of a run that reads sentences: clip, glosses, signs = [(gloss, start, end, confidence),
+        ...], confidence, best = [(glosses, log probability), ...], problem and note; see
+        `tasks.sentence_reading.SentenceReading`.
 
     Raises:
         RunError: when the run was trained on other points or pictures than these clips give, or
-            its task names no single glosses.
+            its task names no glosses.
+        SettingsError: for an fps that no clip has.
     """
-    return task_of(run.settings).predict(load_recogniser(run), clips, split, top, tower)
+    if fps and not SLOWEST <= fps <= FASTEST:
+        raise SettingsError(
+            f"fps={fps:g} must lie within {SLOWEST:g}..{FASTEST:g}, or be 0 for unknown"
+        )
+    recogniser = replace(load_recogniser(run), fps=fps)
+    return task_of(run.settings).predict(recogniser, clips, split, top, tower)
 
 
 def long_table(predictions: pd.DataFrame) -> pd.DataFrame:
-    """One row a clip and rank: clip, rank, gloss, confidence; for a csv."""
+    """A table of predictions for a csv.
+
+    Of single signs one row a clip and rank: clip, rank, gloss, confidence. Of sentences one row a
+    clip: clip, sentence, start, end and confidence_of_signs (a number a gloss), confidence, best
+    (readings with their log probabilities, a semicolon between).
+    """
+    if "signs" in predictions:
+        return pd.DataFrame(
+            [_sentence_row(row) for row in predictions.itertuples() if not row.problem],
+            columns=[
+                "clip",
+                "sentence",
+                "start",
+                "end",
+                "confidence_of_signs",
+                "confidence",
+                "best",
+            ],
+        )
     return pd.DataFrame(
         [
             {"clip": row.clip, "rank": rank, "gloss": gloss, "confidence": round(share, 4)}
@@ -49,3 +89,65 @@ def long_table(predictions: pd.DataFrame) -> pd.DataFrame:
         ],
         columns=["clip", "rank", "gloss", "confidence"],
     )
+
+
+def _sentence_row(row: Any) -> dict[str, Any]:
+    texts = [f"{text} ({score:.4f})" for text, score in row.best]
+    return {
+        "clip": row.clip,
+        "sentence": " ".join(sign.gloss for sign in row.signs),
+        "start": " ".join(f"{sign.start:.3f}" for sign in row.signs),
+        "end": " ".join(f"{sign.end:.3f}" for sign in row.signs),
+        "confidence_of_signs": " ".join(f"{sign.confidence:.4f}" for sign in row.signs),
+        "confidence": round(row.confidence, 4),
+        "best": "; ".join(texts),
+    }
+
+
+def report(predictions: pd.DataFrame) -> str:
+    """A table of predictions as lines to read; below them how many are right, where it is known."""
+    spoken = "signs" in predictions
+    lines: list[str] = []
+    for row in predictions.itertuples():
+        said = _said(row) if spoken else _likeliest(row)
+        lines.append(f"{row.clip}: {'not usable: ' + row.problem if row.problem else said}")
+        if spoken:
+            lines += [f"  or {text or '(nothing)'} ({score:.2f})" for text, score in row.best[1:]]
+        elif row.warning:
+            lines.append(f"  unlike the training clips, so do not trust this: {row.warning}")
+        if row.note:
+            lines.append(f"  note: {row.note}")
+    return "\n".join(lines + (_sentences_right(predictions) if spoken else _right(predictions)))
+
+
+def _likeliest(row: Any) -> str:
+    best = ", ".join(f"{gloss} {share:.0%}" for gloss, share in row.top)
+    return best + (f" (without {row.missing})" if row.missing else "")
+
+
+def _said(row: Any) -> str:
+    signs = [
+        f"{sign.gloss} {sign.start:.2f}-{sign.end:.2f} s {sign.confidence:.0%}"
+        for sign in row.signs
+    ]
+    return f"{', '.join(signs) or '(nothing signed)'}; the whole {row.confidence:.0%}"
+
+
+def _right(predictions: pd.DataFrame) -> list[str]:
+    labelled = predictions[(predictions["gloss"] != "") & (predictions["problem"] == "")]
+    right = sum(row.top[0][0] == row.gloss for row in labelled.itertuples())
+    text = f"{right} of {len(labelled)} clips whose gloss is known are right"
+    return [text] if len(labelled) else []
+
+
+def _sentences_right(predictions: pd.DataFrame) -> list[str]:
+    labelled = predictions[(predictions["glosses"] != "") & (predictions["problem"] == "")]
+    if labelled.empty:
+        return []
+    said = [text.split() for text in labelled["glosses"]]
+    heard = [[sign.gloss for sign in signs] for signs in labelled["signs"]]
+    errors, words = wer.word_errors(said, heard), np.array([len(text) for text in said])
+    return [
+        f"{int((errors == 0).sum())} of {len(said)} sentences whose glosses are known are right;"
+        f" word error rate {wer.error_rate(errors, words):.1f} %"
+    ]

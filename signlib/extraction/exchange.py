@@ -6,6 +6,7 @@ here they are fractions of the picture and missing is NaN. Pickled arrays are ne
 
 import io
 import struct
+from collections.abc import Collection
 from itertools import accumulate
 from pathlib import Path
 
@@ -18,7 +19,15 @@ from pose_format.utils.reader import BufferReader
 
 from signlib import paths
 from signlib.data import manifest as manifests
-from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543, Skeleton
+from signlib.data.skeletons import (
+    HANDS_42,
+    MEDIAPIPE_75,
+    MEDIAPIPE_543,
+    SKELETONS,
+    Skeleton,
+    shared_points,
+    skeleton,
+)
 from signlib.data.video import iter_frames, probe
 from signlib.errors import ClipError, ManifestError, SettingsError
 from signlib.extraction.holistic import CHANNELS, Holistic, LandmarkSettings
@@ -276,16 +285,27 @@ def _read_file(path: Path) -> StoredClip:
 
 
 class ClipReader:
-    """Reads single clips (videos, `.npy`, `.pose`) as the points that `settings` describe.
+    """Reads single clips (videos, `.npy`, `.pose`) as the points of a skeleton.
 
     A context manager.
 
     Args:
-        settings: which parts come out, and how videos are read.
+        settings: how videos are read.
+        target: what the J axis becomes; None = what a store with these settings has.
+        needed: joints of the target that a clip must have; the others may be NaN in all frames.
+            None = all.
     """
 
-    def __init__(self, settings: LandmarkSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: LandmarkSettings | None = None,
+        target: Skeleton | None = None,
+        needed: Collection[str] | None = None,
+    ) -> None:
         self.settings = settings or LandmarkSettings()
+        self.filmed = skeleton(self.settings.extraction.skeleton)
+        self.target = target or self.filmed
+        self.needed = self.target.joints if needed is None else needed
         self._engine: Holistic | None = None
 
     def __enter__(self) -> "ClipReader":
@@ -295,22 +315,19 @@ class ClipReader:
         if self._engine is not None:
             self._engine.close()
 
-    def read(self, path: str | Path) -> tuple[np.ndarray, float, float]:
-        """Points (T, J, 4) of a file, and the picture's width and height in pixels (0 = unknown).
+    def read(self, path: str | Path) -> StoredClip:
+        """Points (T, J, 4) of a file, its picture's size in pixels and its rate (0 = unknown).
+
+        A `.npy` file's number of points says which skeleton it has.
 
         Raises:
             VideoError, ClipError: when the file cannot be read, shows nobody, or has other points.
         """
         path = Path(path)
         if path.suffix in (".npy", ".pose"):
-            points, width, height, _ = _read_file(path)
-            if points.shape[1:] == self.settings.shape:
-                return points, width, height
-            if points.shape[1] != len(MEDIAPIPE_543):
-                needed = " or ".join(map(str, sorted({self.settings.shape[0], len(MEDIAPIPE_543)})))
-                raise ClipError(f"{path} has {points.shape[1]} points a frame; {needed} are needed")
-            joints = MEDIAPIPE_543.selection("+".join(self.settings.parts))
-            return points[:, joints], width, height
+            clip = _read_file(path)
+            source = self._layout_of(clip.array.shape[1], path)
+            return clip._replace(array=self._as_target(clip.array, source, path))
         info = probe(path)
         self._engine = self._engine or Holistic(self.settings)
         points = self._engine.points(iter_frames(path, size=self.settings.max_side))
@@ -319,7 +336,41 @@ class ClipReader:
                 f"{path}: nobody was found in any of its {len(points)} frames; show one person's"
                 " upper body"
             )
-        return points, info.width, info.height
+        points = self._as_target(points, self.filmed, path)
+        return StoredClip(points, info.width, info.height, info.fps)
+
+    def _layout_of(self, count: int, path: Path) -> Skeleton:
+        # The skeleton of so many points; the target itself goes before others of its size.
+        layouts = {len(layout): layout for layout in (*SKELETONS.values(), self.target)}
+        if count not in layouts:
+            needed = " or ".join(map(str, sorted({len(self.target), len(MEDIAPIPE_543)})))
+            raise ClipError(f"{path} has {count} points a frame; {needed} are needed")
+        return layouts[count]
+
+    def _as_target(self, points: np.ndarray, source: Skeleton, path: Path) -> np.ndarray:
+        # The points (T, J, 4) of any skeleton as those of the target.
+        if source.joints == self.target.joints:
+            return points
+        shared = [joint for joint in self.target.joints if _has(source, joint)]
+        lost = [joint for joint in self.needed if joint not in shared]
+        if lost:
+            names = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
+            raise ClipError(
+                f"{path} has {len(source)} points a frame, those of skeleton {source.name!r}, which"
+                f" lacks {len(lost)} of the {len(self.needed)} joints that are needed of"
+                f" {self.target.name!r}: {names}"
+            )
+        out = np.full((len(points), len(self.target), len(CHANNELS)), np.nan, np.float32)
+        common = Skeleton("shared", tuple(shared), (), (), {})
+        out[:, [self.target.index(joint) for joint in shared]] = shared_points(
+            points, source, common
+        )
+        return out
+
+
+def _has(source: Skeleton, joint: str) -> bool:
+    # A single point called `face` is taken from the nose; see `shared_points`.
+    return source.has(joint) or (joint == "face" and source.has("nose"))
 
 
 def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:

@@ -1,6 +1,6 @@
 """Single signs from landmarks alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from signlib.corpora.splits import class_numbers
 from signlib.data.vocabulary import Vocabulary
 from signlib.models import classifier, counting
 from signlib.settings.landmarks import LandmarkExperiment
-from signlib.stores.store import ClipSource, FeatureStore
+from signlib.stores.store import ClipSource
 from signlib.tasks.isolated import IsolatedTask
 from signlib.tasks.task import (
     Inputs,
@@ -20,11 +20,8 @@ from signlib.tasks.task import (
     Reading,
     Recogniser,
     S,
-    check_skeleton,
-    file_source,
     landmark_batch,
     notes_of,
-    store_source,
     table_of,
 )
 from signlib.training.augment import Augment, hands_of
@@ -75,6 +72,11 @@ class LandmarkReader(IsolatedTask[S, M]):
         return np.exp(score(recogniser.model, data, settings, mirror)), prepared
 
     @classmethod
+    def notes_on(cls, recogniser: Recogniser[S, M], source: ClipSource) -> Mapping[str, str]:
+        """Clip -> what was assumed of it, where something was."""
+        return {}
+
+    @classmethod
     def predict(
         cls,
         recogniser: Recogniser[S, M],
@@ -83,22 +85,15 @@ class LandmarkReader(IsolatedTask[S, M]):
         top: int = 5,
         tower: str = "",
     ) -> pd.DataFrame:
-        stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
-        sources = [store_source(store, split) for store in stores]
-        problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
-        files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
-        if files:
-            source, unread = file_source(files, recogniser)
-            sources.append(source)
-            problems |= unread
+        sources, problems = cls.sources(recogniser, clips, split)
         readings: list[Reading] = []
         for source in sources:
-            check_skeleton(source, recogniser)
             gloss_of = source.labelled.set_index("clip")["gloss"]
             shares, prepared = cls.recognise(recogniser, source, gloss_of.index.tolist())
             problems |= prepared.unusable
+            notes = cls.notes_on(recogniser, source)
             readings += [
-                Reading(clip, gloss_of[clip], best)
+                Reading(clip, gloss_of[clip], best, note=notes.get(clip, ""))
                 for clip, best in recogniser.best(prepared.clips, shares, top)
             ]
         return table_of(readings + [Reading(clip, problem=why) for clip, why in problems.items()])

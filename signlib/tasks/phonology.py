@@ -1,6 +1,7 @@
 """Single signs from phonological features, with pre-training or without."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -20,9 +21,9 @@ from signlib.models.pretext import PretextNetwork
 from signlib.runs.run import Run
 from signlib.settings import aliases
 from signlib.settings.phonology import PhonologyExperiment
-from signlib.stores.store import ClipSource
+from signlib.stores.store import ClipSource, Extraction
 from signlib.tasks.landmarks import LandmarkReader
-from signlib.tasks.task import Inputs
+from signlib.tasks.task import ANCHORS, Inputs, Recogniser, rate_notes
 from signlib.training.batches import Batch, ClipData, Clips, Prepared, left_leads
 from signlib.training.fitting import Fitting
 from signlib.training.phonology import (
@@ -80,6 +81,14 @@ def _usable(table: np.ndarray, settings: PhonologyExperiment) -> np.ndarray:
     return table * SCALES if settings.phonology.scale else table
 
 
+def _stores_features(extraction: Extraction | None) -> bool:
+    return extraction is not None and extraction.extractor == "phonology"
+
+
+def _stored_form(extraction: Extraction) -> str:
+    return aliases.current("phonology.form", extraction.settings.get("form"))[1]
+
+
 def phonology_clips(
     source: ClipSource, clips: Sequence[str], settings: PhonologyExperiment, quiet: bool = False
 ) -> Prepared:
@@ -90,12 +99,11 @@ def phonology_clips(
     Raises:
         SettingsError: for a store of features in another form than `phonology.form`.
     """
-    form, extraction = settings.phonology.form, source.extraction
-    ready = extraction.extractor == "phonology"
-    _, stored = aliases.current("phonology.form", extraction.settings.get("form"))
-    if ready and stored != form:
+    form, ready = settings.phonology.form, _stores_features(source.extraction)
+    if ready and _stored_form(source.extraction) != form:
         raise SettingsError(
-            f"phonology.form={form}: this store was made with form={stored}; set it to the same"
+            f"phonology.form={form}: this store was made with"
+            f" form={_stored_form(source.extraction)}; set it to the same"
         )
     rows, prepared = source.labelled.set_index("clip"), Prepared([], [], {})
     for clip in tqdm(
@@ -103,7 +111,9 @@ def phonology_clips(
     ):
         row = rows.loc[clip]
         aspect = row["width"] / row["height"] if row["height"] > 0 else 1.0
-        fps = float(pd.to_numeric(row.get("fps"), errors="coerce"))
+        # 0 and NaN: nobody knows it.
+        rate = float(pd.to_numeric(row.get("fps"), errors="coerce"))
+        fps = rate if rate > 0 else np.nan
         try:
             given = source.read(clip)
             table = (
@@ -148,6 +158,57 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         quiet: bool = False,
     ) -> Prepared:
         return phonology_clips(source, clips, settings, quiet)
+
+    @classmethod
+    def check_source(cls, source: ClipSource, recogniser: Recogniser) -> None:
+        """Refuse features of another form, and landmarks other than those of training.
+
+        A run that was trained on stored features does not know whose landmarks they were made of,
+        so it takes any with two hands.
+
+        Raises:
+            RunError: with both forms, or both skeletons.
+        """
+        form = recogniser.settings.phonology.form
+        if not _stores_features(source.extraction):
+            if not _stores_features(recogniser.extraction):
+                super().check_source(source, recogniser)
+        elif _stored_form(source.extraction) != form:
+            raise RunError(
+                f"the run reads features in the form {form}, this store has"
+                f" {_stored_form(source.extraction)}; make one with `python -m signlib extract"
+                f" LANDMARKS --out STORE --extractor phonology --set form={form}`"
+            )
+
+    @classmethod
+    def joints_read(cls, recogniser: Recogniser) -> list[str]:
+        # Hands and arms; the face as well, unless the run knows only features, not their joints.
+        skeleton, stored = recogniser.skeleton, _stores_features(recogniser.extraction)
+        face = () if stored else skeleton.parts.get("face", ())
+        hands = [joint for joint in skeleton.joints if "_hand_" in joint]
+        arms = filter(skeleton.has, ANCHORS)
+        return [*hands, *arms, *(skeleton.joints[joint] for joint in face)]
+
+    @classmethod
+    def recognise(
+        cls, recogniser: Recogniser, source: ClipSource, clips: Sequence[str]
+    ) -> tuple[np.ndarray, Prepared]:
+        """Probabilities (N, K); landmarks are read as the features of training were made."""
+        if _stores_features(recogniser.extraction):
+            settings = recogniser.settings
+            features = replace(settings.features, dominant=False, longest_gap=0)
+            recogniser = replace(recogniser, settings=replace(settings, features=features))
+        return super().recognise(recogniser, source, clips)
+
+    @classmethod
+    def notes_on(cls, recogniser: Recogniser, source: ClipSource) -> Mapping[str, str]:
+        settings, trained = recogniser.settings, _stores_features(recogniser.extraction)
+        if not _stores_features(source.extraction):
+            return rate_notes(source) if settings.phonology.form == "corrected" else {}
+        if trained or not (settings.features.dominant or settings.features.longest_gap):
+            return {}
+        note = "stored features are read as they are: no gap is filled, no left-hander mirrored"
+        return dict.fromkeys(source.labelled["clip"], note)
 
     @property
     def augment(self) -> Views:

@@ -67,6 +67,7 @@ def load_recogniser(run: Run) -> Recogniser:
         run.settings,
         vocabulary,
         inputs.skeleton,
+        run=run,
         extraction=extracted.get("extraction"),
         frozen=extracted.get("frozen"),
         familiar=TrainingRanges() if ranges is None else TrainingRanges.from_content(ranges),

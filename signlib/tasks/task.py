@@ -7,7 +7,7 @@ prediction it gets a `Recogniser`: a finished run's model, and the clips that it
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -24,6 +24,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError, StoreError, VideoError
 from signlib.extraction import exchange, holistic
 from signlib.features.novelty import TrainingRanges
+from signlib.features.phonology import RATE
 from signlib.models import counting, frozen
 from signlib.runs.run import Run
 from signlib.settings.base import Settings
@@ -38,6 +39,8 @@ M = TypeVar("M", bound=nn.Module)
 Facts = Mapping[str, Any]
 # The parts of a model whose sizes are told apart.
 PARTS = ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
+# What tells where a signer is, and how large.
+ANCHORS = ("face", "nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
 # What a task may refuse; training, resuming, sizes, sweeps and publishing are for all.
 CAPABILITIES = ("predict", "estimate", "warm start")
 
@@ -68,6 +71,7 @@ class Reading:
         problem: why the clip could not be used; "" when it could.
         missing: modalities that it lacks, with commas.
         warning: in what it is unlike the training clips; "" where nothing is.
+        note: what was assumed of it; "" where nothing was.
     """
 
     clip: str
@@ -76,6 +80,7 @@ class Reading:
     problem: str = ""
     missing: str = ""
     warning: str = ""
+    note: str = ""
 
 
 @dataclass
@@ -84,18 +89,22 @@ class Recogniser(Generic[S, M]):
 
     Attributes:
         model, settings, vocabulary, skeleton: of its run.
+        run: which it is, for what else its folder keeps.
         extraction: how its landmarks were made; None where it reads no landmarks.
         frozen: how its frozen features were made, where it reads some.
         familiar: what its training clips were like, where the run tells.
+        fps: frames a second of clips that do not say it themselves; 0 = nobody knows.
     """
 
     model: M
     settings: S
     vocabulary: Vocabulary
     skeleton: Skeleton
+    run: Run
     extraction: Extraction | None
     frozen: Extraction | None = None
     familiar: TrainingRanges = field(default_factory=TrainingRanges)
+    fps: float = 0.0
 
     @property
     def features(self) -> Extraction:
@@ -293,6 +302,44 @@ class Task(ABC, Generic[S, M]):
         """The likeliest glosses of clips; see `experiments.prediction.predict`."""
         raise SettingsError(f"task={recogniser.settings.task} predicts no single glosses")
 
+    @classmethod
+    def check_source(cls, source: ClipSource, recogniser: Recogniser[S, M]) -> None:
+        """Refuse clips of a store that the run cannot read.
+
+        Raises:
+            RunError: with what differs.
+        """
+        check_skeleton(source, recogniser)
+
+    @classmethod
+    def joints_read(cls, recogniser: Recogniser[S, M]) -> list[str]:
+        """Joints without which a clip of another skeleton cannot be read."""
+        return joints_read(recogniser)
+
+    @classmethod
+    def sources(
+        cls, recogniser: Recogniser[S, M], clips: Sequence[str | Path], split: str = ""
+    ) -> tuple[list[ClipSource], dict[str, str]]:
+        """Clips of stores and of landmark files or videos, and the reasons of those that fail.
+
+        The column `fps` of their tables is 0 where nobody knows it.
+
+        Raises:
+            RunError: for a store that the run cannot read.
+            StoreError: for a store without clips of that split.
+        """
+        stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
+        sources = [store_source(store, split, recogniser.fps) for store in stores]
+        for source in sources:
+            cls.check_source(source, recogniser)
+        problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
+        files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
+        if files:
+            source, unread = file_source(files, recogniser, cls.joints_read(recogniser))
+            sources.append(source)
+            problems |= unread
+        return sources, problems
+
 
 def landmark_batch(settings: Settings, base: Skeleton, classes: int, clips: int) -> Batch:
     """A batch of random landmarks with their targets.
@@ -336,11 +383,16 @@ def check_usable(prepared: Clips | Prepared, kind: str) -> None:
         )
 
 
-def table_of(readings: Sequence[Reading]) -> pd.DataFrame:
-    """One row a reading, with its attributes as columns."""
+def table_of(readings: Sequence[Any], form: type[Any] = Reading) -> pd.DataFrame:
+    """One row a reading, with its attributes as columns.
+
+    Args:
+        readings: of one form.
+        form: `Reading`, or another dataclass.
+    """
     return pd.DataFrame(
         [astuple(reading) for reading in readings],
-        columns=[entry.name for entry in fields(Reading)],
+        columns=[entry.name for entry in fields(form)],
     )
 
 
@@ -358,8 +410,20 @@ def check_skeleton(source: ClipSource, recogniser: Recogniser[Any, Any]) -> None
         )
 
 
-def store_source(store: FeatureStore, split: str) -> ClipSource:
+def joints_read(recogniser: Recogniser[Any, Any]) -> list[str]:
+    """The joints that a run reads, with those that tell where a signer is and which hand leads."""
+    skeleton, joints = recogniser.skeleton, recogniser.settings.features.joints
+    hands = [name for name in skeleton.joints if "_hand_" in name]
+    return sorted({*skeleton.select(joints).joints, *hands, *filter(skeleton.has, ANCHORS)})
+
+
+def store_source(store: FeatureStore, split: str, fps: float = 0.0) -> ClipSource:
     """The clips of a store, or those of one split.
+
+    Args:
+        store: with a row a clip.
+        split: "" = all.
+        fps: frames a second of clips whose source did not say it.
 
     Raises:
         StoreError: when there is none.
@@ -367,26 +431,48 @@ def store_source(store: FeatureStore, split: str) -> ClipSource:
     table = store.labelled if not split else store.labelled[store.labelled["split"] == split]
     if table.empty:
         raise StoreError(f"store {store.path} has no clip of split {split!r}")
-    return LoadedClips(table, store.read, store.extraction)
+    rates = table["fps"].where(table["fps"] > 0, fps)
+    return LoadedClips(table.assign(fps=rates), store.read, store.extraction)
+
+
+def rate_notes(source: ClipSource) -> dict[str, str]:
+    """What was assumed of the clips whose frame rate nobody knows."""
+    unknown = source.labelled["clip"][source.labelled["fps"] == 0]
+    note = f"nothing tells its frame rate, taken as {RATE:g} a second (--fps N says another)"
+    return dict.fromkeys(unknown, note)
 
 
 def file_source(
-    files: Sequence[Path], recogniser: Recogniser[Any, Any]
+    files: Sequence[Path],
+    recogniser: Recogniser[Any, Any],
+    needed: Sequence[str] | None = None,
 ) -> tuple[ClipSource, dict[str, str]]:
-    """Clips read from files, and the reasons of those that could not be."""
+    """Clips read from files as the run's skeleton, and the reasons of those that could not be.
+
+    Args:
+        files: videos, `.npy` or `.pose`.
+        recogniser: of the run.
+        needed: joints that a clip must have; None = `joints_read`.
+    """
     extraction, options = recogniser.extraction, {}
     if extraction is not None and extraction.extractor == "holistic":
         options = extraction.settings | {"parts": tuple(extraction.settings["parts"])}
-    settings = holistic.LandmarkSettings(**options)
+    settings, target = holistic.LandmarkSettings(**options), recogniser.skeleton
+    joints = joints_read(recogniser) if needed is None else needed
     points, rows, problems = {}, [], {}
-    with exchange.ClipReader(settings) as reader:
+    with exchange.ClipReader(settings, target, joints) as reader:
         for file in tqdm(files, desc="reading clips", unit="clip", disable=len(files) < 3):
             name = str(file)
             try:
-                points[name], width, height = reader.read(file)
+                clip = reader.read(file)
             except (VideoError, ClipError) as error:
                 problems[name] = str(error)
                 continue
-            rows.append({"clip": name, "gloss": "", "split": "", "width": width, "height": height})
-    table = pd.DataFrame(rows, columns=["clip", "gloss", "split", "width", "height"])
-    return LoadedClips(table, points.__getitem__, settings.extraction), problems
+            points[name] = clip.array
+            size = {"width": clip.width, "height": clip.height}
+            rows.append({"clip": name, **size, "fps": clip.fps or recogniser.fps})
+    table = pd.DataFrame(rows, columns=["clip", "width", "height", "fps"])
+    table = table.assign(gloss="", glosses="", split="")
+    shape = (len(target), *settings.extraction.shape[1:])
+    made = replace(settings.extraction, skeleton=target.name, shape=shape)
+    return LoadedClips(table, points.__getitem__, made), problems

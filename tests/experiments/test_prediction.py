@@ -5,14 +5,15 @@ import pandas as pd
 import pytest
 
 from signlib.corpora import clips as corpora
-from signlib.errors import RunError
+from signlib.errors import RunError, SettingsError
 from signlib.experiments.experiment import train
-from signlib.experiments.prediction import long_table, predict
+from signlib.experiments.prediction import long_table, predict, report
 from signlib.runs.run import start
 from signlib.settings import presets
 from signlib.stores.store import Extraction, LoadedClips
 from signlib.tasks.landmarks import LandmarkTask
 from signlib.tasks.registry import load_recogniser
+from signlib.tasks.task import Reading, table_of
 
 TINY = [
     "data.glosses=3",
@@ -144,6 +145,45 @@ def test_clips_of_another_skeleton_are_refused(run, source, tmp_path):
         RunError, match=r"trained on skeleton 'mediapipe-543', these clips have 'mediapipe-75'"
     ):
         predict(run, [path])
+
+
+def test_a_file_of_another_skeleton_is_read_where_it_has_the_joints(run, source, tmp_path):
+    """The run reads hands, which are placed by the shoulders: it needs no face."""
+    clip = source.labelled["clip"].iloc[0]
+    points = np.array(source.read(clip))
+    np.save(tmp_path / "whole.npy", points)
+    np.save(tmp_path / "body.npy", points[:, 468:])
+    np.save(tmp_path / "hands.npy", points[:, 501:])
+    names = ("whole", "body", "hands")
+    table = predict(run, [tmp_path / f"{name}.npy" for name in names], top=3)
+    whole, body, hands = (table.iloc[k] for k in range(3))
+    assert dict(whole["top"]) == pytest.approx(dict(body["top"]))
+    assert hands["top"] == []
+    assert "has 42 points a frame, those of skeleton 'hands-42', which lacks 5" in hands["problem"]
+    assert hands["problem"].endswith("left_shoulder, left_wrist, nose, ...")
+
+
+def test_readings_are_reported_in_lines():
+    table = table_of(
+        [
+            Reading("a", "X", [("X", 0.75), ("Y", 0.25)], missing="depth", warning="long"),
+            Reading("b", "Y", [("X", 0.6)], note="a rate"),
+            Reading("c", problem="broken"),
+        ]
+    )
+    assert report(table).splitlines() == [
+        "a: X 75%, Y 25% (without depth)",
+        "  unlike the training clips, so do not trust this: long",
+        "b: X 60%",
+        "  note: a rate",
+        "c: not usable: broken",
+        "1 of 2 clips whose gloss is known are right",
+    ]
+
+
+def test_a_frame_rate_that_no_clip_has_is_refused(run):
+    with pytest.raises(SettingsError, match="fps=5000 must lie within"):
+        predict(run, ["x.npy"], fps=5000)
 
 
 def test_the_long_table_has_a_row_for_each_rank():

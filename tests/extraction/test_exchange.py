@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543
+from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543
 from signlib.errors import ClipError, DiskError, ManifestError, SettingsError, StoreError
 from signlib.stores.store import Extraction
 from signlib.stores.writer import write_store
@@ -265,19 +265,45 @@ def test_a_reader_takes_videos_and_files_alike(tmp_path):
     exchange.write_pose(tmp_path / "a.pose", points(), MEDIAPIPE_543, 64, 48, 25)
     settings = LandmarkSettings(parts=("pose", "left_hand", "right_hand"))
     with exchange.ClipReader(settings) as reader:
-        film, width, height = reader.read(tmp_path / "film.mp4")
+        film, width, height, fps = reader.read(tmp_path / "film.mp4")
         assert film.shape == (2, 75, 4)
-        assert (width, height) == (512, 512)
-        array, width, height = reader.read(tmp_path / "a.npy")
+        assert (width, height, fps) == (512, 512, 25)
+        array, width, height, fps = reader.read(tmp_path / "a.npy")
         assert np.array_equal(array, points()[:, 468:], equal_nan=True)
-        assert (width, height) == (0, 0)
-        array, width, height = reader.read(tmp_path / "a.pose")
+        assert (width, height, fps) == (0, 0, 0)
+        array, width, height, fps = reader.read(tmp_path / "a.pose")
         np.testing.assert_allclose(array, points()[:, 468:], atol=1e-6)
-        assert (width, height) == (64, 48)
+        assert (width, height, fps) == (64, 48, 25)
         with pytest.raises(ClipError, match="42 points"):
             reader.read(tmp_path / "hands.npy")
         with pytest.raises(ClipError, match="nobody was found"):
             reader.read(tmp_path / "empty.mp4")
+
+
+def test_a_number_of_points_names_a_skeleton_that_is_converted(tmp_path):
+    whole = points()
+    np.save(tmp_path / "whole.npy", whole)
+    np.save(tmp_path / "body.npy", whole[:, 468:])
+    np.save(tmp_path / "hands.npy", whole[:, 501:])
+    hands = [joint for joint in MEDIAPIPE_543.joints if "_hand_" in joint]
+    with exchange.ClipReader(target=MEDIAPIPE_543, needed=[*hands, "nose"]) as reader:
+        body = reader.read(tmp_path / "body.npy").array
+        assert np.array_equal(body[:, 468:], whole[:, 468:], equal_nan=True)
+        assert np.isnan(body[:, :468]).all(), "the face is not needed, and nobody has it"
+        with pytest.raises(ClipError, match=r"'hands-42', which lacks 1 of the 43 .*: nose$"):
+            reader.read(tmp_path / "hands.npy")
+    with exchange.ClipReader(target=MEDIAPIPE_543) as reader:
+        message = r"'mediapipe-75', which lacks 468 of the 543 joints .*: face_0, face_1, face_2"
+        with pytest.raises(ClipError, match=message):
+            reader.read(tmp_path / "body.npy")
+    with exchange.ClipReader(target=FACE_HANDS_43) as reader:
+        for name in ("whole", "body"):
+            given = reader.read(tmp_path / f"{name}.npy").array
+            assert np.array_equal(given[:, 0], whole[:, 468], equal_nan=True), "the nose"
+            assert np.array_equal(given[:, 1:], whole[:, 501:], equal_nan=True)
+    with exchange.ClipReader(target=HANDS_42) as reader:
+        given = reader.read(tmp_path / "hands.npy").array
+        assert np.array_equal(given, whole[:, 501:], equal_nan=True)
 
 
 def test_real_pose_files_are_read(real_data):

@@ -3,21 +3,30 @@
 Pre-training, a classifier that starts from it, what is refused, predictions.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from signlib.data.manifest import complete
 from signlib.data.skeletons import MEDIAPIPE_543
+from signlib.data.video import write_video
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError
 from signlib.experiments.experiment import train
 from signlib.experiments.extraction import extract
+from signlib.experiments.prediction import predict
+from signlib.extraction.exchange import write_pose
+from signlib.extraction.holistic import LandmarkSettings
+from signlib.features.phonology import GROUPS
 from signlib.settings import presets
 from signlib.stores.store import Extraction
 from signlib.stores.writer import StoreWriter
 from signlib.synthesis.clips import GeneratedCorpus
+from signlib.synthesis.portrait import portrait_clip
 from signlib.tasks.phonology import PhonologyTask, features_of
 from signlib.tasks.registry import load_recogniser
+from signlib.tasks.task import Recogniser
 
 SMALL = [
     "data.glosses=3",
@@ -127,9 +136,9 @@ def test_features_are_led_by_one_hand_and_scaled():
     [
         (
             "training.label_smoothing=0.1",
-            "label_smoothing=0.1 does not go with phonology.network=ctc",
+            "label_smoothing=0.1 is not read by task=phonology",
         ),
-        ("training.mirror_at_test=true", "mirror_at_test=True does not go"),
+        ("training.mirror_at_test=true", "mirror_at_test=True is not read"),
         ("phonology.codebooks=[4,4]", r"give 5 numbers within 2\.\.100000"),
         ("gcn.variant=nano", "belongs to task graph, these settings have task=phonology"),
     ],
@@ -163,3 +172,111 @@ def test_stores_of_features_are_read_in_their_own_form(tmp_path, monkeypatch):
         PhonologyTask(settings("ctc", *overrides, "phonology.form=original")).prepare(
             rows, Vocabulary.from_glosses(task.table["gloss"])
         )
+
+
+def landmark_store(path, world, fps=25.0):
+    with StoreWriter(path, LandmarkSettings().extraction, world.manifest) as writer:
+        for clip in world.manifest["clip"]:
+            writer.add(clip, world.clip(clip), width=512, height=512, fps=fps)
+        writer.finish()
+    return path
+
+
+PLAIN = ("features.dominant=false", "features.longest_gap=0")
+
+
+def shares_of(table):
+    return {row.clip: dict(row.top) for row in table.itertuples()}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for clip, shares in one.items():
+        assert other[clip] == pytest.approx(shares, abs=1e-4)
+
+
+def test_landmarks_and_their_features_are_predicted_alike(tmp_path, monkeypatch):
+    """By a run on landmarks and by one on stored features: both take both."""
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    world = GeneratedCorpus(3, 4, 1, hardness=0.0)
+    landmarks = landmark_store(tmp_path / "landmarks", world)
+    features = extract(landmarks, tmp_path / "features", "phonology").path
+    clip = world.manifest["clip"][0]
+    write_pose(tmp_path / "clip.pose", world.clip(clip), MEDIAPIPE_543, 512, 512, 25)
+    np.save(tmp_path / "clip.npy", world.clip(clip))
+    for name, store, more in (
+        ("of landmarks", landmarks, PLAIN),
+        # A store of features has no gap filled, whatever the settings say: so do its files.
+        ("of features", features, ()),
+    ):
+        where = ("data.corpus=store", f"data.root={store}", "data.split=official")
+        run = train(settings("ctc", *where, *more), name.replace(" ", "-"), quiet=True)
+        shares = shares_of(predict(run, [store], top=3))
+        rows = run.predictions.set_index("clip")
+        for tested in rows.index:
+            best = max(shares[tested], key=shares[tested].get)
+            assert best == rows.loc[tested, "prediction"], name
+        for other in (landmarks, features):
+            table = predict(run, [other], top=3)
+            assert_same(shares, shares_of(table))
+            assert set(table["note"]) == {""}
+        told = predict(run, [tmp_path / "clip.pose", tmp_path / "clip.npy"], top=3)
+        assert told["note"].iloc[0] == ""
+        assert "taken as 25 a second" in told["note"].iloc[1]
+        for file in (".pose", ".npy"):
+            (found,) = (row for row in told.itertuples() if row.clip.endswith(file))
+            assert dict(found.top) == pytest.approx(shares[clip], abs=1e-3)
+    write_video(tmp_path / "film.mp4", portrait_clip(4), fps=50)
+    filmed = predict(run, [tmp_path / "film.mp4"]).iloc[0]
+    assert (len(filmed["top"]), filmed["problem"], filmed["note"]) == (3, "", "")
+    other = extract(landmarks, tmp_path / "other", "phonology", ["form=original"]).path
+    with pytest.raises(RunError, match="reads features in the form corrected, this store has orig"):
+        predict(run, [other])
+
+
+def test_stored_features_are_not_what_a_run_saw_that_mirrors_left_handers(first, tmp_path):
+    run = train(settings("ctc"), "mirrors", quiet=True)
+    features = extract(
+        landmark_store(tmp_path / "l", GeneratedCorpus(3, 4, 1)), tmp_path / "f", "phonology"
+    )
+    assert set(predict(run, [features.path])["note"]) == {
+        "stored features are read as they are: no gap is filled, no left-hander mirrored"
+    }
+
+
+def test_movement_is_the_same_at_any_frame_rate(tmp_path):
+    """A clip filmed at 50 frames a second, and every second of its frames, at 25."""
+    world = GeneratedCorpus(3, 3, 1, hardness=0.0)
+    clip = world.clip(world.manifest["clip"][0])
+    clip = clip[: len(clip) // 2 * 2 - 1]
+    files = {"fast": (clip, 50), "slow": (clip[::2], 25)}
+    for name, (points, fps) in files.items():
+        write_pose(tmp_path / f"{name}.pose", points, MEDIAPIPE_543, 512, 512, fps)
+        np.save(tmp_path / f"{name}.npy", points)
+    asked = settings("ctc", *PLAIN, "phonology.scale=false")
+    told = Recogniser(None, asked, None, MEDIAPIPE_543, None, None)
+
+    def movement(suffix, fps):
+        paths = [tmp_path / f"{name}{suffix}" for name in files]
+        (source,), problems = PhonologyTask.sources(replace(told, fps=fps), paths)
+        assert not problems
+        prepared = PhonologyTask.read(source, [str(path) for path in paths], asked)
+        return [table[:, GROUPS["M"]] for table in prepared.points]
+
+    fast, slow = movement(".pose", 0.0)
+    # Velocity over two frames of 1/50 s is the mean of the velocities over each.
+    mean = (fast[1::2] + fast[2::2])[:, :6] / 2
+    there = np.isfinite(mean) & np.isfinite(slow[1:, :6])
+    assert there.mean() > 0.5
+    size = np.abs(slow[1:, :6][there]).mean()
+    assert size > 0.01
+    np.testing.assert_allclose(slow[1:, :6][there], mean[there], atol=0.05 * size)
+    # What turns: how fast on the whole; a way straight across is a little shorter.
+    for column in (6, 7, 8):
+        ratio = np.nanmean(slow[:, column]) / np.nanmean(fast[:, column])
+        assert 0.85 < ratio < 1.02
+    # A file without a rate takes the one that is given, else 25.
+    given, _ = movement(".npy", 50.0)
+    np.testing.assert_allclose(given, fast, atol=1e-4)
+    assumed, _ = movement(".npy", 0.0)
+    np.testing.assert_allclose(2 * assumed, given, atol=1e-5)
