@@ -1,7 +1,7 @@
 # `make help` lists the verbs. Set-up happens by itself the first time; after that everything works offline.
 PYTHON ?= python3.11
 .DEFAULT_GOAL := help
-.PHONY: help course test notebooks run lint bench shape lock environment
+.PHONY: help course test notebooks run lint bench shape sizes lock environment
 VENV := .venv/bin/python
 # A shell that fails in the middle of a pipe fails the recipe.
 SHELL := /bin/bash
@@ -36,6 +36,9 @@ bench: environment  ## every claim of speed, as a ratio measured in one run
 
 shape: environment  ## rooms of the package, imports between them, how its code is written
 	@$(VENV) .ci/shape.py
+
+sizes: environment  ## count the presets' parameters again (CHECK=--check: only compare)
+	@$(VENV) .ci/sizes.py $(CHECK)
 
 lock: environment  ## resolve requirements.lock again from pyproject.toml
 	@bash .ci/lock

@@ -4,6 +4,12 @@ The command line prints them as one line and ends with exit code 2; anything
 else is a fault of ours and keeps its traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
+# So many names a message lists at most.
+_NAMES = 10
+
 
 class InputError(Exception):
     """Input that signlib refuses: a file, a setting or a request."""
@@ -41,3 +47,21 @@ class RunError(InputError):
 
 class DiskError(InputError):
     """A file that could not be written: the disk is full or the folder is closed to us."""
+
+
+def did_you_mean(name: str, names: Iterable[str], lister: str) -> str:
+    """What to say after an unknown name: those like it, else the first ones and what lists all.
+
+    Args:
+        name: as it was typed.
+        names: those that there are.
+        lister: the command that lists them.
+    """
+    every = list(names)
+    close = difflib.get_close_matches(name, every)
+    close += [other for other in every if name.lower() in other.lower() and other not in close]
+    if close:
+        return f"did you mean {' or '.join(close[:_NAMES])}?"
+    if len(every) <= _NAMES:
+        return f"choose from {', '.join(every)}"
+    return f"`{lister}` lists all {len(every)}, such as {', '.join(every[:_NAMES])}"

@@ -1,44 +1,79 @@
-"""What can be typed after `python -m signlib`: every verb with its flags and an example."""
+"""What can be typed after `python -m signlib`: every verb with its flags and an example.
+
+The flags of the sources' own command lines have a help of their own, `--help-sources`.
+"""
 
 import argparse
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import signlib
 from signlib.cli import source_flags
 from signlib.cli.source_flags import Flag, flag
 from signlib.extraction import registry as extractors
 from signlib.settings.registry import all_sweeps
 
+PROGRAM = "python -m signlib"
 
-class Verb(NamedTuple):
-    """One verb: what it does, how it is typed, its flags, and what `--set` sets; "" = it has none.
 
-    Those of source 004 are listed apart.
+@dataclass(frozen=True)
+class Verb:
+    """One verb.
+
+    Attributes:
+        text: what it does, in a line of the list of verbs.
+        example: how it is typed.
+        flags: its own.
+        of_sources: source -> flags that it takes from that source's command line.
+        overrides: what `--set` sets; "" = it has none.
+        resumed: what to type when it was interrupted.
     """
 
     text: str
     example: str
     flags: Sequence[Flag]
-    of_source_004: Sequence[Flag] = ()
+    of_sources: Mapping[str, Sequence[Flag]] = field(default_factory=dict)
     overrides: str = ""
+    resumed: str = "the same command starts it again"
+
+
+class _HelpSources(argparse.Action):
+    """Prints the flags of the sources, as `--help` prints the others."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        verb = parser.prog.split()[-1]
+        page = argparse.ArgumentParser(
+            prog=parser.prog,
+            add_help=False,
+            usage=f"{parser.prog} [flags of a source]",
+            description="The command lines of these sources work here as they are written there.",
+        )
+        for source, flags in verbs()[verb].of_sources.items():
+            group = page.add_argument_group(f"flags of {source}")
+            for names, options in flags:
+                group.add_argument(*names, **options)
+        page.print_help()
+        parser.exit()
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
-        prog="python -m signlib",
+        prog=PROGRAM,
         description="Sign language recognition: extract, train, predict, compare.",
     )
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, verb in _verbs().items():
+    top.add_argument("--version", action="version", version=f"signlib {signlib.__version__}")
+    commands = top.add_subparsers(dest="verb", metavar="VERB")
+    for name, verb in verbs().items():
         # Abbreviated flags would change their meaning with every new flag.
         command = commands.add_parser(
             name,
             allow_abbrev=False,
             help=verb.text,
             description=verb.text,
-            epilog=f"example: python -m signlib {name} {verb.example}",
+            epilog=f"example: {PROGRAM} {name} {verb.example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         # Also accepted after the verb; absent there, it must not undo the one before it.
@@ -47,9 +82,16 @@ def parser() -> argparse.ArgumentParser:
         )
         for names, options in verb.flags:
             command.add_argument(*names, **options)
-        group = command.add_argument_group("flags of source 004")
-        for names, options in verb.of_source_004:
-            group.add_argument(*names, **options)
+        for flags in verb.of_sources.values():
+            for names, options in flags:
+                command.add_argument(*names, **{**options, "help": argparse.SUPPRESS})
+        if verb.of_sources:
+            command.add_argument(
+                "--help-sources",
+                action=_HelpSources,
+                nargs=0,
+                help=f"show the flags of {' and '.join(verb.of_sources)}, and exit",
+            )
         if verb.overrides:
             command.add_argument(
                 "--set",
@@ -63,16 +105,23 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _verbs() -> dict[str, Verb]:
-    # Made anew each time: extractors and presets may have been registered since.
+def verbs() -> dict[str, Verb]:
+    """Every verb by name, made anew: extractors and presets may have been registered since."""
     return {
         "models": Verb(
             "every preset and the sizes of its model",
             "--format csv",
-            [flag("--format", choices=["table", "csv"], default="table")],
+            [
+                flag("--format", choices=["table", "csv"], default="table"),
+                flag(
+                    "--macs",
+                    action="store_true",
+                    help="also count multiply-accumulates of one clip, which takes half a minute",
+                ),
+            ],
         ),
         "extract": Verb(
-            "videos to a store of landmarks, of pictures, or of features of a frozen encoder",
+            "videos to a store of landmarks, pictures or features",
             "my_videos --out stores/mine --extractor frozen --set model=google/gemma-3-4b-it",
             [
                 flag(
@@ -107,21 +156,16 @@ def _verbs() -> dict[str, Verb]:
                     help="make one store of the finished shards below STORE",
                 ),
                 flag(
-                    "--skip-existing",
-                    "--skip_existing",
-                    action="store_true",
-                    help="what always happens: finished clips are kept",
-                ),
-                flag(
                     "--retry-failed", action="store_true", help="try clips again that failed before"
                 ),
             ],
-            of_source_004=source_flags.extract_004(),
+            of_sources={"source 004": source_flags.extract_004()},
             overrides=(
                 "of the extractor: tracking=false, max_side=512, ...; of pictures: frames=16,"
                 " size=224, ...; frozen: model=NAME_OR_FOLDER, frames=16, batch=32, dtype=float32,"
                 " attention=flash, ..."
             ),
+            resumed="the same command goes on with the clips that are left",
         ),
         "train": Verb(
             "fit a model, test it once, write a run",
@@ -132,17 +176,9 @@ def _verbs() -> dict[str, Verb]:
                     nargs="?",
                     help="family/variant, see `models`; landmarks/small if none is given",
                 ),
-                flag(
-                    "--corpus",
-                    "--dataset",
-                    dest="corpus",
-                    help="generated, store, dgs-30, asl-letters, ...",
-                ),
+                flag("--corpus", help="generated, store, dgs-30, asl-letters, ..."),
                 flag(
                     "--data-root",
-                    "--data_dir",
-                    "--data-dir",
-                    dest="data_root",
                     metavar="DIR",
                     help="a store that `extract` made, or the corpus's folder",
                 ),
@@ -167,13 +203,16 @@ def _verbs() -> dict[str, Verb]:
                     metavar="CKPT",
                     help="resume an unfinished run, from its last or from the given checkpoint",
                 ),
-                *source_flags.train_003(),
             ],
-            of_source_004=source_flags.train_004(),
-            overrides=("any setting: training.epochs=5 features.joints=hands ..."),
+            of_sources={
+                "source 003": source_flags.train_003(),
+                "source 004": source_flags.train_004(),
+            },
+            overrides="any setting: training.epochs=5 features.joints=hands ...",
+            resumed="the same command with --resume goes on after the last whole epoch",
         ),
         "sweep": Verb(
-            "train several presets over several random seeds and compare them",
+            "train presets over several random seeds, compare them",
             "generated --seeds 0 1 2",
             [
                 flag(
@@ -202,7 +241,8 @@ def _verbs() -> dict[str, Verb]:
                     help="only say what time and memory it will take",
                 ),
             ],
-            overrides=("for every run: training.devices=2 ..."),
+            overrides="for every run: training.devices=2 ...",
+            resumed="the same command resumes it",
         ),
         "predict": Verb(
             "the likeliest glosses of clips, or their sentences with times",
@@ -235,7 +275,7 @@ def _verbs() -> dict[str, Verb]:
             ],
         ),
         "wer": Verb(
-            "word error rate of a run, or of hypotheses in a ctm against references in an stm",
+            "word error rate of a run, or of a ctm against an stm",
             "dev.stm hypotheses.ctm --simplify phoenix-2014 --against baseline.ctm",
             [
                 flag(
@@ -269,8 +309,7 @@ def _verbs() -> dict[str, Verb]:
             ],
         ),
         "compare": Verb(
-            "who is better, by how much, and how sure: the statistics of finished runs on the same"
-            " clips",
+            "who is better, by how much, how sure: finished runs",
             "runs/landmarks-small/full-seed0 runs/landmarks-base/full-seed0 --out comparison",
             [
                 flag(
@@ -317,7 +356,7 @@ def _verbs() -> dict[str, Verb]:
             ],
         ),
         "ensemble": Verb(
-            "add the test scores of several runs, with equal weights",
+            "add the test scores of several runs, equally weighted",
             "runs/nw-ucla-nano/joint runs/nw-ucla-nano/bone",
             [
                 flag(

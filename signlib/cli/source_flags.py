@@ -106,6 +106,7 @@ def train_003() -> list[Flag]:
             choices=MODELS,
             help="a graph network by its name in the source, instead of a preset",
         ),
+        flag("--dataset", dest="corpus", metavar="CORPUS", help="as --corpus"),
         *(
             _spelled(name, dest=name, type=kind, help=f"{text} ({key})")
             for name, (key, kind, text) in _TRAIN_003.items()
@@ -125,6 +126,7 @@ def train_003() -> list[Flag]:
 def train_004() -> list[Flag]:
     """Source 004's flags on the verb `train`, but for those that it shares with others."""
     return [
+        _spelled("data_dir", dest="data_root", metavar="DIR", help="as --data-root"),
         *(
             _spelled(
                 name,
@@ -169,6 +171,7 @@ def extract_004() -> list[Flag]:
         ),
         *(_spelled(name, type=kind, help=text) for name, (_, kind, text) in _EXTRACT_004.items()),
         _spelled("use_flash_attention", action="store_true", help="attention=flash"),
+        _spelled("skip_existing", action="store_true", help="what always happens"),
     ]
 
 

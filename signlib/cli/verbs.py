@@ -1,18 +1,20 @@
 """What each verb of `python -m signlib` does; `parser` says what can be typed.
 
-A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback.
+A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback. Ctrl-C
+ends with one line that says how to go on, and exit code 130.
 """
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from signlib import paths
 from signlib.cli import source_flags
-from signlib.cli.parser import parser
-from signlib.errors import InputError, SettingsError
+from signlib.cli.parser import PROGRAM, parser, verbs
+from signlib.errors import InputError, SettingsError, did_you_mean
 
 # torch reads this once, when it is first imported.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -20,7 +22,16 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    verb = next((word for word in words if not word.startswith("-")), "")
+    if verb and verb not in COMMANDS:
+        hint = did_you_mean(verb, COMMANDS, f"{PROGRAM} --help")
+        print(f"signlib: {verb!r} is no verb; {hint}", file=sys.stderr)
+        return 2
+    options = parser().parse_args(words)
+    if not options.verb:
+        parser().print_help()
+        return 0
     try:
         return COMMANDS[options.verb](options) or 0
     except InputError as error:
@@ -28,20 +39,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"{options.verb}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        if options.debug:
+            raise
+        print(f"\n{options.verb}: interrupted; {verbs()[options.verb].resumed}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def models(options: argparse.Namespace) -> None:
     """Print the table of presets."""
-    from signlib.experiments.sizes import model_table
+    from signlib.experiments import sizes
 
-    table = model_table()
+    table = sizes.model_table(options.macs)
     if options.format == "csv":
         print(table.to_csv(index=False), end="")
     else:
-        formatters = dict.fromkeys(
-            table.columns[1:-2], lambda size: size if isinstance(size, str) else f"{size:,}"
-        )
-        print(table.to_string(index=False, max_colwidth=None, formatters=formatters))
+        print(sizes.readable(table, shutil.get_terminal_size().columns))
 
 
 def extract(options: argparse.Namespace) -> int:
@@ -231,9 +248,9 @@ def run(options: argparse.Namespace) -> int:
     given = Path(options.notebook)
     path = given if given.suffix == ".ipynb" else paths.notebooks_root() / f"{given.name}.ipynb"
     if not path.is_file():
-        raise SettingsError(
-            f"notebook {path} does not exist; `ls {paths.notebooks_root()}` lists them"
-        )
+        names = sorted(file.stem for file in paths.notebooks_root().glob("[0-9]*.ipynb"))
+        hint = did_you_mean(given.stem, names, f"ls {paths.notebooks_root()}")
+        raise SettingsError(f"notebook {path} does not exist; {hint}")
     output = Path(options.out) if options.out else paths.results_root() / "course" / path.name
     result = run_notebook(path, dict(options.parameters), output)
     print(result)

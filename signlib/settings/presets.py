@@ -7,7 +7,7 @@ every notebook and test walks the path that the full form walks.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from signlib.errors import SettingsError
+from signlib.errors import SettingsError, did_you_mean
 from signlib.settings import config
 from signlib.settings.aliases import RENAMED_PRESETS
 from signlib.settings.base import Settings
@@ -50,7 +50,8 @@ def build(
     name = RENAMED_PRESETS.get(name, name)
     presets = all_presets()
     if name not in presets:
-        raise SettingsError(f"preset {name!r} is unknown; choose from {', '.join(presets)}")
+        names = did_you_mean(name, presets, "python -m signlib models")
+        raise SettingsError(f"preset {name!r} is unknown; {names}")
     task, chosen = presets[name]
     chain = [chosen]
     while chain[0].base:
