@@ -6,7 +6,17 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from signlib.errors import SettingsError
-from signlib.settings.fields import choice, free_list, name, number, section, switch
+from signlib.settings.fields import (
+    NEVER,
+    Only,
+    choice,
+    free_list,
+    name,
+    number,
+    section,
+    switch,
+    when,
+)
 from signlib.settings.training import AugmentSettings, TrainingSettings, check_training
 
 
@@ -43,10 +53,18 @@ class DataSettings:
         "view-1",
         "view-2",
     )
-    folds: int = number(5, "number of folds", 2, 1000)
-    fold: int = number(0, "which fold is the test split", 0, 999)
-    fold_seed: int = number(0, "random seed of the shuffle before folding", 0, 2**32 - 1)
-    test_signers: list[str] = free_list([], "signers of the test split, for split=signer")
+    folds: int = number(5, "number of folds", 2, 1000, only=when(".split", "folds"))
+    fold: int = number(0, "which fold is the test split", 0, 999, only=when(".split", "folds"))
+    fold_seed: int = number(
+        0,
+        "random seed of the shuffle before folding, or before validation is held out",
+        0,
+        2**32 - 1,
+        only=when(".split", "folds") | when(".validation"),
+    )
+    test_signers: list[str] = free_list(
+        [], "signers of the test split", only=when(".split", "signer")
+    )
     validation: float = number(
         0.0,
         "share of the training clips held out where the manifest has no validation split; "
@@ -55,7 +73,11 @@ class DataSettings:
         0.9,
     )
     validation_by: str = choice(
-        "clip", "clip (stratified by gloss) or signer (whole signers)", "clip", "signer"
+        "clip",
+        "clip (stratified by gloss) or signer (whole signers)",
+        "clip",
+        "signer",
+        only=when(".validation"),
     )
     skeleton: str = name(
         "",
@@ -88,15 +110,22 @@ class FeatureSettings:
         True,
         "signer-centred and scale-free; false = raw coordinates about the picture's middle",
     )
-    rotate: bool = switch(True, "also undo the camera's roll: the shoulders are level")
+    rotate: bool = switch(
+        True, "also undo the camera's roll: the shoulders are level", only=when(".normalise")
+    )
     face_camera: bool = switch(
-        False, "also turn the signer about the vertical until both shoulders are equally far away"
+        False,
+        "also turn the signer about the vertical until both shoulders are equally far away",
+        only=when(".normalise"),
     )
     hand_depth: bool = switch(
         False,
         "put each hand's depth, which counts from its wrist, at the depth of the body's wrist",
+        only=when(".normalise"),
     )
-    longest_gap: int = number(5, "interpolate gaps of at most so many frames", 0, 10**4)
+    longest_gap: int = number(
+        5, "interpolate gaps of at most so many frames", 0, 10**4, only=when(".normalise")
+    )
     dominant: bool = switch(
         True,
         "mirror clips whose more active hand is the left one, so that one hand leads everywhere",
@@ -105,7 +134,14 @@ class FeatureSettings:
         32, "resample each clip to so many frames; 0 = all frames, padded", 0, 10**4
     )
     coordinates: int = choice(3, "2 (x, y) or 3 (x, y, z)", 2, 3)
-    z_weight: float = number(1.0, "factor on z, which MediaPipe guesses", -100, 100)
+    z_weight: float = number(
+        1.0, "factor on z, which MediaPipe guesses", -100, 100, only=when(".coordinates", 3)
+    )
+
+
+# What a task on single signs does not read, and one that has landmarks as its only clips.
+OF_SENTENCES = dict.fromkeys(("data.shortest", "data.longest", "data.sentences"), NEVER)
+ALONE = {"data.landmarks": NEVER}
 
 
 @dataclass
@@ -114,6 +150,9 @@ class Settings:
 
     # The setting that `--dropout` means.
     DROPOUT: ClassVar[str] = "model.head_dropout"
+    # When this task reads what all tasks can set: of a key, in the place of what its declaration
+    # says; of the beginning of keys, besides that.
+    ONLY: ClassVar[Mapping[str, Only]] = {}
 
     preset: str = name("landmarks/small", "the preset that these settings started from")
     task: str = name("landmarks", "the family of models")

@@ -1,13 +1,14 @@
 """Typed settings of one experiment: defaults, differences of presets, overrides as `a.b=value`.
 
-An unknown key or an impossible value is refused before anything is computed.
+An unknown key, an impossible value, or one that nothing would read, is refused before anything is
+computed.
 """
 
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, asdict, fields, is_dataclass
-from functools import reduce
+from functools import cache, reduce
 from operator import attrgetter
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 from signlib.errors import SettingsError
 from signlib.settings import aliases
 from signlib.settings.base import Settings
-from signlib.settings.fields import limit_of
+from signlib.settings.fields import When, limit_of, readers_of
 from signlib.settings.registry import TASKS, task_row
 from signlib.settings.values import (
     convert,
@@ -60,14 +61,89 @@ def build(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) -> Set
     Raises:
         SettingsError: for an unknown key, a value of the wrong type, or an impossible one.
     """
+    settings = assembled(*differences, overrides=overrides)
+    check(settings)
+    return settings
+
+
+def assembled(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) -> Settings:
+    """As `build`, but not checked yet."""
     pairs = [pair for difference in differences for pair in difference.items()]
     pairs += [parse_override(text) for text in overrides]
     pairs = [aliases.current(key, value) for key, value in pairs]
     settings = task_row(aliases.infer_task(dict(pairs))).settings()
     for key, value in pairs:
         _set(settings, key, value)
-    check(settings)
     return settings
+
+
+@cache
+def readers(kind: type[Settings]) -> dict[str, tuple[When, ...]]:
+    """Each key that is not always read, with the conditions of which all must hold."""
+    conditions = dict(_conditions(kind, "", ()))
+    for start, more in kind.ONLY.items():
+        extra = (more,) if isinstance(more, When) else more
+        if start in conditions:
+            conditions[start] = extra
+        else:
+            keys = [key for key in conditions if key.startswith(start)]
+            conditions |= {key: conditions[key] + extra for key in keys}
+    return {key: each for key, each in conditions.items() if each}
+
+
+def _conditions(
+    kind: type[Any], section: str, outer: tuple[When, ...]
+) -> Iterator[tuple[str, tuple[When, ...]]]:
+    # Every key with its conditions, those of its section first.
+    for entry in fields(kind):
+        key, inner = f"{section}{entry.name}", outer
+        inner += tuple(each.within(section) for each in readers_of(entry))
+        if isinstance(entry.type, type) and is_dataclass(entry.type):
+            yield from _conditions(entry.type, f"{key}.", inner)
+        else:
+            yield key, inner
+
+
+@cache
+def _defaults(kind: type[Settings]) -> dict[str, Any]:
+    return flat(kind())
+
+
+def unread(settings: Settings) -> dict[str, str]:
+    """Settings that differ from their default although nothing reads them, with the reason."""
+    defaults, reasons = _defaults(type(settings)), {}
+
+    def value_of(key: str) -> Any:
+        return attrgetter(key)(settings)
+
+    for key, conditions in readers(type(settings)).items():
+        failing = [each for each in conditions if not each.holds(value_of)]
+        if not failing or value_of(key) == defaults[key]:
+            continue
+        cases = failing[0].cases
+        here = ", ".join(dict.fromkeys(f"{case.key}={value_of(case.key)}" for case in cases))
+        where = f"is read only with {failing[0]}, not with {here}"
+        reasons[key] = where if cases else f"is not read by task={settings.task}"
+    return reasons
+
+
+def put_back(settings: Settings, asked: Iterable[str] = ()) -> dict[str, Any]:
+    """Give settings that nothing reads their default again.
+
+    Args:
+        settings: changed in place.
+        asked: keys that somebody asked for; they stay, and `check` refuses them.
+
+    Returns:
+        The keys that were put back, with the values that they had.
+    """
+    before, asked = {}, set(asked)
+    # What is put back may have been the only reason to read another one.
+    while idle := set(unread(settings)).difference(asked):
+        for key in idle:
+            before[key] = attrgetter(key)(settings)
+            _set(settings, key, _defaults(type(settings))[key])
+    return before
 
 
 def _set(settings: Settings, key: str, value: Any) -> None:
@@ -106,6 +182,12 @@ def _unknown(key: str, settings: Settings) -> str:
     return f"setting {key!r} is unknown; {hint}"
 
 
+def key_of(override: str) -> str:
+    """The key of a setting that `key=value` changes, in today's words."""
+    key = aliases.current(*parse_override(override))[0]
+    return _OPEN if key.startswith(f"{_OPEN}.") else key
+
+
 def flat(settings: Settings) -> dict[str, Any]:
     """Every dotted key with its value; lists and mappings are copies."""
     return dict(_flattened(asdict(settings), ""))
@@ -126,6 +208,11 @@ def check(settings: Settings) -> None:
         f"task={settings.task} does not go with these settings",
     )
     settings.check()
+    for key, reason in unread(settings).items():
+        default = _defaults(type(settings))[key]
+        raise SettingsError(
+            f"{key}={attrgetter(key)(settings)} {reason}; leave it at its default, {default!r}"
+        )
 
 
 def to_yaml(settings: Settings) -> str:
@@ -143,10 +230,16 @@ def run_name(settings: Settings) -> str:
 
 
 def from_yaml(text: str) -> Settings:
-    """The settings in a YAML text, checked.
+    """The settings in a YAML text, checked; see `read`."""
+    return read(text)[0]
+
+
+def read(text: str) -> tuple[Settings, dict[str, Any]]:
+    """The settings in a YAML text, checked, and the values of it that were never read.
 
     Settings of a run that was made before `task` was a setting name every family's sections; those
-    of other families are left out.
+    of other families are left out. Values that nothing reads are put back to their default, because
+    runs were made before they were refused.
 
     Raises:
         SettingsError: when the text is no YAML mapping of known keys.
@@ -167,8 +260,9 @@ def from_yaml(text: str) -> Settings:
         settings.task = task
     except (SettingsError, yaml.YAMLError) as error:
         raise SettingsError(f"these settings cannot be read: {first_line(error)}") from None
+    ignored = put_back(settings)
     check(settings)
-    return settings
+    return settings, ignored
 
 
 def _flattened(content: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -1,15 +1,82 @@
-"""How a setting is declared: its default, what it means and its limits, in one place.
+"""How a setting is declared: its default, what it means, its limits and who reads it, in one place.
 
-Each function here declares one field of a settings dataclass. `config` reads the limits back.
+Each function here declares one field of a settings dataclass. `only` says when it is read: all of
+its conditions must hold; without any it always is. `config` reads limits and conditions back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 Number = TypeVar("Number", int, float)
 Value = TypeVar("Value", int, str)
-_HELP, _LIMIT = "help", "limit"
+_HELP, _LIMIT, _ONLY = "help", "limit", "only"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A value that another setting must have, or must not have.
+
+    Attributes:
+        key: of the other setting; with a leading dot, in the same section.
+        values: of which it has one; none = it is switched on: not 0, false, "" or empty.
+        equal: False for the opposite.
+    """
+
+    key: str
+    values: tuple[Any, ...] = ()
+    equal: bool = True
+
+    def holds(self, value: Any) -> bool:
+        """Whether the other setting has such a value; one item of a list is enough."""
+        items = value if isinstance(value, list) else [value]
+        fits = any(item in self.values for item in items) if self.values else bool(value)
+        return fits == self.equal
+
+    def __str__(self) -> str:
+        if not self.values:
+            return f"{self.key} switched {'on' if self.equal else 'off'}"
+        sign = "=" if self.equal else " other than "
+        return f"{self.key}{sign}{'|'.join(map(repr, self.values))}".replace("'", "")
+
+
+@dataclass(frozen=True)
+class When:
+    """When a setting is read: in any of these cases; without any, never."""
+
+    cases: tuple[Case, ...]
+
+    def __or__(self, other: "When") -> "When":
+        return When(self.cases + other.cases)
+
+    def holds(self, value_of: Callable[[str], Any]) -> bool:
+        """Whether it is read, from a function that gives the value of a key."""
+        return any(case.holds(value_of(case.key)) for case in self.cases)
+
+    def within(self, section: str) -> "When":
+        """The same with full keys, for a setting of a section."""
+        full = [f"{section}{c.key[1:]}" if c.key[0] == "." else c.key for c in self.cases]
+        pairs = zip(full, self.cases, strict=True)
+        return When(tuple(Case(key, case.values, case.equal) for key, case in pairs))
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.cases))
+
+
+NEVER = When(())
+# One condition, or several that must all hold.
+Only: TypeAlias = When | tuple[When, ...]
+
+
+def when(key: str, *values: Any) -> When:
+    """Where the setting `key` has one of the values; without values, where it is switched on."""
+    return When((Case(key, values),))
+
+
+def unless(key: str, *values: Any) -> When:
+    """The opposite of `when`."""
+    return When((Case(key, values, equal=False),))
 
 
 @dataclass(frozen=True)
@@ -88,51 +155,64 @@ class EachBetween(Limit):
         return next(filter(None, problems), "")
 
 
-def number(default: Number, text: str, low: float, high: float) -> Number:
+def number(default: Number, text: str, low: float, high: float, *, only: Only = ()) -> Number:
     """A number, `low` and `high` included."""
-    return field(default=default, metadata={_HELP: text, _LIMIT: Between(low, high)})
+    return field(default=default, metadata=_facts(text, Between(low, high), only))
 
 
-def choice(default: Value, text: str, *choices: Value) -> Value:
+def choice(default: Value, text: str, *choices: Value, only: Only = ()) -> Value:
     """One of the choices."""
-    return field(default=default, metadata={_HELP: text, _LIMIT: OneOf(choices)})
+    return field(default=default, metadata=_facts(text, OneOf(choices), only))
 
 
-def name(default: str, text: str) -> str:
+def name(default: str, text: str, *, only: Only = ()) -> str:
     """Any text: a name, a folder."""
-    return field(default=default, metadata={_HELP: text, _LIMIT: Limit()})
+    return field(default=default, metadata=_facts(text, Limit(), only))
 
 
-def switch(default: bool, text: str) -> bool:
+def switch(default: bool, text: str, *, only: Only = ()) -> bool:
     """On or off."""
-    return field(default=default, metadata={_HELP: text, _LIMIT: Limit()})
+    return field(default=default, metadata=_facts(text, Limit(), only))
 
 
-def free_list(default: Sequence[Value], text: str) -> list[Value]:
+def free_list(default: Sequence[Value], text: str, *, only: Only = ()) -> list[Value]:
     """Any texts or numbers, or none; where they have a limit, another check knows it."""
-    return _list(default, text, Limit())
+    return _list(default, _facts(text, Limit(), only))
 
 
-def some_of(default: Sequence[str], text: str, *choices: str) -> list[str]:
+def some_of(default: Sequence[str], text: str, *choices: str, only: Only = ()) -> list[str]:
     """One or more of the choices, each once, in an order that counts."""
-    return _list(default, text, SomeOf(choices))
+    return _list(default, _facts(text, SomeOf(choices), only))
 
 
 def numbers(
-    default: Sequence[Number], text: str, low: float, high: float, count: int = 0
+    default: Sequence[Number],
+    text: str,
+    low: float,
+    high: float,
+    count: int = 0,
+    *,
+    only: Only = (),
 ) -> list[Number]:
     """A list of numbers within limits: `count` of them, 0 = one or more."""
-    return _list(default, text, AllBetween(low, high, count))
+    return _list(default, _facts(text, AllBetween(low, high, count), only))
 
 
 def rates(text: str, low: float, high: float) -> dict[str, float]:
     """Names with a number each, none at first."""
-    return field(default_factory=dict, metadata={_HELP: text, _LIMIT: EachBetween(low, high)})
+    return field(default_factory=dict, metadata=_facts(text, EachBetween(low, high)))
 
 
-def section(kind: type[Any], text: str) -> Any:
-    """Settings that belong together, as a dataclass of their own."""
-    return field(default_factory=kind, metadata={_HELP: text, _LIMIT: Limit()})
+def section(kind: type[Any], text: str, *, only: Only = (), **defaults: Any) -> Any:
+    """Settings that belong together, as a dataclass of their own.
+
+    Args:
+        kind: the dataclass.
+        text: what they are about.
+        only: when all of them are read.
+        defaults: of a task, where they differ from those of the dataclass.
+    """
+    return field(default_factory=partial(kind, **defaults), metadata=_facts(text, Limit(), only))
 
 
 def limit_of(entry: Field[Any]) -> Limit:
@@ -146,5 +226,14 @@ def limit_of(entry: Field[Any]) -> Limit:
     return entry.metadata[_LIMIT]
 
 
-def _list(default: Sequence[Any], text: str, limit: Limit) -> list[Any]:
-    return field(default_factory=lambda: list(default), metadata={_HELP: text, _LIMIT: limit})
+def readers_of(entry: Field[Any]) -> tuple[When, ...]:
+    """The conditions of which all must hold for a field to be read."""
+    return entry.metadata.get(_ONLY, ())
+
+
+def _facts(text: str, limit: Limit, only: Only = ()) -> dict[str, Any]:
+    return {_HELP: text, _LIMIT: limit, _ONLY: (only,) if isinstance(only, When) else only}
+
+
+def _list(default: Sequence[Any], facts: Mapping[str, Any]) -> list[Any]:
+    return field(default_factory=lambda: list(default), metadata=facts)

@@ -1,14 +1,37 @@
 """The classifier on frozen visual features (source 004): settings and presets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from signlib.errors import SettingsError
-from signlib.settings.base import Preset, Settings, refuse_switched_on, refuse_uneven
-from signlib.settings.fields import choice, name, number, section, some_of
+from signlib.settings.base import (
+    OF_SENTENCES,
+    FeatureSettings,
+    Preset,
+    Settings,
+    refuse_switched_on,
+    refuse_uneven,
+)
+from signlib.settings.fields import (
+    NEVER,
+    Only,
+    choice,
+    name,
+    number,
+    section,
+    some_of,
+    unless,
+    when,
+)
 from signlib.settings.landmarks import ModelSettings, check_encoder
+from signlib.settings.training import AugmentSettings, TrainingSettings
 
 INPUTS = ("visual", "landmarks")
+_VISUAL, _LANDMARKS = (when("frozen.inputs", name) for name in INPUTS)
+_BRANCH = (_LANDMARKS, when("frozen.landmarks", "original"))
+# What has attention of its own and learned positions: all but our encoder alone.
+_ATTENTION = _VISUAL | when("frozen.landmarks", "original")
 
 
 @dataclass
@@ -22,6 +45,7 @@ class FrozenSettings:
         "attention",
         "attention-over-time",
         "gated",
+        only=(_VISUAL, _LANDMARKS),
     )
     inputs: list[str] = some_of(INPUTS, "visual, landmarks or both", *INPUTS)
     landmarks: str = choice(
@@ -29,23 +53,26 @@ class FrozenSettings:
         "branch of the landmarks: original, or encoder: the one that `model` describes",
         "original",
         "encoder",
+        only=_LANDMARKS,
     )
     store: str = name(
         "",
         "features that `extract --extractor frozen` made; how many numbers a frame has is read "
         "there",
+        only=_VISUAL,
     )
     tower: str = name(
         "",
         "of generated clips, without a store: the encoder whose features are made below the "
         "folder of runs; random = a tiny one with random weights",
+        only=(_VISUAL, unless(".store")),
     )
-    frames: int = number(16, "of a clip, for features that are made so", 1, 1024)
+    frames: int = number(16, "of a clip, for features that are made so", 1, 1024, only=_VISUAL)
     width: int = number(256, "of both branches and the fusion", 1, 10**5)
-    heads: int = number(4, "of both branches and the fusion", 1, 1000)
-    layers: int = number(2, "of the landmarks' transformer", 1, 1000)
-    intermediate: int = number(1024, "of the landmarks' transformer", 1, 10**6)
-    positions: int = number(64, "longest clip in frames", 1, 10**5)
+    heads: int = number(4, "of both branches and the fusion", 1, 1000, only=_ATTENTION)
+    layers: int = number(2, "of the landmarks' transformer", 1, 1000, only=_BRANCH)
+    intermediate: int = number(1024, "of the landmarks' transformer", 1, 10**6, only=_BRANCH)
+    positions: int = number(64, "longest clip in frames", 1, 10**5, only=_ATTENTION)
     dropout: float = number(0.3, "everywhere", 0, 0.95)
 
 
@@ -54,20 +81,42 @@ class FrozenExperiment(Settings):
     """Signs from frozen visual features, landmarks or both."""
 
     DROPOUT: ClassVar[str] = "frozen.dropout"
+    ONLY: ClassVar[Mapping[str, Only]] = {
+        **OF_SENTENCES,
+        "data.landmarks": _LANDMARKS,
+        "data.skeleton": _LANDMARKS,
+        "features.": _LANDMARKS,
+        "augment.": _LANDMARKS,
+        "model.head_dropout": NEVER,
+    }
 
     task: str = name("frozen", "the family of models")
-    model: ModelSettings = section(ModelSettings, "the encoder of frozen.landmarks=encoder")
+    features: FeatureSettings = section(
+        FeatureSettings, "what is seen of the landmarks", dominant=False
+    )
+    augment: AugmentSettings = section(
+        AugmentSettings, "what is varied in training clips", mirror=0.0
+    )
+    training: TrainingSettings = section(
+        TrainingSettings, "how the model is fitted", mirror_at_test=False
+    )
+    model: ModelSettings = section(
+        ModelSettings,
+        "the encoder of landmarks",
+        only=(_LANDMARKS, when("frozen.landmarks", "encoder")),
+    )
     frozen: FrozenSettings = section(FrozenSettings, "the classifier")
 
     def check(self) -> None:
         super().check()
         check_encoder(self, self.model)
         refuse_uneven(self.frozen, "frozen")
-        positions = self.frozen.positions
+        frames, positions = self.features.frames, self.frozen.positions
+        # Our encoder has positions of its own, `model.max_positions`.
+        too_long = self.frozen.landmarks == "original" and frames > positions
         SettingsError.raise_if(
-            "landmarks" in self.frozen.inputs and not 1 <= self.features.frames <= positions,
-            f"features.frames={self.features.frames} must lie within 1..{positions} "
-            "(frozen.positions)",
+            "landmarks" in self.frozen.inputs and (frames < 1 or too_long),
+            f"features.frames={frames} must lie within 1..{positions} (frozen.positions)",
         )
         if "visual" in self.frozen.inputs:
             refuse_switched_on(
@@ -91,9 +140,7 @@ PRESETS: dict[str, Preset] = {
         {
             "data.corpus": "wlasl",
             "features.joints": "54",
-            "features.dominant": False,
             "features.frames": 16,
-            "augment.mirror": 0.0,
             "training.epochs": 50,
             "training.batch_size": 32,
             "training.weight_decay": 0.01,
@@ -102,7 +149,6 @@ PRESETS: dict[str, Preset] = {
             "training.label_smoothing": 0.0,
             "training.average": 0.0,
             "training.threads": 1,
-            "training.mirror_at_test": False,
         },
         {
             "data.glosses": 6,

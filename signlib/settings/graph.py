@@ -1,10 +1,21 @@
 """Actions of whole bodies by graph networks (source 003): settings and presets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from signlib.settings.base import Preset, Settings
-from signlib.settings.fields import choice, name, number, section, some_of, switch
+from signlib.settings.base import ALONE, OF_SENTENCES, Preset, Settings
+from signlib.settings.fields import (
+    NEVER,
+    Only,
+    choice,
+    name,
+    number,
+    section,
+    some_of,
+    switch,
+    when,
+)
 
 STREAMS = ("joint", "velocity", "bone", "bone_velocity")
 
@@ -28,10 +39,16 @@ class ActionSettings:
         True, "turn each clip about the vertical until the first person faces the sensor"
     )
     scale: bool = switch(True, "measure in lengths of the first person's trunk, not in metres")
-    noise_joint: float = number(0.01, "spread of the noise added to joints", 0, 10)
-    noise_bone: float = number(0.005, "to bones", 0, 10)
-    noise_velocity: float = number(0.002, "to velocities", 0, 10)
-    noise_bone_velocity: float = number(0.002, "to velocities of bones", 0, 10)
+    noise_joint: float = number(
+        0.01, "spread of the noise added to joints", 0, 10, only=when("gcn.streams", "joint")
+    )
+    noise_bone: float = number(0.005, "to bones", 0, 10, only=when("gcn.streams", "bone"))
+    noise_velocity: float = number(
+        0.002, "to velocities", 0, 10, only=when("gcn.streams", "velocity")
+    )
+    noise_bone_velocity: float = number(
+        0.002, "to velocities of bones", 0, 10, only=when("gcn.streams", "bone_velocity")
+    )
 
 
 @dataclass
@@ -59,7 +76,13 @@ class GraphSettings:
         "plain",
         "infogcn",
     )
-    ib_loss_weight: float = number(0.01, "weight of the original head's own loss", 0, 100)
+    ib_loss_weight: float = number(
+        0.01,
+        "weight of the loss that the original head of the larger variants has beside its scores",
+        0,
+        100,
+        only=(when(".head", "original"), when(".variant", "base", "large")),
+    )
 
 
 @dataclass
@@ -67,6 +90,18 @@ class GraphExperiment(Settings):
     """Actions of whole bodies, from skeletons."""
 
     DROPOUT: ClassVar[str] = "gcn.dropout"
+    # Of the changes of training clips only those of the whole body.
+    ONLY: ClassVar[Mapping[str, Only]] = {
+        **OF_SENTENCES,
+        **ALONE,
+        "data.skeleton": NEVER,
+        "features.": NEVER,
+        "augment.": NEVER,
+        **{
+            f"augment.{name}": ()
+            for name in ("mirror", "yaw", "pitch", "roll", "scale", "shear", "mixup")
+        },
+    }
 
     task: str = name("graph", "the family of models")
     action: ActionSettings = section(ActionSettings, "what is seen of whole bodies")

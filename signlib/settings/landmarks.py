@@ -1,12 +1,17 @@
 """Single signs from landmarks: the settings of the encoder and its head, and their presets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from signlib.errors import SettingsError
-from signlib.settings.base import Preset, Settings, refuse_uneven
-from signlib.settings.fields import choice, number, section, some_of
+from signlib.settings.base import ALONE, OF_SENTENCES, Preset, Settings, refuse_uneven
+from signlib.settings.fields import Only, choice, number, section, some_of, when
 
 STREAMS = ("point", "local", "bone", "pair", "velocity")
+# Source 000's encoder has neither streams nor a stem.
+_CLS = when(".layout", "cls")
+_STEM = (_CLS, when(".stem_blocks"))
 
 
 @dataclass
@@ -24,25 +29,28 @@ class ModelSettings:
         ["point", "local", "velocity"],
         "what the stem is fed with; local = hands about their wrists",
         *STREAMS,
+        only=_CLS,
     )
     width: int = number(128, "of the transformer", 1, 10**5)
     layers: int = number(2, "of the transformer", 1, 1000)
     heads: int = number(4, "of the transformer", 1, 1000)
     intermediate: int = number(256, "of the transformer", 1, 10**6)
     max_positions: int = number(
-        256, "longest sequence: frames after the stem, CLS token included", 2, 10**5
+        256, "longest sequence: frames after the stem, CLS token included", 2, 10**5, only=_CLS
     )
     dropout: float = number(0.1, "inside the transformer", 0, 0.95)
-    stem_blocks: int = number(2, "temporal convolutions before the transformer", 0, 100)
-    stem_kernel: int = number(5, "their length in frames, odd", 1, 101)
+    stem_blocks: int = number(2, "temporal convolutions before the transformer", 0, 100, only=_CLS)
+    stem_kernel: int = number(5, "their length in frames, odd", 1, 101, only=_STEM)
     stem_stride: int = number(2, "frames that they pool into one", 1, 16)
-    stem_dropout: float = number(0.1, "inside them", 0, 0.95)
+    stem_dropout: float = number(0.1, "inside them", 0, 0.95, only=_STEM)
     head_dropout: float = number(0.3, "before the classifier", 0, 0.95)
 
 
 @dataclass
 class LandmarkExperiment(Settings):
     """Signs from landmarks alone."""
+
+    ONLY: ClassVar[Mapping[str, Only]] = {**OF_SENTENCES, **ALONE}
 
     model: ModelSettings = section(ModelSettings, "the landmark encoder and its head")
 
@@ -103,7 +111,6 @@ PRESETS: dict[str, Preset] = {
             "features.coordinates": 2,
             "features.dominant": False,
             "model.layout": "original",
-            "model.streams": ["point"],
             "model.stem_stride": 1,
             "training.learning_rate": 1e-4,
             "training.weight_decay": 0.01,

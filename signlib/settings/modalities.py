@@ -1,14 +1,35 @@
 """Colour, depth and landmarks together (source 000): settings and presets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from signlib.errors import SettingsError
-from signlib.settings.base import Preset, Settings, refuse_uneven
-from signlib.settings.fields import choice, name, number, section, some_of, switch
+from signlib.settings.base import (
+    OF_SENTENCES,
+    FeatureSettings,
+    Preset,
+    Settings,
+    refuse_uneven,
+)
+from signlib.settings.fields import (
+    NEVER,
+    Only,
+    choice,
+    name,
+    number,
+    section,
+    some_of,
+    switch,
+    unless,
+    when,
+)
 from signlib.settings.landmarks import ModelSettings, check_encoder
 
 MODALITIES = ("rgb", "depth", "skeleton")
+_COLOUR, _DEPTH, _SKELETON = (when("fusion.modalities", name) for name in MODALITIES)
+# Weights that somebody trained bring their own sizes; the weights of colour fit any.
+_SIZED = when(".weights", "", "colour")
 
 
 @dataclass
@@ -20,10 +41,10 @@ class VideoSettings:
         "name or local path of pre-trained weights (the sizes are theirs then); colour: depth "
         'starts from the colour encoder\'s weights; "" = random',
     )
-    width: int = number(768, "of the transformer", 1, 10**6)
-    layers: int = number(12, "of the transformer", 1, 10**6)
-    heads: int = number(12, "of the transformer", 1, 10**6)
-    intermediate: int = number(3072, "of the transformer", 1, 10**6)
+    width: int = number(768, "of the transformer", 1, 10**6, only=_SIZED)
+    layers: int = number(12, "of the transformer", 1, 10**6, only=_SIZED)
+    heads: int = number(12, "of the transformer", 1, 10**6, only=_SIZED)
+    intermediate: int = number(3072, "of the transformer", 1, 10**6, only=_SIZED)
     frozen: bool = switch(False, "keep the encoder's weights as they are")
 
 
@@ -40,11 +61,11 @@ class PictureSettings:
         "crop",
         "letterbox",
     )
-    quality: int = number(92, "of JPEG, for colour", 1, 100)
+    quality: int = number(92, "of JPEG, for colour", 1, 100, only=(_COLOUR, unless(".store")))
     store: str = name(
         "", 'a picture store made before; "" = made when needed, below the folder of runs'
     )
-    workers: int = number(1, "processes that make it", 1, 1024)
+    workers: int = number(1, "processes that make it", 1, 1024, only=unless(".store"))
     in_memory: bool = switch(False, "keep all pictures decoded")
     motion: bool = switch(
         False,
@@ -71,7 +92,7 @@ class FusionSettings:
         "cross-attention",
     )
     width: int = number(384, "of the fused vector", 1, 10**5)
-    heads: int = number(6, "of cross-attention", 1, 1000)
+    heads: int = number(6, "of attention", 1, 1000, only=when(".kind", "cross-attention"))
     dropout: float = number(0.1, "in the classifier", 0, 0.95)
     drop_modality: float = number(
         0.0, "chance of forgetting a modality of a training clip", 0, 0.95
@@ -92,21 +113,25 @@ class VideoAugmentSettings:
         0.9,
     )
     aspect: float = number(0.1, "largest log change of the cut-out's shape", 0, 1)
-    brightness: float = number(0.2, "largest change as a share; one draw a clip", 0, 1)
-    contrast: float = number(0.2, "the same of contrast", 0, 1)
-    saturation: float = number(0.2, "the same of saturation", 0, 1)
+    brightness: float = number(
+        0.2, "largest change as a share; one draw a clip", 0, 1, only=_COLOUR
+    )
+    contrast: float = number(0.2, "the same of contrast", 0, 1, only=_COLOUR)
+    saturation: float = number(0.2, "the same of saturation", 0, 1, only=_COLOUR)
     depth_shift: float = number(
         0.1,
         "the same of depth, as a share of its range; 0 (nothing measured) stays 0",
         0,
         1,
+        only=_DEPTH,
     )
-    depth_scale: float = number(0.1, "the same of the scale of depth", 0, 1)
+    depth_scale: float = number(0.1, "the same of the scale of depth", 0, 1, only=_DEPTH)
     holes: float = number(
         0.05,
         "largest share of a depth picture in which nothing is measured, anew in each frame",
         0,
         1,
+        only=_DEPTH,
     )
 
 
@@ -115,21 +140,39 @@ class ModalitiesExperiment(Settings):
     """Signs from any of colour, depth and landmarks."""
 
     DROPOUT: ClassVar[str] = "fusion.dropout"
+    # Pictures are mirrored with their landmarks; all other changes of landmarks need some.
+    ONLY: ClassVar[Mapping[str, Only]] = {
+        **OF_SENTENCES,
+        "data.landmarks": _SKELETON,
+        "data.skeleton": _SKELETON,
+        "features.": _SKELETON,
+        "augment.": _SKELETON,
+        "augment.mirror": (),
+        "model.head_dropout": NEVER,
+    }
 
     task: str = name("modalities", "the family of models")
-    model: ModelSettings = section(ModelSettings, "the landmark encoder")
-    rgb: VideoSettings = section(VideoSettings, "the encoder of colour")
-    depth: VideoSettings = section(VideoSettings, "the encoder of depth")
-    pictures: PictureSettings = section(PictureSettings, "what video encoders see")
+    features: FeatureSettings = section(
+        FeatureSettings, "what is seen of the landmarks", dominant=False
+    )
+    model: ModelSettings = section(ModelSettings, "the landmark encoder", only=_SKELETON)
+    rgb: VideoSettings = section(VideoSettings, "the encoder of colour", only=_COLOUR)
+    depth: VideoSettings = section(VideoSettings, "the encoder of depth", only=_DEPTH)
+    pictures: PictureSettings = section(
+        PictureSettings, "what video encoders see", only=_COLOUR | _DEPTH
+    )
     fusion: FusionSettings = section(FusionSettings, "how modalities are put together")
     video_augment: VideoAugmentSettings = section(
-        VideoAugmentSettings, "what is varied in pictures of training clips"
+        VideoAugmentSettings,
+        "what is varied in pictures of training clips",
+        only=_COLOUR | _DEPTH,
     )
 
     def check(self) -> None:
         super().check()
         check_encoder(self, self.model)
-        refuse_uneven(self.fusion, "fusion")
+        if self.fusion.kind == "cross-attention":
+            refuse_uneven(self.fusion, "fusion")
         for part in ("rgb", "depth"):
             if part in self.fusion.modalities:
                 refuse_uneven(getattr(self, part), part)
@@ -151,7 +194,6 @@ class ModalitiesExperiment(Settings):
 
 _AUTSL: dict[str, Any] = {
     "data.corpus": "autsl",
-    "features.dominant": False,
     "training.epochs": 1000,
     "training.max_steps": 200_000,
     "training.batch_size": 8,
@@ -190,7 +232,6 @@ _ENCODERS: dict[str, dict[str, Any]] = {
         "model.layers": 6,
         "model.heads": 6,
         "model.intermediate": 1536,
-        "model.streams": ["point"],
         "model.stem_stride": 1,
     },
 }

@@ -1,10 +1,27 @@
 """Recognition from readable features, and pre-training on them (source 002)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from signlib.settings.base import Preset, Settings, refuse_switched_on
-from signlib.settings.fields import choice, name, number, numbers, section, switch
+from signlib.settings.base import ALONE, OF_SENTENCES, Preset, Settings
+from signlib.settings.fields import (
+    NEVER,
+    Only,
+    choice,
+    name,
+    number,
+    numbers,
+    section,
+    switch,
+    unless,
+    when,
+)
+from signlib.settings.training import TrainingSettings
+
+_READER, _PRETEXT = when(".network", "ctc"), when(".network", "pretext")
+_VIEWS = when(".views") | _PRETEXT
+_CODES = (_PRETEXT, when(".pretext", "codes"))
 
 
 @dataclass
@@ -32,15 +49,27 @@ class PhonologySettings:
         10**5,
     )
     layers: int = number(1, "of the encoder", 1, 100)
-    dropout: float = number(0.5, "of the encoder", 0, 0.95)
-    views: bool = switch(
-        True, "train the classifier on random views of its clips too, as pre-training does"
+    dropout: float = number(
+        0.5,
+        "before the classifier and between layers of the encoder",
+        0,
+        0.95,
+        only=_READER | unless(".layers", 1),
     )
-    crop: float = number(0.7, "a view keeps at least this share of a clip", 0.1, 1)
-    speed: float = number(0.2, "a view is at most so much faster or slower", 0, 0.9)
-    noise: float = number(0.05, "spread by which each number of a view moves", 0, 10)
+    views: bool = switch(
+        True,
+        "train the classifier on random views of its clips too, as pre-training does",
+        only=_READER,
+    )
+    crop: float = number(0.7, "a view keeps at least this share of a clip", 0.1, 1, only=_VIEWS)
+    speed: float = number(0.2, "a view is at most so much faster or slower", 0, 0.9, only=_VIEWS)
+    noise: float = number(0.05, "spread by which each number of a view moves", 0, 10, only=_VIEWS)
     blank_weight: float = number(
-        0.0, "of the mean probability of the blank in the classifier's loss", 0, 100
+        0.0,
+        "of the mean probability of the blank in the classifier's loss",
+        0,
+        100,
+        only=_READER,
     )
     pretext: str = choice(
         "codes",
@@ -48,6 +77,7 @@ class PhonologySettings:
         "codes (views, and the codes of hidden frames are told from the frames around them)",
         "codes",
         "original",
+        only=_PRETEXT,
     )
     codebooks: list[int] = numbers(
         [64, 128, 32, 64, 32],
@@ -55,19 +85,23 @@ class PhonologySettings:
         2,
         10**5,
         count=5,
+        only=_PRETEXT,
     )
     readout: str = choice(
         "mean",
         "what stands for a clip among views: last (frame, as in the source) or mean",
         "mean",
         "last",
+        only=_PRETEXT,
     )
-    temperature: float = number(0.07, "of the contrast", 1e-3, 100)
-    projection: int = number(2048, "width between encoder and contrast", 1, 10**5)
-    contrast_weight: float = number(1.0, "of the contrast in the loss", 0, 100)
-    code_weight: float = number(1.0, "of the codes in the loss", 0, 100)
-    hidden: float = number(0.3, "share of frames that is hidden in codes", 0, 0.9)
-    span: int = number(5, "length of a hidden stretch in frames", 1, 10**4)
+    temperature: float = number(0.07, "of the contrast", 1e-3, 100, only=_PRETEXT)
+    projection: int = number(2048, "width between encoder and contrast", 1, 10**5, only=_PRETEXT)
+    contrast_weight: float = number(1.0, "of the contrast in the loss", 0, 100, only=_PRETEXT)
+    code_weight: float = number(1.0, "of the codes in the loss", 0, 100, only=_PRETEXT)
+    hidden: float = number(0.3, "share of frames that is hidden", 0, 0.9, only=_CODES)
+    span: int = number(
+        5, "length of a hidden stretch in frames", 1, 10**4, only=(*_CODES, when(".hidden"))
+    )
 
 
 @dataclass
@@ -75,35 +109,36 @@ class PhonologyExperiment(Settings):
     """Signs, or pre-training, from 36 numbers a frame."""
 
     DROPOUT: ClassVar[str] = "phonology.dropout"
+    # Readable features have no coordinates, and their own views instead of augmentation.
+    ONLY: ClassVar[Mapping[str, Only]] = {
+        **OF_SENTENCES,
+        **ALONE,
+        "features.": NEVER,
+        "features.longest_gap": (),
+        "features.dominant": (),
+        "augment.": NEVER,
+        "training.label_smoothing": NEVER,
+        "training.teacher": NEVER,
+        "training.mirror_at_test": NEVER,
+        "training.class_weights": when("phonology.network", "ctc"),
+    }
 
     task: str = name("phonology", "the family of models")
+    training: TrainingSettings = section(
+        TrainingSettings, "how the model is fitted", label_smoothing=0.0, mirror_at_test=False
+    )
     phonology: PhonologySettings = section(PhonologySettings, "features and network")
-
-    def check(self) -> None:
-        super().check()
-        refuse_switched_on(
-            self,
-            (
-                "training.label_smoothing",
-                "training.teacher",
-                "training.mirror_at_test",
-                "augment.mixup",
-            ),
-            f"does not go with phonology.network={self.phonology.network}",
-        )
 
 
 _TRAINING = {
     "training.epochs": 30,
     "training.weight_decay": 1e-4,
     "training.warmup": 0.0,
-    "training.label_smoothing": 0.0,
     "training.average": 0.0,
-    "training.mirror_at_test": False,
     "training.threads": 1,
 }
 _WLASL = {"data.corpus": "wlasl-50", "data.split": "folds", "data.folds": 4}
-_READER = {
+_GLOSSES = {
     **_TRAINING,
     "training.batch_size": 8,
     "training.clip_norm": 5.0,
@@ -127,7 +162,7 @@ _ORIGINAL = {
 PRESETS: dict[str, Preset] = {
     "phonology/ctc": Preset(
         "source 002, stage 2: one of 20 glosses by CTC, 71,893 parameters",
-        {**_READER, **_WLASL, "data.limit_classes": 20},
+        {**_GLOSSES, **_WLASL, "data.limit_classes": 20},
         _SMOKE_READER,
         "",
     ),
@@ -148,7 +183,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "phonology/wlasl-100": Preset(
         "100 glosses of WLASL, its official split, from a store: 690,661 parameters",
-        {**_READER, **_LARGE, "data.corpus": "store", "data.limit_classes": 100},
+        {**_GLOSSES, **_LARGE, "data.corpus": "store", "data.limit_classes": 100},
         _SMOKE_READER,
         "",
     ),
@@ -164,7 +199,7 @@ PRESETS: dict[str, Preset] = {
             " parameters"
         ),
         {
-            **_READER,
+            **_GLOSSES,
             "data.split": "signer",
             "data.test_signers": [f"signer{k:02d}" for k in range(9, 15)],
             "data.signers": 15,

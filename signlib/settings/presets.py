@@ -60,4 +60,8 @@ def build(
     if mode == "smoke":
         layers += [SMOKE, *(each.smoke for each in chain)]
     layers.append({"preset": name, "mode": mode} | ({} if seed is None else {"seed": seed}))
-    return config.build(*layers, overrides=overrides)
+    settings = config.assembled(*layers, overrides=overrides)
+    # A preset may say more than the network reads that somebody chose in its place.
+    config.put_back(settings, asked=(config.key_of(text) for text in overrides))
+    config.check(settings)
+    return settings

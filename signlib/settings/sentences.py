@@ -1,11 +1,33 @@
 """Continuous recognition (source 001): sentences instead of single signs; settings and presets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from signlib.errors import SettingsError
-from signlib.settings.base import Preset, Settings
-from signlib.settings.fields import choice, free_list, name, number, numbers, section, switch
+from signlib.settings.base import ALONE, FeatureSettings, Preset, Settings
+from signlib.settings.fields import (
+    NEVER,
+    Only,
+    choice,
+    free_list,
+    name,
+    number,
+    numbers,
+    section,
+    switch,
+    unless,
+    when,
+)
+from signlib.settings.training import TrainingSettings
+
+_HIERARCHICAL = when(".network", "hierarchical")
+_COMPACT = when(".network", "compact")
+_PARTS = when(".network", "hybrid") | when(".crossmodal")
+_TRANSFORMER = when(".network", "hybrid", "compact")
+_CLUSTERED = when(".output", "clustered")
+_STREAMS = when("ctc.input", "streams")
+_NO_PHASES = unless("ctc.phases")
 
 
 @dataclass
@@ -23,45 +45,80 @@ class SentenceSettings:
         "dynamics",
     )
     reduce: int = number(
-        0, "principal components of dynamics, fitted on the training clips; 0 = none", 0, 10**5
-    )
-    whiten: bool = switch(False, "make all components equally large")
-    width: int = number(512, "of the network; see `models.ctc`", 2, 10**5)
-    part_widths: list[int] = numbers(
-        [128, 256, 128], "of the part encoders, in the order pose, hands, face", 1, 10**5
-    )
-    kernels: list[int] = numbers([3, 5, 7], "of the convolutions side by side, in frames", 1, 10**5)
-    heads: int = number(8, "of attention over time", 1, 1000)
-    part_heads: int = number(16, "of attention over parts", 1, 1000)
-    layers: int = number(6, "of compact", 1, 1000)
-    residual: bool = switch(False, "the source's addition to hierarchical: residual connections")
-    separable: bool = switch(False, "the same: depthwise separable convolutions")
-    multiscale: bool = switch(False, "the same: several scales of time")
-    crossmodal: bool = switch(False, "the same: attention between parts")
-    stride: int = number(1, "frames that are averaged into one", 1, 64)
-    attention: str = choice("full", "over time", "full", "window", "linear")
-    window: int = number(32, "reach of a window, and of distances that are told apart", 1, 10**5)
-    chunk: int = number(
         0,
-        "of compact: frames after pooling that are read at a time (0 = the whole clip)",
+        "principal components of dynamics, fitted on the training clips; 0 = none",
         0,
         10**5,
+        only=when(".input", "dynamics"),
+    )
+    whiten: bool = switch(False, "make all components equally large", only=when(".reduce"))
+    width: int = number(512, "of the network; see `models.ctc`", 2, 10**5)
+    part_widths: list[int] = numbers(
+        [128, 256, 128],
+        "of the part encoders, in the order pose, hands, face",
+        1,
+        10**5,
+        only=_PARTS,
+    )
+    kernels: list[int] = numbers(
+        [3, 5, 7],
+        "of the convolutions side by side, in frames",
+        1,
+        10**5,
+        only=when(".network", "hierarchical", "cnn-lstm"),
+    )
+    heads: int = number(
+        8, "of attention over time", 1, 1000, only=when(".network", "hybrid", "compact", "teacher")
+    )
+    part_heads: int = number(16, "of attention over parts", 1, 1000, only=_PARTS)
+    layers: int = number(6, "of the network", 1, 1000, only=_COMPACT)
+    residual: bool = switch(
+        False, "the source's addition to hierarchical: residual connections", only=_HIERARCHICAL
+    )
+    separable: bool = switch(
+        False, "the same: depthwise separable convolutions", only=_HIERARCHICAL
+    )
+    multiscale: bool = switch(False, "the same: several scales of time", only=_HIERARCHICAL)
+    crossmodal: bool = switch(False, "the same: attention between parts", only=_HIERARCHICAL)
+    stride: int = number(1, "frames that are averaged into one", 1, 64)
+    attention: str = choice(
+        "full", "over time", "full", "window", "linear", only=when(".network", "hybrid")
+    )
+    window: int = number(
+        32,
+        "reach of a window, and of distances that are told apart",
+        1,
+        10**5,
+        only=(_TRANSFORMER, unless(".attention", "linear")),
+    )
+    chunk: int = number(
+        0,
+        "frames after pooling that are read at a time (0 = the whole clip)",
+        0,
+        10**5,
+        only=_COMPACT,
     )
     output: str = choice("plain", "the output layer", "plain", "clustered")
-    clusters: int = number(50, "of the clustered output, at most one a gloss", 1, 10**6)
+    clusters: int = number(50, "of the output, at most one a gloss", 1, 10**6, only=_CLUSTERED)
     hidden: int = number(0, "width of a layer before the output, 0 = none", 0, 10**5)
-    adapter: int = number(0, "width of each cluster's own layer, 0 = none", 0, 10**4)
+    adapter: int = number(
+        0, "width of each cluster's own layer, 0 = none", 0, 10**4, only=_CLUSTERED
+    )
     dropout: float = number(0.1, "chance in training to lose a number", 0, 0.95)
-    drop_path: float = number(0.1, "a branch", 0, 0.95)
-    drop_part: float = number(0.1, "a part of the body", 0, 0.95)
+    drop_path: float = number(0.1, "a branch", 0, 0.95, only=_TRANSFORMER)
+    drop_part: float = number(0.1, "a part of the body", 0, 0.95, only=_PARTS)
     checkpointing: bool = switch(
         False, "compute activations again in the backward pass instead of keeping them"
     )
     focal_share: float = number(0.3, "of the focal loss in the whole loss", 0, 1)
-    focal_power: float = number(2.0, "its exponent", 0, 10)
+    focal_power: float = number(2.0, "its exponent", 0, 10, only=when(".focal_share"))
     blank_start: float = number(0.0, "what is added to the blank's score at first", -100, 0)
     blank_until: float = number(
-        0.3, "share of the training after which nothing is added any more", 0, 1
+        0.3,
+        "share of the training after which nothing is added any more",
+        0,
+        1,
+        only=when(".blank_start"),
     )
     short_signs: int = number(
         0,
@@ -70,7 +127,9 @@ class SentenceSettings:
         0,
         1000,
     )
-    short_until: float = number(0.4, "share of the training after which clips are whole", 0, 1)
+    short_until: float = number(
+        0.4, "share of the training after which clips are whole", 0, 1, only=when(".short_signs")
+    )
     warp: float = number(0.2, "largest change of speed", 0, 0.95)
     frame_drop: float = number(0.1, "chance of a frame to be lost", 0, 0.95)
     noise: float = number(0.05, "spread added to features", 0, 10)
@@ -78,14 +137,18 @@ class SentenceSettings:
     time_mask: float = number(
         0.05, "longest stretch that goes unseen, as a share of the clip", 0, 0.95
     )
-    time_masks: int = number(2, "how many of them", 0, 100)
+    time_masks: int = number(2, "how many of them", 0, 100, only=when(".time_mask"))
     phases: list[int] = free_list(
         [],
         "lengths of warm-up, main training, fine-tuning and self-distillation, of any unit: "
         "together they are the whole training; none = the training's own schedule",
     )
     finetune_rate: float = number(
-        0.1, "factor on the learning rate in fine-tuning and distillation", 0, 1
+        0.1,
+        "factor on the learning rate in fine-tuning and distillation",
+        0,
+        1,
+        only=when(".phases"),
     )
     nan_steps: int = number(
         20, "so many steps without a finite loss or gradient end the run", 1, 10**6
@@ -94,13 +157,18 @@ class SentenceSettings:
     order: int = number(3, "of the n-gram model, 0 = none", 0, 10)
     # A model takes its weight times three or four nats off every gloss: bonuses reach that far.
     alphas: list[float] = numbers(
-        [0.0, 0.3, 0.6, 0.9], "weights of the n-gram model that are tried on validation", 0, 100
+        [0.0, 0.3, 0.6, 0.9],
+        "weights of the n-gram model that are tried on validation",
+        0,
+        100,
+        only=when(".order"),
     )
     betas: list[float] = numbers(
         [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0],
         "bonuses a gloss that are tried on validation",
         -100,
         100,
+        only=when(".order"),
     )
 
 
@@ -109,8 +177,37 @@ class SentenceExperiment(Settings):
     """Sentences from landmarks."""
 
     DROPOUT: ClassVar[str] = "ctc.dropout"
+    # Dynamics take all coordinates as they are, computed once; sentences have their own changes of
+    # speed, and a schedule of their own where they have phases.
+    ONLY: ClassVar[Mapping[str, Only]] = {
+        **ALONE,
+        "data.limit_classes": NEVER,
+        "data.fewest": NEVER,
+        "features.coordinates": _STREAMS,
+        "features.z_weight": (_STREAMS, when("features.coordinates", 3)),
+        "features.face_camera": (_STREAMS, when("features.normalise")),
+        "features.hand_depth": (_STREAMS, when("features.normalise")),
+        "augment.": _STREAMS,
+        "augment.warp": NEVER,
+        "augment.crop": NEVER,
+        "training.warmup": (_NO_PHASES, unless("training.warmup_epochs")),
+        "training.warmup_epochs": _NO_PHASES,
+        "training.warmup_start_lr": (
+            _NO_PHASES,
+            when("training.warmup") | when("training.warmup_epochs"),
+        ),
+        "training.schedule": _NO_PHASES,
+        "training.min_lr": (_NO_PHASES, when("training.schedule", "cosine", "linear")),
+        "training.teacher_weight": when("training.teacher") | when("ctc.phases"),
+        "training.teacher_temperature": when("training.teacher") | when("ctc.phases"),
+        "training.mirror_at_test": NEVER,
+    }
 
     task: str = name("sentences", "the family of models")
+    features: FeatureSettings = section(FeatureSettings, "what is seen of the landmarks", frames=0)
+    training: TrainingSettings = section(
+        TrainingSettings, "how the model is fitted", mirror_at_test=False
+    )
     ctc: SentenceSettings = section(SentenceSettings, "the network, its loss and its search")
 
     def check(self) -> None:
@@ -135,10 +232,6 @@ class SentenceExperiment(Settings):
             f"ctc.network={ctc.network} reads whole sentences of landmarks: set "
             f"features.frames=0, not {self.features.frames}",
         )
-        SettingsError.raise_if(
-            ctc.reduce and ctc.input != "dynamics",
-            f"ctc.reduce={ctc.reduce} is for ctc.input=dynamics",
-        )
 
 
 _SMOKE: dict[str, Any] = {
@@ -157,9 +250,7 @@ _SMOKE: dict[str, Any] = {
     "training.batch_size": 8,
 }
 _READ: dict[str, Any] = {
-    "features.frames": 0,
     "augment.mirror": 0.0,
-    "training.mirror_at_test": False,
     "training.clip_norm": 5.0,
 }
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from signlib.errors import SettingsError
-from signlib.settings.fields import choice, free_list, name, number, rates, switch
+from signlib.settings.fields import choice, free_list, name, number, rates, switch, unless, when
 
 
 @dataclass
@@ -17,7 +17,11 @@ class AugmentSettings:
     scale: float = number(0.1, "standard deviation of log size", 0, 10)
     shear: float = number(0.05, "standard deviation of the shear matrix", 0, 10)
     depth: float = number(
-        0.0, "standard deviation of the log factor on z, which an extractor only guesses", 0, 10
+        0.0,
+        "standard deviation of the log factor on z, which an extractor only guesses",
+        0,
+        10,
+        only=when("features.coordinates", 3),
     )
     body: float = number(0.0, "spread of each body joint's place, constant in a clip", 0, 10)
     hand_yaw: float = number(10.0, "as yaw, of each hand about its wrist", 0, 180)
@@ -48,7 +52,9 @@ class TrainingSettings:
     )
     max_steps: int = number(0, "optimiser steps that end the training earlier, 0 = none", 0, 10**9)
     batch_size: int = number(64, "clips a step and device", 1, 10**6)
-    accumulate: int = number(1, "batches that make one optimiser step", 1, 10**5)
+    accumulate: int = number(
+        1, "batches that make one optimiser step", 1, 10**5, only=unless(".effective_batch")
+    )
     effective_batch: int = number(
         0,
         "clips an optimiser step, over however many devices; accumulation follows from it, "
@@ -63,8 +69,8 @@ class TrainingSettings:
         1024,
     )
     optimizer: str = choice("adamw", "adamw or sgd", "adamw", "sgd")
-    momentum: float = number(0.9, "of sgd", 0, 0.9999)
-    nesterov: bool = switch(True, "of sgd")
+    momentum: float = number(0.9, "of sgd", 0, 0.9999, only=when(".optimizer", "sgd"))
+    nesterov: bool = switch(True, "of sgd", only=when(".optimizer", "sgd"))
     learning_rate: float = number(1e-3, "largest learning rate", 0, 100)
     rates: dict[str, float] = rates(
         "learning rates of parameters by name prefix (encoder: 5e-5), for pre-trained parts",
@@ -74,10 +80,20 @@ class TrainingSettings:
     weight_decay: float = number(
         0.05, "acts on matrices only (not biases, norms, embeddings, gates, graphs)", 0, 100
     )
-    warmup: float = number(0.1, "share of the steps with rising rate", 0, 0.9)
+    warmup: float = number(
+        0.1, "share of the steps with rising rate", 0, 0.9, only=unless(".warmup_epochs")
+    )
     warmup_epochs: int = number(0, "the same in epochs, 0 = `warmup` counts", 0, 10**6)
-    warmup_start_lr: float = number(0.0, "rate of the first step of the warm-up", 0, 100)
-    min_lr: float = number(0.0, "rate at the end of cosine or linear", 0, 100)
+    warmup_start_lr: float = number(
+        0.0,
+        "rate of the first step of the warm-up",
+        0,
+        100,
+        only=when(".warmup") | when(".warmup_epochs"),
+    )
+    min_lr: float = number(
+        0.0, "rate at the end", 0, 100, only=when(".schedule", "cosine", "linear")
+    )
     schedule: str = choice(
         "cosine",
         "after the warm-up: cosine, linear, constant, or multistep (a tenth after each milestone)",
@@ -86,7 +102,7 @@ class TrainingSettings:
         "constant",
         "multistep",
     )
-    milestones: list[int] = free_list([], "epochs of multistep")
+    milestones: list[int] = free_list([], "epochs", only=when(".schedule", "multistep"))
     label_smoothing: float = number(0.1, "towards uniform", 0, 0.99)
     class_weights: bool = switch(False, "weigh the loss by N / (K n_k), for unbalanced corpora")
     clip_norm: float = number(1.0, "limit of the gradient's norm, 0 = none", 0, 10**6)
@@ -94,8 +110,12 @@ class TrainingSettings:
         0.99, "decay of the exponential moving average of the weights, 0 = none", 0, 0.99999
     )
     teacher: str = name("", "folder of a finished run whose scores are learned as well")
-    teacher_weight: float = number(0.5, "the teacher's share of the loss", 0, 1)
-    teacher_temperature: float = number(4.0, "softens the teacher's scores", 0.1, 100)
+    teacher_weight: float = number(
+        0.5, "the teacher's share of the loss", 0, 1, only=when(".teacher")
+    )
+    teacher_temperature: float = number(
+        4.0, "softens the teacher's scores", 0.1, 100, only=when(".teacher")
+    )
     save_interval: int = number(
         0, "keep a checkpoint of its own every so many epochs, 0 = only the last", 0, 10**6
     )

@@ -23,7 +23,7 @@ from signlib.models.frozen import GEMMA_WIDTH
 from signlib.settings import config, presets
 from signlib.settings.registry import TASKS, all_presets
 from signlib.tasks.registry import build_model, task_of
-from signlib.tasks.sentences import part_joints
+from signlib.tasks.sentence_clips import part_joints
 from signlib.training.actions import ActionAugment
 from signlib.training.augment import Augment
 from signlib.training.augment_sentences import SentenceAugment
