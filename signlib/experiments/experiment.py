@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from signlib import paths
-from signlib.errors import RunError
+from signlib.errors import InputError, RunError
 from signlib.experiments import estimate
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
@@ -67,8 +67,16 @@ def train(
     task, model, teacher = ready or _prepared(settings, init_from)
     if not exists and init_from is not None:
         run.note(init_from=origin)
-    if run.stage == "started" and not _fit(run, task, model, teacher, resume, quiet).complete:
-        return run
+    if run.stage == "started":
+        try:
+            fitted = _fit(run, task, model, teacher, resume, quiet)
+        except InputError:
+            # Refused in its first epoch: there is nothing to resume, so its name is free again.
+            if not exists and not (run.path / fit.CHECKPOINT).exists():
+                shutil.rmtree(run.path)
+            raise
+        if not fitted.complete:
+            return run
     model.load_state_dict(load_weights(run))
     return task.evaluate(run, model, resume, quiet)
 

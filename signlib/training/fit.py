@@ -4,6 +4,7 @@ Which clips make which batch, in which order and on which device, is said here t
 """
 
 import logging
+import signal
 import time
 import warnings
 from collections.abc import Iterator
@@ -220,7 +221,7 @@ def _fit(
     )
     checkpoint = folder / CHECKPOINT
     threads = training.threads if devices == 1 else threads_each(devices, training.threads)
-    with warnings.catch_warnings(), _torch_settings(threads):
+    with warnings.catch_warnings(), _torch_settings(threads), _interruptible():
         # Batches are made from memory: worker processes would cost more than they bring.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
@@ -247,6 +248,19 @@ def _fit(
         history=fitting.history,
     )
     return fitted, {key: value.cpu() for key, value in fitting.model.state_dict().items()}
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays Ctrl-C: Lightning makes an exit of it, and ignores it from then on."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as end:
+        if not isinstance(end.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
 
 
 def _readable(checkpoint: Path) -> Path:
