@@ -29,7 +29,6 @@ TINY = [
     "model.heads=2",
     "model.intermediate=16",
     "fusion.width=16",
-    "fusion.heads=2",
     "training.epochs=1",
     "training.max_steps=0",
     "training.effective_batch=0",

@@ -129,6 +129,8 @@ SOURCE = {
     "data.root",
     "data.split",
     "data.split_type",
+    "data.folds",
+    "data.test_signers",
     "data.hardness",
     "rgb.weights",
     "frozen.tower",
