@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from signlib.data.picture_folders import depth_picture
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import write_video
 from signlib.synthesis.appearance import make_look
 from signlib.synthesis.camera import project
 from signlib.synthesis.clips import GeneratedCorpus
-from signlib.synthesis.render import FINE, Studio, depth_picture, render
+from signlib.synthesis.render import FINE, Studio, render
 
 FLOOR = 60.0
 """Frames a second that are wanted at 256 pixels."""

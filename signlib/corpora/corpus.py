@@ -160,9 +160,10 @@ class VideoCorpus(Corpus):
         Raises:
             SettingsError: always, with the command that makes landmarks.
         """
+        folder = self.root(settings) if settings.root or self.folder else "FOLDER"
         raise SettingsError(
             f"data.corpus={self.name} has no landmarks yet: make them with `python -m signlib"
-            " extract ROOT --out STORE`, then set data.corpus=store data.root=STORE"
+            f" extract {folder} --out STORE`, then set data.corpus=store data.root=STORE"
         )
 
 

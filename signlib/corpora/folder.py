@@ -1,8 +1,11 @@
 """Any folder of videos: how people bring a corpus of their own.
 
-Either a `manifest.csv` says what is where, or each sub-folder is a gloss and holds its clips.
+Either a `manifest.csv` says what is where, or each sub-folder is a gloss and holds its clips: video
+files, or a folder of pictures each.
 """
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +22,8 @@ def read_folder(root: str | Path) -> pd.DataFrame:
 
     Args:
         root: a folder with a `manifest.csv`, or with videos in sub-folders named by gloss. Splits
-            may be a level above the glosses (`train/HELLO/a.mp4`).
+            may be a level above the glosses (`train/HELLO/a.mp4`). A folder of pictures is a clip
+            like a video (`HELLO/a/0001.png`).
 
     Raises:
         ManifestError: for a missing folder, one without videos, or a manifest that `load_manifest`
@@ -42,30 +46,53 @@ def read_folder(root: str | Path) -> pd.DataFrame:
     return table
 
 
-def _from_subfolders(root: Path) -> pd.DataFrame:
+def is_picture_clip(folder: Path) -> bool:
+    """True for a folder that holds pictures and neither folders, videos nor a manifest."""
+    return next(_clips_in(folder), None) == Path()
+
+
+def _clips_in(root: Path) -> Iterator[Path]:
+    # Videos and folders of pictures, relative to `root`.
     # Loads PyAV, which a folder with a manifest.csv does not need.
+    from signlib.data.picture_folders import is_picture
     from signlib.data.video import VIDEO_SUFFIXES
 
-    files = sorted(
-        path.relative_to(root)
-        for path in root.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES
-        and path.is_file()
-        and len(path.relative_to(root).parts) > 1
-        # Such as the `._clip.mp4` that a Mac puts beside each file.
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
+    for path, folders, files in os.walk(root):
+        # Hidden are such as the `._clip.mp4` that a Mac puts beside each file.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folder = Path(path).relative_to(root)
+        videos = [
+            folder / name
+            for name in sorted(files)
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith(".")
+        ]
+        yield from videos
+        # Pictures beside videos or folders are previews of something.
+        alone = not videos and not folders and "manifest.csv" not in files
+        if alone and any(map(is_picture, files)):
+            yield folder
+
+
+def _from_subfolders(root: Path) -> pd.DataFrame:
+    files = sorted(file for file in _clips_in(root) if len(file.parts) > 1)
     if not files:
         raise ManifestError(
             f"{root} holds neither a manifest.csv nor videos in sub-folders named by gloss "
-            f"(such as {root.resolve().name}/HELLO/clip1.mp4)"
+            f"(such as {root.resolve().name}/HELLO/clip1.mp4), nor folders of pictures there "
+            f"({root.resolve().name}/HELLO/clip1/0001.png)"
         )
     rows = []
     for file in files:
         *folders, gloss = file.parent.parts
+        pictures = (root / file).is_dir()
+        if pictures and not folders and gloss in manifest.SPLITS:
+            raise ManifestError(
+                f"{root / file} holds pictures and no folder above it names their gloss; put those"
+                f" of each clip into a folder of its own ({gloss}/{file.name}/clip1/0001.png)"
+            )
         split = next((name for name in folders if name in manifest.SPLITS), "")
         # The id must be unique over the folder, so it carries the folders the file lies in.
-        clip = "_".join(file.with_suffix("").parts)
+        clip = "_".join((file if pictures else file.with_suffix("")).parts)
         rows.append({"clip": clip, "file": file.as_posix(), "gloss": gloss, "split": split})
     return manifest.complete(pd.DataFrame(rows), source=f"folder {root}")
 

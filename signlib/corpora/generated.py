@@ -64,9 +64,10 @@ class GeneratedSigning(Corpus):
     ) -> dict[str, list[np.ndarray]]:
         # Colour and depth, rendered.
         # OpenCV and the renderer load only where pictures are asked for.
+        from signlib.data.picture_folders import depth_picture
         from signlib.stores.pictures import COLOUR, DEPTH
         from signlib.synthesis.appearance import look_of
-        from signlib.synthesis.render import depth_picture, render
+        from signlib.synthesis.render import render
 
         world = self.world(settings)
         signer, whole = world.seated(row.clip), world.performance(row.clip)

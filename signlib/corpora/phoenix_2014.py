@@ -1,6 +1,7 @@
 """RWTH-PHOENIX-Weather 2014: sentences of German weather reports, in its two editions."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -20,6 +21,13 @@ class _Phoenix(VideoCorpus):
 
     def manifest(self, settings: DataSettings) -> pd.DataFrame:
         return phoenix.read_manifest(self.root(settings), self.edition)
+
+    def root(self, settings: DataSettings) -> Path:
+        # Of a release with both editions the folder of this one, which `extract` recognises.
+        return phoenix.edition_folder(super().root(settings), self.edition)
+
+    def recognises(self, source: Path) -> bool:
+        return phoenix.is_layout(source, self.edition)
 
 
 PHOENIX_2014 = _Phoenix(name="phoenix-2014", edition=phoenix.MULTISIGNER)

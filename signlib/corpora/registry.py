@@ -76,7 +76,8 @@ def manifest_of(source: Path) -> tuple[pd.DataFrame, Path]:
     """The manifest of what a person has, and the folder that its files are relative to.
 
     Args:
-        source: a folder or list in a corpus's official layout, one video, or any folder of videos.
+        source: a folder or list in a corpus's official layout, one clip (a video, or a folder of
+            pictures), or any folder of them.
 
     Raises:
         ManifestError: for a source that does not exist or holds no videos.
@@ -85,8 +86,15 @@ def manifest_of(source: Path) -> tuple[pd.DataFrame, Path]:
         if corpus.recognises(source):
             settings = corpus.settings_of(source)
             return corpus.manifest(settings), corpus.root(settings)
+    clip = ""
     if source.is_file():
-        row = {"clip": paths.check_name(source.stem), "file": source.name}
+        clip = source.stem
+    elif folder.is_picture_clip(source):
+        # `extract .` has no name of its own.
+        source = source.resolve()
+        clip = source.name
+    if clip:
+        row = {"clip": paths.check_name(clip), "file": source.name}
         return manifest.complete(pd.DataFrame([row])), source.parent
     if not source.exists():
         raise ManifestError(

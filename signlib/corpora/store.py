@@ -11,7 +11,8 @@ class _Store(Corpus):
         if not settings.root:
             raise SettingsError(
                 "data.corpus=store needs data.root (--data-root): the folder that `extract --out`"
-                " made"
+                " made; make one with `python -m signlib extract FOLDER --out STORE`, where FOLDER"
+                " holds clips: videos or folders of pictures, such as PHOENIX-2014's"
             )
         return FeatureStore(settings.root)
 

@@ -68,8 +68,18 @@ def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
     return manifest.complete(table, source=f"PHOENIX-2014 ({edition}) in {root}")
 
 
-def _read_edition(root: Path, edition: str) -> pd.DataFrame | None:
-    # The rows of one edition's csv files, or None where there is none.
+def is_layout(root: Path, edition: str) -> bool:
+    """True for a folder that holds csv files of an edition."""
+    return bool(_lists(root, edition)[1])
+
+
+def edition_folder(root: Path, edition: str) -> Path:
+    """The folder of an edition in a release; `root` itself where it holds none of it."""
+    return root / _lists(root, edition)[0]
+
+
+def _lists(root: Path, edition: str) -> tuple[PurePosixPath, dict[str, Path]]:
+    # The folder of one edition below `root`, and its csv files by split; none where there are none.
     for base in ("", FOLDERS[edition], f"phoenix2014-release/{FOLDERS[edition]}"):
         for annotations in ANNOTATIONS:
             files = {
@@ -77,13 +87,19 @@ def _read_edition(root: Path, edition: str) -> pd.DataFrame | None:
                 for name, split in SPLITS.items()
             }
             existing = {split: path for split, path in files.items() if path.is_file()}
-            rows = []
-            for split, path in existing.items():
-                features = PurePosixPath(base) / FEATURES / path.name.partition(".")[0]
-                rows += [row | {"split": split} for row in _sentences(path, root, features)]
             if existing:
-                return pd.DataFrame(rows, columns=["clip", *manifest.DEFAULTS, "glosses"])
-    return None
+                return PurePosixPath(base), existing
+    return PurePosixPath(), {}
+
+
+def _read_edition(root: Path, edition: str) -> pd.DataFrame | None:
+    # The rows of one edition's csv files, or None where there is none.
+    base, lists = _lists(root, edition)
+    rows = []
+    for split, path in lists.items():
+        features = base / FEATURES / path.name.partition(".")[0]
+        rows += [row | {"split": split} for row in _sentences(path, root, features)]
+    return pd.DataFrame(rows, columns=["clip", *manifest.DEFAULTS, "glosses"]) if lists else None
 
 
 def _sentences(path: Path, root: Path, features: PurePosixPath) -> list[dict[str, str | float]]:

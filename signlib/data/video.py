@@ -1,7 +1,8 @@
-"""Frames of a clip through PyAV: which ones, at what rate, at what size.
+"""Frames of a clip: which ones, at what rate, at what size.
 
-A file that is missing, empty, cut off or damaged gives one `VideoError`; it never gives fewer
-frames than it announces. Frames are counted from 0, in the order in which a player shows them.
+A clip is a video file, read through PyAV, or a folder of pictures (see `picture_folders`). One that
+is missing, empty, cut off or damaged gives one `VideoError`; it never gives fewer frames than it
+announces. Frames are counted from 0, in the order in which a player shows them.
 """
 
 import os
@@ -17,6 +18,7 @@ from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from signlib.data.manifest import FASTEST, SLOWEST
+from signlib.data.picture_folders import RATE, iter_pictures, pictures_in, read_picture
 from signlib.errors import SettingsError, VideoError
 from signlib.files import disk_error
 
@@ -28,11 +30,11 @@ FETCH_AGAIN = "fetch or copy the file again"
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself.
+    """What a clip says of itself.
 
     Attributes:
         width, height: in pixels, after a phone's rotation.
-        fps: frames a second.
+        fps: frames a second; of a folder of pictures 25, unless the manifest says another rate.
         frames: how many.
     """
 
@@ -42,15 +44,22 @@ class VideoInfo:
     frames: int
 
 
-def probe(path: str | Path) -> VideoInfo:
-    """Size, rate and number of frames.
+def probe(path: str | Path, fps: float | None = None) -> VideoInfo:
+    """Size, rate and number of frames of a video file or a folder of pictures.
 
     Frames are decoded to count them only where the file does not say their number.
 
+    Args:
+        path: the clip.
+        fps: the manifest's rate; a folder of pictures has it. A video file has its own.
+
     Raises:
-        VideoError: for a file that is missing, empty, cut off, without video or without a frame.
+        VideoError: for a file that is missing, empty, cut off, without video or without a frame; a
+            folder without pictures, or one of whose numbers is missing.
     """
     path = Path(path)
+    if path.is_dir():
+        return _probe_pictures(pictures_in(path), fps)
     with _opened(path) as container:
         stream = container.streams.video[0]
         frames, rate = _announced(stream), _rate(stream, path)
@@ -70,6 +79,11 @@ def probe(path: str | Path) -> VideoInfo:
     if not frames:
         frames = sum(1 for _ in _decoded(path))
     return VideoInfo(width, height, float(rate), frames)
+
+
+def _probe_pictures(files: list[Path], fps: float | None) -> VideoInfo:
+    height, width = read_picture(files[0]).shape[:2]
+    return VideoInfo(width, height, RATE if fps is None or np.isnan(fps) else fps, len(files))
 
 
 def sample_indices(
@@ -155,14 +169,15 @@ def iter_frames(
     count: int | None = None,
     seed: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """The chosen frames of a video one after the other: (H, W, 3) uint8 RGB.
+    """The chosen frames of a clip one after the other: (H, W, 3) uint8 RGB.
 
     Only one of them is in memory at a time. `sampling`, `count` and `seed` are as in
     `sample_indices`.
 
     Args:
         start, end: the segment in source frames, `end` exclusive and -1 = to the end.
-        fps: resample to that rate; None or NaN keeps the file's own.
+        fps: resample to that rate; None or NaN keeps the file's own. Of a folder of pictures it is
+            the rate at which they were taken, and all of them are frames.
         size: (width, height), or the longest side in pixels (never enlarged); None keeps the file's
             own.
 
@@ -170,7 +185,9 @@ def iter_frames(
         VideoError: as for `probe`, and when a frame that was announced cannot be decoded.
         SettingsError: for an unknown sampling, a missing count, an impossible size or rate.
     """
-    info = probe(path)
+    path = Path(path)
+    files = pictures_in(path) if path.is_dir() else []
+    info = _probe_pictures(files, fps) if files else probe(path)
     try:
         indices = sample_indices(
             info.frames,
@@ -184,7 +201,10 @@ def iter_frames(
         )
     except VideoError as error:
         raise VideoError(f"{path}: {error}") from None
-    return _chosen(Path(path), indices, _target(info, size))
+    target = _target(info, size)
+    if files:
+        return iter_pictures(files, indices.tolist(), (info.width, info.height), target)
+    return _chosen(path, indices, target)
 
 
 def read_frames(
@@ -197,7 +217,7 @@ def read_frames(
     size: Size = None,
     seed: int | None = None,
 ) -> np.ndarray:
-    """The chosen frames of a video: (T, H, W, 3) uint8 RGB.
+    """The chosen frames of a clip: (T, H, W, 3) uint8 RGB.
 
     Arguments and errors are as in `iter_frames`.
     """

@@ -17,6 +17,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import manifest as manifests
+from signlib.data.picture_folders import depth_picture
 from signlib.data.video import probe, read_frames, sample_indices
 from signlib.errors import ClipError, InputError, SettingsError
 from signlib.extraction.workers import ClipRow
@@ -24,13 +25,11 @@ from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureSettings
 from signlib.synthesis.appearance import SigningCorpus, look_of
 from signlib.synthesis.layout_writer import Corpus, describe
 from signlib.synthesis.performance import Performance
-from signlib.synthesis.render import SMALLEST, depth_picture, render
+from signlib.synthesis.render import SMALLEST, render
 from signlib.synthesis.signers import Signer
 
 # Kind -> the manifest's column that names its video or its folder of pictures.
 FILES = {COLOUR: "file", DEPTH: "depth_file"}
-# Pictures in a folder, and the bytes at their end unless they were cut off.
-_ENDINGS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 
 
 @dataclass(frozen=True)
@@ -111,15 +110,15 @@ class FilmedClips:
             return f"the manifest names no {FILES[kind]}"
         try:
             path = paths.inside(self.root, file)
-            read = _from_folder if path.is_dir() else _from_video
-            frames, length = read(path, row.start, row.end, settings.frames)
+            frames = list(read_frames(path, "linspace", settings.frames, row.start, row.end))
+            info = probe(path)
+            length = len(sample_indices(info.frames, start=row.start, end=row.end))
             if kind == DEPTH:
                 frames = [_one_channel(frame, path) for frame in frames]
             pictures = np.stack([fit(frame, settings) for frame in frames])
         except (InputError, OSError, cv2.error) as error:
             return str(error)
-        height, width = frames[0].shape[:2]
-        return Filmed(pictures, length, width, height)
+        return Filmed(pictures, length, info.width, info.height)
 
 
 class RenderedClips:
@@ -238,52 +237,6 @@ def _resized(width: int, height: int, settings: PictureSettings) -> tuple[int, i
         return settings.size, settings.size
     side = min(width, height) if settings.fit == "crop" else max(width, height)
     return max(1, round(width * settings.size / side)), max(1, round(height * settings.size / side))
-
-
-def _from_video(path: Path, start: int, end: int, count: int) -> tuple[list[np.ndarray], int]:
-    frames = read_frames(path, "linspace", count, start=start, end=end)
-    return list(frames), len(sample_indices(probe(path).frames, start=start, end=end))
-
-
-def _from_folder(path: Path, start: int, end: int, count: int) -> tuple[list[np.ndarray], int]:
-    files = pictures_in(path)
-    if not files:
-        raise ClipError(f"{path} holds no picture ({', '.join(_ENDINGS)}); fetch it again")
-    indices = sample_indices(len(files), start=start, end=end, sampling="linspace", count=count)
-    frames: list[np.ndarray] = []
-    for i in indices:
-        frame = read_picture(files[i])
-        if frame is None:
-            raise ClipError(f"{files[i]} is damaged or cut off; fetch it again")
-        if frames and frame.shape != frames[0].shape:
-            raise ClipError(
-                f"{files[i]} has another size than the clip's first picture; fetch the clip again"
-            )
-        frames.append(frame)
-    return frames, len(sample_indices(len(files), start=start, end=end))
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder, in the order of their names."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
-
-
-def read_picture(path: Path) -> np.ndarray | None:
-    """A picture file as (H, W, 3) uint8 RGB; None when it is damaged or cut off.
-
-    One of 16 bits is taken as millimetres and becomes a depth picture.
-    """
-    data = path.read_bytes()
-    # OpenCV fills what a picture that was cut off lacks, and says nothing.
-    if _ENDINGS[path.suffix.lower()] not in data[-64:]:
-        return None
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
-    if picture is None:
-        return None
-    if picture.dtype == np.uint16:
-        # Depth cameras write millimetres.
-        return depth_picture(picture[..., 0])
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def _one_channel(frame: np.ndarray, path: Path) -> np.ndarray:

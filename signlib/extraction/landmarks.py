@@ -1,4 +1,4 @@
-"""Videos to landmarks: one clip, or every clip of a manifest into a store.
+"""Clips to landmarks: one of them, or every clip of a manifest into a store.
 
 One MediaPipe graph a worker process; results are written in manifest order, so the store is the
 same bytes with any number of workers and after any interruption.
@@ -73,10 +73,10 @@ def extract_video(
     J = 543 unless `settings.parts` has fewer.
 
     Args:
-        path: a video file.
+        path: a video file or a folder of pictures.
         settings: what to look for and how.
         start, end: the segment in source frames, `end` exclusive and -1 = to the end.
-        fps: resample to that rate; None or NaN keeps the file's.
+        fps: resample to that rate; None or NaN keeps the file's (see `iter_frames`).
 
     Raises:
         VideoError: when the file or the segment cannot be read.
@@ -163,7 +163,7 @@ def _extract_in_worker(
 def _extract(row: ClipRow, root: Path, engine: Holistic) -> Extracted:
     try:
         path = paths.inside(root, row.file)
-        info = probe(path)
+        info = probe(path, row.fps)
         points = engine.points(
             iter_frames(path, row.start, row.end, fps=row.fps, size=engine.settings.max_side)
         )

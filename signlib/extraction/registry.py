@@ -29,7 +29,7 @@ Chosen = TypeVar("Chosen")
 class Reads(StrEnum):
     """What an extractor can start from."""
 
-    VIDEOS = "videos"
+    VIDEOS = "videos, or folders of pictures"
     LANDMARK_FILES = ".npy or .pose files of landmarks"
     FEATURE_FILES = ".npy files of features"
     LANDMARK_STORE = "a store of landmarks"

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from signlib.data import autsl, ntu60, phoenix, wlasl
+from signlib.data.picture_folders import depth_picture
 from signlib.data.video import write_video
 from signlib.errors import SettingsError
 from signlib.files import write_json, write_text
@@ -26,7 +27,7 @@ from signlib.synthesis.layout_writer import (
     write_clips,
 )
 from signlib.synthesis.performance import Performance
-from signlib.synthesis.render import LARGEST, SMALLEST, depth_picture, render
+from signlib.synthesis.render import LARGEST, SMALLEST, render
 from signlib.synthesis.sentences import SentenceCorpus
 
 # Seconds that a WLASL segment leaves around the sign.

@@ -362,22 +362,3 @@ def _colours(look: Look) -> tuple[np.ndarray, np.ndarray]:
     ]
     make_up = (np.array(painted, np.float32) * np.array(look.tint, np.float32)).T
     return np.ascontiguousarray((rows * look.tint).T, np.float32), make_up
-
-
-def depth_picture(depth: np.ndarray, hips: float | None = None) -> np.ndarray:
-    """A depth frame as the depth videos of AUTSL show it: (H, W, 3) uint8, three equal channels.
-
-    Brighter is farther; the room and what was not measured are black.
-
-    Args:
-        depth: (H, W) millimetres, 0 = nothing measured.
-        hips: millimetres from camera to hips (1000 times `Signer.distance`): levels run from 700
-            before to 260 behind them, farther away is cut off as in AUTSL. None: from 800 to 4000
-            mm, nothing is cut off.
-    """
-    near, far = (800.0, 4000.0) if hips is None else (hips - 700, hips + 260)
-    level = (depth.astype(np.float32) - np.float32(near)) * np.float32(254 / (far - near))
-    level += np.float32(1.5)
-    np.clip(level, 1, 255, out=level)
-    level[(depth == 0) | (depth > far)] = 0
-    return np.repeat(level.astype(np.uint8)[..., None], 3, -1)

@@ -1,8 +1,11 @@
 """Any folder of videos is a corpus: by its manifest, or by the names of its sub-folders."""
 
+from pathlib import Path
+
 import pytest
 
 from signlib.corpora.folder import read_folder
+from signlib.corpora.registry import manifest_of
 from signlib.errors import InputError, ManifestError
 
 
@@ -114,3 +117,51 @@ def test_the_slovak_corpus_is_read_by_its_manifest(real_data):
     assert table["gloss"].nunique() == 30
     assert table["split"].value_counts().to_dict() == {"train": 30, "test": 30}
     assert "view" in table.columns
+
+
+def test_folders_of_pictures_are_clips(tmp_path):
+    touch(
+        tmp_path,
+        "HELLO/one.2/0001.png",
+        "HELLO/one.2/0002.png",
+        "HELLO/two.mp4",
+        "test/BYE/a/1.jpg",
+        # Previews: beside a video, beside folders, and of nobody's gloss.
+        "HELLO/two.png",
+        "train/BYE/b.mp4",
+        "train/BYE/b.jpg",
+        "cover.jpg",
+        "HELLO/.thumbs/1.png",
+    )
+    assert rows(read_folder(tmp_path)) == [
+        ["HELLO_one.2", "HELLO/one.2", "HELLO", ""],
+        ["HELLO_two", "HELLO/two.mp4", "HELLO", ""],
+        ["test_BYE_a", "test/BYE/a", "BYE", "test"],
+        ["train_BYE_b", "train/BYE/b.mp4", "BYE", "train"],
+    ]
+
+
+def test_pictures_without_a_gloss_are_refused(tmp_path):
+    touch(tmp_path, "train/HELLO/1.png", "train/BYE/a/1.png")
+    with pytest.raises(
+        ManifestError, match=r"names their gloss; .* \(train/HELLO/clip1/0001.png\)"
+    ):
+        read_folder(tmp_path)
+    touch(tmp_path / "flat", "HELLO/1.png")
+    with pytest.raises(ManifestError, match=r"nor folders of pictures .*/HELLO/clip1/0001\.png"):
+        read_folder(tmp_path / "flat")
+
+
+def test_a_manifest_may_name_folders_of_pictures(tmp_path):
+    touch(tmp_path, "pictures/a/1.png")
+    (tmp_path / "manifest.csv").write_text("clip,file,gloss,fps\na,pictures/a,HELLO,50\n")
+    assert rows(read_folder(tmp_path)) == [["a", "pictures/a", "HELLO", ""]]
+
+
+def test_one_folder_of_pictures_is_one_clip(tmp_path, monkeypatch):
+    touch(tmp_path, "clip.1/1.png", "clip.1/2.png")
+    monkeypatch.chdir(tmp_path / "clip.1")
+    for source in (tmp_path / "clip.1", Path()):
+        table, root = manifest_of(source)
+        assert rows(table) == [["clip.1", "clip.1", "", ""]]
+        assert root == tmp_path

@@ -110,6 +110,33 @@ def test_a_source_is_recognised_by_its_layout(layouts):
         manifest_of(layouts / "nowhere")
 
 
+def test_phoenix_is_recognised_in_both_editions(tmp_path):
+    multisigner = "phoenix-2014-multisigner/annotations/manual/train.corpus.csv"
+    si5 = "phoenix-2014-signerindependent-SI5/annotations/manual/train.SI5.corpus.csv"
+    for clip, file in (("a", multisigner), ("b", si5)):
+        path = tmp_path / "phoenix2014-release" / file
+        path.parent.mkdir(parents=True)
+        path.write_text(f"id|folder|signer|annotation\n{clip}|{clip}/1/*.png|Signer01|ICH  DU\n")
+    release = tmp_path / "phoenix2014-release"
+    one_out = release / "phoenix-2014-signerindependent-SI5"
+    for source, clip, root in (
+        (tmp_path, "a", release / "phoenix-2014-multisigner"),
+        (release, "a", release / "phoenix-2014-multisigner"),
+        (release / "phoenix-2014-multisigner", "a", release / "phoenix-2014-multisigner"),
+        (one_out, "b", one_out),
+    ):
+        table, folder = manifest_of(source)
+        assert folder == root
+        row = table.iloc[0]
+        assert (len(table), row["clip"], row["signer"]) == (1, clip, "Signer01")
+        assert (row["glosses"], row["split"]) == ("ICH DU", "train")
+        assert row["file"] == f"features/fullFrame-210x260px/train/{clip}/1"
+    settings = DataSettings(corpus="phoenix-2014-si5", root=str(tmp_path))
+    with pytest.raises(SettingsError) as refused:
+        load_corpus(settings)
+    assert f"`python -m signlib extract {one_out} --out STORE`" in str(refused.value)
+
+
 class Toy(Corpus):
     """Two people, three glosses, hands that stand still; files named `*.toy`."""
 

@@ -17,6 +17,7 @@ from killing import in_child, killed_at_line
 from signlib import files
 from signlib.data import autsl
 from signlib.data.manifest import complete
+from signlib.data.picture_folders import depth_picture
 from signlib.data.video import read_frames, write_video
 from signlib.errors import DiskError, SettingsError, StoreError
 from signlib.extraction import pictures
@@ -26,7 +27,6 @@ from signlib.stores import journal
 from signlib.stores.pictures import COLOUR, DEPTH, PictureSettings, PictureStore
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
-from signlib.synthesis.render import depth_picture
 
 WRITERS = (journal, pictures, files)
 """The modules in which a job is killed."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from signlib.data.picture_folders import depth_picture
 from signlib.data.video import read_frames, write_video
 from signlib.errors import SettingsError
 from signlib.synthesis import heads
@@ -15,7 +16,7 @@ from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.face import average_face
 from signlib.synthesis.limbs import HEAD, LEFT_HAND, LEGS, RIGHT_HAND
 from signlib.synthesis.performance import Performance
-from signlib.synthesis.render import FINE, Studio, depth_picture, render
+from signlib.synthesis.render import FINE, Studio, render
 
 SIDE = 256
 NOSE, TIPS = 1, [4, 8, 12, 16, 20]
