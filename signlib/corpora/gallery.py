@@ -1,25 +1,26 @@
-"""A few pictures of a clip, whatever its corpus offers: colour, depth, landmarks."""
+"""A few pictures of a clip, whatever its corpus offers: colour, depth, landmarks, skeletons."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from signlib import paths
 from signlib.corpora.clips import load_corpus
-from signlib.corpora.corpus import ClipRow
+from signlib.corpora.corpus import ClipRow, Corpus
 from signlib.corpora.registry import corpus_of
 from signlib.data import ntu60
 from signlib.data.skeletons import NTU_25, Skeleton
 from signlib.data.video import probe, read_frames, sample_indices
-from signlib.errors import ClipError
-from signlib.extraction.filming import FILES, pictures_in, read_picture
+from signlib.extraction.filming import FILES
 from signlib.features.actors import main_actors
 from signlib.settings.base import DataSettings
+from signlib.stores.store import ClipSource
 
 LANDMARKS = "landmarks"
+# How files of NTU RGB+D end.
+SKELETON = ".skeleton"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Strip:
 
 
 def clip_strip(settings: DataSettings, row: ClipRow, count: int = 6, size: int = 192) -> Strip:
-    """Pictures of one clip of the corpus that the settings name.
+    """Pictures of one clip of the corpus that the settings name; of action corpora who moves most.
 
     Args:
         settings: which corpus.
@@ -53,10 +54,12 @@ def clip_strip(settings: DataSettings, row: ClipRow, count: int = 6, size: int =
         InputError: for a file that is there and cannot be read.
     """
     corpus = corpus_of(settings)
-    if corpus.has_files:
+    if corpus.has_files and row.file:
         return _filmed(corpus.root(settings), row, count, size)
-    source = load_corpus(settings)
+    source = _source(corpus, settings)
     points = source.read(row.clip)
+    if corpus.kind == "skeletons":
+        return _acting(points[:, 0], source.skeleton, count)
     frames = _moments(len(points), count)
     width, height = getattr(row, "width", 0), getattr(row, "height", 0)
     aspect = width / height if width and height else 1.0
@@ -74,29 +77,36 @@ def clip_frames(settings: DataSettings, table: pd.DataFrame) -> pd.Series:
         InputError: for a file that is there and cannot be read.
     """
     corpus = corpus_of(settings)
-    if not corpus.has_files:
-        source = load_corpus(settings)
+    if not _in_files(corpus, table):
+        source = _source(corpus, settings)
         return pd.Series({clip: len(source.read(clip)) for clip in table["clip"]}, dtype=int)
     root, lengths = corpus.root(settings), {}
     for row in table.itertuples():
-        path = _file(root, row, "file")
+        path = _file(root, row.file)
         if path is not None:
             lengths[row.clip] = _length(path, row)
     return pd.Series(lengths, dtype=int)
 
 
-def _file(root: Path, row: ClipRow, column: str) -> Path | None:
-    # The file or folder that a column names, where it is there.
-    name = getattr(row, column, "")
-    path = paths.inside(root, name) if name else None
+def _in_files(corpus: Corpus, table: pd.DataFrame) -> bool:
+    # Some corpora come either as a file a clip or as one array of all clips.
+    return corpus.has_files and (table["file"] != "").any()
+
+
+def _source(corpus: Corpus, settings: DataSettings) -> ClipSource:
+    # The clips of a corpus without a file each.
+    return corpus.clips(settings) if corpus.kind == "skeletons" else load_corpus(settings)
+
+
+def _file(root: Path, name: object) -> Path | None:
+    # The file or folder that a manifest names, where it is there.
+    path = paths.inside(root, name) if isinstance(name, str) and name else None
     return path if path is not None and path.exists() else None
 
 
 def _length(path: Path, row: ClipRow) -> int:
-    if path.suffix == ".skeleton":
+    if path.suffix == SKELETON:
         return len(ntu60.read_skeleton(path).joints)
-    if path.is_dir():
-        return len(pictures_in(path))
     return len(sample_indices(probe(path).frames, start=row.start, end=row.end))
 
 
@@ -104,43 +114,36 @@ def _moments(length: int, count: int) -> list[int]:
     return sample_indices(length, sampling="linspace", count=count).tolist()
 
 
+def _acting(joints: np.ndarray, skeleton: Skeleton, count: int) -> Strip:
+    """Who acts, as fractions of a picture that holds all of the clip.
+
+    Args:
+        joints: (T, J, 3) metres, y up.
+        skeleton: of the joints.
+        count: how many moments.
+    """
+    frames = _moments(len(joints), count)
+    if np.isnan(joints).all():
+        return Strip(frames, {}, skeleton, 1.0)
+    # Metres point up, rows of a picture down.
+    xy = joints[..., :2] * (1, -1)
+    low, high = np.nanmin(xy, axis=(0, 1)), np.nanmax(xy, axis=(0, 1))
+    points = 0.5 + 0.9 * (xy - (low + high) / 2) / (high - low).max()
+    return Strip(frames, {LANDMARKS: [points[t] for t in frames]}, skeleton, 1.0)
+
+
 def _filmed(root: Path, row: ClipRow, count: int, size: int) -> Strip:
     rows: dict[str, list[np.ndarray]] = {}
     frames: list[int] = []
-    drawn = None
     for kind, column in FILES.items():
-        path = _file(root, row, column)
+        path = _file(root, getattr(row, column, ""))
         if path is None:
             continue
-        if path.suffix == ".skeleton":
-            # Who moves most, as fractions of a picture that holds all of it.
-            # Metres point up, rows of a picture down.
-            xy = main_actors(ntu60.read_skeleton(path).joints, 1)[:, 0, :, :2] * (1, -1)
-            low, high = np.nanmin(xy, axis=(0, 1)), np.nanmax(xy, axis=(0, 1))
-            points = 0.5 + 0.9 * (xy - (low + high) / 2) / (high - low).max()
-            frames = _moments(len(points), count)
-            rows[LANDMARKS], drawn = [points[t] for t in frames], NTU_25
-        elif path.is_dir():
-            pictures = pictures_in(path)
-            if not pictures:
-                continue
-            frames = _moments(len(pictures), count)
-            rows[kind] = [_picture(pictures[t], size) for t in frames]
-        else:
-            cut = {"start": row.start, "end": row.end}
-            rows[kind] = list(read_frames(path, "linspace", count, size=size, **cut))
-            chosen = sample_indices(probe(path).frames, sampling="linspace", count=count, **cut)
-            frames = chosen.tolist()
-    first = next((pictures[0] for kind, pictures in rows.items() if kind != LANDMARKS), None)
-    aspect = 1.0 if first is None else first.shape[1] / first.shape[0]
-    return Strip(frames, rows, drawn, aspect)
-
-
-def _picture(path: Path, size: int) -> np.ndarray:
-    picture = read_picture(path)
-    if picture is None:
-        raise ClipError(
-            f"{path} is not a picture that can be read; fetch it again or leave the clip out"
-        )
-    scale = min(1.0, size / max(picture.shape[:2]))
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        if path.suffix == SKELETON:
+            return _acting(main_actors(ntu60.read_skeleton(path).joints, 1)[:, 0], NTU_25, count)
+        cut = {"start": row.start, "end": row.end}
+        rows[kind] = list(read_frames(path, "linspace", count, size=size, **cut))
+        chosen = sample_indices(probe(path).frames, sampling="linspace", count=count, **cut)
+        frames = chosen.tolist()
+    first = next(iter(rows.values()), [np.empty((1, 1, 3))])[0]
+    return Strip(frames, rows, None, first.shape[1] / first.shape[0])

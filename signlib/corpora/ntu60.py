@@ -27,7 +27,10 @@ FEWEST_WATCHED = 500
 
 class _Ntu60(BodyCorpus):
     def manifest(self, settings: DataSettings) -> pd.DataFrame:
-        return ntu60.read_manifest(self.root(settings), self.split_type(settings))
+        root, split_type = self.root(settings), self.split_type(settings)
+        if ntu60_arrays.is_arrays(root, split_type):
+            return ntu60_arrays.read_arrays(root, split_type).manifest
+        return ntu60.read_manifest(root, split_type)
 
     def clips(self, settings: DataSettings) -> ClipSource:
         root, split_type = self.root(settings), self.split_type(settings)

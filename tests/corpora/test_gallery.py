@@ -8,9 +8,10 @@ import pytest
 from signlib.corpora.clips import load_manifest
 from signlib.corpora.gallery import clip_frames, clip_strip
 from signlib.data.video import write_video
-from signlib.errors import ClipError
+from signlib.errors import VideoError
 from signlib.reports import plots
 from signlib.settings.base import DataSettings
+from signlib.synthesis.actions import ActionCorpus
 
 
 def first_row(settings):
@@ -56,7 +57,7 @@ def test_a_folder_of_pictures_is_a_film(tmp_path):
     assert strip.frames == [0, 3]
     assert strip.rows["colour"][1].shape == (20, 30, 3)
     (tmp_path / "a" / "0003.png").write_bytes(b"no picture")
-    with pytest.raises(ClipError, match=r"0003\.png is not a picture"):
+    with pytest.raises(VideoError, match=r"0003\.png is not a picture"):
         clip_strip(settings, first_row(settings), count=2)
 
 
@@ -97,3 +98,55 @@ def test_frames_are_counted_where_a_clip_is_there(tmp_path):
     made = DataSettings(signers=3)
     table = load_manifest(made).head(2)
     assert (clip_frames(made, table) > 20).all()
+
+
+def people_are_drawn_whole(settings, count=3):
+    strip = clip_strip(settings, first_row(settings), count)
+    assert list(strip.rows) == ["landmarks"]
+    points = np.stack(strip.rows["landmarks"])
+    assert points.shape[:2] == (count, len(strip.skeleton))
+    assert np.nanmin(points) >= 0
+    assert np.nanmax(points) <= 1
+    head, foot = strip.skeleton.index("head"), strip.skeleton.index("left_foot")
+    assert (points[:, head, 1] < points[:, foot, 1]).all(), "heads are up"
+    page = plots.contact_sheet(strip.rows, strip.frames, strip.skeleton, strip.aspect)
+    assert len(page.axes) == count
+    assert all(axis.collections or axis.lines for axis in page.axes), "bones are drawn"
+    return strip
+
+
+def test_generated_actions_are_drawn_and_counted():
+    settings = DataSettings(corpus="generated-actions", glosses=2, signers=3, repetitions=1)
+    strip = people_are_drawn_whole(settings)
+    table = load_manifest(settings)
+    lengths = clip_frames(settings, table.head(3))
+    assert lengths.index.tolist() == table["clip"].head(3).tolist()
+    assert strip.frames == [0, lengths.iloc[0] // 2, lengths.iloc[0] - 1]
+
+
+def test_a_clip_of_nobody_has_no_pictures(tmp_path):
+    frames = np.full((3, 20, 3), np.nan, np.float32)
+    labels = {name: np.array([1]) for name in ("action", "subject", "episode", "view")}
+    np.savez(tmp_path / "clips.npz", frames=frames, offsets=np.array([0, 3]), **labels)
+    settings = DataSettings(corpus="nw-ucla", root=str(tmp_path))
+    assert clip_strip(settings, first_row(settings)).rows == {}
+
+
+def test_arrays_of_ntu60_are_drawn_and_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    world = ActionCorpus(2, 3, 1, 1)
+    clips = [world.clip(clip)[:20, :1] for clip in world.manifest["clip"][:2]]
+    x = np.zeros((2, 20, 150), np.float32)
+    for number, clip in enumerate(clips):
+        x[number, : len(clip), :75] = clip.reshape(len(clip), 75)
+    labels = np.eye(60, dtype=np.float32)[:2]
+    np.savez(tmp_path / "NTU60_CS.npz", x_train=x, y_train=labels, x_test=x, y_test=labels)
+    settings = DataSettings(corpus="ntu60", root=str(tmp_path))
+    people_are_drawn_whole(settings)
+    table = load_manifest(settings)
+    assert clip_frames(settings, table).tolist() == [len(clip) for clip in (*clips, *clips)]
+
+
+def test_real_kinect_clips_of_nw_ucla_are_drawn(real_data):
+    settings = DataSettings(corpus="nw-ucla", root=str(real_data("nw-ucla")))
+    people_are_drawn_whole(settings)
