@@ -41,7 +41,7 @@ _TRAIN_003: Table = {
     "split_type": (
         "data.split_type",
         str,
-        "xsub, xview; nw-ucla: view-1, view-2 (the view that trains)",
+        "xsub, xview; nw-ucla: official, view-1, view-2 (the view that trains)",
     ),
     "epochs": ("training.epochs", int, "passes over the training clips"),
     "batch_size": ("training.batch_size", int, "clips a step"),

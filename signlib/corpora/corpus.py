@@ -110,6 +110,19 @@ class Corpus(ABC):
             )
         return settings.split_type or self.split_types[0]
 
+    def split_note(self, table: pd.DataFrame) -> str:
+        """What to say beside every number of who trains and who tests by this manifest."""
+        return "the manifest's split"
+
+    def split_remedy(self, split: str) -> str:
+        """What a person can do about a split (`train` or `test`) without clips."""
+        if self.split_types:
+            return (
+                f"add the files that its official split takes for {split}, or choose another"
+                " data.split_type"
+            )
+        return "fill the manifest's column 'split'"
+
     def recognises(self, source: Path) -> bool:
         """True for a folder or file in this corpus's official layout."""
         return False

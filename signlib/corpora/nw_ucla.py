@@ -26,10 +26,11 @@ ACTIONS = {
     11: "throw",
     12: "carry",
 }
-SETTINGS = ("view-1", "view-2")
+# Split -> the views that train, and the one that tests. Source: Wang et al. 2014, section 5.
+SPLITS = {"official": ((1, 2), 3), "view-1": ((1,), 2), "view-2": ((2,), 1)}
 
 
-def read_clips(root: str | Path, setting: str = "view-1") -> LandmarkFile:
+def read_clips(root: str | Path, split_type: str = "") -> LandmarkFile:
     """All clips, points (T, 20, 3) in metres.
 
     The manifest has columns action, subject, episode and view beside the usual ones. Axes as in
@@ -38,17 +39,16 @@ def read_clips(root: str | Path, setting: str = "view-1") -> LandmarkFile:
     Args:
         root: the folder of `clips.npz`: `frames` (rows, 20, 3), `offsets` (clips + 1), and a number
             a clip in `action`, `subject`, `episode` and `view`.
-        setting: the view that trains; the other one tests. (The official test is view 3.)
+        split_type: one of `SPLITS`, whose third view is then in no split; "" = `official` where
+            view 3 is there, else `view-1`.
 
     Raises:
-        SettingsError: for another setting.
-        ManifestError: for a file that is missing or does not fit together, or a clip with an
-            unknown action.
+        SettingsError: for another split.
+        ManifestError: for a file that is missing or does not fit together, a clip with an unknown
+            action, or views that the official split lacks.
     """
-    if setting not in SETTINGS:
-        raise SettingsError(
-            f"setting={setting!r}: nw-ucla has {' and '.join(SETTINGS)} (the view that trains)"
-        )
+    if split_type not in ("", *SPLITS):
+        raise SettingsError(f"split_type={split_type!r}: nw-ucla has {' and '.join(SPLITS)}")
     path = Path(root) / "clips.npz"
     labels = ("action", "subject", "episode", "view")
     data = open_arrays(path, "frames", "offsets", *labels)
@@ -79,7 +79,7 @@ def read_clips(root: str | Path, setting: str = "view-1") -> LandmarkFile:
     ]
     table["gloss"] = table["action"].map(ACTIONS)
     table["signer"] = table["subject"].map("S{:02d}".format)
-    table["split"] = np.where(table["view"] == SETTINGS.index(setting) + 1, "train", "test")
+    table["split"] = _split_of(table["view"], split_type, path)
     table["fps"] = 30.0
     points = {
         clip: frames[start:end].astype(np.float32)
@@ -88,9 +88,39 @@ def read_clips(root: str | Path, setting: str = "view-1") -> LandmarkFile:
     return LandmarkFile(manifest.complete(table, str(path)), points, KINECT_20)
 
 
+def _split_of(view: pd.Series, split_type: str, path: Path) -> np.ndarray:
+    # The split of each clip by its view.
+    views = sorted(map(int, set(view)))
+    training, test = SPLITS["official"]
+    if split_type == "official" and views != [*training, test]:
+        raise ManifestError(
+            f"{path} holds views {views}; the official split trains on views 1 and 2 and tests on"
+            " view 3: add what is missing, or set data.split_type=view-1"
+        )
+    chosen = split_type or ("official" if test in views else "view-1")
+    training, test = SPLITS[chosen]
+    return np.select([view.isin(training), view == test], ["train", "test"], "")
+
+
 class _NwUcla(BodyCorpus):
+    def split_note(self, table: pd.DataFrame) -> str:
+        views = {name: sorted(set(part["view"])) for name, part in table.groupby("split")}
+        given = views.get("train"), views.get("test")
+        chosen = [
+            name for name, (training, test) in SPLITS.items() if given == ([*training], [test])
+        ]
+        if not chosen:
+            return super().split_note(table)
+        training, test = SPLITS[chosen[0]]
+        kind = "the official split"
+        if chosen[0] != "official":
+            kind = "not the official split, whose test is view 3"
+        trained = " and ".join(map(str, training))
+        return f"trained on view {trained}, tested on view {test}: {kind}"
+
     def clips(self, settings: DataSettings) -> ClipSource:
-        file = read_clips(self.root(settings), self.split_type(settings))
+        self.split_type(settings)
+        file = read_clips(self.root(settings), settings.split_type)
         return self.loaded(file.manifest, lambda clip: file.points[clip][:, None], {})
 
 
@@ -101,5 +131,5 @@ NW_UCLA = _NwUcla(
     folder="nw-ucla",
     skeleton=KINECT_20.name,
     glosses=len(ACTIONS),
-    split_types=SETTINGS,
+    split_types=tuple(SPLITS),
 )

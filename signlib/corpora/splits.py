@@ -165,7 +165,7 @@ def _official_or_signers(table: pd.DataFrame, settings: DataSettings) -> Splits:
     # The manifest's split, or the test signers against all others.
     if settings.split == "official":
         train, val, test = (table[table["split"] == name] for name in ("train", "val", "test"))
-        return Splits(train, val, test, ["the manifest's split"])
+        return Splits(train, val, test, [corpus_of(settings).split_note(table)])
     lost = sorted(set(settings.test_signers) - set(table["signer"]))
     if lost:
         raise SettingsError(
@@ -200,14 +200,9 @@ def _check_clips(splits: Splits, settings: DataSettings) -> None:
             f"train {len(splits.train)}, validation {len(splits.val)}, test {len(splits.test)}"
             f" clips; split={settings.split}"
         )
-        cure = (
-            f"add the files that its official split takes for {name}, or choose another"
-            " data.split_type"
-            if corpus_of(settings).split_types
-            else "fill the manifest's column 'split'"
-        )
+        remedy = corpus_of(settings).split_remedy(name)
         raise ManifestError(
-            f"the {name} split has no clips ({counts}): {cure}, or set data.split=folds"
+            f"the {name} split has no clips ({counts}): {remedy}, or set data.split=folds"
         )
 
 

@@ -45,11 +45,13 @@ class DataSettings:
     )
     split_type: str = choice(
         "",
-        "which official split: xsub or xview (ntu60, generated-actions), view-1 or view-2 "
-        '(nw-ucla: the view that trains); "" = the corpus\'s first',
+        "which official split: xsub or xview (ntu60, generated-actions); official (nw-ucla: views "
+        "1 and 2 train, view 3 tests), view-1 or view-2 (it trains, the other one of them tests); "
+        '"" = the first of these that the files allow',
         "",
         "xsub",
         "xview",
+        "official",
         "view-1",
         "view-2",
     )

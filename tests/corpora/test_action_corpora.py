@@ -105,8 +105,8 @@ def test_arrays_are_read_into_a_store_too(tmp_path):
 
 def test_splits_of_other_corpora_are_refused():
     nw_ucla = corpus_of("nw-ucla")
-    assert nw_ucla.split_type(data("nw-ucla")) == "view-1"
-    with pytest.raises(SettingsError, match="nw-ucla has view-1 and view-2"):
+    assert nw_ucla.split_type(data("nw-ucla")) == "official"
+    with pytest.raises(SettingsError, match="nw-ucla has official and view-1 and view-2"):
         nw_ucla.split_type(data("nw-ucla", split_type="xsub"))
     with pytest.raises(SettingsError, match="has no actions of whole bodies"):
         load_actions(data("generated"))

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from signlib.corpora.clips import load_manifest
 from signlib.corpora.nw_ucla import read_clips
+from signlib.corpora.splits import split_clips
 from signlib.data.explore import leakage
 from signlib.data.skeletons import KINECT_20
 from signlib.errors import ManifestError, SettingsError
+from signlib.settings.base import DataSettings
 
 
 def save(folder, **changed):
@@ -52,8 +55,52 @@ def test_what_does_not_fit_together_is_refused(tmp_path, changed):
 
 
 def test_other_settings_are_refused(tmp_path):
-    with pytest.raises(SettingsError, match="view-1 and view-2"):
+    with pytest.raises(SettingsError, match="official and view-1 and view-2"):
         read_clips(save(tmp_path), "view-3")
+
+
+def full_release(folder):
+    """A clip of each of the three views, and a second one of view 3."""
+    return save(
+        folder,
+        frames=np.zeros((8, 20, 3)),
+        offsets=[0, 2, 4, 6, 8],
+        view=[1, 2, 3, 3],
+        action=[1, 1, 1, 1],
+        subject=[1, 1, 1, 2],
+        episode=[0, 0, 0, 0],
+    )
+
+
+@pytest.mark.parametrize(
+    ("split_type", "splits", "note"),
+    [
+        ("", "train train test test", "view 1 and 2, tested on view 3: the official split"),
+        ("official", "train train test test", "tested on view 3: the official split"),
+        ("view-1", "train test - -", "trained on view 1, tested on view 2: not the official split"),
+        ("view-2", "test train - -", "trained on view 2, tested on view 1: not the official split"),
+    ],
+)
+def test_a_full_release_is_read_as_the_official_split(tmp_path, split_type, splits, note):
+    full_release(tmp_path)
+    settings = DataSettings(corpus="nw-ucla", root=str(tmp_path), split_type=split_type)
+    table = load_manifest(settings)
+    assert table["split"].tolist() == [split.strip("-") for split in splits.split()]
+    notes = split_clips(table, settings).notes
+    assert note in notes[0]
+    assert ("2 clips have no split and are left out" in notes) == ("-" in splits)
+
+
+def test_two_views_are_no_official_split_and_say_so(tmp_path):
+    save(tmp_path, action=[1, 1])
+    settings = DataSettings(corpus="nw-ucla", root=str(tmp_path))
+    assert split_clips(load_manifest(settings), settings).notes[0] == (
+        "trained on view 1, tested on view 2: not the official split, whose test is view 3"
+    )
+    with pytest.raises(
+        ManifestError, match=r"holds views \[1, 2\]; .* set data\.split_type=view-1"
+    ):
+        read_clips(tmp_path, "official")
 
 
 def test_the_real_clips(real_data):
