@@ -219,7 +219,7 @@ def verbs() -> dict[str, Verb]:
                     "presets",
                     nargs="+",
                     metavar="PRESET",
-                    help=f"presets, or a family: {', '.join(all_sweeps())}",
+                    help=f"presets (`models` lists them), or a family: {', '.join(all_sweeps())}",
                 ),
                 flag("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N"),
                 flag("--mode", choices=["smoke", "full"], default="full"),

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from signlib import paths
-from signlib.errors import SettingsError
+from signlib.errors import SettingsError, did_you_mean
 from signlib.experiments import estimate, experiment
 from signlib.runs import run as runs
 from signlib.settings import aliases, config, presets, registry
@@ -53,10 +53,9 @@ def members(names: Iterable[str]) -> list[str]:
             name not in sweeps
             and aliases.RENAMED_PRESETS.get(name, name) not in registry.all_presets()
         ):
-            raise SettingsError(
-                f"{name!r} is neither a family ({', '.join(sweeps)}) nor a preset "
-                "(`signlib models` lists them)"
-            )
+            every = [*sweeps, *registry.all_presets()]
+            names = did_you_mean(name, every, "python -m signlib sweep --help")
+            raise SettingsError(f"{name!r} is neither a family nor a preset; {names}")
         chosen += sweeps.get(name, (aliases.RENAMED_PRESETS.get(name, name),))
     if not chosen:
         raise SettingsError("a sweep needs a family or some presets")

@@ -14,7 +14,7 @@ from signlib import paths
 from signlib.__main__ import main
 from signlib.cli.parser import parser, verbs
 from signlib.cli.verbs import COMMANDS
-from signlib.settings.registry import all_presets
+from signlib.settings.registry import all_presets, all_sweeps
 
 
 def notebooks() -> list[str]:
@@ -74,6 +74,7 @@ def test_the_version_is_the_package_s(capsys):
         (["--debug", "Model"], "did you mean models?"),
         (["train", "landmark/smal"], "did you mean landmarks/small"),
         (["train", "hierarchical"], "did you mean phoenix/hierarchical or "),
+        (["sweep", "generatd"], "did you mean generated"),
         (["run", "12_skeleton"], "did you mean 12_skeleton_encoder?"),
     ],
     ids=first_words,
@@ -88,6 +89,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(arguments, answer, capsys)
         (["qqq"], list(COMMANDS), "`python -m signlib --help` lists all"),
         (["train", "qqq"], list(all_presets()), "`python -m signlib models` lists all"),
         (["train", "/"], list(all_presets()), "did you mean"),
+        (["sweep", "qqq"], [*all_sweeps(), *all_presets()], "sweep --help` lists all"),
         (["run", "qqq"], notebooks(), "lists all"),
     ],
     ids=first_words,
@@ -122,8 +124,6 @@ def test_set_takes_several_values_and_may_be_repeated():
 
 
 def test_models_lists_every_preset_untruncated(capsys):
-    from signlib.settings.registry import all_presets
-
     assert main(["models", "--format", "csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     # Classifiers on frozen features stand there once more for other sizes of a feature.
