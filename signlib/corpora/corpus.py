@@ -51,6 +51,7 @@ class Corpus(ABC):
         folder: its folder below `SIGNLIB_DATA`; "" = none.
         skeleton: of its landmarks, those that `extract` makes for a corpus of videos.
         glosses: how many the table of models counts with; None = the table's default.
+        no_signs: which of them are no signs, so that sentences of its clips leave them out.
         has_files: the column `file` of its manifest names a file or folder of pictures below the
             root.
         open: predictions of single clips may be published; of all others only aggregates are.
@@ -68,6 +69,7 @@ class Corpus(ABC):
     folder: str = ""
     skeleton: str = "mediapipe-543"
     glosses: int | None = None
+    no_signs: tuple[str, ...] = ()
     has_files: bool = False
     open: bool = False
     generated: bool = False
@@ -98,7 +100,7 @@ class Corpus(ABC):
         return Path(settings.root) if settings.root else paths.data_root() / self.folder
 
     def split_type(self, settings: DataSettings) -> str:
-        """The official split that the settings mean.
+        """The official split that the settings mean; "" for a corpus with one at most.
 
         Raises:
             SettingsError: for a split that this corpus does not have.
@@ -106,9 +108,9 @@ class Corpus(ABC):
         if settings.split_type and settings.split_type not in self.split_types:
             raise SettingsError(
                 f"data.split_type={settings.split_type}: {self.name} has"
-                f" {' and '.join(self.split_types)}"
+                f" {' and '.join(self.split_types) or 'one split at most; leave it empty'}"
             )
-        return settings.split_type or self.split_types[0]
+        return settings.split_type or next(iter(self.split_types), "")
 
     def split_note(self, table: pd.DataFrame) -> str:
         """What to say beside every number of who trains and who tests by this manifest."""

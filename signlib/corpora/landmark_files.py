@@ -14,10 +14,14 @@ import numpy as np
 import pandas as pd
 
 from signlib.corpora.corpus import Corpus, Kind
+from signlib.data import manifest
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, ManifestError
 from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource, Extraction, LoadedClips
+
+# Who trains, validates and tests in `data.split=official`, for corpora that do not say it.
+FIXED = "splits.csv"
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,32 @@ class LandmarkFileCorpus(Corpus):
         shape = next(iter(file.points.values())).shape[1:]
         channels = ("x", "y", "z", "visibility")[: shape[1]]
         extraction = Extraction("imported", "", shape, channels, file.skeleton.name)
-        return LoadedClips(file.manifest, file.points.__getitem__, extraction)
+        table = with_fixed_split(file.manifest, self.root(settings))
+        return LoadedClips(table, file.points.__getitem__, extraction)
+
+    def split_remedy(self, split: str) -> str:
+        return f"list its clips in {FIXED} beside the landmarks (columns clip, split)"
+
+
+def with_fixed_split(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """The manifest with the splits that `splits.csv` in the corpus's folder gives, if it is there.
+
+    Clips that it does not list are in no split.
+
+    Raises:
+        ManifestError: for a clip that the corpus does not have, or an unknown split.
+    """
+    path = folder / FIXED
+    if not path.is_file():
+        return table
+    split = manifest.load_manifest(path).set_index("clip")["split"]
+    unknown = sorted(set(split.index) - set(table["clip"]))
+    if unknown:
+        raise ManifestError(
+            f"{path}: clip {unknown[0]!r} is not in the corpus; its names are like"
+            f" {table['clip'].iloc[0]!r}"
+        )
+    return table.assign(split=table["clip"].map(split).fillna(""))
 
 
 def open_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:

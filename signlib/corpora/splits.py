@@ -164,13 +164,14 @@ def _most_trained(table: pd.DataFrame, settings: DataSettings) -> list[str]:
 def _official_or_signers(table: pd.DataFrame, settings: DataSettings) -> Splits:
     # The manifest's split, or the test signers against all others.
     if settings.split == "official":
+        corpus_of(settings).split_type(settings)
         train, val, test = (table[table["split"] == name] for name in ("train", "val", "test"))
         return Splits(train, val, test, [corpus_of(settings).split_note(table)])
     lost = sorted(set(settings.test_signers) - set(table["signer"]))
     if lost:
         raise SettingsError(
             f"data.test_signers: {lost[0]!r} signs no clip; signers are"
-            f" {', '.join(sorted(set(table['signer'])))}"
+            f" {', '.join(sorted(set(table['signer']) - {''})) or 'unknown: take data.split=folds'}"
         )
     held = table["signer"].isin(settings.test_signers)
     note = f"tested on signers {', '.join(settings.test_signers)}"

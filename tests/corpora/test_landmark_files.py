@@ -1,14 +1,19 @@
 """Corpora of landmarks: read as they are, hands that stay themselves, nothing unpickled."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from signlib.corpora.asl_words_letters import read_asl_letters, read_asl_words
+from signlib.corpora.clips import load_corpus, load_manifest
 from signlib.corpora.dgs_30 import read_dgs_30, track_hands
 from signlib.corpora.landmark_files import LandmarkFileCorpus, open_arrays
 from signlib.corpora.registry import CORPORA
+from signlib.corpora.splits import split_clips
 from signlib.corpora.wlasl_50 import read_wlasl_50
-from signlib.errors import ClipError, ManifestError
+from signlib.errors import ClipError, ManifestError, SettingsError
+from signlib.settings.base import DataSettings
 
 SCALE = 0.001
 
@@ -327,3 +332,45 @@ def test_every_reader_has_a_name_and_a_folder(real_data):
     for row in rows:
         assert real_data(row.folder).is_dir()
         assert callable(row.read)
+
+
+def crowd(folder, clips="abcdef"):
+    """A corpus like dgs-30: clips of two glosses, nobody named and no split."""
+    hands = np.tile(np.concatenate([hand(0.2), hand(0.7)]).reshape(-1), (len(clips), 1))
+    frames = np.concatenate([np.full((len(clips), 2), 0.5), hands], axis=1)
+    np.savez(
+        folder / "clips.npz",
+        frames_i16=np.round(frames / SCALE).astype(np.int16),
+        scale=SCALE,
+        offsets=np.arange(len(clips) + 1),
+        gloss=["Bier", "Wein"] * (len(clips) // 2),
+        clip=list(clips),
+    )
+    return DataSettings(corpus="dgs-30", root=str(folder))
+
+
+def test_a_fixed_split_is_honoured(tmp_path):
+    settings = crowd(tmp_path)
+    rows = ["clip,split", "a,train", "b,train", "c,val", "d,test", "e,test"]
+    (tmp_path / "splits.csv").write_text("\n".join(rows))
+    splits = split_clips(load_manifest(settings), settings)
+    parts = [part["clip"].tolist() for part in (splits.train, splits.val, splits.test)]
+    assert parts == [["a", "b"], ["c"], ["d", "e"]]
+    assert "1 clips have no split and are left out" in splits.notes
+    assert load_corpus(settings).labelled["split"].tolist() == [
+        *["train", "train", "val", "test", "test", ""]
+    ]
+
+
+def test_a_split_that_a_corpus_does_not_have_is_refused(tmp_path):
+    settings = crowd(tmp_path)
+    with pytest.raises(ManifestError, match=r"list its clips in splits\.csv beside .*split=folds"):
+        split_clips(load_manifest(settings), settings)
+    with pytest.raises(SettingsError, match="signers are unknown: take data"):
+        split_clips(load_manifest(settings), replace(settings, split="signer", test_signers=["x"]))
+    with pytest.raises(SettingsError, match="dgs-30 has one split at most; leave it empty"):
+        split_clips(load_manifest(settings), replace(settings, split_type="xsub"))
+    for row, says in (("g,train", "clip 'g' is not in the corpus"), ("a,dev", "split 'dev'")):
+        (tmp_path / "splits.csv").write_text(f"clip,split\n{row}\n")
+        with pytest.raises(ManifestError, match=says):
+            load_manifest(settings)
