@@ -61,10 +61,10 @@ def _passed(
     # Scores (S,) of the states blank, gloss, blank, gloss, ..., blank after the last frame, and
     # for each frame (T, S) how many states before the best way into a state began: 0, 1 or 2.
     frames, target = np.asarray(log_probabilities, float), np.asarray(classes, int)
-    if len(frames) < needed_frames(target):
+    if len(frames) < needed_frames(classes):
         raise ClipError(
-            f"{len(frames)} frames of scores cannot say {len(target)} glosses, which need"
-            f" {needed_frames(target)}"
+            f"{len(frames)} frames of scores cannot say {len(classes)} glosses, which need"
+            f" {needed_frames(classes)}"
         )
     labels = np.full(2 * len(target) + 1, BLANK)
     labels[1::2] = target

@@ -10,5 +10,7 @@ frozen             signs from frozen visual features
 graph              actions of whole bodies by graph networks
 phonology          signs from readable features, and pre-training on them
 sentences          sentences from landmarks
+sentence_clips     landmarks as a network for sentences reads them
+sentence_reading   sentences in clips of one's own, with times and other readings
 sentence_report    what a trained network for sentences reads
 """

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.beam import BeamSearch
 from signlib.decoding.ctc import greedy
-from signlib.decoding.language_model import train_model
+from signlib.decoding.language_model import train_model, write_arpa
 from signlib.errors import RunError
 from signlib.evaluation import wer
 from signlib.models.ctc_front import SentenceModel
@@ -34,6 +34,7 @@ from signlib.training.devices import choose_device
 from signlib.training.sentences import Sentence, collate_sentences
 
 EMISSIONS = "emissions-{}.npz"
+LANGUAGE_MODEL = "language_model.arpa"
 READINGS = ("greedy", "beam", "beam + n-grams")
 _TIMED_CLIPS = 10
 
@@ -63,8 +64,12 @@ class Decoders:
         """Class numbers of each clip, blanks left out."""
         if reading == READINGS[0]:
             return [greedy(scores[None], [len(scores)])[0] for scores in emissions]
+        return _best_readings(self.search(reading), emissions)
+
+    def search(self, reading: str) -> BeamSearch:
+        """The beam search that a reading is made with; of the best path, that without n-grams."""
         with_model = self.model_beam if reading == READINGS[2] else None
-        return _best_readings(with_model or self.beam, emissions)
+        return with_model or self.beam
 
 
 def _best_readings(search: BeamSearch, emissions: Sequence[np.ndarray]) -> list[list[int]]:
@@ -90,6 +95,8 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
         decoders = choose_decoder(self.settings.ctc, vocabulary, trained, heard, said)
         if heard:
             write_emissions(run.path / EMISSIONS.format("val"), heard, val.clips, vocabulary)
+        if decoders.model_beam is not None and decoders.model_beam.model is not None:
+            write_arpa(run.path / LANGUAGE_MODEL, decoders.model_beam.model)
         run.open_test(after_crash=resume)
         test = self.prepare(splits.test, vocabulary, 1, quiet)
         check_usable(test, "test sentence")

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,11 +15,11 @@ from tqdm.auto import tqdm
 
 from signlib.corpora import clips as corpora
 from signlib.corpora import splits
-from signlib.data.skeletons import Skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.ctc import check_lengths
 from signlib.errors import ClipError, ManifestError, SettingsError
-from signlib.features import dynamics, normalise, reduce
+from signlib.features import dynamics, reduce
+from signlib.features.phonology import RATE
 from signlib.models import classifier, compact, counting
 from signlib.models.ctc import (
     CtcNetwork,
@@ -31,17 +32,18 @@ from signlib.models.ctc import (
 )
 from signlib.models.ctc_blocks import ClusteredOutput, Output, PlainOutput, dealt_clusters
 from signlib.models.ctc_front import PartStreams, SentenceModel
+from signlib.runs.run import Run
 from signlib.settings.sentences import SentenceExperiment, SentenceSettings
 from signlib.stores.store import ClipSource
-from signlib.tasks.sentence_report import ReportedSentences
-from signlib.tasks.task import Inputs
+from signlib.tasks.sentence_clips import CHANNELS, PARTS, SentenceClips, part_joints
+from signlib.tasks.sentence_reading import SentenceReader, SentenceReading, decoders_of
+from signlib.tasks.sentence_report import ReportedSentences, emissions_of
+from signlib.tasks.task import Inputs, Recogniser, rate_notes, table_of
 from signlib.training import augment_sentences, sentences
 from signlib.training.augment import Augment, hands_of
-from signlib.training.batches import Batch, Clips, left_leads, prepare
+from signlib.training.batches import Batch, Clips
 
-PARTS = {"pose": ("pose",), "hands": ("left_hand", "right_hand"), "face": ("face",)}
-# x, y, z and visibility: `dynamics` of 543 landmarks have 543 x 4 x 3 = 6,516 numbers a frame.
-CHANNELS = 4
+REDUCTION = "reduction.npz"
 # What a sentence counts as: about the mean of PHOENIX-2014 and of generated sentences.
 FRAMES = 150
 
@@ -50,7 +52,6 @@ class SentenceTask(ReportedSentences):
     """Sentences from landmarks."""
 
     refusals: ClassVar[Mapping[str, str]] = {
-        "predict": "reads sentences; prediction from files takes runs on single signs",
         "estimate": "a step depends on the lengths of sentences; `make bench` measures them",
     }
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "ctc.input", "ctc.reduce", "ctc.stride")
@@ -106,6 +107,7 @@ class SentenceTask(ReportedSentences):
             ClipError: for a training sentence that the network has too few frames for.
         """
         number_of = {gloss: k for k, gloss in enumerate(vocabulary.glosses, 1)}
+        form = self.form
         ctc, trained = self.settings.ctc, set(self.splits.train["clip"])
         spans = getattr(self.source, "spans", None) if ctc.sign_mixup or ctc.short_signs else None
         prepared: dict[str, sentences.Sentence] = {}
@@ -115,64 +117,72 @@ class SentenceTask(ReportedSentences):
             target = np.array([number_of.get(gloss, 0) for gloss in row.glosses.split()], np.int64)
             try:
                 times = spans(row.clip) if spans is not None and row.clip in trained else None
-                prepared[row.clip] = self._sentence(row.clip, target, times)
+                prepared[row.clip] = form.sentence(
+                    self.source.read(row.clip), self.aspects[row.clip], target, times
+                )
             except ClipError as error:
                 unusable[row.clip] = str(error)
         fitted = {name: item for name, item in prepared.items() if name in trained}
         frames = [-(-len(item) // ctc.stride) for item in fitted.values()]
         check_lengths(frames, [item.target.tolist() for item in fitted.values()], list(fitted))
-        # 6,516 features of every frame would not fit into memory: they are made when asked for.
-        late = None if ctc.input == "streams" or ctc.reduce else self._with_features
-        data = sentences.SentenceDataset(list(prepared.values()), repeats, late)
+        data = sentences.SentenceDataset(list(prepared.values()), repeats, form.late)
         return Clips(data, list(prepared), unusable)
 
-    def _sentence(
-        self, clip: str, target: np.ndarray, spans: np.ndarray | None
-    ) -> sentences.Sentence:
-        if self.settings.ctc.input == "streams":
-            points = prepare(
-                self.source.read(clip), self.skeleton, self.settings.features, self.aspects[clip]
-            )
-            return sentences.landmark_sentence(points, target, spans)
-        sentence = sentences.Sentence({"points": self._points(clip)}, target, spans)
-        return self._with_features(sentence) if self.settings.ctc.reduce else sentence
-
-    def _points(self, clip: str) -> np.ndarray:
-        # (T, J', C) with every channel that the landmarks have, NaN = missing.
-        points, features = self.source.read(clip), self.settings.features
-        if points.shape[-1] != CHANNELS:
-            raise SettingsError(
-                "ctc.input=dynamics needs x, y, z and visibility; these landmarks have"
-                f" {points.shape[-1]} numbers"
-            )
-        if not normalise.seen(points).any():
-            raise ClipError("no point of the clip was seen in any frame; leave the clip out")
-        out = np.array(points, np.float32)
-        if features.normalise:
-            aspect = self.aspects[clip] if self.aspects[clip] > 0 else 1.0
-            out = normalise.normalise(
-                points, self.skeleton, aspect, features.rotate, features.longest_gap
-            )
-        if features.dominant and left_leads(out, self.skeleton):
-            out = normalise.mirror(out, self.skeleton, 0.0 if features.normalise else 0.5)
-        return out[:, self.skeleton.selection(features.joints)]
-
-    def _with_features(self, sentence: sentences.Sentence) -> sentences.Sentence:
-        # The sentence with features and which parts are seen, instead of its prepared points.
-        points, parts = sentence.frames["points"], part_joints(self.chosen).values()
-        present = np.stack([normalise.seen(points[:, joints]).any(-1) for joints in parts], axis=-1)
-        numbers = dynamics.dynamics(points)
-        features = self.reduction(numbers) if self.settings.ctc.reduce else numbers
-        frames = {"features": np.nan_to_num(features).astype(np.float32), "present": present}
-        return replace(sentence, frames=frames)
+    @property
+    def form(self) -> SentenceClips:
+        """What makes sentences of these clips."""
+        reduction = (lambda: self.reduction) if self.settings.ctc.reduce else None
+        return SentenceClips(self.settings, self.skeleton, reduction)
 
     @cached_property
     def reduction(self) -> reduce.Reduction:
         """Principal components of the training clips' features."""
-        names = tqdm(self.splits.train["clip"], "reduction", leave=False)
-        clips = ((name, dynamics.dynamics(self._points(name))) for name in names)
-        ctc = self.settings.ctc
+        form, ctc, names = self.form, self.settings.ctc, self.splits.train["clip"]
+        clips = (
+            (name, form.dynamics(self.source.read(name), self.aspects[name]))
+            for name in tqdm(names, "reduction", leave=False)
+        )
         return reduce.fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
+
+    def evaluate(self, run: Run, model: SentenceModel, resume: bool, quiet: bool) -> Run:
+        """The run with its readings of the test split, and with what prediction needs."""
+        if self.settings.ctc.reduce:
+            self.reduction.save(run.path / REDUCTION)
+        return super().evaluate(run, model, resume, quiet)
+
+    @classmethod
+    def predict(
+        cls,
+        recogniser: Recogniser[SentenceExperiment, SentenceModel],
+        clips: Sequence[str | Path],
+        split: str = "",
+        top: int = 5,
+        tower: str = "",
+    ) -> pd.DataFrame:
+        """The sentences of clips, one row a `SentenceReading`."""
+        settings, run, ctc = recogniser.settings, recogniser.run, recogniser.settings.ctc
+        vocabulary, kept = recogniser.vocabulary, run.path / REDUCTION
+
+        def trained() -> list[list[str]]:
+            return [text.split() for text in cls(settings).splits.train["glosses"]]
+
+        @cache
+        def reduction() -> reduce.Reduction:
+            # Runs that were made before it was kept fit it again.
+            return reduce.Reduction.load(kept) if kept.is_file() else cls(settings).reduction
+
+        reader = SentenceReader(
+            decoders_of(run, ctc, vocabulary, trained), vocabulary, ctc.stride, top
+        )
+        form = SentenceClips(settings, recogniser.skeleton, reduction if ctc.reduce else None)
+        sources, problems = cls.sources(recogniser, clips, split)
+        readings: list[SentenceReading] = []
+        for source in sources:
+            told, unusable = _read_source(recogniser.model, source, form, reader)
+            readings += told
+            problems |= unusable
+        readings += [SentenceReading(clip, problem=why) for clip, why in problems.items()]
+        return table_of(readings, SentenceReading)
 
     @property
     def augment(self) -> augment_sentences.SentenceAugment:
@@ -255,14 +265,35 @@ class SentenceTask(ReportedSentences):
         return counting.counted_macs(model, batch) + pooled * counting.recurrent_weights(model)
 
 
-def part_joints(chosen: Skeleton) -> dict[str, list[int]]:
-    """Joints of pose, hands and face, as far as the skeleton has them."""
-    joints_of: dict[str, list[int]] = {}
-    for name, parts in PARTS.items():
-        joints = [joint for part in parts for joint in chosen.parts.get(part, ())]
-        if joints:
-            joints_of[name] = joints
-    return joints_of
+def _read_source(
+    model: SentenceModel, source: ClipSource, form: SentenceClips, reader: SentenceReader
+) -> tuple[list[SentenceReading], dict[str, str]]:
+    # What is read in each clip, and why clips cannot be used.
+    rows: list[Any] = []
+    prepared: list[sentences.Sentence] = []
+    unusable: dict[str, str] = {}
+    for row in source.labelled.itertuples():
+        aspect = row.width / row.height if row.height > 0 else np.nan
+        try:
+            prepared.append(form.sentence(source.read(row.clip), aspect, np.zeros(0, np.int64)))
+            rows.append(row)
+        except ClipError as error:
+            unusable[row.clip] = str(error)
+    if not prepared:
+        return [], unusable
+    data = sentences.SentenceDataset(prepared, late=form.late)
+    emissions, notes = emissions_of(model, data, form.settings), rate_notes(source)
+    return [
+        reader.read(
+            row.clip,
+            scores,
+            frames=len(sentence),
+            fps=row.fps or RATE,
+            glosses=getattr(row, "glosses", ""),
+            note=notes.get(row.clip, ""),
+        )
+        for row, sentence, scores in zip(rows, prepared, emissions, strict=True)
+    ], unusable
 
 
 def _network(

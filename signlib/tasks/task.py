@@ -332,7 +332,11 @@ class Task(ABC, Generic[S, M]):
         sources = [store_source(store, split, recogniser.fps) for store in stores]
         for source in sources:
             cls.check_source(source, recogniser)
-        problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
+        problems: dict[str, str] = {}
+        for store in stores:
+            rows = store.manifest
+            asked = set(rows["clip"] if not split else rows["clip"][rows["split"] == split])
+            problems |= {clip: why for clip, why in store.reasons.items() if clip in asked}
         files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
         if files:
             source, unread = file_source(files, recogniser, cls.joints_read(recogniser))
