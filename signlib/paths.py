@@ -19,9 +19,21 @@ def data_root() -> Path:
 
 
 def runs_root() -> Path:
-    """The folder of scratch runs: `$SIGNLIB_RUNS`, Kaggle's working folder, else `runs/`."""
-    default = (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else REPOSITORY) / "runs"
-    return Path(os.environ.get("SIGNLIB_RUNS") or default)
+    """The folder of scratch runs: `$SIGNLIB_RUNS`, or `runs/` in Kaggle's working folder.
+
+    Elsewhere it is the `runs/` of the current folder or of the nearest one above that has one, else
+    `runs/` in the current folder; below a checkout of the project, at its top.
+    """
+    if named := os.environ.get("SIGNLIB_RUNS"):
+        return Path(named)
+    if KAGGLE_WORKING.is_dir():
+        return KAGGLE_WORKING / "runs"
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        # A notebook's folder is `notebooks/`: the first one to run must not hide its runs there.
+        if (folder / "runs").is_dir() or folder == REPOSITORY:
+            return folder / "runs"
+    return here / "runs"
 
 
 def results_root() -> Path:

@@ -107,9 +107,35 @@ def test_without_variables_data_lie_beside_the_repository_and_runs_inside(monkey
     monkeypatch.setenv("SIGNLIB_RUNS", "")
     monkeypatch.setattr(paths, "KAGGLE_WORKING", tmp_path / "not there")
     assert paths.data_root() == paths.REPOSITORY.parent / "shared" / "data"
-    assert paths.runs_root() == paths.REPOSITORY / "runs"
+    for folder in (paths.REPOSITORY, paths.notebooks_root()):
+        monkeypatch.chdir(folder)
+        assert paths.runs_root() == paths.REPOSITORY / "runs", "shell and notebooks find the same"
     monkeypatch.setattr(paths, "KAGGLE_WORKING", tmp_path)
     assert paths.runs_root() == tmp_path / "runs"
+
+
+def test_runs_lie_in_the_nearest_folder_above_that_has_some(monkeypatch, tmp_path):
+    monkeypatch.delenv("SIGNLIB_RUNS", raising=False)
+    monkeypatch.setattr(paths, "KAGGLE_WORKING", tmp_path / "not there")
+    deep = tmp_path / "project" / "notebooks" / "mine"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert paths.runs_root() == deep / "runs", "nobody above has any"
+    (tmp_path / "runs").mkdir()
+    assert paths.runs_root() == tmp_path / "runs"
+    (tmp_path / "project" / "runs").write_text("a file is no folder of runs")
+    assert paths.runs_root() == tmp_path / "runs"
+    (tmp_path / "project" / "notebooks" / "runs").mkdir()
+    assert paths.runs_root() == tmp_path / "project" / "notebooks" / "runs"
+    monkeypatch.chdir(tmp_path / "project")
+    assert paths.runs_root() == tmp_path / "runs"
+    # The checkout is where it begins, even before the first run.
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path / "project")
+    monkeypatch.chdir(deep)
+    (tmp_path / "project" / "notebooks" / "runs").rmdir()
+    assert paths.runs_root() == tmp_path / "project" / "runs"
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "given"))
+    assert paths.runs_root() == tmp_path / "given"
 
 
 def test_the_repository_is_this_one():

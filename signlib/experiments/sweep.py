@@ -149,9 +149,9 @@ def _trained(
     alone = min(workers, len(jobs)) == 1
     if not alone:
         _make_shared_stores(jobs)
-    environment = {
-        name: os.environ[name] for name in ("SIGNLIB_RUNS", "SIGNLIB_DATA") if name in os.environ
-    }
+    # Whole paths: a process that is older than this call may stand in another folder.
+    roots = {"SIGNLIB_RUNS": paths.runs_root(), "SIGNLIB_DATA": paths.data_root()}
+    environment = {} if alone else {name: str(root.absolute()) for name, root in roots.items()}
     # With one job everything happens here; the bars of several processes would overwrite each
     # other.
     trained = Parallel(n_jobs=min(workers, len(jobs)), return_as="generator", batch_size=1)(
