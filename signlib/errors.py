@@ -5,7 +5,8 @@ else is a fault of ours and keeps its traceback.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 # So many names a message lists at most.
 _NAMES = 10
@@ -65,3 +66,23 @@ def did_you_mean(name: str, names: Iterable[str], lister: str) -> str:
     if len(every) <= _NAMES:
         return f"choose from {', '.join(every)}"
     return f"`{lister}` lists all {len(every)}, such as {', '.join(every[:_NAMES])}"
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Around imports of libraries that only an extra of the package brings.
+
+    Raises:
+        SettingsError: for one that is not installed, with the command that installs it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"{error.name} is not installed; it comes with the extra {name!r}: {installs(name)}"
+        ) from error
+
+
+def installs(name: str) -> str:
+    """The command that installs an extra of the package."""
+    return f'pip install "signlib-course[{name}]"'

@@ -18,19 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import papermill
 import psutil
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import CellTimeoutError
-from nbformat import NotebookNode
-from papermill.exceptions import PapermillExecutionError
 
 from signlib import paths
 from signlib.course.parameters import check_parameters
-from signlib.errors import DiskError, SettingsError
+from signlib.errors import DiskError, SettingsError, extra
 from signlib.files import FULL, disk_error, write_text
+
+with extra("course"):
+    import nbformat
+    import papermill
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient.exceptions import CellTimeoutError
+    from nbformat import NotebookNode
+    from papermill.exceptions import PapermillExecutionError
 
 # Seconds one notebook may take.
 TIMEOUT = 600.0

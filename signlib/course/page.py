@@ -12,11 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-import mistune
-import nbformat
-from nbformat import NotebookNode
-
 from signlib.course.notebook import NotebookResult
+from signlib.errors import extra
+
+with extra("course"):
+    import mistune
+    import nbformat
+    from nbformat import NotebookNode
 
 TITLE = re.compile(r"^#\s+(?P<number>\S+)\s+·\s+(?P<question>.+?)\s*$", re.MULTILINE)
 
@@ -275,7 +277,8 @@ def notebook_page(executed: Path) -> str:
 
     Equations are drawn by MathJax where there is a network and stay LaTeX where there is none.
     """
-    from nbconvert import HTMLExporter  # two seconds, for this alone
+    with extra("course"):
+        from nbconvert import HTMLExporter  # two seconds, for this alone
 
     exporter = HTMLExporter(embed_images=True, require_js_url="")
     notebook = nbformat.read(executed, as_version=4)

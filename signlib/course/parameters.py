@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import yaml
-from nbformat import NotebookNode
 
 from signlib import paths
-from signlib.errors import InputError, SettingsError
+from signlib.errors import InputError, SettingsError, extra
+
+with extra("course"):
+    import nbformat
+    from nbformat import NotebookNode
 
 COMMENT = re.compile(r"#\s*(?:type:\s*(?P<type>[^\s#]+)[\s#]*)?(?P<help>.*)")
 # Declared type -> the types that a value may have.

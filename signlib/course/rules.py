@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nbformat
-from nbformat import NotebookNode
-
 from signlib import paths
 from signlib.course.stored import cell_tags, stored_form
+from signlib.errors import extra
+
+with extra("course"):
+    import nbformat
+    from nbformat import NotebookNode
 
 NAME = re.compile(r"\d\d(_[a-z0-9]+)+|_template")
 # The most that a notebook may have: parameters, lines of code in all and in a cell, its file.

@@ -11,14 +11,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import nbformat
-
 from signlib import paths
 from signlib.course.notebook import TIMEOUT, NotebookResult, run_notebook
 from signlib.course.page import course_page, notebook_page
 from signlib.course.parameters import check_parameters
-from signlib.errors import InputError, SettingsError
+from signlib.errors import InputError, SettingsError, extra
 from signlib.files import write_text
+
+with extra("course"):
+    import nbformat
 
 
 def course_notebooks(folder: Path, only: Sequence[str] = (), template: bool = False) -> list[Path]:

@@ -5,8 +5,12 @@ A diff then shows what changed in the lesson, not when, where or how fast it was
 
 import re
 
-import nbformat
-from nbformat import NotebookNode
+from signlib.errors import extra
+
+with extra("course"):
+    import nbformat
+    from nbformat import NotebookNode
+
 
 # Tag of a cell whose output depends on the machine, the hour or the commit: it is never stored.
 VOLATILE = "volatile"
@@ -33,7 +37,8 @@ def stored_form(notebook: NotebookNode) -> str:
     Run times, papermill's notes, progress bars, widgets, stderr and the outputs of cells tagged
     `volatile` go; other outputs and the execution counts stay. Applying it twice changes nothing.
     """
-    from nbstripout import strip_output  # a tool of authors: taking the course does not need it
+    with extra("course"):  # a tool of authors: taking the course does not need it
+        from nbstripout import strip_output
 
     notebook = strip_output(
         nbformat.from_dict(notebook),

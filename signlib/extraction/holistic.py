@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from signlib.data.skeletons import MEDIAPIPE_75, MEDIAPIPE_543
-from signlib.errors import SettingsError
+from signlib.errors import SettingsError, installs
 from signlib.native_output import silenced
 from signlib.stores.store import Extraction
 
@@ -34,17 +34,17 @@ try:
 
     from signlib.extraction.holistic_models import (
         HAND_MODEL,
-        HAND_MODELS,
         MODULES,
         models_hash,
         pose_model,
     )
 except ImportError as error:
-    raise SettingsError(
-        f"landmarks are made by mediapipe 0.10.21, which does not import here ({error}); install"
-        " the extra 'extract', in an environment of its own where numpy 2 is needed"
-    ) from error
+    # Training, and prediction from landmarks, do not need it.
+    MISSING = str(error)
+else:
+    MISSING = ""
 
+HAND_MODELS = ("full", "lite")
 CHANNELS = ("x", "y", "z", "visibility")
 PARTS = tuple(MEDIAPIPE_543.parts)
 HANDS = ("left_hand", "right_hand")
@@ -134,6 +134,7 @@ class LandmarkSettings:
     @property
     def extraction(self) -> Extraction:
         """What a store of these points says of itself: version, settings, a hash of the models."""
+        check_installed()
         whole = {tuple(layout.parts): layout.name for layout in (MEDIAPIPE_543, MEDIAPIPE_75)}
         return Extraction(
             extractor="holistic",
@@ -146,6 +147,20 @@ class LandmarkSettings:
         )
 
 
+def check_installed() -> None:
+    """Refuse to go on without MediaPipe.
+
+    Raises:
+        SettingsError: with the command that installs it.
+    """
+    SettingsError.raise_if(
+        MISSING,
+        f"landmarks are made by mediapipe 0.10.21, which does not import here ({MISSING}); it comes"
+        f" with the extra 'extract': {installs('extract')}, in an environment of its own where"
+        " numpy 2 is needed",
+    )
+
+
 class Holistic:
     """MediaPipe Holistic, ready to read clips. Use it as a context manager.
 
@@ -156,6 +171,7 @@ class Holistic:
     """
 
     def __init__(self, settings: LandmarkSettings | None = None, threads: int = 0) -> None:
+        check_installed()
         self.settings = settings or LandmarkSettings()
         bindings.resource_util.set_resource_dir(str(MODULES.parent.parent))
         self._graph = bindings.calculator_graph.CalculatorGraph(

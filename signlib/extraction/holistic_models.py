@@ -9,12 +9,15 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-import mediapipe
 import numpy as np
-from mediapipe.tasks.metadata import schema_py_generated as tflite
+
+from signlib.errors import extra
+
+with extra("extract"):
+    import mediapipe
+    from mediapipe.tasks.metadata import schema_py_generated as tflite
 
 MODULES = Path(mediapipe.__file__).parent / "modules"
-HAND_MODELS = ("full", "lite")
 HAND_MODEL = "hand_landmark/hand_landmark_{}.tflite"
 POSE_MODEL = "pose_landmark/pose_landmark_full.tflite"
 # Which output of the pose model is the mask.

@@ -352,10 +352,6 @@ def start(experiment: str, name: str, settings: Settings, resume: bool = False) 
 
 def environment(status: Mapping[str, Any]) -> dict[str, Any]:
     """Commit, versions, machine, wall time since the start and peak memory of this process."""
-    import resource  # Windows has none
-
-    # `ru_maxrss` is in bytes on macOS and in KiB on Linux.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     packages = (
         "numpy",
         "pandas",
@@ -376,8 +372,22 @@ def environment(status: Mapping[str, Any]) -> dict[str, Any]:
         "precision": status.get("precision", "32"),
         "wall_seconds": round(time.time() - status["started"], 1) if "started" in status else None,
         "training_seconds": status.get("training_seconds"),
-        "peak_memory_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
+        "peak_memory_mb": round(_peak_memory() / 2**20),
     }
+
+
+def _peak_memory() -> int:
+    # Bytes that this process had at most.
+    try:
+        import resource
+    except ImportError:
+        # Windows, where psutil knows it.
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In bytes on macOS and in KiB on Linux.
+    return peak if sys.platform == "darwin" else 2**10 * peak
 
 
 def _version(package: str) -> str:

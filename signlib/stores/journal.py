@@ -5,9 +5,9 @@ off and is resumed ends with the same bytes as an uninterrupted one.
 """
 
 import contextlib
-import fcntl
 import json
 import os
+import platform
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -31,6 +31,11 @@ from signlib.stores.store import (
     plain,
     read_extraction,
 )
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 JOURNAL = "journal.jsonl"
 # One line of the journal: what was made and how large it is, or why it could not be made.
@@ -117,6 +122,11 @@ class JournalWriter(Generic[Kept]):
 
     def _locked_journal(self) -> TextIO:
         # The journal, open for this process alone.
+        if fcntl is None:
+            raise StoreError(
+                f"store {self.path} cannot be written under {platform.system()}, which has no locks"
+                " on files as POSIX systems do; write it under Linux or macOS, or in WSL"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             ours = {"shards", JOURNAL, self._part.name, *self._half_written()}

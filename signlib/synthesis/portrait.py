@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from signlib.errors import SettingsError
+from signlib.errors import SettingsError, extra
 
 SIDE = 512
 SUIT, SKIN = np.array([222, 108, 34.0]), np.array([226, 172, 142.0])
@@ -46,7 +46,8 @@ def portrait_clip(frames: int = 48, seed: int = 0) -> np.ndarray:
     """
     if frames < 1:
         raise SettingsError(f"frames={frames}: the film needs at least 1")
-    from skimage.data import astronaut
+    with extra("extract"):
+        from skimage.data import astronaut
 
     background = astronaut().astype(np.float32)
     phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, 4)
