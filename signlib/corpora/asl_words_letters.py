@@ -66,4 +66,5 @@ ASL_WORDS = LandmarkFileCorpus(
     folder="asl-words-letters",
     skeleton=MEDIAPIPE_75.name,
     glosses=32,
+    no_signs=("-",),
 )

@@ -297,5 +297,5 @@ def stitched(single: Corpus) -> Stitched:
         card=single.card,
         folder=single.folder,
         skeleton=single.skeleton,
-        glosses=single.glosses,
+        glosses=single.glosses and single.glosses - len(single.no_signs),
     )

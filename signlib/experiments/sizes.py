@@ -71,7 +71,7 @@ def model_table(macs: bool = False) -> pd.DataFrame:
         if macs or not of_preset:
             of_preset = counted(name, macs)
         for row in of_preset:
-            text = {"stated": STATED.get(str(row["preset"]), ""), "about": preset.question}
+            text: Row = {"stated": STATED.get(str(row["preset"]), ""), "about": preset.question}
             rows.append(row | text)
     return pd.DataFrame(rows)
 

@@ -85,11 +85,12 @@ def test_classes_are_those_that_a_generated_corpus_trains(name):
     assert sizes.classes_of(settings) == len(open_task(settings).vocabulary)
 
 
-@pytest.mark.parametrize("name", ["wlasl-50/small", "asl-letters/small", "phonology/ctc"])
+@pytest.mark.parametrize(
+    "name", ["wlasl-50/small", "asl-letters/small", "phonology/ctc", "stitched/baseline"]
+)
 def test_classes_are_those_that_a_recorded_corpus_trains(name, real_data):
     settings = presets.build(name)
-    folder = {"asl-letters": "asl-words-letters", "wlasl-50": "wlasl"}[settings.data.corpus]
-    real_data(folder)
+    real_data("wlasl" if settings.data.corpus == "wlasl-50" else "asl-words-letters")
     assert sizes.classes_of(settings) == len(open_task(settings).vocabulary)
 
 
