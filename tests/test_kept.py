@@ -103,7 +103,8 @@ def test_another_run_starts_from_a_finished_one(name: str, start: dict[str, Any]
     (made,) = Path("runs").glob("*/warm/model.safetensors")
     ours = load_file(made)
     same = [key for key in theirs if key in ours and np.array_equal(theirs[key], ours[key])]
-    assert len(same) == start["equal"]
+    # Rows of the output for glosses that both know are carried too, which they were not then.
+    assert len(same) >= start["equal"]
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "skeletons"])

@@ -190,7 +190,7 @@ def verbs() -> dict[str, Verb]:
                 ),
                 flag("--seed", type=int, help="of everything random; else the preset's own"),
                 flag("--run-name", default="", metavar="R", help="name of the run's folder"),
-                flag("--init-from", metavar="RUN", help="start from that run's encoder"),
+                flag("--init-from", metavar="RUN", help="start from what that run shares"),
                 flag(
                     "--estimate",
                     action="store_true",

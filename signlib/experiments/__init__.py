@@ -2,6 +2,7 @@
 
 experiment   settings -> clips -> model -> training -> test -> run
 sweep        presets x random seeds -> runs
+warm_start   what another run gives to a run that starts from it
 estimate     what a run will cost, before it starts
 sizes        how large every preset's model is
 prediction   a trained run put to work on clips of one's own

@@ -5,8 +5,10 @@ fails after the data has been prepared; both are better known first.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import psutil
 import torch
@@ -14,14 +16,15 @@ from torch import nn
 
 from signlib.corpora import clips as corpora
 from signlib.corpora import registry
-from signlib.corpora.splits import split_clips
 from signlib.errors import InputError, SettingsError
+from signlib.experiments.sizes import inputs_of
 from signlib.settings.base import Settings
 from signlib.tasks.registry import task_of
 from signlib.tasks.task import Inputs
 from signlib.training import footprint, optim
 from signlib.training.batches import Batch
 from signlib.training.devices import accumulation, choose_device, device_count
+from signlib.training.footprint import Counted
 
 GIB = 2**30
 # Operations a second of a T4 in half precision, by its data sheet.
@@ -66,6 +69,7 @@ class Estimate:
         memory, memory_t4: counted for this device and for a T4.
         pace: measured on this device; None = not asked for.
         operations: of one batch.
+        frames: of each clip, where clips of any length are read; 0 = the settings say.
     """
 
     settings: Settings
@@ -78,6 +82,7 @@ class Estimate:
     memory_t4: footprint.Memory
     pace: footprint.Pace | None
     operations: footprint.Operations
+    frames: int = 0
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -141,9 +146,10 @@ class Estimate:
         """All of it, line by line."""
         training = self.settings.training
         epoch, whole = self.steps
+        long = f" of {self.frames} frames" if self.frames else ""
         lines = [
             (
-                f"{self.work.clips:,} clips an epoch ({self.work.source}), batch"
+                f"{self.work.clips:,} clips{long} an epoch ({self.work.source}), batch"
                 f" {training.batch_size} x {self.accumulate} accumulated x {self.devices}"
                 f" device{'s' if self.devices > 1 else ''}: {epoch:,} steps an epoch, at most"
                 f" {whole:,}"
@@ -209,9 +215,9 @@ def work_of(settings: Settings) -> Work:
     Where its files are not there, a corpus whose counts are official is known without them.
     """
     refuse_estimate(settings)
-    repeats = settings.training.repeats
+    task, repeats = task_of(settings), settings.training.repeats
     try:
-        splits = split_clips(corpora.load_manifest(settings.data), settings.data)
+        splits = task.split_table(corpora.load_manifest(settings.data), settings.data)
     except InputError as error:
         corpus = registry.corpus_of(settings.data)
         counts = corpus.split_counts
@@ -226,7 +232,7 @@ def work_of(settings: Settings) -> Work:
     return Work(
         len(splits.train) * repeats,
         len(splits.val),
-        splits.train["gloss"].nunique(),
+        len(set(task.glosses(splits.train))),
         f"corpus {settings.data.corpus}",
     )
 
@@ -250,14 +256,14 @@ def estimate(
     Args:
         settings: of the run.
         work: as `work_of` says, or as a run knows.
-        inputs: what the clips give the network; None = MediaPipe's 543 landmarks.
+        inputs: what the clips give the network; None = what those of its corpus do.
         seconds: about how long to measure; 0 = do not measure.
 
     Raises:
         SettingsError: for a task without an estimate, or settings that do not go together.
     """
     refuse_estimate(settings)
-    task, shape = task_of(settings), inputs or Inputs()
+    task, shape = task_of(settings), inputs or inputs_of(settings)
     # Values do not matter, and nothing is downloaded.
     settings = task.offline(settings)
     training = settings.training
@@ -265,16 +271,24 @@ def estimate(
     devices = device_count(training)
     gpu = accelerator == "gpu"
     device = torch.device("cuda" if gpu else "cpu")
+    loss = partial(task.loss, settings)
 
-    def build() -> tuple[nn.Module, Batch]:
+    def build(clips: int = training.batch_size) -> tuple[nn.Module, Batch]:
         return (
             task.network(settings, shape, work.classes).train(),
-            task.example(settings, shape, work.classes, training.batch_size),
+            task.example(settings, shape, work.classes, clips),
         )
 
-    counted = partial(
+    def counted(count: Callable[..., Counted], **options: Any) -> Counted:
+        sizes = task.counted_with
+        if not sizes:
+            return count(build, loss=loss, **options)
+        few, more = (count(partial(build, n), loss=loss, values=True, **options) for n in sizes)
+        return footprint.in_a_batch(few, more, sizes, training.batch_size)
+
+    memory_of = partial(
+        counted,
         footprint.count_memory,
-        build,
         states=2 if training.optimizer == "adamw" else 1,
         average=training.average > 0,
     )
@@ -291,8 +305,17 @@ def estimate(
             return {key: value.to(device) for key, value in batch.items()}
 
         pace = footprint.measure(
-            model, batch_of, optimizer, training.batch_size, precision, device, seconds
+            model,
+            batch_of,
+            optimizer,
+            training.batch_size,
+            precision,
+            device,
+            seconds,
+            loss=loss,
+            fewest=min(task.counted_with, default=1),
         )
+    lengths = task.example(settings, shape, work.classes, clips=1)["lengths"]
     return Estimate(
         settings,
         work,
@@ -300,10 +323,11 @@ def estimate(
         devices=devices,
         accumulate=accumulation(training, devices),
         room=device_memory(gpu) / (1 if gpu else devices),
-        memory=counted(precision=precision, gpu=gpu),
-        memory_t4=counted(precision="16-mixed", gpu=True),
+        memory=memory_of(precision=precision, gpu=gpu),
+        memory_t4=memory_of(precision="16-mixed", gpu=True),
         pace=pace,
-        operations=footprint.count_operations(build),
+        operations=counted(footprint.count_operations),
+        frames=int(lengths.max()) if task.counted_with else 0,
     )
 
 

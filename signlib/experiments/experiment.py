@@ -14,7 +14,7 @@ from torch import nn
 
 from signlib import paths
 from signlib.errors import InputError, RunError
-from signlib.experiments import estimate
+from signlib.experiments import estimate, warm_start
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
 from signlib.runs.run import SETTINGS, Run, start
@@ -42,7 +42,7 @@ def train(
         run_name: name of the run's folder; "" makes one from mode and seed.
         resume: resume an unfinished run.
         quiet: no progress bar.
-        init_from: start from that run's encoder.
+        init_from: start from what that run has in common with this one.
 
     Returns:
         The run; a finished one of the same name and settings is returned as it is. When the time
@@ -64,9 +64,11 @@ def train(
         )
     if run.finished:
         return run
-    task, model, teacher = ready or _prepared(settings, init_from)
-    if not exists and init_from is not None:
-        run.note(init_from=origin)
+    task, model, teacher, carried = ready or _prepared(settings, init_from)
+    if not exists and carried:
+        run.note(init_from=origin, carried=carried)
+        if not quiet:
+            print(carried)
     if run.stage == "started":
         try:
             fitted = _fit(run, task, model, teacher, resume, quiet)
@@ -83,17 +85,19 @@ def train(
 
 def _prepared(
     settings: Settings, init_from: Run | None
-) -> tuple[Task[Any, Any], nn.Module, nn.Module | None]:
-    # The task on its clips, the model with its first weights, and its teacher if it has one.
+) -> tuple[Task[Any, Any], nn.Module, nn.Module | None, str]:
+    # The task on its clips, the model with its first weights, its teacher if it has one, and what
+    # another run gave.
     fit.choose_device(settings.training)
     task = open_task(settings)
     teacher = teacher_of(task)
     torch.manual_seed(settings.seed)
     model = task.model(len(task.vocabulary))
+    carried = ""
     if init_from is not None:
         task.check_start(settings, init_from)
-        load_encoder(task, model, init_from)
-    return task, model, teacher
+        carried = str(warm_start.carry(task, model, init_from))
+    return task, model, teacher, carried
 
 
 def _say_what_it_costs(task: Task[Any, Any], quiet: bool) -> None:
@@ -236,34 +240,3 @@ def teacher_of(task: Task[Any, Any]) -> nn.Module | None:
     model = task.network(run.settings, task.inputs_of(facts), len(task.vocabulary))
     model.load_state_dict(tensors)
     return model
-
-
-def load_encoder(task: Task[Any, Any], model: nn.Module, run: Run) -> int:
-    """Put another run's encoder into a model; returns how many tensors.
-
-    Raises:
-        RunError: when the encoders do not have the same shape.
-    """
-    tensors = load_weights(run)
-    encoder = {name: tensors[name] for name in tensors if name.startswith(task.carried)}
-    reason = task.refusals.get("warm start", "" if encoder else "that run holds none of its parts")
-    if reason:
-        raise RunError(
-            f"--init-from {run.path}: its model has no encoder that another could start from; "
-            f"{reason}"
-        )
-    weights = model.state_dict()
-    for name, value in encoder.items():
-        if name not in weights or weights[name].shape != value.shape:
-            shape = tuple(weights[name].shape) if name in weights else "no such tensor"
-            raise RunError(
-                f"--init-from {run.path}: {name} has shape {tuple(value.shape)}, this model {shape}"
-            )
-    lacking = [name for name in weights if name.startswith(task.carried) and name not in encoder]
-    if lacking:
-        raise RunError(
-            f"--init-from {run.path} has no {lacking[0]}, this model does; make the encoders the "
-            "same"
-        )
-    model.load_state_dict({**weights, **encoder})
-    return len(encoder)

@@ -33,6 +33,7 @@ from signlib.extraction.frozen import (
 from signlib.features.novelty import TrainingRanges
 from signlib.models.classifier import parameter_count
 from signlib.models.frozen import GEMMA_WIDTH, FrozenClassifier, frozen_model
+from signlib.runs.run import Run
 from signlib.settings.frozen import FrozenExperiment
 from signlib.stores.pictures import COLOUR, PictureSettings
 from signlib.stores.store import (
@@ -40,6 +41,7 @@ from signlib.stores.store import (
     Extraction,
     FeatureStore,
     LoadedClips,
+    extraction_of,
     is_finished,
     plain,
 )
@@ -78,9 +80,14 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
     `data.landmarks`.
     """
 
-    refusals: ClassVar[Mapping[str, str]] = {
-        "warm start": "its branches differ with the features",
+    parts: ClassVar[Mapping[str, str]] = {
+        "visual branch": "visual.",
+        "landmark encoder": "landmarks.encoder.",
+        "landmark branch": "landmarks.",
+        "fusion": "fusion.",
+        "hidden layer": "head.0.",
     }
+    outputs: ClassVar[Mapping[str, int]] = {"head.3.": 0}
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "frozen.inputs", "frozen.store")
 
     def __init__(self, settings: FrozenExperiment) -> None:
@@ -178,6 +185,23 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         if self.features is not None:
             facts["frozen"] = asdict(self.features.extraction)
         return facts | super().described
+
+    def differs(self, part: str, run: Run, facts: Facts) -> bool:
+        # Of another encoder's features, or fused otherwise.
+        if part.startswith("landmark"):
+            return False
+        if not isinstance(run.settings, FrozenExperiment):
+            return True
+        if self.features is not None and "frozen" in facts:
+            try:
+                check_extraction(self.features.extraction, extraction_of(facts["frozen"]))
+            except RunError:
+                return True
+        ours, theirs = (
+            (settings.frozen.fusion, set(settings.frozen.inputs))
+            for settings in (self.settings, run.settings)
+        )
+        return part != "visual branch" and ours != theirs
 
     @classmethod
     def network(cls, settings: FrozenExperiment, inputs: Inputs, classes: int) -> FrozenClassifier:

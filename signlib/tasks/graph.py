@@ -22,10 +22,12 @@ from signlib.features.streams import parents_of
 from signlib.models import classifier, counting
 from signlib.models.gcn import VARIANTS, GraphNetwork
 from signlib.models.graph import adjacency
+from signlib.runs.run import Run
 from signlib.settings.graph import GraphExperiment
 from signlib.stores.store import ClipSource, FeatureStore
 from signlib.tasks.isolated import IsolatedTask
 from signlib.tasks.task import (
+    Facts,
     Inputs,
     Reading,
     Recogniser,
@@ -99,15 +101,23 @@ def prepare_action(
 class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
     """Actions from skeletons of whole bodies."""
 
-    refusals: ClassVar[Mapping[str, str]] = {
-        "estimate": "graph networks are small; `make bench` measures them",
-    }
+    # A batch norm wants two clips; who is there decides how many bodies there are.
+    counted_with = (2, 4)
     lists_decay: ClassVar[bool] = True
     same_inputs: ClassVar[tuple[str, ...]] = ("action.", "gcn.streams")
-    # All but the head.
-    carried: ClassVar[tuple[str, ...]] = tuple(
-        f"network.{part}." for part in ("norm", "fusion", "blocks", "pool")
-    )
+    parts: ClassVar[Mapping[str, str]] = {
+        "norm of streams": "network.norm.",
+        "fusion of streams": "network.fusion.",
+        "blocks": "network.blocks.",
+        "pooling": "network.pool.",
+        "norm of the head": "network.head.norm.",
+        "mean of the head": "network.head.mean.",
+        "variance of the head": "network.head.log_variance.",
+    }
+    outputs: ClassVar[Mapping[str, int]] = {
+        "network.head.classifier.": 0,
+        "network.head.directions": 0,
+    }
 
     source: ClipSource
 
@@ -120,6 +130,12 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
             checks = explore.leakage(self.table, self.source.read).set_index("check")
             count = checks.loc["same features as a training clip", "test clips"]
             self.notes = [f"{count} test clips are byte-identical to a training clip"]
+
+    def differs(self, part: str, run: Run, facts: Facts) -> bool:
+        # Streams stand in their order in what is normed and fused first.
+        if not part.endswith("of streams") or not isinstance(run.settings, GraphExperiment):
+            return False
+        return list(self.settings.gcn.streams) != list(run.settings.gcn.streams)
 
     @classmethod
     def share_stores(cls, settings: GraphExperiment) -> None:
@@ -134,6 +150,12 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
         teacher: nn.Module | None,
     ) -> actions.ActionFitting:
         return actions.ActionFitting(model, self.settings, self.augment, weights, teacher)
+
+    @classmethod
+    def loss(
+        cls, settings: GraphExperiment, model: actions.ActionClassifier, batch: Batch
+    ) -> Tensor:
+        return classification.loss_of(model, batch) + model.auxiliary_loss(batch["target"])
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False

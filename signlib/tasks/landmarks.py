@@ -102,6 +102,9 @@ class LandmarkReader(IsolatedTask[S, M]):
 class LandmarkTask(LandmarkReader[LandmarkExperiment, classifier.LandmarkClassifier]):
     """Signs from landmarks alone."""
 
+    parts: ClassVar[Mapping[str, str]] = {"landmark encoder": "encoder."}
+    outputs: ClassVar[Mapping[str, int]] = {"head.": 0}
+
     def __init__(self, settings: LandmarkExperiment) -> None:
         super().__init__(settings)
         self.chosen = self.source.skeleton.select(settings.features.joints)

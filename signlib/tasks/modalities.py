@@ -23,6 +23,7 @@ from signlib.models import counting, video
 from signlib.models.classifier import parameter_count
 from signlib.models.fusion import FUSIONS, Fusion, MultimodalClassifier
 from signlib.models.network import Encoder
+from signlib.runs.run import Run
 from signlib.settings.modalities import (
     MODALITIES,
     ModalitiesExperiment,
@@ -44,6 +45,7 @@ from signlib.tasks.isolated import (
     prepare_those_with_landmarks,
 )
 from signlib.tasks.task import (
+    Facts,
     Inputs,
     Reading,
     Recogniser,
@@ -65,9 +67,14 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
     corpus that comes as videos come from the store `data.landmarks`.
     """
 
-    refusals: ClassVar[Mapping[str, str]] = {
-        "warm start": "which encoders there are differs from run to run",
+    parts: ClassVar[Mapping[str, str]] = {
+        "colour encoder": "encoders.rgb.",
+        "depth encoder": "encoders.depth.",
+        "landmark encoder": "encoders.skeleton.",
+        "fusion": "fusion.",
+        "hidden layer": "classifier.0.",
     }
+    outputs: ClassVar[Mapping[str, int]] = {"classifier.3.": 0}
     costly: ClassVar[bool] = True
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "fusion.modalities")
 
@@ -146,6 +153,16 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
     @property
     def described(self) -> dict[str, Any]:
         return {"modalities": self.modalities, **super().described}
+
+    def differs(self, part: str, run: Run, facts: Facts) -> bool:
+        # Parts of a fusion are numbered in the order of the modalities.
+        if part.endswith("encoder"):
+            return False
+        if not isinstance(run.settings, ModalitiesExperiment):
+            return True
+        fusions = self.settings.fusion, run.settings.fusion
+        ours, theirs = ((fusion.kind, set(fusion.modalities)) for fusion in fusions)
+        return ours != theirs
 
     @classmethod
     def network(

@@ -36,6 +36,8 @@ from signlib.training.phonology import (
     embeddings,
     fit_codebooks,
     nearest_glosses,
+    pretext_losses,
+    reader_loss,
 )
 
 # What a clip of one sign counts as.
@@ -135,10 +137,12 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
     Pre-training takes clips that nobody labelled, too.
     """
 
-    refusals: ClassVar[Mapping[str, str]] = {
-        "estimate": "its networks are small; `make bench` measures them",
-    }
+    # Recurrent layers read packed clips.
+    counted_with = (2, 4)
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "phonology.")
+    parts: ClassVar[Mapping[str, str]] = {"encoder of phonology": "encoder."}
+    # The blank is the first class.
+    outputs: ClassVar[Mapping[str, int]] = {"head.": 1}
     dataset: ClassVar[type[ClipData]] = PhonologyDataset
 
     def __init__(self, settings: PhonologyExperiment) -> None:
@@ -268,6 +272,17 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
                 f"--init-from {run.path} has an encoder of phonology {theirs}, this model one of "
                 f"{ours}; make them the same"
             )
+
+    @classmethod
+    def loss(
+        cls, settings: PhonologyExperiment, model: GlossReader | PretextNetwork, batch: Batch
+    ) -> Tensor:
+        # Of pre-training both views are the clips as they are.
+        p = settings.phonology
+        if isinstance(model, GlossReader):
+            return reader_loss(model, batch, p.blank_weight)
+        contrast, codes = pretext_losses(model, batch, batch, p)
+        return p.contrast_weight * contrast + p.code_weight * codes
 
     def fitting(
         self,

@@ -38,7 +38,7 @@ from signlib.stores.store import ClipSource
 from signlib.tasks.sentence_clips import CHANNELS, PARTS, SentenceClips, part_joints
 from signlib.tasks.sentence_reading import SentenceReader, SentenceReading, decoders_of
 from signlib.tasks.sentence_report import ReportedSentences, emissions_of
-from signlib.tasks.task import Inputs, Recogniser, rate_notes, table_of
+from signlib.tasks.task import Facts, Inputs, Recogniser, rate_notes, table_of
 from signlib.training import augment_sentences, sentences
 from signlib.training.augment import Augment, hands_of
 from signlib.training.batches import Batch, Clips
@@ -51,11 +51,17 @@ FRAMES = 150
 class SentenceTask(ReportedSentences):
     """Sentences from landmarks."""
 
-    refusals: ClassVar[Mapping[str, str]] = {
-        "estimate": "a step depends on the lengths of sentences; `make bench` measures them",
-    }
+    refusals: ClassVar[Mapping[str, str]] = {}
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "ctc.input", "ctc.reduce", "ctc.stride")
-    carried: ClassVar[tuple[str, ...]] = ("network.",)
+    parts: ClassVar[Mapping[str, str]] = {
+        "encoder of frames": "network.encoder.",
+        "stages": "network.stages.",
+        "output": "network.output.",
+    }
+    # The blank is the first class.
+    outputs: ClassVar[Mapping[str, int]] = {"network.output.scores.": 1}
+    # Recurrent layers read packed sentences.
+    counted_with = (2, 4)
 
     source: ClipSource
     split_table = staticmethod(splits.split_sentences)
@@ -82,13 +88,13 @@ class SentenceTask(ReportedSentences):
                 " (closed signers)"
             ]
 
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        return Vocabulary.from_glosses(" ".join(self.splits.train["glosses"]).split())
+    @classmethod
+    def glosses(cls, rows: pd.DataFrame) -> Sequence[str]:
+        return " ".join(rows["glosses"]).split()
 
     @property
     def inputs(self) -> Inputs:
-        counts = Counter(" ".join(self.splits.train["glosses"]).split())
+        counts = Counter(self.glosses(self.splits.train))
         return replace(
             super().inputs, counts=tuple(counts[gloss] for gloss in self.vocabulary.glosses)
         )
@@ -97,6 +103,17 @@ class SentenceTask(ReportedSentences):
         self, model: SentenceModel, train: Clips, weights: Tensor | None, teacher: nn.Module | None
     ) -> sentences.SentenceFitting:
         return sentences.SentenceFitting(model, self.settings, self.augment, teacher)
+
+    def differs(self, part: str, run: Run, facts: Facts) -> bool:
+        # Clusters are made of the glosses; a plain output goes by rows.
+        same = tuple(facts["classes"]) == tuple(self.vocabulary.glosses)
+        return part == "output" and self.settings.ctc.output == "clustered" and not same
+
+    @classmethod
+    def loss(cls, settings: SentenceExperiment, model: SentenceModel, batch: Batch) -> Tensor:
+        scores, frames = model(batch), model.frames(batch["lengths"])
+        loss = sentences.loss_settings(settings)
+        return loss(scores, frames, batch["targets"], batch["sizes"])
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False

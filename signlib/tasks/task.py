@@ -30,7 +30,7 @@ from signlib.runs.run import Run
 from signlib.settings.base import Settings
 from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.training.batches import Batch, Clips, Prepared
-from signlib.training.classification import ClassificationFitting
+from signlib.training.classification import ClassificationFitting, loss_of
 from signlib.training.fitting import Fitting
 
 S = TypeVar("S", bound=Settings)
@@ -142,8 +142,14 @@ class Task(ABC, Generic[S, M]):
     refusals: ClassVar[Mapping[str, str]] = {}
     # Beginnings of the settings that decide what a network is fed with: a teacher shares them.
     same_inputs: ClassVar[tuple[str, ...]] = ("features.",)
-    # Beginnings of the parameters of another run that start this one (`--init-from`).
-    carried: ClassVar[tuple[str, ...]] = ("encoder.",)
+    # Part -> beginning of its parameters; another run's part of that name starts this one's
+    # (`--init-from`).
+    parts: ClassVar[Mapping[str, str]] = {"encoder": "encoder."}
+    # Beginnings of the parameters with one row a gloss -> rows before those of the glosses.
+    outputs: ClassVar[Mapping[str, int]] = {}
+    # Clips of two small batches from which the cost of any is known, where the shapes inside the
+    # network depend on values; empty = it is counted on tensors without values.
+    counted_with: ClassVar[tuple[int, int] | tuple[()]] = ()
     # Are runs long enough that what they will cost is said before them?
     costly: ClassVar[bool] = False
     # Does `train` say which parameters decay, as the source of the task promises?
@@ -172,7 +178,12 @@ class Task(ABC, Generic[S, M]):
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The glosses of the training clips, which are the classes."""
-        return Vocabulary.from_glosses(self.splits.train["gloss"])
+        return Vocabulary.from_glosses(self.glosses(self.splits.train))
+
+    @classmethod
+    def glosses(cls, rows: pd.DataFrame) -> Sequence[str]:
+        """All glosses that rows of the table say, one after the other."""
+        return rows["gloss"].tolist()
 
     @abstractmethod
     def prepare(
@@ -263,6 +274,16 @@ class Task(ABC, Generic[S, M]):
             RunError: with what differs.
         """
 
+    def differs(self, part: str, run: Run, facts: Facts) -> bool:
+        """Does a part of that run, in spite of the same shapes, mean something else?
+
+        Args:
+            part: one of `parts`.
+            run: the other run.
+            facts: of its `model.json`.
+        """
+        return False
+
     # Fitting and testing.
 
     def fitting(
@@ -277,6 +298,11 @@ class Task(ABC, Generic[S, M]):
             teacher: a trained model whose scores are learned as well, or None.
         """
         return ClassificationFitting(model, self.settings, self.augment, weights, teacher)
+
+    @classmethod
+    def loss(cls, settings: S, model: M, batch: Batch) -> Tensor:
+        """What a step of fitting minimises, of a batch as `example` gives it."""
+        return loss_of(model, batch)
 
     @abstractmethod
     def evaluate(self, run: Run, model: M, resume: bool, quiet: bool) -> Run:

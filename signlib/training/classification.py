@@ -78,6 +78,12 @@ def soft_cross_entropy(
     return loss / total
 
 
+def loss_of(model: nn.Module, batch: Batch) -> Tensor:
+    """The plain loss of a batch with `target` (B,)."""
+    scores = model(batch)
+    return soft_cross_entropy(scores, functional.one_hot(batch["target"], scores.shape[1]).float())
+
+
 def class_weights(counts: Tensor) -> Tensor:
     """N / (K n_k): (K,) weights under which every class counts the same; empty classes get 0."""
     weights = counts.sum() / (len(counts) * counts.clamp(min=1))

@@ -1,14 +1,17 @@
 """What one training step costs: memory and arithmetic are counted, time is measured.
 
 Counting runs the model on tensors that have shapes but no values, so the largest model takes
-seconds and no memory.
+seconds and no memory. Where shapes depend on values (packed sequences, clips without a second
+person) two small batches with values are counted, and what any batch needs lies on their line.
 """
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +24,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from signlib.training.batches import Batch
-from signlib.training.classification import soft_cross_entropy
+from signlib.training.classification import loss_of
 
 # Makes a model in training mode and a batch with `target`; called where tensors have no values.
 Build = Callable[[], tuple[nn.Module, Batch]]
+# What training minimises of a batch.
+Loss = Callable[[Any, Batch], Tensor]
+Counted = TypeVar("Counted", "Memory", "Operations")
 HALVES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
@@ -53,7 +59,13 @@ class Memory:
 
 
 def count_memory(
-    build: Build, precision: str, gpu: bool, states: int = 2, average: bool = False
+    build: Build,
+    precision: str,
+    gpu: bool,
+    states: int = 2,
+    average: bool = False,
+    loss: Loss = loss_of,
+    values: bool = False,
 ) -> Memory:
     """The memory of one training step, counted tensor by tensor.
 
@@ -65,12 +77,18 @@ def count_memory(
         gpu: count as a GPU keeps activations, which is more in half precision.
         states: numbers that the optimiser keeps for each learned one; AdamW keeps two.
         average: whether a running average of the weights is kept.
+        loss: of the model and a batch.
+        values: count on tensors with values.
     """
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    if values and precision == "16-mixed":
+        # As many bytes, and a CPU computes more in it.
+        precision = "bf16-mixed"
+    with _tensors(values):
         model, batch = build()
         weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
         learned = sum(p.nbytes for p in model.parameters() if p.requires_grad)
-        kept, _ = _kept(model, batch, precision, gpu)
+        passed = half(precision, "cpu"), _Shapes(gpu, values)
+        kept, _ = _kept(model, batch, loss, passed)
         again = [
             part
             for part in model.modules()
@@ -79,7 +97,7 @@ def count_memory(
         for part in again:
             part.gradient_checkpointing = False
         if again:
-            kept += max(_kept(model, batch, precision, gpu, parts=again)[1])
+            kept += max(_kept(model, batch, loss, passed, parts=again)[1])
     return Memory(
         weights=weights * (2 if average else 1),
         gradients=learned,
@@ -90,11 +108,38 @@ def count_memory(
     )
 
 
+def in_a_batch(few: Counted, more: Counted, sizes: tuple[int, int], clips: int) -> Counted:
+    """What a batch of any size needs, on the line through those of two sizes.
+
+    Args:
+        few, more: counted with batches
+        sizes: of so many clips.
+        clips: of the batch that is asked about.
+    """
+    share, last = (clips - sizes[0]) / (sizes[1] - sizes[0]), vars(more)
+    line = {name: value + share * (last[name] - value) for name, value in vars(few).items()}
+    return type(few)(**{name: max(0, round(value)) for name, value in line.items()})
+
+
+def _tensors(values: bool) -> AbstractContextManager[Any]:
+    return _without_onednn() if values else FakeTensorMode(allow_non_fake_inputs=True)
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    # Its recurrent layers are one operation that nobody counts, and lack half precision on some
+    # CPUs.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "TF32 acceleration", UserWarning)
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
+
+
 def _kept(
     model: nn.Module,
     batch: Batch,
-    precision: str,
-    gpu: bool,
+    loss: Loss,
+    passed: tuple[AbstractContextManager[Any], ...],
     parts: Sequence[nn.Module] = (),
 ) -> tuple[int, list[int]]:
     # Bytes that the forward pass keeps, and how many of them each of the parts keeps.
@@ -115,12 +160,9 @@ def _kept(
 
     hooks = [part.register_forward_pre_hook(note) for part in parts]
     hooks += [part.register_forward_hook(note) for part in parts]
-    with (
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-        half(precision, "cpu"),
-        _Shapes(gpu),
-    ):
-        loss_of(model, batch)
+    precision, shapes = passed
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), precision, shapes:
+        loss(model, batch)
     for hook in hooks:
         hook.remove()
     return _bytes(kept), [after - before for before, after in spans.values()]
@@ -137,8 +179,9 @@ def _bytes(kept: Mapping[int, Tensor]) -> int:
 class _Shapes(TorchFunctionMode):
     """For tensors without values: whatever is asked about them is true.
 
-    A mask, for one, then says that all its frames are real. With `gpu`, norms and softmax are in
-    full precision, as a GPU's automatic half precision has them and a CPU's not.
+    A mask, for one, then says that all its frames are real; with `values` it is asked itself. With
+    `gpu`, norms and softmax are in full precision, as a GPU's automatic half precision has them and
+    a CPU's not.
     """
 
     FULL = (
@@ -149,9 +192,9 @@ class _Shapes(TorchFunctionMode):
         functional.log_softmax,
     )
 
-    def __init__(self, gpu: bool = False) -> None:
+    def __init__(self, gpu: bool = False, values: bool = False) -> None:
         super().__init__()
-        self.gpu = gpu
+        self.gpu, self.values = gpu, values
 
     def __torch_function__(
         self,
@@ -160,7 +203,7 @@ class _Shapes(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is Tensor.__bool__:
+        if func is Tensor.__bool__ and not self.values:
             return True
         if self.gpu and func in self.FULL:
             args = [
@@ -174,12 +217,6 @@ def half(precision: str, device: str) -> torch.autocast:
     return torch.autocast(
         device, dtype=HALVES.get(precision, torch.bfloat16), enabled=precision in HALVES
     )
-
-
-def loss_of(model: nn.Module, batch: Batch) -> Tensor:
-    """What training minimises."""
-    scores = model(batch)
-    return soft_cross_entropy(scores, functional.one_hot(batch["target"], scores.shape[1]).float())
 
 
 @dataclass(frozen=True)
@@ -197,16 +234,16 @@ class Operations:
     calls: int
 
 
-def count_operations(build: Build) -> Operations:
-    """The arithmetic of a batch, counted."""
+def count_operations(build: Build, loss: Loss = loss_of, values: bool = False) -> Operations:
+    """The arithmetic of a batch, counted; arguments as for `count_memory`."""
     # The fused attention of a CPU is not counted, the plain one is.
-    with FakeTensorMode(allow_non_fake_inputs=True), sdpa_kernel(SDPBackend.MATH), _Shapes():
+    with _tensors(values), sdpa_kernel(SDPBackend.MATH), _Shapes(values=values):
         model, batch = build()
         with _Calls() as calls:
             with FlopCounterMode(display=False) as forward:
-                loss = loss_of(model, batch)
+                lost = loss(model, batch)
             with FlopCounterMode(display=False) as backward:
-                loss.backward()
+                lost.backward()
     both = forward.get_total_flops() + backward.get_total_flops()
     return Operations(forward.get_total_flops(), both, calls.count)
 
@@ -252,6 +289,8 @@ def measure(
     device: torch.device,
     seconds: float = 20.0,
     rounds: int = 3,
+    loss: Loss = loss_of,
+    fewest: int = 1,
 ) -> Pace:
     """Least seconds of a few real steps, without loading and augmentation.
 
@@ -266,6 +305,8 @@ def measure(
         precision: as for `count_memory`.
         seconds: about how long to measure.
         rounds: at most.
+        loss: of the model and a batch.
+        fewest: clips that a batch needs.
     """
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
     if device.type == "cuda":
@@ -277,26 +318,27 @@ def measure(
             model(batch)
         forward = _now(device)
         with half(precision, device.type):
-            loss = loss_of(model, batch)
-        scaler.scale(loss).backward()
+            lost = loss(model, batch)
+        scaler.scale(lost).backward()
         backward = _now(device)
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad()
         return forward - start, backward - forward, _now(device) - backward
 
-    times = run(batch_of(1))
+    times = run(batch_of(fewest))
     if sum(times) < seconds:
-        times = run(batch_of(1))  # the first one of all also sets up
+        times = run(batch_of(fewest))  # the first one of all also sets up
         room = max(1, int(seconds / (sum(times) * (rounds + 1))))
-        clips = clips if device.type == "cuda" else min(clips, 2 ** int(math.log2(room)))
+        in_time = fewest * 2 ** int(math.log2(room))
+        clips = clips if device.type == "cuda" else max(fewest, min(clips, in_time))
         batch = batch_of(clips)
         first = run(batch)
         again = [run(batch) for _ in range(min(rounds, int(seconds / sum(first))))]
         forwards, backwards, updates = zip(*(again or [first]), strict=True)
         times = (min(forwards), min(backwards), min(updates))
     else:
-        clips = 1
+        clips = fewest
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
     if device.type == "cuda":
         torch.cuda.empty_cache()

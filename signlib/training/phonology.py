@@ -221,17 +221,20 @@ class ReaderFitting(ClassificationFitting):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         # The loss of one batch.
-        batch = self.augment(batch)
-        frames = self.model.frames(batch).float()
-        each = -one_gloss(frames, batch["lengths"]).gather(1, batch["target"][:, None])[:, 0]
-        weights = (
-            torch.ones_like(each)
-            if self.class_weights is None
-            else self.class_weights[batch["target"]]
-        )
-        loss = (each * weights).sum() / weights.sum()
-        blanks = self.settings.phonology.blank_weight * blank_share(frames, batch["lengths"])
-        return self.counted(loss + blanks, index)
+        weight = self.settings.phonology.blank_weight
+        loss = reader_loss(self.model, self.augment(batch), weight, self.class_weights)
+        return self.counted(loss, index)
+
+
+def reader_loss(
+    model: GlossReader, batch: Batch, blank_weight: float, class_weights: Tensor | None = None
+) -> Tensor:
+    """CTC's loss of each clip's one gloss, a weighted mean, and what the blank costs."""
+    frames = model.frames(batch).float()
+    each = -one_gloss(frames, batch["lengths"]).gather(1, batch["target"][:, None])[:, 0]
+    weights = torch.ones_like(each) if class_weights is None else class_weights[batch["target"]]
+    loss = (each * weights).sum() / weights.sum()
+    return loss + blank_weight * blank_share(frames, batch["lengths"])
 
 
 class PretextFitting(Fitting):

@@ -121,9 +121,7 @@ class SentenceFitting(Fitting):
         teacher: nn.Module | None = None,
     ) -> None:
         super().__init__(model, settings, augment, teacher=teacher)
-        self.loss = SentenceLoss(
-            settings.ctc.focal_share, settings.ctc.focal_power, settings.training.label_smoothing
-        )
+        self.loss = loss_settings(settings)
         self.broken = 0
         self._words: list[Tensor] = []
         self._bonus = 0.0
@@ -251,6 +249,12 @@ class SentenceFitting(Fitting):
             return super().load_result()
         self.model.load_state_dict(self.best["state"])
         return f"lowest validation WER ({self.best['rate']:.1f} % at step {self.best['step']})"
+
+
+def loss_settings(settings: SentenceExperiment) -> SentenceLoss:
+    """The loss that the settings describe."""
+    ctc, smoothing = settings.ctc, settings.training.label_smoothing
+    return SentenceLoss(ctc.focal_share, ctc.focal_power, smoothing)
 
 
 def distils(phases: Sequence[float], epoch: int, epochs: int) -> bool:

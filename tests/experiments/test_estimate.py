@@ -13,7 +13,11 @@ from signlib.errors import InputError, SettingsError
 from signlib.experiments import estimate as estimates
 from signlib.experiments.estimate import GIB, Estimate, Work, estimate, work_of
 from signlib.experiments.experiment import train
+from signlib.experiments.sizes import inputs_of
+from signlib.models.classifier import parameter_count
 from signlib.settings import presets
+from signlib.tasks.graph import GraphTask
+from signlib.tasks.registry import build_model, open_task
 from signlib.training.footprint import Memory, Operations, Pace
 
 AUTSL = Work(28_142, 4_418, 226, "by hand")
@@ -162,7 +166,39 @@ def test_a_full_run_of_several_modalities_says_it_first_or_is_refused(
     assert told.count("\n") == 1
 
 
-def test_graph_networks_are_not_estimated():
+@pytest.mark.parametrize(
+    ("preset", "frames", "overrides"),
+    [
+        ("ntu60/nano", 12, ["gcn.streams=[joint]"]),
+        ("phonology/ctc", 64, ["phonology.width=8"]),
+        ("phonology/pretraining", 64, ["phonology.width=8"]),
+        ("sentences/compact", 150, ["ctc.width=8", "ctc.layers=1"]),
+        ("sentences/hybrid", 150, ["ctc.width=8"]),
+    ],
+)
+def test_every_family_is_counted_and_measured(preset, frames, overrides):
+    settings = presets.build(preset, "smoke", overrides=["training.accelerator=cpu", *overrides])
+    work = work_of(settings)
+    found = estimate(settings, work, seconds=1e-9)
+    assert work.classes > 1 or settings.preset == "phonology/pretraining"
+    assert f" clips of {frames} frames an epoch" in found.report()
+    assert min(found.seconds()) > 0
+    assert found.memory.activations > found.memory_t4.activations > 0
+    assert found.memory.weights >= 4 * parameter_count(
+        build_model(settings, inputs_of(settings).skeleton, work.classes)
+    )
+    assert found.operations.both > found.operations.forward > 0
+
+
+def test_glosses_of_sentences_are_the_classes():
+    settings = presets.build("sentences/compact", "smoke", overrides=["data.glosses=4"])
+    work, task = work_of(settings), open_task(settings)
+    assert work.classes == len(task.vocabulary)
+    assert (work.clips, work.validation) == (len(task.splits.train), len(task.splits.val))
+
+
+def test_a_task_may_refuse_an_estimate(monkeypatch):
     settings = presets.build("ntu60/nano")
-    with pytest.raises(SettingsError, match="task=graph: no estimate; graph networks are small"):
+    monkeypatch.setattr(GraphTask, "refusals", {"estimate": "nobody knows"})
+    with pytest.raises(SettingsError, match="task=graph: no estimate; nobody knows"):
         estimate(settings, AUTSL)

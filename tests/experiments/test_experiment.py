@@ -12,7 +12,8 @@ from signlib.corpora import clips as corpora
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.errors import InputError, ManifestError, RunError, SettingsError
 from signlib.experiments import experiment
-from signlib.experiments.experiment import load_encoder, train
+from signlib.experiments.experiment import train
+from signlib.experiments.warm_start import carry
 from signlib.runs.run import start
 from signlib.settings import presets
 from signlib.tasks import landmarks
@@ -315,10 +316,11 @@ def test_a_loaned_encoder_survives_resuming(finished):
 def test_an_encoder_of_another_shape_is_refused_by_name(finished, override, named, runs_root):
     model = build_model(settings(override), MEDIAPIPE_543, 3)
     if not named:
-        assert load_encoder(LandmarkTask, model, finished) == len(model.encoder.state_dict())
+        carried = carry(LandmarkTask(settings(override)), model, finished)
+        assert carried.tensors == len(model.encoder.state_dict())
         return
     with pytest.raises(RunError, match=rf"--init-from .*: encoder\.[a-z_.0-9]+ {named}"):
-        load_encoder(LandmarkTask, model, finished)
+        carry(LandmarkTask(settings(override)), model, finished)
     with pytest.raises(RunError, match=r"encoder\."):
         train(settings(override), quiet=True, init_from=finished)
     assert not list(runs_root.glob("*/*"))
@@ -327,13 +329,13 @@ def test_an_encoder_of_another_shape_is_refused_by_name(finished, override, name
 def test_a_smaller_encoder_does_not_pass_for_a_deeper_one(finished):
     deeper = build_model(settings("model.layers=2"), MEDIAPIPE_543, 3)
     with pytest.raises(RunError, match=r"encoder\.layer\.1\."):
-        load_encoder(LandmarkTask, deeper, finished)
+        carry(LandmarkTask(settings("model.layers=2")), deeper, finished)
 
 
 def test_a_run_without_weights_cannot_lend_its_encoder(tmp_path):
     run = start("landmarks-small", "fresh", settings())
     with pytest.raises(RunError, match=r"has no model\.safetensors"):
-        load_encoder(LandmarkTask, build_model(settings(), MEDIAPIPE_543, 3), run)
+        carry(LandmarkTask(settings()), build_model(settings(), MEDIAPIPE_543, 3), run)
 
 
 def test_model_json_is_enough_to_build_the_model_again(finished):

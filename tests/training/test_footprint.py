@@ -12,6 +12,7 @@ import torch
 from films import CASES, film
 from torch import nn
 
+from signlib.models.ctc_blocks import Recurrent
 from signlib.training import footprint
 
 B = 4
@@ -166,3 +167,64 @@ def test_measuring_takes_as_many_clips_as_there_is_time_for():
         == 1
     )
     assert sizes == [1]
+
+
+class Reader(nn.Module):
+    """An LSTM over packed clips: 3 -> 2 x 4 -> 5."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent, self.head = Recurrent(3, 4), nn.Linear(8, 5)
+
+    def forward(self, batch):
+        mask = torch.ones(batch["x"].shape[:2], dtype=torch.bool)
+        return self.head(self.recurrent(batch["x"], mask).mean(1))
+
+
+def reader(size: int):
+    return Reader(), {"x": torch.randn(size, 7, 3), "target": torch.zeros(size, dtype=torch.long)}
+
+
+def test_packed_clips_are_counted_with_two_small_batches():
+    two, four, six = (
+        footprint.count_memory(lambda n=n: reader(n), "32", gpu=False, values=True)
+        for n in (2, 4, 6)
+    )
+    assert footprint.in_a_batch(two, four, (2, 4), clips=6) == six
+    assert two.weights == 4 * (2 * 16 * (3 + 4 + 2) + 8 * 5 + 5)
+    assert two.activations < four.activations < six.activations
+    half = footprint.count_memory(lambda: reader(4), "16-mixed", gpu=True, values=True)
+    assert half.activations < four.activations
+
+
+def test_operations_of_packed_clips_are_counted_by_hand():
+    found = footprint.count_operations(lambda: reader(2), values=True)
+    # Both directions of 7 frames, and the head.
+    assert found.forward == 2 * 2 * (7 * 2 * 16 * (3 + 4) + 8 * 5)
+    four, six = (footprint.count_operations(lambda n=n: reader(n), values=True) for n in (4, 6))
+    line = footprint.in_a_batch(found, four, (2, 4), clips=6)
+    assert (line.forward, line.both) == (six.forward, six.both)
+
+
+def test_a_batch_that_needs_two_clips_gets_them():
+    sizes = []
+    model, _ = perceptron()
+    model.net.insert(1, nn.BatchNorm1d(20))
+
+    def batch_of(clips):
+        sizes.append(clips)
+        return perceptron(clips)[1]
+
+    pace = footprint.measure(
+        model,
+        batch_of,
+        torch.optim.SGD(model.parameters(), 0.1),
+        16,
+        "32",
+        torch.device("cpu"),
+        seconds=1e-9,
+        loss=lambda network, batch: network(batch).square().mean(),
+        fewest=2,
+    )
+    assert sizes == [2]
+    assert pace.clips == 2
