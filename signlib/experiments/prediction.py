@@ -112,7 +112,9 @@ def report(predictions: pd.DataFrame) -> str:
         said = _said(row) if spoken else _likeliest(row)
         lines.append(f"{row.clip}: {'not usable: ' + row.problem if row.problem else said}")
         if spoken:
-            lines += [f"  or {text or '(nothing)'} ({score:.2f})" for text, score in row.best[1:]]
+            sentence = " ".join(sign.gloss for sign in row.signs)
+            others = [reading for reading in row.best if reading[0] != sentence]
+            lines += [f"  or {text or '(nothing)'} ({score:.2f})" for text, score in others]
         elif row.warning:
             lines.append(f"  unlike the training clips, so do not trust this: {row.warning}")
         if row.note:

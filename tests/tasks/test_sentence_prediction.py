@@ -114,14 +114,17 @@ def test_nothing_signed_is_a_reading_too():
 def test_sentences_are_reported_in_lines_and_as_a_table():
     readings = [
         SentenceReading("a", "A B", [Sign("A", 0.16, 0.48, 0.75)], 0.5, [("A", -0.7), ("", -2)]),
-        SentenceReading("b", "B", [Sign("B", 0, 1, 1)], 0.9, [("B", -0.1)], note="a rate"),
+        SentenceReading(
+            "b", "B", [Sign("B", 0, 1, 1)], 0.2, [("A", -0.1), ("B", -1.6)], note="a rate"
+        ),
         SentenceReading("c", problem="broken"),
     ]
     table = table_of(readings, SentenceReading)
     assert report(table).splitlines() == [
         "a: A 0.16-0.48 s 75%; the whole 50%",
         "  or (nothing) (-2.00)",
-        "b: B 0.00-1.00 s 100%; the whole 90%",
+        "b: B 0.00-1.00 s 100%; the whole 20%",
+        "  or A (-0.10)",
         "  note: a rate",
         "c: not usable: broken",
         "1 of 2 sentences whose glosses are known are right; word error rate 33.3 %",
