@@ -1,11 +1,13 @@
 """What the README tells a person to type, typed."""
 
+import doctest
 import os
 import re
 import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from signlib.paths import REPOSITORY
@@ -92,3 +94,34 @@ def test_the_four_commands_parse(line):
     from signlib.cli.parser import parser
 
     parser().parse_args(shlex.split(line)[3:])
+
+
+def python_examples() -> list[str]:
+    """The blocks of Python, in order."""
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_examples_in_python_run(tmp_path, monkeypatch):
+    """For three tasks, on smoke presets; what they print is compared."""
+    from signlib.corpora.clips import load_actions, load_corpus
+    from signlib.settings.base import DataSettings
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIGNLIB_RUNS", "runs")
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
+    small = {"glosses": 4, "signers": 4, "repetitions": 1, "longest": 4}
+    for file, read, corpus in (
+        ("clip", load_corpus, "generated"),
+        ("sentence", load_corpus, "generated-sentences"),
+        ("action", load_actions, "generated-actions"),
+    ):
+        source = read(DataSettings(corpus=corpus, **small))
+        np.save(f"{file}.npy", source.read(source.labelled["clip"].iloc[0]))
+    examples = "\n".join(python_examples())
+    assert all(preset in examples for preset in ("landmarks/", "sentences/", "ntu60/"))
+    parsed = doctest.DocTestParser().get_doctest(examples, {}, "README.md", "README.md", 0)
+    said: list[str] = []
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    found = doctest.DocTestRunner(optionflags=flags).run(parsed, out=said.append)
+    assert found.attempted > 8
+    assert found.failed == 0, "".join(said)

@@ -81,7 +81,9 @@ class Run:
                 f"{self.path} holds no run (no {SETTINGS}); `train` makes one and prints its folder"
             )
         try:
-            self.settings = config.from_yaml((self.path / SETTINGS).read_text(encoding="utf-8"))
+            text = (self.path / SETTINGS).read_text(encoding="utf-8")
+            # What the file says beyond what was ever read: key -> value.
+            self.settings, self.ignored = config.read(text)
         except (OSError, UnicodeDecodeError, SettingsError) as error:
             raise RunError(
                 f"run {self.path}: {SETTINGS} cannot be read ({error}); train it again"

@@ -6,7 +6,6 @@ its conditions must hold; without any it always is. `config` reads limits and co
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field
-from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 Number = TypeVar("Number", int, float)
@@ -212,7 +211,7 @@ def section(kind: type[Any], text: str, *, only: Only = (), **defaults: Any) -> 
         only: when all of them are read.
         defaults: of a task, where they differ from those of the dataclass.
     """
-    return field(default_factory=partial(kind, **defaults), metadata=_facts(text, Limit(), only))
+    return field(default_factory=lambda: kind(**defaults), metadata=_facts(text, Limit(), only))
 
 
 def limit_of(entry: Field[Any]) -> Limit:

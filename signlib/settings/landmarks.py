@@ -11,7 +11,6 @@ from signlib.settings.fields import Only, choice, number, section, some_of, when
 STREAMS = ("point", "local", "bone", "pair", "velocity")
 # Source 000's encoder has neither streams nor a stem.
 _CLS = when(".layout", "cls")
-_STEM = (_CLS, when(".stem_blocks"))
 
 
 @dataclass
@@ -40,9 +39,11 @@ class ModelSettings:
     )
     dropout: float = number(0.1, "inside the transformer", 0, 0.95)
     stem_blocks: int = number(2, "temporal convolutions before the transformer", 0, 100, only=_CLS)
-    stem_kernel: int = number(5, "their length in frames, odd", 1, 101, only=_STEM)
+    stem_kernel: int = number(
+        5, "their length in frames, odd", 1, 101, only=(_CLS, when(".stem_blocks"))
+    )
     stem_stride: int = number(2, "frames that they pool into one", 1, 16)
-    stem_dropout: float = number(0.1, "inside them", 0, 0.95, only=_STEM)
+    stem_dropout: float = number(0.1, "inside the stem", 0, 0.95, only=_CLS)
     head_dropout: float = number(0.3, "before the classifier", 0, 0.95)
 
 

@@ -6,7 +6,7 @@ frames in one array), `index.csv` (where each clip lies), `failed.csv`, `manifes
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +134,20 @@ class Store:
     def __len__(self) -> int:
         return len(self.clips)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.clips)
+
+    def __repr__(self) -> str:
+        made = self.extraction
+        told = f"{len(self)} clips"
+        told += f", {len(self.failed)} could not be made" if len(self.failed) else ""
+        told += f"; {made.extractor}"
+        told += f", (T, {', '.join(map(str, made.shape))})" if made.shape else ""
+        # Coordinates have short names, readable features too many.
+        told += f" of {', '.join(made.channels)}" if 0 < len(made.channels) < 5 else ""
+        told += f", skeleton {made.skeleton}" if made.skeleton else ""
+        return f"{type(self).__name__} {self.path}: {told}"
+
 
 class StoredClip(NamedTuple):
     """What a store of features keeps of a clip.
@@ -233,6 +247,9 @@ class FeatureStore(Store):
         """A read-only view of a clip's features: (T, J, C) or (T, D)."""
         offset, length = self.span(clip)
         return self.frames[offset : offset + length]
+
+    def __getitem__(self, clip: str) -> np.ndarray:
+        return self.read(clip)
 
     def stored(self, clip: str) -> StoredClip:
         """A clip's features with the size and rate of their source.
