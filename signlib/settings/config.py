@@ -8,7 +8,7 @@ import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, asdict, fields, is_dataclass
-from functools import cache, reduce
+from functools import reduce
 from operator import attrgetter
 from typing import Any
 
@@ -32,8 +32,10 @@ from signlib.settings.values import (
 _OPEN = "training.rates"
 
 
-# What `entries` gave before.
+# What `entries`, `readers` and `_defaults` gave before.
 _ENTRIES: dict[type[Any], dict[str, Field[Any]]] = {}
+_READERS: dict[type[Any], dict[str, tuple[When, ...]]] = {}
+_DEFAULTS: dict[type[Any], dict[str, Any]] = {}
 
 
 def entries(kind: type[Any] = Settings) -> dict[str, Field[Any]]:
@@ -77,9 +79,10 @@ def assembled(*differences: Mapping[str, Any], overrides: Iterable[str] = ()) ->
     return settings
 
 
-@cache
-def readers(kind: type[Settings]) -> dict[str, tuple[When, ...]]:
+def readers(kind: type[Any]) -> dict[str, tuple[When, ...]]:
     """Each key that is not always read, with the conditions of which all must hold."""
+    if kind in _READERS:
+        return _READERS[kind]
     conditions = dict(_conditions(kind, "", ()))
     for start, more in kind.ONLY.items():
         extra = (more,) if isinstance(more, When) else more
@@ -88,7 +91,7 @@ def readers(kind: type[Settings]) -> dict[str, tuple[When, ...]]:
         else:
             keys = [key for key in conditions if key.startswith(start)]
             conditions |= {key: conditions[key] + extra for key in keys}
-    return {key: each for key, each in conditions.items() if each}
+    return _READERS.setdefault(kind, {key: each for key, each in conditions.items() if each})
 
 
 def _conditions(
@@ -104,9 +107,10 @@ def _conditions(
             yield key, inner
 
 
-@cache
-def _defaults(kind: type[Settings]) -> dict[str, Any]:
-    return flat(kind())
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    if kind not in _DEFAULTS:
+        _DEFAULTS[kind] = flat(kind())
+    return _DEFAULTS[kind]
 
 
 def unread(settings: Settings) -> dict[str, str]:
@@ -117,8 +121,10 @@ def unread(settings: Settings) -> dict[str, str]:
         return attrgetter(key)(settings)
 
     for key, conditions in readers(type(settings)).items():
+        if value_of(key) == defaults[key]:
+            continue
         failing = [each for each in conditions if not each.holds(value_of)]
-        if not failing or value_of(key) == defaults[key]:
+        if not failing:
             continue
         cases = failing[0].cases
         here = ", ".join(dict.fromkeys(f"{case.key}={value_of(case.key)}" for case in cases))
