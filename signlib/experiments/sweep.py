@@ -73,13 +73,20 @@ def plan(
     They come seed by seed, so that an early stop leaves whole seeds.
 
     Raises:
-        SettingsError: for unknown names, seeds named twice, or settings that cannot work.
+        SettingsError: for unknown names, seeds named twice, or settings that cannot work or that no
+            preset reads.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise SettingsError(f"seeds={list(seeds)}: give one or more, each once")
+    chosen = members(names)
+    first_runs = [presets.build(name, mode, seeds[0], overrides, lenient=True) for name in chosen]
+    for key in map(config.key_of, overrides):
+        if not any(config.is_read(settings, key) for settings in first_runs):
+            # Refused with its reason, unless it is the default.
+            presets.build(chosen[0], mode, seeds[0], overrides)
     jobs = []
-    for seed, name in product(seeds, members(names)):
-        settings = presets.build(name, mode, seed, overrides)
+    for seed, name in product(seeds, chosen):
+        settings = presets.build(name, mode, seed, overrides, lenient=True)
         jobs.append(
             (name, config.run_name(settings) if overrides else f"{mode}-seed{seed}", settings)
         )
@@ -100,7 +107,7 @@ def sweep(
     Args:
         names: presets, or named families of them.
         seeds: of each preset.
-        mode, overrides: as for `presets.build`, for every run.
+        mode, overrides: as for `presets.build`, for every run that reads them.
         hours: time budget of this call; the same call later resumes a run that it ends;
             0 = none.
         quiet: no progress bars.

@@ -69,7 +69,8 @@ def carry(task: Task[Any, Any], model: nn.Module, run: Run) -> Carried:
     if refused:
         raise RunError(f"--init-from {run.path}: task={task.settings.task} {refused}")
     theirs, facts, state = load_weights(run), load_model_facts(run), model.state_dict()
-    source, carried = task_of(run.settings), {}
+    source = task_of(run.settings)
+    carried: dict[str, Tensor] = {}
     parts, anew, reasons = [], [], []
     outputs = tuple(task.outputs)
     for part, prefix in task.parts.items():

@@ -133,6 +133,12 @@ def unread(settings: Settings) -> dict[str, str]:
     return reasons
 
 
+def is_read(settings: Settings, key: str) -> bool:
+    """Whether these settings leave anything that reads the setting `key`."""
+    conditions = readers(type(settings)).get(key, ())
+    return all(each.holds(lambda other: attrgetter(other)(settings)) for each in conditions)
+
+
 def put_back(settings: Settings, asked: Iterable[str] = ()) -> dict[str, Any]:
     """Give settings that nothing reads their default again.
 

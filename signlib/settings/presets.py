@@ -26,7 +26,11 @@ SMOKE = {
 
 
 def build(
-    name: str, mode: str = "full", seed: int | None = None, overrides: Iterable[str] = ()
+    name: str,
+    mode: str = "full",
+    seed: int | None = None,
+    overrides: Iterable[str] = (),
+    lenient: bool = False,
 ) -> Settings:
     """The settings of a preset after its base, its form and the overrides.
 
@@ -35,6 +39,7 @@ def build(
         mode: `smoke` or `full`.
         seed: of everything random; None = the preset's own.
         overrides: `key=value` strings, which win over all.
+        lenient: overrides that nothing reads are left out, not refused.
 
     Raises:
         SettingsError: for an unknown preset or mode, with those that there are, and for what
@@ -62,6 +67,7 @@ def build(
     layers.append({"preset": name, "mode": mode} | ({} if seed is None else {"seed": seed}))
     settings = config.assembled(*layers, overrides=overrides)
     # A preset may say more than the network reads that somebody chose in its place.
-    config.put_back(settings, asked=(config.key_of(text) for text in overrides))
+    asked = [] if lenient else [config.key_of(text) for text in overrides]
+    config.put_back(settings, asked=asked)
     config.check(settings)
     return settings

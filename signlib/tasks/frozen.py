@@ -58,6 +58,7 @@ from signlib.tasks.task import (
     Recogniser,
     check_skeleton,
     file_source,
+    joints_read,
     landmark_batch,
     notes_of,
     store_source,
@@ -322,7 +323,11 @@ def _of_files(
     source: ClipSource | None = None
     problems: dict[str, str] = {}
     if "landmarks" in inputs:
-        source, problems = file_source(files, recogniser)
+        whole = recogniser
+        if _on_original_files(recogniser):
+            # Read as the detector sees them; `_as_in_original_files` makes them what the run knows.
+            whole = replace(recogniser, skeleton=skeletons.MEDIAPIPE_543)
+        source, problems = file_source(files, whole, joints_read(recogniser))
     features: Features | None = None
     if "visual" in inputs:
         frames = recogniser.features.settings["frames"]
@@ -373,12 +378,18 @@ def _read(
     ]
 
 
+def _on_original_files(recogniser: FrozenRecogniser) -> bool:
+    # Was the run trained on landmarks in the source's own files?
+    trained = recogniser.extraction
+    return trained is not None and trained.settings.get("files") == frozen_files.LANDMARKS
+
+
 def _as_in_original_files(source: ClipSource, recogniser: FrozenRecogniser) -> ClipSource:
     # The clips as the source's files keep landmarks, for a run that was trained on such files.
     trained = recogniser.extraction
     if (
         trained is None
-        or trained.settings.get("files") != frozen_files.LANDMARKS
+        or not _on_original_files(recogniser)
         or trained.skeleton == source.extraction.skeleton
     ):
         return source

@@ -161,7 +161,14 @@ def test_real_clips(real_data):
 
     real_data("asl-words-letters")
     found = load_corpus(
-        build({"data.corpus": "stitched-asl-words", "data.shortest": 6, "data.longest": 12}).data
+        build(
+            {
+                "task": "sentences",
+                "data.corpus": "stitched-asl-words",
+                "data.shortest": 6,
+                "data.longest": 12,
+            }
+        ).data
     )
     table = found.labelled
     used = {

@@ -217,3 +217,12 @@ def test_what_a_sweep_will_cost_is_said_before_it(capsys):
     assert list(sweep.cost(["landmarks/small"], [0], "smoke", TINY, seconds=0.1).index) == [
         "landmarks/small"
     ]
+
+
+def test_a_setting_of_some_presets_is_left_out_of_the_others_and_one_of_none_is_refused():
+    names = ["generated/rgb", "generated/skeleton"]
+    by_name = {name: one for name, _, one in sweep.plan(names, [0], "smoke", ["rgb.heads=2"])}
+    assert by_name["generated/rgb"].rgb.heads == 2
+    assert by_name["generated/skeleton"].rgb.heads == 12, "its default: it has no pictures"
+    with pytest.raises(SettingsError, match=r"depth\.heads=2 is read only with"):
+        sweep.plan(names, [0], "smoke", ["depth.heads=2"])

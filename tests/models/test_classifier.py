@@ -53,9 +53,9 @@ def by_hand(settings, joints: int, classes: int) -> int:
         "bone": 40 * axes,
         "pair": 90,
     }
-    features = sum(sizes[stream] for stream in model.streams) + (
-        0 if model.layout == "original" else 2
-    )
+    features = sum(sizes[stream] for stream in model.streams) + 2
+    if model.layout == "original":
+        features = sizes["point"]
     d, inner = model.width, model.intermediate
     layer = 4 * (d * d + d) + (d * inner + inner) + (inner * d + d) + 4 * d
     if model.layout == "original":
