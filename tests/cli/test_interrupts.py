@@ -22,7 +22,10 @@ def own_runs(tmp_path, monkeypatch):
     """The run that the tests make; drawing, which takes longest, is left out."""
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
-    return tmp_path / "runs" / "landmarks-small" / "r"
+    # A shell that runs the tests in the background lets its processes ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield tmp_path / "runs" / "landmarks-small" / "r"
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -33,7 +33,10 @@ LAYOUTS = {
 
 
 def network(layout: str, **differences: float) -> LandmarkClassifier:
-    settings = config.build(TINY, LAYOUTS[layout], differences)
+    settings = config.assembled(TINY, LAYOUTS[layout], differences)
+    # The source's layout does not read all of them.
+    config.put_back(settings)
+    config.check(settings)
     torch.manual_seed(0)
     return landmark_classifier(settings.model, JOINTS, 2, HANDS, FRAMES, CLASSES)
 

@@ -31,7 +31,7 @@ STILL = {
 
 def settings(**more):
     return config.build(
-        {"task": "graph"},
+        {"task": "graph", "gcn.streams": ["joint", "velocity", "bone", "bone_velocity"]},
         {"action.frames": 8, **{key.replace("__", "."): value for key, value in more.items()}},
     )
 
