@@ -1,7 +1,7 @@
 # `make help` lists the verbs. Set-up happens by itself the first time; after that everything works offline.
 PYTHON ?= python3.11
 .DEFAULT_GOAL := help
-.PHONY: help course test notebooks run lint bench shape sizes lock environment
+.PHONY: help course test slow notebooks run lint bench shape sizes lock environment
 VENV := .venv/bin/python
 # A shell that fails in the middle of a pipe fails the recipe.
 SHELL := /bin/bash
@@ -17,6 +17,9 @@ test: environment  ## the tests (pytest) and the notebooks against their stored 
 	@$(VENV) -m pytest -n 2 --dist loadgroup tests
 	@rm -rf runs/nbval
 	@SIGNLIB_RUNS="$(CURDIR)/runs/nbval" $(VENV) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
+
+slow: environment  ## the tests that take minutes: what presets reach on real signs
+	@$(VENV) -m pytest -n 2 --dist loadgroup -m slow tests
 
 notebooks: environment  ## run the notebooks and store their outputs in place
 	@$(VENV) -m signlib.course --update

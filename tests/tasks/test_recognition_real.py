@@ -23,6 +23,7 @@ def top_1(preset: str, *overrides: str) -> float:
     return metric.value
 
 
+@pytest.mark.slow  # more than a minute
 def test_one_fold_of_30_german_signs(real_data):
     """Five folds reach 92 % on average; a support vector machine on raw coordinates 81 %."""
     real_data("dgs-30")
@@ -35,6 +36,7 @@ def test_five_folds_of_30_german_signs(real_data):
     assert np.mean([top_1("dgs-30/small", f"data.fold={fold}") for fold in range(5)]) >= 92
 
 
+@pytest.mark.slow  # more than a minute
 def test_letters_of_a_signer_never_seen(real_data):
     """A support vector machine reaches 45 % on raw and 77.5 % on wrist-centred hands."""
     real_data("asl-words-letters")
