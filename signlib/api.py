@@ -12,7 +12,7 @@ import pandas as pd
 from torch import nn
 
 from signlib import paths
-from signlib.corpora.registry import CORPORA
+from signlib.corpora.registry import CORPORA, corpus_in
 from signlib.errors import ClipError, RunError
 from signlib.experiments import experiment, prediction, sizes
 from signlib.runs.run import SETTINGS, Run
@@ -20,7 +20,7 @@ from signlib.runs.weights import MODEL, load_model_facts
 from signlib.settings import presets as named
 from signlib.settings import registry
 from signlib.stores.pictures import PictureStore
-from signlib.stores.store import EXTRACTION, PICTURES_META, FeatureStore
+from signlib.stores.store import PICTURES_META, FeatureStore
 from signlib.tasks.registry import task_of
 from signlib.training.batches import Batch
 
@@ -140,18 +140,13 @@ def train(
         SettingsError: for settings that do not exist, do not go together, or are not read.
         RunError: when the name is taken by other settings.
     """
-    settings = named.build(preset, mode, seed, [*_rooted(data_root, preset), *overrides])
+    where: list[str] = []
+    if data_root:
+        corpus = corpus_in(data_root, named.build(preset).data.corpus)
+        where = [f"data.root={data_root}", f"data.corpus={corpus}"]
+    settings = named.build(preset, mode, seed, [*where, *overrides])
     source = None if init_from is None else open_run(init_from)
     return open_run(experiment.train(settings, name, resume, quiet, source))
-
-
-def _rooted(root: PathLike, preset: str) -> list[str]:
-    # A folder is a store, or that of the preset's corpus.
-    if not root:
-        return []
-    corpus = named.build(preset).data.corpus
-    is_store = (Path(root) / EXTRACTION).is_file() or CORPORA[corpus].generated
-    return [f"data.root={root}", f"data.corpus={'store' if is_store else corpus}"]
 
 
 def predict(

@@ -231,12 +231,9 @@ def _source(options: argparse.Namespace, corpus: str) -> list[str]:
     # Settings that say where the clips lie; `corpus` is the preset's own.
     if options.data_root:
         # Only here: no verb's command line should wait for pandas.
-        from signlib.stores.store import EXTRACTION
+        from signlib.corpora.registry import corpus_in
 
-        # A preset's own corpus lies there, unless it is made here or the folder is a store.
-        is_store = (Path(options.data_root) / EXTRACTION).is_file()
-        is_other = (is_store or corpus.startswith("generated")) and not options.model
-        name = options.corpus or ("store" if is_other else corpus)
+        name = options.corpus or (corpus if options.model else corpus_in(options.data_root, corpus))
         return [f"data.root={options.data_root}", f"data.corpus={name}"]
     # Its own corpus needs no word: the smoke form takes generated clips in its place.
     if not options.corpus or (options.model and options.corpus == corpus):

@@ -23,6 +23,7 @@ from signlib.corpora.stitched import STITCHED, stitched
 from signlib.data import manifest
 from signlib.errors import ManifestError, SettingsError
 from signlib.settings.base import DataSettings
+from signlib.stores.store import EXTRACTION
 
 # Name -> corpus; `stitched-NAME` is one more for each corpus of single signs.
 CORPORA: dict[str, Corpus] = {
@@ -70,6 +71,15 @@ def corpus_of(which: DataSettings | str) -> Corpus:
     if name not in CORPORA:
         raise SettingsError(f"data.corpus={name!r} is unknown; choose from {', '.join(CORPORA)}")
     return CORPORA[name]
+
+
+def corpus_in(folder: str | Path, usual: str) -> str:
+    """The corpus of the clips in a folder: `store` for one, else the usual one, such as a preset's.
+
+    Where the usual one is made on the spot, a folder can only be a store.
+    """
+    is_store = (Path(folder) / EXTRACTION).is_file() or corpus_of(usual).generated
+    return store.STORE.name if is_store else usual
 
 
 def manifest_of(source: Path) -> tuple[pd.DataFrame, Path]:

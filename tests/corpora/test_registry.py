@@ -10,7 +10,7 @@ from signlib import paths
 from signlib.corpora.clips import corpus_root, load_actions, load_corpus, load_manifest
 from signlib.corpora.corpus import Corpus
 from signlib.corpora.gallery import clip_frames, clip_strip
-from signlib.corpora.registry import CORPORA, corpus_of, manifest_of, register
+from signlib.corpora.registry import CORPORA, corpus_in, corpus_of, manifest_of, register
 from signlib.corpora.splits import split_clips
 from signlib.data.manifest import complete
 from signlib.data.skeletons import HANDS_42, skeleton
@@ -57,6 +57,14 @@ def test_every_corpus_of_single_signs_can_be_stitched():
         load_corpus(DataSettings(corpus="stitched-autsl"))
     with pytest.raises(SettingsError, match=r"data\.corpus=ntu60 holds whole bodies"):
         load_corpus(DataSettings(corpus="stitched-ntu60"))
+
+
+def test_a_folder_holds_a_store_or_the_usual_corpus(tmp_path):
+    assert corpus_in(tmp_path, "autsl") == "autsl"
+    assert corpus_in(tmp_path, "stitched-asl-words") == "stitched-asl-words"
+    assert corpus_in(tmp_path, "generated") == "store", "nothing of it lies in a folder"
+    (tmp_path / "extraction.json").write_text("{}")
+    assert corpus_in(tmp_path, "autsl") == "store"
 
 
 def test_an_unknown_name_lists_all_that_are_known():
