@@ -18,15 +18,11 @@ def __getattr__(name: str) -> object:
 
     if name not in __all__:
         raise AttributeError(f"module 'signlib' has no attribute {name!r}")
-    # The room of that name can be called, too.
-    return import_module("signlib.corpora") if name == "corpora" else _public(name)
+    if name == "corpora":
+        # The room of that name can be called, too.
+        return import_module("signlib.corpora")
+    return getattr(import_module("signlib.api"), name)
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _public(name: str) -> object:
-    from importlib import import_module
-
-    return getattr(import_module("signlib.api"), name)

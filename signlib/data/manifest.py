@@ -26,6 +26,8 @@ DEFAULTS = {
 COLUMNS = ("clip", *DEFAULTS)
 # Frames a second that a clip may be resampled to: a typing error would run for days.
 SLOWEST, FASTEST = 0.01, 1000
+# Frames a second of a clip, where nobody says another rate.
+RATE = 25.0
 
 
 def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:

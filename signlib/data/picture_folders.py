@@ -1,7 +1,8 @@
 """A folder of numbered pictures (png, jpg) as a clip.
 
 A picture that is missing, damaged, cut off or of another size gives one `VideoError`, as a broken
-video does. A folder does not say its frame rate: the manifest does, else it is `RATE`.
+video does. A folder does not say its frame rate: the manifest does, else it is
+`manifest.RATE`.
 """
 
 import re
@@ -15,8 +16,6 @@ import numpy as np
 from signlib.errors import VideoError
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
-# Frames a second, where nobody says another rate.
-RATE = 25.0
 # What the bytes of a picture file start with, and what is near their end unless they were cut off.
 _FORMS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
 _DIGITS = re.compile(r"(\d+)")

@@ -17,8 +17,8 @@ import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from signlib.data.manifest import FASTEST, SLOWEST
-from signlib.data.picture_folders import RATE, iter_pictures, pictures_in, read_picture
+from signlib.data.manifest import FASTEST, RATE, SLOWEST
+from signlib.data.picture_folders import iter_pictures, pictures_in, read_picture
 from signlib.errors import SettingsError, VideoError
 from signlib.files import disk_error
 

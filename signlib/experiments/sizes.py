@@ -45,8 +45,6 @@ STATED = {
     "wlasl/concat, 2,048-D": "2.8M at 100 classes",
     "wlasl/original, 2,048-D": "2.8M at 100 classes",
 }
-# Columns that a narrow terminal leaves out.
-_PARTS = ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
 # Fewer columns than these are too few for a text.
 _FEWEST = 40
 
@@ -159,6 +157,12 @@ def classes_of(settings: Settings) -> int:
     return settings.data.limit_classes or stated or generated
 
 
+def part_columns(table: pd.DataFrame) -> tuple[str, ...]:
+    """The columns with a part of the model each: between the whole and the classes."""
+    names = list(table)
+    return tuple(names[names.index("parameters") + 1 : names.index("classes")])
+
+
 def readable(table: pd.DataFrame, width: int) -> str:
     """The table as text; a line is as wide as the terminal.
 
@@ -174,14 +178,15 @@ def readable(table: pd.DataFrame, width: int) -> str:
         for name, column in table.drop(columns="about").items()
     }
     sizes = {name: 2 + max(map(len, column)) for name, column in cells.items()}
+    parts = part_columns(table)
     whole = sum(sizes.values()) + _FEWEST <= width
-    shown = [name for name in cells if whole or name not in _PARTS]
-    taken = sum(sizes[name] for name in shown)
+    columns = [name for name in cells if whole or name not in parts]
+    taken = sum(sizes[name] for name in columns)
     beside = taken + _FEWEST <= width
     indent = taken if beside else 4
     lines = []
     for number, text in enumerate(["about", *table["about"]]):
-        first, *others = shown
+        first, *others = columns
         line = cells[first][number].ljust(sizes[first] - 2)
         line += "".join(cells[name][number].rjust(sizes[name]) for name in others)
         below = textwrap.wrap(text, max(width - indent, 1))

@@ -144,8 +144,8 @@ def _difference(
 
 def _rows_of(ours: tuple[str, ...], theirs: list[str]) -> list[tuple[int, int]]:
     # Our row and theirs of each gloss that both know.
-    place = {gloss: row for row, gloss in enumerate(theirs)}
-    return [(row, place[gloss]) for row, gloss in enumerate(ours) if gloss in place]
+    row_of = {gloss: row for row, gloss in enumerate(theirs)}
+    return [(row, row_of[gloss]) for row, gloss in enumerate(ours) if gloss in row_of]
 
 
 def _carry_rows(

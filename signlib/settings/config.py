@@ -116,18 +116,15 @@ def _defaults(kind: type[Any]) -> dict[str, Any]:
 def unread(settings: Settings) -> dict[str, str]:
     """Settings that differ from their default although nothing reads them, with the reason."""
     defaults, reasons = _defaults(type(settings)), {}
-
-    def value_of(key: str) -> Any:
-        return attrgetter(key)(settings)
-
-    for key, conditions in readers(type(settings)).items():
-        if value_of(key) == defaults[key]:
+    for key in readers(type(settings)):
+        if attrgetter(key)(settings) == defaults[key]:
             continue
-        failing = [each for each in conditions if not each.holds(value_of)]
+        failing = _failing(settings, key)
         if not failing:
             continue
         cases = failing[0].cases
-        here = ", ".join(dict.fromkeys(f"{case.key}={value_of(case.key)}" for case in cases))
+        values = (f"{case.key}={attrgetter(case.key)(settings)}" for case in cases)
+        here = ", ".join(dict.fromkeys(values))
         where = f"is read only with {failing[0]}, not with {here}"
         reasons[key] = where if cases else f"is not read by task={settings.task}"
     return reasons
@@ -135,8 +132,13 @@ def unread(settings: Settings) -> dict[str, str]:
 
 def is_read(settings: Settings, key: str) -> bool:
     """Whether these settings leave anything that reads the setting `key`."""
+    return not _failing(settings, key)
+
+
+def _failing(settings: Settings, key: str) -> list[When]:
+    # Conditions under which a setting is read that do not hold.
     conditions = readers(type(settings)).get(key, ())
-    return all(each.holds(lambda other: attrgetter(other)(settings)) for each in conditions)
+    return [each for each in conditions if not each.holds(lambda k: attrgetter(k)(settings))]
 
 
 def put_back(settings: Settings, asked: Iterable[str] = ()) -> dict[str, Any]:

@@ -324,7 +324,7 @@ def _of_files(
     problems: dict[str, str] = {}
     if "landmarks" in inputs:
         whole = recogniser
-        if _on_original_files(recogniser):
+        if _original_files(recogniser) is not None:
             # Read as the detector sees them; `_as_in_original_files` makes them what the run knows.
             whole = replace(recogniser, skeleton=skeletons.MEDIAPIPE_543)
         source, problems = file_source(files, whole, joints_read(recogniser))
@@ -378,20 +378,17 @@ def _read(
     ]
 
 
-def _on_original_files(recogniser: FrozenRecogniser) -> bool:
-    # Was the run trained on landmarks in the source's own files?
+def _original_files(recogniser: FrozenRecogniser) -> Extraction | None:
+    # How its landmarks were made, for a run that was trained on those in the source's own files.
     trained = recogniser.extraction
-    return trained is not None and trained.settings.get("files") == frozen_files.LANDMARKS
+    original = trained is not None and trained.settings.get("files") == frozen_files.LANDMARKS
+    return trained if original else None
 
 
 def _as_in_original_files(source: ClipSource, recogniser: FrozenRecogniser) -> ClipSource:
     # The clips as the source's files keep landmarks, for a run that was trained on such files.
-    trained = recogniser.extraction
-    if (
-        trained is None
-        or not _on_original_files(recogniser)
-        or trained.skeleton == source.extraction.skeleton
-    ):
+    trained = _original_files(recogniser)
+    if trained is None or trained.skeleton == source.extraction.skeleton:
         return source
     frames, skeleton = recogniser.settings.frozen.frames, source.skeleton
     return LoadedClips(

@@ -15,11 +15,11 @@ from tqdm.auto import tqdm
 
 from signlib.corpora import clips as corpora
 from signlib.corpora import splits
+from signlib.data.manifest import RATE
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.ctc import check_lengths
 from signlib.errors import ClipError, ManifestError, SettingsError
 from signlib.features import dynamics, reduce
-from signlib.features.phonology import RATE
 from signlib.models import classifier, compact, counting
 from signlib.models.ctc import (
     CtcNetwork,
@@ -51,7 +51,6 @@ FRAMES = 150
 class SentenceTask(ReportedSentences):
     """Sentences from landmarks."""
 
-    refusals: ClassVar[Mapping[str, str]] = {}
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "ctc.input", "ctc.reduce", "ctc.stride")
     parts: ClassVar[Mapping[str, str]] = {
         "encoder of frames": "network.encoder.",
@@ -180,13 +179,17 @@ class SentenceTask(ReportedSentences):
         settings, run, ctc = recogniser.settings, recogniser.run, recogniser.settings.ctc
         vocabulary, kept = recogniser.vocabulary, run.path / REDUCTION
 
+        @cache
+        def task() -> SentenceTask:
+            # Asked only for runs that were made before n-grams and reduction were kept.
+            return cls(settings)
+
         def trained() -> list[list[str]]:
-            return [text.split() for text in cls(settings).splits.train["glosses"]]
+            return [text.split() for text in task().splits.train["glosses"]]
 
         @cache
         def reduction() -> reduce.Reduction:
-            # Runs that were made before it was kept fit it again.
-            return reduce.Reduction.load(kept) if kept.is_file() else cls(settings).reduction
+            return reduce.Reduction.load(kept) if kept.is_file() else task().reduction
 
         reader = SentenceReader(
             decoders_of(run, ctc, vocabulary, trained), vocabulary, ctc.stride, top

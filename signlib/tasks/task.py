@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from signlib.corpora.splits import Splits, split_clips
+from signlib.data.manifest import RATE
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError, StoreError, VideoError
 from signlib.extraction import exchange, holistic
 from signlib.features.novelty import TrainingRanges
-from signlib.features.phonology import RATE
 from signlib.models import counting, frozen
 from signlib.runs.run import Run
 from signlib.settings.base import Settings

@@ -6,13 +6,14 @@ Generated clips, an official layout on disk, and what is refused.
 import numpy as np
 import pytest
 import torch
+from usual import built
 
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import SettingsError
 from signlib.experiments.experiment import train
 from signlib.extraction.exchange import import_folder, write_npy
 from signlib.models.video import VideoEncoder, videomae
-from signlib.settings import config, presets
+from signlib.settings import presets
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
 from signlib.tasks.registry import open_task
@@ -40,10 +41,7 @@ def _own_runs(tmp_path_factory, monkeypatch):
 
 def settings(name, *more, usual=TINY):
     """Settings of a preset: what it reads of the usual ones, and more, all of which it reads."""
-    preset = f"autsl/{name}"
-    whole = presets.build(preset, "smoke", overrides=[*usual, *more], lenient=True)
-    read = [text for text in usual if config.is_read(whole, config.key_of(text))]
-    return presets.build(preset, "smoke", overrides=[*read, *more])
+    return built(f"autsl/{name}", usual, more)
 
 
 @pytest.mark.parametrize("name", ["rgb", "rgb+depth+skeleton"])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from usual import built
 
 from signlib.__main__ import main
 from signlib.corpora.splits import split_sentences
@@ -14,7 +15,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError
 from signlib.experiments import experiment
 from signlib.experiments.experiment import train
-from signlib.settings import config, presets
+from signlib.settings import config
 from signlib.settings.base import DataSettings
 from signlib.settings.sentences import SentenceSettings
 from signlib.tasks import sentence_report
@@ -56,9 +57,7 @@ FILES = {
 
 def settings(*overrides: str, preset: str = "sentences/compact", seed: int = 0):
     """Small settings of a preset: those of `TINY` that its network reads."""
-    small = presets.build(preset, "smoke", seed, TINY, lenient=True)
-    tiny = [text for text in TINY if config.is_read(small, config.key_of(text))]
-    return presets.build(preset, "smoke", seed, [*tiny, *overrides])
+    return built(preset, TINY, overrides, seed)
 
 
 @pytest.fixture(autouse=True)
