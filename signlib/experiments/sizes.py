@@ -24,27 +24,6 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, str | int]
 
 KEPT = Path(__file__).with_name("sizes.csv")
-# What the sources state of the networks that presets rebuild. Those of CTC count the blank as a
-# class, which our column `classes` does not.
-STATED = {
-    "phoenix/hierarchical": "20,146,118 at 966 classes",
-    "phoenix/teacher": "41.6M at 1,295 classes",
-    "phoenix/improved": "30M",
-    "phoenix/cnn-lstm": "35M",
-    "phoenix/hybrid": "35M",
-    "phonology/ctc": "71,893 at 21 classes",
-    "phonology/ctc-original": "71,893 at 21 classes",
-    "phonology/vocabulary-20": "71,893 at 21 classes",
-    "phonology/vocabulary-100": "130K at 100 classes",
-    "phonology/wlasl-100": "130K at 100 classes",
-    "phonology/vocabulary-300": "260K at 300 classes",
-    "ntu60/nano": "75,596 at 60 classes",
-    "ntu60/small": "284,461 at 60 classes",
-    "ntu60/base": "600,912 at 60 classes",
-    "ntu60/large": "911,376 at 60 classes",
-    "wlasl/concat, 2,048-D": "2.8M at 100 classes",
-    "wlasl/original, 2,048-D": "2.8M at 100 classes",
-}
 # Fewer columns than these are too few for a text.
 _FEWEST = 40
 
@@ -69,9 +48,15 @@ def model_table(macs: bool = False) -> pd.DataFrame:
         if macs or not of_preset:
             of_preset = counted(name, macs)
         for row in of_preset:
-            text: Row = {"stated": STATED.get(str(row["preset"]), ""), "about": preset.question}
-            rows.append(row | text)
+            here = row["preset"] == row_name(name, preset.stated_width)
+            stated = preset.stated if here else ""
+            rows.append(row | {"stated": stated, "about": preset.question})
     return pd.DataFrame(rows)
+
+
+def row_name(preset: str, width: int = 0) -> str:
+    """How the table calls a preset on frozen features of a width; 0 = the usual."""
+    return f"{preset}, {width:,}-D" if width else preset
 
 
 def kept_rows() -> list[Row]:
@@ -115,7 +100,7 @@ def counted(name: str, macs: bool = False) -> list[Row]:
         with torch.device("meta"):
             model = task.network(task.compact(settings), inputs, classes)
         row: Row = {
-            "preset": name if width == Inputs().width else f"{name}, {width:,}-D",
+            "preset": row_name(name, 0 if width == Inputs().width else width),
             "parameters": parameter_count(model),
             **dict.fromkeys(PARTS, ""),
             **task.count_parts(model),

@@ -195,12 +195,18 @@ class Preset:
         settings: dotted keys that differ from the defaults, or from `base`.
         smoke: further differences of the smoke form.
         base: a preset to start from; "" = the defaults.
+        stated: parameters that the source of the preset states, as `NUMBER at CLASSES classes`,
+            or without the classes where it does not say them; "" = none. A preset that starts from
+            this one states its own. CTC counts the blank as a class, our column `classes` does not.
+        stated_width: numbers a frame of frozen features for which it states them; 0 = the usual.
     """
 
     question: str
     settings: Mapping[str, Any]
     smoke: Mapping[str, Any] = field(default_factory=dict)
     base: str = ""
+    stated: str = ""
+    stated_width: int = 0
 
 
 def refuse_uneven(settings: Any, prefix: str) -> None:

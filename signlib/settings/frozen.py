@@ -158,6 +158,8 @@ PRESETS: dict[str, Preset] = {
             "frozen.intermediate": 128,
         },
         "",
+        stated="2.8M at 100 classes",
+        stated_width=2048,
     ),
     "wlasl/attention": Preset(
         "source 004's attention over a single key: a linear map, kept to compare",
@@ -206,6 +208,8 @@ PRESETS: dict[str, Preset] = {
         },
         {},
         "wlasl/concat",
+        stated="2.8M at 100 classes",
+        stated_width=2048,
     ),
     "wlasl/encoder": Preset(
         (

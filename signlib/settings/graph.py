@@ -148,12 +148,14 @@ PRESETS: dict[str, Preset] = {
             "training.workers": 0,
         },
         "",
+        stated="75,596 at 60 classes",
     ),
     "ntu60/small": Preset(
         "source 003: 284,461 parameters",
         {"gcn.variant": "small", "gcn.dropout": 0.25, "training.batch_size": 48},
         {},
         "ntu60/nano",
+        stated="284,461 at 60 classes",
     ),
     "ntu60/base": Preset(
         "source 003: 600,912 parameters, 33,024 of them in a bottleneck of its own",
@@ -165,12 +167,14 @@ PRESETS: dict[str, Preset] = {
         },
         {},
         "ntu60/nano",
+        stated="600,912 at 60 classes",
     ),
     "ntu60/large": Preset(
         "source 003: 911,376 parameters, gates that see frequencies",
         {"gcn.variant": "large", "gcn.drop_path": 0.1, "training.batch_size": 24},
         {},
         "ntu60/base",
+        stated="911,376 at 60 classes",
     ),
     "nw-ucla/nano": Preset(
         ("ten actions, tested on a view that did not train; settings chosen on people of view 1"),

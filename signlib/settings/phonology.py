@@ -165,6 +165,7 @@ PRESETS: dict[str, Preset] = {
         {**_GLOSSES, **_WLASL, "data.limit_classes": 20},
         _SMOKE_READER,
         "",
+        stated="71,893 at 21 classes",
     ),
     "phonology/ctc-large": Preset(
         (
@@ -180,12 +181,14 @@ PRESETS: dict[str, Preset] = {
         {**_ORIGINAL, "phonology.views": False},
         {},
         "phonology/ctc",
+        stated="71,893 at 21 classes",
     ),
     "phonology/wlasl-100": Preset(
         "100 glosses of WLASL, its official split, from a store: 690,661 parameters",
         {**_GLOSSES, **_LARGE, "data.corpus": "store", "data.limit_classes": 100},
         _SMOKE_READER,
         "",
+        stated="130K at 100 classes",
     ),
     "phonology/wlasl-2000": Preset(
         "all 2,000 glosses of WLASL: 1,178,961 parameters",
@@ -218,18 +221,21 @@ PRESETS: dict[str, Preset] = {
             "training.epochs": 30,
         },
         "",
+        stated="71,893 at 21 classes",
     ),
     "phonology/vocabulary-100": Preset(
         "the same with 100 signs and two layers of 128: 690,661 parameters",
         {**_LARGE, "data.glosses": 100, "data.limit_classes": 100, "training.epochs": 32},
         {"data.glosses": 12, "phonology.width": 64, "phonology.layers": 1, "training.epochs": 28},
         "phonology/vocabulary-20",
+        stated="130K at 100 classes",
     ),
     "phonology/vocabulary-300": Preset(
         "the same with 300 signs: 742,061 parameters",
         {"data.glosses": 300, "data.limit_classes": 300, "training.epochs": 16},
         {"data.glosses": 24, "training.epochs": 15},
         "phonology/vocabulary-100",
+        stated="260K at 300 classes",
     ),
     "phonology/pretraining": Preset(
         (

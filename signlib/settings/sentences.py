@@ -363,12 +363,14 @@ PRESETS: dict[str, Preset] = {
         {**_PHOENIX, "ctc.input": "dynamics", "ctc.network": "hierarchical", "ctc.reduce": 1024},
         {**_FULL_SMOKE, "ctc.reduce": 64},
         "",
+        stated="20,146,118 at 966 classes",
     ),
     "phoenix/improved": Preset(
         "PHOENIX-2014, phase 1: wider, longer kernels, residuals, two layers before the output",
         {"ctc.width": 768, "ctc.kernels": [5, 9, 15], "ctc.residual": True, "ctc.hidden": 1536},
         {"ctc.hidden": 64},
         "phoenix/hierarchical",
+        stated="30M",
     ),
     "phoenix/cnn-lstm": Preset(
         (
@@ -378,12 +380,14 @@ PRESETS: dict[str, Preset] = {
         {"ctc.network": "cnn-lstm", "ctc.width": 768, "ctc.output": "clustered", "ctc.stride": 2},
         {},
         "phoenix/hierarchical",
+        stated="35M",
     ),
     "phoenix/teacher": Preset(
         "PHOENIX-2014: source 001's teacher on all 6,516 features",
         {**_PHOENIX, "ctc.input": "dynamics", "ctc.network": "teacher", "ctc.dropout": 0.3},
         _FULL_SMOKE,
         "",
+        stated="41.6M at 1,295 classes",
     ),
     "phoenix/hybrid": Preset(
         (
@@ -400,6 +404,7 @@ PRESETS: dict[str, Preset] = {
         },
         {**_FULL_SMOKE, "ctc.hidden": 32, "ctc.adapter": 4},
         "",
+        stated="35M",
     ),
     "phoenix/compact": Preset(
         "PHOENIX-2014: the small network on hands, upper body and face",
