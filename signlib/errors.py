@@ -50,6 +50,25 @@ class DiskError(InputError):
     """A file that could not be written: the disk is full or the folder is closed to us."""
 
 
+def near_names(name: str, names: Iterable[str]) -> list[str]:
+    """Names like one that is unknown, best first; then those that contain it. At most ten."""
+    every = list(names)
+    near = difflib.get_close_matches(name, every)
+    near += [other for other in every if name.lower() in other.lower() and other not in near]
+    return near[:_NAMES]
+
+
+def key_hint(key: str, keys: Iterable[str]) -> str:
+    """What to say after an unknown key of settings: the one that was meant, else the first ones."""
+    every = list(keys)
+    ending = f".{key.rpartition('.')[2]}"
+    near = near_names(key, every) + [other for other in every if f".{other}".endswith(ending)]
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = f" and {len(every) - _NAMES} more" if len(every) > _NAMES else ""
+    return f"the keys are {', '.join(every[:_NAMES])}{more}"
+
+
 def did_you_mean(name: str, names: Iterable[str], lister: str) -> str:
     """What to say after an unknown name: those like it, else the first ones and what lists all.
 
@@ -59,10 +78,9 @@ def did_you_mean(name: str, names: Iterable[str], lister: str) -> str:
         lister: the command that lists them.
     """
     every = list(names)
-    close = difflib.get_close_matches(name, every)
-    close += [other for other in every if name.lower() in other.lower() and other not in close]
-    if close:
-        return f"did you mean {' or '.join(close[:_NAMES])}?"
+    near = near_names(name, every)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
     if len(every) <= _NAMES:
         return f"choose from {', '.join(every)}"
     return f"`{lister}` lists all {len(every)}, such as {', '.join(every[:_NAMES])}"

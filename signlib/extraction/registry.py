@@ -6,7 +6,6 @@ adds a row; the command line then knows the extractor.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from signlib.errors import SettingsError
+from signlib.errors import SettingsError, key_hint
 from signlib.settings.values import parse_override
 
 if TYPE_CHECKING:
@@ -222,9 +221,7 @@ def extractor_settings(kind: type[Chosen], overrides: Iterable[str]) -> Chosen:
     for text in overrides:
         key, value = parse_override(text, example="tracking=false")
         if key not in defaults:
-            near = difflib.get_close_matches(key, defaults, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(defaults)}"
-            raise SettingsError(f"extractor setting {key!r} is unknown; {hint}")
+            raise SettingsError(f"extractor setting {key!r} is unknown; {key_hint(key, defaults)}")
         values[key] = tuple(value) if isinstance(value, list) else value
     for key, value in values.items():
         kinds = _TYPES[type(defaults[key])]

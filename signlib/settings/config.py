@@ -4,7 +4,6 @@ An unknown key, an impossible value, or one that nothing would read, is refused 
 computed.
 """
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, asdict, fields, is_dataclass
@@ -12,9 +11,8 @@ from functools import reduce
 from operator import attrgetter
 from typing import Any
 
-import yaml
-
-from signlib.errors import SettingsError
+from signlib.errors import SettingsError, key_hint
+from signlib.reading import Unreadable
 from signlib.settings import aliases
 from signlib.settings.base import Settings
 from signlib.settings.fields import When, limit_of, readers_of
@@ -183,17 +181,13 @@ def _set(settings: Settings, key: str, value: Any) -> None:
 
 
 def _unknown(key: str, settings: Settings) -> str:
-    keys = list(entries(type(settings)))
     owners = [row.name for row in TASKS.values() if key in entries(row.settings)]
     if owners:
         return (
             f"setting {key!r} belongs to task {' and '.join(owners)}, these settings have "
             f"task={settings.task}; choose a preset of that task, or add task={owners[0]}"
         )
-    near = difflib.get_close_matches(key, keys, n=1)
-    near += [name for name in keys if name.split(".")[-1] == key.split(".")[-1]]
-    hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(keys)}"
-    return f"setting {key!r} is unknown; {hint}"
+    return f"setting {key!r} is unknown; {key_hint(key, entries(type(settings)))}"
 
 
 def key_of(override: str) -> str:
@@ -261,6 +255,8 @@ def read(text: str) -> tuple[Settings, dict[str, Any]]:
     refuse_references(text)
     try:
         loaded = read_yaml(text)
+        # YAML can write a sign as its number.
+        refuse_references(repr(loaded))
         if not isinstance(loaded, Mapping):
             raise SettingsError("they are no mapping of keys to values")
         values = dict(aliases.current(key, value) for key, value in _flattened(loaded, ""))
@@ -272,7 +268,7 @@ def read(text: str) -> tuple[Settings, dict[str, Any]]:
             if "task" in values or key not in of_others:
                 _set(settings, key, value)
         settings.task = task
-    except (SettingsError, yaml.YAMLError) as error:
+    except (SettingsError, Unreadable) as error:
         raise SettingsError(f"these settings cannot be read: {first_line(error)}") from None
     ignored = put_back(settings)
     check(settings)
