@@ -77,7 +77,7 @@ def test_a_key_like_no_other_lists_the_keys():
         match=r"'qqqqqqqq' is unknown; the keys are preset, task, mode, seed, data\.corpus",
     ) as refused:
         config.build(overrides=["qqqqqqqq=1"])
-    rest = len(config.entries()) - 10
+    rest = len(config.entries(type(config.build()))) - 10
     assert str(refused.value).endswith(f" and {rest} more")
 
 
