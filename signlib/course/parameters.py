@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from signlib import paths
 from signlib.errors import InputError, SettingsError, extra
+from signlib.reading import parse_yaml
 
 with extra("course"):
     import nbformat
@@ -34,8 +33,8 @@ TYPES: dict[str, set[type]] = {
 READERS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
-    "bool": yaml.safe_load,
-    "list": yaml.safe_load,
+    "bool": parse_yaml,
+    "list": parse_yaml,
 }
 
 
@@ -130,7 +129,7 @@ def check_parameters(path: str | Path, parameters: Mapping[str, Any]) -> dict[st
         if isinstance(value, str) and kind in READERS:
             try:
                 value = READERS[kind](value)
-            except (ValueError, yaml.YAMLError):
+            except ValueError:
                 pass  # stays text and is refused below
         if kind in TYPES and type(value) not in TYPES[kind]:
             default = declared[name]["default"]

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 import yaml
 
 from signlib.errors import SettingsError
+from signlib.reading import PlainLoader, Unreadable, parse_yaml
 
 _FLOAT = re.compile(
     r"""^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?
@@ -24,15 +25,8 @@ _BOOLS = dict.fromkeys(("true", "yes", "on", "y", "1"), True)
 _BOOLS |= dict.fromkeys(("false", "no", "off", "n", "0"), False)
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML's safe loader with the numbers of YAML 1.2; a key that appears twice is refused."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"key {key!r} appears twice")
-        return super().construct_mapping(node, deep)
+class _Loader(PlainLoader):
+    """The loader of `reading` with the numbers of YAML 1.2."""
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
@@ -53,9 +47,9 @@ def read_yaml(text: str) -> Any:
     """What a YAML text holds.
 
     Raises:
-        yaml.YAMLError: for a text that is no YAML.
+        Unreadable: as `reading.parse_yaml`.
     """
-    return yaml.load(text, Loader=_Loader)
+    return parse_yaml(text, _Loader)
 
 
 def write_yaml(content: Mapping[str, Any]) -> str:
@@ -74,12 +68,14 @@ def parse_override(text: str, example: str = "training.epochs=5") -> tuple[str, 
         raise SettingsError(f"override {text!r} is not of the form key=value, such as {example}")
     refuse_references(text)
     try:
-        return key.strip(), read_yaml(value) if value else ""
-    except yaml.YAMLError as error:
+        content = read_yaml(value) if value else ""
+    except Unreadable as error:
         raise SettingsError(
-            f"override {text!r} cannot be read ({first_line(error)}); quote its value, close its "
-            "brackets"
+            f"override {text[:80]!r} cannot be read ({error}); quote its value, close its brackets"
         ) from None
+    # YAML can write a sign as its number.
+    refuse_references(repr(content))
+    return key.strip(), content
 
 
 def refuse_references(text: str) -> None:
