@@ -7,7 +7,9 @@ import pandas as pd
 
 from signlib.corpora.corpus import VideoCorpus
 from signlib.data import phoenix
+from signlib.errors import SettingsError
 from signlib.settings.base import DataSettings
+from signlib.stores.store import ClipSource
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,9 +28,25 @@ class _Phoenix(VideoCorpus):
         # Of a release with both editions the folder of this one, which `extract` recognises.
         return phoenix.edition_folder(super().root(settings), self.edition)
 
+    def clips(self, settings: DataSettings) -> ClipSource:
+        """Refused.
+
+        Raises:
+            SettingsError: always, with the command that makes landmarks. Where only the other
+                edition is here, that command would make a store with the other edition's split.
+        """
+        lost = phoenix.missing_part(super().root(settings), self.edition)
+        if lost and self.edition == phoenix.SI5:
+            lost += (
+                ", extract it, and train on its store with data.split=signer"
+                f" data.test_signers=[{phoenix.HELD_OUT}]"
+            )
+        SettingsError.raise_if(lost, f"data.corpus={self.name}: {lost}")
+        return super().clips(settings)
+
     def recognises(self, source: Path) -> bool:
         return phoenix.is_layout(source, self.edition)
 
 
-PHOENIX_2014 = _Phoenix(name="phoenix-2014", edition=phoenix.MULTISIGNER)
-PHOENIX_2014_SI5 = _Phoenix(name="phoenix-2014-si5", edition=phoenix.SI5)
+PHOENIX_2014 = _Phoenix(name=phoenix.CORPORA[phoenix.MULTISIGNER], edition=phoenix.MULTISIGNER)
+PHOENIX_2014_SI5 = _Phoenix(name=phoenix.CORPORA[phoenix.SI5], edition=phoenix.SI5)

@@ -23,6 +23,8 @@ MULTISIGNER, SI5 = "multisigner", "si5"
 # In SI5 all clips for validation and test are of Signer05.
 EDITIONS = {MULTISIGNER: "", SI5: ".SI5"}
 HELD_OUT = "Signer05"
+# Edition -> the value of `data.corpus`.
+CORPORA = {MULTISIGNER: "phoenix-2014", SI5: "phoenix-2014-si5"}
 FOLDERS = {MULTISIGNER: "phoenix-2014-multisigner", SI5: "phoenix-2014-signerindependent-SI5"}
 ANNOTATIONS = ("", "annotations/manual")
 FEATURES = "features/fullFrame-210x260px"
@@ -62,7 +64,8 @@ def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
             table = table[kept].reset_index(drop=True)
     if table is None:
         raise ManifestError(
-            f"{root} holds no train.corpus.csv (nor dev, test), neither itself nor in"
+            missing_part(root, edition)
+            or f"{root} holds no train.corpus.csv (nor dev, test), neither itself nor in"
             " annotations/manual"
         )
     return manifest.complete(table, source=f"PHOENIX-2014 ({edition}) in {root}")
@@ -71,6 +74,18 @@ def read_manifest(root: str | Path, edition: str = MULTISIGNER) -> pd.DataFrame:
 def is_layout(root: Path, edition: str) -> bool:
     """True for a folder that holds csv files of an edition."""
     return bool(_lists(root, edition)[1])
+
+
+def missing_part(root: Path, edition: str) -> str:
+    """What is missing where a download holds the other edition alone, and what to do; else ""."""
+    other = next(name for name in EDITIONS if name != edition)
+    if is_layout(root, edition) or not is_layout(root, other):
+        return ""
+    lists = f"train{EDITIONS[edition]}.corpus.csv"
+    return (
+        f"{root} holds no {lists} (nor dev, test): of PHOENIX-2014 only the part {other} is here."
+        f" Put {FOLDERS[edition]} beside it, or set data.corpus={CORPORA[other]}"
+    )
 
 
 def edition_folder(root: Path, edition: str) -> Path:

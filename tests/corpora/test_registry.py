@@ -146,6 +146,38 @@ def test_phoenix_is_recognised_in_both_editions(tmp_path):
     assert f"`python -m signlib extract {one_out} --out STORE`" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("corpus", "list_there", "missing", "step"),
+    [
+        (
+            "phoenix-2014-si5",
+            "phoenix-2014-multisigner/annotations/manual/train.corpus.csv",
+            "no train.SI5.corpus.csv",
+            "data.split=signer data.test_signers=[Signer05]",
+        ),
+        (
+            "phoenix-2014",
+            "phoenix-2014-signerindependent-SI5/annotations/manual/train.SI5.corpus.csv",
+            "no train.corpus.csv",
+            "set data.corpus=phoenix-2014-si5",
+        ),
+    ],
+)
+def test_half_a_download_of_phoenix_says_which_half_is_missing(
+    tmp_path, corpus, list_there, missing, step
+):
+    path = tmp_path / list_there
+    path.parent.mkdir(parents=True)
+    path.write_text("id|folder|signer|annotation\na|a/1/*.png|Signer01|ICH  DU\n")
+    with pytest.raises(SettingsError) as refused:
+        load_corpus(DataSettings(corpus=corpus, root=str(tmp_path)))
+    text = str(refused.value)
+    assert missing in text
+    assert step in text
+    assert "extract " not in text.partition(" Put ")[0]
+    assert len(text) - len(str(tmp_path)) < 400
+
+
 class Toy(Corpus):
     """Two people, three glosses, hands that stand still; files named `*.toy`."""
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from signlib.data.manifest import check_manifest
-from signlib.data.phoenix import read_manifest, simplify
+from signlib.data.phoenix import missing_part, read_manifest, simplify
 from signlib.data.transcripts import read_ctm, read_stm
 from signlib.errors import InputError, ManifestError, SettingsError
 
@@ -105,8 +105,11 @@ def test_si5_has_csv_files_of_its_own(tmp_path):
     assert (
         row["file"] == "phoenix-2014-signerindependent-SI5/features/fullFrame-210x260px/dev/a-1/1"
     )
-    with pytest.raises(ManifestError, match="holds no train"):
+    with pytest.raises(ManifestError, match="holds no train") as refused:
         read_manifest(tmp_path)
+    assert "only the part si5 is here" in str(refused.value)
+    assert "set data.corpus=phoenix-2014-si5" in str(refused.value)
+    assert missing_part(tmp_path, "si5") == missing_part(tmp_path / "none", "si5") == ""
 
 
 def test_si5_can_be_made_from_the_multisigner_csv(tmp_path):
