@@ -5,12 +5,14 @@ file (log probabilities and back-off weights), which other tools read.
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from signlib import reading
 from signlib.errors import InputError, SettingsError
 from signlib.files import write_text
 
@@ -19,6 +21,8 @@ UNKNOWN = "<unk>"
 # N-gram or context -> log10 of its probability or weight.
 Table = dict[tuple[str, ...], float]
 _LN10 = math.log(10)
+# What announces how many n-grams of an order follow.
+_COUNT = re.compile(r"ngram (\d{1,2})=\s*(\d{1,12})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -214,14 +218,17 @@ def read_arpa(path: str | Path) -> NGramModel:
     """The model in an ARPA file.
 
     Raises:
-        InputError: for a missing or broken file (the line is named).
+        InputError: for a missing or broken file (the line is named): n-grams that are not as many
+            as announced, appear twice or hold a word that is no unigram, a logarithm above 0 or
+            that is no number, a model without its own marks.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = reading.text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as an ARPA file ({error}); write it again"
         ) from None
+    announced: list[int] = []
     probabilities: list[Table] = []
     backoffs: list[Table] = []
     for number, line in enumerate(lines, 1):
@@ -229,22 +236,49 @@ def read_arpa(path: str | Path) -> NGramModel:
         if line.endswith("-grams:"):
             probabilities.append({})
             backoffs.append({})
+            problem = _section_problem(line, len(probabilities))
         elif probabilities and fields and not line.startswith("\\"):
-            n = len(probabilities)
-            try:
-                gram, rest = tuple(fields[1 : n + 1]), fields[n + 1 :]
-                probabilities[-1][gram] = float(fields[0])
-                if rest and float(rest[0]):
-                    backoffs[-1][gram] = float(rest[0])
-                complete = len(gram) == n and len(rest) < 2
-            except ValueError:
-                complete = False
-            if not complete:
-                raise InputError(
-                    f"{path}, line {number}: {line[:80]!r} is not 'log10 {n} words [back-off]'"
-                )
-    if not probabilities or (UNKNOWN,) not in probabilities[0] or lines[-1].strip() != "\\end\\":
-        raise InputError(
-            f"{path} is no whole ARPA file with {UNKNOWN} among its unigrams; write it again"
-        )
+            problem = _add_gram(fields, probabilities, backoffs[-1])
+        elif count := _COUNT.fullmatch(line.strip()):
+            announced.append(int(count[2]))
+            problem = "" if int(count[1]) == len(announced) else f"is not order {len(announced)}"
+        else:
+            problem = ""
+        if problem:
+            raise InputError(f"{path}, line {number}: {line[:80]!r} {problem}; write it again")
+    marks = {(START,), (END,), (UNKNOWN,)}
+    lost = sorted(word for (word,) in marks.difference(*probabilities[:1]))
+    if lost or lines[-1].strip() != "\\end\\":
+        reason = f"with {', '.join(lost)} among its unigrams" if lost else "that ends with \\end\\"
+        raise InputError(f"{path} is no whole ARPA file {reason}; write it again")
+    counts = [len(table) for table in probabilities]
+    if announced != counts:
+        raise InputError(f"{path} announces {announced} n-grams and has {counts}; write it again")
     return NGramModel(tuple(probabilities), tuple(backoffs[:-1]))
+
+
+def _section_problem(line: str, n: int) -> str:
+    return "" if line.strip() == f"\\{n}-grams:" else f"is not \\{n}-grams:"
+
+
+def _add_gram(fields: list[str], probabilities: list[Table], backoffs: Table) -> str:
+    """Put an n-gram into the last of the tables; says what is wrong with its line, or nothing."""
+    n = len(probabilities)
+    gram, rest = tuple(fields[1 : n + 1]), fields[n + 1 :]
+    try:
+        value, *weight = map(float, (fields[0], *rest))
+    except ValueError:
+        value, weight = math.nan, []
+    if len(gram) < n or len(rest) > 1 or not all(map(math.isfinite, (value, *weight))):
+        return f"is not 'log10 {n} words [back-off]'"
+    if value > 0:
+        return f"has a logarithm of {value:g}, that of a probability is at most 0"
+    if gram in probabilities[-1]:
+        return "has an n-gram that appears twice"
+    unseen = [word for word in gram if n > 1 and (word,) not in probabilities[0]]
+    if unseen:
+        return f"has the word {unseen[0][:40]!r}, which is no unigram"
+    probabilities[-1][gram] = value
+    if any(weight):
+        backoffs[gram] = weight[0]
+    return ""

@@ -139,6 +139,16 @@ def test_an_arpa_file_is_read_back(tmp_path):
         (lambda text: text.replace("-99\t<s>", "x\t<s>"), r"line \d+: 'x\\t<s>"),
         (lambda text: re.sub(r"\tA B\t.*", r"\tA", text), "is not 'log10 2 words"),
         (lambda text: text.replace("<unk>", "unk"), "among its unigrams"),
+        (lambda text: text.replace("</s>", "<end>"), "no whole ARPA file with </s> among"),
+        (lambda text: text.replace("-99\t<s>", "0.5\t<s>"), "logarithm of 0.5, that of a prob"),
+        (lambda text: text.replace("-99\t<s>", "nan\t<s>"), "is not 'log10 1 words"),
+        (lambda text: text.replace("-99\t<s>", "-inf\t<s>"), "is not 'log10 1 words"),
+        (lambda text: re.sub(r"(ngram 2=)", r"\g<1>1", text), r"announces \[\d+, 1\d+, \d+\] n-"),
+        (lambda text: text.replace("ngram 2=", "ngram 3="), "'ngram 3=.*' is not order 2"),
+        (lambda text: re.sub(r"(?m)^(.*\tA B)\t.*$", r"\1\n\1", text), "that appears twice"),
+        (lambda text: re.sub(r"(?m)\tA B\t", "\tA NEW\t", text), "'NEW', which is no unigram"),
+        (lambda text: text.replace("\\2-grams:", "\\5-grams:"), r"is not \\2-grams:"),
+        (lambda text: "", "no whole ARPA file"),
     ],
 )
 def test_a_broken_arpa_file_is_named(tmp_path, change, message):
