@@ -21,6 +21,8 @@ UNKNOWN = "<unk>"
 # N-gram or context -> log10 of its probability or weight.
 Table = dict[tuple[str, ...], float]
 _LN10 = math.log(10)
+# The smallest logarithm that is taken is minus this; -99 stands for "never".
+_LARGEST = 1000
 # What announces how many n-grams of an order follow.
 _COUNT = re.compile(r"ngram (\d{1,2})=\s*(\d{1,12})", re.ASCII)
 
@@ -219,8 +221,8 @@ def read_arpa(path: str | Path) -> NGramModel:
 
     Raises:
         InputError: for a missing or broken file (the line is named): n-grams that are not as many
-            as announced, appear twice or hold a word that is no unigram, a logarithm above 0 or
-            that is no number, a model without its own marks.
+            as announced, appear twice or hold a word that is no unigram, a logarithm that
+            is none of a probability, a model without its own marks.
     """
     try:
         lines = reading.text(path).splitlines()
@@ -271,8 +273,8 @@ def _add_gram(fields: list[str], probabilities: list[Table], backoffs: Table) ->
         value, weight = math.nan, []
     if len(gram) < n or len(rest) > 1 or not all(map(math.isfinite, (value, *weight))):
         return f"is not 'log10 {n} words [back-off]'"
-    if value > 0:
-        return f"has a logarithm of {value:g}, that of a probability is at most 0"
+    if not -_LARGEST <= value <= 0:
+        return f"has a logarithm of {value:g}; that of a probability is -{_LARGEST} to 0"
     if gram in probabilities[-1]:
         return "has an n-gram that appears twice"
     unseen = [word for word in gram if n > 1 and (word,) not in probabilities[0]]

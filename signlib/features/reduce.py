@@ -8,11 +8,16 @@ from pathlib import Path
 import numpy as np
 from sklearn.decomposition import PCA
 
+from signlib import reading
 from signlib.errors import InputError, SettingsError
 from signlib.files import write_bytes
+from signlib.reading import Form, Unreadable
 
 # A feature that varies by less than this is constant.
 NEVER = 1e-6
+# What rounding may change in a length or a sum of 1.
+_SLACK = 1e-3
+_ROW = Form("f", (None,))
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,49 @@ class Reduction:
         """What `save` wrote.
 
         Raises:
-            InputError: for a missing or broken file.
+            InputError: for a missing or broken file, arrays that do not fit together, a scale or
+                spread that is not above 0, shares that are none.
         """
+        forms = dict.fromkeys(("mean", "scale", "spread", "share"), _ROW)
+        forms |= {"components": Form("f", (None, None)), "whiten": Form("b", ())}
         try:
-            with np.load(path, allow_pickle=False) as file:
-                kept = {key: file[key] for key in file.files}
-            return cls(
-                **{**kept, "whiten": bool(kept["whiten"]), "clips": tuple(map(str, kept["clips"]))}
+            kept = reading.arrays(path, {**forms, "clips": Form("U", (None,), empty=True)})
+            reduction = cls(
+                **kept | {"whiten": bool(kept["whiten"]), "clips": tuple(kept["clips"].tolist())}
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            reduction.check()
+        except (OSError, ValueError) as error:
             raise InputError(f"{path} is no stored reduction ({error}); fit it again") from None
+        return reduction
+
+    def check(self) -> None:
+        """Refuse arrays that no fit gives.
+
+        Raises:
+            Unreadable: with the first one.
+        """
+        size, width = self.components.shape
+        for name, expected in (
+            ("mean", width),
+            ("scale", width),
+            ("components", size),
+            ("spread", size),
+            ("share", size),
+        ):
+            array = getattr(self, name)
+            if len(array) != expected or not np.isfinite(array).all():
+                raise Unreadable(
+                    f"{name} has shape {array.shape} and {np.isfinite(array).sum()} finite numbers;"
+                    f" components are {size} of {width} features"
+                )
+        for name in ("scale", "spread"):
+            if not (getattr(self, name) > 0).all():
+                raise Unreadable(f"{name}={getattr(self, name).min():g} is not above 0")
+        if self.share.min() < 0 or self.share.sum() > 1 + _SLACK:
+            raise Unreadable(f"shares of the variance sum to {self.share.sum():g}, not 0 to 1")
+        lengths = np.linalg.norm(self.components, axis=1)
+        if np.abs(lengths - 1).max() > _SLACK:
+            raise Unreadable(f"a component has length {lengths.max():g}, not 1")
 
 
 def fit_reduction(

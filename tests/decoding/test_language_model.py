@@ -140,7 +140,7 @@ def test_an_arpa_file_is_read_back(tmp_path):
         (lambda text: re.sub(r"\tA B\t.*", r"\tA", text), "is not 'log10 2 words"),
         (lambda text: text.replace("<unk>", "unk"), "among its unigrams"),
         (lambda text: text.replace("</s>", "<end>"), "no whole ARPA file with </s> among"),
-        (lambda text: text.replace("-99\t<s>", "0.5\t<s>"), "logarithm of 0.5, that of a prob"),
+        (lambda text: text.replace("-99\t<s>", "0.5\t<s>"), "logarithm of 0.5; that of a prob"),
         (lambda text: text.replace("-99\t<s>", "nan\t<s>"), "is not 'log10 1 words"),
         (lambda text: text.replace("-99\t<s>", "-inf\t<s>"), "is not 'log10 1 words"),
         (lambda text: re.sub(r"(ngram 2=)", r"\g<1>1", text), r"announces \[\d+, 1\d+, \d+\] n-"),

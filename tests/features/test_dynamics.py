@@ -151,6 +151,30 @@ def test_it_remembers_whom_it_was_fitted_on(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pca.npz"]
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("mean", lambda mean: mean * np.nan, "mean has shape .8,. and 0 finite"),
+        ("mean", lambda mean: mean[1:], "mean has shape .7,. .*; components are 2 of 8"),
+        ("scale", lambda scale: -scale, "scale=.* is not above 0"),
+        ("spread", lambda spread: 0 * spread, "spread=0 is not above 0"),
+        ("share", lambda share: 9 * share, "sum to .*, not 0 to 1"),
+        ("share", lambda share: share.astype(int), "array 'share': it is int64 .*, not floats"),
+        ("components", lambda rows: 2 * rows, "length 2, not 1"),
+        ("components", lambda rows: rows[0], r"shape \(8,\), not floats of shape \(any, any\)"),
+        ("whiten", lambda _: np.array([True]), r"'whiten': .* not booleans of shape \(\)"),
+        ("clips", lambda names: names.astype(object), "pickled objects"),
+    ],
+)
+def test_a_reduction_that_no_fit_gives_is_refused(tmp_path, name, change, words):
+    fit_reduction(clips(), 2).save(tmp_path / "pca.npz")
+    with np.load(tmp_path / "pca.npz") as file:
+        kept = dict(file)
+    np.savez(tmp_path / "pca.npz", **kept | {name: change(kept[name])})
+    with pytest.raises(InputError, match=rf"pca\.npz is no stored reduction \(.*{words}"):
+        Reduction.load(tmp_path / "pca.npz")
+
+
 def test_what_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="have at most 8 components"):
         fit_reduction(clips(), 9)
