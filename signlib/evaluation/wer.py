@@ -7,11 +7,13 @@ and insertions is not.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 
+from signlib.data.transcripts import Arc, bare, network
 from signlib.errors import InputError, SettingsError
 
 Sentences = Sequence[Sequence[str]]
@@ -124,6 +126,81 @@ def alignment(
             "kind": pd.Categorical.from_codes(kind, [HIT, SUBSTITUTION, DELETION, INSERTION]),
         }
     )
+
+
+Step = tuple[Arc | None, int]
+# Cost of leaving out an optional word. Source: NIST sclite with -D.
+_OPTIONAL = 2
+
+
+def resolve(reference: str, hypothesis: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The reading of a reference with alternatives that fits a hypothesis best, and the hypothesis.
+
+    An optional word that only one of the two has counts as right: it is put into the other. Of
+    readings that cost the same the first one counts, and one without words last.
+
+    Args:
+        reference: a sentence such as `A { B C / D / @ } (E)`; see `transcripts.network`.
+        hypothesis: its words; one in brackets is optional.
+
+    Raises:
+        ManifestError: for braces that do not pair.
+
+    Source: NIST sclite with -D.
+
+    >>> resolve("A { B C / D } (E)", "A D".split())
+    (['A', 'D', 'E'], ['A', 'D', 'E'])
+    """
+    arcs = network(reference, "reference")
+    words = [bare(word) for word in hypothesis]
+    swap, gap = WEIGHTS["sclite"]
+    inserts = [
+        gap if word == whole else _OPTIONAL for word, whole in zip(words, hypothesis, strict=True)
+    ]
+    # Of each state: least cost with the first j words heard, and the arc of the last step there
+    # with the number of words before it: a pair or a deletion, or without an arc an insertion.
+    cost: list[list[float]] = [[0.0, *accumulate(inserts)]]
+    steps: list[list[Step]] = [[(None, j - 1) for j in range(len(words) + 1)]]
+    for arc in arcs:
+        if arc.end == len(cost):
+            cost.append([np.inf] * (len(words) + 1))
+            steps.append([(None, -1)] * (len(words) + 1))
+        before, row, step = cost[arc.start], cost[arc.end], steps[arc.end]
+        delete = _OPTIONAL if arc.optional else gap * bool(arc.word)
+        for j in range(len(row)):
+            ways: list[tuple[float, Step]] = [(before[j] + delete, (arc, j))]
+            if j and arc.word:
+                unequal = arc.word != words[j - 1]
+                ways = [
+                    (before[j - 1] + swap * unequal, (arc, j - 1)),
+                    (row[j - 1] + inserts[j - 1], (None, j - 1)),
+                    *ways,
+                ]
+            # Of those that cost the same the first.
+            price, way = min(ways, key=lambda entry: entry[0])
+            if price < row[j]:
+                row[j], step[j] = price, way
+    return _read_back(steps, words, hypothesis)
+
+
+def _read_back(
+    steps: list[list[Step]], words: list[str], hypothesis: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    # The chosen reading and what stands against it, from the last step to the first.
+    reading: list[str] = []
+    heard: list[str] = []
+    state, j = len(steps) - 1, len(words)
+    while state or j:
+        arc, earlier = steps[state][j]
+        said, word = "" if earlier == j else words[earlier], arc.word if arc else ""
+        if arc is None and said != hypothesis[earlier]:
+            word = said
+        elif arc is not None and arc.optional and not said:
+            said = word
+        reading += [word] if word else []
+        heard += [said] if said else []
+        state, j = (state if arc is None else arc.start), earlier
+    return reading[::-1], heard[::-1]
 
 
 def by_signer(counts: Edits, signers: Sequence[str]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 It reads two files, or the folder of a run.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from signlib.data import phoenix, transcripts
-from signlib.errors import RunError, SettingsError
+from signlib.errors import ManifestError, RunError, SettingsError
 from signlib.evaluation import wer
 from signlib.reports.cells import spreads
 from signlib.runs.run import Run
@@ -19,6 +20,10 @@ from signlib.statistics.error_rates import PairedRates, compare_rates, rate_inte
 
 # Glosses and confusions that are printed.
 ROWS = 10
+# Name of a corpus's rule -> what its official script gives a sentence that has no hypothesis.
+EMPTY = {"phoenix-2014": "[EMPTY]"}
+# What sclite reads as alternatives, no word, or a word that may be left out.
+_CHOICE = re.compile(r"[{}]|(?<!\S)(?:@|\(\S+\))(?!\S)")
 
 
 @dataclass(frozen=True)
@@ -26,54 +31,90 @@ class Scored:
     """Hypotheses against their references.
 
     Attributes:
-        references, hypotheses: N sentences of glosses; signers: (N,).
+        texts: N references as they stand in the file.
+        references, hypotheses: N sentences of glosses; of alternatives those that fit best.
+        signers: (N,).
         silent: sentences without any hypothesis.
+        chosen: references with alternatives or words that may be left out.
+        empty: what a sentence without a hypothesis was given in place of it; "" = nothing.
         edits: weights -> counts.
     """
 
+    texts: list[str]
     references: list[list[str]]
     hypotheses: list[list[str]]
     signers: list[str]
     silent: int
+    chosen: int
+    empty: str
     edits: dict[str, wer.Edits]
 
 
-def score(reference: str | Path, hypothesis: str | Path | None, simplify: str = "") -> Scored:
-    """Score a ctm against an stm, or the folder of a run, which has both inside.
+def score(
+    reference: str | Path, hypothesis: str | Path | None, simplify: str = "", empty: str = ""
+) -> Scored:
+    """Score hypotheses against references, or the folder of a run, which has both inside.
 
     Raises:
-        SettingsError: for an stm without a ctm, or a run with one.
+        SettingsError: for references without hypotheses, or a run with some.
     """
     if Path(reference).is_dir() and not hypothesis:
-        return score_run(Run(reference), simplify)
+        return score_run(Run(reference), simplify, empty)
     if not hypothesis or Path(reference).is_dir():
         raise SettingsError(f"{reference}: give an stm and a ctm, or the folder of one run")
-    return score_files(reference, hypothesis, simplify)
+    return score_files(reference, hypothesis, simplify, empty)
 
 
-def score_files(reference: str | Path, hypothesis: str | Path, simplify: str = "") -> Scored:
-    """Score a ctm against an stm.
+def score_files(
+    reference: str | Path, hypothesis: str | Path, simplify: str = "", empty: str = ""
+) -> Scored:
+    """Score a ctm against an stm, or a text file against another, one sentence a line.
+
+    An stm is read as sclite reads it with -D: with several segments of a recording, alternatives
+    and words that may be left out.
 
     Args:
+        reference, hypothesis: text files where neither ends in `.stm` or `.ctm`.
         simplify: "", or a mode of `phoenix.simplify`; it changes hypotheses only, as the official
             script does.
+        empty: "", or a name of `EMPTY`: what a sentence without a hypothesis gets.
 
     Raises:
-        ManifestError: for files that cannot be read, or hypotheses of other clips.
+        ManifestError: for files that cannot be read, hypotheses of other clips, or two text files
+            of different lengths.
         InputError: for references without words.
     """
-    table = transcripts.read_stm(reference)
-    heard = transcripts.hypotheses_of(
-        table["clip"], transcripts.read_ctm(hypothesis), str(hypothesis)
+    if Path(reference).suffix != ".stm" and Path(hypothesis).suffix != ".ctm":
+        return _score_text(reference, hypothesis, simplify, empty)
+    segments = transcripts.read_segments(reference)
+    heard = transcripts.heard_in(segments, transcripts.read_words(hypothesis), str(hypothesis))
+    scored = [segment for segment in segments if segment.scored]
+    return _scored(
+        [segment.glosses for segment in scored],
+        heard,
+        [segment.signer for segment in scored],
+        simplify,
+        empty,
+        choices=True,
     )
-    return _scored(table["glosses"].tolist(), heard, table["signer"].tolist(), simplify)
 
 
-def score_run(run: Run, simplify: str = "") -> Scored:
+def _score_text(reference: str | Path, hypothesis: str | Path, simplify: str, empty: str) -> Scored:
+    texts, heard = map(transcripts.read_sentences, (reference, hypothesis))
+    if len(texts) != len(heard):
+        raise ManifestError(
+            f"{reference} has {len(texts)} lines and {hypothesis} has {len(heard)}; write one"
+            " sentence a line in both, in the same order (an empty line for an empty one)"
+        )
+    unknown = ["unknown"] * len(texts)
+    return _scored([" ".join(text) for text in texts], heard, unknown, simplify, empty)
+
+
+def score_run(run: Run, simplify: str = "", empty: str = "") -> Scored:
     """Score what a run read in its test sentences, in the order of their names.
 
     Args:
-        simplify: as for `score_files`.
+        simplify, empty: as for `score_files`.
 
     Raises:
         RunError: for a run of single signs, or one that is not finished.
@@ -90,22 +131,44 @@ def score_run(run: Run, simplify: str = "") -> Scored:
         [text.split() for text in table["hypothesis"]],
         table["signer"].tolist(),
         simplify,
+        empty,
     )
 
 
 def _scored(
-    texts: Sequence[str], heard: list[list[str]], signers: list[str], simplify: str
+    texts: Sequence[str],
+    heard: list[list[str]],
+    signers: list[str],
+    simplify: str,
+    empty: str,
+    choices: bool = False,
 ) -> Scored:
+    if empty and empty not in EMPTY:
+        raise SettingsError(f"--empty {empty!r} is unknown; choose from {', '.join(EMPTY)}")
     silent = sum(not glosses for glosses in heard)
     if simplify:
         heard = [phoenix.simplify(glosses, simplify) for glosses in heard]
-    references = [text.split() for text in texts]
+    filler = EMPTY.get(empty, "")
+    if filler:
+        heard = [glosses or [filler] for glosses in heard]
+    pairs = [(text.split(), glosses) for text, glosses in zip(texts, heard, strict=True)]
+    choosing = [
+        k
+        for k, (text, glosses) in enumerate(zip(texts, heard, strict=True))
+        if choices and _CHOICE.search(f"{text} {' '.join(glosses)}")
+    ]
+    for k in choosing:
+        pairs[k] = wer.resolve(texts[k], heard[k])
+    references, hypotheses = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return Scored(
+        texts=list(texts),
         references=references,
-        hypotheses=heard,
+        hypotheses=hypotheses,
         signers=signers,
         silent=silent,
-        edits={weights: wer.edits(references, heard, weights) for weights in wer.WEIGHTS},
+        chosen=len(choosing),
+        empty=filler,
+        edits={weights: wer.edits(references, hypotheses, weights) for weights in wer.WEIGHTS},
     )
 
 
@@ -117,13 +180,19 @@ def report(scored: Scored) -> str:
     glosses["wrong"] = glosses["substituted"] + glosses["deleted"]
     worst = glosses.sort_values("wrong", ascending=False, kind="stable").head(ROWS)
     low, high = rate_interval(counts.errors, counts.words)
+    filled = f" (each given {scored.empty})" if scored.empty and scored.silent else ""
     lines = [
         (
             f"{len(counts.words):,} sentences, {counts.words.sum():,} words; {scored.silent}"
-            " sentences without a hypothesis"
+            f" sentences without a hypothesis{filled}"
         ),
         f"WER {counts.rate:.2f} %, 95 % interval [{low:.2f}, {high:.2f}] (sentences drawn again)",
     ]
+    if scored.chosen:
+        lines.append(
+            f"  {scored.chosen} sentences have alternatives or words in brackets that may be left"
+            " out (as sclite -D reads them)"
+        )
     signers = len(set(scored.signers))
     if signers > 1:
         low, high = rate_interval(counts.errors, counts.words, scored.signers)
@@ -211,11 +280,17 @@ def compare(first: Scored, second: Scored) -> PairedRates:
     """The second hypotheses held against the first, sentence by sentence.
 
     Raises:
-        RunError: when they are of other sentences.
+        RunError: when they are of other sentences, or took alternatives of other lengths.
     """
-    if first.references != second.references:
+    if first.texts != second.texts:
         raise RunError("the two read other sentences; compare runs of one corpus and split")
     ours, theirs = first.edits["sclite"], second.edits["sclite"]
+    longer = int(np.sum(ours.words != theirs.words))
+    if longer:
+        raise RunError(
+            f"of {longer} references the two took alternatives of other lengths, so their rates"
+            " have no words in common; compare them on references without { A / B }"
+        )
     return compare_rates(ours.errors, theirs.errors, np.asarray(ours.words), first.signers)
 
 

@@ -2,6 +2,9 @@
 report.
 """
 
+import random
+import shutil
+import subprocess
 from functools import cache
 
 import numpy as np
@@ -186,3 +189,77 @@ def test_sclites_own_counts_on_real_hypotheses(real_data):
     assert len(confused) == 781
     assert confused["count"].head(12).tolist() == [7, 7, 7, 6, 6, 6, 6, 5, 5, 4, 4, 4]
     assert confused.loc[0, ["reference", "hypothesis"]].tolist() == ["SCHAUER", "REGEN"]
+
+
+# What sclite 2.10 -D -s made of each: right, substituted, deleted, inserted; copied by hand.
+RESOLVED = {
+    ("A (UH) B", "A UH B"): (3, 0, 0, 0),
+    ("A (UH) B", "A B"): (3, 0, 0, 0),
+    ("A (UH) B", "A X B"): (2, 1, 0, 0),
+    ("A (UH)", "X"): (1, 1, 0, 0),
+    ("A (UH) B", "A X Y B"): (2, 1, 0, 1),
+    ("A B", "A (UH) B"): (3, 0, 0, 0),
+    ("(A) (B) (C) D", "X D"): (3, 1, 0, 0),
+    ("{ A / @ } B", "B"): (1, 0, 0, 0),
+    ("{ A { B / C } / D } E", "A C E"): (3, 0, 0, 0),
+    ("{ A B C / X } E", "X E"): (2, 0, 0, 0),
+    ("{ A / B } { C / D }", "B D"): (2, 0, 0, 0),
+    ("{ A B / @ }", ""): (0, 0, 0, 0),
+    ("A { (U) / V W } B", "A B"): (3, 0, 0, 0),
+    # both alternatives cost the same: the first one counts
+    ("{ A B C / D }", "A X"): (1, 1, 1, 0),
+    ("{ D / A B C }", "A X"): (0, 1, 0, 1),
+    ("A @ B / C", "A B /"): (3, 0, 1, 0),
+    ("C { @ / C (D) }", "A D A B"): (1, 1, 1, 2),
+}
+
+
+@pytest.mark.parametrize(("texts", "expected"), RESOLVED.items())
+def test_alternatives_as_sclite_reads_them(texts, expected):
+    reference, heard = wer.resolve(texts[0], texts[1].split())
+    assert graded(reference, heard) == expected
+
+
+def graded(reference, heard):
+    found = wer.edits([reference], [heard])
+    wrong = [int(part[0]) for part in (found.substitutions, found.deletions, found.insertions)]
+    return (len(reference) - wrong[0] - wrong[1], *wrong)
+
+
+def random_reference(rng, depth=0):
+    words = []
+    for _ in range(rng.randint(depth > 0, 4)):
+        word = rng.choice("ABCD")
+        if depth < 2 and rng.random() < 0.25:
+            parts = [random_reference(rng, depth + 1) for _ in range(rng.randint(1, 3))]
+            word = "{ " + " / ".join(rng.choice([part, part, "@"]) for part in parts) + " }"
+        elif rng.random() < 0.2:
+            word = f"({word})"
+        words.append(word)
+    return " ".join(words)
+
+
+def test_sclite_itself_agrees_where_it_is_installed(tmp_path):
+    sclite = shutil.which("sclite") or shutil.which("sclite", path="/usr/lib/sctk/bin")
+    if sclite is None:
+        pytest.skip("sclite (Debian's sctk) is not installed")
+    rng = random.Random(0)
+    texts = [random_reference(rng) for _ in range(300)]
+    heard = [[rng.choice("ABCD") for _ in range(rng.randint(0, 5))] for _ in texts]
+    (tmp_path / "r.stm").write_text("".join(f"c{k:03d} 1 s 0 9 {t}\n" for k, t in enumerate(texts)))
+    lines = [
+        f"c{k:03d} 1 {j} .1 {word}\n"
+        for k, words in enumerate(heard)
+        for j, word in enumerate(words)
+    ]
+    (tmp_path / "h.ctm").write_text("".join(lines))
+    options = "-r r.stm stm -h h.ctm ctm -s -D -o pra stdout".split()
+    text = subprocess.run(
+        [sclite, *options], cwd=tmp_path, capture_output=True, text=True, check=False
+    ).stdout
+    numbers = [tuple(map(int, line.split()[-4:])) for line in text.split("\n") if "Scores:" in line]
+    ours = [graded(*wer.resolve(*pair)) for pair in zip(texts, heard, strict=True)]
+    assert len(numbers) == len(ours)
+    # where two alternatives cost the same, sclite's choice depends on how deep they are nested
+    same = [a == b for a, b in zip(ours, numbers, strict=True)]
+    assert np.mean(same) > 0.98
