@@ -280,17 +280,18 @@ def verbs() -> dict[str, Verb]:
             [
                 flag(
                     "reference",
-                    metavar="REF.stm|RUN",
+                    metavar="REF.stm|REF.txt|RUN",
                     help=(
-                        "a line a sentence: clip channel signer start end GLOSS "
-                        "...; or the folder of a finished run, which needs no ctm"
+                        "a line a sentence: clip channel signer start end GLOSS ...; or plain"
+                        " text, one sentence a line; or the folder of a finished run, which needs"
+                        " no hypotheses"
                     ),
                 ),
                 flag(
                     "hypothesis",
-                    metavar="HYP.ctm",
+                    metavar="HYP.ctm|HYP.txt",
                     nargs="?",
-                    help="a line a gloss: clip channel start length GLOSS",
+                    help="a line a gloss: clip channel start length GLOSS; or plain text",
                 ),
                 flag(
                     "--simplify",
@@ -299,6 +300,15 @@ def verbs() -> dict[str, Verb]:
                     help=(
                         "phoenix-2014: the corpus's official rules, one gloss at a time;"
                         " phoenix-2014-spanning: also those over neighbours; only hypotheses"
+                    ),
+                ),
+                flag(
+                    "--empty",
+                    default="",
+                    metavar="MODE",
+                    help=(
+                        "phoenix-2014: a sentence without a hypothesis is given [EMPTY], as the"
+                        " official script does; without it all its words count as left out"
                     ),
                 ),
                 flag(

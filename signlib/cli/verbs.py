@@ -216,13 +216,14 @@ def wer(options: argparse.Namespace) -> None:
     """Print counts, intervals and confusions, and the paired test where there is a second ctm."""
     from signlib.reports import wer_report
 
-    scored = wer_report.score(options.reference, options.hypothesis, options.simplify)
+    rules = options.simplify, options.empty
+    scored = wer_report.score(options.reference, options.hypothesis, *rules)
     print(wer_report.report(scored))
     if options.against:
         other = (options.against, None)
         if options.hypothesis:
             other = (options.reference, options.against)
-        compared = wer_report.compare(wer_report.score(*other, options.simplify), scored)
+        compared = wer_report.compare(wer_report.score(*other, *rules), scored)
         names = (options.against, options.hypothesis or options.reference)
         print(f"\n{wer_report.describe(compared, names)}")
 
