@@ -16,7 +16,7 @@ from signlib.corpora.corpus import Corpus, Kind, landmark_clips
 from signlib.data import manifest
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ManifestError, SettingsError
-from signlib.features.normalise import normalise, seen
+from signlib.features.normalise import at_moments, normalise, seen
 from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource, Extraction
 from signlib.synthesis.seeding import generator
@@ -240,11 +240,7 @@ def paced(points: np.ndarray, factor: float) -> np.ndarray:
     A point that is missing in one of two frames is missing between them.
     """
     frames = max(2, round(len(points) * factor))
-    times = np.linspace(0, len(points) - 1, frames)
-    before = np.floor(times).astype(int)
-    after, weight = np.minimum(before + 1, len(points) - 1), (times - before)[:, None, None]
-    mixed = (1 - weight) * points[before] + weight * points[after]
-    return np.where(weight == 0, points[before], mixed).astype(points.dtype)
+    return at_moments(points, np.linspace(0, len(points) - 1, frames))
 
 
 def transition(last: np.ndarray, first: np.ndarray, skeleton: Skeleton) -> np.ndarray:

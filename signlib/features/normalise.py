@@ -24,6 +24,39 @@ def masked(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(mask[..., None], np.nan_to_num(points), 0).astype(np.float32), mask
 
 
+def at_moments(points: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """The clip at other moments, interpolated linearly.
+
+    A point that is missing in one of two frames is missing between them.
+
+    Args:
+        points: (T, J, C), NaN = missing.
+        moments: (N,) in frames, within 0..T-1.
+
+    >>> at_moments(np.array([[[0.0]], [[2.0]]]), np.array([0, 0.5, 1])).ravel().tolist()
+    [0.0, 1.0, 2.0]
+    """
+    before = np.floor(moments).astype(int)
+    after, weight = np.minimum(before + 1, len(points) - 1), (moments - before)[:, None, None]
+    mixed = (1 - weight) * points[before] + weight * points[after]
+    return np.where(weight == 0, points[before], mixed).astype(points.dtype)
+
+
+def at_rate(points: np.ndarray, fps: float, rate: float) -> np.ndarray:
+    """The clip as if it had been filmed at another rate; at its own it is what it was.
+
+    Args:
+        points: (T, J, C), NaN = missing.
+        fps: frames a second that it has.
+        rate: frames a second that it gets; it never lasts longer than before.
+    """
+    if fps == rate:
+        return points
+    # A hair more: 24.999... frames are 25.
+    frames = max(1, int(len(points) * rate / fps + 1e-9))
+    return at_moments(points, np.minimum(np.arange(frames) * fps / rate, len(points) - 1))
+
+
 def fill_gaps(points: np.ndarray, longest: int) -> np.ndarray:
     """The clip with short gaps interpolated linearly; long ones and both ends stay missing.
 

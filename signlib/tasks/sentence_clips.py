@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
+from signlib.data.manifest import RATE
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, SettingsError
 from signlib.features import dynamics, normalise
@@ -28,19 +30,33 @@ def part_joints(chosen: Skeleton) -> dict[str, list[int]]:
     return joints_of
 
 
+def rates_of(table: pd.DataFrame) -> pd.Series:
+    """Frames a second of each row of a manifest; NaN = nobody knows it."""
+    rates = pd.to_numeric(table["fps"], errors="coerce")
+    return rates.where(rates > 0)
+
+
+def usual_rate(table: pd.DataFrame) -> float:
+    """Frames a second that most clips have (their median); 25 where nobody says."""
+    rates = rates_of(table).dropna()
+    return RATE if rates.empty else float(rates.quantile(interpolation="nearest"))
+
+
 @dataclass(frozen=True)
 class SentenceClips:
-    """Landmarks to `Sentence`s.
+    """Landmarks to `Sentence`s, all at one frame rate.
 
     Attributes:
         settings: which joints, as streams or as dynamics.
         skeleton: of the landmarks.
         reduction: gives the principal components of features; None without `ctc.reduce`.
+        rate: frames a second that every clip is brought to.
     """
 
     settings: SentenceExperiment
     skeleton: Skeleton
     reduction: Callable[[], Reduction] | None = None
+    rate: float = RATE
 
     @property
     def late(self) -> Callable[[Sentence], Sentence] | None:
@@ -55,6 +71,7 @@ class SentenceClips:
         self,
         points: np.ndarray,
         aspect: float,
+        fps: float,
         target: np.ndarray,
         spans: np.ndarray | None = None,
     ) -> Sentence:
@@ -63,21 +80,29 @@ class SentenceClips:
         Args:
             points: (T, J, C) raw landmarks, NaN = missing.
             aspect: width / height of the picture; NaN = unknown.
-            target, spans: as of `Sentence`.
+            fps: frames a second of the clip; NaN = unknown, taken as 25.
+            target, spans: as of `Sentence`; `spans` in frames of the clip.
 
         Raises:
             SettingsError: when the landmarks lack numbers that the settings read.
             ClipError: when nothing that is read was seen.
         """
+        points = self._at_rate(points, fps)
+        if spans is not None:
+            moments = np.asarray(spans) * (self.rate / _known(fps))
+            spans = np.clip(np.rint(moments), 0, len(points)).astype(np.asarray(spans).dtype)
         if self.settings.ctc.input == "streams":
             chosen = prepare(points, self.skeleton, self.settings.features, aspect)
             return landmark_sentence(chosen, target, spans)
         sentence = Sentence({"points": self._chosen(points, aspect)}, target, spans)
         return sentence if self.reduction is None else self._with_features(sentence)
 
-    def dynamics(self, points: np.ndarray, aspect: float) -> np.ndarray:
+    def dynamics(self, points: np.ndarray, aspect: float, fps: float) -> np.ndarray:
         """(T, F) features of a clip before they are reduced; arguments as of `sentence`."""
-        return dynamics.dynamics(self._chosen(points, aspect))
+        return dynamics.dynamics(self._chosen(self._at_rate(points, fps), aspect))
+
+    def _at_rate(self, points: np.ndarray, fps: float) -> np.ndarray:
+        return normalise.at_rate(points, _known(fps), self.rate)
 
     def _chosen(self, points: np.ndarray, aspect: float) -> np.ndarray:
         # (T, J', C) with every channel that the landmarks have, NaN = missing.
@@ -108,3 +133,7 @@ class SentenceClips:
         features = numbers if self.reduction is None else self.reduction()(numbers)
         frames = {"features": np.nan_to_num(features).astype(np.float32), "present": present}
         return replace(sentence, frames=frames)
+
+
+def _known(fps: float) -> float:
+    return fps if fps > 0 else RATE

@@ -33,9 +33,17 @@ from signlib.models.ctc import (
 from signlib.models.ctc_blocks import ClusteredOutput, Output, PlainOutput, dealt_clusters
 from signlib.models.ctc_front import PartStreams, SentenceModel
 from signlib.runs.run import Run
+from signlib.runs.weights import load_model_facts
 from signlib.settings.sentences import SentenceExperiment, SentenceSettings
 from signlib.stores.store import ClipSource
-from signlib.tasks.sentence_clips import CHANNELS, PARTS, SentenceClips, part_joints
+from signlib.tasks.sentence_clips import (
+    CHANNELS,
+    PARTS,
+    SentenceClips,
+    part_joints,
+    rates_of,
+    usual_rate,
+)
 from signlib.tasks.sentence_reading import SentenceReader, SentenceReading, decoders_of
 from signlib.tasks.sentence_report import ReportedSentences, emissions_of
 from signlib.tasks.task import Facts, Inputs, Recogniser, rate_notes, table_of
@@ -80,6 +88,7 @@ class SentenceTask(ReportedSentences):
         # Width / height of each clip's picture; NaN where nobody knows it.
         ratios = self.table["width"] / self.table["height"].where(self.table["height"] > 0)
         self.aspects = dict(zip(self.table["clip"], ratios, strict=True))
+        self.rates = dict(zip(self.table["clip"], rates_of(self.table), strict=True))
         if self.source.extraction.extractor.startswith("stitched"):
             # Nobody signed these sentences.
             self.notes = [
@@ -134,7 +143,11 @@ class SentenceTask(ReportedSentences):
             try:
                 times = spans(row.clip) if spans is not None and row.clip in trained else None
                 prepared[row.clip] = form.sentence(
-                    self.source.read(row.clip), self.aspects[row.clip], target, times
+                    self.source.read(row.clip),
+                    self.aspects[row.clip],
+                    self.rates[row.clip],
+                    target,
+                    times,
                 )
             except ClipError as error:
                 unusable[row.clip] = str(error)
@@ -148,14 +161,23 @@ class SentenceTask(ReportedSentences):
     def form(self) -> SentenceClips:
         """What makes sentences of these clips."""
         reduction = (lambda: self.reduction) if self.settings.ctc.reduce else None
-        return SentenceClips(self.settings, self.skeleton, reduction)
+        return SentenceClips(self.settings, self.skeleton, reduction, self.rate)
+
+    @cached_property
+    def rate(self) -> float:
+        """Frames a second that the network learns: those of most training clips."""
+        return usual_rate(self.splits.train)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        return {"fps": self.rate, **super().described}
 
     @cached_property
     def reduction(self) -> reduce.Reduction:
         """Principal components of the training clips' features."""
         form, ctc, names = self.form, self.settings.ctc, self.splits.train["clip"]
         clips = (
-            (name, form.dynamics(self.source.read(name), self.aspects[name]))
+            (name, form.dynamics(self.source.read(name), self.aspects[name], self.rates[name]))
             for name in tqdm(names, "reduction", leave=False)
         )
         return reduce.fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
@@ -194,7 +216,9 @@ class SentenceTask(ReportedSentences):
         reader = SentenceReader(
             decoders_of(run, ctc, vocabulary, trained), vocabulary, ctc.stride, top
         )
-        form = SentenceClips(settings, recogniser.skeleton, reduction if ctc.reduce else None)
+        # Of a run that was made before runs kept their rate nobody says another one.
+        rate = load_model_facts(run).get("fps", RATE)
+        form = SentenceClips(settings, recogniser.skeleton, reduction if ctc.reduce else None, rate)
         sources, problems = cls.sources(recogniser, clips, split)
         readings: list[SentenceReading] = []
         for source in sources:
@@ -292,10 +316,12 @@ def _read_source(
     rows: list[Any] = []
     prepared: list[sentences.Sentence] = []
     unusable: dict[str, str] = {}
-    for row in source.labelled.itertuples():
+    rates = rates_of(source.labelled)
+    for row, fps in zip(source.labelled.itertuples(), rates, strict=True):
         aspect = row.width / row.height if row.height > 0 else np.nan
         try:
-            prepared.append(form.sentence(source.read(row.clip), aspect, np.zeros(0, np.int64)))
+            points, nothing = source.read(row.clip), np.zeros(0, np.int64)
+            prepared.append(form.sentence(points, aspect, fps, nothing))
             rows.append(row)
         except ClipError as error:
             unusable[row.clip] = str(error)
@@ -308,7 +334,7 @@ def _read_source(
             row.clip,
             scores,
             frames=len(sentence),
-            fps=row.fps or RATE,
+            fps=form.rate,
             glosses=getattr(row, "glosses", ""),
             note=notes.get(row.clip, ""),
         )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543, NTU_25
 from signlib.errors import ClipError
 from signlib.features.normalise import (
+    at_rate,
     face_camera,
     fill_gaps,
     hands_at_wrists,
@@ -262,3 +263,19 @@ def test_a_clip_seen_from_the_side_without_a_nose_is_scaled_by_the_palm():
     other = MEDIAPIPE_75.selection("right_hand")
     palms = [np.linalg.norm(out[:, h[9], :3] - out[:, h[0], :3], axis=-1) for h in (hand, other)]
     assert np.median(np.concatenate(palms)) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_clip_at_another_rate_shows_the_same_moments():
+    x = np.array([0.0, 1, 2, 3, np.nan, 5, 6]).reshape(7, 1, 1)
+
+    def track(fps, rate):
+        return at_rate(x, fps, rate).ravel().tolist()
+
+    assert at_rate(x, 30, 30) is x
+    # Half as many: every second frame; the last one would end after the clip.
+    assert track(50, 25) == pytest.approx([0, 2, np.nan], nan_ok=True)
+    # Twice as many: what is missing on one side is missing between; the last frame is held.
+    doubled = [0, 0.5, 1, 1.5, 2, 2.5, 3, np.nan, np.nan, np.nan, 5, 5.5, 6, 6]
+    assert track(25, 50) == pytest.approx(doubled, nan_ok=True)
+    assert track(29.97, 29.97 / 7) == [0]
+    assert track(30, 1) == [0], "at least one frame"

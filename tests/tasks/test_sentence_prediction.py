@@ -20,8 +20,9 @@ from signlib.experiments.prediction import long_table, predict, report
 from signlib.extraction.exchange import write_pose
 from signlib.extraction.holistic import LandmarkSettings
 from signlib.runs.run import STATUS, Run
+from signlib.runs.weights import load_model_facts
 from signlib.settings import presets
-from signlib.stores.writer import write_store
+from signlib.stores.writer import StoreWriter, write_store
 from signlib.synthesis.portrait import portrait_clip
 from signlib.tasks.registry import open_task
 from signlib.tasks.sentence_reading import SentenceReader, SentenceReading, Sign
@@ -43,6 +44,7 @@ TINY = [
     "training.threads=1",
     "training.accelerator=cpu",
 ]
+SMALL = ["features.joints=hands", "training.validate_every=1.0", "training.warmup=0.0"]
 # Frames of scores of blank, A and B: blank A A blank A B.
 SCORES = np.log(
     [
@@ -171,7 +173,9 @@ def test_files_are_read_like_the_store_and_their_rates_count(run, source, store,
     row = source.labelled.iloc[1]
     points = np.array(source.read(row["clip"]))
     np.save(tmp_path / "clip.npy", points)
-    write_pose(tmp_path / "clip.pose", points, MEDIAPIPE_543, 512, 512, fps=50)
+    # Each frame twice in the same time.
+    doubled = points.repeat(2, axis=0)
+    write_pose(tmp_path / "clip.pose", doubled, MEDIAPIPE_543, 512, 512, fps=50)
     write_video(tmp_path / "clip.mp4", portrait_clip(12), fps=10)
     whole = predict(run, [store]).set_index("clip")
     nobody = source.labelled["clip"].iloc[0]
@@ -184,11 +188,46 @@ def test_files_are_read_like_the_store_and_their_rates_count(run, source, store,
     assert numbers(npy.signs) == pytest.approx(numbers(kept["signs"]), abs=1e-3)
     assert (film.problem, film.glosses) == ("", "")
     assert all(sign.end <= 1.2 for sign in film.signs)
-    half = [[sign.start / 2, sign.end / 2] for sign in npy.signs]
-    assert [[sign.start, sign.end] for sign in pose.signs] == [pytest.approx(pair) for pair in half]
-    given = predict(run, [tmp_path / "clip.npy"], fps=50).iloc[0]
+    assert load_model_facts(run)["fps"] == 25
+    assert numbers(pose.signs) == pytest.approx(numbers(npy.signs), abs=1e-3)
+    np.save(tmp_path / "doubled.npy", doubled)
+    given = predict(run, [tmp_path / "doubled.npy"], fps=50).iloc[0]
     assert given["note"] == ""
-    assert [[sign.start, sign.end] for sign in given["signs"]] == half
+    assert numbers(given["signs"]) == pytest.approx(numbers(npy.signs), abs=1e-6)
+    # Without its rate it lasts twice as long.
+    slow = predict(run, [tmp_path / "doubled.npy"]).iloc[0]
+    assert numbers(slow["signs"]) != pytest.approx(numbers(npy.signs), abs=1e-3)
+
+
+def test_a_run_learns_at_the_rate_of_its_training_clips_and_reads_all_at_it(
+    source, tmp_path, monkeypatch
+):
+    # The same clips filmed at 50 frames a second, one of them at 25, as a store.
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    table = source.labelled.drop(columns=["width", "height", "fps"])
+    points = {clip: np.array(source.read(clip)) for clip in table["clip"]}
+    with StoreWriter(tmp_path / "store", LandmarkSettings().extraction, table) as writer:
+        for number, clip in enumerate(list(writer.pending)):
+            fps = 25 if number == 0 else 50
+            frames = points[clip].repeat(fps // 25, axis=0)
+            writer.add(clip, frames, width=512, height=512, fps=fps)
+        writer.finish()
+    asked = [*TINY, "ctc.layers=1", "ctc.heads=2", "training.epochs=1"]
+    asked = [text for text in asked if not text.startswith("data.")]
+    asked += ["data.corpus=store", f"data.root={tmp_path / 'store'}"]
+    run = train(presets.build("sentences/compact", "full", 0, [*asked, *SMALL]), quiet=True)
+    assert load_model_facts(run)["fps"] == 50
+    task = open_task(run.settings)
+    clips = task.prepare(task.table, task.vocabulary, 1, True)
+    lengths = dict(zip(clips.clips, map(len, clips.data.items), strict=True))
+    # An interpolated clip ends with its last frame, which is held.
+    assert lengths == {clip: 2 * len(points[clip]) for clip in table["clip"]}
+    first, *_ = table["clip"]
+    np.save(tmp_path / "clip.npy", points[first])
+    read = predict(run, [tmp_path / "store"]).set_index("clip").loc[first]
+    (alone,) = predict(run, [tmp_path / "clip.npy"]).itertuples()
+    assert numbers(alone.signs) == pytest.approx(numbers(read["signs"]), abs=1e-3)
+    assert all(sign.end <= len(points[first]) / 25 + 1e-9 for sign in read["signs"])
 
 
 def copied(run, tmp_path, reading):
