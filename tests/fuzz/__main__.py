@@ -1,0 +1,107 @@
+"""`python -m tests.fuzz`: damage files, read them, and say what went wrong.
+
+python -m tests.fuzz                             100 inputs of every reader
+python -m tests.fuzz npy pose --inputs 1000      these two
+python -m tests.fuzz npy --only 77 --keep there  one input again; its files are left there
+python -m tests.fuzz --inputs 10000 --results    resumes; results go into docs/trust.json
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+# Before numpy loads: forked processes that compute with several threads wait for one another.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from . import inputs, trust  # noqa: E402
+from .readers import READERS  # noqa: E402
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when there is no fault."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("readers", nargs="*", help="all when none is named")
+    parser.add_argument("--inputs", type=int, default=100, help="of each reader")
+    parser.add_argument("--cores", type=int, default=1, help="processes at a time; 0 = all")
+    parser.add_argument("--only", type=int, help="the number of one input")
+    parser.add_argument("--keep", type=Path, help="with --only: leave the damaged files there")
+    parser.add_argument("--results", action="store_true", help="resume, and keep what came out")
+    options = parser.parse_args(arguments)
+    unknown = set(options.readers) - set(READERS)
+    if unknown:
+        parser.error(f"{min(unknown)!r} is no reader; there are {', '.join(READERS)}")
+    names = options.readers or list(READERS)
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    try:
+        if options.only is not None:
+            return _one(names[0], options.only, folder, options.keep)
+        return _many(names, options, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _one(name: str, number: int, folder: Path, keep: Path | None) -> int:
+    (ended,) = inputs.run([(name, range(number, number + 1))], folder)
+    print(f"{name} {number}: {ended.how} {ended.told}", *ended.damage, sep="\n  ")
+    if keep:
+        whole = folder / "whole" / name
+        # Damage is the same wherever it is done.
+        shutil.copytree(whole, keep / "given")
+        inputs.damage.damaged(keep / "given", inputs.generator(name, number))
+    return int(ended.fault)
+
+
+def _many(names: list[str], options: argparse.Namespace, folder: Path) -> int:
+    results = trust.load() if options.results else {}
+    fuzz = results.setdefault("fuzz", {})
+    wanted = []
+    for name in names:
+        count = options.inputs // 20 if READERS[name].slow else options.inputs
+        count = max(count, min(options.inputs, 10))
+        start = fuzz.get(name, {}).get("inputs", 0)
+        # In pieces, so that what is done is kept when the program is stopped.
+        wanted += [(name, range(k, min(k + 500, count))) for k in range(start, count, 500)]
+    faults: dict[str, list[inputs.Ended]] = defaultdict(list)
+    cores = options.cores or os.cpu_count() or 1
+    for name, numbers in wanted:
+        counts: dict[str, int] = defaultdict(int)
+        for ended in inputs.run([(name, numbers)], folder, cores):
+            counts[ended.how] += 1
+            if ended.fault:
+                faults[f"{name}: {ended.how}: {_form(ended.told)}"].append(ended)
+        bad = sum(count for how, count in counts.items() if how not in ("refused", "accepted"))
+        print(
+            f"{name:15s} {numbers.start:6d}..{numbers.stop:<6d} refused {counts['refused']:5d},"
+            f" accepted {counts['accepted']:5d}, faults {bad}",
+            flush=True,
+        )
+        if options.results:
+            row = fuzz.setdefault(name, {"inputs": 0, "refused": 0, "accepted": 0, "faults": 0})
+            row["inputs"] = numbers.stop
+            row["refused"] += counts["refused"]
+            row["accepted"] += counts["accepted"]
+            row["faults"] += bad
+            trust.save(results)
+    for form, cases in sorted(faults.items(), key=lambda item: -len(item[1])):
+        first = min(cases, key=lambda ended: ended.number)
+        print(f"{len(cases):5d} x {form}\n        --only {first.number}: {'; '.join(first.damage)}")
+        print(f"        {first.told[:300]}")
+    return int(bool(faults))
+
+
+def _form(told: str) -> str:
+    # Faults of one form are listed together: numbers and names in a message do not count.
+    kind = told.partition(": ")
+    return "".join("#" if sign.isdigit() else sign for sign in (kind[0] + kind[1] + kind[2][:40]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
