@@ -4,6 +4,7 @@ manifest         one table for every corpus, and what is wrong with it
 explore          a manifest in numbers: balance, lengths, what the splits share
 vocabulary       glosses and their class numbers
 skeletons        points by name: parts, bones, left/right pairs, adjacency
+points           which landmarks can be used, and what a file's numbers mean
 video            frames of a clip: a video file, or a folder of pictures
 picture_folders  numbered pictures as the frames of a clip
 transcripts      sentences as sclite reads them: stm and ctm files

@@ -51,7 +51,7 @@ class PhonologyExtractor(Extractor[PhonologySettings, FeatureStore]):
 
         def features_of(clip: str) -> StoredClip:
             """The clip's features, with what else is stored of its landmarks."""
-            points, width, height, fps = landmarks.stored(clip)
+            points, width, height, fps, note = landmarks.stored(clip)
             features = phonology(
                 points=points,
                 skeleton=landmarks.skeleton,
@@ -59,7 +59,7 @@ class PhonologyExtractor(Extractor[PhonologySettings, FeatureStore]):
                 aspect=width / height if height else 1.0,
                 fps=fps or np.nan,
             )
-            return StoredClip(features, width, height, fps)
+            return StoredClip(features, width, height, fps, note)
 
         with StoreWriter(out, extraction, landmarks.manifest, retry_failed) as writer:
             for clip in tqdm(writer.pending, unit="clip", disable=not writer.pending):

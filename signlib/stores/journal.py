@@ -25,6 +25,7 @@ from signlib.stores.store import (
     FAILED,
     INDEX,
     MANIFEST,
+    NOTES,
     Extraction,
     Store,
     extraction_of,
@@ -171,7 +172,7 @@ class JournalWriter(Generic[Kept]):
 
     def _half_written(self) -> list[str]:
         # What `write_text` leaves of this store's files when it is killed.
-        names = (INDEX, FAILED, MANIFEST, self._meta_file.name)
+        names = (INDEX, FAILED, MANIFEST, NOTES, self._meta_file.name)
         return [path.name for name in names for path in self.path.glob(f".{name}.*.tmp")]
 
     def _resume(self) -> None:
@@ -232,6 +233,10 @@ class JournalWriter(Generic[Kept]):
     def _load_entries(self, store: Kept) -> None:
         columns = [column for column in self.STORE.INDEX_TYPES if column != "offset"]
         rows = plain(store.index.sort_values("offset")[columns].to_dict("records"))
+        notes = getattr(store, "notes", {})
+        for row in rows:
+            if row["clip"] in notes:
+                row["note"] = notes[row["clip"]]
         if not self._retry:
             rows += store.failed.to_dict("records")
         self._entries = {self._key(row): row for row in rows}
@@ -333,6 +338,9 @@ class JournalWriter(Generic[Kept]):
                 columns=[*self.STORE.KEY, "reason"],
             ),
         }
+        notes = [{"clip": row["clip"], "note": row["note"]} for row in rows if "note" in row]
+        if notes:
+            tables[NOTES] = pd.DataFrame(notes)
         try:
             for name, table in tables.items():
                 write_text(self.path / name, table.to_csv(index=False))

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from signlib.data import manifest as manifests
+from signlib.data import points as landmarks
 from signlib.data.skeletons import Skeleton, skeleton
 from signlib.errors import ClipError, StoreError
 
@@ -23,6 +24,8 @@ INDEX = "index.csv"
 FAILED = "failed.csv"
 MANIFEST = "manifest.csv"
 EXTRACTION = "extraction.json"
+# What was taken from clips when they were kept, or looks wrong in them; only where something was.
+NOTES = "notes.csv"
 # What a store of pictures has in place of `extraction.json`.
 PICTURES_META = "pictures.json"
 META_TYPES = {
@@ -156,15 +159,44 @@ class StoredClip(NamedTuple):
         array: (T, J, C) or (T, D), NaN = not seen.
         width, height: of the source's frames in pixels, 0 = unknown.
         fps: frames a second, 0 = unknown.
+        note: what was taken from it, or looks wrong in it; "" = nothing.
     """
 
     array: np.ndarray
     width: float = 0
     height: float = 0
     fps: float = 0.0
+    note: str = ""
 
 
-class FeatureStore(Store):
+class Checked:
+    """Clips whose points are checked when they are first read; see `data.points`.
+
+    Attributes:
+        notes: clip -> what was taken from it, or looks wrong in it; the clips read so far.
+    """
+
+    extraction: Extraction
+
+    def __init__(self) -> None:
+        self.notes: dict[str, str] = {}
+        # Clips that were read and of which nothing had to be taken.
+        self._clean: set[str] = set()
+
+    def _checked(self, clip: str, array: np.ndarray) -> np.ndarray:
+        # The clip's numbers, used or NaN; the very array where all of them can be used.
+        if clip in self._clean:
+            return array
+        layout = skeleton(self.extraction.skeleton) if self.extraction.skeleton else None
+        kept, taken = landmarks.usable(array, layout)
+        if not taken:
+            self._clean.add(clip)
+        elif taken not in self.notes.get(clip, ""):
+            self.notes[clip] = "; ".join(filter(None, (self.notes.get(clip), taken)))
+        return kept
+
+
+class FeatureStore(Checked, Store):
     """A finished store of features, read through a memory map.
 
     Args:
@@ -188,7 +220,11 @@ class FeatureStore(Store):
     }
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(path)
+        Checked.__init__(self)
+        Store.__init__(self, path)
+        if (self.path / NOTES).is_file():
+            table = read_table(self.path / NOTES, {"clip": str, "note": str})
+            self.notes |= dict(zip(table["clip"], table["note"], strict=True))
         try:
             self.frames = np.load(self.path / self.DATA, mmap_mode="r", allow_pickle=False)
         except (OSError, EOFError, ValueError) as error:
@@ -244,9 +280,9 @@ class FeatureStore(Store):
         return dict(zip(self.failed["clip"], self.failed["reason"], strict=True))
 
     def read(self, clip: str) -> np.ndarray:
-        """A read-only view of a clip's features: (T, J, C) or (T, D)."""
+        """A clip's features: (T, J, C) or (T, D), a read-only view where all can be used."""
         offset, length = self.span(clip)
-        return self.frames[offset : offset + length]
+        return self._checked(clip, self.frames[offset : offset + length])
 
     def __getitem__(self, clip: str) -> np.ndarray:
         return self.read(clip)
@@ -260,7 +296,8 @@ class FeatureStore(Store):
         if clip not in self._rows:
             raise ClipError(self.reasons.get(clip, f"store {self.path} does not hold it"))
         row = self._rows[clip]
-        return StoredClip(self.read(clip), row.width, row.height, row.fps)
+        points = self.read(clip)
+        return StoredClip(points, row.width, row.height, row.fps, self.notes.get(clip, ""))
 
     def batch(
         self, clips: Sequence[str], frames: int | None = None, joints: np.ndarray | None = None
@@ -276,9 +313,17 @@ class FeatureStore(Store):
             (B, T, J, C) in the store's type, and lengths (B,).
         """
         spans = np.array([self.span(clip) for clip in clips])
+        for clip in set(clips) - self._clean:
+            self.read(clip)  # checks it
+        clean = self._clean.issuperset(clips)
         if frames is not None:
             # (B, frames); without the small number, 3.0 computed as 2.999... would become 2.
             steps = np.floor(np.linspace(0, spans[:, 1] - 1, frames).T + 1e-9).astype(int)
+            if not clean:
+                pairs = zip(clips, steps, strict=True)
+                chosen = np.stack([self.read(clip)[step] for clip, step in pairs])
+                kept = chosen if joints is None else chosen[:, :, joints]
+                return kept, np.full(len(clips), frames)
             rows = spans[:, :1] + steps
             cells = rows if joints is None else (rows[..., None], joints)
             return self.frames[cells], np.full(len(clips), frames)
@@ -308,7 +353,7 @@ class ClipSource(Protocol):
         """A clip's features (T, J, C)."""
 
 
-class LoadedClips:
+class LoadedClips(Checked):
     """Clips that are in memory, or made when asked for, behind the interface of a store.
 
     Args:
@@ -325,9 +370,14 @@ class LoadedClips:
         extraction: Extraction,
         spans: Callable[[str], np.ndarray] | None = None,
     ) -> None:
+        super().__init__()
         unknown = [column for column in ("width", "height") if column not in manifest.columns]
         self.labelled = manifest.assign(**dict.fromkeys(unknown, 0))
-        self.read, self.extraction, self.spans = read, extraction, spans
+        self._read, self.extraction, self.spans = read, extraction, spans
+
+    def read(self, clip: str) -> np.ndarray:
+        """A clip's points (T, J, C), NaN = missing."""
+        return self._checked(clip, self._read(clip))
 
     @cached_property
     def skeleton(self) -> Skeleton:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from signlib import paths
+from signlib.data import points as landmarks
+from signlib.data.skeletons import skeleton
 from signlib.errors import ClipError, StoreError
 from signlib.files import write_bytes
 from signlib.stores.journal import Entry, JournalWriter
@@ -48,9 +50,15 @@ class StoreWriter(JournalWriter[FeatureStore]):
             )
 
     def add(
-        self, clip: str, array: np.ndarray, width: float = 0, height: float = 0, fps: float = 0.0
+        self,
+        clip: str,
+        array: np.ndarray,
+        width: float = 0,
+        height: float = 0,
+        fps: float = 0.0,
+        note: str = "",
     ) -> None:
-        """Keep a clip's features.
+        """Keep a clip's features; numbers that cannot be used are kept as NaN.
 
         Args:
             clip: one of `pending`; keep to that order, so that the arrays do not depend on
@@ -58,9 +66,10 @@ class StoreWriter(JournalWriter[FeatureStore]):
             array: (T, *shape), T >= 1; NaN = not seen.
             width, height: of the source's frames in whole pixels, 0 = unknown.
             fps: frames a second of this array, 0 = unknown.
+            note: what was taken from it already, or looks wrong in it.
 
         Raises:
-            ClipError: for a wrong shape or type, no frame, or an array of only NaN.
+            ClipError: for a wrong shape or type, no frame, or nothing that can be used.
             DiskError: when the disk is full; everything added before stays, a new writer resumes.
         """
         array = np.asarray(array)
@@ -71,14 +80,19 @@ class StoreWriter(JournalWriter[FeatureStore]):
                 f" takes floats of shape (T, {', '.join(map(str, self.extraction.shape))}) with T"
                 " >= 1"
             )
+        layout = skeleton(self.extraction.skeleton) if self.extraction.skeleton else None
+        array, taken = landmarks.usable(array, layout)
+        note = "; ".join(filter(None, (note, taken)))
         if np.isnan(array).all():
             raise ClipError(
                 f"clip {clip!r}: every value is NaN, nothing was found in any of its {len(array)}"
-                " frames"
+                f" frames{note and f' ({note})'}"
             )
         data = np.ascontiguousarray(array, dtype=self.extraction.dtype)
         size = {"length": len(data), "width": int(width), "height": int(height)}
-        self._record({"clip": clip, **size, "fps": float(np.nan_to_num(fps))}, data.tobytes())
+        told = {"note": note} if note else {}
+        entry = {"clip": clip, **size, "fps": float(np.nan_to_num(fps)), **told}
+        self._record(entry, data.tobytes())
 
     def keep(self, clip: str, make: Callable[..., StoredClip], *arguments: Any) -> None:
         """Keep what a function gives for a clip, or the reason why it cannot be used.

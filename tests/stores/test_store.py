@@ -971,3 +971,40 @@ def test_another_kind_of_store_or_shards_alone_are_called_what_they_are(tmp_path
         match=rf"merge its shards with `python -m signlib extract --out {tmp_path}/b --merge`",
     ):
         FeatureStore(tmp_path / "b")
+
+
+def test_points_that_cannot_be_used_are_kept_as_missing_and_told(tmp_path):
+    """Written by this store, and found in one that was written before anybody looked."""
+    clip = np.full((3, 42, 3), 0.5, np.float32)
+    bad = clip.copy()
+    bad[0, 0, 2], bad[2, 1, 0] = np.inf, 1e30
+    hands = Extraction("test", shape=(42, 3), skeleton="hands-42")
+    table = pd.DataFrame({"clip": ["good", "bad", "nobody"]})
+    clips = [("good", clip), ("bad", bad), ("nobody", clip * np.inf)]
+    store = write_store(tmp_path / "store", hands, table, clips)
+    told = (
+        "2 of 126 points are taken as missing: 1 are not finite and 1 lie beyond 20 fractions of"
+        " the picture (in depth 5000)"
+    )
+    assert store.notes == {"bad": told}
+    assert "126 of 126 points are taken as missing" in store.reasons["nobody"]
+    expected = clip.copy()
+    expected[0, 0] = expected[2, 1] = np.nan
+    np.testing.assert_array_equal(store.read("bad"), expected)
+    assert store.stored("bad").note == told
+    # More clips in the same store: what was told is kept.
+    more = pd.concat([table, pd.DataFrame({"clip": ["late"]})], ignore_index=True)
+    again = write_store(tmp_path / "store", hands, more, [("late", clip)])
+    assert again.notes == {"bad": told}
+    # An older store: the same numbers on the disk, nobody has looked.
+    (tmp_path / "store" / "notes.csv").unlink()
+    frames = np.load(tmp_path / "store" / "frames.npy")
+    frames[3:6] = bad
+    np.save(tmp_path / "store" / "frames.npy", frames)
+    old = FeatureStore(tmp_path / "store")
+    batch, _ = old.batch(["good", "bad"], frames=3)
+    np.testing.assert_array_equal(batch, [clip, expected])
+    np.testing.assert_array_equal(old.batch(["bad"], 3, np.array([0]))[0][0], expected[:, [0]])
+    np.testing.assert_array_equal(old.batch(["bad", "good"])[0], [expected, clip])
+    assert old.notes == {"bad": told}
+    assert np.shares_memory(old.read("good"), old.frames)
