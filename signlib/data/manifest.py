@@ -1,7 +1,9 @@
 """One table for every corpus: which clip is where, what it shows and who signs it.
 
 Every reader returns this table and everything after it reads nothing else.
-Columns: clip, file, gloss, signer, split, start, end, fps; further ones are kept.
+Columns: clip, file, gloss, signer, split, start, end, fps; further ones are kept. One of them has a
+meaning: `segment_fps`, frames a second at which start and end count where that is not the file's
+own rate.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from signlib import paths
+from signlib.data.vocabulary import alike
 from signlib.errors import InputError, ManifestError
 
 SPLITS = ("train", "val", "test")
@@ -28,6 +31,12 @@ COLUMNS = ("clip", *DEFAULTS)
 SLOWEST, FASTEST = 0.01, 1000
 # Frames a second of a clip, where nobody says another rate.
 RATE = 25.0
+# Frames a second at which `start` and `end` count; no such column, or an empty value = the file's.
+SEGMENT_FPS = "segment_fps"
+# More frames than any film has: 46 days of 250 a second.
+LONGEST = 10**9
+# What people separate columns with who do not write commas.
+_SEPARATORS = {";": "';'", "\t": "a tab", "|": "'|'"}
 
 
 def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
@@ -36,12 +45,12 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
     Args:
         table: at least a column `clip`; missing columns take their defaults
             (unknown signer and split are `""`, `start` 0, `end` -1 = to the end, `fps` NaN = the
-            file's own).
+            file's own). Blanks around a gloss, signer or split do not count.
         source: how errors call the table.
 
     Raises:
         ManifestError: for no `clip` column, no rows, a duplicate or unsafe clip id, an unknown
-            split, a start or end that is not a frame number, or an fps outside
+            split, a start or end that is not a frame number, or an fps or segment_fps outside
             `SLOWEST`..`FASTEST`.
     """
     if "clip" not in table.columns:
@@ -56,8 +65,11 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
             table[column] = default
     for column in ("clip", "file", "gloss", "signer", "split"):
         table[column] = table[column].fillna("").astype(str)
-    for column in ("start", "end", "fps"):
-        table[column] = _numbers(table[column].fillna(DEFAULTS[column]), column, source)
+    for column in ("gloss", "signer", "split"):
+        table[column] = table[column].str.strip()
+    for column in numeric(table):
+        values = table[column].fillna(DEFAULTS.get(column, np.nan))
+        table[column] = _numbers(values, column, source)
     for clip in table["clip"]:
         try:
             paths.check_name(clip)
@@ -85,32 +97,42 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
     return table[[*COLUMNS, *others]]
 
 
+def numeric(table: pd.DataFrame) -> list[str]:
+    """The columns of a manifest that are numbers."""
+    return [name for name in ("start", "end", "fps", SEGMENT_FPS) if name in table.columns]
+
+
+def whole_files(table: pd.DataFrame) -> pd.DataFrame:
+    """The manifest of films that were cut to their clips already: each clip is its whole file."""
+    return table.drop(columns=SEGMENT_FPS, errors="ignore").assign(start=0, end=-1)
+
+
 def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
-    # `start` and `end` as int, `fps` as float.
+    # `start` and `end` as int, `fps` and `segment_fps` as float.
     # Python's float reads back exactly what was written; pandas' own parser misses the last digit.
     values = column.map(_number).astype(float)
-    wrong = values.isna() & column.notna()
-    if wrong.any():
-        raise ManifestError(
-            f"{source}: {name}={column[wrong].iloc[0]!r} is not a number; give one or leave it"
-            " empty"
-        )
-    if name == "fps":
-        wrong = (values < SLOWEST) | (values > FASTEST)
+
+    def refuse(wrong: pd.Series, fault: str) -> None:
         if wrong.any():
-            raise ManifestError(
-                f"{source}: fps={values[wrong].iloc[0]} must lie within {SLOWEST}..{FASTEST}, or be"
-                " empty (the file's)"
-            )
-        return values.astype(float)
-    if (values % 1 != 0).any():
-        raise ManifestError(
-            f"{source}: {name}={values[values % 1 != 0].iloc[0]} is not a whole frame number"
-        )
+            # As it was given: a number of 25 digits is not what a computer makes of it.
+            given = column[wrong].iloc[0]
+            shown = repr(given) if values[wrong].isna().iloc[0] else str(given).strip()
+            raise ManifestError(f"{source}: {name}={shown[:40]} {fault}")
+
+    refuse(values.isna() & column.notna(), "is not a number; give one or leave it empty")
+    if name in ("fps", SEGMENT_FPS):
+        outside = (values < SLOWEST) | (values > FASTEST)
+        refuse(outside, f"must lie within {SLOWEST}..{FASTEST}, or be empty (the file's)")
+        return values
+    refuse(values % 1 != 0, "is not a whole frame number")
+    refuse(values.abs() > LONGEST, f"is no frame number of a film; give at most {LONGEST}")
     return values.astype(int)
 
 
 def _number(value: str | float) -> float:
+    # Python reads 1_0 and the digits of all scripts as numbers, too.
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        return np.nan
     try:
         return float(value)
     except (TypeError, ValueError):  # such as None, or a text
@@ -134,6 +156,7 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
             f"manifest {path} does not exist: write a csv with the columns {', '.join(COLUMNS)}"
         )
     try:
+        _check_separator(path)
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
         raise ManifestError(
@@ -161,10 +184,21 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
         raise ManifestError(
             f"manifest {path}: its rows have more fields than its header; quote values with commas"
         )
-    for column in ("start", "end", "fps"):
-        if column in table.columns:
-            table[column] = table[column].replace("", np.nan)
+    for column in numeric(table):
+        table[column] = table[column].replace("", np.nan)
     return complete(table, source=f"manifest {path}")
+
+
+def _check_separator(path: Path) -> None:
+    # Refuse a header whose columns are separated by something else than commas.
+    with open(path, encoding="utf-8-sig") as file:
+        header = next((line.strip() for line in file if line.strip()), "")
+    used = [name for sign, name in _SEPARATORS.items() if sign in header]
+    if used and "," not in header:
+        raise ManifestError(
+            f"manifest {path} has no column 'clip' (it has {header[:80]}): its columns are"
+            f" separated by {used[0]}; save it as a csv with commas"
+        )
 
 
 @dataclass
@@ -179,6 +213,7 @@ class ManifestReport:
             in the vocabulary.
         signers_in_two_splits: known signers with clips in more than one split.
         empty_classes: glosses of the vocabulary without a training clip.
+        glosses_alike: groups of glosses that differ only in case or blanks.
         unknown_signers: number of clips without a signer.
     """
 
@@ -190,6 +225,7 @@ class ManifestReport:
     unknown_glosses: list[str] = field(default_factory=list)
     signers_in_two_splits: list[str] = field(default_factory=list)
     empty_classes: list[str] = field(default_factory=list)
+    glosses_alike: list[list[str]] = field(default_factory=list)
     unknown_signers: int = 0
 
     @property
@@ -201,6 +237,7 @@ class ManifestReport:
             "unknown_glosses",
             "signers_in_two_splits",
             "empty_classes",
+            "glosses_alike",
         )
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
@@ -240,6 +277,7 @@ def check_manifest(
         signers_in_two_splits=sorted(splits_of_signer[splits_of_signer > 1].index),
         unknown_glosses=sorted(glosses - (trained & expected)),
         empty_classes=sorted(expected - trained),
+        glosses_alike=alike(glosses),
         unknown_signers=int((table["signer"] == "").sum()),
     )
     used = table[table["file"] != ""]

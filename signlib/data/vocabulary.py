@@ -1,5 +1,6 @@
 """Glosses and their class numbers, fixed once from the training clips."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,3 +64,32 @@ class Vocabulary:
     def counts(self, glosses: Iterable[str]) -> np.ndarray:
         """How often each class occurs among the glosses given: (K,) int64."""
         return np.bincount(self.encode(list(glosses)), minlength=len(self))
+
+
+def alike(glosses: Iterable[str]) -> list[list[str]]:
+    """Groups of glosses that read the same: they differ in case, blanks or Unicode form only.
+
+    >>> alike(["HELLO", "TREE", "hello"])
+    [['HELLO', 'hello']]
+    """
+    groups: dict[str, list[str]] = {}
+    for gloss in sorted(set(glosses)):
+        groups.setdefault(_folded(gloss), []).append(gloss)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def alike_notes(glosses: Iterable[str]) -> list[str]:
+    """What to say of glosses that are alike: one line with names and what to do, [] for none."""
+    groups = alike(glosses)
+    if not groups:
+        return []
+    pairs = ", ".join(" and ".join(map(repr, group)) for group in groups[:3])
+    more = f" and {len(groups) - 3} more" if len(groups) > 3 else ""
+    return [
+        f"glosses that differ only in case or blanks count as different ones: {pairs}{more}; write"
+        " them alike in the manifest if they are the same sign"
+    ]
+
+
+def _folded(gloss: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", gloss).casefold().split())

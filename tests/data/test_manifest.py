@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from signlib.data.manifest import COLUMNS, check_manifest, complete, load_manifest
+from signlib.data.manifest import COLUMNS, check_manifest, complete, load_manifest, whole_files
 from signlib.errors import ManifestError
 
 
@@ -47,11 +47,32 @@ def test_values_columns_and_their_order_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "gloss", ["NULL", "NA", "nan", "None", "007", "1e5", "True", " x ", "ÄPFEL", "-", '"a, b"']
+    "gloss", ["NULL", "NA", "nan", "None", "007", "1e5", "True", "ÄPFEL", "-", '"a, b"']
 )
 def test_a_gloss_is_text_whatever_it_looks_like(tmp_path, gloss):
     loaded = load_manifest(write(tmp_path, f"clip,gloss,signer\n01,{gloss},02\n"))
     assert loaded.loc[0, ["clip", "gloss", "signer"]].tolist() == ["01", gloss.strip('"'), "02"]
+
+
+def test_blanks_around_a_gloss_signer_or_split_do_not_count(tmp_path):
+    loaded = load_manifest(write(tmp_path, "clip,gloss,signer,split\na, HELLO ,1\t, train\n"))
+    assert loaded.loc[0, ["gloss", "signer", "split"]].tolist() == ["HELLO", "1", "train"]
+    assert table(clip=["a"], gloss=[" x y "])["gloss"].tolist() == ["x y"]
+
+
+def test_the_rate_at_which_segments_count_is_a_number_where_it_is_given(tmp_path):
+    loaded = load_manifest(write(tmp_path, "clip,segment_fps,start\na,25,3\nb,,\n"))
+    assert loaded["segment_fps"].iloc[0] == 25
+    assert np.isnan(loaded["segment_fps"].iloc[1])
+    whole = whole_files(loaded)
+    assert list(whole.columns) == list(COLUMNS)
+    assert whole[["start", "end"]].to_numpy().tolist() == [[0, -1]] * 2
+
+
+def test_glosses_that_differ_only_in_case_are_asked_about():
+    report = check_manifest(table(clip=list("abc"), gloss=["HELLO", "hello", "TREE"]))
+    assert report.glosses_alike == [["HELLO", "hello"]]
+    assert "glosses alike: ['HELLO', 'hello']" in str(report)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
@@ -92,6 +113,9 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
         ("clip,gloss\n", "has no rows: list at least one clip"),
         ("name,gloss\na,b\n", "has no column 'clip' (it has name, gloss)"),
         ("clip;gloss\na;b\n", "has no column 'clip' (it has clip;gloss)"),
+        ("clip;gloss\na;b,c\n", "its columns are separated by ';'; save it as a csv with commas"),
+        ("clip\tgloss\na\tb\n", "are separated by a tab; save it as a csv with commas"),
+        ("clip|gloss\na|b\n", "are separated by '|'; save it as a csv with commas"),
         ("clip\na\nb\na\n", "clip 'a' appears twice"),
         ("clip\n../a\n", "'../a' is not a plain name"),
         ("clip\n..\n", "'..' is not a plain name"),
@@ -108,9 +132,14 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
         ("clip,start\na,1.5\n", "start=1.5 is not a whole frame number"),
         ("clip,end\na,inf\n", "end=inf is not a whole frame number"),
         ("clip,end\na,last\n", "end='last' is not a number"),
+        ("clip,end\na,1e25\n", "end=1e25 is no frame number of a film; give at most 1000000000"),
+        ("clip,start\na,-1e12\n", "start=-1e12 is no frame number of a film"),
+        ("clip,end\na,1_0\n", "end='1_0' is not a number"),
+        ("clip,end\na,\u0661\u0660\n", "end='\u0661\u0660' is not a number"),
+        ("clip,segment_fps\na,0\n", "segment_fps=0 must lie within 0.01..1000"),
         ("clip,start\na,nan\n", "start='nan' is not a number"),
-        ("clip,fps\na,0\n", "fps=0.0 must lie within 0.01..1000"),
-        ("clip,fps\na,-25\n", "fps=-25.0 must lie within 0.01..1000"),
+        ("clip,fps\na,0\n", "fps=0 must lie within 0.01..1000"),
+        ("clip,fps\na,-25\n", "fps=-25 must lie within 0.01..1000"),
         ("clip,fps\na,1000.5\n", "fps=1000.5 must lie within 0.01..1000"),
         ("clip,fps\na,1e-12\n", "fps=1e-12 must lie within 0.01..1000"),
         ("clip,fps\na,inf\n", "fps=inf must lie within 0.01..1000"),

@@ -55,3 +55,16 @@ def test_decoding_undoes_encoding(glosses):
 def test_the_example_in_its_docstring_runs():
     results = doctest.testmod(vocabulary)
     assert (results.failed, results.attempted > 0) == (0, True)
+
+
+def test_glosses_that_read_the_same_are_named_with_what_to_do():
+    glosses = ["HELLO", "TREE", "hello", "THANK  YOU", "thank you", "A\u0308PFEL", "\u00c4PFEL"]
+    assert vocabulary.alike(glosses) == [
+        ["A\u0308PFEL", "\u00c4PFEL"],
+        ["HELLO", "hello"],
+        ["THANK  YOU", "thank you"],
+    ]
+    (note,) = vocabulary.alike_notes(glosses)
+    assert "'HELLO' and 'hello'" in note
+    assert "write them alike in the manifest" in note
+    assert vocabulary.alike_notes(["HELLO", "TREE"]) == []
