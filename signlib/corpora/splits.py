@@ -13,7 +13,7 @@ from sklearn.model_selection import (
 )
 
 from signlib.corpora.registry import corpus_of
-from signlib.data.vocabulary import Vocabulary
+from signlib.data.vocabulary import Vocabulary, alike_notes
 from signlib.errors import ManifestError, SettingsError
 from signlib.settings.base import DataSettings
 
@@ -67,6 +67,7 @@ def split_clips(table: pd.DataFrame, settings: DataSettings) -> Splits:
             )
     divide = _fold if settings.split == "folds" else _official_or_signers
     splits = divide(table, settings)
+    splits.notes += alike_notes(splits.table["gloss"])
     unused = len(table) - len(splits.train) - len(splits.val) - len(splits.test)
     if unused:
         splits.notes.append(f"{unused} clips have no split and are left out")
@@ -108,6 +109,7 @@ def split_sentences(table: pd.DataFrame, settings: DataSettings) -> Splits:
     if splits.val.empty and settings.validation:
         splits = _take_validation(splits, settings, of="sentences")
     trained = set(_signs(splits.train))
+    splits.notes += alike_notes(trained)
     for name, part in (("validation", splits.val), ("test", splits.test)):
         unknown = [gloss for gloss in _signs(part) if gloss not in trained]
         if unknown:
