@@ -226,16 +226,21 @@ class Form:
 
     Attributes:
         kinds: numpy's letters of the types that it may have, such as `f` or `iu`.
-        shape: a size for each axis, None where any is right; None: any shape.
+        shape: a size for each axis, None where any is right, a name where arrays of one file have
+            the same; None: any shape.
         empty: it may hold no value.
     """
 
     kinds: str = "fiu"
-    shape: tuple[int | None, ...] | None = None
+    shape: tuple[int | str | None, ...] | None = None
     empty: bool = False
 
-    def check(self, dtype: np.dtype, shape: Sequence[int]) -> None:
+    def check(self, dtype: np.dtype, shape: Sequence[int], axes: dict[str, int]) -> None:
         """Refuse another type or shape.
+
+        Args:
+            dtype, shape: of the array.
+            axes: sizes of the axes that have a name; those that are met first are put in.
 
         Raises:
             Unreadable: with what the array is and what it must be.
@@ -243,12 +248,15 @@ class Form:
         if dtype.kind == "O":
             raise Unreadable("it holds pickled objects, which are never loaded: they can run code")
         sizes = self.shape if self.shape is not None else tuple(shape)
-        fits = len(sizes) == len(shape) and all(
-            size in (None, length) for size, length in zip(sizes, shape, strict=True)
-        )
+        fits = len(sizes) == len(shape)
+        for size, length in zip(sizes, shape, strict=False):
+            expected = axes.setdefault(size, length) if isinstance(size, str) else size
+            fits = fits and expected in (None, length)
         if dtype.kind not in self.kinds or dtype.subdtype or not dtype.itemsize or not fits:
             kinds = " or ".join(dict.fromkeys(_KINDS[kind] for kind in self.kinds))
-            any_size = ", ".join("any" if size is None else str(size) for size in sizes)
+            any_size = ", ".join(
+                "any" if size is None else str(axes.get(str(size), size)) for size in sizes
+            )
             of_shape = "" if self.shape is None else f" of shape ({any_size})"
             raise Unreadable(f"it is {dtype} of shape {tuple(shape)}, not {kinds}{of_shape}")
         if any(not 0 <= length <= AXIS for length in shape):
@@ -257,7 +265,7 @@ class Form:
             raise Unreadable(f"it is empty, of shape {tuple(shape)}")
 
 
-NUMBERS, FLOATS, WHOLE, TEXTS = Form("fiu"), Form("f"), Form("iu"), Form("U")
+NUMBERS, FLOATS = Form("fiu"), Form("f")
 
 
 @dataclass(frozen=True)
@@ -274,7 +282,7 @@ class _Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def _header(file: IO[bytes], form: Form, size: int) -> _Header:
+def _header(file: IO[bytes], form: Form, size: int, axes: dict[str, int] | None = None) -> _Header:
     # The header of an array of `size` bytes, once it has the form and says the size.
     readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
     try:
@@ -283,7 +291,7 @@ def _header(file: IO[bytes], form: Form, size: int) -> _Header:
     except _HEADER_FAULTS as error:
         words = str(error).splitlines() or [type(error).__name__]
         raise Unreadable(f"its header is no header of an array: {words[0][:120]}") from None
-    form.check(dtype, shape)
+    form.check(dtype, shape, {} if axes is None else axes)
     header = _Header(dtype, tuple(shape), fortran, file.tell())
     if header.start + header.bytes != size:
         raise Unreadable(
@@ -360,7 +368,9 @@ class Archive:
         self.names = list(self._members)
 
     @contextmanager
-    def _opened(self, name: str, form: Form) -> Iterator[tuple[IO[bytes], _Header]]:
+    def _opened(
+        self, name: str, form: Form, axes: dict[str, int] | None = None
+    ) -> Iterator[tuple[IO[bytes], _Header]]:
         # The numbers of an array, once its header has the form.
         if name not in self._members:
             listed = ", ".join(sorted(self.names)[:10])
@@ -376,7 +386,7 @@ class Archive:
             )
         with self._file.open(info) as file:
             try:
-                yield file, _header(file, form, info.file_size)
+                yield file, _header(file, form, info.file_size, axes)
             except Unreadable as error:
                 raise Unreadable(f"array {name!r}: {error}") from None
 
@@ -389,11 +399,12 @@ class Archive:
         """
         sizes = [self._members[name].file_size for name in forms if name in self._members]
         _check_bytes(sum(sizes), most)
-        arrays = {}
+        contents: dict[str, np.ndarray] = {}
+        axes: dict[str, int] = {}
         for name, form in forms.items():
-            with self._opened(name, form) as (file, header):
-                arrays[name] = _filled(file, header)
-        return arrays
+            with self._opened(name, form, axes) as (file, header):
+                contents[name] = _filled(file, header)
+        return contents
 
     def shape(self, name: str, form: Form = NUMBERS) -> tuple[int, ...]:
         """The shape that the header of an array says."""
@@ -421,6 +432,11 @@ def archive(path: str | Path) -> Iterator[Archive]:
         Unreadable: when it is no archive, or damaged.
     """
     size = os.stat(regular(path)).st_size
+    with open(path, "rb") as start:
+        if start.read(6) == b"\x93NUMPY":
+            start.seek(0)
+            _header(start, Form("fiuUb", empty=True), size)
+            raise Unreadable("it holds a single array, not an .npz archive; use np.savez")
     try:
         with zipfile.ZipFile(path) as file:
             yield Archive(file, size)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from signlib import reading
-from signlib.reading import FLOATS, TEXTS, Form, Unreadable
+from signlib.reading import FLOATS, Form, Unreadable
 
 
 @pytest.fixture
@@ -139,11 +139,19 @@ def test_an_archive_that_lies_about_its_members_is_refused(tmp_path, little_memo
         reading.arrays(tmp_path / "d.npz", {"a": FLOATS})
 
 
+def test_axes_of_one_name_have_one_size(tmp_path):
+    np.savez(tmp_path / "a.npz", a=np.ones((3, 2)), b=np.ones(3), c=np.ones((2, 3)))
+    clips, pair = Form("f", ("clips",)), Form("f", ("clips", 2))
+    assert reading.arrays(tmp_path / "a.npz", {"a": pair, "b": clips}).keys() == {"a", "b"}
+    with pytest.raises(Unreadable, match=r"'c': it is float64 of shape \(2, 3\), .* \(3, 2\)"):
+        reading.arrays(tmp_path / "a.npz", {"b": clips, "c": pair})
+
+
 def test_text_that_is_no_text_is_refused(tmp_path):
     content = npy(np.array(["ab"])).replace("a".encode("utf-32-le"), struct.pack("<I", 0x110000))
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(Unreadable, match="numbers that are no characters"):
-        reading.array(tmp_path / "a.npy", TEXTS)
+        reading.array(tmp_path / "a.npy", Form("U"))
 
 
 @pytest.mark.parametrize(

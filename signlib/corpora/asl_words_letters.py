@@ -11,15 +11,17 @@ from signlib.corpora.landmark_files import (
     cut,
     open_arrays,
     pose_and_hands,
+    scaled,
     unseen,
 )
 from signlib.data import manifest
 from signlib.data.skeletons import HANDS_42, MEDIAPIPE_75
+from signlib.reading import Form
 
 
 def read_asl_letters(root: str | Path) -> LandmarkFile:
     """Fingerspelled letters, 2,430 clips of 20 frames: two hands."""
-    data, frames = _frames(Path(root) / "letters.npz")
+    data, frames = _frames(Path(root) / "letters.npz", 126)
     hands = unseen(frames.reshape(-1, 20, 2, 21, 3)).reshape(-1, 20, 42, 3)
     table = _two_signers(data)
     return LandmarkFile(table, cut(hands, data["length"], table["clip"]), HANDS_42)
@@ -27,7 +29,7 @@ def read_asl_letters(root: str | Path) -> LandmarkFile:
 
 def read_asl_words(root: str | Path) -> LandmarkFile:
     """Words, 2,188 clips of 20 frames: pose and two hands; class `-` is "no sign"."""
-    data, frames = _frames(Path(root) / "words.npz")
+    data, frames = _frames(Path(root) / "words.npz", 258)
     # 33 points of four numbers, then two hands of 21 points of three.
     pose = frames[..., :132].reshape(-1, 20, 33, 4)
     hands = frames[..., 132:].reshape(-1, 20, 2, 21, 3)
@@ -36,10 +38,13 @@ def read_asl_words(root: str | Path) -> LandmarkFile:
     return LandmarkFile(table, points, MEDIAPIPE_75)
 
 
-def _frames(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    # All arrays of a file, and its frames as float32.
-    data = open_arrays(path, "x_i16", "scale", "length", "gloss", "signer")
-    return data, (data["x_i16"] * float(data["scale"])).astype(np.float32)
+def _frames(path: Path, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    # All arrays of a file, and its frames of `size` numbers as float32.
+    forms = {"x_i16": Form("iu", ("clips", 20, size)), "scale": Form("f", ())}
+    forms |= {"length": Form("iu", ("clips",))}
+    forms |= dict.fromkeys(("gloss", "signer"), Form("U", ("clips",)))
+    data = open_arrays(path, **forms)
+    return data, scaled(data, "x_i16")
 
 
 def _two_signers(data: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -5,19 +5,32 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from signlib.corpora.landmark_files import LandmarkFile, LandmarkFileCorpus, open_arrays, unseen
+from signlib.corpora.landmark_files import (
+    LandmarkFile,
+    LandmarkFileCorpus,
+    open_arrays,
+    scaled,
+    spans,
+    unseen,
+)
 from signlib.data import manifest
 from signlib.data.skeletons import FACE_HANDS_43
+from signlib.reading import Form
 
 
 def read_dgs_30(root: str | Path) -> LandmarkFile:
     """1,241 clips: one face point and two hands; signers unknown, no split."""
-    data = open_arrays(Path(root) / "clips.npz", "frames_i16", "scale", "offsets", "gloss", "clip")
-    frames = (data["frames_i16"] * float(data["scale"])).astype(np.float32)
+    path = Path(root) / "clips.npz"
+    forms = {"frames_i16": Form("iu", (None, 128)), "scale": Form("f", ())}
+    forms |= {"offsets": Form("iu", (None,))}
+    forms |= dict.fromkeys(("gloss", "clip"), Form("U", ("clips",)))
+    data = open_arrays(path, **forms)
+    frames = scaled(data, "frames_i16")
     face = np.concatenate([frames[:, :2], np.zeros((len(frames), 1), np.float32)], axis=1)
     hands = unseen(frames[:, 2:].reshape(-1, 2, 21, 3))
     points = {}
-    for clip, start, end in zip(data["clip"], data["offsets"], data["offsets"][1:], strict=False):
+    parts = spans(data["offsets"], len(frames), len(data["clip"]), path)
+    for clip, (start, end) in zip(data["clip"], parts, strict=True):
         middle = float(np.median(face[start:end, 0]))
         tracked = track_hands(hands[start:end], middle).reshape(-1, 42, 3)
         points[str(clip)] = np.concatenate([face[start:end, None], tracked], axis=1)

@@ -4,19 +4,20 @@ Each reader gives the same three things as a store of videos would: a manifest, 
 with NaN for what was not seen, and the skeleton they belong to.
 """
 
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from signlib import reading
 from signlib.corpora.corpus import Corpus, Kind
 from signlib.data import manifest
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, ManifestError
+from signlib.reading import Form
 from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource, Extraction, LoadedClips
 
@@ -83,8 +84,13 @@ def with_fixed_split(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return table.assign(split=table["clip"].map(split).fillna(""))
 
 
-def open_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
+def open_arrays(path: str | Path, *names: str, **forms: Form) -> dict[str, np.ndarray]:
     """The named arrays of an `.npz` file, never unpickled.
+
+    Args:
+        path: of the file.
+        names: of arrays of any form.
+        forms: name -> what it must be.
 
     Raises:
         ManifestError: for a missing file, a missing array, or a file that is no `.npz`.
@@ -96,25 +102,36 @@ def open_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
             f"{path} does not exist; set data.root or SIGNLIB_DATA to the folder that holds it"
         )
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ManifestError(
-                f"{path} holds a single array, not an .npz archive; save the arrays with np.savez"
-            )
-        with archive:
-            missing = [name for name in names if name not in archive.files]
-            if missing:
-                raise ManifestError(
-                    f"{path} has no array {missing[0]!r}; it has {', '.join(archive.files)}"
-                )
-            return {name: archive[name] for name in names}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise ManifestError(f"{path} is no readable .npz file ({error}); copy it again") from None
-    except ValueError as error:
-        raise ClipError(
-            f"{path} holds pickled objects, which are never loaded ({error}); save plain arrays"
-            " with np.savez"
-        ) from None
+        return reading.arrays(path, dict.fromkeys(names, Form("fiuUb", empty=True)) | forms)
+    except (OSError, ValueError) as error:
+        kind = ClipError if "pickled" in str(error) else ManifestError
+        raise kind(f"{path} cannot be read: {error}; copy it again") from None
+
+
+def scaled(data: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Whole numbers of a file times its `scale`, as float32.
+
+    Raises:
+        ManifestError: for a scale that is not above 0.
+    """
+    scale = float(data["scale"].item())
+    if not 0 < scale < np.inf:
+        raise ManifestError(f"scale={scale} of {name} is not above 0; copy the file again")
+    return (data[name] * scale).astype(np.float32)
+
+
+def spans(offsets: np.ndarray, rows: int, clips: int, path: Path) -> list[tuple[int, int]]:
+    """First and past-last row of each clip, of offsets (clips + 1) that cover all rows.
+
+    Raises:
+        ManifestError: for offsets that do not.
+    """
+    ascending = len(offsets) == clips + 1 and (np.diff(offsets) > 0).all()
+    if not ascending or offsets[0] != 0 or offsets[-1] != rows:
+        raise ManifestError(
+            f"{path}: offsets, labels and {rows} frames do not fit together; copy it again"
+        )
+    return list(pairwise(offsets.tolist()))
 
 
 def unseen(points: np.ndarray) -> np.ndarray:
@@ -139,7 +156,17 @@ def pose_and_hands(pose: np.ndarray, hands: np.ndarray) -> np.ndarray:
     return np.concatenate([unseen(pose), flat], axis=2).astype(np.float32)
 
 
-def cut(frames: np.ndarray, lengths: Iterable[int], clips: Iterable[str]) -> dict[str, np.ndarray]:
-    """Clip -> its first frames, of (N, T, J, C) padded to one length."""
+def cut(frames: np.ndarray, lengths: np.ndarray, clips: Iterable[str]) -> dict[str, np.ndarray]:
+    """Clip -> its first frames, of (N, T, J, C) padded to one length.
+
+    Raises:
+        ManifestError: for a length outside 1..T.
+    """
+    outside = lengths[(lengths < 1) | (lengths > frames.shape[1])]
+    if len(outside):
+        raise ManifestError(
+            f"a clip of {outside[0]} frames among clips of at most {frames.shape[1]}; copy the file"
+            " again"
+        )
     rows = zip(clips, frames, lengths, strict=True)
     return {clip: padded[:length] for clip, padded, length in rows}

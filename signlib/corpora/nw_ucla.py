@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from signlib.corpora.bodies import BodyCorpus
-from signlib.corpora.landmark_files import LandmarkFile, open_arrays
+from signlib.corpora.landmark_files import LandmarkFile, open_arrays, spans
 from signlib.data import manifest
 from signlib.data.skeletons import KINECT_20
 from signlib.errors import ManifestError, SettingsError
+from signlib.reading import Form
 from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource
 
@@ -51,22 +52,11 @@ def read_clips(root: str | Path, split_type: str = "") -> LandmarkFile:
         raise SettingsError(f"split_type={split_type!r}: nw-ucla has {' and '.join(SPLITS)}")
     path = Path(root) / "clips.npz"
     labels = ("action", "subject", "episode", "view")
-    data = open_arrays(path, "frames", "offsets", *labels)
-    offsets, frames = data["offsets"], data["frames"]
-    counts = {len(data[name]) for name in labels}
-    if (
-        counts != {len(offsets) - 1}
-        or offsets[0] != 0
-        or offsets[-1] != len(frames)
-        or (np.diff(offsets) < 1).any()
-    ):
-        raise ManifestError(
-            f"{path}: offsets, labels and {len(frames)} frames do not fit together; copy it again"
-        )
-    if frames.shape[1:] != (len(KINECT_20), 3):
-        raise ManifestError(
-            f"{path}: frames have shape {frames.shape}, not (rows, 20, 3); copy it again"
-        )
+    forms = dict.fromkeys(labels, Form("iu", ("clips",)))
+    forms |= {"offsets": Form("iu", (None,)), "frames": Form("f", (None, len(KINECT_20), 3))}
+    data = open_arrays(path, **forms)
+    frames = data["frames"]
+    parts = spans(data["offsets"], len(frames), len(data["action"]), path)
     table = pd.DataFrame({name: data[name].astype(int) for name in labels})
     unknown = sorted(set(table["action"]) - set(ACTIONS))
     if unknown:
@@ -83,7 +73,7 @@ def read_clips(root: str | Path, split_type: str = "") -> LandmarkFile:
     table["fps"] = 30.0
     points = {
         clip: frames[start:end].astype(np.float32)
-        for clip, start, end in zip(table["clip"], offsets, offsets[1:], strict=False)
+        for clip, (start, end) in zip(table["clip"], parts, strict=True)
     }
     return LandmarkFile(manifest.complete(table, str(path)), points, KINECT_20)
 

@@ -15,11 +15,14 @@ from signlib.corpora.landmark_files import (
 from signlib.corpora.wlasl import WLASL
 from signlib.data import manifest
 from signlib.data.skeletons import UPPER_53
+from signlib.reading import Form
 
 
 def read_wlasl_50(root: str | Path) -> LandmarkFile:
     """423 clips of at most 30 frames; signers unknown, no split."""
-    data = open_arrays(Path(root) / "clips50.npz", "X", "length", "label", "order_in_gloss")
+    numbers = dict.fromkeys(("length", "order_in_gloss"), Form("iu", ("clips",)))
+    frames_form, labels = Form("f", ("clips", 30, 170)), Form("U", ("clips",))
+    data = open_arrays(Path(root) / "clips50.npz", X=frames_form, label=labels, **numbers)
     frames = data["X"].astype(np.float32)
     # Eleven points of four numbers, then two hands of 21 points of three.
     pose = frames[..., :44].reshape(-1, 30, 11, 4)

@@ -5,8 +5,6 @@ made up say so; their accuracy and their correlation are known, so a method can 
 """
 
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
-from signlib import paths
+from signlib import paths, reading
 from signlib.errors import InputError, SettingsError
+from signlib.reading import NUMBERS, Form
 from signlib.runs.run import Run
 
 CLEAN, TUNED, FINAL = "clean", "fine-tuned", "final"
@@ -171,9 +170,10 @@ def read_scores(path: str | Path) -> StreamScores:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        with reading.archive(path) as archive:
+            forms = {name: Form("U") if name == "names" else NUMBERS for name in archive.names}
+            arrays = archive.read(forms)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read as plain arrays ({error}); copy the file again"
         ) from None
@@ -184,7 +184,7 @@ def read_scores(path: str | Path) -> StreamScores:
             f"{path}: needs `names`, `label` and score arrays of one shape (clips, classes)"
         )
     signers = []
-    for name in names:
+    for name in names.ravel():
         match = _NAME.fullmatch(str(name))
         if match is None:
             raise InputError(f"{path}: clip {name!r} is not 'signerX_sampleY'; rename it")
@@ -194,7 +194,7 @@ def read_scores(path: str | Path) -> StreamScores:
     return StreamScores(
         scores=np.stack([arrays[name].astype(np.float32) for name in order]),
         streams=tuple(AUTSL.get(name, Stream(name)) for name in order),
-        clips=tuple(str(name) for name in names),
+        clips=tuple(names.ravel().tolist()),
         targets=targets,
         signers=np.array(signers),
         origin=f"published test scores, {path.name}",

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from signlib import paths
+from signlib import paths, reading
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton
 from signlib.errors import ClipError, ManifestError, SettingsError
 from signlib.files import write_json
+from signlib.reading import FLOATS
 from signlib.stores.store import (
     EXTRACTION,
     Extraction,
@@ -156,20 +157,24 @@ def metadata(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / METADATA
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = reading.read_json(path)
     except (OSError, ValueError) as error:
         raise ManifestError(
             f"{path} cannot be read ({error}); it belongs to source 004's files"
         ) from None
     if not isinstance(content, dict):
         raise ManifestError(f"{path} is no table; it belongs to source 004's files")
-    types = {"feature_dim": int, "num_frames": int, "model_name": str}
-    try:
-        return {key: kind(content[key]) for key, kind in types.items()}
-    except (KeyError, TypeError, ValueError):
-        raise ManifestError(
-            f"{path} has no feature_dim, num_frames and model_name; extract the clips again"
-        ) from None
+    # Key -> the most that it may be; a name is a text.
+    most = {"feature_dim": 2**16, "num_frames": 2**16, "model_name": None}
+    for key, limit in most.items():
+        value = content.get(key)
+        whole = type(value) is int and 1 <= value <= (limit or 0)
+        if not whole and not (limit is None and isinstance(value, str) and value):
+            allowed = "a name" if limit is None else f"a whole number of 1 to {limit}"
+            raise ManifestError(
+                f"{path}: {key} is {str(value)[:40]!r}, not {allowed}; extract the clips again"
+            )
+    return {key: content[key] for key in most}
 
 
 def holds(folder: str | Path, ending: str) -> bool:
@@ -291,8 +296,8 @@ def _table(folder: Path, ending: str) -> pd.DataFrame:
 
 def _load(path: Path) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = reading.array(path, FLOATS)
+    except (OSError, ValueError) as error:
         raise ClipError(
             f"{path} is no whole .npy file of numbers ({error}); extract the clip again"
         ) from None

@@ -221,6 +221,25 @@ def test_repeated_glosses_of_a_signer_are_numbered(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scale": np.nan}, "scale=nan of x_i16 is not above 0"),
+        ({"scale": np.ones(3)}, r"'scale': it is float64 of shape \(3,\), not floats of shape"),
+        ({"length": np.array([20, 21, 5])}, "a clip of 21 frames among clips of at most 20"),
+        ({"length": np.array([20, 0, 5])}, "a clip of 0 frames"),
+        ({"length": np.array([20.0, 20, 5])}, "'length': it is float64 .*, not whole numbers"),
+        ({"length": np.array([20, 20])}, r"shape \(2,\), not whole numbers of shape \(3\)"),
+        ({"x_i16": np.ones((3, 20, 125), np.int16)}, r"not whole numbers of shape \(3, 20, 126\)"),
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(tmp_path, change, words):
+    arrays = two_signers(gloss=np.array(["A"] * 3), x_i16=np.ones((3, 20, 126), np.int16))
+    np.savez(tmp_path / "letters.npz", **arrays | change)
+    with pytest.raises(ManifestError, match=words):
+        read_asl_letters(tmp_path)
+
+
 def test_a_missing_file_names_the_variable(tmp_path):
     for reader in (read_dgs_30, read_asl_letters, read_asl_words):
         with pytest.raises(

@@ -101,3 +101,21 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
         frozen_files.write_features(store, tmp_path / "out")
     with pytest.raises(ManifestError, match=r"extraction_metadata\.json cannot be read"):
         frozen_files.import_features(tmp_path, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"feature_dim": -3}, "feature_dim is '-3', not a whole number of 1 to 65536"),
+        ({"feature_dim": 10**9}, "feature_dim is '1000000000'"),
+        ({"num_frames": "4"}, "num_frames is '4'"),
+        ({"model_name": None}, "model_name is 'None', not a name"),
+    ],
+)
+def test_metadata_that_say_nonsense_are_refused(tmp_path, change, words):
+    facts = {"feature_dim": 3, "num_frames": 4, "model_name": "a/b"}
+    (tmp_path / "extraction_metadata.json").write_text(json.dumps(facts))
+    assert frozen_files.metadata(tmp_path) == facts
+    (tmp_path / "extraction_metadata.json").write_text(json.dumps(facts | change))
+    with pytest.raises(ManifestError, match=words):
+        frozen_files.metadata(tmp_path)
