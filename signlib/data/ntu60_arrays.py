@@ -4,8 +4,6 @@ Clips are read one by one, since all of them need more memory than many machines
 ever unpickled.
 """
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from signlib import reading
 from signlib.data import manifest, ntu60
 from signlib.data.skeletons import NTU_25
 from signlib.errors import InputError, ManifestError
+from signlib.reading import NUMBERS, Form
 
 BODIES, JOINTS = 2, len(NTU_25)
 # Names under which people share the `.npz` form.
@@ -84,8 +84,8 @@ def _refusal(path: Path) -> str:
 
 
 def _from_npz(path: Path) -> ArrayClips:
-    with _reading(path), zipfile.ZipFile(path) as archive:
-        inside = {name.removesuffix(".npy") for name in archive.namelist()}
+    with _reading(path), reading.archive(path) as archive:
+        inside = set(archive.names)
         parts = [part for part in PARTS if f"x_{part}" in inside]
         lost = [f"y_{part}" for part in parts if f"y_{part}" not in inside]
         if not parts:
@@ -96,16 +96,16 @@ def _from_npz(path: Path) -> ArrayClips:
             )
         tables = []
         for part in parts:
-            labels = np.stack(list(_rows(archive, f"y_{part}")))
+            labels = archive.read({f"y_{part}": NUMBERS})[f"y_{part}"]
             # One row a clip with a single 1 in it, or class numbers.
             numbers = labels.argmax(1) if labels.ndim == 2 else labels
             tables.append(_numbered(numbers, part, path))
 
     def clips() -> Iterator[tuple[str, np.ndarray]]:
-        with _reading(path), zipfile.ZipFile(path) as archive:
+        with _reading(path), reading.archive(path) as archive:
             for part, table in zip(parts, tables, strict=True):
                 names = iter(table["clip"])
-                for row in _rows(archive, f"x_{part}"):
+                for row in archive.rows(f"x_{part}"):
                     if row.size % (BODIES * JOINTS * 3):
                         raise ManifestError(
                             f"{path}: a clip of x_{part} has shape {row.shape}, not (T, 150)"
@@ -116,30 +116,15 @@ def _from_npz(path: Path) -> ArrayClips:
     return ArrayClips(manifest.complete(table, str(path)), clips())
 
 
-def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[np.ndarray]:
-    # The entries of an array along its first axis, one at a time.
-    with archive.open(f"{name}.npy") as file:
-        # Version of the format -> what reads its header.
-        header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-        shape, fortran, dtype = header[np.lib.format.read_magic(file)[0]](file)
-        if dtype.hasobject or fortran or not shape:
-            raise ManifestError(
-                f"{archive.filename}: {name} is {dtype} of shape {shape}; it must hold plain"
-                " numbers in C order"
-            )
-        size = int(np.prod(shape[1:])) * dtype.itemsize
-        for _ in range(shape[0]):
-            yield np.frombuffer(file.read(size), dtype).reshape(shape[1:])
-
-
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     # What a damaged archive raises, as one line.
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise ManifestError(
-            f"{path} is no readable {path.suffix} file ({error}); fetch it again"
+            f"{path} is no readable {path.suffix} file, which must hold plain numbers ({error});"
+            " fetch it again"
         ) from None
 
 
@@ -152,7 +137,7 @@ def _from_npy(files: dict[str, Path]) -> ArrayClips:
     arrays, tables = [], []
     for part, path in files.items():
         with _reading(path):
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = reading.mapped(path)
         if array.ndim != 5 or array.shape[1:2] + array.shape[3:] != (3, JOINTS, BODIES):
             raise ManifestError(
                 f"{path} has shape {array.shape}, not (N, 3, T, {JOINTS}, {BODIES})"
@@ -179,9 +164,13 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
         missing = f"{named} does not exist; put the labels there"
         raise InputError(_refusal(pickled) if pickled.is_file() else missing)
     with _reading(path):
-        loaded = np.load(path, allow_pickle=False)
-        numbers = loaded["label"] if path == named else loaded
-        names = loaded["name"].astype(str) if path == named and "name" in loaded.files else None
+        if path == named:
+            forms = {"label": NUMBERS, "name": Form("U")}
+            with reading.archive(path) as archive:
+                loaded = archive.read({key: forms[key] for key in forms if key in archive.names})
+        else:
+            loaded = {"label": reading.array(path)}
+    numbers, names = loaded.get("label", np.empty(0)), loaded.get("name")
     if len(numbers) != count or (names is not None and len(names) != count):
         raise ManifestError(f"{path} has {len(numbers)} labels for {count} clips; make both anew")
     table = _numbered(numbers, part, path)

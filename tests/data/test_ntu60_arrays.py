@@ -132,6 +132,10 @@ def test_padding_is_cut_off_however_it_was_made():
         ),
         ({"x_train": np.ones((1, 4, 149)), "y_train": [3]}, r"has shape \(4, 149\)"),
         ({"x_train": np.array([{}]), "y_train": [3]}, "must hold plain numbers"),
+        (
+            {"x_train": np.ones((1, 4, 150)), "y_train": np.ones((10**9, 0))},
+            r"'y_train': it is empty, of shape \(1000000000, 0\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, arrays, message):
