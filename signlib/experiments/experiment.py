@@ -1,6 +1,5 @@
 """Settings -> clips -> model -> training -> test -> run, for whatever task the settings name."""
 
-import json
 import re
 import shutil
 from collections import Counter
@@ -12,7 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from signlib import paths
+from signlib import paths, reading
 from signlib.errors import InputError, RunError
 from signlib.experiments import estimate, warm_start
 from signlib.files import write_json, write_text
@@ -202,7 +201,11 @@ def decay_text(run: Run) -> str:
     not.
     """
     lines = []
-    for title, sizes in json.loads((run.path / DECAY).read_text(encoding="utf-8")).items():
+    try:
+        parameters = reading.read_json(run.path / DECAY)
+    except (OSError, ValueError) as error:
+        raise RunError(f"run {run.path}: {DECAY} cannot be read ({error}); resume it") from None
+    for title, sizes in parameters.items():
         names = [re.sub(r"\b\d+\b", "*", name).removeprefix("network.") for name in sizes]
         kinds = [
             kind if count == 1 else f"{kind} ({count})" for kind, count in Counter(names).items()

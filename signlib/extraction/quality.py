@@ -4,13 +4,13 @@
 is the same bytes on a slow machine.
 """
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from signlib import reading
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, StoreError
 from signlib.features.kinematics import gaps
@@ -136,11 +136,23 @@ def timings(store: FeatureStore) -> list[Facts]:
     if not path.exists():
         return []
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["sessions"]
-    except (ValueError, KeyError, TypeError) as error:
+        content = reading.read_json(path)
+        sessions = content.get("sessions") if isinstance(content, dict) else None
+        if not isinstance(sessions, list) or not all(map(_is_session, sessions)):
+            raise ValueError("it has no list of sessions with frames and seconds")
+        return sessions
+    except ValueError as error:
         raise StoreError(
             f"{path} is damaged ({error}); delete it, the features do not need it"
         ) from None
+
+
+def _is_session(session: Any) -> bool:
+    # Numbers that are none were written as null.
+    numbers = isinstance(session, dict) and [session.get(key) for key in ("frames", "seconds")]
+    return bool(numbers) and all(
+        value is None or (isinstance(value, int | float) and value >= 0) for value in numbers
+    )
 
 
 def _clip_reports(store: FeatureStore) -> list[Facts]:

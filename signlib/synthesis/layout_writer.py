@@ -6,7 +6,6 @@ run that was cut off is resumed where it stopped, and only finished clips count.
 
 import copy
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -21,6 +20,7 @@ import joblib
 import pandas as pd
 from tqdm import tqdm
 
+from signlib import reading
 from signlib.errors import SettingsError
 from signlib.files import disk_error, write_json
 
@@ -137,7 +137,20 @@ def write_clips(
     for _ in tqdm(clips_done, **bar):
         pass
     done = (row for row in table.to_dict("records") if _finished(layout, out, row))
-    return [{**json.loads(_truth(out, row).read_text(encoding="utf-8")), **row} for row in done]
+    return [{**_facts(_truth(out, row)), **row} for row in done]
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    # What is known of a finished clip.
+    try:
+        facts = reading.read_json(path)
+        if not isinstance(facts, dict):
+            raise ValueError("it is no table")
+        return facts
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{path} is damaged ({error}); delete it, and its clip is written again"
+        ) from None
 
 
 def _write_clip(layout: Layout[C], corpus: C, row: Row, out: Path) -> None:
@@ -183,8 +196,8 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
     marker = out / MARKER
     if marker.is_file():
         try:
-            before = json.loads(marker.read_text(encoding="utf-8"))
-        except (ValueError, UnicodeDecodeError):
+            before = reading.read_json(marker)
+        except ValueError:
             before = "something unreadable"
         if before != settings:
             raise SettingsError(

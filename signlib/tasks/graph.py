@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from signlib import reading
 from signlib.corpora import clips as corpora
 from signlib.corpora import registry, splits
 from signlib.corpora.bodies import actors
@@ -300,7 +301,7 @@ def _from_file(file: Path, skeleton: skeletons.Skeleton) -> np.ndarray:
             " store"
         )
     try:
-        joints = np.load(file, allow_pickle=False)
+        joints = reading.array(file)
     except (OSError, ValueError) as error:
         raise ClipError(
             f"{file} is no readable .npy file ({error}); write it with numpy.save"
