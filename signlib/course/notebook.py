@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,6 @@ with extra("course"):
     from nbclient.exceptions import CellTimeoutError
     from nbformat import NotebookNode
     from papermill.exceptions import PapermillExecutionError
-
-# Seconds one notebook may take.
-TIMEOUT = 600.0
 
 # Seconds between two looks at the kernel's memory.
 SAMPLING = 0.1
@@ -98,7 +96,7 @@ def run_notebook(
     parameters: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
     *,
-    timeout: float = TIMEOUT,
+    timeout: float = 0.0,
     environment: Mapping[str, str] | None = None,
 ) -> NotebookResult:
     """The result of a notebook that is run from its first cell to its last, or to the first error.
@@ -109,15 +107,18 @@ def run_notebook(
         output: where the executed notebook goes, whole, at the end; default `runs/<name>.ipynb`.
             Until then the cells executed so far are kept beside it in `.<name>.running.ipynb`,
             which stays there when the run is killed.
-        timeout: seconds for the whole notebook.
+        timeout: seconds for the whole notebook; 0 = as long as it needs.
         environment: more variables for the kernel, such as `SIGNLIB_RUNS`.
 
     Raises:
         InputError: when the file is missing or is not a notebook.
-        SettingsError: for an unknown or impossible parameter, a notebook without kernel or
-            parameters cell, or an output that would overwrite its own notebook or is no file.
+        SettingsError: for an impossible limit, an unknown or impossible parameter, a notebook
+            without kernel or parameters cell, or an output that would overwrite its own notebook
+            or is no file.
         DiskError: when the output cannot be written; an old one stays.
     """
+    if not 0 <= timeout < inf:
+        raise SettingsError(f"timeout={timeout:g} must be seconds above 0, or 0 for no limit")
     path = Path(path).resolve()
     checked = check_parameters(path, parameters or {})
     output = Path(output or paths.runs_root() / path.name).resolve()
@@ -130,11 +131,11 @@ def run_notebook(
     begun: list[NotebookNode] = []
     failures: list[BaseException] = []
 
-    def seconds_left(cell: NotebookNode) -> int:
-        # nbclient may ask more than once for a cell.
+    def seconds_left(cell: NotebookNode) -> int | None:
+        # nbclient may ask more than once for a cell; None is no limit.
         if not begun or begun[-1] is not cell:
             begun.append(cell)
-        return max(1, round(started + timeout - time.monotonic()))
+        return max(1, round(started + timeout - time.monotonic())) if timeout else None
 
     def execute(manager: type[AsyncKernelManager]) -> None:
         try:

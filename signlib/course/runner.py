@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from signlib import paths
-from signlib.course.notebook import TIMEOUT, NotebookResult, run_notebook
+from signlib.course.notebook import NotebookResult, run_notebook
 from signlib.course.page import course_page, notebook_page
 from signlib.course.parameters import check_parameters
 from signlib.errors import InputError, SettingsError, extra
@@ -20,6 +20,9 @@ from signlib.files import write_text
 
 with extra("course"):
     import nbformat
+
+# Seconds that one notebook of the course may take in smoke mode.
+TIMEOUT = 600.0
 
 
 def course_notebooks(folder: Path, only: Sequence[str] = (), template: bool = False) -> list[Path]:
@@ -174,7 +177,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--only", nargs="+", default=[], metavar="NN", help="numbers or names, as in --only 00 12"
     )
     parser.add_argument(
-        "--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a notebook may take"
+        "--timeout",
+        type=float,
+        default=TIMEOUT,
+        metavar="S",
+        help="seconds a notebook may take; 0 = no limit",
     )
     chosen = parser.parse_args(arguments)
     work = update_notebooks if chosen.update else run_course

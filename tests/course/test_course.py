@@ -217,6 +217,31 @@ def test_time_limit(tmp_path):
     assert result.seconds < 60
 
 
+def test_a_notebook_runs_as_long_as_it_needs(tmp_path, monkeypatch):
+    """By itself `run` gives no cell a limit; one of the course has ten minutes."""
+    limits = []
+
+    def executed(source, target, *_, timeout_func, **__):
+        notebook = nbformat.read(source, as_version=4)
+        limits.extend(map(timeout_func, notebook.cells))
+        notebook.metadata.papermill = {}
+        nbformat.write(notebook, target)
+
+    monkeypatch.setattr("papermill.execute_notebook", executed)
+    path = write(tmp_path / "00_slow.ipynb", "x = 1")
+    run_notebook(path, output=tmp_path / "out.ipynb")
+    assert set(limits) == {None}
+    limits.clear()
+    run_course(tmp_path, tmp_path / "results")
+    assert 590 <= min(limits) <= max(limits) <= 600
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf")])
+def test_an_impossible_time_limit(plain, timeout):
+    with pytest.raises(SettingsError, match="must be seconds above 0, or 0 for no limit"):
+        run_notebook(plain, timeout=timeout)
+
+
 def test_kernel_that_dies(tmp_path):
     path = write(
         tmp_path / "00_dead.ipynb", "import os\nos.write(2, b'Fatal: out of hands')\nos._exit(3)"
