@@ -18,7 +18,7 @@ from signlib.corpora.bodies import actors
 from signlib.data import explore, ntu60, skeletons
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError
-from signlib.features.actors import Axes, axes_of, held, in_own_axes
+from signlib.features.actors import Axes, axes_of, filled, held, in_own_axes
 from signlib.features.streams import parents_of
 from signlib.models import classifier, counting
 from signlib.models.gcn import VARIANTS, GraphNetwork
@@ -74,7 +74,7 @@ def prepare_action(
     """A clip in its own axes without gaps, and who is in it.
 
     Args:
-        joints: (T, M, J, 3), NaN where nobody is seen.
+        joints: (T, M, J, 3), NaN where nobody, or a joint of somebody, is not seen.
         axes: of the skeleton.
         settings: how many bodies P, and how they are aligned.
 
@@ -84,7 +84,7 @@ def prepare_action(
     Raises:
         ClipError: when nobody is seen, or the first person has no trunk.
     """
-    action = settings.action
+    action, joints = settings.action, filled(joints)
     missing = max(action.bodies - joints.shape[1], 0)
     joints = np.pad(
         joints[:, : action.bodies], ((0, 0), (0, missing), (0, 0), (0, 0)), constant_values=np.nan
