@@ -43,7 +43,12 @@ class BodyCorpus(Corpus):
         self, table: pd.DataFrame, read: Callable[[str], np.ndarray], made_with: dict[str, Any]
     ) -> LoadedClips:
         """Clips from a manifest and a reader of joints (T, B, J, 3)."""
-        return LoadedClips(table, lambda clip: actors(read(clip)), self.extraction(made_with))
+        made = self.extraction(made_with)
+        # Numbers that cannot be used are taken out before anybody asks who moves.
+        raw = LoadedClips(table, read, made)
+        clips = LoadedClips(table, lambda clip: actors(raw.read(clip)), made)
+        clips.notes = raw.notes
+        return clips
 
 
 def actors(joints: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from signlib.data.points import seen
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, SettingsError
 
@@ -59,6 +60,27 @@ def axes_of(skeleton: Skeleton) -> Axes:
     return Axes(middle, left, right, base, top)
 
 
+def filled(joints: np.ndarray) -> np.ndarray:
+    """The clip with the missing joints of bodies that are there, interpolated in time.
+
+    Before a joint is first seen, and after it was last seen, it stays where it is then. A joint
+    that is never seen stays missing, and so does a body in frames without any joint of it.
+
+    Args:
+        joints: (T, M, J, 3), NaN = missing; returned as it is where no joint has a gap.
+    """
+    present = seen(joints)
+    gaps = present.any(axis=-1, keepdims=True) & ~present
+    if not gaps.any():
+        return joints
+    out = joints.copy()
+    for m, joint in np.argwhere(gaps.any(axis=0)):
+        frames, lost = np.flatnonzero(present[:, m, joint]), np.flatnonzero(gaps[:, m, joint])
+        for axis in range(joints.shape[-1] if len(frames) else 0):
+            out[lost, m, joint, axis] = np.interp(lost, frames, joints[frames, m, joint, axis])
+    return out
+
+
 def main_actors(joints: np.ndarray, most: int = 2) -> np.ndarray:
     """The bodies that act, those who move most first, in the frames in which one of them is seen.
 
@@ -66,31 +88,39 @@ def main_actors(joints: np.ndarray, most: int = 2) -> np.ndarray:
     together are one person whom the sensor lost and found again.
 
     Args:
-        joints: (T, M, J, 3) with y up, NaN = no such body.
+        joints: (T, M, J, 3) with y up, NaN = missing. A body is there in frames in which any of its
+            joints is seen, if each of them is seen at some time (`filled`).
         most: how many to keep.
 
     Returns:
-        (T', M', J, 3) with 1 <= M' <= most and T' <= T; NaN where an actor is not seen.
+        (T', M', J, 3) with 1 <= M' <= most and T' <= T; NaN where an actor, or its joint, is not
+        seen.
 
     Raises:
         ClipError: when nobody is seen in any frame.
     """
-    there = np.isfinite(joints).all(axis=(2, 3))
+    whole = filled(joints)
+    there = seen(whole).all(axis=-1)
     bodies = [m for m in range(joints.shape[1]) if there[:, m].any()]
     if not bodies:
-        raise ClipError("nobody is seen in any frame of the clip; leave it out")
-    kept = [m for m in bodies if not _is_noise(joints[there[:, m], m])] or bodies
+        whose = "nobody is seen in any frame of the clip"
+        if seen(joints).any():
+            whose = "some joints are seen in no frame of the clip"
+        raise ClipError(f"{whose}; leave it out")
+    kept = [m for m in bodies if not _is_noise(whole[there[:, m], m])] or bodies
     actors: list[np.ndarray] = []
-    for m in sorted(kept, key=lambda m: -motion(joints[there[:, m], m])):
-        seen = there[:, m]
-        free = [actor for actor in actors if not (np.isfinite(actor[:, 0, 0]) & seen).any()]
+    # The frames in which each of them is there.
+    frames: list[np.ndarray] = []
+    for m in sorted(kept, key=lambda m: -motion(whole[there[:, m], m])):
+        free = [k for k, taken in enumerate(frames) if not (taken & there[:, m]).any()]
         # One person under two ids: their frames do not overlap.
         if free:
-            free[0][seen] = joints[seen, m]
+            actors[free[0]][there[:, m]] = joints[there[:, m], m]
+            frames[free[0]] |= there[:, m]
         elif len(actors) < most:
-            actors.append(np.where(seen[:, None, None], joints[:, m], np.nan))
-    together = np.stack(actors, 1)
-    return together[np.isfinite(together[:, :, 0, 0]).any(axis=1)]
+            actors.append(np.where(there[:, m, None, None], joints[:, m], np.nan))
+            frames.append(there[:, m].copy())
+    return np.stack(actors, 1)[np.any(frames, axis=0)]
 
 
 def motion(joints: np.ndarray) -> float:

@@ -7,7 +7,15 @@ from signlib.corpora.nw_ucla import read_clips
 from signlib.data.ntu60 import read_skeleton
 from signlib.data.skeletons import HANDS_42, KINECT_20, NTU_25
 from signlib.errors import ClipError, SettingsError
-from signlib.features.actors import axes_of, held, in_own_axes, main_actors, motion, turn_back
+from signlib.features.actors import (
+    axes_of,
+    filled,
+    held,
+    in_own_axes,
+    main_actors,
+    motion,
+    turn_back,
+)
 from signlib.synthesis.actions import ActionCorpus
 
 AXES = axes_of(NTU_25)
@@ -155,3 +163,25 @@ def test_alignment_brings_two_real_views_of_one_performance_together(real_data):
     assert len(gains) > 450
     assert np.mean(np.array(gains) > 0) > 0.6
     assert np.mean(gains) > 0
+
+
+def test_a_joint_that_is_missing_for_a_while_is_on_its_way():
+    """By hand: x of joint 2 is unseen, 1, unseen, unseen, 4, unseen; joint 3 is never seen."""
+    clip = np.zeros((7, 1, 4, 3))
+    clip[:6, 0, 2, 0] = [np.nan, 1, np.nan, np.nan, 4, np.nan]
+    clip[:, 0, 3] = np.nan
+    clip[6] = np.nan
+    whole = filled(clip)
+    assert whole[:6, 0, 2, 0].tolist() == [1, 1, 2, 3, 4, 4]
+    assert np.isnan(whole[:, 0, 3]).all()
+    assert np.isnan(whole[6]).all()
+    assert filled(ALONE) is ALONE
+
+
+def test_a_body_stays_there_when_one_of_its_joints_is_lost():
+    clip = ALONE[:, :1].copy()
+    clip[3:6, 0, 7] = np.nan
+    np.testing.assert_array_equal(main_actors(clip), clip)
+    clip[:, 0, 7] = np.nan
+    with pytest.raises(ClipError, match="some joints are seen in no frame of the clip"):
+        main_actors(clip)
