@@ -6,16 +6,12 @@ turns NaN into zeros and a mask at the very end, when a batch is made.
 
 import numpy as np
 
+from signlib.data.points import seen as seen
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError
 
 # Of the picture's height: below this two shoulders count as one point and cannot give a scale.
 SMALLEST_SIZE = 1e-3
-
-
-def seen(points: np.ndarray) -> np.ndarray:
-    """Where a point was found: (..., J) bool for points (..., J, C), judged by x and y."""
-    return np.isfinite(points[..., :2]).all(axis=-1)
 
 
 def masked(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,13 +185,17 @@ def _hand_frame(xyz: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, float,
             " so it has no scale; leave the clip out or set features.normalise=false"
         )
     anchor = xyz[:, skeleton.index("face")] if skeleton.has("face") else np.concatenate(wrists)
+    if not seen(anchor).any():
+        # A face that is never seen must not put the origin into the picture's corner.
+        anchor = np.concatenate(wrists)
     return np.nan_to_num(np.nanmedian(anchor, axis=0)), 2 * float(np.median(lengths)), 0.0
 
 
 def hands_at_wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """The clip with each hand's z moved to the z of the body's wrist.
 
-    Before, it counts from the hand's own wrist.
+    Before, it counts from the hand's own wrist. Where the body's is not seen, the z that it has in
+    the nearest frame counts; a hand whose body's wrist is never seen stays as it is.
 
     Args:
         points: (T, J, C); without z, or without both a pose and hands, it is returned as it is.
@@ -204,7 +204,12 @@ def hands_at_wrists(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     for side in ("left", "right"):
         if points.shape[-1] > 2 and skeleton.has(f"{side}_wrist", f"{side}_hand_wrist"):
             hand = list(skeleton.parts[f"{side}_hand"])
-            out[:, hand, 2] += points[:, skeleton.index(f"{side}_wrist"), None, 2]
+            depth = points[:, skeleton.index(f"{side}_wrist"), 2]
+            present = np.flatnonzero(np.isfinite(depth))
+            if len(present):
+                halfway = (present[1:] + present[:-1]) / 2
+                nearest = present[np.searchsorted(halfway, np.arange(len(points)))]
+                out[:, hand, 2] += depth[nearest, None]
     return out
 
 
@@ -228,6 +233,8 @@ def face_camera(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
         return points
     x, _, z = np.median(across, axis=0)
     width = np.hypot(x, z)
+    if width < SMALLEST_SIZE:
+        return points
     out = _turned(points, x / width, -z / width, axis=2)
     out[..., :3] /= width
     return out

@@ -119,7 +119,10 @@ def phonology(
     layout = _layout(skeleton.joints, skeleton.name)
     out = np.full((len(points), 36), np.nan, np.float32)
     hands = _planes(points, layout.hands).reshape(3, -1, 2, len(_READ))
-    FORMS[form](out, hands, _planes(points, layout.others), layout, aspect, fps)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        FORMS[form](out, hands, _planes(points, layout.others), layout, aspect, fps)
+    # A face without height, or shoulders in one point, measure nothing.
+    out[np.isinf(out)] = np.nan
     return out
 
 

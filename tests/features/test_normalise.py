@@ -279,3 +279,14 @@ def test_a_clip_at_another_rate_shows_the_same_moments():
     assert track(25, 50) == pytest.approx(doubled, nan_ok=True)
     assert track(29.97, 29.97 / 7) == [0]
     assert track(30, 1) == [0], "at least one frame"
+
+
+def test_a_hand_keeps_its_depth_where_the_wrist_of_the_body_is_not_seen():
+    """By hand: z of the body's left wrist is 1, unseen, unseen, 4; the hand's own z is 0.5."""
+    points = np.full((4, 75, 3), 0.5, np.float32)
+    points[:, MEDIAPIPE_75.index("left_wrist"), 2] = [1, np.nan, np.nan, 4]
+    points[:, MEDIAPIPE_75.index("right_wrist"), 2] = np.nan
+    moved = hands_at_wrists(points, MEDIAPIPE_75)
+    left, right = (MEDIAPIPE_75.index(f"{side}_hand_wrist") for side in ("left", "right"))
+    assert moved[:, left, 2].tolist() == [1.5, 1.5, 4.5, 4.5]
+    assert moved[:, right, 2].tolist() == [0.5] * 4
