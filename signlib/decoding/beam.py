@@ -78,10 +78,7 @@ class BeamSearch:
                 f"log probabilities of shape {frames.shape} are not (T, {len(self.glosses) + 1}):"
                 f" {len(self.glosses)} glosses and the blank"
             )
-        if not np.isfinite(frames.max(axis=1)).all():
-            raise ValueError(
-                "log probabilities are NaN or all -inf in a frame: the model or its input is broken"
-            )
+        ctc.check_scores(frames)
         return self.flashlight(frames) if self.flashlight else self._search(frames.astype(float))
 
     def _search(self, frames: np.ndarray) -> list[ctc.Hypothesis]:

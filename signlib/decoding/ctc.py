@@ -51,9 +51,27 @@ def greedy(log_probabilities: np.ndarray, lengths: Sequence[int]) -> list[list[i
     Args:
         log_probabilities: (B, T, V), or any scores with the same order.
         lengths: (B,) frames that are real.
+
+    Raises:
+        ValueError: for a real frame that is NaN or where no class can be.
     """
-    paths = np.asarray(log_probabilities).argmax(-1)
+    scores = np.asarray(log_probabilities)
+    for frames, length in zip(scores, lengths, strict=True):
+        check_scores(frames[:length])
+    paths = scores.argmax(-1)
     return [collapse(path[:length]) for path, length in zip(paths, lengths, strict=True)]
+
+
+def check_scores(frames: np.ndarray) -> None:
+    """Refuse scores (T, V) that say nothing: argmax would read the class that is NaN.
+
+    Raises:
+        ValueError: for a frame that is NaN or where no class can be.
+    """
+    if frames.size and not np.isfinite(frames.max(axis=-1)).all():
+        raise ValueError(
+            "log probabilities are NaN or all -inf in a frame: the model or its input is broken"
+        )
 
 
 def needed_frames(target: Sequence[int]) -> int:
@@ -115,8 +133,12 @@ def prefix_search(
     Returns:
         At most `beam` readings, the best first.
 
+    Raises:
+        ValueError: as for `check_scores`.
+
     Source: Graves 2012, prefix search; Hannun et al. 2014 for the language model.
     """
+    check_scores(np.asarray(log_probabilities))
 
     def bonus(prefix: Prefix) -> float:
         # What the last gloss of a prefix adds beside the frames.

@@ -201,11 +201,13 @@ class SentenceFitting(Fitting):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Errors and words of each sentence of the batch."""
-        scores = self.model(batch)
+        scores = self.model(batch).float().cpu().numpy()
         if counts(self.trainer.val_dataloaders, index):
             frames = self.model.frames(batch["lengths"]).tolist()
+            # A broken network reads nothing here; after the epoch its loss says what to do.
+            reads = [[]] * len(frames) if np.isnan(scores).any() else greedy(scores, frames)
             # Class numbers serve as words.
-            heard = [list(map(str, read)) for read in greedy(scores.float().cpu().numpy(), frames)]
+            heard = [list(map(str, read)) for read in reads]
             pairs = zip(batch["targets"].tolist(), batch["sizes"].tolist(), strict=True)
             said = [list(map(str, target[:size])) for target, size in pairs]
             errors = word_errors(said, heard)

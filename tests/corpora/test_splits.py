@@ -327,3 +327,10 @@ def test_sentences_that_cannot_be_held_out_say_what_to_do():
 def test_a_signer_who_is_not_there_is_named_with_those_who_are():
     with pytest.raises(SettingsError, match="'anna' signs no clip; signers are s0, s1, s2, s3"):
         split_sentences(sentences(), DataSettings(split="signer", test_signers=["anna"]))
+
+
+def test_glosses_that_differ_only_in_case_are_asked_about():
+    table = corpus(gloss=["HELLO", "hello"] * 20, split=["train", "train", "test", "test"] * 10)
+    assert any(
+        "'HELLO' and 'hello'; write" in note for note in split_clips(table, DataSettings()).notes
+    )

@@ -176,8 +176,21 @@ def test_classes_that_cannot_be(engine):
 def test_broken_scores_are_no_reading(broken):
     frames = random_frames(3, 4, 0)
     frames[1] = broken
-    with pytest.raises(ValueError, match="NaN or all -inf in a frame"):
-        BeamSearch(GLOSSES)(frames)
+    for read in (
+        BeamSearch(GLOSSES),
+        lambda frames: prefix_search(frames, 3),
+        lambda frames: greedy(frames[None], [3]),
+    ):
+        with pytest.raises(ValueError, match="NaN or all -inf in a frame"):
+            read(frames)
+    # one class alone, which argmax would take
+    frames = random_frames(3, 4, 0)
+    frames[1, 2] = broken
+    if np.isnan(broken):
+        with pytest.raises(ValueError, match="NaN or all -inf in a frame"):
+            greedy(frames[None], [3])
+    # nobody reads the padding
+    assert len(greedy(frames[None], [1])) == 1
 
 
 def test_no_frames_read_nothing():
