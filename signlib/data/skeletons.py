@@ -397,8 +397,8 @@ KINECT_20_BONES: tuple[Bone, ...] = (
 
 
 def _in_metres(skeleton: Skeleton) -> Skeleton:
-    # As a Kinect gives it. It sees people within some 5 m, at most 8 m, in front of it.
-    return replace(skeleton, unit="metres", reach=20.0, depth=20.0)
+    # As a Kinect gives it, which sees at most 8 m; the nearest it sees is 50 cm, or 500 mm.
+    return replace(skeleton, unit="metres", reach=30.0, depth=30.0)
 
 
 MEDIAPIPE_543 = _mediapipe_543()

@@ -45,10 +45,10 @@ def test_reach_and_depth_are_the_skeletons_own():
         " 5000)"
     )
     metres = np.ones((1, 25, 3), np.float32)
-    metres[0, 0, 2] = 21
+    metres[0, 0, 2] = 31
     kept, taken = usable(metres, NTU_25)
     assert not landmarks.seen(kept)[0, 0]
-    assert "beyond 20 metres (in depth 20)" in taken
+    assert "beyond 30 metres (in depth 30)" in taken
 
 
 def test_a_clip_in_another_unit_is_not_used_at_all_and_told_what_to_pass():
