@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from signlib import paths
 from signlib.corpora.bodies import BodyCorpus, actors
 from signlib.data import ntu60, ntu60_arrays
+from signlib.data import points as landmarks
 from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
@@ -34,12 +35,13 @@ class _Ntu60(BodyCorpus):
 
     def clips(self, settings: DataSettings) -> ClipSource:
         root, split_type = self.root(settings), self.split_type(settings)
+        notes: dict[str, str] = {}
         if ntu60_arrays.is_arrays(root, split_type):
             arrays = ntu60_arrays.read_arrays(root, split_type)
             table, clips, form = arrays.manifest, arrays.read, f"arrays {split_type}"
         else:
             table, form = ntu60.read_manifest(root, split_type), "skeleton files"
-            clips = _files(root, table)
+            clips = _files(root, table, notes)
         extraction = self.extraction({"form": form})
         key = hashlib.sha256(f"{root.resolve()} {form}".encode()).hexdigest()[:8]
         quiet = len(table) < FEWEST_WATCHED
@@ -52,19 +54,34 @@ class _Ntu60(BodyCorpus):
                 path,
                 extraction,
                 table,
-                ((clip, actors(joints)) for clip, joints in watched),
+                ((clip, actors(_usable(clip, joints, notes))) for clip, joints in watched),
+                notes,
                 fps=ntu60.FPS,
             )
         # The store may have been made for another split: the manifest is as it is asked for now.
         stored = table[table["clip"].isin(set(store.clips))].reset_index(drop=True)
-        return LoadedClips(stored, store.read, extraction)
+        clips = LoadedClips(stored, store.read, extraction)
+        clips.notes |= store.notes
+        return clips
 
 
-def _files(root: Path, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+def _usable(clip: str, joints: np.ndarray, notes: dict[str, str]) -> np.ndarray:
+    # The joints that can be used; what is taken is noted.
+    kept, taken = landmarks.usable(joints, NTU_25)
+    if taken:
+        notes[clip] = taken
+    return kept
+
+
+def _files(
+    root: Path, table: pd.DataFrame, notes: dict[str, str]
+) -> Iterator[tuple[str, np.ndarray]]:
     # Clip and joints (T, B, 25, 3) of each skeleton file; a broken one has nobody.
     for clip, file in table[["clip", "file"]].itertuples(index=False):
         try:
-            yield clip, ntu60.read_skeleton(paths.inside(root, file)).joints
+            skeletons = ntu60.read_skeleton(paths.inside(root, file))
+            notes |= {clip: skeletons.note} if skeletons.note else {}
+            yield clip, skeletons.joints
         except ClipError:
             yield clip, np.full((1, 1, len(NTU_25), 3), np.nan, np.float32)
 

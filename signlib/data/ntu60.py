@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from signlib.data import manifest
-from signlib.data.skeletons import NTU_JOINTS
+from signlib.data import points as landmarks
+from signlib.data.skeletons import NTU_25, NTU_JOINTS
 from signlib.data.transcripts import lines_of
 from signlib.errors import ClipError, ManifestError, SettingsError
 
@@ -143,14 +144,17 @@ class SkeletonClip:
     Attributes:
         joints: (T, M, 25, 3) float32, metres in the camera's axes: x to the right of the (mirrored)
             picture, which is the right of a person who faces the camera; y up; z away from the
-            camera. NaN where the sensor had no such body.
+            camera. NaN where the sensor had no such body, did not track the joint and wrote zeros,
+            or wrote a place that cannot be. Joints that it inferred (state 1) stay.
         tracking: (T, M, 25) int8: 2 tracked, 1 inferred, 0 not tracked (or no body).
         bodies: M ids, in the order in which they first appear.
+        note: how many joints were taken as missing; "" = none.
     """
 
     joints: np.ndarray
     tracking: np.ndarray
     bodies: tuple[str, ...]
+    note: str = ""
 
 
 def read_skeleton(path: str | Path) -> SkeletonClip:
@@ -158,7 +162,7 @@ def read_skeleton(path: str | Path) -> SkeletonClip:
 
     Raises:
         ClipError: for a file that is missing, cut off or damaged (file and line are named), or
-            without any body.
+            without any body or joint that can be used.
     """
     path = Path(path)
     try:
@@ -174,10 +178,18 @@ def read_skeleton(path: str | Path) -> SkeletonClip:
     values = _values(lines, [first for _, _, first in blocks], path)
     joints = np.full((frames, len(bodies), len(NTU_JOINTS), 3), np.nan, np.float32)
     tracking = np.zeros(joints.shape[:3], np.int8)
-    for (frame, body, _), numbers in zip(blocks, values, strict=True):
+    places, taken = landmarks.usable(values[..., :3], NTU_25)
+    # The sensor's own place: it writes zeros for a joint that it does not track.
+    lost = (values[..., -1] == 0) & (places == 0).all(axis=-1)
+    places = np.where(lost[..., None], np.nan, places)
+    untracked = f"{lost.sum()} of {lost.size} joints are zeros that were not tracked: missing"
+    note = "; ".join(filter(None, (taken, untracked if lost.any() else "")))
+    if np.isnan(places).all():
+        raise ClipError(f"{path} has no joint that can be used: {note}; leave the clip out")
+    for (frame, body, _), place, numbers in zip(blocks, places, values, strict=True):
         m = bodies.index(body)
-        joints[frame, m], tracking[frame, m] = numbers[:, :3], numbers[:, -1]
-    return SkeletonClip(joints, tracking, bodies)
+        joints[frame, m], tracking[frame, m] = place, numbers[:, -1]
+    return SkeletonClip(joints, tracking, bodies, note)
 
 
 def _walk(lines: list[str], path: Path) -> tuple[int, list[tuple[int, str, int]]]:

@@ -1,7 +1,8 @@
 """Making feature stores: frames appended clip by clip, safely (see `journal`)."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -113,6 +114,7 @@ def write_store(
     extraction: Extraction,
     manifest: pd.DataFrame,
     clips: Iterable[tuple[str, np.ndarray]],
+    notes: Mapping[str, str] | None = None,
     **facts: float,
 ) -> FeatureStore:
     """A store from features that already exist.
@@ -120,13 +122,15 @@ def write_store(
     Args:
         clips: (clip, array) pairs in manifest order; a clip that cannot be used is recorded as
             failed.
+        notes: clip -> what was taken from it already; looked at when the clip is kept.
         facts: `width`, `height` and `fps` of all clips, where they are known.
     """
     with StoreWriter(path, extraction, manifest) as writer:
         pending = set(writer.pending)
         for clip, array in clips if pending else ():
             if clip in pending:
-                writer.keep(clip, lambda content: StoredClip(content, **facts), array)
+                note = (notes or {}).get(clip, "")
+                writer.keep(clip, partial(StoredClip, note=note, **facts), array)
         return writer.finish()
 
 
