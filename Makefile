@@ -16,7 +16,8 @@ course: environment  ## run every notebook (smoke, embedded data) and write resu
 test: environment  ## the tests (pytest) and the notebooks against their stored outputs (nbval)
 	@$(VENV) -m pytest -n 2 --dist loadgroup tests
 	@rm -rf runs/nbval
-	@SIGNLIB_RUNS="$(CURDIR)/runs/nbval" $(VENV) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
+	@# Two notebooks at a time, one thread each: more threads only wait for one another.
+	@SIGNLIB_RUNS="$(CURDIR)/runs/nbval" OMP_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
 
 slow: environment  ## the tests that take minutes: what presets reach on real signs
 	@$(VENV) -m pytest -n 2 --dist loadgroup -m slow tests
