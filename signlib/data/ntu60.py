@@ -214,6 +214,7 @@ def _walk(lines: list[str], path: Path) -> tuple[int, list[tuple[int, str, int]]
     blocks = []
     frames = count("the number of frames", 100_000)
     for frame in range(frames):
+        seen: set[str] = set()
         for _ in range(count("the number of bodies", 6)):
             head = lines[line].split() if line < len(lines) else []
             line += 1
@@ -222,6 +223,12 @@ def _walk(lines: list[str], path: Path) -> tuple[int, list[tuple[int, str, int]]
                     f"{path}, line {line}: the ten values of a body must stand there; fetch it"
                     " again"
                 )
+            if head[0] in seen:
+                raise ClipError(
+                    f"{path}, line {line}: body {head[0][:40]!r} appears twice in frame {frame};"
+                    " fetch it again, or leave the clip out"
+                )
+            seen.add(head[0])
             joints = count("the number of joints", len(NTU_JOINTS))
             if joints != len(NTU_JOINTS) or line + joints > len(lines):
                 raise ClipError(

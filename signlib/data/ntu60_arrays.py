@@ -97,9 +97,11 @@ def _from_npz(path: Path) -> ArrayClips:
         tables = []
         for part in parts:
             labels = archive.read({f"y_{part}": NUMBERS})[f"y_{part}"]
-            # One row a clip with a single 1 in it, or class numbers.
-            numbers = labels.argmax(1) if labels.ndim == 2 else labels
-            tables.append(_numbered(numbers, part, path))
+            clips = archive.shape(f"x_{part}")[0]
+            _check_count(len(labels), clips, f"{path}: y_{part}")
+            if labels.ndim == 2:
+                labels = _from_rows(labels, f"{path}: y_{part}")
+            tables.append(_numbered(labels, part, path))
 
     def clips() -> Iterator[tuple[str, np.ndarray]]:
         with _reading(path), reading.archive(path) as archive:
@@ -171,8 +173,9 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
         else:
             loaded = {"label": reading.array(path)}
     numbers, names = loaded.get("label", np.empty(0)), loaded.get("name")
-    if len(numbers) != count or (names is not None and len(names) != count):
-        raise ManifestError(f"{path} has {len(numbers)} labels for {count} clips; make both anew")
+    for found in (numbers, names):
+        if found is not None:
+            _check_count(len(found), count, str(path))
     table = _numbered(numbers, part, path)
     if names is None:
         return table
@@ -188,11 +191,32 @@ def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _check_count(labels: int, clips: int, where: str) -> None:
+    if labels != clips:
+        raise ManifestError(f"{where} has {labels} labels for {clips} clips; make both anew")
+
+
+def _from_rows(labels: np.ndarray, where: str) -> np.ndarray:
+    # Class numbers (N,) of rows (N, K) that have a single 1 each, and zeros.
+    sound = (labels == 1).sum(1) == 1
+    sound &= (labels != 0).sum(1) == 1
+    if not sound.all():
+        row = int(np.argmin(sound))
+        ones, rest = int((labels[row] == 1).sum()), int(np.isnan(labels[row]).sum())
+        raise ManifestError(
+            f"{where}, row {row}: {ones} of its {labels.shape[1]} values are 1 and {rest} are NaN;"
+            " a label is a single 1 among zeros: mend the row, or leave its clip out"
+        )
+    return labels.argmax(1)
+
+
 def _numbered(numbers: np.ndarray, part: str, path: Path) -> pd.DataFrame:
     # The rows of clips that have no names: class numbers (N,) from 0, once they are checked.
-    if numbers.ndim != 1 or not np.isin(numbers, np.arange(len(ntu60.ACTIONS))).all():
+    known = np.isin(numbers, np.arange(len(ntu60.ACTIONS)))
+    if numbers.ndim != 1 or not known.all():
+        row = f"; row {np.argmin(known)} is {numbers[np.argmin(known)]}" if known.ndim == 1 else ""
         raise ManifestError(
-            f"{path}: labels of {part} must be numbers from 0 to {len(ntu60.ACTIONS) - 1}"
+            f"{path}: labels of {part} must be numbers from 0 to {len(ntu60.ACTIONS) - 1}{row}"
         )
     actions = numbers.astype(int) + 1
     clips = [f"{part}-{number:05d}" for number in range(len(numbers))]

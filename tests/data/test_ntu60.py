@@ -96,6 +96,30 @@ def test_a_body_keeps_its_place(tmp_path):
     np.testing.assert_array_equal(clip.tracking[:, 1, 8], [0, 1, 0, 1])
 
 
+def test_a_joint_that_cannot_be_is_missing_and_told(tmp_path):
+    """Untracked zeros and 1e39 m are no places; an inferred joint at zero is one, and so is a
+    place without a state.
+    """
+    lines = skeleton([("9", 1)], [("9", 1)]).splitlines()
+    # Joints 0 to 3 of the first frame begin at line 5.
+    rest = "1 2 3 4 0 0 0 1"
+    lines[4:8] = [
+        f"{place} {rest} {state}"
+        for place, state in (("0 0 0", 0), ("0 0 0", 1), ("1 1e39 3", 2), ("1 2 3", 0))
+    ]
+    (tmp_path / "a.skeleton").write_text("\n".join(lines))
+    clip = read_skeleton(tmp_path / "a.skeleton")
+    assert np.isnan(clip.joints[0, 0, :, 0]).tolist() == [1, 0, 1, 0] + [0] * 21
+    assert np.isnan(clip.joints[0, 0, :4]).all(axis=1).tolist() == [1, 0, 1, 0]
+    assert clip.note == (
+        "1 of 50 points are taken as missing: 1 lie beyond 30 metres (in depth 30); 1 of 50 joints"
+        " are zeros that were not tracked: missing"
+    )
+    (tmp_path / "a.skeleton").write_text(skeleton([("9", "1e39")]))
+    with pytest.raises(ClipError, match="a.skeleton has no joint that can be used: 25 of 25"):
+        read_skeleton(tmp_path / "a.skeleton")
+
+
 def test_a_turn_that_is_no_number_does_not_matter(tmp_path):
     text = (
         skeleton([("9", 1)])
@@ -126,6 +150,10 @@ GOOD = skeleton([("9", 1)], [("9", 2)])
         (GOOD[:-300], "line 32: a body needs 25 joints"),
         (GOOD.replace("25\n", "24\n"), "line 4: a body needs 25 joints"),
         (GOOD.replace("9 0 1 1 1 1 0", "9 0 1 1 1 1"), "line 3: the ten values of a body"),
+        (
+            skeleton([("9", 1)], [("4", 2), ("9", 3), ("4", 5)]),
+            r"line 85: body '4' appears twice in frame 1",
+        ),
         (GOOD.replace("2 3 3.5", "2 x 3.5"), r"a\.skeleton, line 36: '2 x 3\.5 "),
         (GOOD.replace("2 3 3.5", "2 nan 3.5"), "line 36"),
         (GOOD.replace("2 3 3.5 1 2", "2 3 3.5 1"), "line 36"),

@@ -128,8 +128,23 @@ def test_padding_is_cut_off_however_it_was_made():
         ({"x_train": np.ones((1, 4, 150))}, "has no array 'y_train'"),
         (
             {"x_train": np.ones((1, 4, 150)), "y_train": [60]},
-            "labels of train must be numbers from 0 to 59",
+            "labels of train must be numbers from 0 to 59; row 0 is 60",
         ),
+        (
+            {"x_train": np.ones((2, 4, 150)), "y_train": [3, np.nan]},
+            "labels of train must be numbers from 0 to 59; row 1 is nan",
+        ),
+        (
+            {"x_train": np.ones((2, 4, 150)), "y_train": np.eye(2, 60) * [[1], [0]]},
+            "y_train, row 1: 0 of its 60 values are 1 and 0 are NaN; a label is a single 1",
+        ),
+        (
+            {"x_train": np.ones((2, 4, 150)), "y_train": np.full((2, 60), np.nan)},
+            "y_train, row 0: 0 of its 60 values are 1 and 60 are NaN",
+        ),
+        ({"x_train": np.ones((1, 4, 150)), "y_train": np.ones((1, 60))}, "row 0: 60 of its 60"),
+        ({"x_train": np.ones((1, 4, 150)), "y_train": [3, 4]}, "y_train has 2 labels for 1 clips"),
+        ({"x_train": np.ones((2, 4, 150)), "y_train": [3]}, "y_train has 1 labels for 2 clips"),
         ({"x_train": np.ones((1, 4, 149)), "y_train": [3]}, r"has shape \(4, 149\)"),
         ({"x_train": np.array([{}]), "y_train": [3]}, "must hold plain numbers"),
         (
