@@ -12,6 +12,7 @@ import pandas as pd
 from torch import nn
 
 from signlib import paths
+from signlib.corpora.folder import is_one_clip
 from signlib.corpora.registry import CORPORA, corpus_in
 from signlib.errors import ClipError, RunError
 from signlib.experiments import experiment, prediction, sizes
@@ -58,7 +59,7 @@ class OpenRun(Run):
         """What is signed in one clip.
 
         Args:
-            clip: a video or another file that `signlib.predict` takes.
+            clip: a video, a folder of pictures, or another file that `signlib.predict` takes.
             top: how many glosses.
 
         Returns:
@@ -70,7 +71,7 @@ class OpenRun(Run):
             ClipError: for a clip that cannot be used, with the reason.
             RunError: for a store, which has several clips.
         """
-        if Path(clip).is_dir():
+        if not is_one_clip(clip):
             raise RunError(f"{clip} is a folder; signlib.predict(run, {str(clip)!r}) takes stores")
         (reading,) = predict(self, clip, top=top).itertuples()
         if reading.problem:
@@ -161,7 +162,8 @@ def predict(
 
     Args:
         run: with weights.
-        clips: one or several: videos, landmark files, stores; see `experiments.prediction`.
+        clips: one or several: videos, folders of pictures, landmark files, stores; see
+            `experiments.prediction`.
         split: of stores, only the clips of this split.
         top: how many glosses a clip; of sentences, how many readings.
         tower: for a run on frozen features, where its encoder lies now.

@@ -253,8 +253,8 @@ def verbs() -> dict[str, Verb]:
                     "clips",
                     nargs="+",
                     help=(
-                        "videos, .npy, .pose or .skeleton files, or stores made with the run's"
-                        " extractors"
+                        "videos, folders of pictures, .npy, .pose or .skeleton files, or stores"
+                        " made with the run's extractors"
                     ),
                 ),
                 flag("--split", default="", help="of a store, only the clips of this split"),
@@ -263,7 +263,7 @@ def verbs() -> dict[str, Verb]:
                     type=float,
                     default=0.0,
                     metavar="N",
-                    help="frames a second of clips that do not say it, such as .npy files (25)",
+                    help="frames a second of .npy files and folders of pictures (25)",
                 ),
                 flag(
                     "--tower",

@@ -5,7 +5,7 @@ files, or a folder of pictures each.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +13,9 @@ import pandas as pd
 from signlib import paths
 from signlib.corpora.corpus import VideoCorpus
 from signlib.data import manifest
-from signlib.errors import ManifestError, SettingsError
+from signlib.errors import ManifestError, SettingsError, StoreError
 from signlib.settings.base import DataSettings
+from signlib.stores.store import EXTRACTION, PICTURES_META
 
 
 def read_folder(root: str | Path) -> pd.DataFrame:
@@ -49,6 +50,53 @@ def read_folder(root: str | Path) -> pd.DataFrame:
 def is_picture_clip(folder: Path) -> bool:
     """True for a folder that holds pictures and neither folders, videos nor a manifest."""
     return next(_clips_in(folder), None) == Path()
+
+
+def is_one_clip(path: str | Path) -> bool:
+    """True for a file, and for a folder of one clip's pictures that is no store."""
+    path = Path(path)
+    return not path.is_dir() or (not _is_store(path) and is_picture_clip(path))
+
+
+def stores_and_clips(
+    given: Iterable[str | Path], is_store: Callable[[Path], bool] = lambda _: False
+) -> tuple[list[Path], list[Path]]:
+    """What a person points at, as folders that are stores, and as single clips.
+
+    Args:
+        given: stores, files, and folders of one clip's pictures.
+        is_store: which other folders are taken like a store.
+
+    Raises:
+        StoreError: for any other folder, with what to give.
+    """
+    stores: list[Path] = []
+    clips: list[Path] = []
+    for path in map(Path, given):
+        if is_one_clip(path):
+            clips.append(path)
+        elif _is_store(path) or is_store(path):
+            stores.append(path)
+        else:
+            raise StoreError(f"{path} is no store, {_what_to_give(path)}")
+    return stores, clips
+
+
+def _is_store(folder: Path) -> bool:
+    # Also one that is unfinished: the store says what to do then.
+    return any((folder / name).exists() for name in (EXTRACTION, PICTURES_META, "shards"))
+
+
+def _what_to_give(folder: Path) -> str:
+    if next(_clips_in(folder), None) is None:
+        return (
+            "nor does it hold pictures (png, jpg): give a store that `python -m signlib extract"
+            " CLIPS --out STORE` made, a clip's file, or a folder of one clip's numbered pictures"
+        )
+    return (
+        "but it holds clips: give each of them (a file, or its folder of pictures), or the store"
+        f" that `python -m signlib extract {folder} --out STORE` makes of them"
+    )
 
 
 def _clips_in(root: Path) -> Iterator[Path]:

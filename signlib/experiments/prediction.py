@@ -27,17 +27,18 @@ def predict(
 
     Args:
         run: a run with weights.
-        clips: videos, `.npy` or `.pose` files, or stores made with the run's extractor. A run on
-            several modalities finds depth in `X_depth.mp4` beside `X_color.mp4`, takes a store of
-            pictures and one of landmarks, and makes do with the modalities that a clip has. A
-            graph network takes `.skeleton` files, `.npy` files (T, M, J, 3) and stores of
-            skeletons. A run on phonological features takes stores of them, too.
+        clips: videos, folders of numbered pictures, `.npy` or `.pose` files, or stores made with
+            the run's extractor. A run on several modalities finds depth in `X_depth.mp4` beside
+            `X_color.mp4`, takes a store of pictures and one of landmarks, and makes do with the
+            modalities that a clip has. A graph network takes `.skeleton` files, `.npy` files (T, M,
+            J, 3) and stores of skeletons. A run on phonological features takes stores of them, too.
         split: of stores, only the clips of this split.
         top: how many glosses a clip; of sentences, how many readings.
         tower: for a run on frozen features, where its encoder lies now; "" = where it lay when
             they were made.
-        fps: frames a second of clips that do not say it themselves, such as `.npy` files; 0 =
-            nobody knows it, 25 is assumed and said in `note`.
+        fps: frames a second of clips that do not say it themselves, such as `.npy` files or
+            folders of pictures; 0 = nobody knows it: 25 is assumed and said in `note` where the
+            run reads it.
 
     Returns:
         One row a clip: clip, gloss ("" where nobody says), top = [(gloss, share of confidence),

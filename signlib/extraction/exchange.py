@@ -316,9 +316,10 @@ class ClipReader:
             self._engine.close()
 
     def read(self, path: str | Path) -> StoredClip:
-        """Points (T, J, 4) of a file, its picture's size in pixels and its rate (0 = unknown).
+        """Points (T, J, 4) of a clip, its picture's size in pixels and its rate (0 = unknown).
 
-        A `.npy` file's number of points says which skeleton it has.
+        A folder of pictures does not say its rate. The number of points in a `.npy` file says which
+        skeleton it has.
 
         Raises:
             VideoError, ClipError: when the file cannot be read, shows nobody, or has other points.
@@ -337,7 +338,8 @@ class ClipReader:
                 " upper body"
             )
         points = self._as_target(points, self.filmed, path)
-        return StoredClip(points, info.width, info.height, info.fps)
+        rate = 0.0 if path.is_dir() else info.fps
+        return StoredClip(points, info.width, info.height, rate)
 
     def _layout_of(self, count: int, path: Path) -> Skeleton:
         # The skeleton of so many points; the target itself goes before others of its size.

@@ -18,6 +18,7 @@ import torch
 from signlib import paths
 from signlib.corpora import clips as corpora
 from signlib.corpora import registry, splits
+from signlib.corpora.folder import stores_and_clips
 from signlib.data import manifest as manifests
 from signlib.data import skeletons
 from signlib.data.vocabulary import Vocabulary
@@ -266,8 +267,8 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
 
         Args:
             recogniser: of the run.
-            clips: videos; or stores (or folders of source 004's files), at most one of features and
-                one of landmarks.
+            clips: videos or folders of pictures; or stores (or folders of source 004's files), at
+                most one of features and one of landmarks.
             split: of stores, only the clips of this split.
             top: how many glosses a clip.
             tower: where the encoder lies now; "" = where it lay when the run's features were each.
@@ -276,15 +277,18 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
             RunError: for stores or an encoder that are not the run's.
             SettingsError: when the encoder cannot be loaded.
         """
-        folders = [clip for clip in dict.fromkeys(clips) if Path(clip).is_dir()]
         visual, points = frozen_files.FEATURES, frozen_files.LANDMARKS
+
+        def in_files(folder: Path) -> bool:
+            return any(frozen_files.holds(folder, ending) for ending in (visual, points))
+
+        folders, files = stores_and_clips(dict.fromkeys(clips), in_files)
         stores = [
             frozen_files.open_store(
                 folder, visual if frozen_files.holds(folder, visual) else points
             )
             for folder in folders
         ]
-        files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
         readings: list[Reading] = []
         if stores:
             readings += _of_stores(recogniser, stores, split, top)

@@ -15,6 +15,7 @@ from signlib import reading
 from signlib.corpora import clips as corpora
 from signlib.corpora import registry, splits
 from signlib.corpora.bodies import actors
+from signlib.corpora.folder import stores_and_clips
 from signlib.data import explore, ntu60, skeletons
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError
@@ -259,8 +260,9 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
         prepared: list[tuple[np.ndarray, np.ndarray]] = []
         readings: list[Reading] = []
         problems: list[Reading] = []
+        stores, _ = stores_and_clips(clips)
         for clip in map(Path, clips):
-            source = store_source(FeatureStore(clip), split) if clip.is_dir() else None
+            source = store_source(FeatureStore(clip), split) if clip in stores else None
             table = [(str(clip), "")]
             if source is not None:
                 check_skeleton(source, recogniser)

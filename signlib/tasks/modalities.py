@@ -14,6 +14,7 @@ import torch
 from signlib import paths
 from signlib.corpora import clips as corpora
 from signlib.corpora import registry, splits
+from signlib.corpora.folder import stores_and_clips
 from signlib.data import manifest as manifests
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, SettingsError, StoreError
@@ -262,7 +263,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         Depth stands in `X_depth.mp4` beside `X_color.mp4`; at most one store of pictures and one
         of landmarks can be given.
         """
-        folders = [Path(clip) for clip in clips if Path(clip).is_dir()]
+        folders, files = stores_and_clips(clips)
         filmed = [folder for folder in folders if (folder / PICTURES_META).is_file()]
         pictures = [PictureStore(folder) for folder in filmed]
         points = [FeatureStore(folder) for folder in folders if folder not in filmed]
@@ -280,7 +281,6 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
             readings += _read(
                 recogniser, table, next(iter(pictures), None), next(iter(points), None), top
             )
-        files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
         if files:
             readings += _read_files(recogniser, files, top)
         return table_of(readings)

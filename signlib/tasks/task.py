@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from signlib.corpora.folder import stores_and_clips
 from signlib.corpora.splits import Splits, split_clips
 from signlib.data.manifest import RATE
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
@@ -346,7 +347,7 @@ class Task(ABC, Generic[S, M]):
     def sources(
         cls, recogniser: Recogniser[S, M], clips: Sequence[str | Path], split: str = ""
     ) -> tuple[list[ClipSource], dict[str, str]]:
-        """Clips of stores and of landmark files or videos, and the reasons of those that fail.
+        """Clips of stores, landmark files, videos and pictures, and the reasons of those that fail.
 
         The column `fps` of their tables is 0 where nobody knows it.
 
@@ -354,7 +355,8 @@ class Task(ABC, Generic[S, M]):
             RunError: for a store that the run cannot read.
             StoreError: for a store without clips of that split.
         """
-        stores = [FeatureStore(clip) for clip in clips if Path(clip).is_dir()]
+        folders, files = stores_and_clips(clips)
+        stores = [FeatureStore(folder) for folder in folders]
         sources = [store_source(store, split, recogniser.fps) for store in stores]
         for source in sources:
             cls.check_source(source, recogniser)
@@ -363,7 +365,6 @@ class Task(ABC, Generic[S, M]):
             rows = store.manifest
             asked = set(rows["clip"] if not split else rows["clip"][rows["split"] == split])
             problems |= {clip: why for clip, why in store.reasons.items() if clip in asked}
-        files = [Path(clip) for clip in clips if not Path(clip).is_dir()]
         if files:
             source, unread = file_source(files, recogniser, cls.joints_read(recogniser))
             sources.append(source)
@@ -480,7 +481,7 @@ def file_source(
     """Clips read from files as the run's skeleton, and the reasons of those that could not be.
 
     Args:
-        files: videos, `.npy` or `.pose`.
+        files: videos, folders of pictures, `.npy` or `.pose`.
         recogniser: of the run.
         needed: joints that a clip must have; None = `joints_read`.
     """

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from signlib.corpora.folder import read_folder
+from signlib.corpora.folder import is_one_clip, read_folder, stores_and_clips
 from signlib.corpora.registry import manifest_of
-from signlib.errors import InputError, ManifestError
+from signlib.errors import InputError, ManifestError, StoreError
 
 
 def touch(root, *files):
@@ -165,3 +165,35 @@ def test_one_folder_of_pictures_is_one_clip(tmp_path, monkeypatch):
         table, root = manifest_of(source)
         assert rows(table) == [["clip.1", "clip.1", "", ""]]
         assert root == tmp_path
+
+
+def test_stores_are_told_from_clips(tmp_path):
+    # A store may hold pictures of its quality, a folder of pictures is one clip.
+    touch(tmp_path, "store/extraction.json", "store/0.png", "films/pictures.json", "parts/shards/1")
+    touch(tmp_path, "clip/0.png", "clip/1.png", "a.mp4", "others/a_gemma.npy")
+    given = [tmp_path / name for name in ("store", "clip", "a.mp4", "films", "parts", "nowhere")]
+    stores, clips = stores_and_clips(map(str, given))
+    assert [path.name for path in stores] == ["store", "films", "parts"]
+    assert [path.name for path in clips] == ["clip", "a.mp4", "nowhere"]
+    assert [is_one_clip(path) for path in given] == [False, True, True, False, False, True]
+    other = [tmp_path / "others"]
+    assert stores_and_clips(other, lambda folder: (folder / "a_gemma.npy").exists()) == (other, [])
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (["a.mp4", "b.mp4"], "but it holds clips: give each of them"),
+        (["HELLO/1/0.png"], "but it holds clips: give each of them"),
+        ([], "nor does it hold pictures (png, jpg): give a store that"),
+        (["notes.txt"], "nor does it hold pictures (png, jpg): give a store that"),
+    ],
+)
+def test_another_folder_is_refused_with_what_to_give(tmp_path, files, what):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    touch(folder, *files)
+    with pytest.raises(StoreError) as refused:
+        stores_and_clips([folder])
+    assert f"{folder} is no store, {what}" in str(refused.value)
+    assert "--out STORE`" in str(refused.value)
