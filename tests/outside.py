@@ -233,7 +233,7 @@ class LightTask(IsolatedTask[LightExperiment, LightNetwork]):
         """Glosses of the clips of stores."""
         readings = []
         for folder in clips:
-            source = store_source(FeatureStore(folder), split)
+            source = store_source(FeatureStore(folder), recogniser, split)
             names = source.labelled["clip"].tolist()
             data = ClipDataset([source.read(clip) for clip in names], [0] * len(names))
             shares = np.exp(score(recogniser.model, data, recogniser.settings, ()))

@@ -54,6 +54,7 @@ class Corpus(ABC):
         no_signs: which of them are no signs, so that sentences of its clips leave them out.
         has_files: the column `file` of its manifest names a file or folder of pictures below the
             root.
+        personal: a person made its manifest; where that names no split, `train` holds clips out.
         open: predictions of single clips may be published; of all others only aggregates are.
         generated: its clips are made on the spot and their true values are known.
         rendered: `pictures` and a renderer can show its people; else they are points only.
@@ -71,6 +72,7 @@ class Corpus(ABC):
     glosses: int | None = None
     no_signs: tuple[str, ...] = ()
     has_files: bool = False
+    personal: bool = False
     open: bool = False
     generated: bool = False
     rendered: bool = False

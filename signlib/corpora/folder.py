@@ -154,4 +154,4 @@ class _Folder(VideoCorpus):
         return read_folder(settings.root)
 
 
-FOLDER = _Folder(name="folder", licence="whatever the owner of the clips says")
+FOLDER = _Folder(name="folder", licence="whatever the owner of the clips says", personal=True)

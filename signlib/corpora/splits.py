@@ -1,7 +1,8 @@
 """Who trains, who validates and who tests, and what may leak between them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from signlib.corpora.registry import corpus_of
 from signlib.data.vocabulary import Vocabulary, alike_notes
 from signlib.errors import ManifestError, SettingsError
 from signlib.settings.base import DataSettings
+from signlib.synthesis.seeding import generator
 
 # Signers that a note names; of more it says how many.
 LISTED = 5
@@ -28,12 +30,14 @@ class Splits:
     Attributes:
         train, val, test: rows of the manifest; val may be empty.
         notes: how the split was made, who may leak.
+        untested: why nothing is tested, "" where something is.
     """
 
     train: pd.DataFrame
     val: pd.DataFrame
     test: pd.DataFrame
     notes: list[str]
+    untested: str = ""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -42,6 +46,19 @@ class Splits:
         return pd.concat(
             [part.assign(split=name) for name, part in parts.items()], ignore_index=True
         )
+
+
+def settled(settings: DataSettings) -> DataSettings:
+    """The settings with the split that is taken: holdout, where a person's manifest names none.
+
+    Raises:
+        InputError: for a manifest that is missing or damaged.
+    """
+    corpus = corpus_of(settings)
+    if settings.split != "official" or not corpus.personal:
+        return settings
+    named = (corpus.manifest(settings)["split"] != "").any()
+    return settings if named else replace(settings, split="holdout")
 
 
 def split_clips(table: pd.DataFrame, settings: DataSettings) -> Splits:
@@ -65,8 +82,7 @@ def split_clips(table: pd.DataFrame, settings: DataSettings) -> Splits:
             raise ManifestError(
                 f"data.fewest={settings.fewest}: no gloss has so many training clips; lower it"
             )
-    divide = _fold if settings.split == "folds" else _official_or_signers
-    splits = divide(table, settings)
+    splits = _WAYS[settings.split](table, settings)
     splits.notes += alike_notes(splits.table["gloss"])
     unused = len(table) - len(splits.train) - len(splits.val) - len(splits.test)
     if unused:
@@ -97,15 +113,11 @@ def split_sentences(table: pd.DataFrame, settings: DataSettings) -> Splits:
         raise ManifestError(f"clip {lost!r} has no glosses; fill the column 'glosses'")
     if settings.split == "folds":
         raise SettingsError(
-            "data.split=folds cannot be stratified over sentences; take official or signer"
+            "data.split=folds cannot be stratified over sentences; take official, signer or holdout"
         )
-    splits = _official_or_signers(table, settings)
-    for name, part in (("train", splits.train), ("test", splits.test)):
-        if part.empty:
-            raise ManifestError(
-                f"the {name} split has no sentences (split={settings.split}); fill the column"
-                " 'split'"
-            )
+    ways = _WAYS | {"holdout": partial(_holdout, of="sentences")}
+    splits = ways[settings.split](table, settings)
+    _check_clips(splits, settings, of="sentences")
     if splits.val.empty and settings.validation:
         splits = _take_validation(splits, settings, of="sentences")
     trained = set(_signs(splits.train))
@@ -125,13 +137,14 @@ def signer_notes(train: pd.DataFrame, val: pd.DataFrame, test: pd.DataFrame) -> 
     """What to say of signers beside every number: who also trained, and whether anybody can tell.
 
     Args:
-        train, val, test: rows of the manifest.
+        train, val, test: rows of the manifest; without a test nothing leaks.
     """
-    notes = []
+    notes: list[str] = []
+    if test.empty:
+        return notes
     shared = sorted((set(train["signer"]) | set(val["signer"])) & set(test["signer"]) - {""})
     if shared:
-        more = f" and {len(shared) - LISTED} more" if len(shared) > LISTED else ""
-        notes.append(f"signers in training and test: {', '.join(shared[:LISTED])}{more}")
+        notes.append(f"signers in training and test: {_listed(shared)}")
     if any((part["signer"] == "").any() for part in (train, val, test)):
         notes.append("signers unknown: the split may leak signers")
     return notes
@@ -163,12 +176,14 @@ def _most_trained(table: pd.DataFrame, settings: DataSettings) -> list[str]:
     return ranked[: settings.limit_classes or None]
 
 
-def _official_or_signers(table: pd.DataFrame, settings: DataSettings) -> Splits:
-    # The manifest's split, or the test signers against all others.
-    if settings.split == "official":
-        corpus_of(settings).split_type(settings)
-        train, val, test = (table[table["split"] == name] for name in ("train", "val", "test"))
-        return Splits(train, val, test, [corpus_of(settings).split_note(table)])
+def _official(table: pd.DataFrame, settings: DataSettings) -> Splits:
+    corpus_of(settings).split_type(settings)
+    train, val, test = (table[table["split"] == name] for name in ("train", "val", "test"))
+    return Splits(train, val, test, [corpus_of(settings).split_note(table)])
+
+
+def _signers(table: pd.DataFrame, settings: DataSettings) -> Splits:
+    # The test signers against all others.
     lost = sorted(set(settings.test_signers) - set(table["signer"]))
     if lost:
         raise SettingsError(
@@ -194,23 +209,117 @@ def _fold(table: pd.DataFrame, settings: DataSettings) -> Splits:
     return Splits(table.iloc[train], table.iloc[:0], table.iloc[test], [note])
 
 
-def _check_clips(splits: Splits, settings: DataSettings) -> None:
-    # Refuse to train or test on nothing.
+def _holdout(table: pd.DataFrame, settings: DataSettings, of: str = "clips") -> Splits:
+    # A share of each gloss's clips as the test; all others train.
+    held, signers = _held_out(table, settings.holdout, settings.fold_seed, of, by_signer=True)
+    train, test, nobody = table[~held], table[held], table.iloc[:0]
+    if test.empty:
+        untested = f"{_TOO_FEW[of]}, so all clips train and nothing is tested"
+        return Splits(train, nobody, nobody, [untested], untested)
+    reason = "no clip has a split: " if (table["split"] == "").all() else ""
+    who = _who(settings.holdout, held, signers, of)
+    notes = [f"{reason}{who} test (data.split=holdout)"]
+    glosses, tested = train["gloss"].nunique(), test["gloss"].nunique()
+    if of == "clips" and tested < glosses:
+        why = "no test signer signs them" if signers else "they have one clip"
+        notes.append(f"{glosses - tested} of {glosses} glosses only train: {why}")
+    return Splits(train, nobody, test, notes)
+
+
+def _held_out(
+    table: pd.DataFrame, share: float, seed: int, of: str, by_signer: bool
+) -> tuple[np.ndarray, list[str]]:
+    """Which clips are held out; none where no gloss has two clips.
+
+    Whole signers, if asked for and where that leaves each of their glosses another clip, and at
+    least half of all; else a share of the clips of each gloss. Sentences count as of one gloss.
+
+    Args:
+        table: the clips.
+        share: of them.
+        seed: of the choice, which does not depend on the order of the clips.
+        of: `clips` or `sentences`.
+        by_signer: whole signers, where that can be.
+
+    Returns:
+        (N,) bool, and the signers; [] where they were not chosen by signer.
+    """
+    gloss = table["gloss"] if of == "clips" else pd.Series("", table.index)
+    signers = _held_signers(gloss, table["signer"], share, seed) if by_signer else []
+    if signers:
+        return table["signer"].isin(signers).to_numpy(), signers
+    held: list[str] = []
+    for name, clips in table["clip"].groupby(gloss):
+        if len(clips) > 1:
+            count = int(np.clip(round(share * len(clips)), 1, len(clips) - 1))
+            order = generator(seed, "held out", name).permutation(len(clips))
+            held += np.sort(clips.to_numpy(str))[order[:count]].tolist()
+    return table["clip"].isin(held).to_numpy(), []
+
+
+def _held_signers(gloss: pd.Series, signer: pd.Series, share: float, seed: int) -> list[str]:
+    # Those who together sign about that share of the clips, and no gloss alone; [] = nobody.
+    if (signer == "").any():
+        return []
+    counts = pd.crosstab(gloss, signer)
+    every, total = counts.sum(axis=1).to_numpy(), len(signer)
+
+    def possible(names: list[str]) -> bool:
+        theirs = counts[names].sum(axis=1).to_numpy()
+        return bool((theirs < every).all() and 2 * theirs.sum() <= total)
+
+    def distance(names: list[str]) -> float:
+        return abs(float(counts[names].to_numpy().sum()) - share * total)
+
+    columns = sorted(counts.columns)
+    order = [columns[k] for k in generator(seed, "signers held out").permutation(len(columns))]
+    singles = [[name] for name in order if possible([name])]
+    # First who comes nearest alone, then others while they bring it nearer.
+    chosen = min(singles, key=distance, default=[])
+    for name in order if chosen else []:
+        more = [*chosen, name]
+        if name not in chosen and possible(more) and distance(more) < distance(chosen):
+            chosen = more
+    return sorted(chosen)
+
+
+def _who(share: float, held: np.ndarray, signers: list[str], of: str) -> str:
+    # What is held out, in words.
+    if signers:
+        return f"signers {_listed(signers)} ({held.mean():.0%} of the {of})"
+    return f"{share:.0%} of {_UNITS[of]}, at least one of two,"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"{', '.join(names[:LISTED])}{more}"
+
+
+# What a share is taken of, and why it cannot be.
+_UNITS = {"clips": "each gloss's clips", "sentences": "the sentences"}
+_TOO_FEW = {"clips": "no gloss has two clips", "sentences": "there is only one sentence"}
+# How clips are divided, by `data.split`.
+_WAYS = {"official": _official, "folds": _fold, "signer": _signers, "holdout": _holdout}
+
+
+def _check_clips(splits: Splits, settings: DataSettings, of: str = "clips") -> None:
+    # Refuse to train or test on nothing, unless there is nothing that could test.
     for name, part in (("train", splits.train), ("test", splits.test)):
-        if not part.empty:
+        if not part.empty or (name == "test" and splits.untested):
             continue
         counts = (
             f"train {len(splits.train)}, validation {len(splits.val)}, test {len(splits.test)}"
-            f" clips; split={settings.split}"
+            f" {of}; split={settings.split}"
         )
         remedy = corpus_of(settings).split_remedy(name)
-        raise ManifestError(
-            f"the {name} split has no clips ({counts}): {remedy}, or set data.split=folds"
-        )
+        others = "data.split=folds or data.split=holdout" if of == "clips" else "data.split=holdout"
+        raise ManifestError(f"the {name} split has no {of} ({counts}): {remedy}, or set {others}")
 
 
 def _take_validation(splits: Splits, settings: DataSettings, of: str = "clips") -> Splits:
     # The splits with a share of the training clips, or sentences, moved to validation.
+    if settings.split == "holdout":
+        return _hold_out_validation(splits, settings, of)
     train, share, strata, groups = splits.train, settings.validation, None, None
     shuffle = {"n_splits": 1, "test_size": share, "random_state": settings.fold_seed}
     glosses = f" with {train['gloss'].nunique()} glosses" if of == "clips" else ""
@@ -240,4 +349,15 @@ def _take_validation(splits: Splits, settings: DataSettings, of: str = "clips") 
         ) from None
     purpose = " for validation" if of == "clips" else ""
     note = f"{share:.0%} of the training {of} held out{purpose} by {settings.validation_by}"
-    return Splits(train.iloc[fitting], train.iloc[held], splits.test, [*splits.notes, note])
+    notes = [*splits.notes, note]
+    return replace(splits, train=train.iloc[fitting], val=train.iloc[held], notes=notes)
+
+
+def _hold_out_validation(splits: Splits, settings: DataSettings, of: str) -> Splits:
+    # As the test was held out; too few clips are no reason to refuse a small folder.
+    train, share, by_signer = splits.train, settings.validation, settings.validation_by == "signer"
+    held, signers = _held_out(train, share, settings.fold_seed, of, by_signer)
+    note = f"{_who(share, held, signers, of)} validate"
+    if not held.any():
+        note = f"{_TOO_FEW[of]} to train on, so none validates and nothing is selected"
+    return replace(splits, train=train[~held], val=train[held], notes=[*splits.notes, note])

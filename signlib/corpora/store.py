@@ -23,4 +23,5 @@ STORE = _Store(
     licence="that of the clips it was made from",
     # The table of models counts stores as PHOENIX-2014's: its presets are the ones that need one.
     glosses=1231,
+    personal=True,
 )

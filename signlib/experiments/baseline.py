@@ -1,10 +1,12 @@
 """What recognition costs nothing: the gloss of the most similar training clip, as a run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from signlib.corpora.clips import load_corpus
-from signlib.corpora.splits import class_numbers, split_clips
+from signlib.corpora.splits import class_numbers, settled, split_clips
 from signlib.data.vocabulary import Vocabulary
 from signlib.evaluation.neighbours import class_distances, flatten
 from signlib.runs import run as runs
@@ -29,6 +31,7 @@ def nearest_neighbour(
         resume: a finished run of that name and these settings is returned as it is.
         quiet: no progress bar.
     """
+    settings = replace(settings, data=settled(settings.data))
     run = runs.start(settings.preset.replace("/", "-"), run_name, settings, resume)
     if run.finished:
         return run
@@ -45,6 +48,9 @@ def nearest_neighbour(
             clips={"train": len(train), "val": 0},
         )
         run.trained()
+    if splits.untested:
+        run.note(untested=splits.untested)
+        return run.finish([])
     run.open_test(after_crash=resume)
     test, prepared = _flat(source, splits.test, settings, quiet)
     run.note(missing=len(prepared.unusable))

@@ -16,6 +16,7 @@ from torch import nn
 
 from signlib.corpora import clips as corpora
 from signlib.corpora import registry
+from signlib.corpora.splits import settled
 from signlib.errors import InputError, SettingsError
 from signlib.experiments.sizes import inputs_of
 from signlib.settings.base import Settings
@@ -217,7 +218,8 @@ def work_of(settings: Settings) -> Work:
     refuse_estimate(settings)
     task, repeats = task_of(settings), settings.training.repeats
     try:
-        splits = task.split_table(corpora.load_manifest(settings.data), settings.data)
+        data = settled(settings.data)
+        splits = task.split_table(corpora.load_manifest(data), data)
     except InputError as error:
         corpus = registry.corpus_of(settings.data)
         counts = corpus.split_counts

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,19 @@ import torch
 from torch import nn
 
 from signlib import paths, reading
+from signlib.corpora.splits import settled
 from signlib.errors import InputError, RunError
 from signlib.experiments import estimate, warm_start
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
-from signlib.runs.run import SETTINGS, Run, start
+from signlib.runs.run import SETTINGS, SPLITS, Run, start
 from signlib.runs.weights import MODEL, load_model_facts, load_weights, save_weights
 from signlib.settings import config
 from signlib.settings.base import Settings
 from signlib.tasks.registry import open_task
 from signlib.tasks.task import Task, check_usable
 from signlib.training import classification, fit, optim
+from signlib.training.loggers import check_logger
 
 DECAY = "weight_decay.json"
 
@@ -37,7 +40,8 @@ def train(
     """A finished run: the model fitted, the test split read once, everything written.
 
     Args:
-        settings: fully resolved.
+        settings: fully resolved. Of clips of one's own none of which has a split, a share is held
+            out (`data.split=holdout`), which the run's settings then say.
         run_name: name of the run's folder; "" makes one from mode and seed.
         resume: resume an unfinished run.
         quiet: no progress bar.
@@ -49,7 +53,10 @@ def train(
     """
     experiment = settings.preset.replace("/", "-")
     name = run_name or f"{settings.mode}-seed{settings.seed}"
-    exists = (paths.runs_root() / experiment / name / SETTINGS).is_file()
+    path = paths.runs_root() / experiment / name
+    exists = (path / SETTINGS).is_file()
+    if not exists or Run(path).settings.data != settings.data:
+        settings = _settled(settings, quiet)
     # What is refused before training leaves no run behind that would take the name.
     ready = None if exists else _prepared(settings, init_from)
     if ready is not None and settings.mode == "full" and ready[0].costly:
@@ -79,7 +86,22 @@ def train(
         if not fitted.complete:
             return run
     model.load_state_dict(load_weights(run))
+    if task.splits.untested:
+        return task.close_untested(run, model, quiet)
     return task.evaluate(run, model, resume, quiet)
+
+
+def _settled(settings: Settings, quiet: bool) -> Settings:
+    # The settings, with what is said of a split that nobody has chosen.
+    data = settled(settings.data)
+    if data == settings.data:
+        return settings
+    if not quiet:
+        print(
+            f"no clip of {data.root} has a split, so data.split={data.split} is taken (a share of"
+            f" data.holdout={data.holdout:g} tests)"
+        )
+    return replace(settings, data=data)
 
 
 def _prepared(
@@ -88,6 +110,7 @@ def _prepared(
     # The task on its clips, the model with its first weights, its teacher if it has one, and what
     # another run gave.
     fit.choose_device(settings.training)
+    check_logger(settings.training.logger)
     task = open_task(settings)
     teacher = teacher_of(task)
     torch.manual_seed(settings.seed)
@@ -123,6 +146,7 @@ def _fit(
     quiet: bool,
 ) -> fit.Fitted:
     settings, splits, vocabulary = run.settings, task.splits, task.vocabulary
+    write_text(run.path / SPLITS, splits.table[["clip", "split"]].to_csv(index=False))
     train = task.prepare(splits.train, vocabulary, settings.training.repeats, quiet)
     check_usable(train, "training clip")
     val = task.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None

@@ -16,12 +16,11 @@ from tqdm.auto import tqdm
 
 from signlib import paths
 from signlib.errors import SettingsError, did_you_mean
-from signlib.experiments import estimate, experiment
+from signlib.experiments.early import check_training
 from signlib.runs import run as runs
 from signlib.settings import aliases, config, presets, registry
 from signlib.settings.base import Settings
 from signlib.settings.training import TrainingSettings
-from signlib.tasks.registry import task_of
 
 # Preset, run name, settings.
 Job = tuple[str, str, Settings]
@@ -32,12 +31,14 @@ class Sweep:
     """What was trained.
 
     Attributes:
-        runs: preset -> its finished runs, in the order of the seeds.
+        runs: preset -> its finished runs with results, in the order of the seeds.
         open: names of runs that the time budget left unfinished or not begun.
+        untested: names of finished runs that tested nothing, so that they have no results.
     """
 
     runs: dict[str, list[runs.Run]]
     open: list[str] = field(default_factory=list)
+    untested: list[str] = field(default_factory=list)
 
 
 def members(names: Iterable[str]) -> list[str]:
@@ -119,11 +120,15 @@ def sweep(
         RunError: for a run whose name is taken by other settings.
     """
     jobs = plan(names, seeds, mode, overrides)
+    for _, run_name, settings in jobs:
+        check_training(settings, run_name)
     done = Sweep({name: [] for name, *_ in jobs})
     end = time.time() + 3600 * hours if hours else None
     for (name, run_name, _), run in zip(jobs, _trained(jobs, workers, quiet, end), strict=True):
         if run is None:
             done.open.append(f"{name} {run_name}")
+        elif run.untested:
+            done.untested.append(f"{name} {run_name}")
         else:
             done.runs[name].append(run)
     return done
@@ -171,6 +176,8 @@ def _train(
     job: Job, end: float | None, quiet: bool, environment: Mapping[str, str]
 ) -> runs.Run | None:
     # The run if it is finished, None if the time was over.
+    from signlib.experiments import experiment
+
     name, run_name, settings = job
     os.environ.update(environment)  # a process may be older than it is
     if end is not None:
@@ -185,6 +192,8 @@ def _train(
 
 def _make_shared_stores(jobs: Iterable[Job]) -> None:
     # Stores that several runs share are made before them: a store has one writer.
+    from signlib.tasks.registry import task_of
+
     asked: list[Settings] = []
     for name, run_name, settings in jobs:
         # Neither the random seed nor how long is trained decides what a store holds.
@@ -212,6 +221,8 @@ def cost(
             memory and memory_t4
         (GiB a device, counted), device.
     """
+    from signlib.experiments import estimate
+
     rows = {}
     jobs = plan(names, seeds, mode, overrides)
     for name, _, settings in jobs[: len(jobs) // len(seeds)]:

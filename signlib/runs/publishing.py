@@ -12,7 +12,7 @@ from pathlib import Path
 from signlib import paths
 from signlib.errors import DiskError, RunError
 from signlib.files import disk_error, write_json, write_text
-from signlib.runs.run import ENVIRONMENT, METRICS, PREDICTIONS, SETTINGS, STATUS, Run
+from signlib.runs.run import ENVIRONMENT, METRICS, PREDICTIONS, SETTINGS, SPLITS, STATUS, Run
 from signlib.settings import config
 
 
@@ -22,13 +22,14 @@ def publish(run: Run, restricted: bool) -> Path:
     Of the folder that holds the corpus only the name goes along.
 
     Args:
-        restricted: the corpus allows only aggregates: per-clip predictions and scores stay behind.
+        restricted: the corpus allows only aggregates: what is told of single clips stays behind,
+            their predictions and who of them trained.
 
     Returns:
         The published folder.
 
     Raises:
-        RunError: for a smoke run or an unfinished one.
+        RunError: for a smoke run, an unfinished one, or one that tested nothing.
         DiskError: when it could not be written; nothing of it stays.
     """
     if run.settings.mode == "smoke":
@@ -36,6 +37,7 @@ def publish(run: Run, restricted: bool) -> Path:
             f"run {run.path} is a smoke run (generated clips, small sizes); train with --mode full"
             " to publish"
         )
+    run.must_be_tested()
     metrics = run.metrics
     target = paths.results_root() / run.name
     # A reader sees the old folder or the new one: files are gathered under a name with a dot.
@@ -47,7 +49,8 @@ def publish(run: Run, restricted: bool) -> Path:
                 shutil.rmtree(left)
         staging.mkdir(parents=True)
         figures = [f"figures/{path.name}" for path in sorted((run.path / "figures").glob("*"))]
-        for name in [STATUS, ENVIRONMENT, *figures] + ([] if restricted else [PREDICTIONS]):
+        of_clips = [] if restricted else [PREDICTIONS, SPLITS]
+        for name in [STATUS, ENVIRONMENT, *figures, *of_clips]:
             if (run.path / name).is_file():
                 (staging / name).parent.mkdir(exist_ok=True)
                 shutil.copy2(run.path / name, staging / name)

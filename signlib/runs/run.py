@@ -37,6 +37,7 @@ METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
 SCORES = "scores.npz"
 ENVIRONMENT = "environment.json"
+SPLITS = "splits.csv"
 STAGES = ("started", "trained", "test opened", "finished")
 
 
@@ -117,10 +118,12 @@ class Run:
 
     @property
     def metrics(self) -> list[Metric]:
-        """Its metrics, once it is finished."""
+        """Its metrics, once it is finished; none where nothing was tested."""
         self._must_be_finished()
         try:
             rows = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+            if self.untested:
+                return []
             if not isinstance(rows, list) or not rows:
                 raise ValueError("it has no metric")
             for row in rows:
@@ -135,7 +138,7 @@ class Run:
     @property
     def predictions(self) -> pd.DataFrame:
         """One row a test clip: clip, signer, target, prediction, score; once it is finished."""
-        self._must_be_finished()
+        self.must_be_tested()
         if not (self.path / PREDICTIONS).is_file():
             raise RunError(
                 f"run {self.path} was published without per-clip predictions (its corpus is"
@@ -152,7 +155,7 @@ class Run:
     @property
     def scores(self) -> tuple[np.ndarray, list[str], list[str]]:
         """Scores (N, K) float32 with their N clips and K classes; once it is finished."""
-        self._must_be_finished()
+        self.must_be_tested()
         if not (self.path / SCORES).is_file():
             raise RunError(
                 f"run {self.path} has no {SCORES}: it is published or made none; open the run under"
@@ -185,6 +188,32 @@ class Run:
                 f"run {self.path} is not finished ({self.stage}); run its training again to"
                 " resume it"
             )
+
+    @property
+    def untested(self) -> str:
+        """Why it tested nothing; "" where it did, or will."""
+        return self._status.get("untested", "")
+
+    def must_be_tested(self) -> None:
+        """Refuse a run without results.
+
+        Raises:
+            RunError: for an unfinished run, or one that tested nothing, with the reason.
+        """
+        self._must_be_finished()
+        if self.untested:
+            raise RunError(
+                f"run {self.path} has no results: {self.untested}; add clips and train another run"
+            )
+
+    @property
+    def splits(self) -> dict[str, str]:
+        """Clip -> train, val or test; {} of a run that did not keep it."""
+        path = self.path / SPLITS
+        if not path.is_file():
+            return {}
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return dict(zip(table["clip"], table["split"], strict=True))
 
     def note(self, **facts: Any) -> None:
         """Keep facts about the run beside its stage, such as the clips that could not be used."""
@@ -238,7 +267,7 @@ class Run:
         """Write the results and close the run.
 
         Args:
-            metrics: what was measured.
+            metrics: what was measured; none where `note(untested=...)` says why.
             predictions: one row a clip: clip, signer, target, prediction, score.
             scores: (N, K) array, N clips, K class names.
             figures: name -> matplotlib figure, saved as `figures/<name>.png`.
@@ -260,7 +289,7 @@ class Run:
             for metric in metrics
             if not np.isfinite([metric.value, *(metric.interval or ())]).all()
         ]
-        if broken or not metrics:
+        if broken or not (metrics or self.untested):
             raise RunError(
                 f"run {self.path}: metric {broken or '(none given)'} has no value; nothing was"
                 " written"
@@ -285,7 +314,8 @@ class Run:
             picture = io.BytesIO()
             figure.savefig(picture, format="png", dpi=120, bbox_inches="tight")
             write_bytes(self.path / "figures" / f"{name}.png", picture.getvalue())
-        write_json(self.path / METRICS, [asdict(metric) for metric in metrics])
+        measured = [asdict(metric) for metric in metrics]
+        write_json(self.path / METRICS, measured or {"untested": self.untested})
         write_json(self.path / ENVIRONMENT, environment(self._status))
         self.note(stage="finished")
         return self
@@ -326,8 +356,8 @@ def start(experiment: str, name: str, settings: Settings, resume: bool = False) 
     if (path / SETTINGS).is_file():
         run = Run(path)
         changed = config.differences(settings, run.settings)
-        # How long a session may last is no part of the experiment.
-        if changed.keys() == {"training.hours"}:
+        # How long a session may last and who draws its curves are no part of the experiment.
+        if changed and changed.keys() <= {"training.hours", "training.logger"}:
             if not run.finished:
                 write_text(path / SETTINGS, config.to_yaml(settings))
                 run = Run(path)

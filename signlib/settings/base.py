@@ -38,10 +38,13 @@ class DataSettings:
     )
     split: str = choice(
         "official",
-        "official (the manifest's), folds (stratified, shuffled), signer (leave test_signers out)",
+        "official (the manifest's; holdout where a manifest of one's own says none), folds"
+        " (stratified, shuffled), signer (leave test_signers out), holdout (a share of each"
+        " gloss's clips tests, by signers who do not train where that can be)",
         "official",
         "folds",
         "signer",
+        "holdout",
     )
     split_type: str = choice(
         "",
@@ -59,10 +62,17 @@ class DataSettings:
     fold: int = number(0, "which fold is the test split", 0, 999, only=when(".split", "folds"))
     fold_seed: int = number(
         0,
-        "random seed of the shuffle before folding, or before validation is held out",
+        "random seed of the shuffle before folding, or before test or validation are held out",
         0,
         2**32 - 1,
-        only=when(".split", "folds") | when(".validation"),
+        only=when(".split", "folds", "holdout") | when(".validation"),
+    )
+    holdout: float = number(
+        0.2,
+        "share of each gloss's clips that tests, at least one of two; of sentences, of all",
+        0.01,
+        0.9,
+        only=when(".split", "holdout"),
     )
     test_signers: list[str] = free_list(
         [], "signers of the test split", only=when(".split", "signer")

@@ -62,6 +62,7 @@ from signlib.tasks.task import (
     joints_read,
     landmark_batch,
     notes_of,
+    reasons_of,
     store_source,
     table_of,
 )
@@ -308,16 +309,17 @@ def _of_stores(
             f"the run reads {' and '.join(inputs)}; {len(visual)} stores of features and "
             f"{len(points)} of landmarks were given: give one of each that it reads"
         )
+    sources = {store: store_source(store, recogniser, split) for store in stores}
     features: Features | None = None
     for store in visual:
         check_extraction(store.extraction, recogniser.features)
-        features = {clip: store.read(clip) for clip in store_source(store, split).labelled["clip"]}
-    problems = {row.clip: row.reason for store in stores for row in store.failed.itertuples()}
-    tables = [store_source(store, split).labelled for store in stores]
-    source = store_source(points[0], split) if points else None
-    return _read(
-        recogniser, pd.concat(tables).drop_duplicates("clip"), features, source, problems, top
-    )
+        features = {clip: store.read(clip) for clip in sources[store].labelled["clip"]}
+    problems: dict[str, str] = {}
+    for store in stores:
+        problems |= reasons_of(store, recogniser, split)
+    table = pd.concat([source.labelled for source in sources.values()]).drop_duplicates("clip")
+    source = sources[points[0]] if points else None
+    return _read(recogniser, table, features, source, problems, top)
 
 
 def _of_files(

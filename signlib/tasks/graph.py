@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,9 +14,10 @@ from tqdm.auto import tqdm
 
 from signlib import reading
 from signlib.corpora import clips as corpora
-from signlib.corpora import registry, splits
+from signlib.corpora import registry
 from signlib.corpora.bodies import actors
 from signlib.corpora.folder import stores_and_clips
+from signlib.corpora.splits import Splits, class_numbers
 from signlib.data import explore, ntu60, skeletons
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError
@@ -128,21 +130,24 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
         self.source = corpora.load_actions(settings.data)
         self.table, self.skeleton = self.source.labelled, self.source.skeleton
         self.axes, self.mirror = axes_of(self.skeleton), self.skeleton.mirror
-        if not registry.corpus_of(settings.data).generated:
-            checks = explore.leakage(self.table, self.source.read).set_index("check")
+
+    @cached_property
+    def splits(self) -> Splits:
+        """Who trains, validates and tests; notes say which test clips are copies."""
+        chosen = super().splits
+        if not registry.corpus_of(self.settings.data).generated and not chosen.untested:
+            # Clips that validate could have trained.
+            table = chosen.table.replace({"split": {"val": "train"}})
+            checks = explore.leakage(table, self.source.read).set_index("check")
             count = checks.loc["same features as a training clip", "test clips"]
-            self.notes = [f"{count} test clips are byte-identical to a training clip"]
+            chosen.notes.append(f"{count} test clips are byte-identical to a training clip")
+        return chosen
 
     def differs(self, part: str, run: Run, facts: Facts) -> bool:
         # Streams stand in their order in what is normed and fused first.
         if not part.endswith("of streams") or not isinstance(run.settings, GraphExperiment):
             return False
         return list(self.settings.gcn.streams) != list(run.settings.gcn.streams)
-
-    @classmethod
-    def share_stores(cls, settings: GraphExperiment) -> None:
-        # The clips alone: comparing all of them with each other is left to the runs.
-        corpora.load_actions(settings.data)
 
     def fitting(
         self,
@@ -179,7 +184,7 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
         bodies = [bodies for _, bodies in prepared.values()]
         return Clips(
             actions.ActionDataset(
-                clips, bodies, splits.class_numbers(rows, list(prepared), vocabulary), repeats
+                clips, bodies, class_numbers(rows, list(prepared), vocabulary), repeats
             ),
             list(prepared),
             unusable,
@@ -262,7 +267,7 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
         problems: list[Reading] = []
         stores, _ = stores_and_clips(clips)
         for clip in map(Path, clips):
-            source = store_source(FeatureStore(clip), split) if clip in stores else None
+            source = store_source(FeatureStore(clip), recogniser, split) if clip in stores else None
             table = [(str(clip), "")]
             if source is not None:
                 check_skeleton(source, recogniser)

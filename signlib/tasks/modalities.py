@@ -54,6 +54,7 @@ from signlib.tasks.task import (
     file_source,
     landmark_batch,
     notes_of,
+    rows_of_split,
     table_of,
 )
 from signlib.training import augment_video, classification, multimodal
@@ -275,7 +276,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         if folders:
             tables = [store.manifest for store in pictures] + [store.labelled for store in points]
             rows = pd.concat(tables).drop_duplicates("clip")
-            table = rows[rows["split"] == split] if split else rows
+            table = rows_of_split(rows, recogniser, split)
             if table.empty:
                 raise StoreError(f"store {folders[0]} has no clip of split {split!r}")
             readings += _read(

@@ -88,25 +88,11 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
             ManifestError: when no test sentence can be used.
         """
         splits, vocabulary = self.splits, self.vocabulary
-        val = self.prepare(splits.val, vocabulary, 1, quiet)
-        heard = emissions_of(model, val.data, run.settings)
-        trained = [text.split() for text in splits.train["glosses"]]
-        said = _sentences(splits.val, val.clips)
-        decoders = choose_decoder(self.settings.ctc, vocabulary, trained, heard, said)
-        if heard:
-            write_emissions(run.path / EMISSIONS.format("val"), heard, val.clips, vocabulary)
-        if decoders.model_beam is not None and decoders.model_beam.model is not None:
-            write_arpa(run.path / LANGUAGE_MODEL, decoders.model_beam.model)
+        decoders = self.decoders(run, model, quiet)
         run.open_test(after_crash=resume)
         test = self.prepare(splits.test, vocabulary, 1, quiet)
         check_usable(test, "test sentence")
-        run.note(
-            missing=len(test.unusable),
-            alpha=decoders.alpha,
-            beta=decoders.beta,
-            reading=decoders.chosen,
-            validation={name: round(rate, 2) for name, rate in decoders.rates.items()},
-        )
+        run.note(missing=len(test.unusable))
         heard = emissions_of(model, test.data, run.settings)
         write_emissions(run.path / EMISSIONS.format("test"), heard, test.clips, vocabulary)
         rows = splits.test.set_index("clip").loc[test.clips]
@@ -139,6 +125,31 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
                 "confusions": plots.frequent_confusions(confused),
             },
         )
+
+    def close_untested(self, run: runs.Run, model: SentenceModel, quiet: bool) -> runs.Run:
+        """The run, finished without results, but with the decoder that prediction needs."""
+        self.decoders(run, model, quiet)
+        return super().close_untested(run, model, quiet)
+
+    def decoders(self, run: runs.Run, model: SentenceModel, quiet: bool) -> Decoders:
+        """The decoders, chosen on validation sentences and kept for prediction."""
+        splits, vocabulary = self.splits, self.vocabulary
+        val = self.prepare(splits.val, vocabulary, 1, quiet)
+        heard = emissions_of(model, val.data, run.settings)
+        trained = [text.split() for text in splits.train["glosses"]]
+        said = _sentences(splits.val, val.clips)
+        decoders = choose_decoder(self.settings.ctc, vocabulary, trained, heard, said)
+        if heard:
+            write_emissions(run.path / EMISSIONS.format("val"), heard, val.clips, vocabulary)
+        if decoders.model_beam is not None and decoders.model_beam.model is not None:
+            write_arpa(run.path / LANGUAGE_MODEL, decoders.model_beam.model)
+        run.note(
+            alpha=decoders.alpha,
+            beta=decoders.beta,
+            reading=decoders.chosen,
+            validation={name: round(rate, 2) for name, rate in decoders.rates.items()},
+        )
+        return decoders
 
 
 def _device(settings: Settings) -> torch.device:

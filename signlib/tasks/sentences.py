@@ -45,7 +45,7 @@ from signlib.tasks.sentence_clips import (
     usual_rate,
 )
 from signlib.tasks.sentence_reading import SentenceReader, SentenceReading, decoders_of
-from signlib.tasks.sentence_report import ReportedSentences, emissions_of
+from signlib.tasks.sentence_report import Decoders, ReportedSentences, emissions_of
 from signlib.tasks.task import Facts, Inputs, Recogniser, rate_notes, table_of
 from signlib.training import augment_sentences, sentences
 from signlib.training.augment import Augment, hands_of
@@ -182,11 +182,11 @@ class SentenceTask(ReportedSentences):
         )
         return reduce.fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
 
-    def evaluate(self, run: Run, model: SentenceModel, resume: bool, quiet: bool) -> Run:
-        """The run with its readings of the test split, and with what prediction needs."""
+    def decoders(self, run: Run, model: SentenceModel, quiet: bool) -> Decoders:
+        """The decoders, kept for prediction, and so are the principal components."""
         if self.settings.ctc.reduce:
             self.reduction.save(run.path / REDUCTION)
-        return super().evaluate(run, model, resume, quiet)
+        return super().decoders(run, model, quiet)
 
     @classmethod
     def predict(

@@ -307,7 +307,15 @@ class Task(ABC, Generic[S, M]):
 
     @abstractmethod
     def evaluate(self, run: Run, model: M, resume: bool, quiet: bool) -> Run:
-        """The run with its results: the test split is read once, and the run is closed."""
+        """The run with its results: the test split is read once, and the run is closed.
+
+        Asked only where something is to be tested.
+        """
+
+    def close_untested(self, run: Run, model: M, quiet: bool) -> Run:
+        """The run, finished without results, because `splits` say that nothing is tested."""
+        run.note(untested=self.splits.untested)
+        return run.finish([])
 
     @classmethod
     def share_stores(cls, settings: S) -> None:
@@ -357,14 +365,12 @@ class Task(ABC, Generic[S, M]):
         """
         folders, files = stores_and_clips(clips)
         stores = [FeatureStore(folder) for folder in folders]
-        sources = [store_source(store, split, recogniser.fps) for store in stores]
+        sources = [store_source(store, recogniser, split) for store in stores]
         for source in sources:
             cls.check_source(source, recogniser)
         problems: dict[str, str] = {}
         for store in stores:
-            rows = store.manifest
-            asked = set(rows["clip"] if not split else rows["clip"][rows["split"] == split])
-            problems |= {clip: why for clip, why in store.reasons.items() if clip in asked}
+            problems |= reasons_of(store, recogniser, split)
         if files:
             source, unread = file_source(files, recogniser, cls.joints_read(recogniser))
             sources.append(source)
@@ -448,21 +454,54 @@ def joints_read(recogniser: Recogniser[Any, Any]) -> list[str]:
     return sorted({*skeleton.select(joints).joints, *hands, *filter(skeleton.has, ANCHORS)})
 
 
-def store_source(store: FeatureStore, split: str, fps: float = 0.0) -> ClipSource:
+def rows_of_split(
+    table: pd.DataFrame, recogniser: Recogniser[Any, Any], split: str
+) -> pd.DataFrame:
+    """The rows of a store's manifest that are of a split.
+
+    That is what the run took them for; the manifest's column where the run says nothing of any of
+    these clips, such as one that was made before runs kept it.
+
+    Args:
+        table: with a row a clip.
+        recogniser: of the run.
+        split: "" = all.
+    """
+    if not split:
+        return table
+    splits = table["clip"].map(recogniser.run.splits)
+    return table[(splits if splits.notna().any() else table["split"]) == split]
+
+
+def reasons_of(store: FeatureStore, recogniser: Recogniser[Any, Any], split: str) -> dict[str, str]:
+    """Clip of a split -> why the store has no features of it; split "" = of all.
+
+    The run took none of them for anything, unless they got lost later.
+    """
+    table = store.manifest
+    splits = table["clip"].map(recogniser.run.splits).fillna(table["split"])
+    asked = set(table["clip"][splits == split] if split else table["clip"])
+    return {clip: why for clip, why in store.reasons.items() if clip in asked}
+
+
+def store_source(
+    store: FeatureStore, recogniser: Recogniser[Any, Any], split: str = ""
+) -> ClipSource:
     """The clips of a store, or those of one split.
 
     Args:
         store: with a row a clip.
+        recogniser: of the run, which says who is of a split, and how many frames a second clips
+            have whose source did not say it.
         split: "" = all.
-        fps: frames a second of clips whose source did not say it.
 
     Raises:
         StoreError: when there is none.
     """
-    table = store.labelled if not split else store.labelled[store.labelled["split"] == split]
+    table = rows_of_split(store.labelled, recogniser, split)
     if table.empty:
         raise StoreError(f"store {store.path} has no clip of split {split!r}")
-    rates = table["fps"].where(table["fps"] > 0, fps)
+    rates = table["fps"].where(table["fps"] > 0, recogniser.fps)
     return LoadedClips(table.assign(fps=rates), store.read, store.extraction)
 
 
