@@ -130,3 +130,20 @@ def test_the_real_ntu_folder_is_read(real_data):
     source = load_actions(data("ntu60", root=str(real_data("ntu60"))))
     assert source.labelled["clip"].tolist() == ["S001C001P001R001A001"]
     assert source.read("S001C001P001R001A001").shape == (103, 2, 25, 3)
+
+
+def test_a_joint_that_cannot_be_is_told_by_clip(tmp_path):
+    """In skeleton files, and in arrays of other people; who acts is asked afterwards."""
+    table = WORLD.manifest[:3]
+    joints = [np.repeat(WORLD.clip(clip)[:40], 2, axis=1)[:, :2] for clip in table["clip"]]
+    joints[1][5, 0, 7] = [0, 1e30, 0]
+    arrays = np.stack([np.nan_to_num(clip[:20]).transpose(3, 0, 2, 1) for clip in joints])
+    np.save(tmp_path / "train_data_joint.npy", arrays)
+    np.savez(
+        tmp_path / "train_label.npz", name=table["clip"].to_numpy(str), label=table["action"] - 1
+    )
+    source = load_actions(data("ntu60", root=str(tmp_path)))
+    name = table["clip"].iloc[1]
+    assert list(source.notes) == [name]
+    assert "1 of 1000 points are taken as missing: 1 lie beyond 30 metres" in source.notes[name]
+    assert np.argwhere(np.isnan(source.read(name)[:, 0]).all(axis=-1)).tolist() == [[5, 7]]

@@ -116,7 +116,7 @@ def test_a_joint_that_cannot_be_is_missing_and_told(tmp_path):
         " are zeros that were not tracked: missing"
     )
     (tmp_path / "a.skeleton").write_text(skeleton([("9", "1e39")]))
-    with pytest.raises(ClipError, match="a.skeleton has no joint that can be used: 25 of 25"):
+    with pytest.raises(ClipError, match=r"a\.skeleton has no joint that can be used: 25 of 25"):
         read_skeleton(tmp_path / "a.skeleton")
 
 
