@@ -6,6 +6,7 @@ frames is done on whole batches, because augmentation warps time there.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -155,9 +156,11 @@ class ClipData(Dataset[Item], Generic[Item]):
 
     Attributes:
         collate: makes one batch of items.
+        names: (N,) clip ids, once `Clips` has told them; for messages.
     """
 
     collate: Callable[[Sequence[Any]], Batch]
+    names: Sequence[str] = ()
 
     def __init__(self, items: Iterable[Item], targets: Targets = (), repeats: int = 1) -> None:
         self.items = list(items)
@@ -171,6 +174,14 @@ class ClipData(Dataset[Item], Generic[Item]):
     def item(self, clip: int) -> Item:
         """The item of clip number `clip`, from 0 to N - 1."""
         return self.items[clip]
+
+    def broken(self, most: int = 3) -> list[str]:
+        """The first clips whose batch would hold numbers that are not finite."""
+        names = self.names or [f"number {clip}" for clip in range(self.clip_count())]
+        faulty = (
+            name for clip, name in enumerate(names) if not_finite(self.collate([self.item(clip)]))
+        )
+        return list(islice(faulty, most))
 
     def __len__(self) -> int:
         return self.clip_count() * self.repeats
@@ -194,6 +205,18 @@ class Clips:
     data: ClipData
     clips: list[str]
     unusable: dict[str, str]
+
+    def __post_init__(self) -> None:
+        self.data.names = self.clips
+
+
+def not_finite(batch: Batch) -> list[str]:
+    """What of a batch holds numbers that are not finite."""
+    return [
+        key
+        for key, value in batch.items()
+        if value.is_floating_point() and not value.isfinite().all()
+    ]
 
 
 def padded(arrays: Sequence[np.ndarray], fill: float = 0.0) -> Tensor:

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from signlib.errors import RunError
 from signlib.files import disk_error
 from signlib.settings.base import Settings
-from signlib.training.batches import Batch
+from signlib.training.batches import Batch, not_finite
 from signlib.training.optim import (
     Average,
     make_optimizer,
@@ -70,6 +70,8 @@ class Fitting(lightning.LightningModule):
         self.best: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
         self._live: dict[str, Tensor] = {}
+        # The batch of this step, to be looked at when its loss is no number.
+        self._batch: Batch = {}
         self._seen: list[Tensor] = []
         self._losses: list[Tensor] = []
         # What the history tells beside the loss; a subclass names it.
@@ -106,7 +108,45 @@ class Fitting(lightning.LightningModule):
             self._parts[name].append(part.detach())
         return loss
 
+    def on_train_batch_start(self, batch: Batch, _: int) -> None:
+        self._batch = batch
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        """A loss that is no number ends the run before it spoils the weights.
+
+        Raises:
+            RunError: with the step, what went first, and what to do.
+        """
+        if not loss.isfinite():
+            raise RunError(
+                f"run {self.trainer.default_root_dir}: the loss became {loss.item()} in epoch"
+                f" {self.current_epoch + 1}, step {self.global_step + 1}: {self.first_broken()}"
+            )
+
+    def first_broken(self) -> str:
+        """What of this step is not finite: inputs, weights or only the loss; and what to do."""
+        training, loader = self.settings.training, self.trainer.train_dataloader
+        inputs = not_finite(self._batch)
+        if inputs:
+            clips = ", ".join(loader.dataset.broken()) or "no clip by itself"
+            return (
+                f"its inputs went first ({', '.join(inputs)} of clips {clips}); mend these clips"
+                " or leave them out"
+            )
+        advice = (
+            f"lower training.learning_rate (now {training.learning_rate}), raise training.warmup,"
+            " or set training.clip_norm"
+        )
+        for name, value in self.model.named_parameters():
+            if not value.isfinite().all():
+                return f"the gradients of the step before went first ({name} is spoilt); {advice}"
+        return (
+            f"inputs and weights are finite, the scores went first; {advice} or"
+            " training.precision=32"
+        )
+
     def on_train_batch_end(self, *_: Any) -> None:
+        self._batch = {}
         # With accumulation not every batch ends with a step.
         if self.average is not None and self.global_step > self.average.updates:
             self.average.update(self.model)

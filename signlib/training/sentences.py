@@ -185,7 +185,7 @@ class SentenceFitting(Fitting):
                 f"{self.broken} steps had no finite loss or gradient (the last: {what}, step"
                 f" {self.global_step}); lower"
                 f" training.learning_rate={self.settings.training.learning_rate} or use"
-                " training.precision=32"
+                f" training.precision=32; of the last one {self.first_broken()}"
             )
 
     def on_train_epoch_end(self) -> None:

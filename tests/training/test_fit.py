@@ -400,7 +400,9 @@ def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypa
 
     monkeypatch.setattr(ClassificationFitting, "training_step", note)
     with pytest.raises(
-        RunError, match=r"the loss became (nan|inf) in epoch 2; lower training\.learning_rate"
+        RunError,
+        match=r"the loss became (nan|inf) in epoch 2, step \d+: inputs and weights are finite, the"
+        r" scores went first; lower training\.learning_rate \(now",
     ):
         run(tmp_path)
     # The last good epoch stays.
