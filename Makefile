@@ -1,7 +1,7 @@
 # `make help` lists the verbs. Set-up happens by itself the first time; after that everything works offline.
 PYTHON ?= python3.11
 .DEFAULT_GOAL := help
-.PHONY: help course test slow notebooks run lint bench shape sizes lock environment
+.PHONY: help course test slow fuzz kill notebooks run lint bench shape sizes lock environment
 VENV := .venv/bin/python
 # A shell that fails in the middle of a pipe fails the recipe.
 SHELL := /bin/bash
@@ -21,6 +21,12 @@ test: environment  ## the tests (pytest) and the notebooks against their stored 
 
 slow: environment  ## the tests that take minutes: what presets reach on real signs
 	@$(VENV) -m pytest -n 2 --dist loadgroup -m slow tests
+
+fuzz: environment  ## 10,000 damaged inputs of every reader of files: hours; resumes; docs/trust.md
+	@$(VENV) -m tests.fuzz --inputs 10000 --cores 0 --results
+
+kill: environment  ## kill everything that takes long 100 times and compare: hours; resumes; docs/trust.md
+	@$(VENV) -m tests.killing
 
 notebooks: environment  ## run the notebooks and store their outputs in place
 	@$(VENV) -m signlib.course --update
