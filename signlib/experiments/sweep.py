@@ -22,6 +22,8 @@ from signlib.settings import aliases, config, presets, registry
 from signlib.settings.base import Settings
 from signlib.settings.training import TrainingSettings
 
+# Presets that a line names; of more it says how many.
+LISTED = 5
 # Preset, run name, settings.
 Job = tuple[str, str, Settings]
 
@@ -94,6 +96,18 @@ def plan(
     return jobs
 
 
+def left_out(jobs: Iterable[Job], overrides: Iterable[str]) -> str:
+    """One line on overrides that some presets of a plan do not read; "" where all read all."""
+    settings_of = {name: settings for name, _, settings in jobs}
+    words = []
+    for key in dict.fromkeys(map(config.key_of, overrides)):
+        idle = [name for name, each in settings_of.items() if not config.is_read(each, key)]
+        more = f" and {len(idle) - LISTED} more" if len(idle) > LISTED else ""
+        if idle:
+            words.append(f"{key} by {', '.join(idle[:LISTED])}{more}")
+    return f"left out, because it is not read: {'; '.join(words)}" if words else ""
+
+
 def sweep(
     names: Iterable[str],
     seeds: Sequence[int] = (0, 1, 2),
@@ -111,7 +125,7 @@ def sweep(
         mode, overrides: as for `presets.build`, for every run that reads them.
         hours: time budget of this call; the same call later resumes a run that it ends;
             0 = none.
-        quiet: no progress bars.
+        quiet: no progress bars, and no word on overrides that some presets do not read.
         workers: so many runs at once, each in a process of its own; give each its share of cores by
             `training.threads`. Runs come out as with one.
 
@@ -122,6 +136,8 @@ def sweep(
     jobs = plan(names, seeds, mode, overrides)
     for _, run_name, settings in jobs:
         check_training(settings, run_name)
+    if not quiet:
+        _say(left_out(jobs, overrides))
     done = Sweep({name: [] for name, *_ in jobs})
     end = time.time() + 3600 * hours if hours else None
     for (name, run_name, _), run in zip(jobs, _trained(jobs, workers, quiet, end), strict=True):
@@ -225,6 +241,7 @@ def cost(
 
     rows = {}
     jobs = plan(names, seeds, mode, overrides)
+    _say(left_out(jobs, overrides))
     for name, _, settings in jobs[: len(jobs) // len(seeds)]:
         one = estimate.estimate(settings, estimate.work_of(settings), seconds=seconds)
         rows[name] = {
@@ -235,6 +252,11 @@ def cost(
             "device": one.here[0],
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _say(line: str) -> None:
+    if line:
+        print(line)
 
 
 def finished(preset: str, run_name: str) -> bool:

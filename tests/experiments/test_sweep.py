@@ -226,3 +226,22 @@ def test_a_setting_of_some_presets_is_left_out_of_the_others_and_one_of_none_is_
     assert by_name["generated/skeleton"].rgb.heads == 12, "its default: it has no pictures"
     with pytest.raises(SettingsError, match=r"depth\.heads=2 is read only with"):
         sweep.plan(names, [0], "smoke", ["depth.heads=2"])
+
+
+def test_what_some_presets_do_not_read_is_said_once_in_one_line(monkeypatch, capsys):
+    names, asked = ["generated/rgb", "generated/skeleton"], ["rgb.heads=2", "training.epochs=1"]
+    line = "left out, because it is not read: rgb.heads by generated/skeleton"
+    for seeds in ([0], [0, 1]):
+        assert sweep.left_out(sweep.plan(names, seeds, "smoke", asked), asked) == line
+    assert sweep.left_out(sweep.plan(names[:1], [0], "smoke", asked), asked) == ""
+    every = [f"generated/{name}" for name in ("skeleton", "rgb", "depth", "rgb+depth+skeleton")]
+    both = ["rgb.heads=2", "depth.heads=2"]
+    assert sweep.left_out(sweep.plan(every, [0], "smoke", both), both).endswith(
+        ": rgb.heads by generated/skeleton, generated/depth;"
+        " depth.heads by generated/skeleton, generated/rgb"
+    )
+    monkeypatch.setattr(sweep, "_trained", lambda jobs, *_: iter([None] * len(jobs)))
+    sweep.sweep(names, [0, 1], "smoke", asked)
+    assert capsys.readouterr().out == f"{line}\n"
+    sweep.sweep(names, [0, 1], "smoke", asked, quiet=True)
+    assert capsys.readouterr().out == ""
