@@ -10,10 +10,22 @@ from contextlib import contextmanager
 
 # So many names a message lists at most.
 _NAMES = 10
+# Characters of a message, and how many of a longer one are kept of its end, which says what to do.
+LONGEST, _END = 500, 200
 
 
 class InputError(Exception):
-    """Input that signlib refuses: a file, a setting or a request."""
+    """Input that signlib refuses: a file, a setting or a request.
+
+    Args:
+        message: names the value, the limit and what to do; of one that is longer than `LONGEST`,
+            because it quotes a file, the middle is left out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > LONGEST:
+            message = f"{message[: LONGEST - _END - 5]} ... {message[-_END:]}"
+        super().__init__(message)
 
     @classmethod
     def raise_if(cls, wrong: object, message: str) -> None:
