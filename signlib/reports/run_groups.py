@@ -18,6 +18,7 @@ SEEDLESS = (
     "data.fold",
     "data.root",
     "training.hours",
+    "training.logger",
     "training.threads",
     "training.workers",
     "training.accelerator",

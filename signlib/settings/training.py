@@ -140,6 +140,15 @@ class TrainingSettings:
     accelerator: str = choice("auto", "where it runs", "auto", "cpu", "gpu")
     threads: int = number(0, "threads of the processor, 0 = torch's own choice", 0, 1024)
     workers: int = number(0, "processes that load batches", 0, 1024)
+    logger: str = choice(
+        "none",
+        "who gets each epoch's row of history.csv, in the run's folder log: csv, tensorboard or "
+        "mlflow, each with the extra of that name",
+        "none",
+        "csv",
+        "tensorboard",
+        "mlflow",
+    )
     hours: float = number(
         0.0, "time budget; the run ends cleanly and can be resumed, 0 = none", 0, 10**4
     )

@@ -11,6 +11,7 @@ phonology          phonological features: batches, random views, codebooks, fitt
 sentences          sentences to batches, and their fitting
 losses             a larger model's scores; of sentences all alignments, focal, smoothing
 fitting            what fitting has in common: averaged weights, selection, resume, between epochs
+loggers            the history for other programs: csv, TensorBoard, MLflow
 classification     what one step computes for single signs, and their scores
 optim              parameter groups, warm-up and decay of the learning rate
 devices            accelerator, precision, one process a device

@@ -33,6 +33,7 @@ from signlib.training.devices import (
     threads_each,
 )
 from signlib.training.fitting import CHECKPOINT, EpochEnd, Fitting, StopLate
+from signlib.training.loggers import HistoryLog
 from signlib.training.optim import warmup_share
 
 # Precision in the settings -> Lightning's name of it.
@@ -184,6 +185,8 @@ def _fit(
     accelerator, precision = choose_device(training)
     save = EpochEnd(fitting, folder, quiet, started)
     callbacks: list[Callback] = [save]
+    if training.logger != "none":
+        callbacks.append(HistoryLog(fitting, settings, folder))
     if training.patience and validation is not None:
         callbacks.append(StopLate(training.patience, warmup_share(training)))
     strategy: Strategy | str = "auto"
