@@ -5,16 +5,13 @@ once, by a run whose training is over.
 """
 
 import io
-import json
 import os
 import platform
 import subprocess
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from signlib import paths
+from signlib import paths, reading
 from signlib.errors import RunError, SettingsError
 from signlib.files import write_bytes, write_json, write_text
+from signlib.reading import Unreadable
+from signlib.runs import checks
 from signlib.settings import config
 from signlib.settings.base import Settings
 
@@ -38,6 +37,7 @@ PREDICTIONS = "predictions.csv"
 SCORES = "scores.npz"
 ENVIRONMENT = "environment.json"
 SPLITS = "splits.csv"
+HISTORY = "history.csv"
 STAGES = ("started", "trained", "test opened", "finished")
 
 
@@ -63,6 +63,32 @@ class Metric:
     interval: tuple[float, float] | None = None
     note: str = ""
 
+    @classmethod
+    def of(cls, row: Any) -> "Metric":
+        """A row of `metrics.json`.
+
+        Raises:
+            Unreadable: for another form, or an impossible value.
+        """
+        names = {entry.name for entry in fields(cls)}
+        if not isinstance(row, dict) or not {"metric", "value", "n", "split"} <= set(row) <= names:
+            raise Unreadable(f"{str(row)[:60]!r} is no metric with value, n and split")
+        interval = row.get("interval")
+        if not isinstance(interval, list | None):
+            raise Unreadable(f"interval {str(interval)[:40]!r} is no list")
+        # JSON has no tuples.
+        metric = cls(**{**row, "interval": interval and tuple(interval)})
+        metric.check()
+        return metric
+
+    def check(self) -> None:
+        """Refuse what cannot have been measured.
+
+        Raises:
+            Unreadable: with the value and what is allowed.
+        """
+        checks.check_measured(**vars(self))
+
     def __str__(self) -> str:
         between = "" if self.interval is None else " [{:.1f}, {:.1f}]".format(*self.interval)
         return f"{self.metric} {self.value:.1f} {self.unit}{between} ({self.split}, n = {self.n})"
@@ -82,18 +108,18 @@ class Run:
                 f"{self.path} holds no run (no {SETTINGS}); `train` makes one and prints its folder"
             )
         try:
-            text = (self.path / SETTINGS).read_text(encoding="utf-8")
+            text = reading.text(self.path / SETTINGS, reading.YAML_BYTES)
             # What the file says beyond what was ever read: key -> value.
             self.settings, self.ignored = config.read(text)
-        except (OSError, UnicodeDecodeError, SettingsError) as error:
+        except (OSError, ValueError, SettingsError) as error:
             raise RunError(
                 f"run {self.path}: {SETTINGS} cannot be read ({error}); train it again"
             ) from None
         try:
-            self._status = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
-            if self._status["stage"] not in STAGES:
-                raise ValueError(f"stage {self._status['stage']!r}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            self._status = checks.facts(reading.read_json(self.path / STATUS))
+            if self.stage not in STAGES:
+                raise ValueError(f"stage {str(self.stage)[:40]!r} is none of {', '.join(STAGES)}")
+        except (OSError, ValueError) as error:
             raise RunError(
                 f"run {self.path}: {STATUS} is missing or damaged ({error}); train it again"
             ) from None
@@ -109,7 +135,7 @@ class Run:
     @property
     def stage(self) -> str:
         """How far it is: one of `STAGES`."""
-        return self._status["stage"]
+        return self._status.get("stage", "")
 
     @property
     def finished(self) -> bool:
@@ -121,18 +147,15 @@ class Run:
         """Its metrics, once it is finished; none where nothing was tested."""
         self._must_be_finished()
         try:
-            rows = json.loads((self.path / METRICS).read_text(encoding="utf-8"))
+            rows = reading.read_json(self.path / METRICS)
             if self.untested:
                 return []
             if not isinstance(rows, list) or not rows:
                 raise ValueError("it has no metric")
-            for row in rows:
-                # JSON has no tuples: an interval comes back as a list.
-                row["interval"] = row["interval"] and tuple(row["interval"])
-            return [Metric(**row) for row in rows]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return [Metric.of(row) for row in rows]
+        except (OSError, ValueError) as error:
             raise RunError(
-                f"run {self.path}: {METRICS} is missing or damaged ({error!r}); train it again"
+                f"run {self.path}: {METRICS} is missing or damaged ({error}); train it again"
             ) from None
 
     @property
@@ -145,12 +168,12 @@ class Run:
                 " restricted); name the run under runs/ that it was published from, or train it"
                 " again"
             )
-        return pd.read_csv(
-            self.path / PREDICTIONS,
-            # Glosses such as `007` and `NULL` stay text.
-            dtype=dict.fromkeys(("clip", "signer", "target", "prediction", "hypothesis"), str),
-            keep_default_na=False,
-        )
+        try:
+            return checks.predictions(self.path / PREDICTIONS)
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"run {self.path}: {PREDICTIONS} is damaged ({error}); train it again"
+            ) from None
 
     @property
     def scores(self) -> tuple[np.ndarray, list[str], list[str]]:
@@ -162,17 +185,9 @@ class Run:
                 " runs/"
             )
         try:
-            with np.load(self.path / SCORES, allow_pickle=False) as archive:
-                return archive["scores"], archive["clips"].tolist(), archive["classes"].tolist()
-        except (
-            OSError,
-            EOFError,
-            KeyError,
-            ValueError,
-            TypeError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+            table = self.predictions if (self.path / PREDICTIONS).is_file() else None
+            return checks.scores(self.path / SCORES, table)
+        except (OSError, ValueError) as error:
             raise RunError(
                 f"run {self.path}: {SCORES} cannot be read ({error}); train it again"
             ) from None
@@ -180,7 +195,22 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Commit, versions, device, wall time and peak memory."""
-        return json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+        try:
+            return checks.facts(reading.read_json(self.path / ENVIRONMENT))
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"run {self.path}: {ENVIRONMENT} is missing or damaged ({error}); train it again"
+            ) from None
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch of its training."""
+        try:
+            return reading.read_csv(self.path / HISTORY)
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"run {self.path}: {HISTORY} is missing or damaged ({error}); train it again"
+            ) from None
 
     def _must_be_finished(self) -> None:
         if not self.finished:
@@ -212,7 +242,7 @@ class Run:
         path = self.path / SPLITS
         if not path.is_file():
             return {}
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = reading.read_csv(path, dtype=str, keep_default_na=False)
         return dict(zip(table["clip"], table["split"], strict=True))
 
     def note(self, **facts: Any) -> None:
@@ -284,16 +314,15 @@ class Run:
                 f"run {self.path}: a metric of the test split, which was not opened; call open_test"
                 " first"
             )
-        broken = [
-            metric.metric
-            for metric in metrics
-            if not np.isfinite([metric.value, *(metric.interval or ())]).all()
-        ]
-        if broken or not (metrics or self.untested):
+        if not (metrics or self.untested):
             raise RunError(
-                f"run {self.path}: metric {broken or '(none given)'} has no value; nothing was"
-                " written"
+                f"run {self.path}: metric (none given) has no value; nothing was written"
             )
+        try:
+            for metric in metrics:
+                metric.check()
+        except Unreadable as error:
+            raise RunError(f"run {self.path}: {error}; nothing was written") from None
         if scores is not None and np.shape(scores[0]) != (len(scores[1]), len(scores[2])):
             raise RunError(
                 f"run {self.path}: scores of shape {np.shape(scores[0])} do not fit"

@@ -38,7 +38,7 @@ def table():
             "clip": ["007", "b", "c", "NULL"],
             "signer": ["", "s1", "s1", "02"],
             "target": ["007", "NULL", "1e5", "ä, b"],
-            "prediction": ["7", "NULL", "1e5", 'say "a"'],
+            "prediction": ["1e5", "NULL", "1e5", 'say "a"'],
             "score": [0.5, 0.25, 0.125, 1.0],
         }
     )
@@ -48,7 +48,7 @@ def scores():
     return (
         np.arange(12, dtype=np.float64).reshape(4, 3),
         ["007", "b", "c", "NULL"],
-        ["007", "NULL", "x"],
+        ["1e5", "NULL", 'say "a"'],
     )
 
 
@@ -245,6 +245,124 @@ def test_a_run_cannot_be_made_elsewhere(roots, experiment, name):
     with pytest.raises(InputError, match="not a plain name"):
         start(experiment, name, settings())
     assert not (roots / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"value": 250.0}, r"'top-1': 250 % of .* is outside 0 to 100 %"),
+        ({"value": -0.5, "interval": None}, r"-0.5 % of None is outside 0 to 100 %"),
+        ({"value": None}, "'top-1' has no value"),
+        ({"value": "50"}, "'top-1' has no value"),
+        ({"value": True}, "'top-1' has no value"),
+        ({"n": -3}, "n=-3 is not a whole number of at least 1"),
+        ({"n": 4.5}, "n=4.5 is not a whole number"),
+        ({"split": "tests"}, "split 'tests' is none of train, val, test"),
+        ({"interval": [60.0, 85.0]}, r"50 lies outside its interval \(60.0, 85.0\)"),
+        ({"interval": [85.0, 15.0]}, "has no low and high end"),
+        ({"interval": [15.0]}, "has no low and high end"),
+        ({"interval": [15.0, 850.0]}, "is outside 0 to 100 %"),
+        ({"interval": "15-85"}, "interval '15-85' is no list"),
+        ({"metric": ""}, "metric '': metric='' is no text"),
+        ({"note": 7}, "note='7' is no text"),
+        ({"made_up": 7}, "is no metric with value, n and split"),
+    ],
+)
+def test_metrics_that_nobody_can_have_measured_are_refused(change, words):
+    run = finished()
+    rows = json.loads((run.path / "metrics.json").read_text())
+    (run.path / "metrics.json").write_text(json.dumps([{**rows[0], **change}]))
+    with pytest.raises(RunError, match=rf"metrics\.json is missing or damaged \(.*{words}"):
+        _ = run.metrics
+    for text in ('[{"value": NaN}]', "{}", "[]", "[3]"):
+        (run.path / "metrics.json").write_text(text)
+        with pytest.raises(RunError, match=r"metrics\.json is missing or damaged"):
+            _ = run.metrics
+
+
+def test_impossible_metrics_are_not_written_either_but_errors_may_exceed_their_words():
+    with pytest.raises(RunError, match=r"n=0 is not a whole .* nothing was written"):
+        opened().finish([dataclasses.replace(TOP1, n=0)])
+    rate = Metric("WER (greedy)", 250.0, 4, "test", "%", (200.0, 300.0))
+    assert opened("two").finish([rate]).metrics == [rate]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("clip,", "id,", 1), "no column 'clip'"),
+        (lambda text: text + text.splitlines()[1] + "\n", "clip '007' appears twice"),
+        (lambda text: text.replace("\nb,", "\n../b,"), "clip '../b' is not a plain name"),
+        (lambda text: text.replace("0.5", "inf"), "its scores are not all finite numbers"),
+        (lambda text: text.replace("0.5", "high"), "its scores are not all finite numbers"),
+        (lambda text: text.splitlines()[0] + "\n", "no clip"),
+        (lambda text: "", "No columns"),
+    ],
+)
+def test_predictions_that_contradict_themselves_are_refused(change, words):
+    run = finished()
+    path = run.path / "predictions.csv"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(RunError, match=rf"predictions\.csv is damaged \(.*{words}"):
+        _ = run.predictions
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scores": np.ones((3, 3), np.float32)}, r"'clips': .* shape \(4,\), not text of shape"),
+        ({"scores": np.full((4, 3), np.nan, np.float32)}, "scores that are not finite"),
+        ({"scores": np.ones((4, 3), int)}, "not floats"),
+        ({"clips": np.array(["007", "b", "c", "../d"])}, "'../d' is not a plain name"),
+        ({"clips": np.array(["007", "b", "c", "d"])}, "in only one of scores and predictions"),
+        ({"clips": np.array(["007", "b", "c", "c"])}, "clip 'c' appears twice"),
+        ({"classes": np.array(["x", "x", "y"])}, "class 'x' appears twice"),
+        ({"classes": np.array(["x", "y", "z"])}, "prediction '1e5' is none of its classes"),
+    ],
+)
+def test_scores_that_do_not_fit_their_predictions_are_refused(change, words):
+    run = finished()
+    array, clips, classes = scores()
+    content = {"scores": np.float32(array), "clips": np.array(clips), "classes": np.array(classes)}
+    np.savez(run.path / "scores.npz", **content | change)
+    with pytest.raises(RunError, match=rf"scores\.npz cannot be read \(.*{words}"):
+        _ = run.scores
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stage": ["finished"]}, "is none of started, trained"),
+        ({"epochs": 2.5}, "epochs is '2.5', not a whole number"),
+        ({"missing": -1}, "missing is '-1', not a whole number of at least 0"),
+        ({"smoke": "no"}, "smoke is 'no', not true or false"),
+        ({"split": "mine"}, "split is 'mine', not a list"),
+        ({"started": True}, "started is 'True', not a number"),
+    ],
+)
+def test_facts_of_another_kind_are_refused(change, words):
+    run = finished()
+    status = json.loads((run.path / "status.json").read_text())
+    (run.path / "status.json").write_text(json.dumps(status | change))
+    with pytest.raises(RunError, match=rf"status\.json is missing or damaged \(.*{words}"):
+        Run(run.path)
+    (run.path / "environment.json").write_text('{"peak_memory_mb": "much"}')
+    with pytest.raises(RunError, match=r"environment\.json is .* \(peak_memory_mb is 'much', not"):
+        _ = run.environment
+
+
+def test_settings_of_a_run_never_look_into_the_environment(monkeypatch):
+    monkeypatch.setenv("SECRET", "leaked")
+    run = start("landmarks-small", "one", settings())
+    text = (run.path / "settings.yaml").read_text()
+    for root in ("${oc.env:SECRET}", '"$\\x7boc.env:SECRET}"', '"\\x24{oc.env:SECRET}"'):
+        (run.path / "settings.yaml").write_text(text.replace("  root: ''", f"  root: {root}"))
+        with pytest.raises(RunError, match=r"settings are plain values") as refused:
+            Run(run.path)
+        assert "leaked" not in str(refused.value)
+    (run.path / "settings.yaml").write_text(text.replace("  root: ''", "  root: &a [*a]"))
+    with pytest.raises(RunError, match=r"alias \*a is not taken"):
+        Run(run.path)
 
 
 def test_a_folder_without_a_run_and_a_damaged_one_are_named(roots):

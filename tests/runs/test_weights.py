@@ -1,6 +1,7 @@
 """Weights come back as they were written, or an error names the file."""
 
 import errno
+import json
 import os
 import pickle
 
@@ -74,3 +75,48 @@ def test_damaged_facts_of_a_model_are_named(run, text):
         (run.path / weights.MODEL).write_text(text)
     with pytest.raises(RunError, match=r"one: model\.json is missing or damaged"):
         weights.load_model_facts(run)
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ([], "no class"),
+        (["a", "b", "a"], "class 'a' appears twice"),
+        (["a", 3], "no list of classes"),
+        ([str(number) for number in range(100_001)], "100,001 classes, more than 100,000"),
+    ],
+)
+def test_classes_that_a_model_cannot_have_are_refused(run, classes, words):
+    (run.path / weights.MODEL).write_text(json.dumps({"classes": classes}))
+    with pytest.raises(RunError, match=rf"model\.json is missing or damaged \(.*{words}"):
+        weights.load_model_facts(run)
+
+
+def test_weights_that_are_no_numbers_are_never_loaded(run):
+    model = nn.Linear(3, 2)
+    model.bias.data[1] = torch.nan
+    weights.save_weights(run, model)
+    with pytest.raises(RunError, match=r"tensor 'bias' holds numbers that are not finite"):
+        weights.load_weights(run)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (nn.Linear(3, 4), r"'bias' is float32 \(4,\) in .*json make it float32 \(2,\)"),
+        (nn.Linear(3, 2).half(), r"'bias' is float16 \(2,\) in .* make it float32 \(2,\)"),
+        (nn.Linear(3, 2, bias=False), r"'bias' is missing in .* make it float32 \(2,\)"),
+        (nn.Sequential(nn.Linear(3, 2)), r"'0.bias' is float32 \(2,\) in .* make it unknown"),
+    ],
+)
+def test_weights_of_another_network_are_refused_by_their_tensor(run, other, words):
+    model = nn.Linear(3, 2)
+    before = model.weight.clone()
+    weights.save_weights(run, other)
+    with pytest.raises(RunError, match=words) as refused:
+        weights.fill(model, weights.load_weights(run), run)
+    assert len(str(refused.value)) < 500
+    assert torch.equal(model.weight, before)
+    weights.save_weights(run, nn.Linear(3, 2))
+    weights.fill(model, weights.load_weights(run), run)
+    assert not torch.equal(model.weight, before)
