@@ -1,29 +1,45 @@
 """The public functions: one import, and no path through the rooms of the package.
 
-`import signlib` costs nothing; these load when they are touched. Wherever a run, a store or a clip
+`import signlib` costs nothing; these load when they are touched, and torch when a network is
+needed, so that opening a run or refusing a request takes no time. Wherever a run, a store or a clip
 is meant, its folder or file is taken as text or as a path.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
-from torch import nn
 
 from signlib import paths
 from signlib.corpora.folder import is_one_clip
 from signlib.corpora.registry import CORPORA, corpus_in
 from signlib.errors import ClipError, RunError
-from signlib.experiments import experiment, prediction, sizes
+from signlib.experiments import prediction, sizes
+from signlib.experiments.early import check_training
 from signlib.runs.run import SETTINGS, Run
 from signlib.runs.weights import MODEL, load_model_facts
 from signlib.settings import presets as named
 from signlib.settings import registry
 from signlib.stores.pictures import PictureStore
 from signlib.stores.store import PICTURES_META, FeatureStore
-from signlib.tasks.registry import task_of
-from signlib.training.batches import Batch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from signlib.training.batches import Batch
+
+# In the order of the generated page.
+__all__ = [
+    "open_run",
+    "open_store",
+    "train",
+    "predict",
+    "example",
+    "presets",
+    "corpora",
+    "OpenRun",
+]
 
 PathLike: TypeAlias = str | Path
 # Settings that a run's description names; of more it says how many.
@@ -147,6 +163,9 @@ def train(
         where = [f"data.root={data_root}", f"data.corpus={corpus}"]
     settings = named.build(preset, mode, seed, [*where, *overrides])
     source = None if init_from is None else open_run(init_from)
+    check_training(settings, name)
+    from signlib.experiments import experiment
+
     return open_run(experiment.train(settings, name, resume, quiet, source))
 
 
@@ -182,7 +201,7 @@ def predict(
 
 def example(
     preset: str, clips: int = 2, mode: str = "full", overrides: Sequence[str] = ()
-) -> tuple[Batch, nn.Module]:
+) -> "tuple[Batch, nn.Module]":
     """A batch of random clips and the untrained network of a preset, to play with.
 
     Args:
@@ -199,6 +218,8 @@ def example(
         SettingsError: for settings that do not exist, do not go together, or are not read.
     """
     settings = named.build(preset, mode, overrides=overrides)
+    from signlib.tasks.registry import task_of
+
     task, inputs, classes = task_of(settings), sizes.inputs_of(settings), sizes.classes_of(settings)
     model = task.network(task.offline(settings), inputs, classes)
     return task.example(settings, inputs, classes, clips), model.eval()

@@ -90,10 +90,9 @@ def extract(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> None:
     """Fit a model and print what the run found."""
-    from signlib.experiments import experiment
+    from signlib.experiments.early import check_training
     from signlib.runs.run import SETTINGS, Run
     from signlib.settings import config, presets
-    from signlib.tasks.registry import task_of
 
     if options.checkpoint_dir:
         # Processes of several devices inherit it.
@@ -111,9 +110,13 @@ def train(options: argparse.Namespace) -> None:
         print(estimate(settings, work_of(settings)).report())
         return
     name = options.run_name
+    source = Run(options.init_from) if options.init_from else None
+    check_training(settings, name)
+    from signlib.experiments import experiment
+    from signlib.tasks.registry import task_of
+
     if options.resume:
         name = experiment.rewind(options.resume, settings, name)
-    source = Run(options.init_from) if options.init_from else None
     run = experiment.train(settings, name, options.resume is not None, init_from=source)
     used = run.facts
     print(
@@ -194,10 +197,11 @@ def predict(options: argparse.Namespace) -> int:
     """Print what each clip says, the likeliest first; exit code 2 when no clip could be used."""
     from signlib import files
     from signlib.corpora.registry import corpus_of
-    from signlib.experiments import prediction
+    from signlib.experiments import early, prediction
     from signlib.runs.run import Run
 
     run = Run(options.run)
+    early.check_clips(options.clips)
     table = prediction.predict(
         run, options.clips, options.split, tower=options.tower, fps=options.fps
     )
@@ -230,10 +234,12 @@ def wer(options: argparse.Namespace) -> None:
 
 def compare(options: argparse.Namespace) -> None:
     """Print the verdicts, and the report or where it was written."""
-    from signlib.reports import compare_report
     from signlib.runs.run import Run
 
-    report = compare_report.report([Run(path) for path in options.runs], options.rope)
+    runs = [Run(path) for path in options.runs]
+    from signlib.reports import compare_report
+
+    report = compare_report.report(runs, options.rope)
     if not options.out:
         print(compare_report.markdown(report), end="")
         return
@@ -264,10 +270,12 @@ def run(options: argparse.Namespace) -> int:
 
 def ensemble(options: argparse.Namespace) -> None:
     """Print what several runs reach together."""
-    from signlib.reports import ensemble as evaluation
     from signlib.runs.run import Run
 
-    together = evaluation.ensemble([Run(folder) for folder in options.runs])
+    runs = [Run(folder) for folder in options.runs]
+    from signlib.reports import ensemble as evaluation
+
+    together = evaluation.ensemble(runs)
     print(evaluation.readable(evaluation.ensemble_table(together), together).to_string())
 
 

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from signlib.data.manifest import FASTEST, SLOWEST
-from signlib.errors import SettingsError
 from signlib.evaluation import wer
+from signlib.experiments.early import check_prediction
 from signlib.runs.run import Run
-from signlib.tasks.registry import load_recogniser, task_of
 
 
 def predict(
@@ -52,12 +50,11 @@ def predict(
     Raises:
         RunError: when the run was trained on other points or pictures than these clips give, or
             its task names no glosses.
-        SettingsError: for an fps that no clip has.
+        SettingsError: for an fps that no clip has, or a split without a store.
     """
-    if fps and not SLOWEST <= fps <= FASTEST:
-        raise SettingsError(
-            f"fps={fps:g} must lie within {SLOWEST:g}..{FASTEST:g}, or be 0 for unknown"
-        )
+    check_prediction(run, clips, split, fps)
+    from signlib.tasks.registry import load_recogniser, task_of
+
     recogniser = replace(load_recogniser(run), fps=fps)
     return task_of(run.settings).predict(recogniser, clips, split, top, tower)
 

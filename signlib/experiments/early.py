@@ -1,0 +1,68 @@
+"""What can be refused at once: before torch is loaded, which takes many seconds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from signlib import paths
+from signlib.corpora.clips import load_manifest
+from signlib.corpora.registry import corpus_of
+from signlib.data.manifest import FASTEST, SLOWEST
+from signlib.errors import ClipError, SettingsError
+from signlib.runs.run import SETTINGS, Run
+from signlib.runs.weights import weights_file
+from signlib.settings.base import Settings
+
+
+def check_training(settings: Settings, run_name: str = "") -> None:
+    """Refuse a corpus or a teacher that is not there.
+
+    A run that exists is left alone: once finished it needs neither.
+
+    Args:
+        settings: fully resolved.
+        run_name: as for `experiments.experiment.train`.
+
+    Raises:
+        InputError: as the corpus says it.
+        RunError: for a teacher that is no run, or has no weights.
+    """
+    name = run_name or f"{settings.mode}-seed{settings.seed}"
+    if (paths.runs_root() / settings.preset.replace("/", "-") / name / SETTINGS).is_file():
+        return
+    corpus = corpus_of(settings.data)
+    if not corpus.generated and not corpus.root(settings.data).exists():
+        load_manifest(settings.data)
+    if settings.training.teacher:
+        weights_file(Run(settings.training.teacher))
+
+
+def check_prediction(
+    run: Run, clips: Sequence[str | Path], split: str = "", fps: float = 0.0
+) -> None:
+    """Refuse a run or a request that no clip can mend; the arguments are those of `predict`.
+
+    Raises:
+        RunError: for a run without weights.
+        SettingsError: for an fps that no clip has, or a split without a store.
+    """
+    weights_file(run)
+    if fps and not SLOWEST <= fps <= FASTEST:
+        raise SettingsError(
+            f"fps={fps:g} must lie within {SLOWEST:g}..{FASTEST:g}, or be 0 for unknown"
+        )
+    if split and not any(Path(clip).is_dir() for clip in clips):
+        raise SettingsError(
+            f"split={split!r}: only stores have splits, and none of these clips is a store; leave"
+            " --split out"
+        )
+
+
+def check_clips(clips: Sequence[str | Path]) -> None:
+    """Refuse clips of which none exists.
+
+    Raises:
+        ClipError: with the first of them.
+    """
+    if not any(Path(clip).exists() for clip in clips):
+        more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
+        raise ClipError(f"{clips[0]}{more}: no such file or folder; give a clip or a store")
