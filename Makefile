@@ -1,7 +1,7 @@
 # `make help` lists the verbs. Set-up happens by itself the first time; after that everything works offline.
 PYTHON ?= python3.11
 .DEFAULT_GOAL := help
-.PHONY: help course test slow fuzz kill notebooks run lint bench shape sizes lock environment
+.PHONY: help course test slow fuzz kill notebooks run lint bench docs shape sizes lock environment
 VENV := .venv/bin/python
 # A shell that fails in the middle of a pipe fails the recipe.
 SHELL := /bin/bash
@@ -43,6 +43,9 @@ lint: environment  ## ruff, types (mypy), the import rule and the rules of the n
 
 bench: environment  ## every claim of speed, as a ratio measured in one run
 	@for bench in benchmarks/[a-z]*.py; do $(VENV) -m benchmarks.$$(basename $$bench .py); done
+
+docs: environment  ## write docs/api/signlib/api.html: the public functions and what they return
+	@$(VENV) .ci/docs.py
 
 shape: environment  ## rooms of the package, imports between them, how its code is written
 	@$(VENV) .ci/shape.py

@@ -32,7 +32,7 @@ class SentenceCorpus:
     A clip depends on seed, hardness, grammar and its name only.
 
     Attributes:
-        lexicon: the signs; `grammar.glosses` has pointing as one more gloss.
+        lexicon: the signs; the grammar has pointing as one more gloss.
         grammar: the exact n-gram that sentences come from.
         signers: test signers are the last ones, validation signers come before them.
         splits: number of each signer -> its split.
