@@ -17,7 +17,7 @@ from signlib.settings.base import Settings
 from signlib.settings.training import AugmentSettings
 from signlib.training import fit as fitting
 from signlib.training.augment import Augment
-from signlib.training.batches import ClipDataset, collate, resample
+from signlib.training.batches import ClipDataset, Clips, collate, resample
 from signlib.training.classification import ClassificationFitting
 from signlib.training.fit import (
     CHECKPOINT,
@@ -409,6 +409,28 @@ def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypa
     found = torch.load(tmp_path / CHECKPOINT, weights_only=True)
     assert len(found["history"]) == 1
     assert all(torch.isfinite(value).all() for value in found["state_dict"].values())
+
+
+def test_inputs_that_are_no_numbers_are_named_by_clip(tmp_path):
+    settings, data = config.build(TINY), dataset()
+    for clip in (4, 9):
+        points, mask, target = data.items[clip]
+        data.items[clip] = (np.where(points == points[0, 0, 0], np.inf, points), mask, target)
+    Clips(data, [f"clip-{number}" for number in range(13)], {})
+    with pytest.raises(RunError, match=r"its inputs went first \(points of clips clip-4, clip-9\)"):
+        fit(new_task(settings), data, None, settings, tmp_path, quiet=True)
+
+
+def test_gradients_that_are_no_numbers_are_told_from_a_loss_that_overflows(tmp_path):
+    settings = config.build(TINY)
+    task = new_task(settings)
+    # 0 * sqrt(0) is a fine loss of 0, whose gradient is 0 * inf.
+    task.auxiliary_loss = lambda _: 0 * (task.model.head.weight * 0).sum().sqrt()
+    with pytest.raises(
+        RunError,
+        match=r"epoch 1, step 2: the gradients of the step before went first \(encoder\.cls",
+    ):
+        run(tmp_path, task=task)
 
 
 def test_a_real_divergence_is_an_error(tmp_path):
