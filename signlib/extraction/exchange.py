@@ -7,6 +7,7 @@ here they are fractions of the picture and missing is NaN. Pickled arrays are ne
 import io
 import struct
 from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields
 from itertools import accumulate
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pose_format.utils.reader import BufferReader
 
 from signlib import paths
 from signlib.data import manifest as manifests
+from signlib.data import points as landmarks
 from signlib.data.skeletons import (
     HANDS_42,
     MEDIAPIPE_75,
@@ -47,6 +49,40 @@ COMPONENTS = {
 NPY_START = b"\x93NUMPY"
 # What a `.pose` file's body starts with, up to version 0.1 and since: rate, frames, people.
 OLD_BODY, BODY = struct.Struct("<HHH"), struct.Struct("<fIH")
+
+
+@dataclass(frozen=True)
+class SourceSettings(LandmarkSettings):
+    """How videos are looked at, or what the numbers of landmark files mean.
+
+    Attributes:
+        zeros, scale, width, height: of landmark files; see `data.points.FileNumbers`.
+    """
+
+    zeros: str = "points"
+    scale: str = "fractions"
+    width: int = 0
+    height: int = 0
+
+    @property
+    def numbers(self) -> landmarks.FileNumbers:
+        """What the numbers of landmark files mean."""
+        return landmarks.FileNumbers(self.zeros, self.scale, self.width or 0, self.height or 0)
+
+    @property
+    def filming(self) -> LandmarkSettings:
+        """How videos are looked at.
+
+        Raises:
+            SettingsError: when it says what landmark files mean, too.
+        """
+        SettingsError.raise_if(
+            self.numbers != landmarks.FileNumbers(),
+            "zeros, scale, width and height are said of .npy and .pose files of landmarks; the"
+            " source holds videos: leave them out",
+        )
+        kept = {entry.name: getattr(self, entry.name) for entry in fields(LandmarkSettings)}
+        return LandmarkSettings(**kept)
 
 
 def read_npy(path: str | Path) -> np.ndarray:
@@ -98,7 +134,7 @@ def read_npy(path: str | Path) -> np.ndarray:
     array = array.astype(np.float32)
     if array.shape[2] == 4:
         return array
-    seen = np.isfinite(array[..., :2]).all(axis=-1, keepdims=True)
+    seen = landmarks.seen(array)[..., None]
     return np.concatenate([array, np.where(seen, np.float32(1), np.float32(np.nan))], axis=-1)
 
 
@@ -193,7 +229,7 @@ def write_pose(
             block[:] = points[:, parts[component.name]]
         blocks.append(block)
     whole = np.concatenate(blocks, axis=1)
-    seen = np.isfinite(whole[..., :2]).all(axis=-1)
+    seen = landmarks.seen(whole)
     scaled = whole[..., :3] * np.array([width, height, 1], np.float32)
     pixels = np.where(seen[..., None], scaled, 0)
     # Also of visibility 0: a confidence of 0 would say that the point was not found.
@@ -238,16 +274,23 @@ def export_folder(store: FeatureStore, folder: str | Path, suffix: str = ".npy")
 
 
 def import_folder(
-    folder: str | Path, out: str | Path, manifest: pd.DataFrame | None = None
+    folder: str | Path,
+    out: str | Path,
+    manifest: pd.DataFrame | None = None,
+    numbers: landmarks.FileNumbers | None = None,
 ) -> FeatureStore:
     """A store of a folder's `.npy` or `.pose` files.
 
-    A file that cannot be used becomes a row in `failed`.
+    A file that cannot be used becomes a row in `failed`; `notes` of the store say what was taken
+    from a clip, or looks wrong in it.
 
     Args:
         folder: `<clip>.npy` (T, J, 3 or 4; J = 543, 75 or 42) or `<clip>.pose`, one kind and one J.
         out: the store's folder.
-        manifest: which clips, with their glosses; None takes every file, with no gloss.
+        manifest: which clips, with their glosses; None takes every file, with no gloss. With
+            columns width and height where the files hold pixels.
+        numbers: what the files' numbers mean; None = points at (0, 0) lie there, and x and y are
+            fractions of the picture.
 
     Raises:
         ManifestError: when there is no such file, or both kinds.
@@ -262,6 +305,15 @@ def import_folder(
     table = files_manifest(folder, suffix) if manifest is None else manifest
     table = manifests.complete(table)
     skeleton = _layout_of(folder, table["clip"]) if suffix == ".npy" else MEDIAPIPE_543
+    numbers, usual = numbers or landmarks.FileNumbers(), asdict(landmarks.FileNumbers())
+    asked = {key: value for key, value in asdict(numbers).items() if value != usual[key]}
+    # A manifest need not say how large the pictures are.
+    sizes = table.reindex(columns=["width", "height"]).set_axis(table["clip"]).fillna(0)
+
+    def read(path: Path) -> StoredClip:
+        """The clip of a file, with the size of its picture where the manifest says it."""
+        return _read_file(path, skeleton, numbers, *sizes.loc[path.name.removesuffix(suffix)])
+
     store = import_files(
         folder=folder,
         ending=suffix,
@@ -271,17 +323,40 @@ def import_folder(
             shape=(len(skeleton), len(CHANNELS)),
             channels=CHANNELS,
             skeleton=skeleton.name,
-            settings={"files": suffix},
+            settings={"files": suffix, **asked},
         ),
         manifest=table,
-        read=_read_file,
+        read=read,
     )
     write_report(store)
     return store
 
 
-def _read_file(path: Path) -> StoredClip:
-    return read_pose(path) if path.suffix == ".pose" else StoredClip(read_npy(path))
+def _read_file(
+    path: Path,
+    layout: Skeleton,
+    numbers: landmarks.FileNumbers,
+    width: float = 0,
+    height: float = 0,
+) -> StoredClip:
+    # The clip of a file; its note says what was taken from it, or looks wrong in it.
+    pose = path.suffix == ".pose"
+    SettingsError.raise_if(
+        pose and numbers.scale == "pixels",
+        f"scale=pixels: {path.name} says its scale itself, as every .pose file; leave scale out",
+    )
+    clip = read_pose(path) if pose else StoredClip(read_npy(path), width, height)
+    if clip.array.shape[1] != len(layout):
+        # A folder has one layout: whoever keeps the clip refuses this one.
+        return clip
+    given = numbers.read(clip.array, layout, clip.width, clip.height)
+    # Of pixels that are divided nothing is doubted any more.
+    doubted = landmarks.doubts(given, layout)
+    points, taken = landmarks.usable(given, layout)
+    note = "; ".join(filter(None, (taken, doubted)))
+    if np.isnan(points).all():
+        raise ClipError(f"{path}: no point can be used: {note or 'all are missing'}")
+    return clip._replace(array=points, note=note)
 
 
 class ClipReader:
@@ -294,6 +369,7 @@ class ClipReader:
         target: what the J axis becomes; None = what a store with these settings has.
         needed: joints of the target that a clip must have; the others may be NaN in all frames.
             None = all.
+        numbers: what the numbers of `.npy` and `.pose` files mean.
     """
 
     def __init__(
@@ -301,7 +377,9 @@ class ClipReader:
         settings: LandmarkSettings | None = None,
         target: Skeleton | None = None,
         needed: Collection[str] | None = None,
+        numbers: landmarks.FileNumbers | None = None,
     ) -> None:
+        self.numbers = numbers or landmarks.FileNumbers()
         self.settings = settings or LandmarkSettings()
         self.filmed = skeleton(self.settings.extraction.skeleton)
         self.target = target or self.filmed
@@ -326,8 +404,9 @@ class ClipReader:
         """
         path = Path(path)
         if path.suffix in (".npy", ".pose"):
-            clip = _read_file(path)
-            source = self._layout_of(clip.array.shape[1], path)
+            joints = read_npy(path).shape[1] if path.suffix == ".npy" else len(MEDIAPIPE_543)
+            source = self._layout_of(joints, path)
+            clip = _read_file(path, source, self.numbers)
             return clip._replace(array=self._as_target(clip.array, source, path))
         info = probe(path)
         self._engine = self._engine or Holistic(self.settings)

@@ -25,16 +25,16 @@ from signlib.stores.store import FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
 
-class LandmarkExtractor(Extractor[LandmarkSettings, FeatureStore]):
+class LandmarkExtractor(Extractor[exchange.SourceSettings, FeatureStore]):
     """Videos, or landmark files of other tools, to a store of landmarks."""
 
-    settings = LandmarkSettings
+    settings = exchange.SourceSettings
 
     def extract(
         self,
         source: Source,
         out: Path,
-        settings: LandmarkSettings,
+        settings: exchange.SourceSettings,
         *,
         workers: int,
         shard: tuple[int, int],
@@ -48,13 +48,13 @@ class LandmarkExtractor(Extractor[LandmarkSettings, FeatureStore]):
         if points and not any(p.suffix.lower() in VIDEO_SUFFIXES for p in folder.rglob("*")):
             file = folder / "manifest.csv"
             table = manifests.load_manifest(file) if file.is_file() else None
-            return exchange.import_folder(folder, out, table)
+            return exchange.import_folder(folder, out, table, settings.numbers)
         table, root = source.videos()
         return extract_manifest(
             table,
             root,
             out,
-            settings,
+            settings.filming,
             workers=workers,
             shard=shard,
             retry_failed=retry_failed,
