@@ -78,8 +78,8 @@ class SourceSettings(LandmarkSettings):
         """
         SettingsError.raise_if(
             self.numbers != landmarks.FileNumbers(),
-            "zeros, scale, width and height are said of .npy and .pose files of landmarks; the"
-            " source holds videos: leave them out",
+            "zeros, scale, width and height are said of a folder of .npy or .pose files of"
+            " landmarks; this source is another one: leave them out",
         )
         kept = {entry.name: getattr(self, entry.name) for entry in fields(LandmarkSettings)}
         return LandmarkSettings(**kept)

@@ -43,6 +43,7 @@ class LandmarkExtractor(Extractor[exchange.SourceSettings, FeatureStore]):
         """The store of a source's landmarks; see `registry.Extractor`."""
         folder = source.path
         if folder.is_dir() and frozen_files.holds(folder, frozen_files.LANDMARKS):
+            _ = settings.filming  # refuses what is said of other files
             return frozen_files.import_landmarks(folder, out)
         points = folder.is_dir() and any(p.suffix in (".npy", ".pose") for p in folder.iterdir())
         if points and not any(p.suffix.lower() in VIDEO_SUFFIXES for p in folder.rglob("*")):
