@@ -69,36 +69,44 @@ def _many(names: list[str], options: argparse.Namespace, folder: Path) -> int:
         start = fuzz.get(name, {}).get("inputs", 0)
         # In pieces, so that what is done is kept when the program is stopped.
         wanted += [(name, range(k, min(k + 500, count))) for k in range(start, count, 500)]
-    faults: dict[str, list[inputs.Ended]] = defaultdict(list)
     cores = options.cores or os.cpu_count() or 1
+    faults = 0
     for name, numbers in wanted:
-        counts: dict[str, int] = defaultdict(int)
-        for ended in inputs.run([(name, numbers)], folder, cores):
-            counts[ended.how] += 1
-            if ended.fault:
-                faults[f"{name}: {ended.how}: {_form(ended.told)}"].append(ended)
-        bad = sum(count for how, count in counts.items() if how not in ("refused", "accepted"))
-        print(
-            f"{name:15s} {numbers.start:6d}..{numbers.stop:<6d} refused {counts['refused']:5d},"
-            f" accepted {counts['accepted']:5d}, faults {bad}",
-            flush=True,
-        )
+        ended = list(inputs.run([(name, numbers)], folder, cores))
+        wrong = [each for each in ended if each.fault]
+        faults += len(wrong)
+        counts = {how: sum(each.how == how for each in ended) for how in ("refused", "accepted")}
+        told = ", ".join(f"{how} {count:5d}" for how, count in counts.items())
+        print(f"{name:15s} {numbers.start:6d}..{numbers.stop:<6d} {told}, faults {len(wrong)}")
+        forms = _forms(wrong)
+        for form, cases in forms.items():
+            first = cases[0]
+            print(f"{len(cases):7d} x {form}")
+            print(f"{'':10s}--only {first.number}: {'; '.join(first.damage)}")
+            print(f"{'':10s}{first.told[:300]}", flush=True)
         if options.results:
             row = fuzz.setdefault(name, {"inputs": 0, "refused": 0, "accepted": 0, "faults": 0})
             row["inputs"] = numbers.stop
-            row["refused"] += counts["refused"]
-            row["accepted"] += counts["accepted"]
-            row["faults"] += bad
+            row["faults"] += len(wrong)
+            for how, count in counts.items():
+                row[how] += count
+            # A number of each form, to make it again.
+            kept = row.setdefault("forms", {})
+            row["forms"] = {form: cases[0].number for form, cases in forms.items()} | kept
             trust.save(results)
-    for form, cases in sorted(faults.items(), key=lambda item: -len(item[1])):
-        first = min(cases, key=lambda ended: ended.number)
-        print(f"{len(cases):5d} x {form}\n        --only {first.number}: {'; '.join(first.damage)}")
-        print(f"        {first.told[:300]}")
     return int(bool(faults))
 
 
+def _forms(wrong: list[inputs.Ended]) -> dict[str, list[inputs.Ended]]:
+    # Faults of one form together, the commonest first, each by number.
+    forms: dict[str, list[inputs.Ended]] = defaultdict(list)
+    for each in sorted(wrong, key=lambda ended: ended.number):
+        forms[f"{each.how}: {_form(each.told)}"].append(each)
+    return dict(sorted(forms.items(), key=lambda item: -len(item[1])))
+
+
 def _form(told: str) -> str:
-    # Faults of one form are listed together: numbers and names in a message do not count.
+    # The start of what was told; its numbers do not count.
     kind = told.partition(": ")
     return "".join("#" if sign.isdigit() else sign for sign in (kind[0] + kind[1] + kind[2][:40]))
 

@@ -373,7 +373,7 @@ def _npy(array: np.ndarray) -> bytes:
 def npy_values(data: bytes, rng: Rng) -> bytes:
     """Single values are no numbers, or absurd ones; in one place, a frame or everywhere."""
     array = _array(data)
-    if array is None or not array.size:
+    if array is None or not array.size or array.dtype.kind not in "fiubcUS":
         return flipped(data, rng)
     array = array.copy()
     if array.dtype.kind in "US":
