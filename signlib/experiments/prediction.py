@@ -1,6 +1,6 @@
 """A trained run put to work on clips of one's own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from signlib.corpora.folder import is_one_clip
 from signlib.evaluation import wer
 from signlib.experiments.early import check_prediction
 from signlib.runs.run import Run
@@ -30,7 +31,8 @@ def predict(
             `X_color.mp4`, takes a store of pictures and one of landmarks, and makes do with the
             modalities that a clip has. A graph network takes `.skeleton` files, `.npy` files (T, M,
             J, 3) and stores of skeletons. A run on phonological features takes stores of them, too.
-        split: of stores, only the clips of this split.
+        split: of stores, only the clips of this split: what the run took them for, or what the
+            store's manifest says where the run took none of them.
         top: how many glosses a clip; of sentences, how many readings.
         tower: for a run on frozen features, where its encoder lies now; "" = where it lay when
             they were made.
@@ -46,6 +48,8 @@ def predict(
         Of a run that reads sentences: clip, glosses, signs = [(gloss, start, end, confidence),
         ...], confidence, best = [(glosses, log probability), ...], problem and note; see
         `tasks.sentence_reading.SentenceReading`.
+        Its `attrs["trained"]` says in words how many of the clips trained the run, where it knows
+        and no split was asked for.
 
     Raises:
         RunError: when the run was trained on other points or pictures than these clips give, or
@@ -56,7 +60,44 @@ def predict(
     from signlib.tasks.registry import load_recogniser, task_of
 
     recogniser = replace(load_recogniser(run), fps=fps)
-    return task_of(run.settings).predict(recogniser, clips, split, top, tower)
+    table = task_of(run.settings).predict(recogniser, clips, split, top, tower)
+    if not split and run.splits:
+        table.attrs["trained"] = trained_words(run.splits, clips, table["clip"])
+    return table
+
+
+def trained_words(
+    splits: Mapping[str, str], given: Sequence[str | Path], clips: Sequence[str]
+) -> str:
+    """How many clips trained a run, in words; "" for files none of which has a clip's name.
+
+    A file is taken for a clip whose id is its name, or its name after those of its folders, as a
+    folder of videos names them.
+
+    Args:
+        splits: of the run: clip -> train, val or test.
+        given: files and stores that were predicted.
+        clips: what they hold: ids of clips in stores, and the files themselves.
+    """
+    files = {str(Path(clip)) for clip in given if is_one_clip(clip)}
+    stored = [clip for clip in clips if clip not in files]
+    known = sum(splits.get(clip) == "train" for clip in stored)
+    named = sum("train" in map(splits.get, _ids(Path(file))) for file in files)
+    words = []
+    if stored:
+        words.append(f"{known} of {len(stored)} clips of the store trained this run")
+    if named:
+        words.append(f"{named} of {len(files)} files are named like a clip that trained this run")
+    if known + named:
+        words.append("what it says of those tells nothing about new ones")
+    return "; ".join(words)
+
+
+def _ids(file: Path) -> list[str]:
+    # Those that its clip may have: with no folder, with one, with two.
+    whole = file.resolve()
+    parts = (whole if whole.is_dir() else whole.with_suffix("")).parts
+    return ["_".join(parts[-count:]) for count in (1, 2, 3)]
 
 
 def long_table(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +158,8 @@ def report(predictions: pd.DataFrame) -> str:
             lines.append(f"  unlike the training clips, so do not trust this: {row.warning}")
         if row.note:
             lines.append(f"  note: {row.note}")
-    return "\n".join(lines + (_sentences_right(predictions) if spoken else _right(predictions)))
+    lines += _sentences_right(predictions) if spoken else _right(predictions)
+    return "\n".join(lines + list(filter(None, [predictions.attrs.get("trained", "")])))
 
 
 def _likeliest(row: Any) -> str:
