@@ -53,6 +53,8 @@ class OpenRun(Run):
         lines = [f"Run {self.path} ({self.stage}): {self._kind()}"]
         if self.finished:
             lines += [f"  {metric}" for metric in self.metrics[:1]]
+        if self.untested:
+            lines.append(f"  not tested: {self.untested}")
         if self.ignored:
             keys, more = sorted(self.ignored), ""
             if len(keys) > MANY:
@@ -82,6 +84,7 @@ class OpenRun(Run):
             One row a gloss, likeliest first: gloss, confidence and warning (in what the clip is
             unlike the training clips). Of a run that reads sentences one row a sign, in the order
             of signing: gloss, start and end in seconds, confidence.
+            `attrs["trained"]` says whether a clip of that name trained the run.
 
         Raises:
             ClipError: for a clip that cannot be used, with the reason.
@@ -89,13 +92,18 @@ class OpenRun(Run):
         """
         if not is_one_clip(clip):
             raise RunError(f"{clip} is a folder; signlib.predict(run, {str(clip)!r}) takes stores")
-        (reading,) = predict(self, clip, top=top).itertuples()
+        readings = predict(self, clip, top=top)
+        (reading,) = readings.itertuples()
         if reading.problem:
             raise ClipError(f"{clip}: {reading.problem}")
         if hasattr(reading, "signs"):
-            return pd.DataFrame(reading.signs, columns=["gloss", "start", "end", "confidence"])
-        table = pd.DataFrame(reading.top, columns=["gloss", "confidence"])
-        return table.assign(warning=reading.warning)
+            columns = ["gloss", "start", "end", "confidence"]
+            table = pd.DataFrame(reading.signs, columns=columns)
+        else:
+            table = pd.DataFrame(reading.top, columns=["gloss", "confidence"])
+            table = table.assign(warning=reading.warning)
+        table.attrs |= readings.attrs
+        return table
 
 
 def open_run(path: PathLike | Run) -> OpenRun:
@@ -183,7 +191,7 @@ def predict(
         run: with weights.
         clips: one or several: videos, folders of pictures, landmark files, stores; see
             `experiments.prediction`.
-        split: of stores, only the clips of this split.
+        split: of stores, only the clips of this split, as the run took them.
         top: how many glosses a clip; of sentences, how many readings.
         tower: for a run on frozen features, where its encoder lies now.
         fps: frames a second of clips that do not say it.

@@ -134,6 +134,8 @@ def train(options: argparse.Namespace) -> None:
         return
     for metric in run.metrics:
         print(f"  {metric}")
+    if run.untested:
+        print(f"  not tested: {run.untested}")
     print(f"  chosen: {run.facts['chosen']}; split: {'; '.join(run.facts['split'])}")
     if settings.mode == "smoke":
         print("  a smoke run: small sizes, it says nothing about real signing")
@@ -177,6 +179,11 @@ def sweep(options: argparse.Namespace) -> int:
             " command resumes them"
         )
         return 3
+    if done.untested:
+        print(f"no results, because nothing was tested: {', '.join(done.untested)}")
+        done.runs = {name: members for name, members in done.runs.items() if members}
+        if not done.runs:
+            return 0
     if sentence_table.spoken(done.runs):
         print(sentence_table.readable(sentence_table.sentence_table(done.runs)).to_string())
     else:
