@@ -12,7 +12,7 @@ from signlib.corpora.corpus import ClipRow, Corpus
 from signlib.corpora.registry import corpus_of
 from signlib.data import ntu60
 from signlib.data.skeletons import NTU_25, Skeleton
-from signlib.data.video import probe, read_frames, sample_indices
+from signlib.data.video import iter_frames, sample_indices, segment_of
 from signlib.extraction.filming import FILES
 from signlib.features.actors import main_actors
 from signlib.settings.base import DataSettings
@@ -107,7 +107,7 @@ def _file(root: Path, name: object) -> Path | None:
 def _length(path: Path, row: ClipRow) -> int:
     if path.suffix == SKELETON:
         return len(ntu60.read_skeleton(path).joints)
-    return len(sample_indices(probe(path).frames, start=row.start, end=row.end))
+    return iter_frames(path, **segment_of(row)).length
 
 
 def _moments(length: int, count: int) -> list[int]:
@@ -141,9 +141,8 @@ def _filmed(root: Path, row: ClipRow, count: int, size: int) -> Strip:
             continue
         if path.suffix == SKELETON:
             return _acting(main_actors(ntu60.read_skeleton(path).joints, 1)[:, 0], NTU_25, count)
-        cut = {"start": row.start, "end": row.end}
-        rows[kind] = list(read_frames(path, "linspace", count, size=size, **cut))
-        chosen = sample_indices(probe(path).frames, sampling="linspace", count=count, **cut)
-        frames = chosen.tolist()
+        film = iter_frames(path, **segment_of(row), sampling="linspace", count=count, size=size)
+        rows[kind] = list(film)
+        frames = film.indices.tolist()
     first = next(iter(rows.values()), [np.empty((1, 1, 3))])[0]
     return Strip(frames, rows, None, first.shape[1] / first.shape[0])

@@ -1,7 +1,8 @@
 """WLASL: American signs from the web, by either of its two annotation files.
 
 `nslt_N.json` has class and split by video id, `WLASL_v0.3.json` instances by gloss, with signers.
-Both count frames from 1, both ends included; a manifest counts from 0.
+Both count frames from 1, both ends included; a manifest counts from 0. They count at 25 frames a
+second, whatever the film's own rate (24, 30, 60).
 """
 
 import json
@@ -19,6 +20,8 @@ from signlib.errors import ManifestError
 CLASSES = "wlasl_class_list.txt"
 INSTANCES = "WLASL_v0.3.json"
 MISSING = "missing.txt"
+# Frames a second at which both files count. Source: `fps` of every instance in WLASL_v0.3.json.
+FPS = 25.0
 
 
 def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) -> pd.DataFrame:
@@ -53,11 +56,11 @@ def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) ->
     if (root / MISSING).is_file():
         missing = set((root / MISSING).read_text(encoding="utf-8").split())
         rows = [row for row in rows if row["clip"] not in missing]
-    table = pd.DataFrame(rows, columns=["clip", *manifest.DEFAULTS])
+    columns = ["clip", *manifest.DEFAULTS, manifest.SEGMENT_FPS]
+    table = pd.DataFrame(rows, columns=columns)
     table["file"] = "videos/" + table["clip"] + ".mp4"
     # Frame numbers of the annotation are those of the uncut video.
-    if cut:
-        table["start"], table["end"] = 0, -1
+    table = manifest.whole_files(table) if cut else table
     return manifest.complete(table, source=str(path))
 
 
@@ -119,6 +122,7 @@ def _by_video(content: dict[str, Any], glosses: list[str], path: Path) -> Iterat
             "split": split,
             "start": start,
             "end": end,
+            manifest.SEGMENT_FPS: FPS,
         }
 
 
@@ -133,7 +137,7 @@ def _by_gloss(content: dict[str, Any] | list[Any], path: Path) -> Iterator[dict[
             raise ManifestError(
                 f"{path}: entry {number} is not a gloss with complete instances ({error!r})"
             ) from None
-        for clip, split, signer, first, last in instances:
+        for clip, split, signer, first, last, fps in instances:
             start, end = _segment(first, last, clip, path)
             yield {
                 "clip": clip,
@@ -142,14 +146,15 @@ def _by_gloss(content: dict[str, Any] | list[Any], path: Path) -> Iterator[dict[
                 "split": split,
                 "start": start,
                 "end": end,
+                manifest.SEGMENT_FPS: fps,
             }
 
 
-def _instance(entry: dict[str, Any]) -> tuple[str, str, int, int, int]:
-    # Clip, split, signer (-1 = unknown), first and last frame.
+def _instance(entry: dict[str, Any]) -> tuple[str, str, int, int, int, float]:
+    # Clip, split, signer (-1 = unknown), first and last frame, frames a second at which they count.
     clip, split = (_text(entry[key]) for key in ("video_id", "split"))
     signer, first, last = (_whole(entry[key]) for key in ("signer_id", "frame_start", "frame_end"))
-    return clip, split, signer, first, last
+    return clip, split, signer, first, last, entry.get("fps", FPS)
 
 
 def _whole(value: object) -> int:

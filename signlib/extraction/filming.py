@@ -18,7 +18,7 @@ import pandas as pd
 from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.picture_folders import depth_picture
-from signlib.data.video import probe, read_frames, sample_indices
+from signlib.data.video import chosen_by_time, iter_frames, sample_indices, segment_of
 from signlib.errors import ClipError, InputError, SettingsError
 from signlib.extraction.workers import ClipRow
 from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureSettings
@@ -40,12 +40,14 @@ class Filmed:
         pictures: (T, H, W, 3) uint8 RGB, or (T, H, W) uint8 depth (0 = nothing measured).
         length: frames of the clip's segment, of which these are T.
         width, height: of the source's frames in pixels.
+        note: what was done to the segment, "" = nothing.
     """
 
     pictures: np.ndarray
     length: int
     width: int
     height: int
+    note: str = ""
 
 
 class PictureSource(Protocol):
@@ -96,7 +98,7 @@ class FilmedClips:
 
     def __init__(self, manifest: pd.DataFrame, root: str | Path) -> None:
         self.manifest, self.root = manifests.complete(manifest), Path(root)
-        self.origin = {"kind": "files"}
+        self.origin = {"kind": "files", **chosen_by_time(self.manifest, resampled=False)}
 
     def film(
         self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings
@@ -110,15 +112,14 @@ class FilmedClips:
             return f"the manifest names no {FILES[kind]}"
         try:
             path = paths.inside(self.root, file)
-            frames = list(read_frames(path, "linspace", settings.frames, row.start, row.end))
-            info = probe(path)
-            length = len(sample_indices(info.frames, start=row.start, end=row.end))
+            film = iter_frames(path, **segment_of(row), sampling="linspace", count=settings.frames)
+            frames = list(film)
             if kind == DEPTH:
                 frames = [_one_channel(frame, path) for frame in frames]
             pictures = np.stack([fit(frame, settings) for frame in frames])
         except (InputError, OSError, cv2.error) as error:
             return str(error)
-        return Filmed(pictures, length, info.width, info.height)
+        return Filmed(pictures, film.length, film.info.width, film.info.height, film.note)
 
 
 class RenderedClips:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import transformers
 
+from signlib.data.video import chosen_by_time
 from signlib.errors import SettingsError
 from signlib.extraction import frozen_files
 from signlib.extraction.filming import Filmed, FilmedClips, PictureSource
@@ -184,7 +185,12 @@ class KeptPictures:
                 f"store {store.path} holds {', '.join(store.kinds)}; frozen features need colour"
             )
         self.store, self.manifest = store, store.manifest
-        self.origin = {"kind": "pictures", "size": store.settings.size, "fit": store.settings.fit}
+        self.origin = {
+            "kind": "pictures",
+            "size": store.settings.size,
+            "fit": store.settings.fit,
+            **chosen_by_time(store.manifest, resampled=False),
+        }
 
     def film(
         self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings
@@ -261,14 +267,15 @@ def _extracted(
     workers: int,
 ) -> Iterator[Extracted]:
     films = _filmed(rows, source, tower=tower, settings=settings, workers=workers)
-    for clip, vectors, size in encoded(films, tower, settings.batch):
-        yield clip, vectors if isinstance(vectors, str) else StoredClip(vectors, *size)
+    for clip, vectors, facts in encoded(films, tower, settings.batch):
+        yield clip, vectors if isinstance(vectors, str) else StoredClip(vectors, *facts)
 
 
 # A clip and its pictures, or why there are none.
 Waiting = tuple[str, Filmed | str]
-# A clip, its vectors (T, D) or why it has none, width and height of its source (0 = unknown).
-Encoded = tuple[str, np.ndarray | str, tuple[int, int]]
+# A clip, its vectors (T, D) or why it has none; width, height and rate of its source (0 = unknown),
+# and the note on its segment.
+Encoded = tuple[str, np.ndarray | str, tuple[int, int, float, str]]
 
 
 def _filmed(
@@ -314,10 +321,11 @@ def encoded(films: Iterator[Waiting], tower: Tower, batch: int) -> Iterator[Enco
         while clips:
             clip, film = clips[0]
             if isinstance(film, str):
-                yield clip, film, (0, 0)
+                yield clip, film, (0, 0, 0.0, "")
             elif len(film.pictures) <= len(vectors):
                 count = len(film.pictures)
-                yield clip, _checked(vectors[:count], tower), (film.width, film.height)
+                facts = film.width, film.height, 0.0, film.note
+                yield clip, _checked(vectors[:count], tower), facts
                 vectors = vectors[count:]
             else:
                 return

@@ -5,6 +5,7 @@ same bytes with any number of workers and after any interruption.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import manifest as manifests
-from signlib.data.video import VIDEO_SUFFIXES, iter_frames, probe
+from signlib.data.video import VIDEO_SUFFIXES, chosen_by_time, iter_frames, segment_of
 from signlib.errors import ClipError, InputError
 from signlib.extraction import exchange, frozen_files, quality
 from signlib.extraction.holistic import Holistic, LandmarkSettings
@@ -118,9 +119,13 @@ def extract_manifest(
     """
     settings = settings or LandmarkSettings()
     check_workers(workers)
-    table, out = part_of(manifests.complete(manifest), out, shard)
+    whole = manifests.complete(manifest)
+    # Of all clips, so that every shard says the same.
+    made = settings.extraction
+    made = replace(made, settings=made.settings | chosen_by_time(whole))
+    table, out = part_of(whole, out, shard)
     store = fill(
-        StoreWriter(out, settings.extraction, table, retry_failed),
+        StoreWriter(out, made, table, retry_failed),
         partial(_extracted, root=Path(root), settings=settings, workers=workers),
         progress,
         workers=workers,
@@ -164,10 +169,8 @@ def _extract_in_worker(
 def _extract(row: ClipRow, root: Path, engine: Holistic) -> Extracted:
     try:
         path = paths.inside(root, row.file)
-        info = probe(path, row.fps)
-        points = engine.points(
-            iter_frames(path, row.start, row.end, fps=row.fps, size=engine.settings.max_side)
-        )
+        frames = iter_frames(path, **segment_of(row), fps=row.fps, size=engine.settings.max_side)
+        points = engine.points(frames)
         if np.isnan(points).all():
             raise ClipError(
                 f"{row.file}: nobody was found in any of its {len(points)} frames; check that a"
@@ -175,5 +178,6 @@ def _extract(row: ClipRow, root: Path, engine: Holistic) -> Extracted:
             )
     except InputError as error:
         return row.clip, str(error)
+    info = frames.info
     fps = info.fps if np.isnan(row.fps) else row.fps
-    return row.clip, StoredClip(points, info.width, info.height, fps)
+    return row.clip, StoredClip(points, info.width, info.height, fps, frames.note)

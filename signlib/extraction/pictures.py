@@ -194,8 +194,8 @@ def _extraction(source: PictureSource, settings: PictureSettings) -> Extraction:
 
 # A row of the manifest, and the kinds that its clip still lacks.
 Job = tuple[ClipRow, list[str]]
-# Kind -> encoded pictures, length, width and height of the source; or why there are none.
-Result = dict[str, tuple[list[bytes], int, int, int] | str]
+# Kind -> encoded pictures, length, width and height of the source, note; or why there are none.
+Result = dict[str, tuple[list[bytes], int, int, int, str] | str]
 
 
 def _jobs(manifest: pd.DataFrame, pending: Sequence[str]) -> list[Job]:
@@ -228,7 +228,7 @@ def _make(
             result[kind] = film
         else:
             encoded = [encode(picture, settings.quality) for picture in film.pictures]
-            result[kind] = encoded, film.length, film.width, film.height
+            result[kind] = encoded, film.length, film.width, film.height, film.note
     return result
 
 

@@ -1,13 +1,18 @@
 """Frames that differ, so that each index is worked out by hand; and every way a file can be bad."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signlib.data.manifest import complete
 from signlib.data.video import (
     VideoInfo,
+    chosen_by_time,
     iter_frames,
     probe,
     read_frames,
@@ -77,10 +82,31 @@ def noise(tmp_path_factory):
         ({"rate": 25, "fps": float("nan"), "end": 2}, [0, 1]),
         ({"rate": 30000 / 1001, "fps": 30000 / 1001, "end": 3}, [0, 1, 2]),
         ({"rate": 30, "fps": 10, "start": 1, "sampling": "linspace", "count": 2}, [1, 7]),
+        ({"start": 7, "end": 11}, [7, 8, 9]),  # ends with the source
+        # 0.08 s to 0.2 s: at 15 a second the frames 1.2 to 3, at 50 the frames 4 to 10
+        ({"rate": 15, "start": 2, "end": 5, "segment_fps": 25}, [1, 2]),
+        ({"rate": 50, "start": 2, "end": 5, "segment_fps": 25}, [4, 5, 6, 7, 8, 9]),
+        ({"rate": 25, "start": 2, "end": 5, "segment_fps": 25}, [2, 3, 4]),
+        ({"rate": 50, "start": 2, "end": 5, "segment_fps": float("nan")}, [2, 3, 4]),
     ],
 )
 def test_indices_by_hand(options, expected):
     assert sample_indices(10, **options).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("frames", "rate", "start", "end", "expected"),
+    [
+        (120, 30, 40, 80, range(48, 96)),  # 1.6 s to 3.2 s
+        (60, 30, 0, 50, range(60)),
+        (71, 24000 / 1001, 0, 74, range(71)),
+        (120, 24, 40, 80, range(38, 77)),  # 38.4 is shown at 1.6 s, 76.8 at 3.2 s
+        (400, 60, 40, 80, range(96, 192)),
+    ],
+)
+def test_segments_of_wlasl_count_at_25_frames_a_second(frames, rate, start, end, expected):
+    indices = sample_indices(frames, rate, start=start, end=end, segment_fps=25)
+    assert indices.tolist() == list(expected)
 
 
 @given(st.integers(1, 200), st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
@@ -108,7 +134,10 @@ def test_a_random_window_moves_with_its_seed():
     [
         ({"start": 10}, r"start=10 .* 10 frames; use 0\.\.9"),
         ({"start": -1}, "start=-1"),
-        ({"end": 11}, "end=11 .* 10 frames"),
+        (
+            {"start": 10, "rate": 30, "segment_fps": 25},
+            r"start=10 at 25 frames a second .* 10 frames; use .*--cut \(data\.cut=true\)",
+        ),
         ({"start": 5, "end": 5}, "end=5 must be above start=5"),
     ],
 )
@@ -144,6 +173,81 @@ def test_written_frames_come_back_in_order(film):
     assert numbers(iter_frames(film, fps=12.5)) == list(range(0, 20, 2))
     assert numbers(iter_frames(film, fps=50, end=2)) == [0, 0, 1, 1]
     assert numbers(read_frames(film, sampling="linspace", count=3)) == [0, 10, 19]
+
+
+def phone_film(path, times, duration, unit=Fraction(1, 1000)):
+    """`grey` frames at times in units of a second, the last one as long as said."""
+    write_video(path.with_name("even.mp4"), grey(len(times)), fps=25)
+    with av.open(str(path.with_name("even.mp4"))) as old, av.open(str(path), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        stream.time_base = unit
+        packets = [p for p in old.demux(old.streams.video[0]) if p.dts is not None]
+        order = sorted(range(len(times)), key=lambda k: packets[k].pts)
+        ends = [*times[1:], times[-1] + duration]
+        for number, k in enumerate(order):
+            packet = packets[k]
+            packet.stream, packet.time_base = stream, unit
+            packet.pts, packet.duration = times[number], ends[number] - times[number]
+        for k, packet in enumerate(packets):
+            packet.dts = min(times[k], packet.pts) - 1000
+            new.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("name", "unit"), [("a.mkv", 1000), ("a.mp4", 60)])
+def test_resampling_follows_the_time_stamps(tmp_path, name, unit):
+    # ten frames at 15 a second, then ten at 60: 0.833 s, which is 25 frames at 30
+    slow = [round(unit * k / 15) for k in range(10)]
+    fast = [round(unit * (10 / 15 + k / 60)) for k in range(10)]
+    film = phone_film(tmp_path / name, slow + fast, round(unit / 60), Fraction(1, unit))
+    assert numbers(read_frames(film)) == list(range(20)), "all frames, whatever their times"
+    by_hand = [k // 2 for k in range(20)] + [10, 12, 14, 16, 18]
+    assert iter_frames(film, fps=30).indices.tolist() == by_hand
+    # from 0.2 s to 0.4 s: three frames of 1/15 s each
+    assert iter_frames(film, start=5, end=10, segment_fps=25).indices.tolist() == [3, 4, 5]
+    # from 0.72 s, which frame 13 (0.717 s) shows
+    assert iter_frames(film, start=18, segment_fps=25).indices.tolist() == list(range(13, 20))
+    with pytest.raises(VideoError, match=r"start=21 at 25 frames a second .* 20 frames"):
+        iter_frames(film, start=21, segment_fps=25)
+
+
+def test_time_stamps_that_make_a_film_of_years_are_refused(tmp_path):
+    film = phone_film(tmp_path / "odd.mkv", [0, 40, 80, 2_000_000_000], 40)
+    with pytest.raises(VideoError, match=r"its time stamps run over 2e\+06 s, which makes 6\d+ fr"):
+        iter_frames(film, fps=30)
+    assert len(read_frames(film)) == 4
+
+
+def test_even_frames_are_counted_whatever_their_container(film, tmp_path):
+    # milliseconds are too coarse for 24000/1001 frames a second, and yet they are even
+    write_video(tmp_path / "a.mp4", grey(20), fps=24000 / 1001)
+    for path in (tmp_path / "a.mp4", remuxed(tmp_path / "a.mp4", tmp_path / "a.mkv")):
+        expected = sample_indices(20, 24000 / 1001, fps=25).tolist()
+        assert iter_frames(path, fps=25).indices.tolist() == expected
+
+
+def test_a_segment_past_the_end_is_cut_with_a_note(film):
+    frames = iter_frames(film, start=15, end=30)
+    assert frames.note == "its segment ends at frame 30, after the file's 20: cut there"
+    assert frames.length == 5
+    assert numbers(frames) == [15, 16, 17, 18, 19]
+    assert iter_frames(film, start=15, end=20).note == ""
+    assert numbers(read_frames(film, start=24, end=28, segment_fps=50)) == [12, 13]
+    assert "frame 41 at 50 frames a second" in iter_frames(film, end=41, segment_fps=50).note
+
+
+def test_a_store_says_where_frames_are_chosen_by_time():
+    table = complete(
+        pd.DataFrame({"clip": ["a", "b"], "file": ["a.mp4", "b"], "fps": [np.nan, 25]})
+    )
+    assert chosen_by_time(table) == {}, "the frames of a folder of pictures are counted"
+    films = table.assign(file="a.MP4")
+    assert chosen_by_time(films) == {"resampling": "by time stamps"}
+    assert chosen_by_time(films, resampled=False) == {}
+    assert chosen_by_time(table.assign(segment_fps=25.0)) == {}, "whole films"
+    cut = table.assign(segment_fps=25.0, start=[0, 3])
+    assert chosen_by_time(cut) == {"segments": "by time"}
+    assert chosen_by_time(cut.assign(segment_fps=[25.0, np.nan])) == {}
 
 
 def test_colours_stay_where_they_are(tmp_path):

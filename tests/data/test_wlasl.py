@@ -41,8 +41,10 @@ def test_the_first_frame_is_number_one_and_the_last_is_part_of_the_clip(tmp_path
     # frame 1 alone is frame 0; frames 11..20 are the ten frames 10..19
     assert table[["start", "end"]].to_numpy().tolist() == [[0, 1], [10, 20], [4, -1]]
     assert table["file"].tolist() == ["videos/00001.mp4", "videos/00002.mp4", "videos/00003.mp4"]
+    assert table["segment_fps"].tolist() == [25.0] * 3
     whole = read_manifest(tmp_path, "WLASL_v0.3.json", cut=True)
     assert whole[["start", "end"]].to_numpy().tolist() == [[0, -1]] * 3
+    assert "segment_fps" not in whole
 
 
 def test_classes_and_signers_of_the_table_by_video(tmp_path):
@@ -51,6 +53,7 @@ def test_classes_and_signers_of_the_table_by_video(tmp_path):
         "00001": {"subset": "train", "action": [0, 1, 40]},
     }
     root = corpus(tmp_path, nslt)
+    assert read_manifest(root)["segment_fps"].tolist() == [25.0] * 2
     assert read_manifest(root)[
         ["clip", "gloss", "signer", "split", "start", "end"]
     ].to_numpy().tolist() == [
@@ -138,6 +141,10 @@ def test_a_broken_entry_by_video_is_named(tmp_path, clip, entry, message):
         ({"gloss": "book", "instances": [instance(17)]}, "17 is not a text"),
         ({"gloss": "book", "instances": [instance("1", end=0)]}, "runs from frame 1 to 0"),
         ({"gloss": "book", "instances": [instance("a/b")]}, "'a/b' is not a plain name"),
+        (
+            {"gloss": "book", "instances": [{**instance("1"), "fps": "fast"}]},
+            "segment_fps='fast' is not a number",
+        ),
         ("book", "entry 0"),
     ],
 )
