@@ -16,7 +16,7 @@ import numpy as np
 
 from signlib.errors import SettingsError, StoreError
 from signlib.stores.journal import Entry, JournalWriter
-from signlib.stores.store import PICTURES_META, Store
+from signlib.stores.store import NOTES, PICTURES_META, Store, read_table
 
 COLOUR, DEPTH = "colour", "depth"
 KINDS = (COLOUR, DEPTH)
@@ -98,6 +98,11 @@ class PictureStore(Store):
         values = {name: self.extraction.settings[name] for name in asdict(PictureSettings())}
         self.kinds = tuple(values["kinds"])
         self.settings = PictureSettings(**{**values, "kinds": self.kinds})
+        # Clip -> what was done to its segment.
+        self.notes: dict[str, str] = {}
+        if (self.path / NOTES).is_file():
+            table = read_table(self.path / NOTES, {"clip": str, "note": str})
+            self.notes = dict(zip(table["clip"], table["note"], strict=True))
         self._rows = {
             (row.clip, row.kind): (row.offset, np.array(row.sizes.split(), int))
             for row in self.index.itertuples()
@@ -180,7 +185,7 @@ class PictureWriter(JournalWriter[PictureStore]):
     """Makes a picture store, or resumes one that was interrupted; keys are `clip/kind`."""
 
     STORE = PictureStore
-    SOURCE_COLUMNS = ("file", "depth_file", "start", "end")
+    SOURCE_COLUMNS = ("file", "depth_file", "start", "end", "segment_fps")
     ELSEWHERE = "give another folder"
 
     def _keys(self) -> list[str]:
@@ -191,7 +196,14 @@ class PictureWriter(JournalWriter[PictureStore]):
         return _total(entry.get("sizes", ""))
 
     def add(
-        self, clip: str, kind: str, pictures: Sequence[bytes], length: int, width: int, height: int
+        self,
+        clip: str,
+        kind: str,
+        pictures: Sequence[bytes],
+        length: int,
+        width: int,
+        height: int,
+        note: str = "",
     ) -> None:
         """Keep a clip's encoded pictures.
 
@@ -200,12 +212,14 @@ class PictureWriter(JournalWriter[PictureStore]):
             pictures: files of JPEG or PNG.
             length: frames of the clip's segment in the source.
             width, height: of the source's frames in pixels.
+            note: what was done to the segment, "" = nothing.
 
         Raises:
             DiskError: when the disk is full; everything added before stays, a new writer resumes.
         """
         sizes = " ".join(str(len(picture)) for picture in pictures)
         facts = {"length": length, "width": width, "height": height}
+        facts |= {"note": note} if note else {}
         self._record({"clip": clip, "kind": kind, "sizes": sizes, **facts}, b"".join(pictures))
 
 

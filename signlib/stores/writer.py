@@ -25,7 +25,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
     """
 
     STORE = FeatureStore
-    SOURCE_COLUMNS = ("file", "start", "end", "fps")
+    SOURCE_COLUMNS = ("file", "start", "end", "fps", "segment_fps")
     ELSEWHERE = "give another --out"
     HEADER_BYTES = 128
 
