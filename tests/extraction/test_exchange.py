@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from signlib.data.points import FileNumbers
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543
 from signlib.errors import ClipError, DiskError, ManifestError, SettingsError, StoreError
 from signlib.stores.store import Extraction
@@ -86,7 +87,7 @@ def test_pose_files_hold_pixels_in_the_layout_of_the_library(tmp_path):
 def test_parts_that_a_skeleton_lacks_are_missing_in_the_pose_file(tmp_path):
     array = points(4, 75)
     exchange.write_pose(tmp_path / "a.pose", array, MEDIAPIPE_75, 100, 100, 25)
-    back, width, height, fps = exchange.read_pose(tmp_path / "a.pose")
+    back, width, height, fps, _ = exchange.read_pose(tmp_path / "a.pose")
     assert (width, height, fps) == (100, 100, 25)
     assert np.isnan(back[:, :468]).all()
     np.testing.assert_allclose(back[:, 468:], array, atol=1e-6)
@@ -265,13 +266,13 @@ def test_a_reader_takes_videos_and_files_alike(tmp_path):
     exchange.write_pose(tmp_path / "a.pose", points(), MEDIAPIPE_543, 64, 48, 25)
     settings = LandmarkSettings(parts=("pose", "left_hand", "right_hand"))
     with exchange.ClipReader(settings) as reader:
-        film, width, height, fps = reader.read(tmp_path / "film.mp4")
+        film, width, height, fps, _ = reader.read(tmp_path / "film.mp4")
         assert film.shape == (2, 75, 4)
         assert (width, height, fps) == (512, 512, 25)
-        array, width, height, fps = reader.read(tmp_path / "a.npy")
+        array, width, height, fps, _ = reader.read(tmp_path / "a.npy")
         assert np.array_equal(array, points()[:, 468:], equal_nan=True)
         assert (width, height, fps) == (0, 0, 0)
-        array, width, height, fps = reader.read(tmp_path / "a.pose")
+        array, width, height, fps, _ = reader.read(tmp_path / "a.pose")
         np.testing.assert_allclose(array, points()[:, 468:], atol=1e-6)
         assert (width, height, fps) == (64, 48, 25)
         with pytest.raises(ClipError, match="42 points"):
@@ -307,10 +308,79 @@ def test_a_number_of_points_names_a_skeleton_that_is_converted(tmp_path):
 
 
 def test_real_pose_files_are_read(real_data):
-    points, width, height, fps = exchange.read_pose(real_data("autsl") / "signer0_sample1000.pose")
+    points, width, height, fps, _ = exchange.read_pose(
+        real_data("autsl") / "signer0_sample1000.pose"
+    )
     assert points.shape == (43, 543, 4)
     assert (width, height, fps) == (512, 512, 30)
     assert np.isfinite(points[:, 468:501]).all()
     with_irises, *_ = exchange.read_pose(next(real_data("poses").glob("*.pose")))
     assert with_irises.shape == (24, 543, 4)
     assert np.nanmedian(with_irises[:, :468, :2]) < 1
+
+
+def hands(frames=2):
+    """Two hands at places of their own in every frame."""
+    rng = np.random.default_rng(3)
+    return rng.uniform(0.1, 0.9, (frames, 42, 3)).astype(np.float32)
+
+
+def test_zeros_for_hands_that_were_not_found_are_told_and_missing_where_that_is_said(tmp_path):
+    """What most scripts around MediaPipe write: half of these points are zeros for a lost hand."""
+    (tmp_path / "in").mkdir()
+    clip = hands()
+    clip[:, :21] = 0
+    np.save(tmp_path / "in" / "a.npy", clip)
+    as_given = exchange.import_folder(tmp_path / "in", tmp_path / "as-given")
+    assert as_given.notes["a"].startswith("50.0% of the points lie exactly at zero;")
+    assert "--set zeros=missing" in as_given.notes["a"]
+    numbers = FileNumbers(zeros="missing")
+    store = exchange.import_folder(tmp_path / "in", tmp_path / "store", None, numbers)
+    assert store.notes == {}
+    assert np.isnan(store["a"][:, :21]).all()
+    assert np.array_equal(store["a"][:, 21:, :3], clip[:, 21:])
+    # Another setting is another store.
+    with pytest.raises(StoreError, match=r"settings\.zeros"):
+        exchange.import_folder(tmp_path / "in", tmp_path / "store")
+
+
+def test_pixels_are_refused_by_name_and_divided_where_that_is_said(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    clip = hands()
+    np.save(folder / "a.npy", clip * np.float32([640, 480, 640]))
+    np.save(folder / "b.npy", clip)
+    store = exchange.import_folder(folder, tmp_path / "as-given")
+    assert store.clips == ["b"]
+    assert "a.npy: no point can be used: 84 of 84 points lie beyond 20" in store.reasons["a"]
+    assert "--set scale=pixels" in store.reasons["a"]
+    (folder / "b.npy").unlink()
+    pixels, table = FileNumbers(scale="pixels"), pd.DataFrame({"clip": ["a"]})
+    unsaid = exchange.import_folder(folder, tmp_path / "unsaid", table, pixels)
+    assert "add the columns width and height to manifest.csv" in unsaid.reasons["a"]
+    sized = table.assign(width=640, height=480)
+    divided = exchange.import_folder(folder, tmp_path / "store", sized, pixels)
+    np.testing.assert_allclose(divided["a"][..., :3], clip, rtol=1e-6)
+    assert divided.index[["width", "height"]].to_numpy().tolist() == [[640, 480]]
+    exchange.write_pose(folder / "a.pose", divided["a"], HANDS_42, 640, 480, 25)
+    (folder / "a.npy").unlink()
+    with pytest.raises(SettingsError, match=r"a\.pose says its scale itself"):
+        exchange.import_folder(folder, tmp_path / "pose", None, pixels)
+
+
+def test_numbers_that_cannot_be_are_missing_in_every_file(tmp_path):
+    """By hand: one point of each file is infinite in z, one lies 10**30 pictures away."""
+    (tmp_path / "npy").mkdir()
+    clip = hands()
+    clip[0, 3, 2], clip[1, 5, 0] = np.inf, 1e30
+    np.save(tmp_path / "npy" / "a.npy", clip)
+    store = exchange.import_folder(tmp_path / "npy", tmp_path / "store")
+    assert np.argwhere(np.isnan(store["a"]).all(axis=-1)).tolist() == [[0, 3], [1, 5]]
+    assert store.notes["a"].startswith("2 of 84 points are taken as missing: 1 are not finite and")
+    with exchange.ClipReader(target=HANDS_42) as reader:
+        read = reader.read(tmp_path / "npy" / "a.npy")
+        assert np.array_equal(read.array, store["a"], equal_nan=True)
+        assert read.note == store.notes["a"]
+        np.save(tmp_path / "nothing.npy", np.full_like(clip, np.inf))
+        with pytest.raises(ClipError, match=r"nothing\.npy: no point can be used: 84 of 84"):
+            reader.read(tmp_path / "nothing.npy")

@@ -40,7 +40,7 @@ def test_points_agree_with_a_third_partys(real_data):
     """Frame i of the film is frame i of the `.pose`: both have 43 at 30 a second, so nothing is
     resampled.
     """
-    theirs, width, height, fps = exchange.read_pose(real_data("autsl") / "signer0_sample1000.pose")
+    theirs, width, height, fps, _ = exchange.read_pose(real_data("autsl") / "signer0_sample1000.pose")
     film = real_data("autsl") / "signer0_sample1000_color.mp4"
     info = landmarks.probe(film)
     assert (info.frames, info.width, info.height, info.fps) == (len(theirs), width, height, fps)
