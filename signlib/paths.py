@@ -13,9 +13,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 KAGGLE_WORKING = Path("/kaggle/working")
 
 
+def home() -> Path:
+    """The checkout of the project that runs; the current folder where the package is installed."""
+    return REPOSITORY if (REPOSITORY / "pyproject.toml").is_file() else Path.cwd()
+
+
 def data_root() -> Path:
-    """The folder of real corpora: `$SIGNLIB_DATA`, else `../shared/data` beside the repository."""
-    return Path(os.environ.get("SIGNLIB_DATA") or REPOSITORY.parent / "shared" / "data")
+    """The folder of real corpora: `$SIGNLIB_DATA`, else `../shared/data` beside the checkout."""
+    return Path(os.environ.get("SIGNLIB_DATA") or home().parent / "shared" / "data")
 
 
 def runs_root() -> Path:
@@ -38,12 +43,12 @@ def runs_root() -> Path:
 
 def results_root() -> Path:
     """The folder of small published runs."""
-    return REPOSITORY / "results"
+    return home() / "results"
 
 
 def notebooks_root() -> Path:
     """The folder of the course's notebooks."""
-    return REPOSITORY / "notebooks"
+    return home() / "notebooks"
 
 
 def check_name(name: str, what: str = "clip id") -> str:

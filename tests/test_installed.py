@@ -137,3 +137,16 @@ def test_without_locks_on_files_no_store_is_written(tmp_path):
     assert "refused: store" in printed
     assert "no locks on files as POSIX systems do; write it under Linux or macOS" in printed
     assert not (tmp_path / "store").exists()
+
+
+def test_the_wheel_has_every_file_that_the_package_reads():
+    """What is not Python is listed, and what is listed is there."""
+    listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packages, data = listed["packages"]["find"]["include"], listed["package-data"]
+    assert packages == ["signlib", "signlib.*"]
+    there = [
+        path.relative_to(REPOSITORY / "signlib").as_posix()
+        for path in (REPOSITORY / "signlib").rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    ]
+    assert sorted(data["signlib"]) == sorted(there)

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signlib import paths
-from signlib.errors import InputError
+from signlib.errors import InputError, RunError
+from signlib.reports.results_table import update_readme
+from signlib.runs.run import commit
 
 LEAVING = [
     "..",
@@ -142,3 +144,20 @@ def test_the_repository_is_this_one():
     assert (paths.REPOSITORY / "pyproject.toml").is_file()
     assert paths.notebooks_root() == paths.REPOSITORY / "notebooks"
     assert paths.results_root() == paths.REPOSITORY / "results"
+
+
+def test_an_installed_package_writes_where_it_is_called_and_names_no_commit(tmp_path, monkeypatch):
+    """Its own folder is that of all installed packages."""
+    assert paths.results_root() == paths.REPOSITORY / "results"
+    installed, here = tmp_path / "site-packages", tmp_path / "here"
+    (installed / ".git").mkdir(parents=True)
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(paths, "REPOSITORY", installed)
+    monkeypatch.delenv("SIGNLIB_DATA", raising=False)
+    assert paths.results_root() == here / "results"
+    assert paths.notebooks_root() == here / "notebooks"
+    assert paths.data_root() == tmp_path / "shared" / "data"
+    assert commit() == ""
+    with pytest.raises(RunError, match="in a checkout of the project"):
+        update_readme()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from signlib import paths
+from signlib.errors import RunError
 from signlib.files import with_part, write_text
 from signlib.reports import cells, run_groups
 from signlib.runs import publishing
@@ -127,9 +128,11 @@ def update_readme(path: Path | None = None, check_only: bool = False) -> bool:
     """Put the table between the README's marks; returns True when the README differs from it.
 
     Raises:
-        RunError: when the README has no marks.
+        RunError: when there is no README, or it has no marks.
     """
-    path = path or paths.REPOSITORY / "README.md"
+    path = path or paths.home() / "README.md"
+    if not path.is_file():
+        raise RunError(f"{path} does not exist; run `results` in a checkout of the project")
     fresh = with_part(path, START, END, markdown(results_table()))
     if fresh == path.read_text(encoding="utf-8"):
         return False

@@ -460,6 +460,9 @@ def _version(package: str) -> str:
 
 def commit() -> str:
     """The commit of this checkout, with `+` when the work tree differs; "" outside git."""
+    # An installed package may lie below another project's checkout, whose commit says nothing.
+    if paths.home() != paths.REPOSITORY:
+        return ""
     try:
         return subprocess.run(
             [
