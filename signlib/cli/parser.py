@@ -161,7 +161,8 @@ def verbs() -> dict[str, Verb]:
             ],
             of_sources={"source 004": source_flags.extract_004()},
             overrides=(
-                "of the extractor: tracking=false, max_side=512, ...; of pictures: frames=16,"
+                "of the extractor: tracking=false, max_side=512, ...; of landmark files:"
+                " zeros=missing, scale=pixels, ...; of pictures: frames=16,"
                 " size=224, ...; frozen: model=NAME_OR_FOLDER, frames=16, batch=32, dtype=float32,"
                 " attention=flash, ..."
             ),
@@ -273,6 +274,10 @@ def verbs() -> dict[str, Verb]:
                 ),
                 flag("--out", metavar="CSV", help="also write the table there"),
             ],
+            overrides=(
+                "of landmark files: zeros=missing (points at zero were not found), scale=pixels"
+                " width=W height=H"
+            ),
         ),
         "wer": Verb(
             "word error rate of a run, or of a ctm against an stm",

@@ -204,13 +204,20 @@ def predict(options: argparse.Namespace) -> int:
     """Print what each clip says, the likeliest first; exit code 2 when no clip could be used."""
     from signlib import files
     from signlib.corpora.registry import corpus_of
+    from signlib.data.points import FileNumbers
     from signlib.experiments import early, prediction
+    from signlib.extraction.registry import extractor_settings
     from signlib.runs.run import Run
 
     run = Run(options.run)
     early.check_clips(options.clips)
     table = prediction.predict(
-        run, options.clips, options.split, tower=options.tower, fps=options.fps
+        run,
+        options.clips,
+        options.split,
+        tower=options.tower,
+        fps=options.fps,
+        numbers=extractor_settings(FileNumbers, options.overrides),
     )
     if corpus_of(run.settings.data).generated:
         print(

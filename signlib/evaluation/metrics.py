@@ -1,6 +1,41 @@
 """How good: clips whose target is on top, by class, and what is taken for what."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from signlib.errors import RunError
+
+
+# Why a clip has no prediction.
+NO_NUMBERS = (
+    "its scores are no finite numbers: look at its numbers; where all clips are like that, the"
+    " weights are broken, train again"
+)
+
+
+def are_numbers(scores: np.ndarray) -> bool:
+    """Can scores (..., K) be ranked: is the highest of every row finite? It is NaN where one is."""
+    return bool(np.isfinite(scores.max(axis=-1)).all())
+
+
+def check_scores(scores: Sequence[np.ndarray], clips: Sequence[str]) -> None:
+    """Refuse scores that are no numbers, before anything is counted of them.
+
+    Args:
+        scores: one array a clip.
+        clips: their ids.
+
+    Raises:
+        RunError: naming the clips.
+    """
+    broken = [clip for clip, each in zip(clips, scores, strict=True) if not are_numbers(each)]
+    RunError.raise_if(
+        broken,
+        f"{len(broken)} of {len(clips)} clips have scores that are no finite numbers"
+        f" ({', '.join(broken[:3])}{', ...' * (len(broken) > 3)}), so nothing is counted: look at"
+        " these clips; where it is all of them, the weights are broken: train again",
+    )
 
 
 def top_k(scores: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray:

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from signlib.corpora.folder import is_one_clip
+from signlib.data.points import FileNumbers
 from signlib.evaluation import wer
+from signlib.evaluation.metrics import NO_NUMBERS
 from signlib.experiments.early import check_prediction
 from signlib.runs.run import Run
 
@@ -21,6 +23,7 @@ def predict(
     top: int = 5,
     tower: str = "",
     fps: float = 0.0,
+    numbers: FileNumbers | None = None,
 ) -> pd.DataFrame:
     """The likeliest glosses of clips, or the sentences that are signed in them.
 
@@ -39,12 +42,15 @@ def predict(
         fps: frames a second of clips that do not say it themselves, such as `.npy` files or
             folders of pictures; 0 = nobody knows it: 25 is assumed and said in `note` where the
             run reads it.
+        numbers: what the numbers of landmark files mean; None = points at (0, 0) lie there, and x
+            and y are fractions of the picture.
 
     Returns:
         One row a clip: clip, gloss ("" where nobody says), top = [(gloss, share of confidence),
         ...], problem ("" unless the clip could not be used), missing (modalities that it lacks,
         with commas), warning (in what it is unlike the training clips, "" where nothing is or
-        the run does not tell), and note (what was assumed of it).
+        the run does not tell), and note (what was assumed of it, was taken from it, or looks
+        wrong in it). A clip whose scores are no finite numbers has a problem, never a gloss.
         Of a run that reads sentences: clip, glosses, signs = [(gloss, start, end, confidence),
         ...], confidence, best = [(glosses, log probability), ...], problem and note; see
         `tasks.sentence_reading.SentenceReading`.
@@ -59,11 +65,26 @@ def predict(
     check_prediction(run, clips, split, fps)
     from signlib.tasks.registry import load_recogniser, task_of
 
-    recogniser = replace(load_recogniser(run), fps=fps)
+    recogniser = replace(load_recogniser(run), fps=fps, numbers=numbers or FileNumbers())
     table = task_of(run.settings).predict(recogniser, clips, split, top, tower)
+    table = _told(table, recogniser.notes)
     if not split and run.splits:
         table.attrs["trained"] = trained_words(run.splits, clips, table["clip"])
     return table
+
+
+def _told(table: pd.DataFrame, notes: Mapping[str, str]) -> pd.DataFrame:
+    # The table with what was noted of each clip; what has no finite scores has no gloss.
+    broken = [not np.isfinite([share for _, share in top]).all() for top in table.get("top", ())]
+    if any(broken):
+        rows = table.index[broken]
+        table.loc[rows, "problem"] = NO_NUMBERS
+        table.loc[rows, "top"] = pd.Series([[] for _ in rows], rows, dtype=object)
+    said = [
+        "; ".join(filter(None, (note, notes.get(clip, ""))))
+        for clip, note in zip(table["clip"], table["note"], strict=True)
+    ]
+    return table.assign(note=said)
 
 
 def trained_words(

@@ -196,6 +196,11 @@ class Checked:
         return kept
 
 
+def why(source: object, clip: str, error: Exception) -> str:
+    """Why a clip cannot be used, with what was taken from it when it was read."""
+    return "; ".join(filter(None, (str(error), getattr(source, "notes", {}).get(clip))))
+
+
 class FeatureStore(Checked, Store):
     """A finished store of features, read through a memory map.
 

@@ -18,6 +18,7 @@ from signlib.corpora import registry
 from signlib.corpora.bodies import actors
 from signlib.corpora.folder import stores_and_clips
 from signlib.corpora.splits import Splits, class_numbers
+from signlib.data import points as landmarks
 from signlib.data import explore, ntu60, skeletons
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError
@@ -28,7 +29,7 @@ from signlib.models.gcn import VARIANTS, GraphNetwork
 from signlib.models.graph import adjacency
 from signlib.runs.run import Run
 from signlib.settings.graph import GraphExperiment
-from signlib.stores.store import ClipSource, FeatureStore
+from signlib.stores.store import ClipSource, FeatureStore, why
 from signlib.tasks.isolated import IsolatedTask
 from signlib.tasks.task import (
     Facts,
@@ -179,7 +180,7 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
             try:
                 prepared[name] = prepare_action(self.source.read(name), self.axes, self.settings)
             except ClipError as error:
-                unusable[name] = str(error)
+                unusable[name] = why(self.source, name, error)
         clips = [clip for clip, _ in prepared.values()]
         bodies = [bodies for _, bodies in prepared.values()]
         return Clips(
@@ -274,11 +275,13 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
                 table = list(source.labelled[["clip", "gloss"]].itertuples(index=False))
             for name, gloss in table:
                 try:
-                    joints = _from_file(clip, skeleton) if source is None else source.read(name)
+                    joints = (
+                        _from_file(clip, recogniser) if source is None else source.read(name)
+                    )
                     prepared.append(prepare_action(actors(joints), axes, recogniser.settings))
                     readings.append(Reading(name, gloss))
                 except ClipError as error:
-                    problems.append(Reading(name, problem=str(error)))
+                    problems.append(Reading(name, problem=why(recogniser, name, error)))
         if readings:
             bodies = [bodies for _, bodies in prepared]
             data = actions.ActionDataset([clip for clip, _ in prepared], bodies, [0] * len(bodies))
@@ -293,15 +296,20 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
         return table_of(readings + problems)
 
 
-def _from_file(file: Path, skeleton: skeletons.Skeleton) -> np.ndarray:
-    # (T, M, J, 3) of a file.
+def _from_file(
+    file: Path, recogniser: Recogniser[GraphExperiment, actions.ActionClassifier]
+) -> np.ndarray:
+    # (T, M, J, 3) of a file; what is taken from it, or looks wrong in it, is noted.
+    skeleton = recogniser.skeleton
     if file.suffix == ".skeleton":
         if skeleton.name != skeletons.NTU_25.name:
             raise RunError(
                 f"{file}: a .skeleton file has the joints of {skeletons.NTU_25.name!r}, the run was"
                 f" trained on {skeleton.name!r}; give a .npy file (T, M, {len(skeleton)}, 3)"
             )
-        return ntu60.read_skeleton(file).joints
+        bodies = ntu60.read_skeleton(file)
+        recogniser.notes[str(file)] = bodies.note
+        return bodies.joints
     if file.suffix != ".npy":
         raise RunError(
             f"{file}: the run is a graph network on skeletons; give .skeleton or .npy files, or a"
@@ -321,4 +329,8 @@ def _from_file(file: Path, skeleton: skeletons.Skeleton) -> np.ndarray:
         )
     if joints.dtype.kind != "f":
         raise ClipError(f"{file} holds {joints.dtype}; give metres as floating-point numbers")
+    joints = recogniser.numbers.read(joints, skeleton)
+    doubted = landmarks.doubts(joints, skeleton)
+    joints, taken = landmarks.usable(joints, skeleton)
+    recogniser.notes[str(file)] = "; ".join(filter(None, (taken, doubted)))
     return joints.astype(np.float32)

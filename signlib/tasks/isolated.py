@@ -36,6 +36,7 @@ class IsolatedTask(Task[S, M]):
         check_usable(test, "test clip")
         run.note(missing=len(test.unusable))
         scores, vocabulary = self.test_scores(model, test, quiet)
+        metrics.check_scores(scores, test.clips)
         targets = test.data.targets
         rows = self.splits.test.set_index("clip").loc[test.clips]
         predicted = scores.argmax(axis=1)

@@ -268,6 +268,8 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         filmed = [folder for folder in folders if (folder / PICTURES_META).is_file()]
         pictures = [PictureStore(folder) for folder in filmed]
         points = [FeatureStore(folder) for folder in folders if folder not in filmed]
+        for store in points:
+            recogniser.keep_notes(store)
         if len(pictures) > 1 or len(points) > 1:
             raise RunError(
                 f"{len(folders)} stores: give at most one of pictures and one of landmarks"

@@ -21,7 +21,7 @@ from signlib.models.pretext import PretextNetwork
 from signlib.runs.run import Run
 from signlib.settings import aliases
 from signlib.settings.phonology import PhonologyExperiment
-from signlib.stores.store import ClipSource, Extraction
+from signlib.stores.store import ClipSource, Extraction, why
 from signlib.tasks.landmarks import LandmarkReader
 from signlib.tasks.task import ANCHORS, Inputs, Recogniser, rate_notes
 from signlib.training.batches import Batch, ClipData, Clips, Prepared, left_leads
@@ -124,7 +124,7 @@ def phonology_clips(
                 else features_of(given, source.skeleton, settings, aspect, fps)
             )
         except ClipError as error:
-            prepared.unusable[clip] = str(error)
+            prepared.unusable[clip] = why(source, clip, error)
             continue
         prepared.clips.append(clip)
         prepared.points.append(table)

@@ -22,6 +22,7 @@ from signlib.decoding.ctc import greedy
 from signlib.decoding.language_model import train_model, write_arpa
 from signlib.errors import RunError
 from signlib.evaluation import wer
+from signlib.evaluation.metrics import check_scores
 from signlib.models.ctc_front import SentenceModel
 from signlib.reports import plots
 from signlib.runs import run as runs
@@ -94,6 +95,7 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
         check_usable(test, "test sentence")
         run.note(missing=len(test.unusable))
         heard = emissions_of(model, test.data, run.settings)
+        check_scores(heard, test.clips)
         write_emissions(run.path / EMISSIONS.format("test"), heard, test.clips, vocabulary)
         rows = splits.test.set_index("clip").loc[test.clips]
         said = _sentences(splits.test, test.clips)
@@ -136,6 +138,7 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
         splits, vocabulary = self.splits, self.vocabulary
         val = self.prepare(splits.val, vocabulary, 1, quiet)
         heard = emissions_of(model, val.data, run.settings)
+        check_scores(heard, val.clips)
         trained = [text.split() for text in splits.train["glosses"]]
         said = _sentences(splits.val, val.clips)
         decoders = choose_decoder(self.settings.ctc, vocabulary, trained, heard, said)

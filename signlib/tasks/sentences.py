@@ -19,6 +19,7 @@ from signlib.data.manifest import RATE
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.ctc import check_lengths
 from signlib.errors import ClipError, ManifestError, SettingsError
+from signlib.evaluation.metrics import NO_NUMBERS, are_numbers
 from signlib.features import dynamics, reduce
 from signlib.models import classifier, compact, counting
 from signlib.models.ctc import (
@@ -35,7 +36,7 @@ from signlib.models.ctc_front import PartStreams, SentenceModel
 from signlib.runs.run import Run
 from signlib.runs.weights import load_model_facts
 from signlib.settings.sentences import SentenceExperiment, SentenceSettings
-from signlib.stores.store import ClipSource
+from signlib.stores.store import ClipSource, why
 from signlib.tasks.sentence_clips import (
     CHANNELS,
     PARTS,
@@ -150,7 +151,7 @@ class SentenceTask(ReportedSentences):
                     times,
                 )
             except ClipError as error:
-                unusable[row.clip] = str(error)
+                unusable[row.clip] = why(self.source, row.clip, error)
         fitted = {name: item for name, item in prepared.items() if name in trained}
         frames = [-(-len(item) // ctc.stride) for item in fitted.values()]
         check_lengths(frames, [item.target.tolist() for item in fitted.values()], list(fitted))
@@ -324,11 +325,15 @@ def _read_source(
             prepared.append(form.sentence(points, aspect, fps, nothing))
             rows.append(row)
         except ClipError as error:
-            unusable[row.clip] = str(error)
+            unusable[row.clip] = why(source, row.clip, error)
     if not prepared:
         return [], unusable
     data = sentences.SentenceDataset(prepared, late=form.late)
     emissions, notes = emissions_of(model, data, form.settings), rate_notes(source)
+    broken = [
+        row.clip for row, each in zip(rows, emissions, strict=True) if not are_numbers(each)
+    ]
+    unusable |= dict.fromkeys(broken, NO_NUMBERS)
     return [
         reader.read(
             row.clip,
@@ -339,6 +344,7 @@ def _read_source(
             note=notes.get(row.clip, ""),
         )
         for row, sentence, scores in zip(rows, prepared, emissions, strict=True)
+        if row.clip not in unusable
     ], unusable
 
 

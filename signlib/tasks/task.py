@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from signlib.corpora.folder import stores_and_clips
 from signlib.corpora.splits import Splits, split_clips
 from signlib.data.manifest import RATE
+from signlib.data.points import FileNumbers
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError, StoreError, VideoError
@@ -95,6 +96,8 @@ class Recogniser(Generic[S, M]):
         frozen: how its frozen features were made, where it reads some.
         familiar: what its training clips were like, where the run tells.
         fps: frames a second of clips that do not say it themselves; 0 = nobody knows.
+        numbers: what the numbers of landmark files mean.
+        notes: clip -> what was taken from it when it was read, or looks wrong in it.
     """
 
     model: M
@@ -106,6 +109,8 @@ class Recogniser(Generic[S, M]):
     frozen: Extraction | None = None
     familiar: TrainingRanges = field(default_factory=TrainingRanges)
     fps: float = 0.0
+    numbers: FileNumbers = field(default_factory=FileNumbers)
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def features(self) -> Extraction:
@@ -117,6 +122,11 @@ class Recogniser(Generic[S, M]):
         if self.frozen is None:
             raise RunError("the run reads no frozen features; give it landmarks")
         return self.frozen
+
+    def keep_notes(self, store: FeatureStore) -> None:
+        """Have what a store tells of its clips, now and when they are read, among the notes."""
+        self.notes |= store.notes
+        store.notes = self.notes
 
     def best(
         self, clips: Sequence[str], shares: np.ndarray, top: int
@@ -502,6 +512,7 @@ def store_source(
     if table.empty:
         raise StoreError(f"store {store.path} has no clip of split {split!r}")
     rates = table["fps"].where(table["fps"] > 0, recogniser.fps)
+    recogniser.keep_notes(store)
     return LoadedClips(table.assign(fps=rates), store.read, store.extraction)
 
 
@@ -530,7 +541,7 @@ def file_source(
     settings, target = holistic.LandmarkSettings(**options), recogniser.skeleton
     joints = joints_read(recogniser) if needed is None else needed
     points, rows, problems = {}, [], {}
-    with exchange.ClipReader(settings, target, joints) as reader:
+    with exchange.ClipReader(settings, target, joints, recogniser.numbers) as reader:
         for file in tqdm(files, desc="reading clips", unit="clip", disable=len(files) < 3):
             name = str(file)
             try:
@@ -539,6 +550,7 @@ def file_source(
                 problems[name] = str(error)
                 continue
             points[name] = clip.array
+            recogniser.notes[name] = clip.note
             size = {"width": clip.width, "height": clip.height}
             rows.append({"clip": name, **size, "fps": clip.fps or recogniser.fps})
     table = pd.DataFrame(rows, columns=["clip", "width", "height", "fps"])

@@ -27,7 +27,7 @@ from signlib.features.normalise import (
     to_square_pixels,
 )
 from signlib.settings.base import FeatureSettings
-from signlib.stores.store import ClipSource
+from signlib.stores.store import ClipSource, why
 
 Batch = dict[str, Tensor]
 Item = TypeVar("Item")
@@ -139,7 +139,7 @@ def prepare_clips(
         try:
             points = prepare(source.read(clip), source.skeleton, settings, aspects[clip])
         except ClipError as error:
-            prepared.unusable[clip] = str(error)
+            prepared.unusable[clip] = why(source, clip, error)
         else:
             prepared.clips.append(clip)
             prepared.points.append(points)
