@@ -6,7 +6,6 @@ import numpy as np
 
 from signlib.errors import RunError
 
-
 # Why a clip has no prediction.
 NO_NUMBERS = (
     "its scores are no finite numbers: look at its numbers; where all clips are like that, the"

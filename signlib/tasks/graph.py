@@ -18,8 +18,8 @@ from signlib.corpora import registry
 from signlib.corpora.bodies import actors
 from signlib.corpora.folder import stores_and_clips
 from signlib.corpora.splits import Splits, class_numbers
-from signlib.data import points as landmarks
 from signlib.data import explore, ntu60, skeletons
+from signlib.data import points as landmarks
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError
 from signlib.features.actors import Axes, axes_of, filled, held, in_own_axes
@@ -275,9 +275,7 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
                 table = list(source.labelled[["clip", "gloss"]].itertuples(index=False))
             for name, gloss in table:
                 try:
-                    joints = (
-                        _from_file(clip, recogniser) if source is None else source.read(name)
-                    )
+                    joints = _from_file(clip, recogniser) if source is None else source.read(name)
                     prepared.append(prepare_action(actors(joints), axes, recogniser.settings))
                     readings.append(Reading(name, gloss))
                 except ClipError as error:

@@ -330,9 +330,7 @@ def _read_source(
         return [], unusable
     data = sentences.SentenceDataset(prepared, late=form.late)
     emissions, notes = emissions_of(model, data, form.settings), rate_notes(source)
-    broken = [
-        row.clip for row, each in zip(rows, emissions, strict=True) if not are_numbers(each)
-    ]
+    broken = [row.clip for row, each in zip(rows, emissions, strict=True) if not are_numbers(each)]
     unusable |= dict.fromkeys(broken, NO_NUMBERS)
     return [
         reader.read(
