@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import time
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import accumulate, islice
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO, ClassVar, Generic, Self, TextIO, TypeVar
 import numpy as np
 import pandas as pd
 
+from signlib import reading
 from signlib.data import manifest as manifests
 from signlib.errors import StoreError
 from signlib.files import disk_error, write_text
@@ -42,6 +44,8 @@ JOURNAL = "journal.jsonl"
 # One line of the journal: what was made and how large it is, or why it could not be made.
 # The latter has the key `reason`.
 Entry = dict[str, Any]
+# What is wrong with a line shows in this key of it; it is no part of the entry.
+_DIGEST = "crc"
 Kept = TypeVar("Kept", bound=Store)
 
 
@@ -246,13 +250,38 @@ class JournalWriter(Generic[Kept]):
         text = self._journal.read()
         # A line that was torn by a kill or a power cut ends it: that clip, and what may follow, is
         # made again.
-        with contextlib.suppress(ValueError, TypeError):
+        with contextlib.suppress(ValueError):
             for line in text.split("\n")[:-1]:
-                entry = json.loads(line)
+                entry = self._entry(line)
                 if not (self._retry and "reason" in entry):
                     self._entries[self._key(entry)] = entry
         if text != _lines(self._entries.values()):
             self._rewrite_journal()
+
+    def _entry(self, line: str) -> Entry:
+        """What a line of the journal says.
+
+        Raises:
+            ValueError: for one that this class did not write.
+        """
+        entry = reading.parse_json(line)
+        if not isinstance(entry, dict):
+            raise ValueError(f"line {line[:40]!r} is no entry")
+        # Lines of earlier versions have no digest.
+        digest = entry.pop(_DIGEST, None)
+        if digest is not None and digest != _digest(entry):
+            raise ValueError(f"line {line[:40]!r} was changed")
+        failed = "reason" in entry
+        types = dict.fromkeys(self.STORE.KEY, str) | ({} if failed else self._entry_types())
+        if not all(type(entry.get(name)) is kind for name, kind in types.items()):
+            raise ValueError(f"line {line[:40]!r} is no entry")
+        if self._key(entry) in self._entries or (self._extent(entry) < 1 and not failed):
+            raise ValueError(f"line {line[:40]!r} cannot stand here")
+        return entry
+
+    def _entry_types(self) -> dict[str, type]:
+        # Column of the index -> its type, without what the order of the lines says.
+        return {name: kind for name, kind in self.STORE.INDEX_TYPES.items() if name != "offset"}
 
     def _open_data(self) -> None:
         # What the journal rests on: resuming refuses a changed start or file.
@@ -292,7 +321,7 @@ class JournalWriter(Generic[Kept]):
         try:
             data.write(content)
             data.flush()
-            self._journal.write(json.dumps(entry) + "\n")
+            self._journal.write(_lines([entry]))
             self._journal.flush()
             if time.monotonic() - self._synced > 1.0:
                 self._sync(data)
@@ -377,7 +406,11 @@ class JournalWriter(Generic[Kept]):
 
 
 def _lines(entries: Iterable[Entry]) -> str:
-    return "".join(json.dumps(entry) + "\n" for entry in entries)
+    return "".join(json.dumps({**entry, _DIGEST: _digest(entry)}) + "\n" for entry in entries)
+
+
+def _digest(entry: Entry) -> str:
+    return f"{zlib.crc32(json.dumps(entry).encode()):08x}"
 
 
 def _cut(file: BinaryIO | TextIO, end: int) -> None:

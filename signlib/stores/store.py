@@ -6,6 +6,7 @@ frames in one array), `index.csv` (where each clip lies), `failed.csv`, `manifes
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -15,10 +16,12 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
+from signlib import reading
 from signlib.data import manifest as manifests
 from signlib.data import points as landmarks
 from signlib.data.skeletons import Skeleton, skeleton
 from signlib.errors import ClipError, StoreError
+from signlib.reading import Form, Unreadable
 
 INDEX = "index.csv"
 FAILED = "failed.csv"
@@ -41,6 +44,17 @@ META_TYPES = {
     "dtype": str,
 }
 AGAIN = "delete the folder and extract again"
+_DTYPES = ("float16", "float32", "float64")
+# Most numbers of one frame's feature.
+_FRAME = 2**24
+# Column of the index and what it may be: frames, pixels, frames a second (0 = unknown).
+_SIZES = (
+    ("offset", 0, 2**48),
+    ("length", 1, 2**31),
+    ("width", 0, 2**16),
+    ("height", 0, 2**16),
+    ("fps", 0, manifests.FASTEST),
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,7 @@ class Extraction:
 
 def plain(value: Any) -> Any:
     """The value as JSON would give it back."""
-    return json.loads(json.dumps(value))
+    return reading.parse_json(json.dumps(value))
 
 
 class Store:
@@ -133,6 +147,39 @@ class Store:
         self.failed = read_table(self.path / FAILED, dict.fromkeys((*self.KEY, "reason"), str))
         self.clips: list[str] = list(dict.fromkeys(self.index["clip"]))
         self.counts: dict[str, int] = meta["counts"]
+        self._check_tables()
+
+    def _check_tables(self) -> None:
+        # Index and failures name each clip of the manifest once, with sizes that can be.
+        both = pd.concat([self.index, self.failed])[list(self.KEY)]
+        doubled = both[both.duplicated()]
+        self._refuse(len(doubled), f"{'/'.join(doubled.iloc[:1].to_numpy().ravel())!r} twice")
+        lost = both["clip"][~both["clip"].isin(self.manifest["clip"])]
+        self._refuse(len(lost), f"clip {str(lost.iloc[:1].tolist())[:60]} that {MANIFEST} lacks")
+        for column, low, high in _SIZES:
+            values = self.index.get(column, pd.Series([], dtype=float))
+            wrong = values[~values.between(low, high)]
+            self._refuse(len(wrong), f"{column}={wrong.iloc[:1].tolist()}, not {low} to {high}")
+        counts = (self.counts.get("done"), self.counts.get("failed"))
+        rows = (len(self.index), len(self.failed))
+        self._refuse(counts != rows, f"{rows} rows done and failed, {self.META} says {counts}")
+
+    def _check_spans(self, extents: np.ndarray) -> None:
+        # Clips lie one after the other in the data, without gap or overlap.
+        offsets = self.index["offset"].to_numpy()
+        order = np.argsort(offsets, kind="stable")
+        ends = np.cumsum(extents[order])
+        wrong = np.flatnonzero(offsets[order] != np.concatenate([[0], ends[:-1]])[: len(order)])
+        row = self.index.iloc[order[wrong[:1]]].to_dict("records")
+        self._refuse(
+            len(wrong),
+            f"clip {row and row[0]['clip'][:40]!r} at {row and row[0]['offset']}, where the clip"
+            " before it does not end",
+        )
+
+    def _refuse(self, wrong: object, what: str) -> None:
+        if wrong:
+            raise StoreError(f"store {self.path}: {INDEX} and {FAILED} hold {what}; {AGAIN}")
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -231,11 +278,12 @@ class FeatureStore(Checked, Store):
             table = read_table(self.path / NOTES, {"clip": str, "note": str})
             self.notes |= dict(zip(table["clip"], table["note"], strict=True))
         try:
-            self.frames = np.load(self.path / self.DATA, mmap_mode="r", allow_pickle=False)
-        except (OSError, EOFError, ValueError) as error:
+            self.frames = reading.mapped(self.path / self.DATA, Form("f", empty=True))
+        except (OSError, ValueError) as error:
             raise StoreError(
                 f"store {self.path}: {self.DATA} cannot be read ({error}); {AGAIN}"
             ) from None
+        self._check_spans(self.index["length"].to_numpy())
         shape = (int(self.index["length"].sum()), *self.extraction.shape)
         expected = f"{self.extraction.dtype} of shape {shape}"
         if f"{self.frames.dtype} of shape {self.frames.shape}" != expected:
@@ -402,17 +450,12 @@ def read_extraction(path: Path, name: str = EXTRACTION) -> dict[str, Any]:
         StoreError: when there is no store, or the file is damaged.
     """
     try:
-        meta = json.loads((path / name).read_text(encoding="utf-8"))
-        lost = set(META_TYPES) - set(meta)
-        if lost:
-            raise ValueError(f"no {min(lost)!r}")
-        for key, kind in META_TYPES.items():
-            if not isinstance(meta[key], kind):
-                raise ValueError(f"{key}={meta[key]!r} is no {kind.__name__}")
+        meta = reading.read_json(path / name)
+        check_extraction(meta, META_TYPES)
         return meta
     except (FileNotFoundError, NotADirectoryError):
         raise _no_store(path, name) from None
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise StoreError(f"store {path}: {name} is damaged ({error}); {AGAIN}") from None
 
 
@@ -435,8 +478,46 @@ def _no_store(path: Path, name: str) -> StoreError:
     return StoreError(f"{path} holds no feature store (no {name}); {how}")
 
 
-def extraction_of(meta: Mapping[str, Any]) -> Extraction:
-    """The extraction that a store's file, or a run's, describes."""
+def check_extraction(meta: Any, types: Mapping[str, type]) -> None:
+    """Refuse a description of an extraction that none can have.
+
+    Args:
+        meta: from a file.
+        types: of the keys that it must have.
+
+    Raises:
+        Unreadable: with the key, its value and what is allowed.
+    """
+    lost = set(types) - set(meta if isinstance(meta, dict) else ())
+    if lost:
+        raise Unreadable(f"no {min(lost)!r}")
+    for key, kind in types.items():
+        if not isinstance(meta[key], kind):
+            raise Unreadable(f"{key}={str(meta[key])[:60]} is no {kind.__name__}")
+    shape, channels = meta["shape"], meta["channels"]
+    whole = all(type(size) is int and size > 0 for size in shape)
+    if not whole or len(shape) > 3 or math.prod(shape) > _FRAME:
+        raise Unreadable(f"shape={str(shape)[:60]} is none of 1 to {_FRAME:,} numbers")
+    named = all(isinstance(name, str) for name in channels)
+    if not named or (channels and shape and len(channels) != shape[-1]):
+        raise Unreadable(f"channels={str(channels)[:60]} are no names of {shape[-1:]} numbers")
+    if meta["dtype"] not in _DTYPES:
+        raise Unreadable(f"dtype={meta['dtype'][:20]!r} is none of {', '.join(_DTYPES)}")
+    counts = meta.get("counts", {})
+    if not all(type(count) is int and count >= 0 for count in counts.values()):
+        raise Unreadable(f"counts={str(counts)[:60]} are not all whole numbers of at least 0")
+
+
+def extraction_of(meta: Any) -> Extraction:
+    """The extraction that a store's file, or a run's, describes.
+
+    Raises:
+        StoreError: for one that cannot be.
+    """
+    try:
+        check_extraction(meta, {key: META_TYPES[key] for key in Extraction.__dataclass_fields__})
+    except Unreadable as error:
+        raise StoreError(f"a description of an extraction is damaged ({error}); {AGAIN}") from None
     values = {name: meta[name] for name in Extraction.__dataclass_fields__}
     tuples = {name: tuple(meta[name]) for name in ("shape", "channels")}
     return Extraction(**values | tuples)
@@ -450,7 +531,7 @@ def read_table(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
     """
     try:
         # Without round_trip pandas misses the last digit of frame rates such as 30000/1001.
-        table = pd.read_csv(
+        table = reading.read_csv(
             path,
             dtype=dict(types),
             keep_default_na=False,

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import re
 import resource
 import signal
 import subprocess
@@ -201,6 +202,47 @@ def test_rubbish_at_the_end_of_the_journal_is_made_again(tmp_path, whole, torn):
     interrupted(tmp_path)
     with open(tmp_path / "journal.jsonl", "ab") as journal:
         journal.write(torn)
+    with StoreWriter(tmp_path, EXTRACTION, manifest()) as writer:
+        assert writer.pending[0] == "c05"
+    make(tmp_path)
+    assert content(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "digest"),
+    [
+        # One digit, as a damaged disk changes it: every later clip would be shifted.
+        (('"length": 3', '"length": 2'), True),
+        (('"c02"', '"c03"'), True),
+        (('"length": 3', '"length": -3'), False),
+        (('"length": 3', '"length": 3.0'), False),
+        (('"length": 3', '"length": NaN'), False),
+        (('{"clip": "c02"', '{"clip": "c01"'), False),
+        (('"clip": "c02"', '"clip": ["c02"]'), False),
+        (('"width": 640', '"wide": 640'), False),
+    ],
+)
+def test_a_line_of_the_journal_that_cannot_be_is_made_again(tmp_path, whole, change, digest):
+    with StoreWriter(tmp_path, EXTRACTION, manifest()) as writer:
+        fill(writer, 5, failing={"c05"})
+    path = tmp_path / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    if not digest:
+        # As earlier versions wrote them.
+        lines = [re.sub(', "crc": ".*"', "", line) for line in lines]
+    path.write_text("".join([*lines[:2], lines[2].replace(*change), *lines[3:]]))
+    assert path.read_text() != "".join(lines)
+    with StoreWriter(tmp_path, EXTRACTION, manifest()) as writer:
+        assert writer.pending[0] == "c02"
+    make(tmp_path)
+    assert content(tmp_path) == whole
+
+
+def test_a_journal_of_an_earlier_version_is_resumed(tmp_path, whole):
+    interrupted(tmp_path)
+    path = tmp_path / "journal.jsonl"
+    path.write_text(re.sub(', "crc": "........"', "", path.read_text()))
+    assert "crc" not in path.read_text()
     with StoreWriter(tmp_path, EXTRACTION, manifest()) as writer:
         assert writer.pending[0] == "c05"
     make(tmp_path)
@@ -921,6 +963,61 @@ def test_an_index_without_its_columns_is_refused(tmp_path, change, words):
         StoreError,
         match=rf"index\.csv cannot be read \(.*{words}.*\); delete the folder and extract",
     ):
+        FeatureStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("index", ("c01,1,2", "c01,0,2"), "clip 'c01' at 0, where the clip before it does not end"),
+        ("index", ("c01,1,2", "c01,-1,2"), r"offset=\[-1\], not 0 to"),
+        ("index", ("c01,1,2", "c01,2,2"), "clip 'c01' at 2, where"),
+        ("index", ("c01,1,2", "c01,1,3"), "where the clip before it does not end"),
+        ("index", ("c01,1,2", "c01,1,0"), r"length=\[0\], not 1 to"),
+        ("index", ("c01,", "../escaped,"), r"clip \['../escaped'\] that manifest.csv lacks"),
+        ("index", ("c01,", "c00,"), r"'c00' twice"),
+        ("index", ("c01,", "c02,"), r"'c02' twice"),
+        ("index", ("640", "-640"), r"width=\[-640\], not 0 to 65536"),
+        ("index", ("29.97002997002997", "inf"), r"fps=\[inf\], not 0 to 1000"),
+        ("index", ("29.97002997002997", ""), "cannot be read"),
+        ("failed", ("c02,", "../../c02,"), r"clip \['../../c02'\] that manifest.csv lacks"),
+        ("failed", ("c05,", "c02,"), "'c02' twice"),
+    ],
+)
+def test_an_index_that_contradicts_itself_is_refused(tmp_path, file, change, words):
+    make(tmp_path)
+    path = tmp_path / f"{file}.csv"
+    text = path.read_text()
+    path.write_text(text.replace(*change, 1))
+    assert path.read_text() != text
+    with pytest.raises(StoreError, match=rf"(index|failed)\.csv .*{words}"):
+        FeatureStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"shape": [3, -2]}, r"shape=\[3, -2\] is none of 1 to"),
+        ({"shape": [10**5, 10**5]}, r"is none of 1 to 16,777,216 numbers"),
+        ({"channels": ["x"]}, r"channels=\['x'\] are no names of \[2\] numbers"),
+        ({"dtype": "object"}, "dtype='object' is none of float16"),
+        ({"counts": {"done": 6, "failed": -2}}, "counts=.* are not all whole numbers"),
+    ],
+)
+def test_a_description_that_cannot_be_is_refused(tmp_path, change, words):
+    make(tmp_path)
+    path = tmp_path / "extraction.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(StoreError, match=rf"extraction\.json is damaged \(.*{words}"):
+        FeatureStore(tmp_path)
+
+
+def test_counts_of_another_store_are_refused(tmp_path):
+    make(tmp_path)
+    path = tmp_path / "extraction.json"
+    counts = {"counts": {"done": 7, "failed": 2, "missing": 0}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | counts))
+    with pytest.raises(StoreError, match=r"hold \(6, 2\) rows .*extraction.json says \(7, 2\)"):
         FeatureStore(tmp_path)
 
 
