@@ -5,6 +5,7 @@ JPEG for colour, PNG for depth. Layout: `pictures.bin` (all encoded pictures, on
 made). Training decodes them on the fly.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,13 +15,17 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
+from signlib import reading
 from signlib.errors import SettingsError, StoreError
+from signlib.reading import Unreadable
 from signlib.stores.journal import Entry, JournalWriter
 from signlib.stores.store import NOTES, PICTURES_META, Store, read_table
 
 COLOUR, DEPTH = "colour", "depth"
 KINDS = (COLOUR, DEPTH)
 FITS = ("crop", "letterbox", "stretch")
+# Bytes of a clip's pictures, one after the other.
+_SIZES = re.compile(r"[0-9]{1,9}( [0-9]{1,9})*")
 _READ_FLAGS = {COLOUR: cv2.IMREAD_COLOR_RGB, DEPTH: cv2.IMREAD_GRAYSCALE}
 
 
@@ -95,19 +100,27 @@ class PictureStore(Store):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
-        values = {name: self.extraction.settings[name] for name in asdict(PictureSettings())}
-        self.kinds = tuple(values["kinds"])
-        self.settings = PictureSettings(**{**values, "kinds": self.kinds})
+        self.settings = _settings_of(self.path, self.extraction.settings)
+        self.kinds = self.settings.kinds
         # Clip -> what was done to its segment.
         self.notes: dict[str, str] = {}
         if (self.path / NOTES).is_file():
             table = read_table(self.path / NOTES, {"clip": str, "note": str})
             self.notes = dict(zip(table["clip"], table["note"], strict=True))
+        for row in self.index.itertuples():
+            fits = _SIZES.fullmatch(row.sizes) and row.sizes.count(" ") + 1 == self.settings.frames
+            self._refuse(
+                row.kind not in self.kinds or not fits,
+                f"kind {row.kind[:20]!r} with sizes {row.sizes[:40]!r}, not {self.kinds} and"
+                f" {self.settings.frames} numbers of bytes",
+            )
         self._rows = {
             (row.clip, row.kind): (row.offset, np.array(row.sizes.split(), int))
             for row in self.index.itertuples()
         }
-        expected = sum(int(sizes.sum()) for _, sizes in self._rows.values())
+        extents = np.array([sizes.sum() for _, sizes in self._rows.values()], int)
+        self._check_spans(extents)
+        expected = int(extents.sum())
         file = self.path / self.DATA
         present = file.stat().st_size if file.is_file() else -1
         if present != expected:
@@ -152,13 +165,13 @@ class PictureStore(Store):
         offset, sizes = self._rows[clip, kind]
         out = np.empty(self.shape(kind), np.uint8)
         for t, (end, size) in enumerate(zip(offset + np.cumsum(sizes), sizes, strict=True)):
-            picture = cv2.imdecode(self._bytes[end - size : end], _READ_FLAGS[kind])
-            if picture is None or picture.shape != out.shape[1:]:
+            try:
+                out[t] = _decoded(self._bytes[end - size : end], kind, out.shape[1:])
+            except Unreadable as error:
                 raise StoreError(
                     f"store {self.path}: picture {t} of {kind} of clip {clip!r} is damaged; make it"
-                    " again"
-                )
-            out[t] = picture
+                    f" again ({error})"
+                ) from None
         return out
 
     def read_batch(self, clips: Sequence[str], kind: str) -> np.ndarray:
@@ -221,6 +234,33 @@ class PictureWriter(JournalWriter[PictureStore]):
         facts = {"length": length, "width": width, "height": height}
         facts |= {"note": note} if note else {}
         self._record({"clip": clip, "kind": kind, "sizes": sizes, **facts}, b"".join(pictures))
+
+
+def _settings_of(path: Path, values: Mapping[str, Any]) -> PictureSettings:
+    # The settings that a store's file says.
+    names = asdict(PictureSettings())
+    wrong = [name for name, usual in names.items() if not _like(values.get(name), usual)]
+    if wrong:
+        raise StoreError(
+            f"store {path}: {PICTURES_META} says {wrong[0]}={str(values.get(wrong[0]))[:40]!r},"
+            f" not a value such as {names[wrong[0]]!r}; make it again"
+        )
+    try:
+        return PictureSettings(**{key: values[key] for key in names} | {"kinds": (*values["kinds"],)})
+    except SettingsError as error:
+        raise StoreError(f"store {path}: {PICTURES_META} says {error}; make it again") from None
+
+
+def _like(value: Any, usual: Any) -> bool:
+    # JSON has lists where settings have tuples.
+    return type(value) is (list if isinstance(usual, tuple) else type(usual))
+
+
+def _decoded(data: np.ndarray, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    picture = reading.picture(data, _READ_FLAGS[kind])
+    if picture.shape != shape:
+        raise Unreadable(f"it is {picture.shape}, not {shape}")
+    return picture
 
 
 def _total(sizes: str) -> int:

@@ -44,7 +44,7 @@ META_TYPES = {
     "dtype": str,
 }
 AGAIN = "delete the folder and extract again"
-_DTYPES = ("float16", "float32", "float64")
+_DTYPES = ("float16", "float32", "float64", "uint8")
 # Most numbers of one frame's feature.
 _FRAME = 2**24
 # Column of the index and what it may be: frames, pixels, frames a second (0 = unknown).
