@@ -81,8 +81,9 @@ def _told(table: pd.DataFrame, notes: Mapping[str, str]) -> pd.DataFrame:
         table.loc[rows, "problem"] = NO_NUMBERS
         table.loc[rows, "top"] = pd.Series([[] for _ in rows], rows, dtype=object)
     said = [
-        "; ".join(filter(None, (note, notes.get(clip, ""))))
-        for clip, note in zip(table["clip"], table["note"], strict=True)
+        # A problem tells it already.
+        row.note if row.problem else "; ".join(filter(None, (row.note, notes.get(row.clip))))
+        for row in table.itertuples()
     ]
     return table.assign(note=said)
 

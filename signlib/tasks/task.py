@@ -513,7 +513,9 @@ def store_source(
         raise StoreError(f"store {store.path} has no clip of split {split!r}")
     rates = table["fps"].where(table["fps"] > 0, recogniser.fps)
     recogniser.keep_notes(store)
-    return LoadedClips(table.assign(fps=rates), store.read, store.extraction)
+    source = LoadedClips(table.assign(fps=rates), store.read, store.extraction)
+    source.notes = recogniser.notes
+    return source
 
 
 def rate_notes(source: ClipSource) -> dict[str, str]:
@@ -557,4 +559,6 @@ def file_source(
     table = table.assign(gloss="", glosses="", split="")
     shape = (len(target), *settings.extraction.shape[1:])
     made = replace(settings.extraction, skeleton=target.name, shape=shape)
-    return LoadedClips(table, points.__getitem__, made), problems
+    source = LoadedClips(table, points.__getitem__, made)
+    source.notes = recogniser.notes
+    return source, problems
