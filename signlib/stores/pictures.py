@@ -246,7 +246,9 @@ def _settings_of(path: Path, values: Mapping[str, Any]) -> PictureSettings:
             f" not a value such as {names[wrong[0]]!r}; make it again"
         )
     try:
-        return PictureSettings(**{key: values[key] for key in names} | {"kinds": (*values["kinds"],)})
+        return PictureSettings(
+            **{key: values[key] for key in names} | {"kinds": (*values["kinds"],)}
+        )
     except SettingsError as error:
         raise StoreError(f"store {path}: {PICTURES_META} says {error}; make it again") from None
 

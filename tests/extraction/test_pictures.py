@@ -284,6 +284,27 @@ def test_a_worker_opens_the_pictures_itself(tmp_path):
     np.testing.assert_array_equal(pickle.loads(packed).read("c0", DEPTH), expected)
 
 
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("index.csv", ("colour,0,", "colour,1,"), "where the clip before it does not end"),
+        ("index.csv", (",colour,", ",infrared,"), "kind 'infrared' with sizes"),
+        ("index.csv", ("c0,", "../c0,"), r"clip \['../c0'\] that manifest.csv lacks"),
+        ("pictures.json", ('"frames": ', '"frames": 1'), "numbers of bytes"),
+        ("pictures.json", ('"size": ', '"size": -'), r"pictures\.json says pictures: size=-"),
+        ("pictures.json", ('"frames": ', '"Frames": '), "says frames='None', not a value such as"),
+    ],
+)
+def test_a_store_that_contradicts_itself_is_refused(tmp_path, file, change, words):
+    store = make(tmp_path / "store")
+    path = store.path / file
+    text = path.read_text()
+    path.write_text(text.replace(*change, 1))
+    assert path.read_text() != text
+    with pytest.raises(StoreError, match=words):
+        PictureStore(store.path)
+
+
 def test_a_damaged_store_is_refused(tmp_path):
     store = make(tmp_path / "store")
     data = tmp_path / "store" / "pictures.bin"
