@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
-from signlib.evaluation.metrics import confusion, per_class_accuracy, top_k
+from signlib.errors import RunError
+from signlib.evaluation.metrics import (
+    are_numbers,
+    check_scores,
+    confusion,
+    per_class_accuracy,
+    top_k,
+)
 
 
 def test_top_k_worked_out_by_hand():
@@ -50,3 +57,15 @@ def test_confusion_counts_targets_by_row():
     np.testing.assert_array_equal(
         confusion(predictions, targets, 4), confusion_matrix(targets, predictions, labels=range(4))
     )
+
+
+def test_scores_that_are_no_numbers_name_their_clips():
+    """A class that cannot be is fine; a row without a highest score is not."""
+    good, bad, none = np.array([0.5, -np.inf]), np.array([0.5, np.nan]), np.array([-np.inf] * 2)
+    check_scores([good, np.stack([good, good])], ["a", "b"])
+    with pytest.raises(
+        RunError, match=r"2 of 3 clips have scores .*\(b, c\), so nothing"
+    ):
+        check_scores([good, bad, none], ["a", "b", "c"])
+    assert not are_numbers(np.stack([good, bad]))
+    assert not are_numbers(np.array([np.inf, 0]))

@@ -3,14 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from signlib.corpora import clips as corpora
+from signlib.data.points import FileNumbers
 from signlib.errors import RunError, SettingsError
+from signlib.experiments import prediction
 from signlib.experiments.experiment import train
 from signlib.experiments.prediction import long_table, predict, report
 from signlib.runs.run import start
 from signlib.settings import presets
 from signlib.stores.store import Extraction, LoadedClips
+from signlib.stores.writer import write_store
+from signlib.tasks import registry
 from signlib.tasks.landmarks import LandmarkTask
 from signlib.tasks.registry import load_recogniser
 from signlib.tasks.task import Reading, table_of
@@ -92,6 +97,59 @@ def test_clips_that_cannot_be_used_are_named(run, source):
     assert nothing.shape == (0, 3)
     assert prepared.clips == []
     assert list(prepared.unusable) == [clips[1]]
+
+
+def test_numbers_that_are_no_numbers_are_never_a_result(run, source, tmp_path, monkeypatch):
+    """All z infinite, one point infinite, and a model whose weights are NaN."""
+    clips = source.labelled["clip"].tolist()[:3]
+    points = {clip: np.array(source.read(clip)) for clip in clips}
+    points[clips[0]][..., 2] = np.inf
+    points[clips[1]][2, 5, 2] = np.inf
+    files = [tmp_path / f"clip{number}.npy" for number in range(3)]
+    for file, clip in zip(files, clips, strict=True):
+        np.save(file, points[clip])
+    table = prediction.predict(run, files).set_index("clip")
+    problem = table.loc[str(files[0]), "problem"]
+    assert "no point can be used" in problem
+    note = table.loc[str(files[1]), "note"]
+    assert "points are taken as missing: 1 are not finite" in note
+    assert table.loc[str(files[2]), "note"] == ""
+    assert table.loc[str(files[1]), "top"][0][1] > 0
+    # The same clips in a store that nobody looked at.
+    made = source.extraction
+    rows = source.labelled[source.labelled["clip"].isin(clips)]
+    store = write_store(tmp_path / "store", made, rows, ((c, source.read(c)) for c in clips))
+    frames = np.load(store.path / "frames.npy")
+    offset, length = store.span(clips[0])
+    frames[offset : offset + length, ..., 2] = np.inf
+    np.save(store.path / "frames.npy", frames)
+    told = prediction.predict(run, [store.path])
+    assert list(told["problem"] != "") == [False, False, True]
+    assert "not finite" in told["problem"].iloc[2]
+    assert "nan" not in prediction.report(told)
+    # Broken weights: every clip has a problem, none is right.
+    recogniser = load_recogniser(run)
+    torch.nn.init.constant_(next(recogniser.model.head.parameters()), torch.nan)
+    monkeypatch.setattr(registry, "load_recogniser", lambda _: recogniser)
+    told = prediction.predict(run, [store.path])
+    assert told["problem"].str.contains("no finite numbers").tolist() == [True, True, False]
+    assert "are right" not in prediction.report(told)
+
+
+def test_zeros_in_files_are_told_or_missing(run, source, tmp_path):
+    clip = np.array(source.read(source.labelled["clip"].iloc[0]))
+    hand = list(source.skeleton.parts["left_hand"])
+    clip[:, hand] = 0
+    np.save(tmp_path / "a.npy", clip)
+    (as_given,) = prediction.predict(run, [tmp_path / "a.npy"]).itertuples()
+    assert "lie exactly at zero" in as_given.note
+    numbers = FileNumbers(zeros="missing")
+    (missing,) = prediction.predict(run, [tmp_path / "a.npy"], numbers=numbers).itertuples()
+    assert missing.note == ""
+    clip[:, hand] = np.nan
+    np.save(tmp_path / "b.npy", clip)
+    (expected,) = prediction.predict(run, [tmp_path / "b.npy"]).itertuples()
+    assert missing.top == expected.top != as_given.top
 
 
 def test_a_run_without_weights_cannot_recognise(tmp_path, monkeypatch):
