@@ -90,6 +90,7 @@ def extract(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> None:
     """Fit a model and print what the run found."""
+    from signlib.corpora.registry import check_read
     from signlib.experiments.early import check_training
     from signlib.runs.run import SETTINGS, Run
     from signlib.settings import config, presets
@@ -98,9 +99,10 @@ def train(options: argparse.Namespace) -> None:
         # Processes of several devices inherit it.
         os.environ["SIGNLIB_RUNS"] = options.checkpoint_dir
     preset = source_flags.preset_of(options)
-    settings = presets.build(
-        preset, options.mode, options.seed, source_flags.settings_of(options, preset)
-    )
+    asked = source_flags.settings_of(options, preset)
+    settings = presets.build(preset, options.mode, options.seed, asked)
+    if not options.resume:
+        check_read(settings.data, [config.key_of(text) for text in asked])
     print(f"preset {preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
     for key, value in config.differences(settings, presets.build(preset, options.mode)).items():
         print(f"  {key} = {value}")

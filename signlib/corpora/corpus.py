@@ -38,6 +38,22 @@ class ClipRow(Protocol):
     end: int
 
 
+# Settings of `data` that only some corpora read.
+OF_SOME = (
+    "root",
+    "annotations",
+    "split_type",
+    "glosses",
+    "signers",
+    "repetitions",
+    "seed",
+    "hardness",
+    "shortest",
+    "longest",
+    "sentences",
+)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Corpus(ABC):
     """One corpus.
@@ -61,6 +77,7 @@ class Corpus(ABC):
         sentences: its clips are sentences, the column `glosses` holds their signs.
         split_types: its official splits (`data.split_type`), the usual one first.
         split_counts: clips of each official split, where that is known without files.
+        own_settings: those of `OF_SOME` that it reads, besides root and split_type.
     """
 
     name: str
@@ -79,6 +96,14 @@ class Corpus(ABC):
     sentences: bool = False
     split_types: tuple[str, ...] = ()
     split_counts: Mapping[str, int] = field(default_factory=dict)
+    own_settings: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Settings of `OF_SOME` that it does not read: no root where nothing lies in files."""
+        read = {*self.own_settings, *(() if self.generated else ("root",))}
+        read |= {"split_type"} if self.split_types else set()
+        return tuple(name for name in OF_SOME if name not in read)
 
     @abstractmethod
     def clips(self, settings: DataSettings) -> ClipSource:

@@ -21,12 +21,14 @@ from signlib.synthesis.sentences import SentenceCorpus
 
 LICENCE = "that of this project (MIT): nobody was recorded"
 CAMERAS = 3
+# What makes a generated corpus; of sentences also how long they are.
+WORLD = ("glosses", "signers", "repetitions", "seed", "hardness")
+LENGTHS = ("shortest", "longest")
 
 
 def made_with(settings: DataSettings, *more: str) -> dict[str, Any]:
     """The settings that change the numbers of a generated corpus."""
-    names = ("glosses", "signers", "repetitions", "seed", "hardness", *more)
-    return {name: getattr(settings, name) for name in names}
+    return {name: getattr(settings, name) for name in (*WORLD, *more)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +41,7 @@ class GeneratedSigning(Corpus):
     open: bool = True
     generated: bool = True
     rendered: bool = True
+    own_settings: tuple[str, ...] = WORLD
 
     @abstractmethod
     def world(self, settings: DataSettings) -> GeneratedCorpus | SentenceCorpus:
@@ -46,7 +49,7 @@ class GeneratedSigning(Corpus):
 
     def clips(self, settings: DataSettings) -> ClipSource:
         world = self.world(settings)
-        lengths = ("shortest", "longest") if self.sentences else ()
+        lengths = LENGTHS if self.sentences else ()
         extraction = Extraction(
             self.name,
             "2",
@@ -124,7 +127,9 @@ class _Actions(BodyCorpus):
 
 
 GENERATED = _Signs(name="generated")
-GENERATED_SENTENCES = _Sentences(name="generated-sentences", glosses=121, sentences=True)
+GENERATED_SENTENCES = _Sentences(
+    name="generated-sentences", glosses=121, sentences=True, own_settings=(*WORLD, *LENGTHS)
+)
 GENERATED_ACTIONS = _Actions(
     name="generated-actions",
     licence=LICENCE,
@@ -134,4 +139,5 @@ GENERATED_ACTIONS = _Actions(
     open=True,
     generated=True,
     split_types=ntu60.SETTINGS,
+    own_settings=WORLD,
 )

@@ -1,5 +1,6 @@
 """One row a corpus, in the order in which messages list them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -71,6 +72,36 @@ def corpus_of(which: DataSettings | str) -> Corpus:
     if name not in CORPORA:
         raise SettingsError(f"data.corpus={name!r} is unknown; choose from {', '.join(CORPORA)}")
     return CORPORA[name]
+
+
+def corpus_reads(settings: DataSettings, key: str) -> bool:
+    """Whether the corpus leaves anything that reads the setting `key`, such as `data.glosses`."""
+    return key not in [f"data.{name}" for name in corpus_of(settings).unread]
+
+
+def check_read(settings: DataSettings, asked: Collection[str]) -> None:
+    """Refuse settings that somebody asked for and the corpus does not read.
+
+    Those of a preset are no request: it may say more than another corpus reads.
+
+    Args:
+        settings: which corpus.
+        asked: keys such as `data.glosses`; others than those of `data` are left alone.
+
+    Raises:
+        SettingsError: for one that is not at its default.
+    """
+    corpus = corpus_of(settings)
+    for name in corpus.unread:
+        value, default = getattr(settings, name), getattr(DataSettings(), name)
+        if f"data.{name}" not in asked or value == default:
+            continue
+        others = [other.name for other in CORPORA.values() if name not in other.unread]
+        kinds = "stitched-NAME" if name == "sentences" else ", ".join(others)
+        raise SettingsError(
+            f"data.{name}={value} is not read by data.corpus={corpus.name}, only by {kinds};"
+            f" leave it at its default, {default!r}"
+        )
 
 
 def corpus_in(folder: str | Path, usual: str) -> str:

@@ -278,6 +278,12 @@ class Stitched(Corpus):
     kind: Kind = "landmarks"
     sentences: bool = True
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        # What makes the sentences, and what the corpus of signs reads.
+        ours = {"shortest", "longest", "sentences", "seed"}
+        return tuple(name for name in self.single.unread if name not in ours)
+
     def clips(self, settings: DataSettings) -> ClipSource:
         signs = landmark_clips(self.single, replace(settings, corpus=self.single.name))
         lengths = (settings.shortest, settings.longest)

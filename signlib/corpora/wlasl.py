@@ -31,4 +31,5 @@ WLASL = _Wlasl(
     card="wlasl.md",
     folder="wlasl",
     glosses=100,
+    own_settings=("annotations",),
 )

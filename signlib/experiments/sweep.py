@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from signlib import paths
+from signlib.corpora.registry import check_read, corpus_reads
 from signlib.errors import SettingsError, did_you_mean
 from signlib.experiments.early import check_training
 from signlib.runs import run as runs
@@ -87,6 +88,9 @@ def plan(
         if not any(config.is_read(settings, key) for settings in first_runs):
             # Refused with its reason, unless it is the default.
             presets.build(chosen[0], mode, seeds[0], overrides)
+        unread = [settings for settings in first_runs if not corpus_reads(settings.data, key)]
+        if len(unread) == len(first_runs):
+            check_read(unread[0].data, [key])
     jobs = []
     for seed, name in product(seeds, chosen):
         settings = presets.build(name, mode, seed, overrides, lenient=True)
@@ -101,7 +105,11 @@ def left_out(jobs: Iterable[Job], overrides: Iterable[str]) -> str:
     settings_of = {name: settings for name, _, settings in jobs}
     words = []
     for key in dict.fromkeys(map(config.key_of, overrides)):
-        idle = [name for name, each in settings_of.items() if not config.is_read(each, key)]
+        idle = [
+            name
+            for name, each in settings_of.items()
+            if not (config.is_read(each, key) and corpus_reads(each.data, key))
+        ]
         more = f" and {len(idle) - LISTED} more" if len(idle) > LISTED else ""
         if idle:
             words.append(f"{key} by {', '.join(idle[:LISTED])}{more}")

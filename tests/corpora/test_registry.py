@@ -1,5 +1,7 @@
 """The rows of the registry, and a corpus that somebody brings along."""
 
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +9,22 @@ import pandas as pd
 import pytest
 
 from signlib import paths
+from signlib.__main__ import main
 from signlib.corpora.clips import corpus_root, load_actions, load_corpus, load_manifest
-from signlib.corpora.corpus import Corpus
+from signlib.corpora.corpus import OF_SOME, Corpus
 from signlib.corpora.gallery import clip_frames, clip_strip
-from signlib.corpora.registry import CORPORA, corpus_in, corpus_of, manifest_of, register
+from signlib.corpora.registry import (
+    CORPORA,
+    check_read,
+    corpus_in,
+    corpus_of,
+    manifest_of,
+    register,
+)
 from signlib.corpora.splits import split_clips
 from signlib.data.manifest import complete
 from signlib.data.skeletons import HANDS_42, skeleton
-from signlib.errors import ManifestError, SettingsError
+from signlib.errors import InputError, ManifestError, SettingsError
 from signlib.settings.base import DataSettings
 from signlib.stores.store import Extraction, LoadedClips
 from signlib.synthesis.clips import GeneratedCorpus
@@ -249,3 +259,76 @@ def test_a_corpus_from_outside_is_like_any_other(toy, tmp_path, monkeypatch):
 
 def test_without_the_fixture_the_toy_is_gone():
     assert "toy" not in CORPORA
+
+
+def reads(corpus, tmp_path):
+    """The settings at which code of `corpora/` looks before it has clips, or misses their files."""
+    looked_at = set()
+
+    class Noting(DataSettings):
+        def __getattribute__(self, name):
+            if sys._getframe(1).f_globals.get("__name__", "").startswith("signlib.corpora"):
+                looked_at.add(name)
+            return object.__getattribute__(self, name)
+
+    settings = Noting(corpus=corpus.name, root=str(tmp_path), glosses=3, signers=3, repetitions=2)
+    settings.sentences, settings.longest = 3, 2
+    with suppress(InputError):
+        corpus.manifest(settings)
+    with suppress(InputError):
+        corpus.clips(settings)
+    return looked_at & set(OF_SOME)
+
+
+@pytest.mark.parametrize("name", [*CORPORA, "stitched-generated", "stitched-store"])
+def test_each_corpus_says_which_settings_it_reads(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    corpus = corpus_of(name)
+    declared = set(OF_SOME) - set(corpus.unread)
+    looked_at = reads(corpus, tmp_path)
+    assert looked_at <= declared
+    if corpus.generated or name == "stitched-generated":
+        assert looked_at == declared
+    assert ("annotations" in declared) == (name == "wlasl")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "setting", "readers"),
+    [
+        ("store", {"glosses": 5}, "generated, generated-sentences, generated-actions"),
+        ("wlasl", {"split_type": "xsub"}, "ntu60, generated-actions, nw-ucla"),
+        ("generated", {"root": "films"}, "store, dgs-30"),
+        ("generated", {"annotations": "nslt_300.json"}, "wlasl"),
+        ("generated-sentences", {"sentences": 9}, "stitched-NAME"),
+        ("stitched-store", {"hardness": 2.0}, "generated, "),
+    ],
+)
+def test_settings_that_the_corpus_does_not_read_are_refused_by_name(corpus, setting, readers):
+    settings = DataSettings(corpus=corpus, **setting)
+    ((name, value),) = setting.items()
+    with pytest.raises(SettingsError) as refused:
+        check_read(settings, ["training.epochs", f"data.{name}"])
+    assert f"data.{name}={value} is not read by data.corpus={corpus}, only by {readers}" in str(
+        refused.value
+    )
+    assert len(str(refused.value)) < 500
+    # A preset's word is no request, nor is the default.
+    check_read(settings, ["training.epochs"])
+    check_read(DataSettings(corpus=corpus), [f"data.{name}"])
+
+
+def test_a_corpus_from_outside_reads_what_it_names(toy):
+    unread = corpus_of("toy").unread
+    assert "root" not in unread
+    assert {"glosses", "split_type", "annotations"} <= set(unread)
+    with pytest.raises(SettingsError, match=r"data\.seed=3 is not read by data\.corpus=toy"):
+        check_read(DataSettings(corpus="toy", seed=3), ["data.seed"])
+
+
+@pytest.mark.parametrize("verb", ["train", "sweep"])
+def test_the_command_line_refuses_them_before_it_trains(verb, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    call = [verb, "landmarks/small", "--mode", "smoke", "--set", "data.annotations=x.json"]
+    assert main(call) == 2
+    assert "data.annotations=x.json is not read by data.corpus=generated" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
