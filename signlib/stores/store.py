@@ -19,7 +19,7 @@ import pandas as pd
 from signlib import reading
 from signlib.data import manifest as manifests
 from signlib.data import points as landmarks
-from signlib.data.skeletons import Skeleton, skeleton
+from signlib.data.skeletons import SKELETONS, Skeleton, skeleton
 from signlib.errors import ClipError, StoreError
 from signlib.reading import Form, Unreadable
 
@@ -216,6 +216,12 @@ class StoredClip(NamedTuple):
     note: str = ""
 
 
+def layout_of(extraction: Extraction) -> Skeleton | None:
+    """The skeleton of what was made; None of features, or of points of other people's."""
+    ours = extraction.skeleton.partition("/")[0] in SKELETONS
+    return skeleton(extraction.skeleton) if ours else None
+
+
 class Checked:
     """Clips whose points are checked when they are first read; see `data.points`.
 
@@ -234,8 +240,7 @@ class Checked:
         # The clip's numbers, used or NaN; the very array where all of them can be used.
         if clip in self._clean:
             return array
-        layout = skeleton(self.extraction.skeleton) if self.extraction.skeleton else None
-        kept, taken = landmarks.usable(array, layout)
+        kept, taken = landmarks.usable(array, layout_of(self.extraction))
         if not taken:
             self._clean.add(clip)
         elif taken not in self.notes.get(clip, ""):

@@ -11,11 +11,10 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import points as landmarks
-from signlib.data.skeletons import skeleton
 from signlib.errors import ClipError, StoreError
 from signlib.files import write_bytes
 from signlib.stores.journal import Entry, JournalWriter
-from signlib.stores.store import Extraction, FeatureStore, StoredClip
+from signlib.stores.store import Extraction, FeatureStore, StoredClip, layout_of
 
 
 class StoreWriter(JournalWriter[FeatureStore]):
@@ -81,8 +80,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
                 f" takes floats of shape (T, {', '.join(map(str, self.extraction.shape))}) with T"
                 " >= 1"
             )
-        layout = skeleton(self.extraction.skeleton) if self.extraction.skeleton else None
-        array, taken = landmarks.usable(array, layout)
+        array, taken = landmarks.usable(array, layout_of(self.extraction))
         note = "; ".join(filter(None, (note, taken)))
         if np.isnan(array).all():
             raise ClipError(
