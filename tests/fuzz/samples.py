@@ -339,7 +339,12 @@ def overrides(folder: Path) -> None:
     lines = (
         *("training.epochs=5", "training.learning_rate=1e-3", "features.frames=16"),
         *("model.width=64", "seed=3", "data.corpus=folder", "training.rates.encoder=1e-4"),
-        *("data.test_signers=[s1, s2]", "data.validation=0.2", "augment.drop_hand=0.1"),
+        *(
+            "data.split=signer",
+            "data.test_signers=[s1, s2]",
+            "data.validation=0.2",
+            "augment.drop_hand=0.1",
+        ),
     )
     (folder / "set.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
