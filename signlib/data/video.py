@@ -181,7 +181,7 @@ def sample_indices(
         raise SettingsError(f"sampling={sampling!r} is unknown; choose from {', '.join(SAMPLINGS)}")
     if sampling != "all" and (count is None or count < 1):
         raise SettingsError(f"sampling={sampling!r} needs a count of at least 1 frame, not {count}")
-    first, stop, _ = _segment(frames, rate, start, end, segment_fps, times)
+    first, stop, _ = segment_frames(frames, rate, start, end, segment_fps, times)
     chosen = np.arange(first, stop)
     if _given(fps):
         chosen = _resampled(chosen, _fraction(_possible(rate, fps)), _fraction(fps), times)
@@ -210,15 +210,18 @@ def _possible(rate: float | None, asked: float) -> float:
     return rate
 
 
-def _segment(
+def segment_frames(
     frames: int,
     rate: float | None,
     start: int,
     end: int,
-    segment_fps: float | None,
-    times: Times | None,
+    segment_fps: float | None = None,
+    times: Times | None = None,
 ) -> tuple[int, int, str]:
-    # First frame of a segment, the one after its last, and a note where it was cut.
+    """First frame of a segment, the one after its last, and a note where it was cut ("" = not).
+
+    Arguments and errors are as in `sample_indices`.
+    """
     first, stop = start, frames if end == -1 else end
     counted = ""
     if _given(segment_fps):
@@ -232,7 +235,7 @@ def _segment(
             stop = times.before(over) if times else -int(-over * ours // 1)
     if start < 0 or first >= frames:
         raise VideoError(
-            f"start={start}{counted} lies outside the video's {frames} frames; use 0..{frames - 1},"
+            f"start={start}{counted} lies outside the file's {frames} frames; use 0..{frames - 1},"
             " or --cut (data.cut=true) where the films were cut to their clips already"
         )
     if end != -1 and end <= start:
@@ -328,7 +331,7 @@ def iter_frames(
     by_time = _given(fps) or (_given(segment_fps) and (start, end) != (0, -1))
     times = _times(path, info.frames) if by_time and not files else None
     try:
-        first, stop, note = _segment(info.frames, info.fps, start, end, segment_fps, times)
+        first, stop, note = segment_frames(info.frames, info.fps, start, end, segment_fps, times)
         indices = sample_indices(
             info.frames,
             info.fps,

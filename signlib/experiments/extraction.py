@@ -5,7 +5,7 @@ from pathlib import Path
 
 from signlib.corpora.registry import manifest_of
 from signlib.errors import SettingsError
-from signlib.extraction.registry import Source, extractor, extractor_settings
+from signlib.extraction.registry import Reads, Source, extractor, extractor_settings
 from signlib.extraction.shards import WHOLE, merge_shards, parse_shard
 from signlib.stores.store import Store
 
@@ -19,6 +19,7 @@ def extract(
     shard: str = "1/1",
     merge: bool = False,
     retry_failed: bool = False,
+    cut: bool = False,
 ) -> Store:
     """The store that an extractor makes of a source; what a matching store already holds is kept.
 
@@ -33,6 +34,7 @@ def extract(
         shard: `i/n`: only that part, below `out`.
         merge: make one store of the shards instead.
         retry_failed: try clips again that failed before.
+        cut: the films were cut to their clips already, whatever segments a list names.
 
     Raises:
         InputError: for a source, setting, model or store that cannot be used; single bad clips are
@@ -46,9 +48,13 @@ def extract(
         )
     if merge:
         return merge_shards(out)
+    if cut and not {Reads.VIDEOS, Reads.LANDMARK_FILES} & set(row.reads):
+        raise SettingsError(
+            f"--cut is said of films, and --extractor {name} reads none: leave it out"
+        )
     chosen = row.load()
     return chosen.extract(
-        Source(Path(source), manifest_of),
+        Source(Path(source), manifest_of, cut),
         Path(out),
         extractor_settings(chosen.settings, overrides),
         workers=workers,

@@ -13,5 +13,6 @@ workers          clips dealt to workers, results in order and into a store
 shards           a store made in parts
 quality          what a store's landmarks look like: drop-outs, jitter; how long they took
 exchange         .npy and .pose files of landmarks, one a clip, in and out
+pose_files       .pose files of any version and layout, read by the names of their points
 frozen_files     features and landmarks as the files of source 004, in and out
 """

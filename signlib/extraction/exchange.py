@@ -5,10 +5,8 @@ here they are fractions of the picture and missing is NaN. Pickled arrays are ne
 """
 
 import io
-import struct
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,6 @@ import pandas as pd
 from pose_format import Pose
 from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
-from pose_format.utils.reader import BufferReader
 
 from signlib import paths
 from signlib.data import manifest as manifests
@@ -30,16 +27,25 @@ from signlib.data.skeletons import (
     shared_points,
     skeleton,
 )
-from signlib.data.video import iter_frames, probe
-from signlib.errors import ClipError, ManifestError, SettingsError
+from signlib.data.video import (
+    Segment,
+    iter_frames,
+    probe,
+    sample_indices,
+    segment_frames,
+    segment_of,
+)
+from signlib.errors import ClipError, ManifestError, SettingsError, VideoError
 from signlib.extraction.holistic import CHANNELS, Holistic, LandmarkSettings
+from signlib.extraction.pose_files import read_pose
 from signlib.extraction.quality import write_report
+from signlib.extraction.workers import ClipRow, rows_of
 from signlib.files import write_bytes
 from signlib.stores.store import Extraction, FeatureStore, StoredClip
-from signlib.stores.writer import files_manifest, import_files, write_npy
+from signlib.stores.writer import StoreWriter, files_manifest, write_npy
 
 LAYOUTS = {len(skeleton): skeleton for skeleton in (MEDIAPIPE_543, MEDIAPIPE_75, HANDS_42)}
-# What pose-format calls a part of a skeleton -> the part; further components are left out.
+# What pose-format calls a part of a skeleton -> the part.
 COMPONENTS = {
     "FACE_LANDMARKS": "face",
     "POSE_LANDMARKS": "pose",
@@ -47,8 +53,9 @@ COMPONENTS = {
     "RIGHT_HAND_LANDMARKS": "right_hand",
 }
 NPY_START = b"\x93NUMPY"
-# What a `.pose` file's body starts with, up to version 0.1 and since: rate, frames, people.
-OLD_BODY, BODY = struct.Struct("<HHH"), struct.Struct("<fIH")
+WHOLE_FILE: Segment = {"start": 0, "end": -1, "segment_fps": None}
+# How files of landmarks end.
+SUFFIXES = (".npy", ".pose")
 
 
 @dataclass(frozen=True)
@@ -136,49 +143,6 @@ def read_npy(path: str | Path) -> np.ndarray:
         return array
     seen = landmarks.seen(array)[..., None]
     return np.concatenate([array, np.where(seen, np.float32(1), np.float32(np.nan))], axis=-1)
-
-
-def read_pose(path: str | Path) -> StoredClip:
-    """The points of one `.pose` file: (T, 543, 4) with the picture's size and frame rate.
-
-    Parts it lacks are NaN. Of a face with irises (478 points) the first 468 are kept, of several
-    people the first.
-
-    Raises:
-        ClipError: for a missing, cut off or unreadable file, another layout, or no point in any
-            frame.
-    """
-    path = Path(path)
-    pose = _parsed_pose(path)
-    data, confidence = np.asarray(pose.body.data.data), np.asarray(pose.body.confidence)
-    names = [component.name for component in pose.header.components]
-    if not set(names) & set(COMPONENTS):
-        raise ClipError(
-            f"{path} has the components {', '.join(names)}; MediaPipe Holistic's are needed"
-        )
-    size = pose.header.dimensions
-    if not size.width or not size.height:
-        raise ClipError(
-            f"{path} does not say the picture's width and height, so its pixels mean nothing"
-        )
-    points = np.full((len(data), len(MEDIAPIPE_543), len(CHANNELS)), np.nan, np.float32)
-    counts = [len(component.points) for component in pose.header.components]
-    # Where each component starts among the columns of all points.
-    for name, count, start in zip(names, counts, accumulate(counts, initial=0), strict=False):
-        if name in COMPONENTS:
-            joints = list(MEDIAPIPE_543.parts[COMPONENTS[name]])
-            if count < len(joints):
-                raise ClipError(f"{path}: {name} has {count} points, {len(joints)} are needed")
-            columns = slice(start, start + len(joints))
-            points[:, joints, :3] = data[:, 0, columns, :3] / (size.width, size.height, 1)
-            points[:, joints, 3] = confidence[:, 0, columns]
-    # Also where the confidence is NaN.
-    points[~(points[..., 3] > 0)] = np.nan
-    if np.isnan(points).all():
-        raise ClipError(
-            f"{path}: no point is seen in any of its {len(points)} frames; leave the clip out"
-        )
-    return StoredClip(points, int(size.width), int(size.height), float(pose.body.fps))
 
 
 def write_pose(
@@ -287,49 +251,137 @@ def import_folder(
     Args:
         folder: `<clip>.npy` (T, J, 3 or 4; J = 543, 75 or 42) or `<clip>.pose`, one kind and one J.
         out: the store's folder.
-        manifest: which clips, with their glosses; None takes every file, with no gloss. With
-            columns width and height where the files hold pixels.
+        manifest: which clips, with their glosses; None takes every file, with no gloss. `file`
+            names the landmark file where that is not `<clip>.npy`. Of that file `start`, `end` and
+            `segment_fps` are the segment; `fps` is the rate of a `.npy` file, and a `.pose` file is
+            resampled to it; `width` and `height` are the picture's in pixels. Where `file` is a
+            film, start and end are the film's, and the landmark file is the clip.
         numbers: what the files' numbers mean; None = points at (0, 0) lie there, and x and y are
             fractions of the picture.
 
     Raises:
-        ManifestError: when there is no such file, or both kinds.
+        ManifestError: when there is no such file, or both kinds; for a size that is no number.
+        InputError: for a file in the manifest that lies outside the folder.
         StoreError: when `out` holds another store.
     """
     folder = Path(folder)
-    kinds = [kind for kind in (".npy", ".pose") if any(folder.glob(f"*{kind}"))]
+    named = manifest is not None and "file" in manifest and _named_files(manifest)
+    kinds = sorted({Path(file).suffix for file in named}) if named else _kinds_in(folder)
     if len(kinds) != 1:
         present = " and ".join(kinds) or "neither .npy nor .pose files"
         raise ManifestError(f"{folder} holds {present}; give a folder with one kind, a file a clip")
     suffix = kinds[0]
     table = files_manifest(folder, suffix) if manifest is None else manifest
-    table = manifests.complete(table)
-    skeleton = _layout_of(folder, table["clip"]) if suffix == ".npy" else MEDIAPIPE_543
+    table = _with_sizes(manifests.complete(table), str(folder))
+    files = {row.clip: _file_of(row, folder, suffix) for row in rows_of(table)}
+    skeleton = _layout_of(folder, files.values()) if suffix == ".npy" else MEDIAPIPE_543
     numbers, usual = numbers or landmarks.FileNumbers(), asdict(landmarks.FileNumbers())
     asked = {key: value for key, value in asdict(numbers).items() if value != usual[key]}
-    # A manifest need not say how large the pictures are.
-    sizes = table.reindex(columns=["width", "height"]).set_axis(table["clip"]).fillna(0)
-
-    def read(path: Path) -> StoredClip:
-        """The clip of a file, with the size of its picture where the manifest says it."""
-        return _read_file(path, skeleton, numbers, *sizes.loc[path.name.removesuffix(suffix)])
-
-    store = import_files(
-        folder=folder,
-        ending=suffix,
-        out=out,
-        extraction=Extraction(
-            "imported",
-            shape=(len(skeleton), len(CHANNELS)),
-            channels=CHANNELS,
-            skeleton=skeleton.name,
-            settings={"files": suffix, **asked},
-        ),
-        manifest=table,
-        read=read,
+    extraction = Extraction(
+        "imported",
+        shape=(len(skeleton), len(CHANNELS)),
+        channels=CHANNELS,
+        skeleton=skeleton.name,
+        settings={"files": suffix, **asked, **_columns_used(table)},
     )
+    with StoreWriter(out, extraction, table) as writer:
+        rows = {row.clip: row for row in rows_of(table)}
+        for clip in writer.pending:
+            writer.keep(clip, _read_row, rows[clip], files[clip], skeleton, numbers)
+        store = writer.finish()
     write_report(store)
     return store
+
+
+def landmark_files(table: pd.DataFrame, source: str) -> bool:
+    """True for a manifest that names landmark files, False for one that names none.
+
+    Raises:
+        ManifestError: when it names both landmark files and others.
+    """
+    named = _named_files(table)
+    expected = {"", *named}
+    others = [file for file in table["file"] if file not in expected]
+    if named and others:
+        raise ManifestError(
+            f"{source} names landmark files ({named[0]}) and others ({others[0]}); extract each"
+            " kind with a manifest of its own"
+        )
+    return bool(named)
+
+
+def _named_files(table: pd.DataFrame) -> list[str]:
+    return [file for file in table["file"].fillna("").astype(str) if Path(file).suffix in SUFFIXES]
+
+
+def _kinds_in(folder: Path) -> list[str]:
+    return [kind for kind in SUFFIXES if any(folder.glob(f"*{kind}"))]
+
+
+def _file_of(row: ClipRow, folder: Path, suffix: str) -> Path:
+    # The landmark file of a row: the one it names, else the one that has the clip's name.
+    if Path(row.file).suffix in SUFFIXES:
+        return paths.inside(folder, row.file)
+    return folder / f"{paths.check_name(row.clip)}{suffix}"
+
+
+# Columns of a manifest that say how large the pictures are; it need not have them.
+_SIZES = ("width", "height")
+
+
+def _with_sizes(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    # The manifest with both sizes as numbers, 0 = unknown.
+    table = table.copy()
+    for name in _SIZES:
+        given = table[name].fillna("").astype(str).str.strip() if name in table else ""
+        texts = pd.Series(given, table.index).replace("", "0")
+        values = pd.to_numeric(texts, errors="coerce")
+        wrong = ~((values >= 0) & (values < 2**16) & (values % 1 == 0))
+        if wrong.any():
+            raise ManifestError(
+                f"manifest of {source}: {name}={texts[wrong].iloc[0][:40]!r} is no number of"
+                f" pixels; give 1 to {2**16 - 1}, or leave it empty"
+            )
+        if name in table:
+            table[name] = values.astype(int)
+    return table
+
+
+def _columns_used(table: pd.DataFrame) -> dict[str, list[str]]:
+    # What a store says of columns that change its clips; stores made before read none of them.
+    ours = table[[_is_cut(row) for row in rows_of(table)]]
+    used = [name for name in ("start", "end") if (ours[name] != manifests.DEFAULTS[name]).any()]
+    used += [name for name in ("fps", manifests.SEGMENT_FPS) if name in ours and ours[name].any()]
+    return {"columns": used} if used else {}
+
+
+def _is_cut(row: ClipRow) -> bool:
+    # Do start and end count in the landmark file? In a film's manifest they count in the film.
+    return not row.file or Path(row.file).suffix in SUFFIXES
+
+
+def _read_row(
+    row: ClipRow, path: Path, layout: Skeleton, numbers: landmarks.FileNumbers
+) -> StoredClip:
+    # The clip of a row of the manifest: its segment, at its rate.
+    size = getattr(row, "width", 0), getattr(row, "height", 0)
+    clip = _read_file(path, layout, numbers, *size)
+    asked = None if np.isnan(row.fps) else float(row.fps)
+    rate = clip.fps or asked or 0.0
+    segment = segment_of(row) if _is_cut(row) else WHOLE_FILE
+    skipped = segment_of(row)["start"], segment_of(row)["end"]
+    notes = [clip.note]
+    if not _is_cut(row) and skipped != (0, -1):
+        notes.append(f"start and end count in {row.file}: taken whole")
+    try:
+        first, stop, note = segment_frames(len(clip.array), rate, **segment)
+        # A rate that the file does not say is the array's own.
+        fps = asked if clip.fps and asked != clip.fps else None
+        chosen = sample_indices(len(clip.array), rate, start=first, end=stop, fps=fps)
+    except (VideoError, SettingsError) as error:
+        raise ClipError(f"{path}: {error}") from None
+    told = "; ".join(filter(None, [*notes, note]))
+    return clip._replace(array=clip.array[chosen], fps=fps or rate, note=told)
 
 
 def _read_file(
@@ -341,11 +393,12 @@ def _read_file(
 ) -> StoredClip:
     # The clip of a file; its note says what was taken from it, or looks wrong in it.
     pose = path.suffix == ".pose"
+    size = numbers.width or width, numbers.height or height
     SettingsError.raise_if(
         pose and numbers.scale == "pixels",
         f"scale=pixels: {path.name} says its scale itself, as every .pose file; leave scale out",
     )
-    clip = read_pose(path) if pose else StoredClip(read_npy(path), width, height)
+    clip = read_pose(path, *size) if pose else StoredClip(read_npy(path), width, height)
     if clip.array.shape[1] != len(layout):
         # A folder has one layout: whoever keeps the clip refuses this one.
         return clip
@@ -353,7 +406,7 @@ def _read_file(
     # Of pixels that are divided nothing is doubted any more.
     doubted = landmarks.doubts(given, layout)
     points, taken = landmarks.usable(given, layout)
-    note = "; ".join(filter(None, (taken, doubted)))
+    note = "; ".join(filter(None, (clip.note, taken, doubted)))
     if np.isnan(points).all():
         raise ClipError(f"{path}: no point can be used: {note or 'all are missing'}")
     return clip._replace(array=points, note=note)
@@ -381,7 +434,7 @@ class ClipReader:
     ) -> None:
         self.numbers = numbers or landmarks.FileNumbers()
         self.settings = settings or LandmarkSettings()
-        self.filmed = skeleton(self.settings.extraction.skeleton)
+        self.filmed = skeleton(self.settings.skeleton_name)
         self.target = target or self.filmed
         self.needed = self.target.joints if needed is None else needed
         self._engine: Holistic | None = None
@@ -454,12 +507,11 @@ def _has(source: Skeleton, joint: str) -> bool:
     return source.has(joint) or (joint == "face" and source.has("nose"))
 
 
-def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
+def _layout_of(folder: Path, files: Collection[Path]) -> Skeleton:
     # The skeleton of the first file that can be read.
     # The first reason of each sort.
     unusable, other = "", ""
-    for clip in clips:
-        file = folder / f"{paths.check_name(clip)}.npy"
+    for file in files:
         try:
             joints = read_npy(file).shape[1]
         except ClipError as error:
@@ -471,33 +523,5 @@ def _layout_of(folder: Path, clips: pd.Series) -> Skeleton:
             sizes = ", ".join(map(str, LAYOUTS))
             other = other or f"{file} has {joints} points a frame; J must be one of {sizes}"
     raise ClipError(
-        f"{folder}: none of {len(clips)} .npy files can be used; the first: {other or unusable}"
+        f"{folder}: none of {len(files)} .npy files can be used; the first: {other or unusable}"
     )
-
-
-def _parsed_pose(path: Path) -> Pose:
-    """The file, once its length is what its header promises.
-
-    The library would guess a number of frames instead.
-    """
-    try:
-        data = path.read_bytes()
-        reader = BufferReader(data)
-        header = PoseHeader.read(reader)
-        # Version 0.1 keeps 16 bits of the number of frames.
-        form, limit = (OLD_BODY, 1 << 16) if header.version < 0.15 else (BODY, 1 << 32)
-        _, frames, people = form.unpack_from(data, reader.read_offset)
-        joints = sum(len(component.points) for component in header.components)
-        per_frame = people * joints * (header.num_dims() + 1) * 4
-        body = len(data) - reader.read_offset - form.size
-        whole = per_frame > 0 and body % per_frame == 0
-        if not whole or (body // per_frame) % limit != frames or not body:
-            raise ClipError(
-                f"{path} is cut off or has no frame: its header promises {frames} frames; copy it"
-                " again"
-            )
-        return Pose.read(data)
-    except FileNotFoundError:
-        raise ClipError(f"{path} does not exist; every clip needs a file <clip>.pose") from None
-    except (struct.error, UnicodeDecodeError, OSError, OverflowError) as error:
-        raise ClipError(f"{path} is no readable .pose file ({error}); copy it again") from None

@@ -4,6 +4,7 @@ One MediaPipe graph a worker process; results are written in manifest order, so 
 same bytes with any number of workers and after any interruption.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -46,12 +47,26 @@ class LandmarkExtractor(Extractor[exchange.SourceSettings, FeatureStore]):
         if folder.is_dir() and frozen_files.holds(folder, frozen_files.LANDMARKS):
             _ = settings.filming  # refuses what is said of other files
             return frozen_files.import_landmarks(folder, out)
-        points = folder.is_dir() and any(p.suffix in (".npy", ".pose") for p in folder.iterdir())
-        if points and not any(p.suffix.lower() in VIDEO_SUFFIXES for p in folder.rglob("*")):
+        beside: list[Path] = []
+        if folder.is_dir():
             file = folder / "manifest.csv"
-            table = manifests.load_manifest(file) if file.is_file() else None
-            return exchange.import_folder(folder, out, table, settings.numbers)
+            listed = manifests.load_manifest(file) if file.is_file() else None
+            named = listed is not None and exchange.landmark_files(listed, str(file))
+            inside = sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
+            beside = [path for path in inside if path.suffix in exchange.SUFFIXES]
+            films = any(path.suffix.lower() in VIDEO_SUFFIXES for path in inside)
+            here = any(path.parent == folder for path in beside)
+            if named or (here and not films):
+                if listed is not None and source.cut:
+                    listed = manifests.whole_files(listed)
+                return exchange.import_folder(folder, out, listed, settings.numbers)
         table, root = source.videos()
+        if beside:
+            print(
+                f"{len(beside)} .npy or .pose files beside the videos are left out (first"
+                f" {beside[0]}); to take them, name them in the column 'file' of a manifest.csv",
+                file=sys.stderr,
+            )
         return extract_manifest(
             table,
             root,

@@ -43,10 +43,12 @@ class Source:
         path: a folder or a file.
         manifest_of: reads the manifest of a folder of videos, an official corpus or one video, and
             says which folder its files are relative to.
+        cut: its films were cut to their clips already, whatever segments the manifest names.
     """
 
     path: Path
     manifest_of: Callable[[Path], tuple[pd.DataFrame, Path]]
+    cut: bool = False
 
     def videos(self) -> tuple[pd.DataFrame, Path]:
         """The manifest of the source's videos, and the folder that its files are relative to.
@@ -54,7 +56,11 @@ class Source:
         Raises:
             ManifestError: when the source holds no videos.
         """
-        return self.manifest_of(self.path)
+        # Here, because the table of extractors is read without pandas.
+        from signlib.data.manifest import whole_files
+
+        table, root = self.manifest_of(self.path)
+        return (whole_files(table) if self.cut else table), root
 
 
 class Extractor(Protocol[Chosen, Made]):

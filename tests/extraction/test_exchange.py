@@ -6,9 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from signlib.data.manifest import complete
 from signlib.data.points import FileNumbers
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543
-from signlib.errors import ClipError, DiskError, ManifestError, SettingsError, StoreError
+from signlib.errors import (
+    ClipError,
+    DiskError,
+    InputError,
+    ManifestError,
+    SettingsError,
+    StoreError,
+)
 from signlib.stores.store import Extraction
 from signlib.stores.writer import write_store
 
@@ -384,3 +392,113 @@ def test_numbers_that_cannot_be_are_missing_in_every_file(tmp_path):
         np.save(tmp_path / "nothing.npy", np.full_like(clip, np.inf))
         with pytest.raises(ClipError, match=r"nothing\.npy: no point can be used: 84 of 84"):
             reader.read(tmp_path / "nothing.npy")
+
+
+def listed(folder, columns, **files):
+    """A folder of `.npy` files (name -> array) and its manifest."""
+    folder.mkdir()
+    for name, array in files.items():
+        np.save(folder / f"{name}.npy", array)
+    return complete(pd.DataFrame(columns))
+
+
+def test_the_columns_of_a_manifest_are_used(tmp_path):
+    array = points(60, 42)
+    columns = {
+        "clip": ["a", "b", "c", "d"],
+        "file": ["long.npy", "long.npy", "", "long.npy"],
+        "start": [0, 40, 50, 30],
+        "end": [10, 80, -1, 90],
+        "fps": [30.0, 30.0, np.nan, 30.0],
+        "segment_fps": [np.nan, 25.0, np.nan, np.nan],
+        "width": ["640", "", "", ""],
+        "height": ["480", "", "", ""],
+    }
+    table = listed(tmp_path / "in", columns, long=array, c=array)
+    store = exchange.import_folder(tmp_path / "in", tmp_path / "out", table)
+    # 40 to 80 of 25 frames a second is 48 to 96 of 30: cut at the end of the file
+    for clip, part in {"a": array[:10], "b": array[48:], "c": array[50:], "d": array[30:]}.items():
+        np.testing.assert_array_equal(store.read(clip), part)
+    assert store.index[["width", "height", "fps"]].to_numpy().tolist() == [
+        [640, 480, 30],
+        [0, 0, 30],
+        [0, 0, 0],
+        [0, 0, 30],
+    ]
+    assert "ends at frame 90, after the file's 60: cut there" in store.notes["d"]
+    assert store.extraction.settings["columns"] == ["start", "end", "fps", "segment_fps"]
+    # a store that was made without the columns is another one
+    with pytest.raises(StoreError, match="columns"):
+        exchange.import_folder(tmp_path / "in", tmp_path / "out", table.assign(start=0, end=-1))
+
+
+def test_segments_that_cannot_be_are_failures_with_their_reason(tmp_path):
+    columns = {"clip": ["a", "b", "c"], "start": [60, 3, 0], "segment_fps": [np.nan, 25.0, np.nan]}
+    columns |= {"file": ["c.npy"] * 3}
+    table = listed(tmp_path / "in", columns, c=points(60, 42))
+    store = exchange.import_folder(tmp_path / "in", tmp_path / "out", table)
+    reasons = dict(store.failed.itertuples(index=False))
+    assert "start=60 lies outside the file's 60 frames" in reasons["a"]
+    assert "from a source of 0.0 frames a second" in reasons["b"]
+    assert store.clips == ["c"]
+
+
+def test_in_a_manifest_of_films_the_segment_is_the_films(tmp_path):
+    array = points(10, 42)
+    columns = {"clip": ["a"], "file": ["videos/a.mp4"], "start": [40], "end": [50], "fps": [25.0]}
+    table = listed(tmp_path / "in", columns, a=array)
+    store = exchange.import_folder(tmp_path / "in", tmp_path / "out", table)
+    np.testing.assert_array_equal(store.read("a"), array)
+    assert store.notes == {"a": "start and end count in videos/a.mp4: taken whole"}
+    assert store.extraction.settings == {"files": ".npy"}
+    assert store.index["fps"].tolist() == [25]
+
+
+def test_a_pose_file_is_resampled_to_the_rate_of_its_row(tmp_path):
+    array = points(12)
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    exchange.write_pose(tmp_path / "in" / "deep" / "x.pose", array, MEDIAPIPE_543, 64, 48, 30)
+    columns = {"clip": ["a", "b"], "file": ["deep/x.pose"] * 2, "fps": [15.0, np.nan]}
+    table = complete(pd.DataFrame(columns | {"start": [2, 0]}))
+    store = exchange.import_folder(tmp_path / "in", tmp_path / "out", table)
+    np.testing.assert_allclose(store.read("a"), array[2::2], atol=1e-6)
+    assert store.index["fps"].tolist() == [15, 30]
+    assert store.index["length"].tolist() == [5, 12]
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "says"),
+    [
+        ({"width": ["wide"]}, ManifestError, "width='wide' is no number of pixels"),
+        ({"height": ["-3"]}, ManifestError, "height='-3' is no number of pixels"),
+        ({"file": ["../a.npy"]}, InputError, "leaves its root"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_refused(tmp_path, columns, error, says):
+    table = listed(tmp_path / "in", {"clip": ["a"], **columns}, a=points(3, 42))
+    with pytest.raises(error, match=says):
+        exchange.import_folder(tmp_path / "in", tmp_path / "out", table)
+
+
+def test_landmark_files_beside_videos_are_taken_when_named_else_left_out_with_a_word(
+    tmp_path, capsys
+):
+    from signlib.data.video import write_video
+    from signlib.experiments.extraction import extract
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "HELLO").mkdir()
+    write_video(folder / "HELLO" / "a.mp4", np.zeros((2, 64, 64, 3), np.uint8), fps=25)
+    exchange.write_pose(folder / "HELLO" / "a.pose", points(3), MEDIAPIPE_543, 64, 48, 25)
+    films = extract(folder, tmp_path / "films")
+    assert films.failed["clip"].tolist() == ["HELLO_a"]
+    told = capsys.readouterr().err
+    assert "1 .npy or .pose files beside the videos are left out" in told
+    assert "a.pose" in told
+    (folder / "manifest.csv").write_text("clip,file,gloss,start\na,HELLO/a.pose,HELLO,1\n")
+    assert extract(folder, tmp_path / "poses").index["length"].tolist() == [2]
+    assert extract(folder, tmp_path / "cut", cut=True).index["length"].tolist() == [3]
+    (folder / "manifest.csv").write_text("clip,file\na,HELLO/a.pose\nb,HELLO/a.mp4\n")
+    with pytest.raises(ManifestError, match=r"landmark files \(HELLO/a\.pose\) and others"):
+        extract(folder, tmp_path / "both")

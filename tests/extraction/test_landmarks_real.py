@@ -7,6 +7,7 @@ import pytest
 
 from signlib.data.manifest import load_manifest
 from signlib.data.skeletons import MEDIAPIPE_543
+from signlib.data.video import probe
 
 landmarks = pytest.importorskip("signlib.extraction.landmarks")
 exchange = pytest.importorskip("signlib.extraction.exchange")
@@ -40,9 +41,10 @@ def test_points_agree_with_a_third_partys(real_data):
     """Frame i of the film is frame i of the `.pose`: both have 43 at 30 a second, so nothing is
     resampled.
     """
-    theirs, width, height, fps, _ = exchange.read_pose(real_data("autsl") / "signer0_sample1000.pose")
-    film = real_data("autsl") / "signer0_sample1000_color.mp4"
-    info = landmarks.probe(film)
+    folder = real_data("autsl")
+    theirs, width, height, fps, _ = exchange.read_pose(folder / "signer0_sample1000.pose")
+    film = folder / "signer0_sample1000_color.mp4"
+    info = probe(film)
     assert (info.frames, info.width, info.height, info.fps) == (len(theirs), width, height, fps)
     ours = landmarks.extract_video(film)
     pixels = np.linalg.norm((ours - theirs)[..., :2] * [width, height], axis=-1)
