@@ -158,6 +158,11 @@ def verbs() -> dict[str, Verb]:
                 flag(
                     "--retry-failed", action="store_true", help="try clips again that failed before"
                 ),
+                flag(
+                    "--cut",
+                    action="store_true",
+                    help="each film is one clip already, whatever segments its list names",
+                ),
             ],
             of_sources={"source 004": source_flags.extract_004()},
             overrides=(

@@ -76,11 +76,16 @@ def extract(options: argparse.Namespace) -> int:
         shard=options.shard,
         merge=options.merge,
         retry_failed=options.retry_failed,
+        cut=options.cut,
     )
     print(f"store {store.path}: {extraction.summary(store, options.extractor)}")
     if request.files:
         files = frozen_files.write(store, request.out, options.subset or "", request.files)
         print(f"  {len(files)} files of source 004's kind in {request.out}")
+    notes = getattr(store, "notes", {})
+    if notes:
+        clip, note = next(iter(notes.items()))
+        print(f"  {len(notes)} clips have a note in notes.csv; the first, {clip}: {note}")
     for row in store.failed.itertuples():
         print(f"  failed: {row.clip}: {row.reason}")
     if len(store.failed) and not options.retry_failed:
