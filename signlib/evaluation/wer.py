@@ -5,7 +5,8 @@ weights of Levenshtein and of sclite on most sentences; how it splits into subst
 and insertions is not.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -21,8 +22,9 @@ Sentences = Sequence[Sequence[str]]
 # Name -> cost of a substitution, and of a deletion or an insertion.
 WEIGHTS = {"levenshtein": (1, 1), "sclite": (4, 3)}
 HIT, SUBSTITUTION, DELETION, INSERTION = "hit", "substitution", "deletion", "insertion"
-# Sentences that are aligned together; bounds the memory of the programme.
+# Sentences that are aligned together, and pairs of words: they bound the memory of the programme.
 _CHUNK = 2048
+CELLS = 2**23
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ def resolve(reference: str, hypothesis: Sequence[str]) -> tuple[list[str], list[
     """
     arcs = network(reference, "reference")
     words = [bare(word) for word in hypothesis]
+    # A cell is a Python object here.
+    _refuse_long("a sentence with alternatives", len(arcs), len(words), CELLS // 8)
     swap, gap = WEIGHTS["sclite"]
     inserts = [
         gap if word == whole else _OPTIONAL for word, whole in zip(words, hypothesis, strict=True)
@@ -276,11 +280,34 @@ def _align(
     ]
     texts = list(zip(coded[: len(references)], coded[len(references) :], strict=True))
     parts = [
-        _align_chunk(texts[start : start + _CHUNK], *WEIGHTS[weights], start)
-        for start in range(0, len(texts), _CHUNK)
+        _align_chunk(texts[start:end], *WEIGHTS[weights], start) for start, end in _chunks(texts)
     ]
     steps = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return np.array([*numbers, ""], dtype=object), steps
+
+
+def _refuse_long(sentence: str, words: int, heard: int, cells: int) -> None:
+    if (words + 1) * (heard + 1) > cells:
+        raise InputError(
+            f"{sentence} has {words:,} words and {heard:,} in its hypothesis; an alignment takes"
+            f" {cells:,} pairs of them, such as {math.isqrt(cells) - 1:,} and as many: write each"
+            " sentence on a line of its own"
+        )
+
+
+def _chunks(texts: list[tuple[list[int], list[int]]]) -> Iterator[tuple[int, int]]:
+    # First and past-last sentence of those that are aligned together: the programme has a cell for
+    # each pair of words, and all sentences of a chunk are as long as its longest.
+    start, longest, widest = 0, 0, 0
+    for number, (ours, theirs) in enumerate(texts):
+        _refuse_long(f"sentence {number + 1}", len(ours), len(theirs), CELLS)
+        longest, widest = max(longest, len(ours)), max(widest, len(theirs))
+        count = number + 1 - start
+        if count > _CHUNK or (count > 1 and count * (longest + 1) * (widest + 1) > CELLS):
+            yield start, number
+            start, longest, widest = number, len(ours), len(theirs)
+    if texts:
+        yield start, len(texts)
 
 
 def _align_chunk(

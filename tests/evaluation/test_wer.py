@@ -5,9 +5,11 @@ report.
 import random
 import shutil
 import subprocess
+import tracemalloc
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -263,3 +265,35 @@ def test_sclite_itself_agrees_where_it_is_installed(tmp_path):
     # where two alternatives cost the same, sclite's choice depends on how deep they are nested
     same = [a == b for a, b in zip(ours, numbers, strict=True)]
     assert np.mean(same) > 0.98
+
+
+def test_one_long_sentence_among_short_ones_takes_little_memory():
+    long = [str(number % 7) for number in range(1000)]
+    said = [["a", "b"]] * 1000 + [long] + [["a"]] * 1000
+    heard = [["a"]] * 1000 + [long[1:]] + [["a", "b"]] * 1000
+    tracemalloc.start()
+    counts = wer.edits(said, heard)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Two numbers of eight bytes for each of `CELLS`, where all together would have 33 GB.
+    assert peak < 17 * wer.CELLS
+    assert counts.words.tolist() == [2] * 1000 + [1000] + [1] * 1000
+    assert counts.deletions.tolist() == [1] * 1001 + [0] * 1000
+    assert counts.insertions.tolist() == [0] * 1001 + [1] * 1000
+
+
+def test_how_sentences_are_put_together_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    said = [rng.integers(0, 4, rng.integers(0, 9)).astype(str).tolist() for _ in range(60)]
+    heard = [rng.integers(0, 4, rng.integers(0, 9)).astype(str).tolist() for _ in range(60)]
+    together = wer.alignment(said, heard)
+    for cells in (90, 200, 1000):
+        monkeypatch.setattr(wer, "CELLS", cells)
+        pd.testing.assert_frame_equal(wer.alignment(said, heard), together)
+
+
+def test_a_sentence_that_is_too_long_is_refused():
+    with pytest.raises(InputError, match=r"sentence 2 has 3,000 words and 2,900 in its .* 2,895"):
+        wer.edits([["a"], ["a"] * 3000], [["a"], ["a"] * 2900])
+    with pytest.raises(InputError, match=r"with alternatives has 1,500 words and 1,000 in its"):
+        wer.resolve("{ A / B } " + "C " * 1496, ["C"] * 1000)
