@@ -5,6 +5,8 @@ checkpoints. What is wrong with a file is an `Unreadable` that names the value a
 asked for the file says which one it is and what to do.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -18,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from torch import Tensor
 
@@ -284,6 +286,8 @@ class _Header:
 
 def _header(file: IO[bytes], form: Form, size: int, axes: dict[str, int] | None = None) -> _Header:
     # The header of an array of `size` bytes, once it has the form and says the size.
+    import numpy as np  # what reads settings alone needs no numpy
+
     readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
     try:
         version = np.lib.format.read_magic(file)
@@ -303,6 +307,8 @@ def _header(file: IO[bytes], form: Form, size: int, axes: dict[str, int] | None 
 
 def _filled(file: IO[bytes], header: _Header) -> np.ndarray:
     # The numbers after a header.
+    import numpy as np
+
     flat = np.empty(math.prod(header.shape), header.dtype)
     view = memoryview(flat.view(np.uint8)) if flat.size else memoryview(b"")
     position = 0
@@ -346,6 +352,8 @@ def array(path: str | Path, form: Form = NUMBERS, most: int = ARRAY_BYTES) -> np
 
 def mapped(path: str | Path, form: Form = NUMBERS) -> np.ndarray:
     """The array in a `.npy` file of any size, read-only through a memory map; errors as above."""
+    import numpy as np
+
     with open(regular(path), "rb") as file:
         header = _header(file, form, os.fstat(file.fileno()).st_size)
     if not header.bytes:
