@@ -445,9 +445,16 @@ def archive(path: str | Path) -> Iterator[Archive]:
             start.seek(0)
             _header(start, Form("fiuUb", empty=True), size)
             raise Unreadable("it holds a single array, not an .npz archive; use np.savez")
+    with _zip(path) as file:
+        yield Archive(file, size)
+
+
+@contextmanager
+def _zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    # An archive, and whatever is wrong with it while it is open as one kind of error.
     try:
-        with zipfile.ZipFile(path) as file:
-            yield Archive(file, size)
+        with zipfile.ZipFile(regular(path)) as file:
+            yield file
     except Unreadable:
         raise
     except (
@@ -459,7 +466,7 @@ def archive(path: str | Path) -> Iterator[Archive]:
         ValueError,
         OverflowError,
     ) as error:
-        raise Unreadable(f"it is no whole .npz archive: {error}") from None
+        raise Unreadable(f"it is no whole archive: {error}") from None
 
 
 def arrays(
@@ -564,6 +571,9 @@ def _safetensors(path: str | Path) -> Iterator[Any]:
 def checkpoint(path: str | Path) -> dict[str, Any]:
     """What a checkpoint of torch holds: tensors and plain values, mapped from the file.
 
+    torch writes a digest (CRC-32) beside each tensor and never looks at it: here one changed bit is
+    seen.
+
     Raises:
         OSError: when it is missing.
         Unreadable: when it is damaged, or holds objects, which are refused and never built.
@@ -572,6 +582,10 @@ def checkpoint(path: str | Path) -> dict[str, Any]:
 
     import torch
 
+    with _zip(path) as file:
+        changed = file.testzip()
+    if changed is not None:
+        raise Unreadable(f"its part {changed[:60]!r} was changed after it was written")
     try:
         content = torch.load(regular(path), map_location="cpu", mmap=True, weights_only=True)
     except (UnpicklingError, RuntimeError, ValueError, LookupError, EOFError) as error:

@@ -10,6 +10,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from signlib import reading
 from signlib.reading import FLOATS, Form, Unreadable
@@ -130,12 +131,12 @@ def test_an_archive_that_lies_about_its_members_is_refused(tmp_path, little_memo
     with pytest.raises(Unreadable, match=r"array 'a' has 500,000,000 bytes in 144: no archive"):
         reading.arrays(path, {"a": FLOATS})
     (tmp_path / "b.npz").write_bytes(data.replace(np.float32(1).tobytes(), b"\0\0\0\1"))
-    with pytest.raises(Unreadable, match=r"no whole .npz archive: Bad CRC"):
+    with pytest.raises(Unreadable, match=r"no whole archive: Bad CRC"):
         reading.arrays(tmp_path / "b.npz", {"a": FLOATS})
     with pytest.raises(Unreadable, match=r"it has no array 'b'; it has a"):
         reading.arrays(npz(tmp_path / "c.npz", a=content), {"b": FLOATS})
     (tmp_path / "d.npz").write_bytes(data[:-30])
-    with pytest.raises(Unreadable, match=r"no whole .npz archive"):
+    with pytest.raises(Unreadable, match=r"no whole archive"):
         reading.arrays(tmp_path / "d.npz", {"a": FLOATS})
 
 
@@ -235,6 +236,25 @@ def test_the_size_of_a_picture_is_read_from_its_header(ending, shape):
     decoded = reading.picture(data, cv2.IMREAD_UNCHANGED)
     assert decoded.shape == shape
     assert ending == ".jpg" or (decoded == values).all()
+
+
+def test_one_changed_bit_of_a_checkpoint_is_seen(tmp_path):
+    path = tmp_path / "a.ckpt"
+    content = {"state_dict": {"w": torch.arange(600.0)}, "epoch": 3}
+    torch.save(content, path)
+    assert torch.equal(reading.checkpoint(path)["state_dict"]["w"], torch.arange(600.0))
+    whole = path.read_bytes()
+    numbers = whole.index(torch.arange(600.0).numpy().tobytes())
+    # In the numbers of the tensor, and in what says which tensor it is.
+    for position in (numbers, numbers + 1201, whole.index(b"state_dict")):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        with pytest.raises(
+            Unreadable, match=r"'a/data(/0|\.pkl)' was changed after it was written"
+        ):
+            reading.checkpoint(path)
+    path.write_bytes(whole[:-30])
+    with pytest.raises(Unreadable, match="it is no whole archive"):
+        reading.checkpoint(path)
 
 
 def test_a_file_is_a_file_of_a_stated_size(tmp_path):

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Literal
 
 import lightning.pytorch as lightning
@@ -22,6 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSampler
 
+from signlib import reading
 from signlib.errors import RunError
 from signlib.settings.base import Settings
 from signlib.training.batches import ClipData
@@ -272,13 +272,11 @@ def _readable(checkpoint: Path) -> Path:
     Objects in it are refused, never built.
     """
     try:
-        content = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
-        if not isinstance(content, dict) or "state_dict" not in content:
+        if "state_dict" not in reading.checkpoint(checkpoint):
             raise ValueError("it holds no state_dict")
-    except (UnpicklingError, RuntimeError, ValueError, LookupError, EOFError, OSError) as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
+    except (OSError, ValueError) as error:
         raise RunError(
-            f"{checkpoint} is damaged or no checkpoint of torch ({first}); delete it to start"
+            f"{checkpoint} is damaged or no checkpoint of torch ({error}); delete it to start"
             " again, or put an older one (epoch-*.ckpt) in its place"
         ) from None
     return checkpoint
