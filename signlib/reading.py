@@ -206,7 +206,7 @@ def _check_events(content: str) -> None:
             raise Unreadable(f"it is nested more than {DEPTH} deep")
 
 
-def read_csv(path: str | Path, **options: Any) -> "pd.DataFrame":
+def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     """The table in a csv file.
 
     Args:
@@ -538,7 +538,7 @@ def tensor_names(path: str | Path) -> list[str]:
         return list(content.keys())
 
 
-def tensors(path: str | Path, names: Sequence[str] | None = None) -> dict[str, "Tensor"]:
+def tensors(path: str | Path, names: Sequence[str] | None = None) -> dict[str, Tensor]:
     """Tensors of a safetensors file by name; nothing in it is executed.
 
     Args:
