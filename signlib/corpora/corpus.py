@@ -235,6 +235,9 @@ def as_skeleton(source: ClipSource, name: str) -> ClipSource:
     shared_points(np.empty((0, len(given), 1)), given, asked)  # refuses now, not at the first clip
     shape = (len(asked), *source.extraction.shape[1:])
     extraction = replace(source.extraction, skeleton=asked.name, shape=shape)
-    return LoadedClips(
+    clips = LoadedClips(
         source.labelled, lambda clip: shared_points(source.read(clip), given, asked), extraction
     )
+    # What is taken from a clip is taken when the source reads it.
+    clips.notes = getattr(source, "notes", {})
+    return clips

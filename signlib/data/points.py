@@ -74,8 +74,15 @@ def usable(points: np.ndarray, skeleton: Skeleton | None) -> tuple[np.ndarray, s
     return np.where(good[..., None], points, np.nan).astype(points.dtype), told
 
 
-def any_usable(points: np.ndarray, skeleton: Skeleton) -> bool:
-    """Is there a point that can be used? Looks no further than the first frames that have one."""
+def any_usable(points: np.ndarray, skeleton: Skeleton | None) -> bool:
+    """Is there a point that can be used? Looks no further than the first frames that have one.
+
+    Args:
+        points: (T, ..., J, C) of one clip.
+        skeleton: of the points; None = (T, D) features.
+    """
+    if skeleton is None:
+        return bool(np.isfinite(points).any())
     starts = [0, *(2**power for power in range(len(points).bit_length()))]
     return any(
         within(points[start:end], skeleton).any()

@@ -23,11 +23,13 @@ from signlib.runs.weights import MODEL, load_model_facts, load_weights, save_wei
 from signlib.settings import config
 from signlib.settings.base import Settings
 from signlib.tasks.registry import open_task
-from signlib.tasks.task import Task, check_usable
+from signlib.tasks.task import Task, check_usable, notes_on_points
 from signlib.training import classification, fit, optim
 from signlib.training.loggers import check_logger
 
 DECAY = "weight_decay.json"
+# What was taken from the points of clips, or looks wrong in them.
+POINTS = "points.csv"
 
 
 def train(
@@ -150,6 +152,12 @@ def _fit(
     train = task.prepare(splits.train, vocabulary, settings.training.repeats, quiet)
     check_usable(train, "training clip")
     val = task.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
+    noted = notes_on_points(task.source)
+    if noted:
+        clip, note = next(iter(noted.items()))
+        splits.notes.append(f"{len(noted)} clips with a note ({POINTS}), such as {clip}: {note}")
+        rows = pd.DataFrame(noted.items(), columns=["clip", "note"])
+        write_text(run.path / POINTS, rows.to_csv(index=False))
     weights = None
     if settings.training.class_weights:
         counts = np.bincount(train.data.targets, minlength=len(vocabulary))

@@ -7,7 +7,7 @@ frames in one array), `index.csv` (where each clip lies), `failed.csv`, `manifes
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -236,6 +236,15 @@ class Checked:
         # Clips that were read and of which nothing had to be taken.
         self._clean: set[str] = set()
 
+    def _raw(self, clip: str) -> np.ndarray:
+        # The clip's numbers before anybody has looked at them.
+        raise NotImplementedError
+
+    def blank(self, clips: Iterable[str]) -> list[str]:
+        """Those of the clips in which no number can be used; looks at no more than it must."""
+        layout = layout_of(self.extraction)
+        return [clip for clip in clips if not landmarks.any_usable(self._raw(clip), layout)]
+
     def _checked(self, clip: str, array: np.ndarray) -> np.ndarray:
         # The clip's numbers, used or NaN; the very array where all of them can be used.
         if clip in self._clean:
@@ -339,8 +348,11 @@ class FeatureStore(Checked, Store):
 
     def read(self, clip: str) -> np.ndarray:
         """A clip's features: (T, J, C) or (T, D), a read-only view where all can be used."""
+        return self._checked(clip, self._raw(clip))
+
+    def _raw(self, clip: str) -> np.ndarray:
         offset, length = self.span(clip)
-        return self._checked(clip, self.frames[offset : offset + length])
+        return self.frames[offset : offset + length]
 
     def __getitem__(self, clip: str) -> np.ndarray:
         return self.read(clip)
@@ -435,7 +447,10 @@ class LoadedClips(Checked):
 
     def read(self, clip: str) -> np.ndarray:
         """A clip's points (T, J, C), NaN = missing."""
-        return self._checked(clip, self._read(clip))
+        return self._checked(clip, self._raw(clip))
+
+    def _raw(self, clip: str) -> np.ndarray:
+        return self._read(clip)
 
     @cached_property
     def skeleton(self) -> Skeleton:

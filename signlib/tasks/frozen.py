@@ -167,6 +167,8 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
                 for clip in clips
                 if clip not in points
             }
+        if store is not None:
+            unusable |= _broken(store, [clip for clip in clips if clip not in unusable])
         kept = [clip for clip in clips if clip not in unusable]
         features = None if store is None else [store.read(clip) for clip in kept]
         tracks = None if points is None else [points[clip] for clip in kept]
@@ -298,6 +300,15 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         return table_of(readings)
 
 
+def _broken(store: FeatureStore, clips: Sequence[str]) -> dict[str, str]:
+    # Why clips cannot be used whose features are no numbers.
+    return {
+        clip: "its features hold numbers that are not finite; make them again"
+        for clip in clips
+        if not np.isfinite(store.read(clip)).all()
+    }
+
+
 def _of_stores(
     recogniser: FrozenRecogniser, stores: Sequence[FeatureStore], split: str, top: int
 ) -> list[Reading]:
@@ -311,10 +322,12 @@ def _of_stores(
         )
     sources = {store: store_source(store, recogniser, split) for store in stores}
     features: Features | None = None
+    problems: dict[str, str] = {}
     for store in visual:
         check_extraction(store.extraction, recogniser.features)
-        features = {clip: store.read(clip) for clip in sources[store].labelled["clip"]}
-    problems: dict[str, str] = {}
+        clips = sources[store].labelled["clip"].tolist()
+        problems |= _broken(store, clips)
+        features = {clip: store.read(clip) for clip in clips if clip not in problems}
     for store in stores:
         problems |= reasons_of(store, recogniser, split)
     table = pd.concat([source.labelled for source in sources.values()]).drop_duplicates("clip")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from signlib.corpora.folder import stores_and_clips
+from signlib.corpora.registry import corpus_of
 from signlib.corpora.splits import Splits, split_clips
 from signlib.data.manifest import RATE
 from signlib.data.points import FileNumbers
@@ -30,7 +31,7 @@ from signlib.features.novelty import TrainingRanges
 from signlib.models import counting, frozen
 from signlib.runs.run import Run
 from signlib.settings.base import Settings
-from signlib.stores.store import ClipSource, Extraction, FeatureStore, LoadedClips
+from signlib.stores.store import Checked, ClipSource, Extraction, FeatureStore, LoadedClips
 from signlib.training.batches import Batch, Clips, Prepared
 from signlib.training.classification import ClassificationFitting, loss_of
 from signlib.training.fitting import Fitting
@@ -183,7 +184,7 @@ class Task(ABC, Generic[S, M]):
     def splits(self) -> Splits:
         """Who trains, validates and tests."""
         splits = self.split_table(self.table, self.settings.data)
-        splits.notes += self.notes
+        splits.notes += self.notes + blank_notes(splits, self.source, self.settings)
         return splits
 
     @cached_property
@@ -412,6 +413,37 @@ def notes_of(*sources: ClipSource | None) -> list[str]:
     stores = [source for source in sources if isinstance(source, FeatureStore)]
     counts = [(len(store.failed), len(store.manifest)) for store in stores]
     return [f"{failed} of {clips} clips have no features" for failed, clips in counts if failed]
+
+
+def notes_on_points(source: ClipSource | None) -> dict[str, str]:
+    """Clip -> what was taken from its points, or looks wrong in them, of the clips read so far."""
+    return source.notes if isinstance(source, Checked) else {}
+
+
+def blank_notes(splits: Splits, source: ClipSource | None, settings: Settings) -> list[str]:
+    """One line that names the clips in which nothing can be used, before anybody trains.
+
+    Neither labels nor results are looked at. Clips made on the spot are fine.
+
+    Raises:
+        ManifestError: when that is every clip of training, or of the test.
+    """
+    if not isinstance(source, Checked) or corpus_of(settings.data).generated:
+        return []
+    there, blanks = set(source.labelled["clip"]), dict[str, list[str]]()
+    for name, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test)):
+        clips = [clip for clip in rows["clip"] if clip in there]
+        blanks[name] = source.blank(clips)
+        ManifestError.raise_if(
+            name != "val" and blanks[name] and len(blanks[name]) == len(clips),
+            f"no {name} clip has a point that can be used (of {len(clips)}, first {clips[:1]}):"
+            " their numbers are missing, not finite or in another unit; look at them, or make"
+            " them again",
+        )
+    every = [clip for clips in blanks.values() for clip in clips]
+    counts = ", ".join(f"{len(clips)} {name}" for name, clips in blanks.items() if clips)
+    first = f"{', '.join(every[:5])}{', ...' * (len(every) > 5)}"
+    return [f"{counts} clips have no point that can be used: {first}"] if every else []
 
 
 def check_usable(prepared: Clips | Prepared, kind: str) -> None:
