@@ -16,6 +16,7 @@ from signlib.paths import REPOSITORY
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 FILES = sorted((REPOSITORY / "signlib").rglob("*.py"))
 DISTRIBUTIONS = metadata.packages_distributions()
+KEPT = REPOSITORY / "tests" / "data" / "kept"
 # Modules of the standard library that only POSIX systems have.
 POSIX = {"crypt", "fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 
@@ -118,9 +119,12 @@ def without(*modules, code):
 
 def test_a_plain_install_trains_and_says_what_landmarks_need():
     code = "import signlib.tasks.landmarks; from signlib.extraction.holistic import Holistic;"
-    code += " print('tasks are there'); Holistic()"
+    code += " import signlib;"
+    code += f" run = signlib.open_run({str(KEPT / 'runs/landmarks-small/finished')!r});"
+    code += f" print(len(run.predict({str(KEPT / 'clips/clip.npy')!r}, top=2)), 'glosses');"
+    code += " Holistic()"
     printed = without("mediapipe", "nbformat", "skimage", code=code)
-    assert printed.startswith("tasks are there\nrefused: landmarks are made by mediapipe 0.10.21")
+    assert printed.startswith("2 glosses\nrefused: landmarks are made by mediapipe 0.10.21")
     assert 'pip install "signlib-course[extract]"' in printed
     printed = without("nbformat", code="import signlib.course.runner")
     assert "refused: nbformat is not installed; it comes with the extra 'course': pip" in printed

@@ -132,16 +132,21 @@ class LandmarkSettings:
         return sum(self.sizes.values()), len(CHANNELS)
 
     @property
+    def skeleton_name(self) -> str:
+        """Of these points; known without MediaPipe."""
+        whole = {tuple(layout.parts): layout.name for layout in (MEDIAPIPE_543, MEDIAPIPE_75)}
+        return whole.get(self.parts, f"{MEDIAPIPE_543.name}/{'+'.join(self.parts)}")
+
+    @property
     def extraction(self) -> Extraction:
         """What a store of these points says of itself: version, settings, a hash of the models."""
         check_installed()
-        whole = {tuple(layout.parts): layout.name for layout in (MEDIAPIPE_543, MEDIAPIPE_75)}
         return Extraction(
             extractor="holistic",
             version=mediapipe.__version__,
             shape=self.shape,
             channels=CHANNELS,
-            skeleton=whole.get(self.parts, f"{MEDIAPIPE_543.name}/{'+'.join(self.parts)}"),
+            skeleton=self.skeleton_name,
             settings=asdict(self) | {"parts": list(self.parts)},
             model_hash=models_hash(self.parts, self.hand_model),
         )

@@ -7,7 +7,7 @@ prediction it gets a `Recogniser`: a finished run's model, and the clips that it
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from dataclasses import asdict, astuple, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -589,8 +589,9 @@ def file_source(
             rows.append({"clip": name, **size, "fps": clip.fps or recogniser.fps})
     table = pd.DataFrame(rows, columns=["clip", "width", "height", "fps"])
     table = table.assign(gloss="", glosses="", split="")
-    shape = (len(target), *settings.extraction.shape[1:])
-    made = replace(settings.extraction, skeleton=target.name, shape=shape)
+    # Landmark files need no MediaPipe, so its version is not asked for.
+    shape = (len(target), *settings.shape[1:])
+    made = Extraction("holistic", "", shape, holistic.CHANNELS, target.name)
     source = LoadedClips(table, points.__getitem__, made)
     source.notes = recogniser.notes
     return source, problems
