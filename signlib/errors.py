@@ -5,7 +5,8 @@ else is a fault of ours and keeps its traceback.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 # So many names a message lists at most.
@@ -96,6 +97,43 @@ def did_you_mean(name: str, names: Iterable[str], lister: str) -> str:
     if len(every) <= _NAMES:
         return f"choose from {', '.join(every)}"
     return f"`{lister}` lists all {len(every)}, such as {', '.join(every[:_NAMES])}"
+
+
+# What differs between two failures of one kind: paths and numbers.
+_VARIES = re.compile(r"\S*[/\\]\S*|\d+(?:\.\d+)?")
+
+
+def grouped(reasons: Mapping[str, str]) -> list[tuple[int, str, str]]:
+    """Failures by kind: how many there are, the first one's name, and its reason.
+
+    Reasons that differ in paths, numbers and the failure's own name are of one kind.
+
+    Args:
+        reasons: name -> why it failed.
+
+    >>> grouped({"a": "v/a.mp4 is empty", "b": "v/b.mp4 is empty", "c": "no hand"})
+    [(2, 'a', 'v/a.mp4 is empty'), (1, 'c', 'no hand')]
+    """
+    kinds: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        kinds.setdefault(_VARIES.sub("*", reason.replace(name, "*")), []).append(name)
+    return [(len(names), names[0], reasons[names[0]]) for names in kinds.values()]
+
+
+def failure_lines(reasons: Mapping[str, str], most: int = 10) -> list[str]:
+    """Lines on failures, one a kind: `name: reason`, or `N clips, the first NAME: reason`.
+
+    Args:
+        reasons: name -> why it failed.
+        most: lines; what is beyond them is counted.
+    """
+    kinds = grouped(reasons)
+    lines = [
+        f"{name}: {reason}" if count == 1 else f"{count:,} clips, the first {name}: {reason}"
+        for count, name, reason in kinds[:most]
+    ]
+    rest = sum(count for count, _, _ in kinds[most:])
+    return lines + ([f"{rest:,} more clips, for {len(kinds) - most} other reasons"] if rest else [])
 
 
 @contextmanager

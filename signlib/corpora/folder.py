@@ -13,9 +13,14 @@ import pandas as pd
 from signlib import paths
 from signlib.corpora.corpus import VideoCorpus
 from signlib.data import manifest
+from signlib.data.leftovers import LEFT_OUT, leftovers
 from signlib.errors import ManifestError, SettingsError, StoreError
 from signlib.settings.base import DataSettings
 from signlib.stores.store import EXTRACTION, PICTURES_META
+
+
+# Columns of a manifest that name files.
+_FILES = ("file", "depth_file")
 
 
 def read_folder(root: str | Path) -> pd.DataFrame:
@@ -44,6 +49,9 @@ def read_folder(root: str | Path) -> pd.DataFrame:
                 f"manifest {table_file}: clip {clip!r} has no file; fill the column 'file'"
             )
         paths.inside(root, file)
+    named = [file for column in _FILES for file in table.get(column, ())]
+    used = {Path(file).as_posix() for file in named if isinstance(file, str) and file}
+    table.attrs[LEFT_OUT] = leftovers(root, used)
     return table
 
 

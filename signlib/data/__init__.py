@@ -1,6 +1,7 @@
 """What was signed: the forms of files, and the corpora that come in them.
 
 manifest         one table for every corpus, and what is wrong with it
+leftovers        what lies in a folder and is not read
 explore          a manifest in numbers: balance, lengths, what the splits share
 vocabulary       glosses and their class numbers
 skeletons        points by name: parts, bones, left/right pairs, adjacency

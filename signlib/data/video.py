@@ -25,7 +25,9 @@ from signlib.data.picture_folders import iter_pictures, pictures_in, read_pictur
 from signlib.errors import SettingsError, VideoError
 from signlib.files import disk_error
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg"})
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .3gp .wmv .flv .ts .gif".split()
+)
 SAMPLINGS = ("all", "linspace", "contiguous")
 Size = int | tuple[int, int] | None
 FETCH_AGAIN = "fetch or copy the file again"

@@ -6,6 +6,7 @@ adds a row; the command line then knows the extractor.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,13 +54,18 @@ class Source:
     def videos(self) -> tuple[pd.DataFrame, Path]:
         """The manifest of the source's videos, and the folder that its files are relative to.
 
+        One line says what else the folder holds.
+
         Raises:
             ManifestError: when the source holds no videos.
         """
         # Here, because the table of extractors is read without pandas.
+        from signlib.data.leftovers import LEFT_OUT
         from signlib.data.manifest import whole_files
 
         table, root = self.manifest_of(self.path)
+        if table.attrs.get(LEFT_OUT):
+            print(table.attrs[LEFT_OUT], file=sys.stderr)
         return (whole_files(table) if self.cut else table), root
 
 
