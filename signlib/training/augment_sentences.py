@@ -37,11 +37,22 @@ class SentenceAugment:
     def __call__(self, batch: Batch) -> Batch:
         """The batch changed; `targets`, `sizes`, `lengths` and `spans` follow."""
         s = self.settings
-        batch = mix_signs(batch, s.sign_mixup)
+        batch = mix_signs(batch, s.sign_mixup, self.stride)
         batch = change_time(batch, s.warp, s.frame_drop, self.stride)
         if self.geometry is not None and "points" in batch:
             batch = self.geometry(batch)
         return hide_frames(batch, s.time_mask, s.time_masks)
+
+
+def can_be_said(targets: Tensor, sizes: Tensor, lengths: Tensor, stride: int) -> Tensor:
+    """(B,) True for sentences that the network has enough frames for, after its stride.
+
+    Args:
+        targets, sizes: (B, U) and (B,), as in a batch.
+        lengths: (B,) frames of the clips.
+        stride: frames that the network makes one of; what is left at the end counts as one, too.
+    """
+    return -(-lengths // stride) >= frames_needed(targets, sizes)
 
 
 def gather_time(batch: Batch, rows: Tensor, frames: Tensor, lengths: Tensor) -> Batch:
@@ -106,15 +117,17 @@ def change_time(batch: Batch, warp: float, drop: float, stride: int = 1) -> Batc
     return out
 
 
-def mix_signs(batch: Batch, chance: float) -> Batch:
+def mix_signs(batch: Batch, chance: float, stride: int = 1) -> Batch:
     """Some clips become the beginning of one sentence and the end of another, glosses too.
 
     Where the corpus tells when signs begin and end, both are cut between two signs and the lengths
     stay about the same. Where it does not, the other sentence is put behind, if both together are
-    no longer than the longest.
+    no longer than the longest. A mixture that its frames could not say stays undone: signs may be
+    short, and two equal ones that meet need a frame between them.
 
     Args:
         chance: of each clip.
+        stride: frames that the network makes one of.
 
     Source: source 001, "sign_mixup".
     Differs: two pictures cannot be blended under CTC, whose targets are sequences: the signs are
@@ -126,7 +139,7 @@ def mix_signs(batch: Batch, chance: float) -> Batch:
     other = torch.roll(torch.arange(size, device=device), int(torch.randint(1, size, ())))
     chosen = torch.rand(size, device=device) < chance
     lengths, sizes = batch["lengths"], batch["sizes"]
-    longest, most = int(lengths.max()), int(sizes.max())
+    longest = int(lengths.max())
     # With spans: the first `head` signs of one, and what comes after `skip` signs of the other.
     timed = _has_spans(batch)
     timed = timed & timed[other]
@@ -141,6 +154,8 @@ def mix_signs(batch: Batch, chance: float) -> Batch:
     cap = torch.where(timed, 2 * longest, longest)
     # Clips that are not mixed are written as a mixture with nothing.
     chosen &= (frames <= cap) & (sizes > 0) & (sizes[other] > 0)
+    source, which, _ = _strung(batch, other, head, skip, glosses)
+    chosen &= can_be_said(batch["targets"][source, which], glosses, frames, stride)
     cut, begin = torch.where(chosen, cut, lengths), torch.where(chosen, begin, 0)
     head, skip = torch.where(chosen, head, sizes), torch.where(chosen, skip, 0)
     frames, glosses = torch.where(chosen, frames, lengths), torch.where(chosen, glosses, sizes)
@@ -149,13 +164,22 @@ def mix_signs(batch: Batch, chance: float) -> Batch:
     taken = torch.where(late, time - cut[:, None] + begin[:, None], time)
     source = torch.where(late, other[:, None], rows[:, None])
     out = gather_time(batch, source, taken.clamp(0, longest - 1), frames)
-    # The same for glosses: `head` of one sentence, then those of the other from `skip` on.
-    order = torch.arange(int(glosses.max()), device=device).expand(size, -1)
-    behind = order >= head[:, None]
-    which = torch.where(behind, order - head[:, None] + skip[:, None], order).clamp(0, most - 1)
-    source = torch.where(behind, other[:, None], rows[:, None])
+    source, which, behind = _strung(batch, other, head, skip, glosses)
     shift = torch.where(behind, (cut - begin)[:, None], 0)
     return out | _gather_glosses(batch, source, which, glosses, shift)
+
+
+def _strung(
+    batch: Batch, other: Tensor, head: Tensor, skip: Tensor, glosses: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    # (B, U) of each gloss of a mixture: its clip, its number there, and whether that is the other
+    # one: `head` glosses of one sentence, then those of the other from `skip` on.
+    rows = torch.arange(len(other), device=other.device)
+    order = torch.arange(int(glosses.max()), device=other.device).expand(len(other), -1)
+    behind = order >= head[:, None]
+    which = torch.where(behind, order - head[:, None] + skip[:, None], order)
+    source = torch.where(behind, other[:, None], rows[:, None])
+    return source, which.clamp(0, batch["targets"].shape[1] - 1), behind
 
 
 def _gather_glosses(
@@ -167,14 +191,16 @@ def _gather_glosses(
     return {"targets": batch["targets"][rows, which] * real, "sizes": sizes, "spans": moved}
 
 
-def cut_signs(batch: Batch, most: int) -> Batch:
+def cut_signs(batch: Batch, most: int, stride: int = 1) -> Batch:
     """At most `most` signs in a row of each clip, any of them.
 
-    Clips whose spans are unknown stay whole. A network with recurrent layers says nothing but
-    blanks for long while sentences are long; on single signs it learns at once what they look like.
+    Clips whose spans are unknown stay whole, and those of whose signs too few frames would stay. A
+    network with recurrent layers says nothing but blanks for long while sentences are long; on
+    single signs it learns at once what they look like.
 
     Args:
         most: signs that are kept, from 1 on.
+        stride: frames that the network makes one of.
     """
     sizes, device = batch["sizes"], batch["lengths"].device
     size = len(batch["lengths"])
@@ -182,7 +208,13 @@ def cut_signs(batch: Batch, most: int) -> Batch:
     first = (torch.rand(size, device=device) * (sizes - keep + 1)).long().clamp(max=sizes - keep)
     rows = torch.arange(size, device=device)
     start, end = _boundary(batch, rows, first), _boundary(batch, rows, first + keep)
-    lengths = end - start
+    which = torch.arange(int(keep.max()), device=device) + first[:, None]
+    which = which.clamp(max=batch["targets"].shape[1] - 1)
+    targets = batch["targets"][rows[:, None], which]
+    enough = can_be_said(targets, keep, end - start, stride)
+    keep, first = torch.where(enough, keep, sizes), torch.where(enough, first, 0)
+    start = torch.where(enough, start, 0)
+    lengths = torch.where(enough, end - start, batch["lengths"])
     frames = torch.arange(int(lengths.max()), device=device) + start[:, None]
     frames = frames.clamp(max=batch_frames(batch) - 1)
     out = gather_time(batch, rows[:, None].expand_as(frames), frames, lengths)

@@ -143,7 +143,7 @@ class SentenceFitting(Fitting):
         ctc, training = self.settings.ctc, self.settings.training
         done = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
         if ctc.short_signs and done < ctc.short_until:
-            batch = cut_signs(batch, ctc.short_signs)
+            batch = cut_signs(batch, ctc.short_signs, ctc.stride)
         with torch.autocast(self.device.type, enabled=False):
             batch = self.augment(batch)
         self.model.network.blank_bonus = blank_bonus(done, ctc.blank_start, ctc.blank_until)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from signlib.settings.sentences import SentenceSettings
 from signlib.training.augment_sentences import (
     SentenceAugment,
+    can_be_said,
     change_time,
     cut_signs,
     hide_frames,
@@ -237,3 +238,59 @@ def test_all_together_on_landmarks():
     assert all(
         torch.equal(value, same[key]) for key, value in SentenceAugment(plain, 2)(same).items()
     )
+
+
+def short_signs(target: list[int], lengths: list[int], rests: list[int]) -> Sentence:
+    """A clip whose signs have so many frames, with so many between them."""
+    frames, spans = [], []
+    for gloss, length, rest in zip(target, lengths, rests, strict=True):
+        spans.append((len(frames), len(frames) + length))
+        frames += [float(gloss)] * length + [REST] * rest
+    values = np.array(frames, np.float32)[:, None]
+    present = np.ones((len(frames), 1), bool)
+    return Sentence({"features": values, "present": present}, np.array(target), np.array(spans))
+
+
+def test_a_mixture_that_its_frames_cannot_say_is_not_made():
+    """Signs of four frames, four frames to one: [2] and [2] are eight frames but need three."""
+    one = short_signs([1, 2], [4, 4], [0, 0])
+    two = short_signs([2, 3], [4, 4], [0, 0])
+    before = collate_sentences([one, two])
+    seen = set()
+    for number in range(60):
+        torch.manual_seed(number)
+        after = mix_signs(before, 1.0, stride=4)
+        seen |= {tuple(wanted(after, row)) for row in range(2)}
+    # without the stride (2, 2) is one of them
+    assert seen == {(1, 3), (1, 2, 3), (2, 3), (2, 3, 2)}
+
+
+def test_signs_that_too_few_frames_would_be_left_of_are_not_cut_out():
+    """[5, 5] of four frames each needs three of the network's, and gets two."""
+    torch.manual_seed(0)
+    made = collate_sentences([short_signs([5, 5, 6], [4, 4, 4], [0, 0, 0])] * 40)
+    assert can_be_said(made["targets"], made["sizes"], made["lengths"], 4).logical_not().all()
+    made = collate_sentences([short_signs([5, 5, 6], [4, 4, 4], [0, 0, 4])] * 40)
+    after = cut_signs(made, 2, stride=4)
+    assert {tuple(wanted(after, row)) for row in range(40)} == {(5, 5, 6), (5, 6)}
+    whole = after["sizes"] == 3
+    assert (after["lengths"][whole] == 16).all()
+    assert torch.equal(after["spans"][whole], made["spans"][whole])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(0, 3))
+def test_no_change_leaves_too_few_frames_for_a_sentence(seed, stride, most):
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    clips = []
+    for _ in range(8):
+        count = int(rng.integers(1, 6))
+        target = rng.integers(1, 4, count).tolist()
+        lengths, rests = rng.integers(4, 7, count).tolist(), rng.integers(0, 3, count).tolist()
+        clips.append(short_signs(target, lengths, rests))
+    made = collate_sentences(clips)
+    before = can_be_said(made["targets"], made["sizes"], made["lengths"], stride)
+    augment = SentenceAugment(SentenceSettings(sign_mixup=0.9, warp=0.4, frame_drop=0.5), stride)
+    after = augment(cut_signs(made, most, stride) if most else made)
+    assert can_be_said(after["targets"], after["sizes"], after["lengths"], stride)[before].all()
