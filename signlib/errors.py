@@ -116,7 +116,8 @@ def grouped(reasons: Mapping[str, str]) -> list[tuple[int, str, str]]:
     """
     kinds: dict[str, list[str]] = {}
     for name, reason in reasons.items():
-        kinds.setdefault(_VARIES.sub("*", reason.replace(name, "*")), []).append(name)
+        kind = _VARIES.sub("*", re.sub(rf"\b{re.escape(name)}\b", "*", reason))
+        kinds.setdefault(kind, []).append(name)
     return [(len(names), names[0], reasons[names[0]]) for names in kinds.values()]
 
 

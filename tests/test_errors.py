@@ -2,7 +2,7 @@
 
 import pickle
 
-from signlib.errors import LONGEST, ClipError, InputError
+from signlib.errors import LONGEST, ClipError, InputError, failure_lines
 
 
 def test_a_long_message_keeps_its_start_and_its_end():
@@ -21,3 +21,15 @@ def test_errors_reach_other_processes_as_they_are():
     error = pickle.loads(pickle.dumps(ClipError("y" * 501)))
     assert type(error) is ClipError
     assert str(error) == str(ClipError("y" * 501))
+
+
+def test_failures_of_one_kind_are_one_line():
+    reasons = {f"c{n}": f"videos/c{n}.mp4 does not exist" for n in range(2037)}
+    reasons |= {"odd": "frame 3 of 10 cannot be decoded", "odder": "frame 7 of 9 cannot be decoded"}
+    reasons |= {"none": "a hand is lost", "a": "a hand is lost"}
+    assert failure_lines(reasons) == [
+        "2,037 clips, the first c0: videos/c0.mp4 does not exist",
+        "2 clips, the first odd: frame 3 of 10 cannot be decoded",
+        "2 clips, the first none: a hand is lost",
+    ]
+    assert failure_lines(reasons, most=1)[1:] == ["4 more clips, for 2 other reasons"]

@@ -18,7 +18,6 @@ from signlib.errors import ManifestError, SettingsError, StoreError
 from signlib.settings.base import DataSettings
 from signlib.stores.store import EXTRACTION, PICTURES_META
 
-
 # Columns of a manifest that name files.
 _FILES = ("file", "depth_file")
 

@@ -6,7 +6,9 @@ import pytest
 
 from signlib.corpora.folder import is_one_clip, read_folder, stores_and_clips
 from signlib.corpora.registry import manifest_of
+from signlib.data.leftovers import LEFT_OUT
 from signlib.errors import InputError, ManifestError, StoreError
+from signlib.extraction.registry import Source
 
 
 def touch(root, *files):
@@ -197,3 +199,38 @@ def test_another_folder_is_refused_with_what_to_give(tmp_path, files, what):
         stores_and_clips([folder])
     assert f"{folder} is no store, {what}" in str(refused.value)
     assert "--out STORE`" in str(refused.value)
+
+
+def test_every_usual_kind_of_video_is_a_clip(tmp_path):
+    kinds = ["3gp", "wmv", "gif", "ts", "flv", "mpeg"]
+    touch(tmp_path, *(f"HELLO/{kind}.{kind}" for kind in kinds))
+    table = read_folder(tmp_path)
+    assert table["file"].tolist() == sorted(f"HELLO/{kind}.{kind}" for kind in kinds)
+    assert table.attrs[LEFT_OUT] == ""
+
+
+def test_what_a_folder_holds_besides_is_counted_by_kind(tmp_path, capsys):
+    """2,037 files that nobody reads are one entry of one line."""
+    touch(
+        tmp_path,
+        "HELLO/a.mp4",
+        "top.mp4",
+        "HELLO/._a.mp4",
+        "HELLO/pics/1.png",
+        "old/extraction.json",
+    )
+    touch(tmp_path, *(f"notes/{number}.txt" for number in range(2037)), "old/frames.npy")
+    expected = (
+        f"left out of {tmp_path}: 2,037 .txt (notes/0.txt, ...), 1 .mp4 (top.mp4),"
+        " 1 hidden (HELLO/._a.mp4)"
+    )
+    assert read_folder(tmp_path).attrs[LEFT_OUT] == expected
+    Source(tmp_path, manifest_of).videos()
+    assert capsys.readouterr().err == expected + "\n"
+
+
+def test_videos_that_the_manifest_does_not_name_are_told(tmp_path):
+    touch(tmp_path, "a.mp4", "b.mp4", "b_depth.mp4")
+    (tmp_path / "manifest.csv").write_text("clip,file,depth_file\nb,b.mp4,b_depth.mp4\n")
+    told = read_folder(tmp_path).attrs[LEFT_OUT]
+    assert told == f"left out of {tmp_path}: 1 .mp4 (a.mp4)"
