@@ -5,6 +5,7 @@ signers can be studied before (or without) 20 GB of videos.
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from signlib import reading
 from signlib.data import manifest
 from signlib.errors import ManifestError, SettingsError
 
@@ -122,10 +124,10 @@ def _labels(path: Path, classes: int) -> Iterator[tuple[str, str, int]]:
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     # (line number, fields) of a csv; empty lines are left out.
     try:
-        with open(path, newline="", encoding="utf-8-sig") as handle:
-            lines = enumerate(csv.reader(handle), 1)
-            return [(number, list(map(str.strip, fields))) for number, fields in lines if fields]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = reading.text(path, encoding="utf-8-sig")
+        lines = enumerate(csv.reader(io.StringIO(text)), 1)
+        return [(number, list(map(str.strip, fields))) for number, fields in lines if fields]
+    except (OSError, ValueError, csv.Error) as error:
         raise ManifestError(
             f"{path} is no readable csv in UTF-8 ({error}); fetch it again"
         ) from None

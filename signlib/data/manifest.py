@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from signlib import paths
+from signlib import paths, reading
 from signlib.data.vocabulary import alike
 from signlib.errors import InputError, ManifestError
 
@@ -157,7 +157,7 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
         )
     try:
         _check_separator(path)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = reading.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
         raise ManifestError(
             f"manifest {path} is empty: write a csv with the columns {', '.join(COLUMNS)}"
@@ -168,6 +168,8 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
         if "inside string" in fault:
             step = "close the quote"
         raise ManifestError(f"manifest {path} is not a readable csv: {fault}; {step}") from None
+    except reading.Unreadable as error:
+        raise ManifestError(f"manifest {path}: {error}; write it as several manifests") from None
     except UnicodeDecodeError as error:
         raise ManifestError(
             f"manifest {path} is not in UTF-8 ({error}): save it as UTF-8"

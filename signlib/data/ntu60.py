@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from signlib import reading
 from signlib.data import manifest
 from signlib.data import points as landmarks
 from signlib.data.skeletons import NTU_25, NTU_JOINTS
@@ -166,8 +167,8 @@ def read_skeleton(path: str | Path) -> SkeletonClip:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = reading.text(path, encoding="ascii").splitlines()
+    except (OSError, ValueError) as error:
         raise ClipError(
             f"{path} cannot be read as a skeleton file ({error}); fetch it again"
         ) from None

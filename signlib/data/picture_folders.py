@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from signlib import reading
 from signlib.errors import VideoError
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
@@ -65,9 +66,11 @@ def read_picture(path: Path) -> np.ndarray:
         VideoError: for a file that is missing, cut off, damaged or no picture.
     """
     try:
-        data = path.read_bytes()
+        data = reading.regular(path, reading.TEXT_BYTES).read_bytes()
     except OSError as error:
         raise VideoError(f"{path} cannot be read ({error.strerror}); fetch it again") from None
+    except reading.Unreadable as error:
+        raise VideoError(f"{path}: {error}; make it smaller or leave the clip out") from None
     ending = next((end for start, end in _FORMS.items() if data.startswith(start)), None)
     if ending is None:
         raise VideoError(
@@ -77,7 +80,12 @@ def read_picture(path: Path) -> np.ndarray:
     picture = None
     if ending in data[-64:]:
         flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        try:
+            picture = reading.picture(np.frombuffer(data, np.uint8), flags)
+        except reading.Unreadable as error:
+            raise VideoError(
+                f"{path} is damaged or cut off: {error}; fetch it again, or make it smaller"
+            ) from None
     if picture is None:
         raise VideoError(f"{path} is damaged or cut off; fetch it again")
     if picture.dtype == np.uint16:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from signlib import reading
 from signlib.errors import ManifestError
 from signlib.files import write_text
 
@@ -379,6 +380,6 @@ def lines_of(path: Path, comments: str = "") -> list[tuple[int, str]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return reading.text(path, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ManifestError(f"{path} cannot be read as UTF-8 ({error}); fetch it again") from None

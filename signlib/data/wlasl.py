@@ -5,14 +5,13 @@ Both count frames from 1, both ends included; a manifest counts from 0. They cou
 second, whatever the film's own rate (24, 30, 60).
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from signlib import paths
+from signlib import paths, reading
 from signlib.data import manifest
 from signlib.data.transcripts import lines_of
 from signlib.errors import ManifestError
@@ -54,7 +53,7 @@ def read_manifest(root: str | Path, annotations: str = "", cut: bool = False) ->
     else:
         rows = list(_by_gloss(content, path))
     if (root / MISSING).is_file():
-        missing = set((root / MISSING).read_text(encoding="utf-8").split())
+        missing = {clip for _, line in lines_of(root / MISSING) for clip in line.split()}
         rows = [row for row in rows if row["clip"] not in missing]
     columns = ["clip", *manifest.DEFAULTS, manifest.SEGMENT_FPS]
     table = pd.DataFrame(rows, columns=columns)
@@ -91,8 +90,8 @@ def read_classes(path: str | Path) -> list[str]:
 
 def _json(path: Path) -> dict[str, Any] | list[Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        content = reading.read_json(path, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise ManifestError(f"{path} is no readable json file ({error}); fetch it again") from None
     if not isinstance(content, dict | list):
         raise ManifestError(

@@ -15,7 +15,7 @@ from pose_format import Pose
 from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 
-from signlib import paths
+from signlib import paths, reading
 from signlib.data import manifest as manifests
 from signlib.data import points as landmarks
 from signlib.data.skeletons import (
@@ -41,6 +41,7 @@ from signlib.extraction.pose_files import read_pose
 from signlib.extraction.quality import write_report
 from signlib.extraction.workers import ClipRow, rows_of
 from signlib.files import write_bytes
+from signlib.reading import Form
 from signlib.stores.store import Extraction, FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter, files_manifest, write_npy
 
@@ -115,10 +116,12 @@ def read_npy(path: str | Path) -> np.ndarray:
                 f"{path} is no .npy file (it begins with {start!r}); save a plain float array with"
                 " np.save"
             )
-        array = np.load(path, allow_pickle=False)
+        if start.startswith(b"\x80"):
+            raise ValueError("it is a pickle")
+        array = reading.array(path, Form("fiuUb", empty=True))
     except FileNotFoundError:
         raise ClipError(f"{path} does not exist; every clip needs a file <clip>.npy") from None
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, OSError) as error:
         if "pickle" in str(error):
             raise ClipError(
                 f"{path} holds pickled objects, which are never loaded because they can run code;"

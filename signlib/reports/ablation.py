@@ -5,7 +5,6 @@ clip first, then signers are what varies, since clips of one signer rise and fal
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -163,5 +162,5 @@ def validation_accuracy(runs: Sequence[Run]) -> float:
 
 def best_validation(runs: Sequence[Run], column: str, best: Callable[[pd.Series], float]) -> float:
     """Mean over runs of the best of a column of their history; NaN where nothing was validated."""
-    histories = [pd.read_csv(Path(run.path) / "history.csv") for run in runs]
+    histories = [run.history for run in runs]
     return float(np.mean([best(t[column]) if column in t else np.nan for t in histories]))

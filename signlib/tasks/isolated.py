@@ -47,7 +47,7 @@ class IsolatedTask(Task[S, M]):
             scores=(scores, test.clips, vocabulary.glosses),
             figures={
                 "learning_curve": plots.learning_curve(
-                    pd.read_csv(run.path / "history.csv").to_dict("records")
+                    run.history.to_dict("records")
                 ),
                 "confusion": plots.confusion_matrix(confusion, vocabulary.glosses),
             },

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from signlib import reading
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.beam import BeamSearch
 from signlib.decoding.ctc import greedy
@@ -24,7 +25,9 @@ from signlib.errors import RunError
 from signlib.evaluation import wer
 from signlib.evaluation.metrics import check_scores
 from signlib.models.ctc_front import SentenceModel
+from signlib.reading import Form
 from signlib.reports import plots
+from signlib.runs import checks
 from signlib.runs import run as runs
 from signlib.settings.base import Settings
 from signlib.settings.sentences import SentenceExperiment, SentenceSettings
@@ -115,7 +118,7 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
             note=f"one clip at a time on {run.facts['device']}, median",
         )
         chosen = readings[decoders.chosen]
-        history = pd.read_csv(run.path / "history.csv").to_dict("records")
+        history = run.history.to_dict("records")
         confused = wer.confusions(wer.alignment(said, chosen))
         return run.finish(
             [*metrics, speed],
@@ -328,6 +331,10 @@ def write_emissions(
     )
 
 
+# What half precision adds to the logarithm of 1.
+_ROUNDING = 0.01
+
+
 def read_emissions(run: runs.Run, split: str) -> tuple[list[np.ndarray], list[str], Vocabulary]:
     """Log probabilities (T', V) of each clip of a split (`val` or `test`), the clips, and the
     glosses.
@@ -340,6 +347,23 @@ def read_emissions(run: runs.Run, split: str) -> tuple[list[np.ndarray], list[st
         raise RunError(
             f"run {run.path} has no {path.name}; it reads no sentences, or is a published run"
         )
-    with np.load(path, allow_pickle=False) as kept:
-        scores = np.split(kept["scores"].astype(np.float32), np.cumsum(kept["lengths"])[:-1])
-        return scores, kept["clips"].tolist(), Vocabulary(tuple(kept["glosses"].tolist()))
+    names = dict.fromkeys(("clips", "glosses"), Form("U", (None,)))
+    forms = {"scores": Form("f", ("frames", "glosses")), "lengths": Form("iu", ("clips",))}
+    try:
+        kept = reading.arrays(path, forms | names)
+        clips, glosses = kept["clips"].tolist(), kept["glosses"].tolist()
+        checks.check_names(clips, "clip")
+        checks.check_different(glosses, "gloss")
+        scores, lengths = kept["scores"].astype(np.float32), kept["lengths"]
+        # A sentence's frames, and the blank beside the glosses.
+        if len(lengths) != len(clips) or lengths.min() < 1 or lengths.sum() != len(scores):
+            raise ValueError(f"{len(clips)} clips and their lengths do not fit {len(scores)} frames")
+        if scores.shape[1] != len(glosses) + 1:
+            raise ValueError(f"{scores.shape[1]} scores a frame, of {len(glosses)} glosses and blank")
+        if np.isnan(scores).any() or scores.max() > _ROUNDING:
+            raise ValueError("it holds numbers that are no logarithms of probabilities")
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"run {run.path}: {path.name} cannot be read ({error}); train it again"
+        ) from None
+    return np.split(scores, np.cumsum(lengths)[:-1]), clips, Vocabulary(tuple(glosses))
