@@ -348,7 +348,7 @@ def read_emissions(run: runs.Run, split: str) -> tuple[list[np.ndarray], list[st
             f"run {run.path} has no {path.name}; it reads no sentences, or is a published run"
         )
     names = dict.fromkeys(("clips", "glosses"), Form("U", (None,)))
-    forms = {"scores": Form("f", ("frames", "glosses")), "lengths": Form("iu", ("clips",))}
+    forms = {"scores": Form("f", (None, None)), "lengths": Form("iu", (None,))}
     try:
         kept = reading.arrays(path, forms | names)
         clips, glosses = kept["clips"].tolist(), kept["glosses"].tolist()
@@ -357,9 +357,9 @@ def read_emissions(run: runs.Run, split: str) -> tuple[list[np.ndarray], list[st
         scores, lengths = kept["scores"].astype(np.float32), kept["lengths"]
         # A sentence's frames, and the blank beside the glosses.
         if len(lengths) != len(clips) or lengths.min() < 1 or lengths.sum() != len(scores):
-            raise ValueError(f"{len(clips)} clips and their lengths do not fit {len(scores)} frames")
+            raise ValueError(f"lengths of {len(clips)} clips do not fit {len(scores)} frames")
         if scores.shape[1] != len(glosses) + 1:
-            raise ValueError(f"{scores.shape[1]} scores a frame, of {len(glosses)} glosses and blank")
+            raise ValueError(f"{scores.shape[1]} scores a frame for {len(glosses)} glosses")
         if np.isnan(scores).any() or scores.max() > _ROUNDING:
             raise ValueError("it holds numbers that are no logarithms of probabilities")
     except (OSError, ValueError) as error:
