@@ -99,14 +99,14 @@ def did_you_mean(name: str, names: Iterable[str], lister: str) -> str:
     return f"`{lister}` lists all {len(every)}, such as {', '.join(every[:_NAMES])}"
 
 
-# What differs between two failures of one kind: paths and numbers.
-_VARIES = re.compile(r"\S*[/\\]\S*|\d+(?:\.\d+)?")
+# What differs between two failures of one kind: paths, files, names in quotes, numbers.
+_VARIES = re.compile(r"\S*[/\\]\S*|\S+\.\w\S*|(?<!\w)'[^']*'|\d+")
 
 
 def grouped(reasons: Mapping[str, str]) -> list[tuple[int, str, str]]:
     """Failures by kind: how many there are, the first one's name, and its reason.
 
-    Reasons that differ in paths, numbers and the failure's own name are of one kind.
+    Reasons that differ in paths, files, names in quotes and numbers are of one kind.
 
     Args:
         reasons: name -> why it failed.
@@ -116,7 +116,7 @@ def grouped(reasons: Mapping[str, str]) -> list[tuple[int, str, str]]:
     """
     kinds: dict[str, list[str]] = {}
     for name, reason in reasons.items():
-        kind = _VARIES.sub("*", re.sub(rf"\b{re.escape(name)}\b", "*", reason))
+        kind = _VARIES.sub("*", reason)
         kinds.setdefault(kind, []).append(name)
     return [(len(names), names[0], reasons[names[0]]) for names in kinds.values()]
 

@@ -26,7 +26,7 @@ def test_errors_reach_other_processes_as_they_are():
 def test_failures_of_one_kind_are_one_line():
     reasons = {f"c{n}": f"videos/c{n}.mp4 does not exist" for n in range(2037)}
     reasons |= {"odd": "frame 3 of 10 cannot be decoded", "odder": "frame 7 of 9 cannot be decoded"}
-    reasons |= {"none": "a hand is lost", "a": "a hand is lost"}
+    reasons |= {"none": "a hand is lost", "hand": "a hand is lost"}
     assert failure_lines(reasons) == [
         "2,037 clips, the first c0: videos/c0.mp4 does not exist",
         "2 clips, the first odd: frame 3 of 10 cannot be decoded",
