@@ -237,7 +237,7 @@ def segment_frames(
             stop = times.before(over) if times else -int(-over * ours // 1)
     if start < 0 or first >= frames:
         raise VideoError(
-            f"start={start}{counted} lies outside the file's {frames} frames; use 0..{frames - 1},"
+            f"start={start}{counted} lies outside the video's {frames} frames; use 0..{frames - 1},"
             " or --cut (data.cut=true) where the films were cut to their clips already"
         )
     if end != -1 and end <= start:

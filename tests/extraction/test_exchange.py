@@ -438,7 +438,7 @@ def test_segments_that_cannot_be_are_failures_with_their_reason(tmp_path):
     table = listed(tmp_path / "in", columns, c=points(60, 42))
     store = exchange.import_folder(tmp_path / "in", tmp_path / "out", table)
     reasons = dict(store.failed.itertuples(index=False))
-    assert "start=60 lies outside the file's 60 frames" in reasons["a"]
+    assert "start=60 lies outside the video's 60 frames" in reasons["a"]
     assert "from a source of 0.0 frames a second" in reasons["b"]
     assert store.clips == ["c"]
 
