@@ -1,6 +1,6 @@
 """What each verb of `python -m signlib` does; `parser` says what can be typed.
 
-A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback. Ctrl-C
+Exit codes stand in docs/architecture.md. A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback. Ctrl-C
 ends with one line that says how to go on, and exit code 130.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from signlib import paths
 from signlib.cli import source_flags
 from signlib.cli.parser import PROGRAM, parser, verbs
-from signlib.errors import InputError, SettingsError, did_you_mean
+from signlib.errors import InputError, SettingsError, did_you_mean, failure_lines
 
 # torch reads this once, when it is first imported.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -62,9 +62,10 @@ def models(options: argparse.Namespace) -> None:
 
 
 def extract(options: argparse.Namespace) -> int:
-    """Make or resume a store; exit code 2 when no clip could be used."""
+    """Make or resume a store; exit code 3 when clips failed, 2 when no clip could be used."""
     from signlib.experiments import extraction
     from signlib.extraction import frozen_files
+    from signlib.stores.store import FAILED
 
     request = source_flags.extraction_of(options)
     store = extraction.extract(
@@ -86,11 +87,17 @@ def extract(options: argparse.Namespace) -> int:
     if notes:
         clip, note = next(iter(notes.items()))
         print(f"  {len(notes)} clips have a note in notes.csv; the first, {clip}: {note}")
-    for row in store.failed.itertuples():
-        print(f"  failed: {row.clip}: {row.reason}")
-    if len(store.failed) and not options.retry_failed:
-        print("  once they are mended, run the same command with --retry-failed")
-    return 0 if len(store) else 2
+    names = store.failed[list(store.KEY)].agg("/".join, axis=1)
+    for line in failure_lines(dict(zip(names, store.failed["reason"], strict=True))):
+        print(f"  failed: {line}")
+    if not len(store.failed):
+        return 0
+    status = 3 if len(store) else 2
+    print(
+        f"  exit status {status}, because {len(store.failed)} failed ({store.path / FAILED} has"
+        " all); once they are mended, run the same command with --retry-failed"
+    )
+    return status
 
 
 def train(options: argparse.Namespace) -> None:
@@ -208,7 +215,10 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print what each clip says, the likeliest first; exit code 2 when no clip could be used."""
+    """Print what each clip says, the likeliest first.
+
+    Exit code 3 when a clip could not be used, 2 when none could.
+    """
     from signlib import files
     from signlib.corpora.registry import corpus_of
     from signlib.data.points import FileNumbers
@@ -234,7 +244,8 @@ def predict(options: argparse.Namespace) -> int:
     print(prediction.report(table))
     if options.out:
         files.write_text(Path(options.out), prediction.long_table(table).to_csv(index=False))
-    return 0 if (table["problem"] == "").any() else 2
+    used = table["problem"] == ""
+    return 0 if used.all() and len(used) else (3 if used.any() else 2)
 
 
 def wer(options: argparse.Namespace) -> None:

@@ -188,9 +188,11 @@ def test_broken_landmark_files_are_rows_of_the_report(capsys, tmp_path):
     np.save(folder / "good.npy", rng.random((5, 543, 4), np.float32))
     np.save(folder / "nothing.npy", np.full((5, 543, 4), np.nan, np.float32))
     np.save(folder / "pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert main(["extract", str(folder), "--out", str(tmp_path / "store")]) == 0
+    assert main(["extract", str(folder), "--out", str(tmp_path / "store")]) == 3
     shown = capsys.readouterr().out
     assert "1 clips done, 2 failed" in shown
+    assert "exit status 3, because 2 failed" in shown
+    assert "--retry-failed" in shown
     assert re.search(r"failed: nothing: .*NaN", shown)
     assert re.search(r"failed: pickled: .*pickled objects", shown)
 

@@ -114,7 +114,7 @@ def test_a_video_that_cannot_be_read_is_named_and_the_others_stay(layout, tmp_pa
         "--extractor",
         "pictures",
     ]
-    assert main([*call, "--set", "frames=2", "size=32"]) == 0
+    assert main([*call, "--set", "frames=2", "size=32"]) == 3
     told = capsys.readouterr().out
     assert "1 of 2 clips, 1 videos failed" in told
     assert "failed: " in told
