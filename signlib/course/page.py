@@ -151,7 +151,9 @@ def _tagged(notebook: NotebookNode, tag: str) -> Iterator[dict[str, str]]:
                 if output.output_type == "stream":
                     yield {output.name: output.text}
                 else:
-                    yield output.get("data", {})
+                    # Kinds of its own may hold anything.
+                    data = output.get("data", {})
+                    yield {kind: text for kind, text in data.items() if isinstance(text, str)}
 
 
 def _plain_table(table: str) -> str:

@@ -6,15 +6,17 @@ comment.
 
 import ast
 import io
+import json
 import re
 import tokenize
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from signlib import paths
+from signlib import paths, reading
 from signlib.errors import InputError, SettingsError, extra
 from signlib.reading import parse_yaml
+from signlib.settings.values import first_line
 
 with extra("course"):
     import nbformat
@@ -50,9 +52,21 @@ def read_notebook(path: str | Path) -> NotebookNode:
             f"notebook {path} does not exist: the course is in {paths.notebooks_root()}"
         )
     try:
-        return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a notebook ({error}): restore it from git") from error
+        content = reading.read_json(path)
+        version = content.get("nbformat") if isinstance(content, dict) else None
+        minor = content.get("nbformat_minor") if version in (3, 4) else None
+        # nbformat's own functions mend a notebook before they look whether it is one.
+        whole = isinstance(minor, int)
+        schema = whole and nbformat.validator.get_validator(version, minor, relax_add_props=True)
+        if not schema:
+            raise ValueError(f"nbformat={version!r}, nbformat_minor={minor!r} is no version of it")
+        for fault in schema.iter_errors(content):
+            raise ValueError(fault.message)
+        return nbformat.reads(json.dumps(content), as_version=4)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is not a notebook ({first_line(error)}): restore it from git"
+        ) from error
 
 
 def notebook_parameters(path: str | Path) -> dict[str, dict[str, str]]:

@@ -219,8 +219,8 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
 
 def _difference(before: object, now: dict[str, Any]) -> str:
     # What a folder was begun with, as far as it is not the same now.
-    if not isinstance(before, dict):
-        return f"{before} in its {MARKER}"
+    if not isinstance(before, dict) or not isinstance(before.get("corpus") or {}, dict):
+        return f"{str(before)[:80]} in its {MARKER}"
     old, new = ({**part, **(part.get("corpus") or {}), "corpus": ""} for part in (before, now))
     keys = [key for key in old | new if old.get(key) != new.get(key)]
     return ", ".join(f"{key}={old.get(key)!r} (now {new.get(key)!r})" for key in keys)

@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import json
 import os
 import re
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ from signlib.__main__ import main as command_line
 from signlib.course import runner
 from signlib.course.notebook import run_notebook
 from signlib.course.page import notebook_parts
-from signlib.course.parameters import check_parameters, notebook_parameters
+from signlib.course.parameters import check_parameters, notebook_parameters, read_notebook
 from signlib.course.runner import course_notebooks, main, run_course, update_notebooks
 from signlib.errors import DiskError, InputError, SettingsError
 
@@ -351,6 +352,40 @@ def test_missing_or_broken_file_is_refused(tmp_path):
     (tmp_path / "00_half.ipynb").write_text('{"cells": [')
     with pytest.raises(InputError, match="is not a notebook"):
         run_notebook(tmp_path / "00_half.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ([], "nbformat=None, nbformat_minor=None is no version"),
+        (
+            {"nbformat": 9, "nbformat_minor": 0, "metadata": {}, "cells": []},
+            "nbformat=9, nbformat_minor=None is",
+        ),
+        (
+            {"nbformat": 4, "nbformat_minor": "x", "metadata": {}, "cells": []},
+            "nbformat=4, nbformat_minor='x' is",
+        ),
+        (
+            {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [3]},
+            r"data.cells\[0\] must be object",
+        ),
+        (
+            {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": 1}]},
+            r"data.cells\[0\] must be valid",
+        ),
+    ],
+)
+def test_what_only_looks_like_a_notebook_is_refused(content, fault, tmp_path):
+    (tmp_path / "00_odd.ipynb").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f"is not a notebook .{fault}"):
+        read_notebook(tmp_path / "00_odd.ipynb")
+
+
+def test_a_notebook_that_is_nested_too_deep_is_refused(tmp_path):
+    (tmp_path / "00_deep.ipynb").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(InputError, match=r"is not a notebook \(it is nested more than 50"):
+        read_notebook(tmp_path / "00_deep.ipynb")
 
 
 def test_notebook_is_not_its_own_output(plain):

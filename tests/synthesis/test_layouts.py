@@ -286,6 +286,9 @@ def test_a_folder_of_something_else_is_refused(as_autsl, tmp_path):
     (tmp_path / "generated.json").write_text("{")
     with pytest.raises(SettingsError, match=r"something unreadable in its generated\.json"):
         layouts.write_autsl(SIGNS, tmp_path)
+    (tmp_path / "generated.json").write_text('{"layout": "autsl", "corpus": 3}')
+    with pytest.raises(SettingsError, match=r"'corpus': 3} in its generated\.json"):
+        layouts.write_autsl(SIGNS, tmp_path)
 
 
 def test_the_command_line_writes_a_layout(tmp_path, capsys):
