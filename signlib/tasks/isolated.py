@@ -46,10 +46,8 @@ class IsolatedTask(Task[S, M]):
             prediction_table(rows, vocabulary.decode(predicted), np.exp(scores.max(axis=1))),
             scores=(scores, test.clips, vocabulary.glosses),
             figures={
-                "learning_curve": plots.learning_curve(
-                    run.history.to_dict("records")
-                ),
-                "confusion": plots.confusion_matrix(confusion, vocabulary.glosses),
+                "learning_curve": lambda: plots.learning_curve(run.history.to_dict("records")),
+                "confusion": lambda: plots.confusion_matrix(confusion, vocabulary.glosses),
             },
         )
 
