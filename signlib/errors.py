@@ -103,6 +103,11 @@ def did_you_mean(name: str, names: Iterable[str], lister: str) -> str:
 _VARIES = re.compile(r"\S*[/\\]\S*|\S+\.\w\S*|(?<!\w)'[^']*'|\d+")
 
 
+def same_kind(reason: str) -> str:
+    """A reason without what differs between two failures of one kind."""
+    return _VARIES.sub("*", reason)
+
+
 def grouped(reasons: Mapping[str, str]) -> list[tuple[int, str, str]]:
     """Failures by kind: how many there are, the first one's name, and its reason.
 
@@ -116,8 +121,7 @@ def grouped(reasons: Mapping[str, str]) -> list[tuple[int, str, str]]:
     """
     kinds: dict[str, list[str]] = {}
     for name, reason in reasons.items():
-        kind = _VARIES.sub("*", reason)
-        kinds.setdefault(kind, []).append(name)
+        kinds.setdefault(same_kind(reason), []).append(name)
     return [(len(names), names[0], reasons[names[0]]) for names in kinds.values()]
 
 

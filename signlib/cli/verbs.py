@@ -1,7 +1,7 @@
 """What each verb of `python -m signlib` does; `parser` says what can be typed.
 
-Exit codes stand in docs/architecture.md. A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback. Ctrl-C
-ends with one line that says how to go on, and exit code 130.
+A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback. Ctrl-C
+ends with one line that says how to go on, and exit code 130. docs/architecture.md has all of them.
 """
 
 import argparse
@@ -87,11 +87,11 @@ def extract(options: argparse.Namespace) -> int:
     if notes:
         clip, note = next(iter(notes.items()))
         print(f"  {len(notes)} clips have a note in notes.csv; the first, {clip}: {note}")
+    if not len(store.failed):
+        return 0
     names = store.failed[list(store.KEY)].agg("/".join, axis=1)
     for line in failure_lines(dict(zip(names, store.failed["reason"], strict=True))):
         print(f"  failed: {line}")
-    if not len(store.failed):
-        return 0
     status = 3 if len(store) else 2
     print(
         f"  exit status {status}, because {len(store.failed)} failed ({store.path / FAILED} has"

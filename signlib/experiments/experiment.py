@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from torch import nn
 
 from signlib import paths, reading
 from signlib.corpora.splits import settled
-from signlib.errors import InputError, RunError
+from signlib.data.leftovers import LEFT_OUT
+from signlib.errors import InputError, RunError, failure_lines
 from signlib.experiments import estimate, warm_start
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
@@ -114,6 +116,8 @@ def _prepared(
     fit.choose_device(settings.training)
     check_logger(settings.training.logger)
     task = open_task(settings)
+    if task.table.attrs.get(LEFT_OUT):
+        print(task.table.attrs[LEFT_OUT], file=sys.stderr)
     teacher = teacher_of(task)
     torch.manual_seed(settings.seed)
     model = task.model(len(task.vocabulary))
@@ -152,6 +156,9 @@ def _fit(
     train = task.prepare(splits.train, vocabulary, settings.training.repeats, quiet)
     check_usable(train, "training clip")
     val = task.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
+    unusable = train.unusable | (val.unusable if val is not None else {})
+    for line in failure_lines(unusable) if not quiet else ():
+        print(f"left out of training: {line}", file=sys.stderr)
     noted = notes_on_points(task.source)
     if noted:
         clip, note = next(iter(noted.items()))
@@ -189,7 +196,7 @@ def _fit(
     run.note(
         chosen=fitted.chosen,
         split=splits.notes,
-        unusable=len(train.unusable | (val.unusable if val is not None else {})),
+        unusable=len(unusable),
         clips={"train": len(train.clips), "val": len(val.clips) if val is not None else 0},
     )
     run.trained()

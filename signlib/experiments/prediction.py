@@ -10,10 +10,15 @@ import pandas as pd
 
 from signlib.corpora.folder import is_one_clip
 from signlib.data.points import FileNumbers
+from signlib.errors import failure_lines, grouped, same_kind
 from signlib.evaluation import wer
 from signlib.evaluation.metrics import NO_NUMBERS
 from signlib.experiments.early import check_prediction
 from signlib.runs.run import Run
+
+
+# A note that more clips have is told once.
+_FEW = 3
 
 
 def predict(
@@ -166,20 +171,29 @@ def _sentence_row(row: Any) -> dict[str, Any]:
 
 
 def report(predictions: pd.DataFrame) -> str:
-    """A table of predictions as lines to read; below them how many are right, where it is known."""
+    """A table of predictions as lines to read; below them how many are right, where it is known.
+
+    Clips that cannot be used stand at the end, one line a reason; so do notes that many clips have.
+    """
     spoken = "signs" in predictions
+    problems = predictions[predictions["problem"] != ""]
+    notes = {row.clip: row.note for row in predictions.itertuples() if row.note}
+    shared = [each for each in grouped(notes) if each[0] > _FEW]
+    common = {same_kind(note) for _, _, note in shared}
     lines: list[str] = []
-    for row in predictions.itertuples():
-        said = _said(row) if spoken else _likeliest(row)
-        lines.append(f"{row.clip}: {'not usable: ' + row.problem if row.problem else said}")
+    for row in predictions[predictions["problem"] == ""].itertuples():
+        lines.append(f"{row.clip}: {_said(row) if spoken else _likeliest(row)}")
         if spoken:
             sentence = " ".join(sign.gloss for sign in row.signs)
             others = [reading for reading in row.best if reading[0] != sentence]
             lines += [f"  or {text or '(nothing)'} ({score:.2f})" for text, score in others]
         elif row.warning:
             lines.append(f"  unlike the training clips, so do not trust this: {row.warning}")
-        if row.note:
+        if row.note and same_kind(row.note) not in common:
             lines.append(f"  note: {row.note}")
+    reasons = {row.clip: f"not usable: {row.problem}" for row in problems.itertuples()}
+    lines += failure_lines(reasons)
+    lines += [f"note: {count:,} clips, the first {clip}: {note}" for count, clip, note in shared]
     lines += _sentences_right(predictions) if spoken else _right(predictions)
     return "\n".join(lines + list(filter(None, [predictions.attrs.get("trained", "")])))
 
