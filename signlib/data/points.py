@@ -87,7 +87,7 @@ def usable(points: np.ndarray, skeleton: Skeleton | None) -> tuple[np.ndarray, s
 
 
 def any_usable(points: np.ndarray, skeleton: Skeleton | None) -> bool:
-    """Is there a point that can be used? Looks no further than the first frames that have one.
+    """Is there a point that can be used? Looks at the middle frame first, then at more.
 
     Args:
         points: (T, ..., J, C) of one clip.
@@ -95,6 +95,9 @@ def any_usable(points: np.ndarray, skeleton: Skeleton | None) -> bool:
     """
     if skeleton is None:
         return bool(np.isfinite(points).any())
+    middle = len(points) // 2
+    if within(points[middle : middle + 1], skeleton).any():
+        return True
     starts = [0, *(8**power for power in range(1, len(points).bit_length() // 3 + 1))]
     return any(
         within(points[start:end], skeleton).any()
