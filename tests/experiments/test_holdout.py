@@ -18,7 +18,8 @@ from signlib.corpora.clips import load_actions, load_corpus
 from signlib.errors import RunError
 from signlib.experiments import baseline, estimate, prediction
 from signlib.experiments.experiment import train
-from signlib.runs.run import Run
+from signlib.runs.publishing import publish
+from signlib.runs.run import Metric, Run, start
 from signlib.settings import presets
 from signlib.settings.base import DataSettings
 from signlib.settings.registry import TASKS
@@ -241,3 +242,15 @@ def test_nearest_neighbours_hold_out_too_or_test_nothing():
         else:
             with pytest.raises(RunError, match="no gloss has two clips"):
                 _ = run.predictions
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+def test_who_trained_is_published_of_open_corpora_only(restricted):
+    settings = presets.build("landmarks/small", "full")
+    run = start("landmarks-small", "full", settings)
+    (run.path / "splits.csv").write_text("clip,split\na,train\n")
+    run.trained()
+    run.open_test()
+    run.finish([Metric("top-1", 50.0, 2, "test")])
+    target = publish(run, restricted)
+    assert (target / "splits.csv").is_file() != restricted
