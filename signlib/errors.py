@@ -15,18 +15,23 @@ _NAMES = 10
 LONGEST, _END = 500, 200
 
 
+def shortened(message: str) -> str:
+    """A message of at most `LONGEST` characters: of a longer one the middle is left out."""
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST - _END - 5]} ... {message[-_END:]}"
+
+
 class InputError(Exception):
     """Input that signlib refuses: a file, a setting or a request.
 
     Args:
-        message: names the value, the limit and what to do; of one that is longer than `LONGEST`,
-            because it quotes a file, the middle is left out.
+        message: names the value, the limit and what to do; it is `shortened`, because it may quote
+            a file.
     """
 
     def __init__(self, message: str = "") -> None:
-        if len(message) > LONGEST:
-            message = f"{message[: LONGEST - _END - 5]} ... {message[-_END:]}"
-        super().__init__(message)
+        super().__init__(shortened(message))
 
     @classmethod
     def raise_if(cls, wrong: object, message: str) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from signlib.errors import RunError
 from signlib.files import write_text
 from signlib.reports import cells, corpus_report, run_groups
-from signlib.runs.run import Run
+from signlib.runs.run import Run, drawn
 from signlib.statistics.seed_tests import ROPE, across_corpora, check_rope
 
 REPORT, FIGURE = "comparison.md", "comparison.png"
@@ -127,9 +127,9 @@ def markdown(report: Report) -> str:
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """The page and its figure into a folder; returns both paths."""
+    """The page and its figure into a folder; returns their paths, of the figure if it was drawn."""
     page, picture = Path(folder) / REPORT, Path(folder) / FIGURE
     before = "\n## What was compared"
     write_text(page, markdown(report).replace(before, f"\n![]({FIGURE})\n{before}", 1))
-    corpus_report.plot(report.corpora).savefig(picture, dpi=120, bbox_inches="tight")
-    return [page, picture]
+    fault = drawn(picture, lambda: corpus_report.plot(report.corpora))
+    return [page] if fault else [page, picture]

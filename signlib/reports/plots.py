@@ -6,18 +6,49 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from signlib.data.skeletons import Skeleton
 
 INK, BLUE, ORANGE, GREY = "#22303c", "#2a6fbb", "#d9772b", "#b8c0c8"
 PART_COLOURS = {"face": GREY, "pose": INK, "left_hand": BLUE, "right_hand": ORANGE, "body": INK}
 
+# Characters of a label that are drawn.
+LONGEST_LABEL = 40
+
+
+class PlainFigure(Figure):
+    """A figure that draws every text as it is: a gloss may be `$\\frac$`, which is no formula."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw it; only the powers of ten beside a logarithmic axis stay formulas."""
+        powers: set[Text] = set()
+        for axes in self.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                if axis.get_scale() != "linear":
+                    powers.update({*axis.findobj(Text)} - {axis.label})
+        for text in self.findobj(Text):
+            text.set_parse_math(text in powers)
+        super().draw(renderer)
+
+
+def plain(label: object) -> str:
+    """A label for a figure: in one line, without signs that cannot be drawn, and not too long."""
+    text = "".join(filter(str.isprintable, " ".join(str(label).split())))
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
+
 
 def figure(width: float = 7.0, height: float = 3.2, columns: int = 1) -> tuple[Figure, np.ndarray]:
     """A figure with a row of axes, drawn plainly; it does not show itself twice in a notebook."""
     drawn, axes = plt.subplots(
-        1, columns, figsize=(width, height), layout="constrained", squeeze=False
+        1,
+        columns,
+        FigureClass=PlainFigure,
+        figsize=(width, height),
+        layout="constrained",
+        squeeze=False,
     )
     for axis in axes[0]:
         axis.spines[["top", "right"]].set_visible(False)
@@ -51,7 +82,7 @@ def draw_interval(
 def name_rows(axis: Axes, names: Collection[str], label: str) -> None:
     """Names of the lines, the first one on top, and the label of the axis below."""
     axis.set(xlabel=label, ylim=(len(names) - 0.5, -0.5))
-    axis.set_yticks(range(len(names)), list(names))
+    axis.set_yticks(range(len(names)), list(map(plain, names)))
 
 
 def draw_skeleton(
@@ -113,10 +144,11 @@ def frequent_confusions(confused: pd.DataFrame, most: int = 15) -> Figure:
     """
     top = confused.head(most).iloc[::-1]
     drawn, (axis,) = figure(6.0, 0.25 * max(2, len(top)) + 0.8)
-    axis.barh(
-        [f"{row.reference} → {row.hypothesis}" for row in top.itertuples()],
-        top["count"],
-        color=BLUE,
+    # By number: two labels that were cut to the same words are two bars.
+    axis.barh(range(len(top)), top["count"], color=BLUE)
+    axis.set_yticks(
+        range(len(top)),
+        [f"{plain(row.reference)} → {plain(row.hypothesis)}" for row in top.itertuples()],
     )
     axis.set(xlabel="times" if len(top) else "no sign was taken for another")
     return drawn
@@ -134,8 +166,9 @@ def confusion_matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if len(names) <= 60:
-        axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-        axis.set_yticks(range(len(names)), names, fontsize=7)
+        labels = list(map(plain, names))
+        axis.set_xticks(range(len(names)), labels, rotation=90, fontsize=7)
+        axis.set_yticks(range(len(names)), labels, fontsize=7)
     axis.set(xlabel="prediction", ylabel="target")
     drawn.colorbar(image, ax=axis, shrink=0.7, label="share of the target's clips")
     return drawn
@@ -238,6 +271,7 @@ def contact_sheet(
     drawn, axes = plt.subplots(
         len(rows),
         columns,
+        FigureClass=PlainFigure,
         figsize=(1.15 * columns * aspect**0.5, 1.2 * len(rows)),
         dpi=70,
         layout="constrained",
@@ -256,7 +290,7 @@ def contact_sheet(
         line[0].text(
             -0.08,
             0.5,
-            name,
+            plain(name),
             rotation=90,
             ha="right",
             va="center",
@@ -264,7 +298,7 @@ def contact_sheet(
             fontsize=9,
         )
     for axis, title in zip(axes[0], titles, strict=False):
-        axis.set_title(title, fontsize=8)
+        axis.set_title(plain(title), fontsize=8)
     plt.close(drawn)
     return drawn
 

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from signlib import paths, reading
-from signlib.errors import RunError, SettingsError
+from signlib.errors import RunError, SettingsError, shortened
 from signlib.files import write_bytes, write_json, write_text
 from signlib.reading import Unreadable
 from signlib.runs import checks
@@ -292,15 +292,17 @@ class Run:
         metrics: Sequence[Metric],
         predictions: pd.DataFrame | None = None,
         scores: tuple[np.ndarray, Sequence[str], Sequence[str]] | None = None,
-        figures: Mapping[str, "Figure"] | None = None,
+        figures: Mapping[str, Callable[[], "Figure"]] | None = None,
     ) -> "Run":
-        """Write the results and close the run.
+        """Write the results, draw the figures and close the run.
 
         Args:
             metrics: what was measured; none where `note(untested=...)` says why.
             predictions: one row a clip: clip, signer, target, prediction, score.
             scores: (N, K) array, N clips, K class names.
-            figures: name -> matplotlib figure, saved as `figures/<name>.png`.
+            figures: name -> what draws a matplotlib figure, saved as `figures/<name>.png` once the
+                results are written. One that cannot be drawn is named in a line, and in the fact
+                `undrawn` of the run.
 
         Raises:
             RunError: when the run is finished already, a metric is not a finite number or was
@@ -339,15 +341,34 @@ class Run:
                 {"clips": scores[1], "classes": scores[2]},
                 scores=np.asarray(scores[0], np.float32),
             )
-        for name, figure in (figures or {}).items():
-            picture = io.BytesIO()
-            figure.savefig(picture, format="png", dpi=120, bbox_inches="tight")
-            write_bytes(self.path / "figures" / f"{name}.png", picture.getvalue())
         measured = [asdict(metric) for metric in metrics]
         write_json(self.path / METRICS, measured or {"untested": self.untested})
         write_json(self.path / ENVIRONMENT, environment(self._status))
-        self.note(stage="finished")
+        faults = {
+            name: drawn(self.path / "figures" / f"{name}.png", draw)
+            for name, draw in (figures or {}).items()
+        }
+        undrawn = {name: fault for name, fault in faults.items() if fault}
+        self.note(stage="finished", **({"undrawn": undrawn} if undrawn else {}))
         return self
+
+
+def drawn(path: Path, draw: Callable[[], "Figure"]) -> str:
+    """Draw a figure into a PNG file.
+
+    Returns:
+        What is wrong with it, which is printed too; "" when it was drawn.
+    """
+    try:
+        picture = io.BytesIO()
+        draw().savefig(picture, format="png", dpi=120, bbox_inches="tight")
+        write_bytes(path, picture.getvalue())
+    # Whatever a figure stumbles over: a run's results are worth more than its pictures.
+    except Exception as error:
+        fault = shortened(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        print(f"figure {path} was not drawn: {fault}", file=sys.stderr)
+        return fault
+    return ""
 
 
 def write_arrays(path: Path, names: Mapping[str, Sequence[str]], **arrays: np.ndarray) -> None:

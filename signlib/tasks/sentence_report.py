@@ -118,16 +118,15 @@ class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
             note=f"one clip at a time on {run.facts['device']}, median",
         )
         chosen = readings[decoders.chosen]
-        history = run.history.to_dict("records")
         confused = wer.confusions(wer.alignment(said, chosen))
         return run.finish(
             [*metrics, speed],
             prediction_table(rows, said, chosen),
             figures={
-                "learning_curve": plots.curves(
-                    history, "validation_wer", "validation WER, greedy (%)"
+                "learning_curve": lambda: plots.curves(
+                    run.history.to_dict("records"), "validation_wer", "validation WER, greedy (%)"
                 ),
-                "confusions": plots.frequent_confusions(confused),
+                "confusions": lambda: plots.frequent_confusions(confused),
             },
         )
 

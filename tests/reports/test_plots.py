@@ -2,15 +2,20 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from signlib.reports.plots import (
     BLUE,
     ORANGE,
     confusion_matrix,
+    contact_sheet,
     draw_skeleton,
     figure,
+    frequent_confusions,
+    interval_plot,
     learning_curve,
+    plain,
 )
 
 
@@ -78,3 +83,78 @@ def test_the_confusion_matrix_shows_shares_of_each_target():
     assert "share" in bar.get_ylabel()
     many = confusion_matrix(np.eye(100), [str(i) for i in range(100)])
     assert max(many.get_size_inches()) <= 12.2
+
+
+GLOSSES = [
+    "$",
+    "$x$",
+    r"$\frac$",
+    r"$\frac$ a\$b_{^",
+    "a\nb\tc",
+    "手話",
+    "\u0644\u063a\u0629",
+    "\ud800half",
+    "\x00\x1b[0m",
+    "<b>&",
+    "",
+    "LONG" * 200,
+    "LONG" * 201,
+]
+
+
+def test_a_label_is_one_line_that_can_be_drawn():
+    assert [plain(gloss) for gloss in GLOSSES[:2]] == ["$", "$x$"]
+    assert plain("a\nb\tc  d") == "a b c d"
+    assert plain("\ud800half") == "half"
+    assert plain("\x00\x1b[0m") == "[0m"
+    assert plain("手話") == "手話"
+    assert plain("x" * 40) == "x" * 40
+    assert plain("x" * 41) == "x" * 37 + "..."
+
+
+def _annotated():
+    drawn, (axis,) = figure()
+    axis.plot([1, 10], [1, 100], label=GLOSSES[2])
+    axis.set(title=GLOSSES[2], xlabel=GLOSSES[3], ylabel=GLOSSES[1], yscale="log")
+    axis.annotate(GLOSSES[2], (1, 1))
+    axis.text(2, 2, GLOSSES[3])
+    axis.legend(title=GLOSSES[2])
+    drawn.suptitle(GLOSSES[3])
+    return drawn
+
+
+@pytest.mark.filterwarnings("ignore:Glyph", "ignore:constrained_layout")
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: confusion_matrix(np.eye(len(GLOSSES)), GLOSSES),
+        lambda: frequent_confusions(
+            pd.DataFrame({"reference": GLOSSES, "hypothesis": GLOSSES[::-1], "count": 2})
+        ),
+        lambda: interval_plot(
+            pd.DataFrame({"value": 5.0, "low": 4.0, "high": 6.0}, index=GLOSSES), GLOSSES[2], 1.0
+        ),
+        lambda: contact_sheet(
+            {gloss: [np.zeros((4, 4, 3), np.uint8)] for gloss in GLOSSES}, GLOSSES
+        ),
+        _annotated,
+    ],
+)
+def test_every_figure_draws_every_gloss(draw, tmp_path):
+    drawn = draw()
+    drawn.savefig(tmp_path / "drawn.png", dpi=20, bbox_inches="tight")
+    assert (tmp_path / "drawn.png").stat().st_size > 1000
+    signed = [
+        text for axes in drawn.axes for text in axes.get_yticklabels() if "$" in text.get_text()
+    ]
+    powers = [text for text in signed if "mathdefault" in text.get_text()]
+    assert all(text.get_parse_math() == (text in powers) for text in signed)
+
+
+def test_bars_of_labels_that_begin_alike_stay_apart():
+    pairs = {"reference": ["A" * 60 + "1", "A" * 60 + "2"], "hypothesis": ["B", "B"]}
+    (axis,) = frequent_confusions(pd.DataFrame({**pairs, "count": [5, 3]})).axes
+    assert [(bar.get_y() + bar.get_height() / 2, bar.get_width()) for bar in axis.patches] == [
+        (0, 3),
+        (1, 5),
+    ]

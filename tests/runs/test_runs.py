@@ -118,7 +118,7 @@ def test_finish_writes_every_file_of_the_contract():
         [TOP1, Metric("clips", np.float32(4), np.int64(4), "test", "clips")],
         table(),
         scores(),
-        {"a": figure()},
+        {"a": figure},
     )
     assert {path.name for path in run.path.iterdir()} == {
         "settings.yaml",
@@ -199,8 +199,44 @@ def test_scores_that_do_not_fit_and_a_figure_with_a_path_are_refused_before_writ
     with pytest.raises(RunError, match=r"\(4, 3\) do not fit 3 clips and 3 classes"):
         run.finish([TOP1], table(), (array, clips[:3], classes))
     with pytest.raises(InputError, match=r"figure '\.\./a'"):
-        run.finish([TOP1], table(), scores(), {"../a": figure()})
+        run.finish([TOP1], table(), scores(), {"../a": figure})
     assert sorted(path.name for path in run.path.iterdir()) == before
+
+
+def test_a_figure_that_fails_is_named_and_loses_no_result(capsys):
+    def broken():
+        raise ValueError("no" * 1000)
+
+    run = opened()
+    written = []
+
+    def second():
+        written.extend(path.name for path in run.path.iterdir())
+        return figure()
+
+    run.finish([TOP1], table(), scores(), {"a": broken, "b": second})
+    # what was measured is on the disk before anything is drawn
+    assert {"metrics.json", "predictions.csv", "scores.npz", "environment.json"} <= {*written}
+    again = Run(run.path)
+    assert again.finished
+    assert again.metrics == [TOP1]
+    assert [path.name for path in (run.path / "figures").iterdir()] == ["b.png"]
+    said = capsys.readouterr().err
+    assert said.startswith(f"figure {run.path}/figures/a.png was not drawn: ValueError: nono")
+    assert len(said.splitlines()) == 1
+    fault = again.facts["undrawn"]["a"]
+    assert fault.startswith("ValueError: nono")
+    assert len(fault) <= 500
+
+
+def test_a_run_that_is_interrupted_while_it_draws_is_resumed(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    run = opened()
+    with pytest.raises(KeyboardInterrupt):
+        run.finish([TOP1], table(), scores(), {"a": interrupted})
+    assert Run(run.path).stage == "test opened"
 
 
 def test_a_finished_run_stays_as_it_is():
@@ -405,7 +441,7 @@ def test_a_pickle_in_place_of_the_scores_is_never_loaded(roots, as_archive):
 
 def test_a_full_run_of_an_open_corpus_is_published_with_predictions(roots):
     run = opened()
-    run.finish([TOP1], table(), scores(), {"a": figure()})
+    run.finish([TOP1], table(), scores(), {"a": figure})
     target = publish(run, restricted=False)
     assert target == roots / "results" / "landmarks-small" / "one"
     assert {path.name for path in target.iterdir()} == {
@@ -463,7 +499,7 @@ def test_a_publish_on_a_full_disk_leaves_nothing_and_sweeps_what_a_killed_one_le
     roots, monkeypatch
 ):
     run = opened()
-    run.finish([TOP1], table(), scores(), {"a": figure()})
+    run.finish([TOP1], table(), scores(), {"a": figure})
     target = publish(run, restricted=True)
     target.rename(target.with_name(".one.4711"))
     other = target.with_name(".one.more.4711")
@@ -502,6 +538,7 @@ def test_the_commit_is_told_apart_from_a_changed_tree(roots, monkeypatch):
         )
 
     monkeypatch.setattr(paths, "REPOSITORY", roots)
+    (roots / "pyproject.toml").touch()
     assert commit() == ""
     git("init")
     (roots / "a").write_text("1")
