@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, Gemma3Config, PreTrainedModel
 from transformers.utils import cached_file, is_flash_attn_2_available
@@ -32,6 +33,12 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 ATTENTION = {"auto": None, "sdpa": "sdpa", "eager": "eager", "flash": "flash_attention_2"}
 EMBEDDINGS = ("tower", "projected")
 _USABLE = f"models of Gemma 3 that see: {', '.join(GEMMA_3)}"
+# What transformers, safetensors and torch raise on files of a model that are damaged or contradict
+# each other.
+_FAULTS = (
+    *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError),
+    *(RuntimeError, SafetensorError, StrictDataclassError),
+)
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -188,9 +195,12 @@ def load_tower(
             attention=implementation,
             projected=embedding == "projected",
         )
+        broken = _not_finite(encoder, projector)
+        if broken:
+            raise ValueError(f"{broken} holds numbers that are not finite")
         form = _picture_form(model, revision, vision)
         form["fit"] = fit or form["fit"]
-    except (OSError, ValueError) as error:
+    except _FAULTS as error:
         raise SettingsError(
             f"model {model!r} cannot be loaded ({first_line(error)}); give the folder of a copy, or"
             f" go online and accept its licence; {_USABLE}"
@@ -362,6 +372,12 @@ def _picture_form(model: str, revision: str, vision: Any) -> dict[str, Any]:
         "mean": tuple(processor.get("image_mean", mean)),
         "deviation": tuple(processor.get("image_std", deviation)),
     }
+
+
+def _not_finite(*parts: nn.Module | None) -> str:
+    # The first tensor that holds a number which is not finite; "" where none does.
+    tensors = (item for part in filter(None, parts) for item in part.state_dict().items())
+    return next((name for name, tensor in tensors if not torch.isfinite(tensor).all()), "")
 
 
 def _digest(*parts: nn.Module | None) -> str:

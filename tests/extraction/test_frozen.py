@@ -187,6 +187,23 @@ def test_an_encoder_whose_weights_are_not_all_there_is_refused(tmp_path):
         load_tower(str(tmp_path / "other"))
 
 
+def test_a_model_whose_files_are_damaged_is_refused_by_name(tmp_path):
+    ViTModel(ViTConfig(**SMALL)).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    name = min(weights)
+    weights[name].view(-1)[0] = np.nan
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SettingsError, match="holds numbers that are not finite"):
+        load_tower(str(tmp_path))
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"patch_size": "x"}))
+    with pytest.raises(SettingsError, match="cannot be loaded"):
+        load_tower(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(SettingsError, match="cannot be loaded"):
+        load_tower(str(tmp_path))
+
+
 def test_pictures_are_prepared_as_by_the_models_own_processor(models):
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 

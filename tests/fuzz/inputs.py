@@ -186,7 +186,7 @@ def _read(reader: Reader, given: Path, out: Path) -> tuple[str, str]:
 
 def _memory(error: BaseException | None) -> bool:
     while error is not None:
-        words = ("Unable to allocate", "nsufficient memory", "Cannot allocate memory", "bad_alloc")
+        words = ("Unable to allocate", "nsufficient memory", "allocate memory", "bad_alloc")
         if isinstance(error, MemoryError) or any(word in str(error) for word in words):
             return True
         error = error.__context__

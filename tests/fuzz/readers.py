@@ -645,7 +645,14 @@ def _tower(folder: Path, out: Path) -> Any:
 
 
 def _check_tower(result: Any, folder: Path) -> None:
-    finite(result[1], "features")
+    tower, features = result
+    # Weights that are finite may still lead too far: extraction then says so, clip by clip.
+    from signlib.extraction.frozen import _checked
+
+    for name, value in tower.state_dict().items():
+        finite(value.float().numpy(), name)
+    must(features.shape[1:] == (tower.facts.size,), f"features of shape {features.shape}")
+    must(np.isfinite(features).all() or isinstance(_checked(features, tower), str), "not finite")
 
 
 def _arpa(folder: Path, out: Path) -> Any:
