@@ -16,9 +16,10 @@ from signlib.experiments.experiment import train
 from signlib.experiments.warm_start import carry
 from signlib.runs.run import start
 from signlib.settings import presets
+from signlib.stores.writer import write_store
 from signlib.tasks import landmarks
 from signlib.tasks.landmarks import LandmarkTask
-from signlib.tasks.registry import build_model
+from signlib.tasks.registry import build_model, open_task
 from signlib.training import fit as fitting
 from signlib.training.classification import ClassificationFitting
 
@@ -348,3 +349,50 @@ def test_model_json_is_enough_to_build_the_model_again(finished):
 def test_refused_settings_name_the_key():
     with pytest.raises(SettingsError, match=r"model\.nosuch"):
         settings("model.nosuch=1")
+
+
+@pytest.fixture
+def spoiled(tmp_path):
+    """A store of generated clips; a train and a test clip have no point that can be used."""
+    source = corpora.load_corpus(settings().data)
+    table = source.labelled
+    clips = ((clip, source.read(clip)) for clip in table["clip"])
+    store = write_store(tmp_path / "store", source.extraction, table, clips)
+    data = ("data.corpus=store", f"data.root={store.path}", "training.epochs=1")
+    splits = open_task(settings(*data)).splits
+    frames = np.load(store.path / "frames.npy")
+
+    def spoil(*clips: str) -> None:
+        for clip in clips:
+            offset, length = store.span(clip)
+            frames[offset : offset + length, ..., 2] = np.inf
+        np.save(store.path / "frames.npy", frames)
+
+    # One point of another clip is absurd.
+    frames[store.span(splits.train["clip"].iloc[2])[0], 5, 0] = 1e30
+    return data, splits, spoil
+
+
+def test_clips_without_a_usable_point_are_named_before_the_test_is_opened(spoiled, capsys):
+    data, splits, spoil = spoiled
+    train_clip, test_clip = splits.train["clip"].iloc[0], splits.test["clip"].iloc[0]
+    spoil(train_clip, test_clip)
+    named = f"1 train, 1 test clips have no point that can be used: {train_clip}, {test_clip}"
+    assert named in open_task(settings(*data)).splits.notes
+    run = train(settings(*data), quiet=True)
+    assert named in run.facts["split"]
+    assert (run.facts["unusable"], run.facts["missing"]) == (1, 1)
+    assert run.metrics[0].n == len(splits.test) - 1
+    taken = pd.read_csv(run.path / "points.csv").set_index("clip")["note"]
+    third = splits.train["clip"].iloc[2]
+    assert set(taken.index) == {train_clip, third}
+    assert "1 lie beyond 20 fractions of the picture" in taken[third]
+    assert any(note.startswith("2 clips with a note (points.csv)") for note in run.facts["split"])
+
+
+def test_a_split_without_a_usable_point_is_refused_before_training(spoiled, runs_root):
+    data, splits, spoil = spoiled
+    spoil(*splits.test["clip"])
+    with pytest.raises(ManifestError, match=r"no test clip has a point that can be used \(of \d+"):
+        train(settings(*data), quiet=True)
+    assert not list(runs_root.rglob("status.json"))
