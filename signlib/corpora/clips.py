@@ -7,6 +7,7 @@ import pandas as pd
 from signlib.corpora.corpus import as_skeleton, landmark_clips
 from signlib.corpora.generated import GeneratedSigning
 from signlib.corpora.registry import CORPORA, corpus_of
+from signlib.data.manifest import whole_files
 from signlib.errors import SettingsError
 from signlib.extraction import frozen_files
 from signlib.settings.base import DataSettings
@@ -22,7 +23,8 @@ def load_manifest(settings: DataSettings) -> pd.DataFrame:
         SettingsError: for an unknown corpus, or `folder` without a root.
         InputError: for label files that are missing or damaged.
     """
-    return corpus_of(settings).manifest(settings)
+    table = corpus_of(settings).manifest(settings)
+    return whole_files(table) if settings.cut else table
 
 
 def load_corpus(settings: DataSettings) -> ClipSource:

@@ -42,6 +42,7 @@ class ClipRow(Protocol):
 OF_SOME = (
     "root",
     "annotations",
+    "cut",
     "split_type",
     "glosses",
     "signers",
@@ -77,7 +78,7 @@ class Corpus(ABC):
         sentences: its clips are sentences, the column `glosses` holds their signs.
         split_types: its official splits (`data.split_type`), the usual one first.
         split_counts: clips of each official split, where that is known without files.
-        own_settings: those of `OF_SOME` that it reads, besides root and split_type.
+        own_settings: those of `OF_SOME` that it reads, besides root, split_type and cut.
     """
 
     name: str
@@ -100,9 +101,13 @@ class Corpus(ABC):
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """Settings of `OF_SOME` that it does not read: no root where nothing lies in files."""
+        """Settings of `OF_SOME` that it does not read.
+
+        No root where nothing lies in files, and no cut where there are no films.
+        """
         read = {*self.own_settings, *(() if self.generated else ("root",))}
         read |= {"split_type"} if self.split_types else set()
+        read |= {"cut"} if self.kind == "video" else set()
         return tuple(name for name in OF_SOME if name not in read)
 
     @abstractmethod

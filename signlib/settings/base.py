@@ -33,6 +33,9 @@ class DataSettings:
         "",
         'of wlasl, which of its lists, such as nslt_300.json; "" = nslt_100.json, or the only one',
     )
+    cut: bool = switch(
+        False, "of videos: each film is one clip already, whatever segments its list names"
+    )
     landmarks: str = name(
         "", "store of landmarks beside pictures or features, for corpora that come as videos"
     )

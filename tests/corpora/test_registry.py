@@ -298,6 +298,7 @@ def test_each_corpus_says_which_settings_it_reads(name, tmp_path, monkeypatch):
         ("store", {"glosses": 5}, "generated, generated-sentences, generated-actions"),
         ("wlasl", {"split_type": "xsub"}, "ntu60, generated-actions, nw-ucla"),
         ("generated", {"root": "films"}, "store, dgs-30"),
+        ("store", {"cut": True}, "autsl, wlasl, phoenix-2014, phoenix-2014-si5, folder"),
         ("generated", {"annotations": "nslt_300.json"}, "wlasl"),
         ("generated-sentences", {"sentences": 9}, "stitched-NAME"),
         ("stitched-store", {"hardness": 2.0}, "generated, "),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from signlib.corpora.clips import load_manifest
 from signlib.corpora.registry import manifest_of
 from signlib.data.video import write_video
 from signlib.data.wlasl import read_manifest
@@ -13,6 +14,7 @@ from signlib.errors import StoreError
 from signlib.extraction.filming import FilmedClips
 from signlib.extraction.pictures import write_pictures
 from signlib.extraction.registry import Source
+from signlib.settings.base import DataSettings
 from signlib.stores.pictures import COLOUR, PictureSettings
 
 SETTINGS = PictureSettings(frames=3, size=32, kinds=(COLOUR,))
@@ -62,6 +64,9 @@ def test_wlasls_segments_are_converted_by_time(wlasl, tmp_path):
     cut, root = Source(wlasl, manifest_of, cut=True).videos()
     whole = write_pictures(FilmedClips(cut, root), tmp_path / "cut", SETTINGS, progress=False)
     assert [levels(whole, clip) for clip in whole.clips] == [[0, 30, 59]] * 4
+    # what `train` reads with data.cut=true
+    trained = load_manifest(DataSettings(corpus="wlasl", root=str(wlasl), cut=True))
+    pd.testing.assert_frame_equal(trained, cut)
 
 
 def test_a_store_that_counted_frames_is_another_one(wlasl, tmp_path):

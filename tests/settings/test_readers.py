@@ -77,6 +77,7 @@ ELSEWHERE = {
     "mode": "experiments/experiment.py",
     "data.root": "corpora/corpus.py",
     "data.annotations": "corpora/wlasl.py",
+    "data.cut": "corpora/clips.py",
     "data.landmarks": "corpora/clips.py",
     "data.split_type": "corpora/corpus.py",
     "data.validation": "corpora/splits.py",
