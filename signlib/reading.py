@@ -7,6 +7,7 @@ asked for the file says which one it is and what to do.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -71,7 +72,7 @@ def regular(path: str | Path, most: int | None = None) -> Path:
     path = Path(path)
     size = os.stat(path).st_size
     if path.is_dir():
-        raise IsADirectoryError(21, "it is a folder", str(path))
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not path.is_file():
         raise Unreadable("it is a pipe or a device, no file")
     if most is not None and size > most:
@@ -550,7 +551,7 @@ def tensors(path: str | Path, names: Sequence[str] | None = None) -> dict[str, T
         Unreadable: when it is damaged, or holds a number that is not finite.
     """
     with _safetensors(path) as content:
-        chosen = {name: content.get_tensor(name) for name in names or content.keys()}
+        chosen = {name: content.get_tensor(name) for name in (content.keys() if names is None else names)}
     for name, value in chosen.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise Unreadable(f"tensor {name[:60]!r} holds numbers that are not finite")

@@ -20,6 +20,7 @@ import pandas as pd
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
+from signlib import reading
 from signlib.data.manifest import FASTEST, RATE, SEGMENT_FPS, SLOWEST
 from signlib.data.picture_folders import iter_pictures, pictures_in, read_picture
 from signlib.errors import SettingsError, VideoError
@@ -575,10 +576,14 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             raise VideoError(
                 f"{path} has no video stream; {FETCH_AGAIN}, or leave the clip out of the manifest"
             )
-        needed = max(
-            (entry.pos + entry.size for entry in container.streams.video[0].index_entries),
-            default=0,
-        )
+        stream = container.streams.video[0]
+        try:
+            reading.check_pixels(max(stream.width, 1), max(stream.height, 1))
+        except reading.Unreadable as error:
+            raise VideoError(f"{path}: {error}; make it smaller, or leave the clip out") from None
+        # A later frame may say another size.
+        stream.codec_context.options = {"max_pixels": str(reading.PIXELS)}
+        needed = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
         if needed > path.stat().st_size:
             raise VideoError(
                 f"{path} is cut off: {path.stat().st_size} bytes, its index needs {needed};"

@@ -21,7 +21,7 @@ from signlib.experiments import estimate, warm_start
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
 from signlib.runs.run import SETTINGS, SPLITS, Run, start
-from signlib.runs.weights import MODEL, load_model_facts, load_weights, save_weights
+from signlib.runs.weights import MODEL, fill, load_model_facts, load_weights, save_weights
 from signlib.settings import config
 from signlib.settings.base import Settings
 from signlib.tasks.registry import open_task
@@ -89,7 +89,7 @@ def train(
             raise
         if not fitted.complete:
             return run
-    model.load_state_dict(load_weights(run))
+    fill(model, load_weights(run), run)
     if task.splits.untested:
         return task.close_untested(run, model, quiet)
     return task.evaluate(run, model, resume, quiet)
@@ -280,5 +280,5 @@ def teacher_of(task: Task[Any, Any]) -> nn.Module | None:
             f"{ours[key]}; make it the same"
         )
     model = task.network(run.settings, task.inputs_of(facts), len(task.vocabulary))
-    model.load_state_dict(tensors)
+    fill(model, tensors, run)
     return model

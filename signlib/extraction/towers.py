@@ -6,7 +6,6 @@ how pictures are fitted.
 """
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, Gemma3Config, PreTrainedModel
 from transformers.utils import cached_file, is_flash_attn_2_available
 
+from signlib import reading
 from signlib.errors import SettingsError
 from signlib.settings.values import first_line
 
@@ -324,12 +324,18 @@ def _weight_files(model: str, revision: str) -> dict[str, str]:
     """
     index = _cached(model, revision, "model.safetensors.index.json")
     if index is not None:
-        return json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"]
+        files = reading.read_json(index).get("weight_map")
+        if not isinstance(files, dict) or not all(map(_plain, files.values())):
+            raise OSError("its index names no files beside it")
+        return files
     single = _cached(model, revision, "model.safetensors")
     if single is None:
         raise OSError("it has no model.safetensors")
-    with safe_open(single, "pt") as content:
-        return dict.fromkeys(content.keys(), "model.safetensors")
+    return dict.fromkeys(reading.tensor_names(single), "model.safetensors")
+
+
+def _plain(name: object) -> bool:
+    return isinstance(name, str) and Path(name).name == name
 
 
 def _weights(
@@ -345,9 +351,9 @@ def _weights(
         raise OSError(f"its files lack {names[0]} and the rest of a {type(part).__name__}")
     tensors: dict[str, Tensor] = {}
     for file in dict.fromkeys(files[start + name] for name in names):
-        with safe_open(_cached(model, revision, file), "pt") as content:
-            stored = [name for name in names if files[start + name] == file]
-            tensors |= {name: content.get_tensor(start + name) for name in stored}
+        stored = [start + name for name in names if files[start + name] == file]
+        read = reading.tensors(_cached(model, revision, file) or file, stored)
+        tensors |= {name.removeprefix(start): value for name, value in read.items()}
     return tensors
 
 
@@ -360,7 +366,7 @@ def _picture_form(model: str, revision: str, vision: Any) -> dict[str, Any]:
     """
     names = ("preprocessor_config.json", "processor_config.json")
     path = next(filter(None, (_cached(model, revision, name) for name in names)), None)
-    content = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    content = reading.read_json(path) if path else {}
     processor = content.get("image_processor") or content
     mean, deviation = ((0.5,) * 3, (0.5,) * 3) if "siglip" in vision.model_type else _IMAGENET
     size = processor.get("size") or {}

@@ -17,7 +17,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import RunError, SettingsError
 from signlib.reports.ablation import by_signer
 from signlib.runs.run import Run
-from signlib.runs.weights import load_model_facts, load_weights
+from signlib.runs.weights import fill, load_model_facts, load_weights
 from signlib.settings.modalities import ModalitiesExperiment, VideoAugmentSettings
 from signlib.settings.training import AugmentSettings
 from signlib.statistics.intervals import t_interval
@@ -199,7 +199,7 @@ def _right(run: Run, changes: Mapping[str, Change], quiet: bool) -> pd.DataFrame
     if not isinstance(data, multimodal.MultimodalDataset):
         raise RunError(f"run {run.path} does not read several modalities; give one that does")
     model = task.model(len(vocabulary))
-    model.load_state_dict(weights)
+    fill(model, weights, run)
     columns = {}
     for name, change in changes.items():
         left = change(data)

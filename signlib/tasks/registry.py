@@ -11,7 +11,7 @@ from signlib.errors import RunError
 from signlib.features.novelty import TrainingRanges
 from signlib.models.frozen import GEMMA_WIDTH
 from signlib.runs.run import Run
-from signlib.runs.weights import load_model_facts, load_weights
+from signlib.runs.weights import fill, load_model_facts, load_weights
 from signlib.settings.base import Settings
 from signlib.settings.registry import task_row
 from signlib.stores.store import extraction_of
@@ -57,10 +57,10 @@ def load_recogniser(run: Run) -> Recogniser:
     reason = task.refusal(run.settings, "predict")
     if reason:
         raise RunError(f"run {run.path} {reason}")
+    extracted = {key: extraction_of(facts[key]) for key in ("extraction", "frozen") if key in facts}
     inputs, vocabulary = task.inputs_of(facts), Vocabulary(tuple(facts["classes"]))
     model = task.network(task.offline(run.settings), inputs, len(vocabulary))
-    model.load_state_dict(weights)
-    extracted = {key: extraction_of(facts[key]) for key in ("extraction", "frozen") if key in facts}
+    fill(model, weights, run)
     ranges = facts.get("familiar")
     return Recogniser(
         model.eval(),
