@@ -215,10 +215,7 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Print what each clip says, the likeliest first.
-
-    Exit code 3 when a clip could not be used, 2 when none could.
-    """
+    """Print what each clip says, the likeliest first; exit code 2 when no clip could be used."""
     from signlib import files
     from signlib.corpora.registry import corpus_of
     from signlib.data.points import FileNumbers
@@ -244,8 +241,7 @@ def predict(options: argparse.Namespace) -> int:
     print(prediction.report(table))
     if options.out:
         files.write_text(Path(options.out), prediction.long_table(table).to_csv(index=False))
-    used = table["problem"] == ""
-    return 0 if used.all() and len(used) else (3 if used.any() else 2)
+    return 0 if (table["problem"] == "").any() else 2
 
 
 def wer(options: argparse.Namespace) -> None:
