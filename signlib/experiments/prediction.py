@@ -16,7 +16,6 @@ from signlib.evaluation.metrics import NO_NUMBERS
 from signlib.experiments.early import check_prediction
 from signlib.runs.run import Run
 
-
 # A note that more clips have is told once.
 _FEW = 3
 

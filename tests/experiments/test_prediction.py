@@ -239,6 +239,20 @@ def test_readings_are_reported_in_lines():
     ]
 
 
+def test_what_many_clips_share_is_told_once():
+    """2,037 clips that fail alike are one line, and so is a note that many clips have."""
+    lost = [Reading(f"v{n}", problem=f"videos/v{n}.mp4 does not exist") for n in range(2037)]
+    noted = [Reading(f"n{n}", top=[("X", 1.0)], note="nothing tells its rate") for n in range(4)]
+    alone = Reading("z", top=[("X", 1.0)], note="its own")
+    assert report(table_of([*lost, *noted, alone])).splitlines() == [
+        *(f"n{n}: X 100%" for n in range(4)),
+        "z: X 100%",
+        "  note: its own",
+        "2,037 clips, the first v0: not usable: videos/v0.mp4 does not exist",
+        "note: 4 clips, the first n0: nothing tells its rate",
+    ]
+
+
 def test_a_frame_rate_that_no_clip_has_is_refused(run):
     with pytest.raises(SettingsError, match="fps=5000 must lie within"):
         predict(run, ["x.npy"], fps=5000)
