@@ -551,7 +551,8 @@ def tensors(path: str | Path, names: Sequence[str] | None = None) -> dict[str, T
         Unreadable: when it is damaged, or holds a number that is not finite.
     """
     with _safetensors(path) as content:
-        chosen = {name: content.get_tensor(name) for name in (content.keys() if names is None else names)}
+        listed = content.keys() if names is None else names
+        chosen = {name: content.get_tensor(name) for name in listed}
     for name, value in chosen.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise Unreadable(f"tensor {name[:60]!r} holds numbers that are not finite")

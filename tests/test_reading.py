@@ -249,7 +249,7 @@ def test_one_changed_bit_of_a_checkpoint_is_seen(tmp_path):
     for position in (numbers, numbers + 1201, whole.index(b"state_dict")):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
         with pytest.raises(
-            Unreadable, match=r"'a/data(/0|\.pkl)' was changed after it was written"
+            Unreadable, match=r"'a/data(/0|\.pkl)' was changed after"
         ):
             reading.checkpoint(path)
     path.write_bytes(whole[:-30])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signlib import reading
 from signlib.data.manifest import complete
 from signlib.data.video import (
     VideoInfo,
@@ -307,6 +308,18 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
         for read in (probe, read_frames, lambda path: list(iter_frames(path))):
             with pytest.raises(VideoError, match=rf"{name}.*{says}"):
                 read(tmp_path / name)
+
+
+def test_frames_of_too_many_pixels_are_refused_before_they_are_decoded(film, monkeypatch):
+    # `PIXELS` is of 8192 x 8192; a film that has more would take long to make.
+    monkeypatch.setattr(reading, "PIXELS", 1000)
+    for read in (probe, lambda path: list(iter_frames(path))):
+        with pytest.raises(VideoError, match=r"it has 48 x 32 pixels, not 1 to 1,000; make it sm"):
+            read(film)
+    # Also where only a later frame says so.
+    monkeypatch.setattr(reading, "check_pixels", lambda *_: None)
+    with pytest.raises(VideoError, match=r"frame cannot be decoded|frame 0 of .* cannot"):
+        list(iter_frames(film))
 
 
 def test_a_file_of_sound_only_is_refused(tmp_path):
