@@ -8,6 +8,7 @@ import pandas as pd
 from signlib.corpora.bodies import BodyCorpus
 from signlib.corpora.landmark_files import LandmarkFile, open_arrays, spans
 from signlib.data import manifest
+from signlib.data.points import FileNumbers
 from signlib.data.skeletons import KINECT_20
 from signlib.errors import ManifestError, SettingsError
 from signlib.reading import Form
@@ -32,7 +33,7 @@ SPLITS = {"official": ((1, 2), 3), "view-1": ((1,), 2), "view-2": ((2,), 1)}
 
 
 def read_clips(root: str | Path, split_type: str = "") -> LandmarkFile:
-    """All clips, points (T, 20, 3) in metres.
+    """All clips, points (T, 20, 3) in metres; NaN where a lost joint is zeros in the file.
 
     The manifest has columns action, subject, episode and view beside the usual ones. Axes as in
     NTU RGB+D: y up, z away from the sensor, x to the right of a person who faces it.
@@ -71,9 +72,9 @@ def read_clips(root: str | Path, split_type: str = "") -> LandmarkFile:
     table["signer"] = table["subject"].map("S{:02d}".format)
     table["split"] = _split_of(table["view"], split_type, path)
     table["fps"] = 30.0
+    frames = FileNumbers(zeros="missing").read(frames.astype(np.float32), KINECT_20)
     points = {
-        clip: frames[start:end].astype(np.float32)
-        for clip, (start, end) in zip(table["clip"], parts, strict=True)
+        clip: frames[start:end] for clip, (start, end) in zip(table["clip"], parts, strict=True)
     }
     return LandmarkFile(manifest.complete(table, str(path)), points, KINECT_20)
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.intervals import LEVEL, percentile_interval, redrawn
+from signlib.statistics.intervals import LEVEL, numbers, percentile_interval, redrawn
 
 # Below this bound the second is called better; below 0.5 it leans that way. Source: Ulmer et al.
 # 2022.
@@ -30,7 +30,7 @@ def iqm(scores: np.ndarray) -> float:
     >>> iqm(np.array([[0.0, 1], [2, 100]]))
     1.5
     """
-    return float(stats.trim_mean(np.asarray(scores, float), 0.25, axis=None))
+    return float(stats.trim_mean(numbers(scores, float), 0.25, axis=None))
 
 
 def profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -38,7 +38,7 @@ def profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
     Source: Agarwal et al. 2021, section 4.2.
     """
-    above = np.asarray(scores, float)[None] > np.asarray(thresholds, float)[:, None, None]
+    above = numbers(scores, float)[None] > np.asarray(thresholds, float)[:, None, None]
     return above.mean((1, 2))
 
 
@@ -73,7 +73,7 @@ def profile_band(
 
 def _stratified(scores: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     # (R, S x T): the seeds of each task drawn again, with replacement.
-    scores = np.asarray(scores, float)
+    scores = numbers(scores, float)
     if scores.ndim != 2 or len(scores) < 2:
         raise InputError(
             f"scores of shape {scores.shape}: give a row a seed (two at least) and a column a task"
@@ -97,7 +97,7 @@ def violation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Source: del Barrio, Cuesta-Albertos and Matran 2018; Dror, Shlomov and Reichart 2019,
         equation 5. Exact: quantile functions of samples are steps.
     """
-    first, second = np.sort(np.atleast_2d(first), axis=1), np.sort(np.atleast_2d(second), axis=1)
+    first, second = (np.sort(np.atleast_2d(numbers(scores)), axis=1) for scores in (first, second))
     n, m = first.shape[1], second.shape[1]
     # Steps end at i / n and at j / m; counted in units of 1 / (n m) they are whole numbers.
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
@@ -131,7 +131,7 @@ def almost_stochastic_order(
     Source: Dror, Shlomov and Reichart 2019.
     Differs: exact integrals instead of sums over a grid of 0.005.
     """
-    a, b = np.asarray(first, float), np.asarray(second, float)
+    a, b = numbers(first, float), numbers(second, float)
     if min(len(a), len(b)) < 2 or comparisons < 1:
         raise InputError(
             f"{len(a)} and {len(b)} scores, {comparisons} comparisons: give two scores each at"

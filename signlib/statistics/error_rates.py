@@ -21,6 +21,7 @@ from signlib.errors import InputError
 from signlib.evaluation.wer import HIT, INSERTION, Sentences, alignment, error_rate
 from signlib.statistics.intervals import (
     few_signers,
+    numbers,
     percentile_interval,
     resampled_sums,
     swap_test,
@@ -47,6 +48,7 @@ def rate_interval(
     Raises:
         InputError: for fewer than two groups, or references without words.
     """
+    errors, words = numbers(errors), numbers(words)
     error_rate(errors, words)
     return percentile_interval(_ratio(*resampled_sums([errors, words], groups, resamples, seed)))
 
@@ -110,7 +112,7 @@ def compare_rates(
     Source: paired bootstrap of the difference and share of improvement: Bisani and Ney 2004. p:
         approximate randomisation, Noreen 1989.
     """
-    first, second, words = (np.asarray(column, np.int64) for column in (first, second, words))
+    first, second, words = (numbers(column, np.int64) for column in (first, second, words))
     if not len(first) == len(second) == len(words):
         raise InputError(
             f"{len(first)}, {len(second)} and {len(words)} sentences: the two are not of the same"

@@ -23,6 +23,31 @@ _BITS = 21
 FEW_SIGNERS = 20
 
 
+def numbers(values: object, kind: type | None = None) -> np.ndarray:
+    """The values as an array, once all of them are finite numbers.
+
+    A missing value must not be averaged away, nor become a number when it is cast.
+
+    Args:
+        values: of any shape.
+        kind: cast to this type afterwards.
+
+    Raises:
+        InputError: naming the first that is none.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "biu":
+        array = array.astype(float)
+        broken = np.flatnonzero(~np.isfinite(array))
+        if len(broken):
+            raise InputError(
+                f"value {broken[0] + 1} of {array.size} is {array.flat[broken[0]]}, not a finite"
+                f" number ({len(broken)} are none); compute it again, or leave out what it stands"
+                " for"
+            )
+    return array if kind is None else array.astype(kind)
+
+
 def few_signers(signers: int) -> str:
     """What to mind with so few signers; empty when there are enough, or nobody knows them."""
     text = (
@@ -40,6 +65,7 @@ def wilson_interval(correct: np.ndarray) -> tuple[float, float]:
 
     Source: Wilson 1927; scipy's binomtest.
     """
+    correct = numbers(correct)
     low, high = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci(LEVEL, "wilson")
     return 100 * low, 100 * high
 
@@ -47,6 +73,10 @@ def wilson_interval(correct: np.ndarray) -> tuple[float, float]:
 def answer_of(interval: tuple[float, float]) -> str:
     """`better`, `worse` or `no difference shown`: where the interval of a gain lies."""
     low, high = interval
+    InputError.raise_if(
+        np.isnan([low, high]).any(),
+        f"the interval {low} to {high} is none: NaN is neither above nor below 0",
+    )
     if low > 0:
         return "better"
     return "worse" if high < 0 else "no difference shown"
@@ -57,7 +87,8 @@ def t_interval(values: np.ndarray) -> tuple[float, float]:
 
     Source: Student's t with G - 1 degrees of freedom.
     """
-    values = np.asarray(values, float)
+    values = numbers(values, float)
+    InputError.raise_if(len(values) < 2, "one value says nothing about spread; give two at least")
     half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
 
@@ -91,12 +122,12 @@ def mean_interval(
 ) -> tuple[float, float]:
     """95 % bootstrap interval of the mean of values (N,), one a gloss, a signer or a seed."""
     rng = np.random.default_rng(seed)
-    return percentile_interval(redrawn(np.asarray(values), resamples, rng).mean(axis=1))
+    return percentile_interval(redrawn(numbers(values), resamples, rng).mean(axis=1))
 
 
 def percentile_interval(values: np.ndarray) -> tuple[float, float]:
     """The middle 95 % of values (R,), one for each resample."""
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(numbers(values), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
@@ -109,10 +140,11 @@ def group_sums(
         groups: (N,) the group of each row; None: each row is a group of its own.
 
     Raises:
-        InputError: for columns that are not as long as `groups`.
+        InputError: for columns that are not as long as `groups`, or values that are no numbers.
     """
+    columns = [numbers(column) for column in columns]
     if groups is None:
-        return np.stack([np.asarray(column) for column in columns])
+        return np.stack(columns)
     member = np.unique(np.asarray(groups), return_inverse=True)[1]
     lengths = {len(column) for column in columns}
     if lengths != {len(member)}:
@@ -204,7 +236,7 @@ def swap_test(gain: np.ndarray, resamples: int = 10_000, seed: int = 0) -> float
     >>> swap_test(np.zeros(5, int))
     1.0
     """
-    gain = np.asarray(gain, np.int64)
+    gain = numbers(gain, np.int64)
     gain = gain[gain != 0]
     rng, reached = np.random.default_rng(seed), 0
     for start in range(0, resamples, _CHUNK):

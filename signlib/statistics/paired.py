@@ -18,6 +18,7 @@ from signlib.statistics.intervals import (
     cluster_interval,
     few_signers,
     group_sums,
+    numbers,
     t_interval,
 )
 
@@ -140,7 +141,7 @@ def paired(
     Raises:
         ValueError: when lengths differ, or there are fewer than two signers.
     """
-    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    first, second = numbers(first, bool), numbers(second, bool)
     if not len(first) == len(second) == len(signers):
         raise ValueError(
             f"{len(first)}, {len(second)} and {len(signers)} clips: the two are not of the same"
@@ -174,7 +175,7 @@ def per_signer(first: np.ndarray, second: np.ndarray, signers: Sequence[str]) ->
         first, second: (N,) bool, is the clip right?
         signers: (N,) who signs it.
     """
-    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    first, second = numbers(first, bool), numbers(second, bool)
     only = {"only first": first & ~second, "only second": second & ~first}
     table = pd.DataFrame({"first": first, "second": second, **only})
     grouped = table.groupby(np.asarray(signers))
@@ -194,7 +195,7 @@ def holm(values: Sequence[float]) -> np.ndarray:
     >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
     [0.03, 0.06, 0.06]
     """
-    p = np.asarray(values, float)
+    p = numbers(values, float)
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     # back into the order in which the values came

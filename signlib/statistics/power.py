@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from signlib.errors import InputError
-from signlib.statistics.intervals import LEVEL
+from signlib.statistics.intervals import LEVEL, numbers
 
 # The chance of finding a difference that is really there which a plan should have.
 POWER = 0.8
@@ -89,6 +89,7 @@ def power_over_seeds(points: float, spread: float, seeds: int, pairs: bool = Fal
     """
     from statsmodels.stats.power import TTestIndPower, TTestPower
 
+    numbers([points, spread])
     if seeds < 2 or spread <= 0:
         raise InputError(
             f"seeds={seeds}, spread={spread}: give two seeds at least and a spread above 0"
@@ -99,6 +100,7 @@ def power_over_seeds(points: float, spread: float, seeds: int, pairs: bool = Fal
 
 def seeds_needed(points: float, spread: float, power: float = POWER, pairs: bool = False) -> int:
     """Fewest seeds of either system with which `power_over_seeds` reaches the power."""
+    numbers([points, spread, power])
     if points == 0:
         raise InputError(
             "no number of seeds finds a difference of 0 points; give one that would matter"
@@ -147,6 +149,7 @@ def clips_needed(gained: float, lost: float, power: float = POWER) -> int:
     The exact test's power goes up and down a little with every clip; the number is where its normal
     course crosses.
     """
+    numbers([gained, lost, power])
     if gained == lost:
         raise InputError(
             "no number of clips finds a difference of 0 points; give one that would matter"
@@ -163,6 +166,7 @@ def smallest_difference(spread: float, units: int, power: float = POWER) -> floa
     """
     from statsmodels.stats.power import TTestPower
 
+    numbers([spread, power])
     if units < 2:
         raise InputError(f"units={units}: two at least, else nothing says how much they vary")
     return float(TTestPower().solve_power(None, units, 1 - LEVEL, power) * spread)

@@ -204,12 +204,12 @@ def _signed_rank_counts(n: int) -> np.ndarray:
 
 
 def _values(values: Values) -> np.ndarray:
-    numbers = np.asarray(values, float)
-    if len(numbers) < 2 or not np.isfinite(numbers).all():
+    given = np.asarray(values, float)
+    if len(given) < 2 or not np.isfinite(given).all():
         raise InputError(
-            f"{len(numbers)} values {numbers.tolist()}: give two seeds at least, each with a number"
+            f"{len(given)} values {given.tolist()}: give two seeds at least, each with a number"
         )
-    return numbers
+    return given
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,7 @@ def signed_rank_posterior(
     Source: Benavoli et al. 2014 and 2017, section 4.2 (the Bayesian signed rank test).
     """
     # the pseudo-corpus comes first
-    gains = np.append(0.0, np.asarray(gains, float))
+    gains = np.append(0.0, intervals.numbers(gains, float))
     sums = gains[:, None] + gains
     # a pair of corpora whose mean gain lies on the edge counts half
     above, below = (np.heaviside(sign * sums - 2 * rope, 0.5) for sign in (1, -1))

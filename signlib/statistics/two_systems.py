@@ -130,7 +130,7 @@ def compare(
     Raises:
         InputError: for values of other clips.
     """
-    first, second = (np.atleast_2d(np.asarray(values, float)) for values in (first, second))
+    first, second = (np.atleast_2d(intervals.numbers(values, float)) for values in (first, second))
     if first.shape[1] != second.shape[1]:
         raise InputError(
             f"{first.shape[1]} and {second.shape[1]} clips: these are not values of the same clips"

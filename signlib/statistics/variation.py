@@ -16,6 +16,7 @@ from signlib.statistics.intervals import (
     LEVEL,
     drawer,
     group_sums,
+    numbers,
     percentile_interval,
     swap_test,
 )
@@ -125,6 +126,7 @@ def _summed(
         raise InputError(
             f"{', '.join(map(str, lengths))} clips: these are not values of the same clips"
         )
+    numbers(sizes)
     if not sizes.sum() > 0:
         raise InputError("there is no clip, or no word in any of them; nothing can be compared")
     systems = [(sign, group_sums(list(values), groups)) for sign, values in systems]
@@ -243,7 +245,7 @@ def sign_flip(
     >>> sign_flip(np.array([1, 1, 1, 0]))
     0.25
     """
-    sums = group_sums([np.asarray(gains, np.int64)], groups)[0].astype(np.int64)
+    sums = group_sums([numbers(gains, np.int64)], groups)[0].astype(np.int64)
     sums = sums[sums != 0]
     # for more groups there are too many patterns to try
     if len(sums) > 16:
@@ -268,7 +270,7 @@ def alikeness(values: np.ndarray, groups: Sequence[str]) -> float:
 
     Source: Shrout and Fleiss 1979, case 1, for groups of unequal size: Donner 1986.
     """
-    values = np.asarray(values, float)
+    values = numbers(values, float)
     member = np.unique(np.asarray(groups), return_inverse=True)[1]
     sizes = np.bincount(member)
     count, total = len(sizes), len(values)

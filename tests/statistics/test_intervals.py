@@ -6,6 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from signlib.errors import InputError
+from signlib.statistics import (
+    distributions,
+    error_rates,
+    intervals,
+    paired,
+    power,
+    seed_tests,
+    two_systems,
+    variation,
+)
 from signlib.statistics.intervals import (
     cluster_interval,
     mean_interval,
@@ -107,3 +118,54 @@ def test_t_interval_of_six_signers_holds_where_the_bootstrap_is_too_narrow():
         inside["bootstrap"] += low < 0 < high
     assert 0.92 < inside["t"] / 400 < 0.98
     assert inside["bootstrap"] / 400 < 0.91
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: intervals.wilson_interval(x),
+        lambda x: intervals.t_interval(x),
+        lambda x: intervals.mean_interval(x),
+        lambda x: intervals.percentile_interval(x),
+        lambda x: intervals.cluster_interval(x, ["a", "b", "b", "c"]),
+        lambda x: intervals.resampled_sums([x]),
+        lambda x: intervals.swap_test(x),
+        lambda x: distributions.iqm(x),
+        lambda x: distributions.profile(x[:, None], [0]),
+        lambda x: distributions.iqm_interval(x[:, None]),
+        lambda x: distributions.violation(x, np.ones(4)),
+        lambda x: distributions.almost_stochastic_order(np.ones(4), x),
+        lambda x: error_rates.rate_interval(x, np.ones(4)),
+        lambda x: error_rates.compare_rates(np.ones(4), x, np.ones(4)),
+        lambda x: error_rates.compare_rates(np.ones(4), np.ones(4), x),
+        lambda x: paired.paired(x, np.ones(4), ["a", "a", "b", "b"]),
+        lambda x: paired.per_signer(np.ones(4), x, ["a", "a", "b", "b"]),
+        lambda x: paired.holm(x),
+        lambda x: power.power_over_seeds(x[1], 1, 3),
+        lambda x: power.seeds_needed(x[1], 1),
+        lambda x: power.seeds_needed(1, x[1]),
+        lambda x: power.clips_needed(x[1], 0.1),
+        lambda x: power.smallest_difference(x[1], 4),
+        lambda x: seed_tests.compare_seeds(x, np.ones(4)),
+        lambda x: seed_tests.signed_rank_posterior(x),
+        lambda x: variation.difference(None, x),
+        lambda x: variation.difference(None, np.ones(4), sizes=x),
+        lambda x: variation.bootstrap(np.ones(4), x),
+        lambda x: variation.sign_flip(x),
+        lambda x: variation.alikeness(x, ["a", "a", "b", "b"]),
+        lambda x: two_systems.compare(np.ones((2, 4)), np.stack([x, x])),
+    ],
+)
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_a_value_that_is_no_number_is_refused_everywhere(call, poison):
+    """Cast to whole numbers NaN is -9223372036854775808, cast to bool it is right."""
+    with pytest.raises(InputError, match=r"is (nan|inf), not a finite number|a number$"):
+        call(np.array([1.0, poison, 0.0, 1.0]))
+
+
+def test_an_interval_of_no_numbers_answers_nothing():
+    assert intervals.answer_of((-np.inf, np.inf)) == "no difference shown"
+    with pytest.raises(InputError, match="nan to 1 is none"):
+        intervals.answer_of((np.nan, 1))
+    with pytest.raises(InputError, match="one value says nothing about spread"):
+        intervals.t_interval([1.0])
