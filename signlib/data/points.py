@@ -42,9 +42,7 @@ def within(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 @lru_cache
-def _limits(
-    reach: float, depth: float, joints: int, channels: int, dtype: np.dtype
-) -> np.ndarray:
+def _limits(reach: float, depth: float, joints: int, channels: int, dtype: np.dtype) -> np.ndarray:
     # (J x C,) the largest value of each number of a frame, either way.
     limits = np.full(channels, np.finfo(dtype).max, dtype)
     limits[:3] = (reach, reach, depth)[:channels]
