@@ -12,7 +12,7 @@ import pandas as pd
 from signlib.errors import RunError
 from signlib.reports import cells, run_groups
 from signlib.runs.run import Run
-from signlib.statistics.intervals import answer_of, t_interval
+from signlib.statistics.intervals import answer_of, numbers, t_interval
 
 
 def condition_table(conditions: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
@@ -145,7 +145,8 @@ def by_signer(values: pd.Series, signers: pd.Series) -> np.ndarray:
     Raises:
         RunError: with fewer than two known signers, from whom no spread can be read.
     """
-    means = values.groupby(signers).mean()
+    # pandas would leave out values that are no numbers.
+    means = pd.Series(numbers(values), values.index).groupby(signers).mean()
     if len(means) < 2:
         raise RunError(
             f"the test clips have {len(means)} signer; an interval over signers needs two at least:"

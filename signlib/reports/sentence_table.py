@@ -95,9 +95,9 @@ def _signs(references: list[list[str]], heard: list[list[list[str]]]) -> dict[st
 
 
 def _metric(runs: Sequence[Run], name: str) -> float:
-    # Mean over runs of a metric; nan where none of them measured it.
+    # Mean over runs of a metric; nan where one of them did not measure it.
     values = [metric.value for run in runs for metric in run.metrics if metric.metric == name]
-    return float(np.mean(values)) if values else np.nan
+    return float(np.mean(values)) if len(values) == len(runs) else np.nan
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
