@@ -3,19 +3,22 @@
 One file that needs nothing else: it opens by double click, offline, on a phone.
 """
 
+import base64
 import html
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from signlib.course.notebook import NotebookResult
 from signlib.errors import extra
 
 with extra("course"):
+    import bleach
     import mistune
     import nbformat
     from nbformat import NotebookNode
@@ -102,6 +105,17 @@ class Parts:
     verdict: str | None
 
 
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_TAGS = frozenset(
+    "a b blockquote br caption code del div em h1 h2 h3 h4 h5 h6 hr i li ol p pre span strong sub"
+    " sup table tbody td tfoot th thead tr ul".split()
+)
+_CELLS = ("colspan", "rowspan", "scope")
+_ATTRIBUTES = {"a": ("href",), "td": _CELLS, "th": _CELLS}
+_LINKS = ("http", "https", "mailto")
+_HIDDEN = re.compile(r"<(style|script|svg|math|iframe|object)\b.*?(</\1\s*>|\Z)", re.DOTALL | re.I)
+
+
 class _Prose(mistune.HTMLRenderer):
     """Markdown in which a picture is its description: the page loads nothing."""
 
@@ -112,6 +126,30 @@ class _Prose(mistune.HTMLRenderer):
 _markdown = mistune.create_markdown(
     renderer=_Prose(escape=True), plugins=["table", "strikethrough"]
 )
+
+
+def cleaned(markup: str) -> str:
+    """The markup of an output with nothing but tables and text in it.
+
+    What runs, loads, draws or styles is left out: scripts, styles, attributes of events, pictures,
+    frames, links to anything but web pages.
+    """
+    # Their content is no text that anybody wants to read.
+    markup = _HIDDEN.sub("", markup)
+    return bleach.clean(markup, _TAGS, _ATTRIBUTES, protocols=_LINKS, strip=True)
+
+
+def _prose(text: str) -> str:
+    return cleaned(str(_markdown(text)))
+
+
+def _picture(data: str, start: bytes) -> str | None:
+    # The base64 of a picture that begins like one; None for anything else.
+    packed = "".join(data.split())
+    try:
+        return packed if base64.b64decode(packed, validate=True).startswith(start) else None
+    except ValueError:
+        return None
 
 
 def notebook_parts(notebook: NotebookNode, name: str) -> Parts:
@@ -133,11 +171,11 @@ def notebook_parts(notebook: NotebookNode, name: str) -> Parts:
     verdicts = [
         data.get("text/markdown", data.get("stdout")) for data in _tagged(notebook, "verdict")
     ]
-    verdicts = [str(_markdown(text)) for text in verdicts if text and text.strip()]
+    verdicts = [_prose(text) for text in verdicts if text and text.strip()]
     return Parts(
         number=title["number"] if title else "",
         question=title["question"] if title else name,
-        figure="".join(images[-1].split()) if images else None,
+        figure=_picture(images[-1], PNG) if images else None,
         table=_plain_table(tables[-1]) if tables else None,
         verdict=verdicts[-1] if verdicts else None,
     )
@@ -158,8 +196,7 @@ def _tagged(notebook: NotebookNode, tag: str) -> Iterator[dict[str, str]]:
 
 def _plain_table(table: str) -> str:
     # A table without pandas's own styles, so that the page's apply in light and dark.
-    table = re.sub(r"<(style|script)\b.*?</\1>", "", table, flags=re.DOTALL | re.IGNORECASE)
-    table = re.sub(r'\s(border|style|class)="[^"]*"', "", table)
+    table = cleaned(table)
     return re.sub(r"(?<=<thead>).*?(?=</thead>)", _one_header_row, table, flags=re.DOTALL)
 
 
@@ -284,5 +321,24 @@ def notebook_page(executed: Path) -> str:
 
     exporter = HTMLExporter(embed_images=True, require_js_url="")
     notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if "data" in output:
+                output.data, output.metadata = _harmless(output.data), {}
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": executed.stem}})
     return page
+
+
+def _harmless(data: Mapping[str, Any]) -> dict[str, str]:
+    # Of the kinds of an output those that run nothing, as the page may hold them.
+    texts = {kind: text for kind, text in data.items() if isinstance(text, str)}
+    kept = {"text/plain": texts.get("text/plain", "")}
+    if "text/markdown" in texts:
+        kept["text/html"] = _prose(texts["text/markdown"])
+    if "text/html" in texts:
+        kept["text/html"] = cleaned(texts["text/html"])
+    for kind, start in (("image/png", PNG), ("image/jpeg", JPEG)):
+        picture = _picture(texts.get(kind, ""), start)
+        if picture is not None:
+            kept[kind] = picture
+    return kept

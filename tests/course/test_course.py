@@ -9,13 +9,13 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from signlib import paths
 from signlib.__main__ import main as command_line
 from signlib.course import runner
 from signlib.course.notebook import run_notebook
-from signlib.course.page import notebook_parts
+from signlib.course.page import cleaned, notebook_page, notebook_parts
 from signlib.course.parameters import check_parameters, notebook_parameters, read_notebook
 from signlib.course.runner import course_notebooks, main, run_course, update_notebooks
 from signlib.errors import DiskError, InputError, SettingsError
@@ -471,3 +471,108 @@ def test_last_output_of_a_tag_is_shown():
     parts = notebook_parts(new_notebook(cells=[new_markdown_cell("No title"), *cells]), "20_x")
     assert parts.verdict == "<p><em>second</em> &amp; last</p>\n"
     assert (parts.question, parts.figure, parts.table) == ("20_x", None, None)
+
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<ScRiPt src=//host/x.js>",
+    "<img src=x onerror=alert(1)>",
+    "<img src='data:image/svg+xml;base64,PHN2Zy8+'>",
+    "<svg><script>alert(1)</script><g onload=alert(1)></g></svg>",
+    "<svg/onload=alert(1)>",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    "<a href='javascript:alert(1)'>here</a>",
+    "<a href='  java\nscript:alert(1)'>here</a>",
+    "<a href='&#106;avascript:alert(1)'>here</a>",
+    "<a href='data:text/html;base64,PHNjcmlwdD4='>here</a>",
+    "<td onclick='alert(1)' style='background:url(//host/x)'>1</td>",
+    "<style>@import '//host/x.css'; td { background: url(//host/x.png) }</style>",
+    "<style",
+    "<link rel=stylesheet href=//host/x.css><meta http-equiv=refresh content='0;//host'>",
+    "<form action=//host><button formaction=javascript:alert(1)>1</button></form>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)></style></mglyph></table>",
+    "<object data=//host/x></object><embed src=//host/x><base href=//host>",
+    "<!--><img src=x onerror=alert(1)>-->",
+    "<table background='//host/x.png'></table>",
+]
+
+
+class Markup(HTMLParser):
+    """What of a page could run, load or draw: tags, and attributes with their values."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+
+
+TEXT_TAGS = set("a b p div table thead tbody tr th td strong em code pre ul li h1 br".split())
+
+
+def attacked(*attacks):
+    """A notebook whose outputs hold them."""
+    cells = []
+    for attack in attacks:
+        row = f"<thead><tr><th>x</th></tr></thead><tr><td>7{attack}</td></tr>"
+        shown = {
+            "figure": {"image/png": f'iVBORw0KGgo="{attack}'},
+            "table": {"text/html": f"<table>{row}</table>"},
+            "verdict": {
+                "text/markdown": f"**Yes** {attack} [a](javascript:alert(1)) <b onclick=x>"
+            },
+            "more": {
+                "text/html": attack,
+                "image/svg+xml": attack,
+                "application/javascript": "alert(1)",
+            },
+        }
+        for tag, data in shown.items():
+            sizes = {"image/png": {"width": f'"{attack}'}}
+            output = new_output("display_data", data, metadata=sizes)
+            cells.append(new_code_cell("", outputs=[output], metadata={"tags": [tag]}))
+    return new_notebook(cells=[new_markdown_cell("# 20 · What is it?"), *cells])
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_markup_of_an_output_reaches_the_page(attack):
+    parts = notebook_parts(attacked(attack), "20_x")
+    assert parts.figure is None
+    assert "7" in parts.table
+    assert "<strong>Yes</strong>" in parts.verdict
+    for part in map(Markup, (parts.table, parts.verdict)):
+        assert set(part.tags) <= TEXT_TAGS
+        # What mistune makes of a link that runs something.
+        assert set(part.attributes) <= {("href", "#harmful-link")}
+
+
+def test_no_markup_of_an_output_reaches_the_page_of_its_notebook(tmp_path):
+    pages = []
+    for name, attacks in (("none", []), ("all", ATTACKS)):
+        nbformat.write(attacked(*attacks), tmp_path / f"{name}.ipynb")
+        pages.append(Markup(notebook_page(tmp_path / f"{name}.ipynb")))
+    without, page = pages
+    # The template has scripts and styles of its own; outputs bring none.
+    for tag in ("script", "style", "link", "iframe", "svg", "img", "object", "form", "base"):
+        assert page.tags.count(tag) == without.tags.count(tag)
+    for name, value in page.attributes:
+        assert not name.startswith("on")
+        assert (name, value) in without.attributes or "//host" not in (value or "")
+        assert not (value or "").lower().lstrip().startswith(("javascript:", "data:text"))
+
+
+def test_the_page_keeps_what_a_person_reads():
+    html = (
+        "<div><style scoped>.dataframe td { color: red }</style><table border='1' class='dataframe'"
+        "><thead><tr style='text-align: right;'><th></th><th colspan='2'>a &lt; b</th></tr></thead>"
+        "<tbody><tr><th>ä</th><td>1</td><td><b>2</b></td></tr></tbody></table><p>1 rows × 2</p>"
+        "</div>"
+    )
+    assert cleaned(html) == (
+        '<div><table><thead><tr><th></th><th colspan="2">a &lt; b</th></tr></thead><tbody><tr>'
+        "<th>ä</th><td>1</td><td><b>2</b></td></tr></tbody></table><p>1 rows × 2</p></div>"
+    )
+    assert cleaned('<a href="https://host/x">x</a>') == '<a href="https://host/x">x</a>'
