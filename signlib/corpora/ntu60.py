@@ -5,6 +5,7 @@ to parse, and there are 56,578.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,16 +15,18 @@ from tqdm.auto import tqdm
 
 from signlib import paths
 from signlib.corpora.bodies import BodyCorpus, actors
-from signlib.data import ntu60, ntu60_arrays
+from signlib.data import ntu60, ntu60_arrays, origins
 from signlib.data import points as landmarks
 from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
-from signlib.stores.store import ClipSource, FeatureStore, LoadedClips, is_finished
+from signlib.stores.store import EXTRACTION, ClipSource, FeatureStore, LoadedClips, is_finished
 from signlib.stores.writer import write_store
 
 # Clips from which on a bar shows how far reading is.
 FEWEST_WATCHED = 500
+# Seconds that copying a store and its files together may take.
+_COPIED = 60
 
 
 class _Ntu60(BodyCorpus):
@@ -39,51 +42,90 @@ class _Ntu60(BodyCorpus):
         if ntu60_arrays.is_arrays(root, split_type):
             arrays = ntu60_arrays.read_arrays(root, split_type)
             table, clips, form = arrays.manifest, arrays.read, f"arrays {split_type}"
+            folder = root.parent if root.is_file() else root
+            files = [path for path in sorted(folder.iterdir()) if path.suffix in (".npz", ".npy")]
+            states = [origins.state_of(*files)] * len(table)
         else:
             table, form = ntu60.read_manifest(root, split_type), "skeleton files"
             clips = _files(root, table, notes)
+            files = [paths.inside(root, file) for file in table["file"]]
+            states = [origins.state_of(path) for path in files]
         extraction = self.extraction({"form": form})
         key = hashlib.sha256(f"{root.resolve()} {form}".encode()).hexdigest()[:8]
         quiet = len(table) < FEWEST_WATCHED
         watched = tqdm(clips, "reading clips", len(table), unit="clip", leave=False, disable=quiet)
         path = paths.runs_root() / "skeletons" / f"ntu60-{key}"
-        # Without a writer's lock where all is there: several trainings may ask at once.
-        store = FeatureStore(path) if is_finished(path) else None
-        if store is None or not set(table["clip"]) <= set(store.manifest["clip"]):
+        told = table.assign(**{origins.SOURCE: states})
+        store, retry = _kept(path, told, files)
+        if store is None:
             store = write_store(
                 path,
                 extraction,
-                table,
-                ((clip, actors(_usable(clip, joints, notes))) for clip, joints in watched),
+                told,
+                ((clip, _usable(clip, joints, notes)) for clip, joints in watched),
                 notes,
+                retry_failed=retry,
                 fps=ntu60.FPS,
             )
         # The store may have been made for another split: the manifest is as it is asked for now.
         stored = table[table["clip"].isin(set(store.clips))].reset_index(drop=True)
-        clips = LoadedClips(stored, store.read, extraction)
-        clips.notes |= store.notes
-        return clips
+        source = LoadedClips(stored, store.read, extraction)
+        source.notes |= store.notes
+        source.reasons = {
+            clip: store.reasons[clip] for clip in table["clip"] if clip in store.reasons
+        }
+        return source
 
 
-def _usable(clip: str, joints: np.ndarray, notes: dict[str, str]) -> np.ndarray:
-    # The joints that can be used; what is taken is noted.
+def _kept(path: Path, table: pd.DataFrame, files: list[Path]) -> tuple[FeatureStore | None, bool]:
+    """The store that holds these clips as their files are now, or None and whether to try again.
+
+    One whose clips changed is deleted; where only clips changed that had failed, these are tried
+    again.
+
+    Args:
+        path: of the store.
+        table: of the clips, with the state of their files.
+        files: of the corpus.
+    """
+    # Without a writer's lock where all is there: several trainings may ask at once.
+    store = FeatureStore(path) if is_finished(path) else None
+    if store is None:
+        return None, False
+    stale = origins.changed(store.manifest, table)
+    if origins.SOURCE not in store.manifest:
+        # Made before stores kept it: a file that is newer than the store is not in it.
+        made = (path / EXTRACTION).stat().st_mtime
+        stale = set(store.clips) if origins.newest(files) > made + _COPIED else set()
+    if stale & set(store.clips):
+        shutil.rmtree(path)
+        return None, False
+    return (
+        store if not stale and set(table["clip"]) <= set(store.manifest["clip"]) else None
+    ), bool(stale)
+
+
+def _usable(clip: str, joints: np.ndarray | str, notes: dict[str, str]) -> np.ndarray | str:
+    # Who acts, of the joints that can be used; what is taken is noted. A reason stays one.
+    if isinstance(joints, str):
+        return joints
     kept, taken = landmarks.usable(joints, NTU_25)
     if taken:
         notes[clip] = taken
-    return kept
+    return actors(kept)
 
 
 def _files(
     root: Path, table: pd.DataFrame, notes: dict[str, str]
-) -> Iterator[tuple[str, np.ndarray]]:
-    # Clip and joints (T, B, 25, 3) of each skeleton file; a broken one has nobody.
+) -> Iterator[tuple[str, np.ndarray | str]]:
+    # Clip and joints (T, B, 25, 3) of each skeleton file, or why it has none.
     for clip, file in table[["clip", "file"]].itertuples(index=False):
         try:
             skeletons = ntu60.read_skeleton(paths.inside(root, file))
             notes |= {clip: skeletons.note} if skeletons.note else {}
             yield clip, skeletons.joints
-        except ClipError:
-            yield clip, np.full((1, 1, len(NTU_25), 3), np.nan, np.float32)
+        except ClipError as error:
+            yield clip, str(error)
 
 
 NTU60 = _Ntu60(

@@ -5,6 +5,7 @@ leftovers        what lies in a folder and is not read
 explore          a manifest in numbers: balance, lengths, what the splits share
 vocabulary       glosses and their class numbers
 skeletons        points by name: parts, bones, left/right pairs, adjacency
+origins          size and time of the files that something was made of
 points           which landmarks can be used, and what a file's numbers mean
 video            frames of a clip: a video file, or a folder of pictures
 picture_folders  numbered pictures as the frames of a clip

@@ -17,6 +17,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import manifest as manifests
+from signlib.data.origins import SOURCE, state_of
 from signlib.data.picture_folders import depth_picture
 from signlib.data.video import chosen_by_time, iter_frames, sample_indices, segment_of
 from signlib.errors import ClipError, InputError, SettingsError
@@ -30,6 +31,15 @@ from signlib.synthesis.signers import Signer
 
 # Kind -> the manifest's column that names its video or its folder of pictures.
 FILES = {COLOUR: "file", DEPTH: "depth_file"}
+
+
+def with_states(table: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """A manifest with size and time of each clip's files, colour and depth, in a column."""
+    names = [name for name in FILES.values() if name in table]
+    rows = table[names].fillna("").astype(str).itertuples(index=False)
+    return table.assign(
+        **{SOURCE: [state_of(*(paths.inside(root, file) for file in row if file)) for row in rows]}
+    )
 
 
 @dataclass(frozen=True)

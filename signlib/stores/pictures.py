@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from signlib import reading
+from signlib.data.origins import SOURCE
 from signlib.errors import SettingsError, StoreError
 from signlib.reading import Unreadable
 from signlib.stores.journal import Entry, JournalWriter
@@ -198,7 +199,7 @@ class PictureWriter(JournalWriter[PictureStore]):
     """Makes a picture store, or resumes one that was interrupted; keys are `clip/kind`."""
 
     STORE = PictureStore
-    SOURCE_COLUMNS = ("file", "depth_file", "start", "end", "segment_fps")
+    SOURCE_COLUMNS = ("file", "depth_file", "start", "end", "segment_fps", SOURCE)
     ELSEWHERE = "give another folder"
 
     def _keys(self) -> list[str]:

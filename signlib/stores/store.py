@@ -431,6 +431,9 @@ class LoadedClips(Checked):
         read: clip -> (T, J, C), NaN = missing.
         extraction: how they were made.
         spans: clip -> (U, 2) first and past-last frame of each of its signs, where that is known.
+
+    Attributes:
+        reasons: clip -> why it is not among these, of the corpus's clips that cannot be read.
     """
 
     def __init__(
@@ -444,6 +447,7 @@ class LoadedClips(Checked):
         unknown = [column for column in ("width", "height") if column not in manifest.columns]
         self.labelled = manifest.assign(**dict.fromkeys(unknown, 0))
         self._read, self.extraction, self.spans = read, extraction, spans
+        self.reasons: dict[str, str] = {}
 
     def read(self, clip: str) -> np.ndarray:
         """A clip's points (T, J, C), NaN = missing."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import points as landmarks
+from signlib.data.origins import SOURCE
 from signlib.errors import ClipError, StoreError
 from signlib.files import write_bytes
 from signlib.stores.journal import Entry, JournalWriter
@@ -24,7 +25,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
     """
 
     STORE = FeatureStore
-    SOURCE_COLUMNS = ("file", "start", "end", "fps", "segment_fps")
+    SOURCE_COLUMNS = ("file", "start", "end", "fps", "segment_fps", SOURCE)
     ELSEWHERE = "give another --out"
     HEADER_BYTES = 128
 
@@ -111,22 +112,26 @@ def write_store(
     path: str | Path,
     extraction: Extraction,
     manifest: pd.DataFrame,
-    clips: Iterable[tuple[str, np.ndarray]],
+    clips: Iterable[tuple[str, np.ndarray | str]],
     notes: Mapping[str, str] | None = None,
+    retry_failed: bool = False,
     **facts: float,
 ) -> FeatureStore:
     """A store from features that already exist.
 
     Args:
-        clips: (clip, array) pairs in manifest order; a clip that cannot be used is recorded as
-            failed.
+        clips: (clip, array) pairs in manifest order, or (clip, why there is none); a clip that
+            cannot be used is recorded as failed.
         notes: clip -> what was taken from it already; looked at when the clip is kept.
+        retry_failed: try clips again that failed before.
         facts: `width`, `height` and `fps` of all clips, where they are known.
     """
-    with StoreWriter(path, extraction, manifest) as writer:
+    with StoreWriter(path, extraction, manifest, retry_failed) as writer:
         pending = set(writer.pending)
         for clip, array in clips if pending else ():
-            if clip in pending:
+            if clip in pending and isinstance(array, str):
+                writer.fail(clip, array)
+            elif clip in pending:
                 note = (notes or {}).get(clip, "")
                 writer.keep(clip, partial(StoredClip, note=note, **facts), array)
         return writer.finish()

@@ -37,6 +37,7 @@ from signlib.tasks.task import (
     Reading,
     Recogniser,
     check_skeleton,
+    notes_of,
     store_source,
     table_of,
 )
@@ -130,6 +131,7 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
         super().__init__(settings)
         self.source = corpora.load_actions(settings.data)
         self.table, self.skeleton = self.source.labelled, self.source.skeleton
+        self.notes = notes_of(self.source)
         self.axes, self.mirror = axes_of(self.skeleton), self.skeleton.mirror
 
     @cached_property

@@ -1,6 +1,8 @@
 """Single signs from any of colour, depth and landmarks; a clip may lack some of them."""
 
+import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +18,7 @@ from signlib.corpora import clips as corpora
 from signlib.corpora import registry, splits
 from signlib.corpora.folder import stores_and_clips
 from signlib.data import manifest as manifests
+from signlib.data import origins
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, SettingsError, StoreError
 from signlib.extraction import filming
@@ -111,15 +114,24 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
                 "skeleton"
             )
         kinds = tuple(multimodal.KEYS[name] for name in self.modalities if name != "skeleton")
-        path = folder / f"{data.corpus}-{'-'.join(kinds)}-{pictures.frames}x{pictures.size}"
-        form = _form(pictures, kinds)
+        root, form = corpora.corpus_root(data), _form(pictures, kinds)
+        # Another folder has clips of its own, also where they are called the same.
+        place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+        size = f"{pictures.frames}x{pictures.size}"
+        path = folder / f"{data.corpus}-{'-'.join(kinds)}-{size}-{place}"
+        table = filming.with_states(self.table, root)
+        retry = False
         if is_finished(path, PICTURES_META):
-            store, clips = PictureStore(path), set(self.table["clip"])
+            store, clips = PictureStore(path), set(table["clip"])
+            stale = origins.changed(store.manifest, table)
             # Without a writer's lock where all is there: several trainings may ask at once.
-            if store.settings == form and clips <= set(store.manifest["clip"]):
+            if store.settings == form and clips <= set(store.manifest["clip"]) and not stale:
                 return store
-        source = filming.FilmedClips(self.table, corpora.corpus_root(data))
-        return write_pictures(source, path, form, pictures.workers)
+            if stale & set(store.clips):
+                shutil.rmtree(path)
+            retry = bool(stale)
+        source = filming.FilmedClips(table, root)
+        return write_pictures(source, path, form, pictures.workers, retry_failed=retry)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False

@@ -409,10 +409,16 @@ def landmark_batch(settings: Settings, base: Skeleton, classes: int, clips: int)
 
 
 def notes_of(*sources: ClipSource | None) -> list[str]:
-    """One line on the clips of each store that could not be made, where there are some."""
-    stores = [source for source in sources if isinstance(source, FeatureStore)]
-    counts = [(len(store.failed), len(store.manifest)) for store in stores]
-    return [f"{failed} of {clips} clips have no features" for failed, clips in counts if failed]
+    """One line on the clips of each source that have no features, where there are some."""
+    notes = []
+    for source in sources:
+        reasons: Mapping[str, str] = getattr(source, "reasons", {})
+        if source is not None and reasons:
+            clips = len(source.labelled) + len(reasons)
+            clip, why = next(iter(reasons.items()))
+            told = f"{len(reasons)} of {clips} clips have no features"
+            notes.append(f"{told}, the first {clip}: {why}")
+    return notes
 
 
 def notes_on_points(source: ClipSource | None) -> dict[str, str]:
