@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from signlib.errors import RunError
+
 # How far beyond the training clips' 1 % and 99 % a clip may lie.
 # In times for length and distance, in share of frames for what was not seen.
 SLACK_LENGTH, SLACK_UNSEEN, SLACK_DISTANCE = 1.5, 0.2, 1.25
@@ -110,11 +112,44 @@ class TrainingRanges:
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> "TrainingRanges":
-        """From what `content` gave."""
-        length, mean = content["length"], content["mean"]
-        arrays = np.array(mean), np.array(content["deviation"])
-        features = None if mean is None else FeatureRange(*arrays, content["distance"])
-        return cls(None if length is None else tuple(length), content["unseen"], features)
+        """From what `content` gave.
+
+        Raises:
+            RunError: for anything else, with what is wrong.
+        """
+        names = ("length", "unseen", "distance", "mean", "deviation")
+        values = content if isinstance(content, dict) else {}
+        length, unseen, distance, mean, deviation = map(values.get, names)
+        wrong = [
+            name
+            for name, right in (
+                ("length", length is None or (_numbers(length, 2) and length[0] <= length[1])),
+                ("unseen", unseen is None or (_numbers([unseen]) and 0 <= unseen <= 1)),
+                ("distance", mean is None or (_numbers([distance]) and distance >= 0)),
+                ("mean", mean is None or _numbers(mean)),
+                ("deviation", mean is None or _numbers(deviation, np.size(mean))),
+            )
+            if not right
+        ]
+        if wrong:
+            raise RunError(
+                f"what the run says of its training clips is damaged ({wrong[0]} is"
+                f" {str(values.get(wrong[0]))[:40]}); copy its model.json again, or train it again"
+            )
+        features = None
+        if mean is not None:
+            features = FeatureRange(np.array(mean), np.array(deviation), distance)
+        return cls(None if length is None else tuple(length), unseen, features)
+
+
+def _numbers(values: Any, count: int | None = None) -> bool:
+    # A list of so many numbers.
+    listed = isinstance(values, list | tuple) and len(values) > 0
+    return (
+        listed
+        and count in (None, len(values))
+        and all(isinstance(value, int | float) and np.isfinite(value) for value in values)
+    )
 
 
 def _feature_range(features: Sequence[np.ndarray]) -> FeatureRange:
