@@ -23,6 +23,8 @@ from signlib.stores.store import StoredClip
 # What a `.pose` file's body starts with: of version 0.0 rate and frames, of 0.1 also people, of 0.2
 # with wider numbers.
 _BODY_0, _BODY_1, _BODY_2 = struct.Struct("<HH"), struct.Struct("<HHH"), struct.Struct("<fIH")
+# What the library raises on bytes that are no such file.
+_FAULTS = (struct.error, ValueError, TypeError, OverflowError, NotImplementedError)
 # Points of one hand in MediaPipe's order, which is OpenPose's, too.
 _HAND = [
     name.removeprefix("left_hand_")
@@ -167,7 +169,7 @@ def _parsed(path: Path) -> tuple[PoseHeader, float, np.ndarray, np.ndarray]:
             confidence = np.asarray(body.confidence)[:, 0]
     except FileNotFoundError:
         raise ClipError(f"{path} does not exist; every clip needs a file <clip>.pose") from None
-    except (struct.error, UnicodeDecodeError, OSError, OverflowError, NotImplementedError) as error:
+    except (OSError, *_FAULTS) as error:
         raise ClipError(f"{path} is no readable .pose file ({error}); copy it again") from None
     if fps and not SLOWEST <= fps <= FASTEST:
         raise ClipError(

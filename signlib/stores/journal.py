@@ -140,7 +140,10 @@ class JournalWriter(Generic[Kept]):
                 raise StoreError(
                     f"{self.path} is not empty and holds no store; {self.ELSEWHERE} of its own"
                 )
-            journal = open(self.path / JOURNAL, "a+", encoding="utf-8")  # noqa: SIM115
+            # Bytes that are no UTF-8 come from a power cut; their line is read as torn.
+            journal = open(  # noqa: SIM115
+                self.path / JOURNAL, "a+", encoding="utf-8", errors="surrogateescape"
+            )
         except OSError as error:
             raise disk_error(error, self.path) from error
         try:

@@ -165,6 +165,13 @@ def test_version_0_0_holds_people_frame_by_frame(tmp_path):
             read_pose(tmp_path / "cut.pose")
 
 
+def test_a_file_without_any_part_is_refused(tmp_path):
+    header = struct.pack("<fHHHH", 0.2, 200, 100, 0, 0)
+    (tmp_path / "a.pose").write_bytes(header + struct.pack("<fIH", 25, 3, 1) + bytes(48))
+    with pytest.raises(ClipError, match=r"a\.pose is no readable \.pose file"):
+        read_pose(tmp_path / "a.pose")
+
+
 def test_a_size_that_the_file_lacks_is_asked_for_and_one_that_it_has_counts(tmp_path):
     data, confidence, _ = numbered(OpenPose_Components)
     for name, size in (("none", (0, 0)), ("some", (200, 100))):

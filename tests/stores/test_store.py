@@ -196,7 +196,8 @@ def test_a_torn_last_journal_line_is_made_again(tmp_path, whole):
 
 
 @pytest.mark.parametrize(
-    "torn", [b"\0" * 40, b"\0" * 40 + b"\n", b'{"clip": "c0\n', b'{"clip": "c0']
+    "torn",
+    [b"\0" * 40, b"\0" * 40 + b"\n", b'{"clip": "c0\n', b'{"clip": "c0', b'{"clip": "c\xff"}\n'],
 )
 def test_rubbish_at_the_end_of_the_journal_is_made_again(tmp_path, whole, torn):
     interrupted(tmp_path)
