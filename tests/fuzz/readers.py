@@ -22,7 +22,9 @@ from signlib.errors import SettingsError
 from . import samples
 
 # Coordinates beyond these are no place on or near a picture, and no place near a sensor (metres).
-PICTURE, ROOM = 1e3, 1e3
+PICTURE, ROOM = 100.0, 100.0
+# Depth has no origin of its own: a real `.pose` file has it at 250.
+DEPTH = 5000.0
 DIGITS = re.compile(r"\s*[-+]?[0-9]+(\.0*)?\s*")
 NUMBER = re.compile(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*")
 
@@ -107,7 +109,7 @@ def usable(points: np.ndarray, most: float, nowhere: bool = False) -> None:
     must(not np.isinf(points).any(), f"{what} are infinite")
     missing = np.isnan(points[..., : min(points.shape[-1], 3)])
     must((missing.all(-1) | ~missing.any(-1)).all(), f"{what} are seen in part")
-    place = np.abs(points[..., :3])
+    place = np.abs(points[..., :3]) / ((1, 1, DEPTH / most)[: min(points.shape[-1], 3)])
     must(not (place > most).any(), f"{what} lie at {np.nanmax(place, initial=0):.3g}")
     must(nowhere or not missing.all(), f"{what} are nowhere")
 
@@ -261,27 +263,24 @@ def _check_pictures(result: Any, folder: Path) -> None:
 # --- points ---------------------------------------------------------------------------------------
 
 
-def _npy(folder: Path, out: Path) -> np.ndarray:
-    from signlib.extraction.exchange import read_npy
+def _clip(name: str) -> Callable[[Path, Path], Any]:
+    """Reads one file as prediction does."""
 
-    return read_npy(folder / "clip.npy")
+    def read(folder: Path, out: Path) -> Any:
+        from signlib.extraction.exchange import ClipReader
+
+        with ClipReader(needed=()) as reader:
+            return reader.read(folder / name)
+
+    return read
 
 
-def _check_npy(points: np.ndarray, folder: Path) -> None:
-    must(points.ndim == 3 and points.shape[2] == 4 and points.dtype == np.float32, "another form")
+def _check_clip(clip: Any, folder: Path) -> None:
+    points = clip.array
+    must(points.ndim == 3 and points.shape[1:] == (543, 4), f"points of shape {points.shape}")
     usable(points, PICTURE)
-
-
-def _pose(folder: Path, out: Path) -> Any:
-    from signlib.extraction.exchange import read_pose
-
-    return read_pose(folder / "clip.pose")
-
-
-def _check_pose(clip: Any, folder: Path) -> None:
-    _check_npy(clip.array, folder)
-    must(0 < clip.width < 2**17 and 0 < clip.height < 2**17, "an impossible size")
-    must(0 < clip.fps <= 1000, f"{clip.fps} frames a second")
+    must(0 <= clip.width < 2**17 and 0 <= clip.height < 2**17, "an impossible size")
+    must(0 <= clip.fps <= 1000, f"{clip.fps} frames a second")
 
 
 def _import(folder: Path, out: Path) -> Any:
@@ -325,79 +324,29 @@ def _check_skeleton(clip: Any, folder: Path) -> None:
     must(len(set(clip.bodies)) == len(clip.bodies), "a body appears twice")
 
 
-def _ntu_folder(folder: Path, out: Path) -> Any:
-    from signlib.data import ntu60
+def _corpus(name: str) -> Callable[[Path, Path], Any]:
+    """Reads the clips of a corpus as training does."""
 
-    table = ntu60.read_manifest(folder)
-    return table, ntu60.parse_name(table["clip"].iloc[0])
+    def read(folder: Path, out: Path) -> Any:
+        from signlib.corpora.registry import corpus_of
+        from signlib.settings.base import DataSettings
 
+        settings = DataSettings(corpus=name, root=str(folder))
+        source = corpus_of(settings).clips(settings)
+        return source, {clip: source.read(clip) for clip in source.labelled["clip"]}
 
-def _check_ntu_folder(result: Any, folder: Path) -> None:
-    whole_manifest(result[0])
-    inside(folder, result[0]["file"])
-
-
-def _arrays(folder: Path, out: Path) -> Any:
-    from signlib.data import ntu60_arrays
-
-    clips = ntu60_arrays.read_arrays(folder)
-    return clips.manifest, list(clips.read)
+    return read
 
 
-def _check_arrays(result: Any, folder: Path) -> None:
-    table, clips = result
-    whole_manifest(table)
-    must([name for name, _ in clips] == table["clip"].tolist(), "other clips than the manifest's")
-    for name, joints in clips:
-        must(joints.shape[1:] == (2, 25, 3) and len(joints), f"{name!r:.30} has {joints.shape}")
-        must(not np.isinf(joints).any(), "joints are infinite")
-        must(not (np.abs(joints) > ROOM).any(), "joints lie outside any room")
-
-
-def _letters(folder: Path, out: Path) -> Any:
-    from signlib.corpora.asl_words_letters import read_asl_letters
-    from signlib.corpora.landmark_files import with_fixed_split
-
-    file = read_asl_letters(folder)
-    return file, with_fixed_split(file.manifest, folder)
-
-
-def _check_letters(result: Any, folder: Path) -> None:
-    _check_landmark_file(result[0], folder)
-    whole_manifest(result[1])
-
-
-def _words(folder: Path, out: Path) -> Any:
-    from signlib.corpora.asl_words_letters import read_asl_words
-
-    return read_asl_words(folder)
-
-
-def _dgs_30(folder: Path, out: Path) -> Any:
-    from signlib.corpora.dgs_30 import read_dgs_30
-
-    return read_dgs_30(folder)
-
-
-def _wlasl_50(folder: Path, out: Path) -> Any:
-    from signlib.corpora.wlasl_50 import read_wlasl_50
-
-    return read_wlasl_50(folder)
-
-
-def _nw_ucla(folder: Path, out: Path) -> Any:
-    from signlib.corpora.nw_ucla import read_clips
-
-    return read_clips(folder)
-
-
-def _check_landmark_file(file: Any, folder: Path) -> None:
-    whole_manifest(file.manifest)
-    must(list(file.points) == file.manifest["clip"].tolist(), "other clips than the manifest's")
-    for points in file.points.values():
-        must(points.shape[1] == len(file.skeleton), f"points of shape {points.shape}")
-        usable(points, PICTURE, nowhere=True)
-    must(file.manifest["gloss"].str.strip().ne("").all(), "a clip without a gloss")
+def _check_corpus(result: Any, folder: Path) -> None:
+    source, clips = result
+    whole_manifest(source.labelled)
+    inside(folder, source.labelled["file"])
+    joints = len(source.skeleton)
+    for points in clips.values():
+        must(points.shape[-2] == joints, f"points of shape {points.shape}")
+        # A clip in which nobody is seen is refused before it is used.
+        usable(points, ROOM, nowhere=True)
 
 
 # --- scores ---------------------------------------------------------------------------------------
@@ -746,20 +695,17 @@ READERS: dict[str, Reader] = {
     "photographs": Reader(
         samples.photographs, _pictures, _check_pictures, ("data.picture_folders",)
     ),
-    "npy": Reader(samples.npy, _npy, _check_npy, ("extraction.exchange",)),
+    "npy": Reader(samples.npy, _clip("clip.npy"), _check_clip, ("extraction.exchange",)),
     "npy-folder": Reader(samples.npy_folder, _import, _check_store, ("extraction.exchange",)),
-    "pose": Reader(samples.pose, _pose, _check_pose, ("extraction.exchange",)),
+    "pose": Reader(samples.pose, _clip("clip.pose"), _check_clip, ("extraction.pose_files",)),
     "skeleton": Reader(samples.skeleton, _skeleton, _check_skeleton, ("data.ntu60",)),
-    "ntu-folder": Reader(samples.ntu_folder, _ntu_folder, _check_ntu_folder, ("data.ntu60",)),
-    "ntu-npz": Reader(samples.ntu_npz, _arrays, _check_arrays, ("data.ntu60_arrays",)),
-    "ntu-npy": Reader(samples.ntu_npy, _arrays, _check_arrays, ("data.ntu60_arrays",)),
-    "letters": Reader(samples.letters, _letters, _check_letters, ("corpora.landmark_files",)),
-    "words": Reader(samples.words, _words, _check_landmark_file, ("corpora.landmark_files",)),
-    "dgs-30": Reader(samples.dgs_30, _dgs_30, _check_landmark_file, ("corpora.landmark_files",)),
-    "wlasl-50": Reader(
-        samples.wlasl_50, _wlasl_50, _check_landmark_file, ("corpora.landmark_files",)
-    ),
-    "nw-ucla": Reader(samples.nw_ucla, _nw_ucla, _check_landmark_file, ("corpora.landmark_files",)),
+    "ntu-folder": Reader(samples.ntu_folder, _corpus("ntu60"), _check_corpus, ("data.ntu60",)),
+    "ntu-npz": Reader(samples.ntu_npz, _corpus("ntu60"), _check_corpus, ("data.ntu60_arrays",)),
+    "ntu-npy": Reader(samples.ntu_npy, _corpus("ntu60"), _check_corpus, ("data.ntu60_arrays",)),
+    **{
+        name: Reader(make, _corpus(name), _check_corpus, ("corpora.landmark_files",))
+        for name, make in samples.LANDMARK_FILES.items()
+    },
     "streams": Reader(samples.stream_scores, _streams, _check_streams, ("data.score_files",)),
     "store": Reader(
         samples.store, _store, _check_own_store, ("stores.store", "extraction.quality")

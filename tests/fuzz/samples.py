@@ -202,6 +202,16 @@ def nw_ucla(folder: Path) -> None:
     np.savez(folder / "clips.npz", frames=frames, offsets=[0, 3, 5, 9], **labels)
 
 
+# Corpus -> what makes its file.
+LANDMARK_FILES = {
+    "asl-letters": letters,
+    "asl-words": words,
+    "dgs-30": dgs_30,
+    "wlasl-50": wlasl_50,
+    "nw-ucla": nw_ucla,
+}
+
+
 def _kept(name: str, folder: Path) -> None:
     shutil.copytree(KEPT / name, folder, dirs_exist_ok=True)
 
