@@ -120,7 +120,8 @@ class TrainingRanges:
         names = ("length", "unseen", "distance", "mean", "deviation")
         values = content if isinstance(content, dict) else {}
         length, unseen, distance, mean, deviation = map(values.get, names)
-        wrong = [
+        wrong = [name for name in names if name not in values]
+        wrong += [
             name
             for name, right in (
                 ("length", length is None or (_numbers(length, 2) and length[0] <= length[1])),

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from signlib.errors import RunError
 from signlib.features.novelty import TrainingRanges, unseen_share
 
 HANDS = [(1,), (2,)]
@@ -62,3 +63,24 @@ def test_it_is_kept_as_json_and_knows_what_it_was_not_told(familiar):
     assert len(back.warnings(clip(46), HANDS, far)) == 2
     assert TrainingRanges().warnings(clip(46), HANDS, far) == []
     assert TrainingRanges.of(None, HANDS, None).content()["length"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"length": [9, 3]},
+        {"length": "long"},
+        {"unseen": 1.5},
+        {"distance": None},
+        {"mean": ["a", "b"]},
+        {"deviation": [1.0]},
+    ],
+)
+def test_ranges_that_nobody_can_have_written_are_refused(change):
+    whole = {"length": [3.0, 9.0], "unseen": 0.5, "distance": 1.0}
+    whole |= {"mean": [0.0, 1.0], "deviation": [1.0, 1.0]}
+    assert TrainingRanges.from_content(whole).length == (3.0, 9.0)
+    with pytest.raises(RunError, match=f"is damaged .{next(iter(change))} is"):
+        TrainingRanges.from_content(whole | change)
+    with pytest.raises(RunError, match="is damaged"):
+        TrainingRanges.from_content([1])
