@@ -571,7 +571,7 @@ def _safetensors(path: str | Path) -> Iterator[Any]:
 
 
 def checkpoint(path: str | Path) -> dict[str, Any]:
-    """What a checkpoint of torch holds: tensors and plain values, mapped from the file.
+    """What a checkpoint of torch holds: tensors and plain values.
 
     torch writes a digest (CRC-32) beside each tensor and never looks at it: here one changed bit is
     seen.
@@ -589,7 +589,8 @@ def checkpoint(path: str | Path) -> dict[str, Any]:
     if changed is not None:
         raise Unreadable(f"its part {changed[:60]!r} was changed after it was written")
     try:
-        content = torch.load(regular(path), map_location="cpu", mmap=True, weights_only=True)
+        # Mapped from the file, a part shorter than its tensor would be read beyond its end.
+        content = torch.load(regular(path), map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, ValueError, LookupError, EOFError) as error:
         raise Unreadable(next(iter(str(error).splitlines()), type(error).__name__)) from None
     if not isinstance(content, dict):

@@ -255,6 +255,11 @@ def test_one_changed_bit_of_a_checkpoint_is_seen(tmp_path):
     path.write_bytes(whole[:-30])
     with pytest.raises(Unreadable, match="it is no whole archive"):
         reading.checkpoint(path)
+    with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"xx" if name.endswith("data/0") else old.read(name))
+    with pytest.raises(Unreadable, match=r"record size \(2 bytes\) does not match"):
+        reading.checkpoint(path)
 
 
 def test_a_file_is_a_file_of_a_stated_size(tmp_path):
