@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from signlib import processes
 from signlib.errors import DiskError, RunError
 
 # Errors of the system that more room would mend: number -> words.
@@ -57,9 +58,10 @@ def with_part(path: Path, start: str, end: str, part: str) -> str:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a small file whole or not at all; errors as for `write_text`."""
     # In the same folder, since only within one file system is a replacement a single step.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = processes.temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        processes.clean(path.parent.absolute())
         with open(temporary, "wb") as handle:
             handle.write(data)
             handle.flush()

@@ -10,6 +10,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from signlib.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Bytes of a name that becomes a folder's: a file system takes 255, and names are made longer.
+LONGEST_NAME = 200
+_CLIP = "clip id"
 KAGGLE_WORKING = Path("/kaggle/working")
 
 
@@ -51,7 +54,7 @@ def notebooks_root() -> Path:
     return home() / "notebooks"
 
 
-def check_name(name: str, what: str = "clip id") -> str:
+def check_name(name: str, what: str = _CLIP) -> str:
     """`name`, once it is sure to be one plain path component.
 
     Args:
@@ -59,13 +62,19 @@ def check_name(name: str, what: str = "clip id") -> str:
         what: how the error calls it.
 
     Raises:
-        InputError: for an empty name, `.`, `..`, a separator, a drive or a NUL.
+        InputError: for an empty name, `.`, `..`, a separator, a drive or a NUL; for another name
+            than a clip's, which a store keeps whole, also for more than `LONGEST_NAME` bytes.
     """
     unsafe = name in {"", ".", ".."} or any(sign in name for sign in "/\\\0")
     if unsafe or PureWindowsPath(name).drive:
         raise InputError(
             f"{what} {name!r} is not a plain name: it must not be empty, absolute, contain "
             "'/', '\\' or be '..'; rename it"
+        )
+    size = len(name.encode(errors="surrogateescape"))
+    if what != _CLIP and size > LONGEST_NAME:
+        raise InputError(
+            f"{what} {name[:40]!r}... has {size} bytes, more than {LONGEST_NAME}; shorten it"
         )
     return name
 

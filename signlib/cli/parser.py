@@ -373,6 +373,13 @@ def verbs() -> dict[str, Verb]:
                     metavar="IPYNB",
                     help="where the executed notebook goes; default: results/course",
                 ),
+                flag(
+                    "--timeout",
+                    type=float,
+                    default=0.0,
+                    metavar="S",
+                    help="seconds for the whole notebook; 0 (default) = as long as it needs",
+                ),
             ],
         ),
         "ensemble": Verb(

@@ -1,7 +1,8 @@
 """What each verb of `python -m signlib` does; `parser` says what can be typed.
 
-A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback. Ctrl-C
-ends with one line that says how to go on, and exit code 130. docs/architecture.md has all of them.
+A bad input ends with one line on stderr and exit code 2; `--debug` shows the traceback. Ctrl-C and
+SIGTERM end with one line that says how to go on, and exit code 130 or 143; docs/architecture.md has
+all of them.
 """
 
 import argparse
@@ -14,7 +15,8 @@ from pathlib import Path
 from signlib import paths
 from signlib.cli import source_flags
 from signlib.cli.parser import PROGRAM, parser, verbs
-from signlib.errors import InputError, SettingsError, did_you_mean, failure_lines
+from signlib.errors import SettingsError, did_you_mean, failure_lines
+from signlib.processes import exit_code, piped
 
 # torch reads this once, when it is first imported.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -28,26 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = did_you_mean(verb, COMMANDS, f"{PROGRAM} --help")
         print(f"signlib: {verb!r} is no verb; {hint}", file=sys.stderr)
         return 2
+    return piped(lambda: _typed(words))
+
+
+def _typed(words: Sequence[str]) -> int:
+    # What was typed, done.
     options = parser().parse_args(words)
     if not options.verb:
         parser().print_help()
         return 0
-    try:
-        return COMMANDS[options.verb](options) or 0
-    except InputError as error:
-        if options.debug:
-            raise
-        print(f"{options.verb}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        if options.debug:
-            raise
-        print(f"\n{options.verb}: interrupted; {verbs()[options.verb].resumed}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Whoever reads the output has seen enough, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    resumed = verbs()[options.verb].resumed
+    return exit_code(options.verb, lambda: COMMANDS[options.verb](options), resumed, options.debug)
 
 
 def models(options: argparse.Namespace) -> None:
@@ -287,7 +280,7 @@ def run(options: argparse.Namespace) -> int:
         hint = did_you_mean(given.stem, names, f"ls {paths.notebooks_root()}")
         raise SettingsError(f"notebook {path} does not exist; {hint}")
     output = Path(options.out) if options.out else paths.results_root() / "course" / path.name
-    result = run_notebook(path, dict(options.parameters), output)
+    result = run_notebook(path, dict(options.parameters), output, timeout=options.timeout)
     print(result)
     if result.error is not None:
         print(result.error, file=sys.stderr)

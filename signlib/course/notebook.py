@@ -25,6 +25,7 @@ from signlib import paths
 from signlib.course.parameters import check_parameters
 from signlib.errors import DiskError, SettingsError, extra
 from signlib.files import FULL, disk_error, write_text
+from signlib.processes import scratch
 
 with extra("course"):
     import nbformat
@@ -151,9 +152,9 @@ def run_notebook(
         except BaseException as failure:  # handed to the calling thread, which sorts it
             failures.append(failure)
 
-    with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
-        log = Path(scratch, "stderr")
-        peak = _watch(lambda: execute(_own_kernel(Path(scratch), environment or {})))
+    with scratch() as folder:
+        log = folder / "stderr"
+        peak = _watch(lambda: execute(_own_kernel(folder, environment or {})))
         # Without this file the kernel never started.
         messages = log.read_text(errors="replace") if log.exists() else ""
     try:

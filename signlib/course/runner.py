@@ -7,7 +7,6 @@ into notebooks/ in their normal form. Both call `main`.
 import argparse
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from signlib import paths
 from signlib.course.notebook import NotebookResult, run_notebook
 from signlib.course.page import course_page, notebook_page
 from signlib.course.parameters import check_parameters
-from signlib.errors import InputError, SettingsError, extra
+from signlib.errors import SettingsError, extra
 from signlib.files import write_text
+from signlib.processes import exit_code, piped, scratch
 
 with extra("course"):
     import nbformat
@@ -121,9 +121,9 @@ def update_notebooks(
     folder = notebooks or paths.notebooks_root()
     chosen = course_notebooks(folder, only, template=True)
     done = []
-    with tempfile.TemporaryDirectory(prefix="signlib-") as scratch:
+    with scratch() as made:
         for path in chosen:
-            result = _run(path, Path(scratch, path.name), Path(scratch, "runs"), timeout)
+            result = _run(path, made / path.name, made / "runs", timeout)
             changed = False
             if result.error is None:
                 text = stored_form(nbformat.read(result.executed, as_version=4))
@@ -183,16 +183,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="S",
         help="seconds a notebook may take; 0 = no limit",
     )
-    chosen = parser.parse_args(arguments)
+    return piped(lambda: _run_as(parser.parse_args(arguments)))
+
+
+def _run_as(chosen: argparse.Namespace) -> int:
+    # What was typed, done.
     work = update_notebooks if chosen.update else run_course
-    try:
+
+    def done() -> int:
         if chosen.check:
             return int(bool(_report_problems(chosen.only)))
-        done = work(only=chosen.only, timeout=chosen.timeout)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
-    return int(any(result.error for result in done))
+        results = work(only=chosen.only, timeout=chosen.timeout)
+        return int(any(result.error for result in results))
+
+    return exit_code("course", done)

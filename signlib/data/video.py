@@ -20,7 +20,7 @@ import pandas as pd
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from signlib import reading
+from signlib import processes, reading
 from signlib.data.manifest import FASTEST, RATE, SEGMENT_FPS, SLOWEST
 from signlib.data.picture_folders import iter_pictures, pictures_in, read_picture
 from signlib.errors import SettingsError, VideoError
@@ -432,7 +432,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> N
         DiskError: when the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix or '.mp4'}")
+    temporary = processes.temporary(path, path.suffix or ".mp4")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(temporary), "w") as container:

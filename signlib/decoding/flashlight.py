@@ -6,9 +6,7 @@ and `A A`, and the blank passes as silence, so that each alignment has exactly o
 """
 
 import math
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ import numpy as np
 from signlib.decoding import ctc, language_model
 from signlib.errors import SettingsError
 from signlib.native_output import silenced
+from signlib.processes import scratch
 
 # A threshold that no hypothesis falls below.
 _EVERYTHING = 1e9
@@ -102,6 +101,6 @@ def _kenlm(model: language_model.NGramModel, glosses: Sequence[str]) -> Any:
     names = Dictionary()
     for name in ("<blank>", *glosses):
         names.add_entry(name)
-    with tempfile.TemporaryDirectory() as folder, silenced():
-        language_model.write_arpa(Path(folder) / "model.arpa", model)
-        return KenLM(str(Path(folder) / "model.arpa"), names)
+    with scratch() as folder, silenced():
+        language_model.write_arpa(folder / "model.arpa", model)
+        return KenLM(str(folder / "model.arpa"), names)

@@ -23,10 +23,10 @@ def check_training(settings: Settings, run_name: str = "") -> None:
         run_name: as for `experiments.experiment.train`.
 
     Raises:
-        InputError: as the corpus says it.
+        InputError: for a run name that is no name, and as the corpus says it.
         RunError: for a teacher that is no run, or has no weights.
     """
-    name = run_name or f"{settings.mode}-seed{settings.seed}"
+    name = paths.check_name(run_name or f"{settings.mode}-seed{settings.seed}", "run name")
     if (paths.runs_root() / settings.preset.replace("/", "-") / name / SETTINGS).is_file():
         return
     corpus = corpus_of(settings.data)

@@ -20,7 +20,7 @@ from signlib.errors import InputError, RunError, failure_lines
 from signlib.experiments import estimate, warm_start
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
-from signlib.runs.run import SETTINGS, SPLITS, Run, start
+from signlib.runs.run import SETTINGS, SPLITS, Run, only_writer, start
 from signlib.runs.weights import MODEL, fill, load_model_facts, load_weights, save_weights
 from signlib.settings import config
 from signlib.settings.base import Settings
@@ -30,6 +30,9 @@ from signlib.training import classification, fit, optim
 from signlib.training.loggers import check_logger
 
 DECAY = "weight_decay.json"
+# The task on its clips, the model with its first weights, its teacher if it has one, and what
+# another run gave.
+_Ready = tuple[Task[Any, Any], nn.Module, nn.Module | None, str]
 # What was taken from the points of clips, or looks wrong in them.
 POINTS = "points.csv"
 
@@ -56,7 +59,7 @@ def train(
         budget ends first, the run is unfinished and `resume=True` resumes it.
     """
     experiment = settings.preset.replace("/", "-")
-    name = run_name or f"{settings.mode}-seed{settings.seed}"
+    name = paths.check_name(run_name or f"{settings.mode}-seed{settings.seed}", "run name")
     path = paths.runs_root() / experiment / name
     exists = (path / SETTINGS).is_file()
     if not exists or Run(path).settings.data != settings.data:
@@ -65,7 +68,13 @@ def train(
     ready = None if exists else _prepared(settings, init_from)
     if ready is not None and settings.mode == "full" and ready[0].costly:
         _say_what_it_costs(ready[0], quiet)
-    run = start(experiment, name, settings, resume)
+    with only_writer(path):
+        return _train(start(experiment, name, settings, resume), ready, resume, quiet, init_from)
+
+
+def _train(run: Run, ready: _Ready | None, resume: bool, quiet: bool, init_from: Run | None) -> Run:
+    # The run, fitted and tested; `ready` of a new one.
+    settings, exists = run.settings, ready is None
     origin = init_from.name if init_from is not None else ""
     if exists and run.facts.get("init_from", "") != origin:
         raise RunError(
@@ -108,11 +117,7 @@ def _settled(settings: Settings, quiet: bool) -> Settings:
     return replace(settings, data=data)
 
 
-def _prepared(
-    settings: Settings, init_from: Run | None
-) -> tuple[Task[Any, Any], nn.Module, nn.Module | None, str]:
-    # The task on its clips, the model with its first weights, its teacher if it has one, and what
-    # another run gave.
+def _prepared(settings: Settings, init_from: Run | None) -> _Ready:
     fit.choose_device(settings.training)
     check_logger(settings.training.logger)
     task = open_task(settings)
@@ -152,6 +157,8 @@ def _fit(
     quiet: bool,
 ) -> fit.Fitted:
     settings, splits, vocabulary = run.settings, task.splits, task.vocabulary
+    # What a process that was killed while it copied a checkpoint has left.
+    (run.path / fit.CHECKPOINT).with_suffix(".tmp").unlink(missing_ok=True)
     write_text(run.path / SPLITS, splits.table[["clip", "split"]].to_csv(index=False))
     train = task.prepare(splits.train, vocabulary, settings.training.repeats, quiet)
     check_usable(train, "training clip")

@@ -3,7 +3,6 @@
 Tables and the README are made from these copies. A smoke run is never published.
 """
 
-import glob
 import os
 import shutil
 from dataclasses import asdict, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from signlib import paths
 from signlib.errors import DiskError, RunError
 from signlib.files import disk_error, write_json, write_text
+from signlib.processes import clean, temporary
 from signlib.runs.run import ENVIRONMENT, METRICS, PREDICTIONS, SETTINGS, SPLITS, STATUS, Run
 from signlib.settings import config
 
@@ -41,12 +41,9 @@ def publish(run: Run, restricted: bool) -> Path:
     metrics = run.metrics
     target = paths.results_root() / run.name
     # A reader sees the old folder or the new one: files are gathered under a name with a dot.
-    staging = target.with_name(f".{target.name}.{os.getpid()}")
+    staging = temporary(target, "")
     try:
-        # What a `publish` that was killed has left behind.
-        for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
-            if left.name.removeprefix(f".{target.name}.").isdigit():
-                shutil.rmtree(left)
+        clean(target.parent.absolute())
         staging.mkdir(parents=True)
         figures = [f"figures/{path.name}" for path in sorted((run.path / "figures").glob("*"))]
         of_clips = [] if restricted else [PREDICTIONS, SPLITS]
@@ -59,6 +56,9 @@ def publish(run: Run, restricted: bool) -> Path:
         write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(staging, target)
+    except KeyboardInterrupt:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
     except (OSError, DiskError) as error:
         shutil.rmtree(staging, ignore_errors=True)
         # `write_json` has wrapped the system's error and named a file that is gone now.

@@ -10,7 +10,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +22,8 @@ import pandas as pd
 
 from signlib import paths, reading
 from signlib.errors import RunError, SettingsError, shortened
-from signlib.files import write_bytes, write_json, write_text
+from signlib.files import disk_error, write_bytes, write_json, write_text
+from signlib.processes import alone
 from signlib.reading import Unreadable
 from signlib.runs import checks
 from signlib.settings import config
@@ -38,6 +40,7 @@ SCORES = "scores.npz"
 ENVIRONMENT = "environment.json"
 SPLITS = "splits.csv"
 HISTORY = "history.csv"
+LOCK = ".lock"
 STAGES = ("started", "trained", "test opened", "finished")
 
 
@@ -382,6 +385,31 @@ def write_arrays(path: Path, names: Mapping[str, Sequence[str]], **arrays: np.nd
     content = io.BytesIO()
     np.savez_compressed(content, **arrays, **texts)
     write_bytes(path, content.getvalue())
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Write to a run's folder, which is made, while no other process does.
+
+    A finished run is not written to any more.
+
+    Raises:
+        RunError: when another process trains that run.
+        DiskError: when the folder cannot be written.
+    """
+    if (path / SETTINGS).is_file() and Run(path).finished:
+        yield
+        return
+    refusal = RunError(
+        f"run {path} is being trained by another process; wait for it, or choose another --run-name"
+    )
+    with ExitStack() as stack:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(path / LOCK, refusal))
+        except OSError as error:
+            raise disk_error(error, path) from error
+        yield
 
 
 def start(experiment: str, name: str, settings: Settings, resume: bool = False) -> Run:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from signlib.errors import InputError
+from signlib.processes import exit_code, piped
 
 # Name -> what it holds, an example, and the width of its pictures.
 _LAYOUTS = {
@@ -81,14 +81,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write one layout; returns the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        out = _write(options)
-    except InputError as error:
-        print(f"{options.layout}: {error}", file=sys.stderr)
-        return 2
-    print(f"layout {options.layout}: {out}")
-    return 0
+
+    def typed() -> int:
+        options = parser().parse_args(arguments)
+        return exit_code(
+            options.layout,
+            lambda: print(f"layout {options.layout}: {_write(options)}"),
+            "the same command goes on with what is left",
+        )
+
+    return piped(typed)
 
 
 def _write(options: argparse.Namespace) -> Path:

@@ -20,7 +20,7 @@ import joblib
 import pandas as pd
 from tqdm import tqdm
 
-from signlib import reading
+from signlib import processes, reading
 from signlib.errors import SettingsError
 from signlib.files import disk_error, write_json
 
@@ -233,7 +233,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         DiskError: when it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = processes.temporary(path)
     try:
         temporary.mkdir(parents=True)
         yield temporary

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from signlib.models import counting, video
 from signlib.models.classifier import parameter_count
 from signlib.models.fusion import FUSIONS, Fusion, MultimodalClassifier
 from signlib.models.network import Encoder
+from signlib.processes import scratch
 from signlib.runs.run import Run
 from signlib.settings.modalities import (
     MODALITIES,
@@ -411,7 +411,7 @@ def _read_files(
     kinds = tuple(
         multimodal.KEYS[name] for name in ("rgb", "depth") if name in settings.fusion.modalities
     )
-    with tempfile.TemporaryDirectory(prefix="signlib-") as folder:
+    with scratch() as folder:
         films, form = filming.FilmedClips(table, root), _form(settings.pictures, kinds)
         store = write_pictures(films, folder, form, progress=False) if kinds else None
         readings = _read(recogniser, table, store, points, top, unread)

@@ -10,7 +10,6 @@ import os
 import pickle
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import multiprocessing
 
 from signlib.errors import InputError, RunError, SettingsError
 from signlib.files import disk_error
+from signlib.processes import scratch
 from signlib.settings.training import TrainingSettings
 
 _ALIGNED = 64
@@ -134,8 +134,7 @@ def in_processes(function: Callable[..., Any], arguments: tuple, count: int, gpu
         multiprocessing.set_forkserver_preload(
             [name for name in sys.modules if name.startswith(ours)]
         )
-    with tempfile.TemporaryDirectory(prefix="signlib-") as name:
-        folder = Path(name)
+    with scratch() as folder:
         _save(arguments, folder)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             # Free again at once; the processes meet there.

@@ -23,6 +23,7 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSample
 
 from signlib import reading
 from signlib.errors import RunError
+from signlib.processes import terminable
 from signlib.settings.base import Settings
 from signlib.training.batches import ClipData
 from signlib.training.devices import (
@@ -255,15 +256,20 @@ def _fit(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays Ctrl-C: Lightning makes an exit of it, and ignores it from then on."""
+    """Ctrl-C and SIGTERM stay what they are.
+
+    Lightning makes an exit of Ctrl-C, ignores it from then on, and goes on to the end of the batch
+    and to a good end after SIGTERM.
+    """
     handler = signal.getsignal(signal.SIGINT)
     try:
-        yield
+        with terminable():
+            yield
     except SystemExit as end:
         if not isinstance(end.__context__, KeyboardInterrupt):
             raise
         signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
+        raise end.__context__ from None
 
 
 def _readable(checkpoint: Path) -> Path:

@@ -1,19 +1,24 @@
-"""Ctrl-C ends with a line that says how to go on; a refused run leaves its name free."""
+"""Ctrl-C and SIGTERM end with a line that says how to go on; a refused run leaves its name free."""
 
 import math
 import os
+import shutil
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from signlib import paths
 from signlib.__main__ import main
-from signlib.runs.run import Run
+from signlib.runs.run import LOCK, Run
 from signlib.stores.store import FeatureStore
 from signlib.stores.writer import StoreWriter
-from signlib.training.fitting import EpochEnd
+from signlib.training.fitting import CHECKPOINT, EpochEnd
+from tests.killing import in_child
 
-SMALL = "training.epochs=2 data.glosses=6 data.signers=3 data.repetitions=1 training.threads=1"
+SHORT = "training.epochs=2 training.threads=1"
+SMALL = f"{SHORT} data.glosses=6 data.signers=3 data.repetitions=1"
 TRAIN = ["train", "landmarks/small", "--mode", "smoke", "--run-name", "r"]
 
 
@@ -39,13 +44,18 @@ def points(tmp_path):
     return folder
 
 
-def press_ctrl_c_after(patch: pytest.MonkeyPatch, kind: type, method: str) -> None:
-    """The signal of Ctrl-C is sent once a method was called."""
+# Signal -> the word and the exit code that a verb ends with.
+SIGNALS = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
+BOTH = pytest.mark.parametrize("number", SIGNALS)
+
+
+def send_after(patch: pytest.MonkeyPatch, kind: type, method: str, number: int) -> None:
+    """A signal is sent once a method was called: that of Ctrl-C, or SIGTERM."""
     original = getattr(kind, method)
 
     def pressed(*arguments, **options):
         original(*arguments, **options)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
     patch.setattr(kind, method, pressed)
 
@@ -56,18 +66,25 @@ def last_line(capsys) -> str:
     return error.splitlines()[-1]
 
 
+@BOTH
 @pytest.mark.parametrize("method", ["on_train_start", "_stop_in_time"])
-def test_an_interrupted_training_is_resumed_as_it_says(method, own_runs, capsys, monkeypatch):
+def test_an_interrupted_training_is_resumed_as_it_says(
+    method, number, own_runs, capsys, monkeypatch
+):
     command = [*TRAIN, "--set", *SMALL.split()]
-    handler = signal.getsignal(signal.SIGINT)
+    handlers = [signal.getsignal(each) for each in SIGNALS]
+    word, code = SIGNALS[number]
     with monkeypatch.context() as patch:
-        press_ctrl_c_after(patch, EpochEnd, method)
-        assert main(command) == 130
+        send_after(patch, EpochEnd, method, number)
+        assert main(command) == code
     assert last_line(capsys) == (
-        "train: interrupted; the same command with --resume goes on after the last whole epoch"
+        f"train: {word}; the same command with --resume goes on after the last whole epoch"
     )
-    assert signal.getsignal(signal.SIGINT) == handler
+    assert [signal.getsignal(each) for each in SIGNALS] == handlers
     assert Run(own_runs).stage == "started"
+    # after an epoch there is a checkpoint, and no lock is left
+    assert (own_runs / CHECKPOINT).exists() == (method == "_stop_in_time")
+    assert not (own_runs / LOCK).exists()
     assert main([*command, "--resume"]) == 0
     assert Run(own_runs).facts["epochs"] == 2
 
@@ -78,19 +95,93 @@ def test_a_training_interrupted_before_it_starts_is_resumed_too(own_runs, capsys
     assert Run(own_runs).finished
 
 
+@BOTH
 def test_an_interrupted_extraction_goes_on_with_the_same_command(
-    points, tmp_path, capsys, monkeypatch
+    number, points, tmp_path, capsys, monkeypatch
 ):
+    word, code = SIGNALS[number]
     command = ["extract", str(points), "--out", str(tmp_path / "store")]
     with monkeypatch.context() as patch:
-        press_ctrl_c_after(patch, StoreWriter, "add")
-        assert main(command) == 130
+        send_after(patch, StoreWriter, "add", number)
+        assert main(command) == code
     assert last_line(capsys) == (
-        "extract: interrupted; the same command goes on with the clips that are left"
+        f"extract: {word}; the same command goes on with the clips that are left"
     )
     assert main(command) == 0
     store = FeatureStore(tmp_path / "store")
     assert [len(store.read(clip)) for clip in store.labelled["clip"]] == [5, 5, 5]
+
+
+@BOTH
+def test_an_interrupted_sweep_and_publication_leave_nothing_half(
+    number, own_runs, capsys, monkeypatch, tmp_path
+):
+    word, code = SIGNALS[number]
+    monkeypatch.setattr(paths, "results_root", lambda: tmp_path / "results")
+    sets = ["--set", *SMALL.replace("epochs=2", "epochs=1").split()]
+    with monkeypatch.context() as patch:
+        send_after(patch, EpochEnd, "on_train_start", number)
+        assert main(["sweep", "landmarks/small", "--seeds", "0", *sets]) == code
+    assert last_line(capsys) == f"sweep: {word}; the same command resumes it"
+    (run,) = own_runs.parent.iterdir()
+    name = ["--run-name", run.name]
+    assert main(["train", "landmarks/small", *name, "--resume", *sets]) == 0
+    with monkeypatch.context() as patch:
+        send_after(patch, shutil, "copy2", number)
+        assert main(["publish", str(run)]) == code
+    assert last_line(capsys) == f"publish: {word}; the same command starts it again"
+    assert [*(tmp_path / "results").rglob("*")] == [tmp_path / "results" / "landmarks-small"]
+    assert main(["publish", str(run)]) == 0
+
+
+def test_two_trainings_of_one_name_are_one(own_runs, capsys, monkeypatch):
+    """The second is refused while the first trains, and can go on when the first was killed."""
+    command = [*TRAIN, "--resume", "--set", *SMALL.split()]
+
+    def killed():
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                EpochEnd, "_stop_in_time", lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+            )
+            main(command)
+
+    original = EpochEnd.on_train_start
+
+    def second(*arguments):
+        assert in_child(refused) == 0
+        original(*arguments)
+
+    def refused():
+        patch.undo()
+        assert main(command) == 2
+        assert "is being trained by another process" in capsys.readouterr().err
+
+    assert in_child(killed) == -signal.SIGKILL
+    assert (own_runs / LOCK).exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochEnd, "on_train_start", second)
+        assert main(command) == 0
+    assert Run(own_runs).finished
+    assert not (own_runs / LOCK).exists()
+
+
+def test_a_run_name_that_no_folder_can_have_is_refused(own_runs, capsys):
+    assert main(["train", "landmarks/small", "--mode", "smoke", "--run-name", "n" * 300]) == 2
+    assert "has 300 bytes, more than 200; shorten it" in capsys.readouterr().err
+
+
+def test_a_notebook_has_the_time_that_was_given(capsys, monkeypatch, tmp_path):
+    given = []
+
+    def run_notebook(*_, timeout):
+        given.append(timeout)
+        return SimpleNamespace(error=None)
+
+    monkeypatch.setattr("signlib.course.notebook.run_notebook", run_notebook)
+    out = ["--out", str(tmp_path / "a.ipynb")]
+    assert main(["run", "00_start_here", *out]) == 0
+    assert main(["run", "00_start_here", *out, "--timeout", "90"]) == 0
+    assert given == [0, 90]
 
 
 def test_another_verb_is_interrupted_in_one_line(capsys, monkeypatch):
@@ -113,9 +204,9 @@ REFUSED = [
 
 
 def test_a_refused_run_leaves_its_name_free(own_runs, capsys, monkeypatch):
-    named = ["--mode", "smoke", "--run-name", "r", "--set", *SMALL.split()]
+    mode = ["--mode", "smoke", "--run-name", "r", "--set"]
     for preset, more, remedy in REFUSED:
-        assert main(["train", preset, *named, *more]) == 2
+        assert main(["train", preset, *mode, *SHORT.split(), *more]) == 2
         assert remedy in capsys.readouterr().err
         assert not own_runs.exists()
     whole = EpochEnd.on_train_epoch_end
@@ -124,6 +215,7 @@ def test_a_refused_run_leaves_its_name_free(own_runs, capsys, monkeypatch):
         self.fitting.history[-1]["loss"] = math.nan
         whole(self, *arguments)
 
+    named = [*mode, *SMALL.split()]
     with monkeypatch.context() as patch:
         patch.setattr(EpochEnd, "on_train_epoch_end", diverged)
         assert main(["train", "landmarks/small", *named]) == 2
@@ -144,7 +236,7 @@ def test_clips_that_cannot_be_used_leave_the_name_free(own_runs, tmp_path, capsy
         rows.append(f"c{number},c{number}.npy,G{number // 4},s,{split}")
     (clips / "manifest.csv").write_text("\n".join(rows) + "\n")
     assert main(["extract", str(clips), "--out", str(store)]) == 0
-    command = [*TRAIN[:2], "--run-name", "r", "--data-root", str(store), "--set", *SMALL.split()]
+    command = [*TRAIN[:2], "--run-name", "r", "--data-root", str(store), "--set", *SHORT.split()]
     capsys.readouterr()
     assert main(command) == 2
     assert "no training clip can be used" in capsys.readouterr().err

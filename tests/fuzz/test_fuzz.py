@@ -29,7 +29,7 @@ REASONS = {
     "extraction.holistic_models": "MediaPipe's own models, installed with it",
     "training.devices": "what its own process wrote a moment before, in a folder of its own",
     "native_output": "writes to nowhere",
-    "cli.verbs": "writes to nowhere when a pipe is closed",
+    "processes": "its own locks, and nowhere when a pipe is closed",
     "course.notebook": "the log of its own process",
     "course.rules": "the course's own notebooks, checked before they are published",
     "course.runner": "what its own processes wrote",
@@ -103,7 +103,7 @@ def _breaks(folder, out):
 
 
 def _babbles(folder, out):
-    raise InputError("x" * 501)
+    raise type("Long", (InputError,), {"__str__": lambda _: "x" * 501})
 
 
 def _accepts(folder, out):

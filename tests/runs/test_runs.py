@@ -3,15 +3,17 @@
 import dataclasses
 import errno
 import json
+import os
 import pickle
 import re
 import shutil
+import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from signlib import paths
+from signlib import paths, processes
 from signlib.errors import DiskError, InputError, RunError
 from signlib.runs.publishing import publish, published
 from signlib.runs.run import Metric, Run, commit, start
@@ -501,9 +503,14 @@ def test_a_publish_on_a_full_disk_leaves_nothing_and_sweeps_what_a_killed_one_le
     run = opened()
     run.finish([TOP1], table(), scores(), {"a": figure})
     target = publish(run, restricted=True)
-    target.rename(target.with_name(".one.4711"))
-    other = target.with_name(".one.more.4711")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: dead.pid)
+        target.rename(processes.temporary(target, ""))
+    other = processes.temporary(target.with_name("two"), "")
     other.mkdir()
+    processes.clean.cache_clear()
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -528,8 +535,6 @@ def test_damaged_settings_and_metrics_are_named(roots):
 
 
 def test_the_commit_is_told_apart_from_a_changed_tree(roots, monkeypatch):
-    import subprocess
-
     def git(*words):
         subprocess.run(
             ["git", "-C", roots, "-c", "user.name=n", "-c", "user.email=e", *words],
