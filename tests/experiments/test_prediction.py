@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
+from signlib.cli import verbs
 from signlib.corpora import clips as corpora
 from signlib.data.points import FileNumbers
 from signlib.errors import RunError, SettingsError
+from signlib.evaluation.metrics import NO_NUMBERS
 from signlib.experiments import prediction
 from signlib.experiments.experiment import train
 from signlib.experiments.prediction import long_table, predict, report
@@ -136,7 +138,22 @@ def test_numbers_that_are_no_numbers_are_never_a_result(run, source, tmp_path, m
     assert "are right" not in prediction.report(told)
 
 
-def test_zeros_in_files_are_told_or_missing(run, source, tmp_path):
+def test_a_table_of_any_task_tells_notes_and_no_gloss_without_numbers():
+    table = table_of(
+        [
+            Reading("a", "X", [("X", 0.75), ("Y", 0.25)], note="assumed"),
+            Reading("b", "X", [("X", np.nan), ("Y", np.nan)]),
+            Reading("c", problem="broken"),
+        ]
+    )
+    told = prediction._told(table, {"a": "taken", "b": "taken", "c": "taken"})
+    assert told["note"].tolist() == ["assumed; taken", "", ""]
+    assert told["top"].tolist() == [[("X", 0.75), ("Y", 0.25)], [], []]
+    assert told["problem"].tolist() == ["", NO_NUMBERS, "broken"]
+    assert prediction.report(told).splitlines()[-1].startswith("1 of 1 clips")
+
+
+def test_zeros_in_files_are_told_or_missing(run, source, tmp_path, capsys):
     clip = np.array(source.read(source.labelled["clip"].iloc[0]))
     hand = list(source.skeleton.parts["left_hand"])
     clip[:, hand] = 0
@@ -150,6 +167,14 @@ def test_zeros_in_files_are_told_or_missing(run, source, tmp_path):
     np.save(tmp_path / "b.npy", clip)
     (expected,) = prediction.predict(run, [tmp_path / "b.npy"]).itertuples()
     assert missing.top == expected.top != as_given.top
+    capsys.readouterr()
+    call = ["predict", str(run.path), str(tmp_path / "a.npy"), "--set"]
+    assert verbs.main([*call, "zeros=missing"]) == 0
+    assert "lie exactly at zero" not in capsys.readouterr().out
+    assert verbs.main([*call, "scale=pixels"]) == 2
+    assert "pass --set width=W height=H" in capsys.readouterr().out
+    assert verbs.main([*call, "scale=miles"]) == 2
+    assert "choose fractions or pixels" in capsys.readouterr().err
 
 
 def test_a_run_without_weights_cannot_recognise(tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ from signlib.extraction.shards import merge_shards, shard_of, shard_path
 from signlib.stores import journal as journal_module
 from signlib.stores import store as store_module
 from signlib.stores import writer as store_writer
-from signlib.stores.store import Extraction, FeatureStore, is_finished
+from signlib.stores.store import Extraction, FeatureStore, LoadedClips, is_finished
 from signlib.stores.writer import StoreWriter, write_store
 
 WRITERS = (journal_module, store_writer, files, store_module)
@@ -1106,3 +1106,18 @@ def test_points_that_cannot_be_used_are_kept_as_missing_and_told(tmp_path):
     np.testing.assert_array_equal(old.batch(["bad", "good"])[0], [expected, clip])
     assert old.notes == {"bad": told}
     assert np.shares_memory(old.read("good"), old.frames)
+
+
+def test_clips_in_memory_are_checked_as_they_are_read():
+    clip = np.full((2, 42, 3), 0.5, np.float32)
+    clip[1, 0, 1] = np.nan
+    pixels = clip * 1000
+    table = complete(pd.DataFrame({"clip": ["a", "b"]}))
+    hands = Extraction("test", shape=(42, 3), skeleton="hands-42")
+    source = LoadedClips(table, {"a": clip, "b": pixels}.__getitem__, hands)
+    assert source.blank(["a", "b"]) == ["b"]
+    assert np.argwhere(np.isnan(source.read("a")).all(axis=-1)).tolist() == [[1, 0]]
+    assert np.isnan(source.read("b")).all()
+    assert "1 of 84 points are taken as missing: 1 are not finite" in source.notes["a"]
+    assert "so nothing is used" in source.notes["b"]
+    assert np.isfinite(clip[1, 0, 0]), "what was given stays as it is"

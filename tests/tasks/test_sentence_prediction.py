@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from signlib.__main__ import main
 from signlib.data.skeletons import MEDIAPIPE_543
@@ -24,7 +25,8 @@ from signlib.runs.weights import load_model_facts
 from signlib.settings import presets
 from signlib.stores.writer import StoreWriter, write_store
 from signlib.synthesis.portrait import portrait_clip
-from signlib.tasks.registry import open_task
+from signlib.tasks import registry
+from signlib.tasks.registry import load_recogniser, open_task
 from signlib.tasks.sentence_reading import SentenceReader, SentenceReading, Sign
 from signlib.tasks.sentence_report import LANGUAGE_MODEL, READINGS, Decoders, read_emissions
 from signlib.tasks.task import table_of
@@ -259,6 +261,15 @@ def test_the_decoder_is_the_one_that_the_run_was_tested_with(run, store, tmp_pat
         # An older run kept no n-grams: they are counted again.
         (copy.path / LANGUAGE_MODEL).unlink()
         assert sentences_of(predict(copy, [store], split="test")) == expected
+
+
+def test_scores_that_are_no_numbers_are_no_sentence(run, store, monkeypatch):
+    recogniser = load_recogniser(run)
+    torch.nn.init.constant_(next(recogniser.model.network.output.parameters()), torch.nan)
+    monkeypatch.setattr(registry, "load_recogniser", lambda _: recogniser)
+    table = predict(run, [store])
+    assert table["problem"].str.contains("no finite numbers|every value is NaN").all()
+    assert "are right" not in report(table)
 
 
 def test_a_run_that_was_not_tested_has_no_decoder(run, store, tmp_path):
