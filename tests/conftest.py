@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,33 +28,44 @@ def real_data():
     return find
 
 
-@pytest.fixture(scope="session")
-def slovak_store(real_data, tmp_path_factory, request):
-    """The landmarks of all 60 real sign videos, made once a test session as a person would (about
-    two minutes).
-    """
+def _slovak(signs: int, real_data, tmp_path_factory, request):
+    # A folder of that many real signs, two films each, with its manifest, and the store of their
+    # landmarks, made once a test session as a person would.
     root = real_data("slovak")
     # Under xdist every worker has its own base folder inside one that they share.
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if hasattr(request.config, "workerinput") else shared
-    with open(shared / "slovak.lock", "w") as lock:
+    videos, store = shared / f"slovak-{signs}", shared / f"slovak-{signs}-store"
+    with open(shared / f"slovak-{signs}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        call = [
-            sys.executable,
-            "-m",
-            "signlib",
-            "extract",
-            str(root),
-            "--out",
-            str(shared / "slovak"),
-            "--workers",
-            "2",
-        ]
-        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        if not videos.is_dir():
+            videos.mkdir()
+            header, *rows = (root / "manifest.csv").read_text().splitlines(keepends=True)
+            chosen = rows[: 2 * signs]
+            (videos / "manifest.csv").write_text("".join([header, *chosen]))
+            for row in chosen:
+                file = row.split(",")[1]
+                shutil.copyfile(root / file, videos / file)
+        call = [sys.executable, "-m", "signlib", "extract", str(videos), "--out", str(store)]
+        done = subprocess.run(
+            [*call, "--workers", "2"], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
     from signlib.stores.store import FeatureStore
 
-    return FeatureStore(shared / "slovak")
+    return videos, FeatureStore(store)
+
+
+@pytest.fixture(scope="session")
+def slovak(real_data, tmp_path_factory, request):
+    """Ten real signs, seen from the front and from the side: their folder and their store."""
+    return _slovak(10, real_data, tmp_path_factory, request)
+
+
+@pytest.fixture(scope="session")
+def whole_slovak(real_data, tmp_path_factory, request):
+    """All thirty of them, which takes two minutes of two cores: for slow tests."""
+    return _slovak(30, real_data, tmp_path_factory, request)
 
 
 @pytest.fixture(scope="session")

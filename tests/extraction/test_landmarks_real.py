@@ -13,24 +13,35 @@ landmarks = pytest.importorskip("signlib.extraction.landmarks")
 exchange = pytest.importorskip("signlib.extraction.exchange")
 
 
-def test_pose_and_hands_are_found_on_all_60_sign_videos(slovak_store):
-    assert len(slovak_store) == 60
-    assert slovak_store.failed.empty
-    report = json.loads((slovak_store.path / "report.json").read_text())
-    assert report["frames"] == len(slovak_store.frames)
+def check_quality(store):
+    assert store.failed.empty
+    report = json.loads((store.path / "report.json").read_text())
+    assert report["frames"] == len(store.frames)
     assert report["parts"]["pose"]["missing"] <= 0.01
     assert report["any_hand"] >= 0.95
     assert 0 < report["parts"]["pose"]["jitter"] < 0.05, "shoulder widths a frame squared"
 
 
-def test_points_lie_on_the_signer(slovak_store):
+def test_pose_and_hands_are_found_on_sign_videos(slovak):
+    assert len(slovak[1]) == 20
+    check_quality(slovak[1])
+
+
+@pytest.mark.slow  # its landmarks take two minutes of two cores
+def test_pose_and_hands_are_found_on_all_60_sign_videos(whole_slovak):
+    assert len(whole_slovak[1]) == 60
+    check_quality(whole_slovak[1])
+
+
+def test_points_lie_on_the_signer(slovak):
+    _, store = slovak
     wrists = (
-        slovak_store.skeleton.index("left_wrist"),
-        slovak_store.skeleton.index("left_hand_wrist"),
+        store.skeleton.index("left_wrist"),
+        store.skeleton.index("left_hand_wrist"),
     )
     distances = [
         np.linalg.norm((clip[:, wrists[0]] - clip[:, wrists[1]])[:, :2] * [852, 480], axis=1)
-        for clip in map(slovak_store.read, slovak_store.clips)
+        for clip in map(store.read, store.clips)
     ]
     assert np.nanmedian(np.concatenate(distances)) < 20, (
         "pixels between the pose's wrist and the hand's"
