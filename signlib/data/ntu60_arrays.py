@@ -97,8 +97,8 @@ def _from_npz(path: Path) -> ArrayClips:
         tables = []
         for part in parts:
             labels = archive.read({f"y_{part}": NUMBERS})[f"y_{part}"]
-            clips = archive.shape(f"x_{part}")[0]
-            _check_count(len(labels), clips, f"{path}: y_{part}")
+            count = archive.shape(f"x_{part}")[0]
+            _check_count(len(labels), count, f"{path}: y_{part}")
             if labels.ndim == 2:
                 labels = _from_rows(labels, f"{path}: y_{part}")
             tables.append(_numbered(labels, part, path))

@@ -232,8 +232,9 @@ class PictureWriter(JournalWriter[PictureStore]):
             DiskError: when the disk is full; everything added before stays, a new writer resumes.
         """
         sizes = " ".join(str(len(picture)) for picture in pictures)
-        facts = {"length": length, "width": width, "height": height}
-        facts |= {"note": note} if note else {}
+        facts: Entry = {"length": length, "width": width, "height": height}
+        if note:
+            facts["note"] = note
         self._record({"clip": clip, "kind": kind, "sizes": sizes, **facts}, b"".join(pictures))
 
 
