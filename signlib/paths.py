@@ -98,8 +98,9 @@ def inside(root: str | Path, relative: str) -> Path:
             " '..'"
         )
     path = Path(root) / parts
-    # `resolve` follows links, those of the root itself too.
-    if not path.resolve().is_relative_to(Path(root).resolve()):
+    # Links are followed, those of the root itself too. One that leads to itself leads nowhere:
+    # `Path.resolve` would raise, here only that file cannot be opened.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         raise InputError(
             f"path {relative!r} is a link that leaves its root {root}: copy the file there"
         )

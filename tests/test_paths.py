@@ -64,6 +64,12 @@ def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_not(tmp_path):
     assert paths.inside(root, "near.mp4").is_file()
 
 
+def test_a_link_to_itself_is_a_file_that_cannot_be_opened(tmp_path):
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    assert paths.inside(tmp_path, "loop.mp4") == tmp_path / "loop.mp4"
+    assert not paths.inside(tmp_path, "loop.mp4").is_file()
+
+
 def test_a_root_that_is_itself_a_link_is_fine(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "root").symlink_to(tmp_path / "real")

@@ -566,7 +566,8 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes); {FETCH_AGAIN}")
     try:
-        container = av.open(str(path))
+        # Titles and the like may be in any coding; nobody reads them.
+        container = av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(
             f"{path} is no readable video, or its end is cut off ({_reason(error)}); {FETCH_AGAIN}"
@@ -577,6 +578,11 @@ def _opened(path: Path) -> Iterator[InputContainer]:
                 f"{path} has no video stream; {FETCH_AGAIN}, or leave the clip out of the manifest"
             )
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise VideoError(
+                f"{path} is coded in a way that is not known here; {FETCH_AGAIN}, or convert it to"
+                " H.264"
+            )
         try:
             reading.check_pixels(max(stream.width, 1), max(stream.height, 1))
         except reading.Unreadable as error:

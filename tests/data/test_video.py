@@ -421,3 +421,16 @@ def test_a_real_file_says_what_it_holds(real_data):
     assert probe(real_data("slovak") / "1_Ahoj.mp4") == VideoInfo(
         width=852, height=480, fps=25.0, frames=89
     )
+
+
+def test_a_title_in_another_coding_and_an_unknown_codec(tmp_path):
+    write_video(tmp_path / "a.mp4", grey(5), fps=25)
+    whole = (tmp_path / "a.mp4").read_bytes()
+    assert whole.count(b"Lavf") == 1
+    (tmp_path / "latin.mp4").write_bytes(whole.replace(b"Lavf", b"\xe4\xf6\xfc\xff"))
+    assert len(read_frames(tmp_path / "latin.mp4")) == 5
+    # The letters that name the codec, in the description of the stream.
+    codec = whole.rindex(b"avc1") if b"avc1" in whole else whole.rindex(b"mp4v")
+    (tmp_path / "odd.mp4").write_bytes(whole[:codec] + b"zzzz" + whole[codec + 4 :])
+    with pytest.raises(VideoError, match=r"odd\.mp4 "):
+        probe(tmp_path / "odd.mp4")
