@@ -23,9 +23,11 @@ BODIES, JOINTS = 2, len(NTU_25)
 NPZ = {"xsub": "NTU60_CS.npz", "xview": "NTU60_CV.npz"}
 # Part of a file's or an array's name -> split: what public code calls val is the official test.
 PARTS = {"train": "train", "val": "test", "test": "test"}
+# The path stands in it once: messages have an end.
 CONVERT = (
-    "python -c \"import pickle, numpy; name, label = pickle.load(open('{0}.pkl', 'rb')); "
-    "numpy.savez('{0}.npz', name=name, label=label)\""
+    "python -c \"import pickle, numpy; at = '{0}'; "
+    "name, label = pickle.load(open(at + '.pkl', 'rb')); "
+    'numpy.savez(at, name=name, label=label)"'
 )
 
 
@@ -77,7 +79,7 @@ def read_arrays(root: str | Path, setting: str = "xsub") -> ArrayClips:
 
 def _refusal(path: Path) -> str:
     return (
-        f"{path} is a pickle, and reading one runs whatever code is in it. If you trust whoever"
+        f"{path.name} is a pickle, and reading one runs whatever code is in it. If you trust who"
         f" made it, convert its labels once: {CONVERT.format(path.with_suffix(''))}; joints belong"
         " into .npy (N, 3, T, 25, 2)"
     )
