@@ -20,7 +20,7 @@ def published(tmp_path, monkeypatch):
         run.trained()
         run.open_test()
         metric = Metric(
-            "top-1", value, 10, "test", "%", (value - 5, value + 5), "a note | with a bar"
+            "top-1", value, 10, "test", "%", (value - 5, min(value + 5, 100)), "a note | with a bar"
         )
         publishing.publish(run.finish([metric]), restricted=True)
 
