@@ -319,7 +319,8 @@ def _from_file(
         joints = reading.array(file)
     except (OSError, ValueError) as error:
         raise ClipError(
-            f"{file} is no readable .npy file ({error}); write it with numpy.save"
+            f"{file} is no readable .npy file ({error}); the run takes (T, M, {len(skeleton)}, 3),"
+            " written with numpy.save"
         ) from None
     joints = joints[:, None] if joints.ndim == 3 else joints
     if joints.ndim != 4 or joints.shape[2:] != (len(skeleton), 3) or 0 in joints.shape:
