@@ -39,32 +39,34 @@ class _Ntu60(BodyCorpus):
     def clips(self, settings: DataSettings) -> ClipSource:
         root, split_type = self.root(settings), self.split_type(settings)
         notes: dict[str, str] = {}
+        arrays = None
         if ntu60_arrays.is_arrays(root, split_type):
             arrays = ntu60_arrays.read_arrays(root, split_type)
-            table, clips, form = arrays.manifest, arrays.read, f"arrays {split_type}"
+            table, form = arrays.manifest, f"arrays {split_type}"
             folder = root.parent if root.is_file() else root
             files = [path for path in sorted(folder.iterdir()) if path.suffix in (".npz", ".npy")]
             states = [origins.state_of(*files)] * len(table)
         else:
             table, form = ntu60.read_manifest(root, split_type), "skeleton files"
-            clips = _files(root, table, notes)
             files = [paths.inside(root, file) for file in table["file"]]
             states = [origins.state_of(path) for path in files]
         extraction = self.extraction({"form": form})
         key = hashlib.sha256(f"{root.resolve()} {form}".encode()).hexdigest()[:8]
-        quiet = len(table) < FEWEST_WATCHED
-        watched = tqdm(clips, "reading clips", len(table), unit="clip", leave=False, disable=quiet)
         path = paths.runs_root() / "skeletons" / f"ntu60-{key}"
         told = table.assign(**{origins.SOURCE: states})
-        store, retry = _kept(path, told, files)
+        store, done = _kept(path, told, files)
         if store is None:
+            unread = table[~table["clip"].isin(done)]
+            clips = _files(root, unread, notes) if arrays is None else arrays.read
+            quiet = len(unread) < FEWEST_WATCHED
+            watched = tqdm(clips, "reading clips", len(unread), False, disable=quiet, unit="clip")
             store = write_store(
                 path,
                 extraction,
                 told,
                 ((clip, _usable(clip, joints, notes)) for clip, joints in watched),
                 notes,
-                retry_failed=retry,
+                retry_failed=True,
                 fps=ntu60.FPS,
             )
         # The store may have been made for another split: the manifest is as it is asked for now.
@@ -77,11 +79,12 @@ class _Ntu60(BodyCorpus):
         return source
 
 
-def _kept(path: Path, table: pd.DataFrame, files: list[Path]) -> tuple[FeatureStore | None, bool]:
-    """The store that holds these clips as their files are now, or None and whether to try again.
+def _kept(
+    path: Path, table: pd.DataFrame, files: list[Path]
+) -> tuple[FeatureStore | None, set[str]]:
+    """The store that holds these clips as their files are now, or None and the clips that it keeps.
 
-    One whose clips changed is deleted; where only clips changed that had failed, these are tried
-    again.
+    One of whose clips changed is deleted; where only failed ones changed, the others stay.
 
     Args:
         path: of the store.
@@ -91,18 +94,18 @@ def _kept(path: Path, table: pd.DataFrame, files: list[Path]) -> tuple[FeatureSt
     # Without a writer's lock where all is there: several trainings may ask at once.
     store = FeatureStore(path) if is_finished(path) else None
     if store is None:
-        return None, False
+        return None, set()
+    done = set(store.clips)
     stale = origins.changed(store.manifest, table)
     if origins.SOURCE not in store.manifest:
         # Made before stores kept it: a file that is newer than the store is not in it.
         made = (path / EXTRACTION).stat().st_mtime
-        stale = set(store.clips) if origins.newest(files) > made + _COPIED else set()
-    if stale & set(store.clips):
+        stale = done if origins.newest(files) > made + _COPIED else set()
+    if stale & done:
         shutil.rmtree(path)
-        return None, False
-    return (
-        store if not stale and set(table["clip"]) <= set(store.manifest["clip"]) else None
-    ), bool(stale)
+        return None, set()
+    complete = not stale and set(table["clip"]) <= set(store.manifest["clip"])
+    return (store, done) if complete else (None, done)
 
 
 def _usable(clip: str, joints: np.ndarray | str, notes: dict[str, str]) -> np.ndarray | str:

@@ -15,6 +15,7 @@ from signlib.errors import InputError, SettingsError
 from signlib.settings import config
 from signlib.synthesis.actions import ActionCorpus
 from signlib.synthesis.layouts import write_ntu60
+from signlib.tasks.task import notes_of
 
 SIZES = {"data.glosses": 3, "data.signers": 4, "data.repetitions": 1}
 WORLD = ActionCorpus(3, 4, 3, 1)
@@ -75,7 +76,7 @@ def test_skeleton_files_are_read_once_for_both_splits(layout, monkeypatch, runs_
     assert len(list((runs_root / "skeletons").iterdir())) == 1
 
 
-def test_a_broken_file_is_left_out_and_nobody_is_no_clip(layout, tmp_path):
+def test_a_broken_file_is_left_out_and_nobody_is_no_clip(layout, tmp_path, monkeypatch):
     folder = tmp_path / "ntu60" / "nturgb+d_skeletons"
     folder.mkdir(parents=True)
     files = sorted((layout / "nturgb+d_skeletons").glob("*.skeleton"))[:4]
@@ -84,6 +85,29 @@ def test_a_broken_file_is_left_out_and_nobody_is_no_clip(layout, tmp_path):
     (folder / files[0].name).write_text("3\n1\n")
     source = load_actions(data("ntu60", root=str(tmp_path / "ntu60")))
     assert source.labelled["clip"].tolist() == [path.stem for path in files[1:]]
+    (reason,) = source.reasons.values()
+    assert f"{files[0].name}, line 3" in reason
+    (note,) = notes_of(source)
+    assert note.startswith(f"1 of 4 clips have no features, the first {files[0].stem}: ")
+
+    # Mended, it is tried again; the others are not read a second time.
+    (folder / files[0].name).write_text(files[0].read_text())
+    read = []
+    whole = ntu60.read_skeleton
+    monkeypatch.setattr(ntu60, "read_skeleton", lambda path: read.append(path) or whole(path))
+    mended = load_actions(data("ntu60", root=str(tmp_path / "ntu60")))
+    assert mended.labelled["clip"].tolist() == [path.stem for path in files]
+    assert mended.reasons == {}
+    assert notes_of(mended) == []
+    again = load_actions(data("ntu60", root=str(tmp_path / "ntu60")))
+    np.testing.assert_array_equal(again.read(files[0].stem), mended.read(files[0].stem))
+    assert [path.stem for path in read] == [files[0].stem]
+
+    # A clip that was there and changed is never answered from what was kept.
+    (folder / files[1].name).write_text(files[2].read_text())
+    changed = load_actions(data("ntu60", root=str(tmp_path / "ntu60")))
+    assert len(read) == 1 + len(files)
+    np.testing.assert_array_equal(changed.read(files[1].stem), changed.read(files[2].stem))
     assert np.isnan(actors(np.full((5, 3, 25, 3), np.nan))).all()
 
 
@@ -99,6 +123,11 @@ def test_arrays_are_read_into_a_store_too(tmp_path):
         source = load_actions(data("ntu60", root=str(root)))
         assert source.labelled["split"].tolist() == ["train", "test"]
         assert np.isfinite(source.read("test-00000")[:, 0]).all()
+    np.savez(
+        tmp_path / "NTU60_CS.npz", x_train=clips[1:], y_train=[0], x_test=clips[:1], y_test=[0]
+    )
+    changed = load_actions(data("ntu60", root=str(tmp_path)))
+    np.testing.assert_array_equal(changed.read("train-00000"), source.read("test-00000"))
     with pytest.raises(InputError, match="is a pickle"):
         load_actions(data("ntu60", root=str(tmp_path / "ntu60.pkl")))
 
