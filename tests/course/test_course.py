@@ -165,6 +165,7 @@ def test_only_knows_numbers_and_names(course):
 @pytest.mark.parametrize(("failing", "code"), [(False, 0), (True, 1)])
 def test_exit_code(tmp_path, monkeypatch, failing, code):
     write(tmp_path / "notebooks" / "00_first.ipynb", "1 / 0" if failing else "1 / 1")
+    (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr(runner.paths, "REPOSITORY", tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     assert main([]) == code
@@ -172,6 +173,7 @@ def test_exit_code(tmp_path, monkeypatch, failing, code):
 
 
 def test_exit_code_for_nothing_to_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr(runner.paths, "REPOSITORY", tmp_path)
     assert main([]) == 2
     assert "holds no notebook" in capsys.readouterr().err
@@ -179,6 +181,7 @@ def test_exit_code_for_nothing_to_run(tmp_path, monkeypatch, capsys):
 
 def test_check_names_the_broken_rules(tmp_path, monkeypatch, capsys):
     write(tmp_path / "notebooks" / "00_first.ipynb", question="N is two")
+    (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr(runner.paths, "REPOSITORY", tmp_path)
     assert main(["--check"]) == 1
     assert "00_first.ipynb: title '# 00 · N is two' is not a question" in capsys.readouterr().out
