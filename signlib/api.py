@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from signlib.training.batches import Batch
 
 # In the order of the generated page.
-__all__ = [
+__all__ = [  # noqa: RUF022 - the order of the page that `make docs` writes
     "open_run",
     "open_store",
     "train",
