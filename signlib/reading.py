@@ -8,6 +8,7 @@ asked for the file says which one it is and what to do.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import math
 import os
@@ -216,11 +217,16 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
 
     Raises:
         OSError: when it is missing.
-        Unreadable: when it is too large. pandas' own errors are `ValueError`s, too.
+        Unreadable: when it is too large, or holds NUL bytes, which pandas leaves out without a
+            word. pandas' own errors are `ValueError`s, too.
     """
     import pandas as pd  # half a second that settings do not need
 
-    return pd.read_csv(regular(path, TEXT_BYTES), **options)
+    data = regular(path, TEXT_BYTES).read_bytes()
+    table = pd.read_csv(io.BytesIO(data), **options)
+    if b"\0" in data:
+        raise Unreadable("it holds NUL bytes, as after a power cut")
+    return table
 
 
 @dataclass(frozen=True)

@@ -274,6 +274,9 @@ def test_a_file_is_a_file_of_a_stated_size(tmp_path):
     for read in (reading.text, reading.read_json, reading.read_csv):
         with pytest.raises(Unreadable, match=r"1,099,511,627,776 bytes, more than"):
             read(tmp_path / "large")
+    (tmp_path / "nul.csv").write_bytes(b"clip,end\na,\0\0\n")
+    with pytest.raises(Unreadable, match="it holds NUL bytes"):
+        reading.read_csv(tmp_path / "nul.csv")
     (tmp_path / "latin").write_bytes(b"\xe4")
     with pytest.raises(Unreadable, match="it is no utf-8 text"):
         reading.text(tmp_path / "latin")

@@ -169,7 +169,9 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
             step = "close the quote"
         raise ManifestError(f"manifest {path} is not a readable csv: {fault}; {step}") from None
     except reading.Unreadable as error:
-        raise ManifestError(f"manifest {path}: {error}; write it as several manifests") from None
+        raise ManifestError(
+            f"manifest {path}: {error}; write it again, a large one as several"
+        ) from None
     except UnicodeDecodeError as error:
         raise ManifestError(
             f"manifest {path} is not in UTF-8 ({error}): save it as UTF-8"
