@@ -8,6 +8,7 @@ python -m tests.fuzz --inputs 10000 --results    resumes; results go into docs/t
 
 import argparse
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -72,12 +73,16 @@ def _many(names: list[str], options: argparse.Namespace, folder: Path) -> int:
     cores = options.cores or os.cpu_count() or 1
     faults = 0
     for name, numbers in wanted:
+        before = _processor_time()
         ended = list(inputs.run([(name, numbers)], folder, cores))
         wrong = [each for each in ended if each.fault]
         faults += len(wrong)
         counts = {how: sum(each.how == how for each in ended) for how in ("refused", "accepted")}
         told = ", ".join(f"{how} {count:5d}" for how, count in counts.items())
-        print(f"{name:15s} {numbers.start:6d}..{numbers.stop:<6d} {told}, faults {len(wrong)}")
+        print(
+            f"{name:15s} {numbers.start:6d}..{numbers.stop:<6d} {told}, faults {len(wrong)};"
+            f" {_processor_time() - before:.1f} s"
+        )
         forms = _forms(wrong)
         for form, cases in forms.items():
             first = cases[0]
@@ -95,6 +100,14 @@ def _many(names: list[str], options: argparse.Namespace, folder: Path) -> int:
             row["forms"] = {form: cases[0].number for form, cases in forms.items()} | kept
             trust.save(results)
     return int(bool(faults))
+
+
+def _processor_time() -> float:
+    # Seconds, of this process and of those that have ended.
+    own, others = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
 
 
 def _forms(wrong: list[inputs.Ended]) -> dict[str, list[inputs.Ended]]:

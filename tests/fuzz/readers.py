@@ -722,7 +722,7 @@ READERS: dict[str, Reader] = {
     "frozen-files": Reader(
         samples.frozen_files, _frozen_files, _check_frozen_files, ("extraction.frozen_files",)
     ),
-    "run": Reader(samples.run, _run, _check_run, ("runs.run",)),
+    "run": Reader(samples.run, _run, _check_run, ("runs.run", "runs.checks")),
     "sentence-run": Reader(
         samples.sentence_run,
         _sentence_run,
