@@ -12,6 +12,8 @@ import numpy as np
 from signlib.data.skeletons import FRACTIONS, Skeleton
 from signlib.errors import ClipError, SettingsError
 
+# What happens to a clip whose body jumps, see `FileNumbers`.
+ON_JUMP = ("keep", "split", "drop")
 # Fractions of a picture lie about 0..1; numbers of pixels lie far above.
 HIGHEST_MEDIAN = 2.0
 
@@ -137,6 +139,8 @@ class FileNumbers:
         zeros: `points` (a point at (0, 0) lies there) or `missing` (it was not found).
         scale: `fractions` of the picture, or `pixels`.
         width, height: of the picture, for pixels of files that do not say it; 0 = they do.
+        on_jump: what happens to a clip whose body jumps, as when two people are in the picture:
+            `keep` it, `split` it there and read its longest part, or `drop` it.
 
     Raises:
         SettingsError: for another value.
@@ -146,9 +150,11 @@ class FileNumbers:
     scale: str = "fractions"
     width: int = 0
     height: int = 0
+    on_jump: str = "keep"
 
     def __post_init__(self) -> None:
         choices = {"zeros": ("points", "missing"), "scale": ("fractions", "pixels")}
+        choices["on_jump"] = ON_JUMP
         for key, allowed in choices.items():
             value = getattr(self, key)
             SettingsError.raise_if(

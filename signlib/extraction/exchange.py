@@ -40,6 +40,7 @@ from signlib.extraction.holistic import CHANNELS, Holistic, LandmarkSettings
 from signlib.extraction.pose_files import read_pose
 from signlib.extraction.quality import write_report
 from signlib.extraction.workers import ClipRow, rows_of
+from signlib.features.oddities import examined
 from signlib.files import write_bytes
 from signlib.reading import Form
 from signlib.stores.store import Extraction, FeatureStore, StoredClip
@@ -75,7 +76,8 @@ class SourceSettings(LandmarkSettings):
     @property
     def numbers(self) -> landmarks.FileNumbers:
         """What the numbers of landmark files mean."""
-        return landmarks.FileNumbers(self.zeros, self.scale, self.width or 0, self.height or 0)
+        sizes = self.width or 0, self.height or 0
+        return landmarks.FileNumbers(self.zeros, self.scale, *sizes, on_jump=self.on_jump)
 
     @property
     def filming(self) -> LandmarkSettings:
@@ -85,7 +87,7 @@ class SourceSettings(LandmarkSettings):
             SettingsError: when it says what landmark files mean, too.
         """
         SettingsError.raise_if(
-            self.numbers != landmarks.FileNumbers(),
+            self.numbers != landmarks.FileNumbers(on_jump=self.on_jump),
             "zeros, scale, width and height are said of a folder of .npy or .pose files of"
             " landmarks; this source is another one: leave them out",
         )
@@ -383,8 +385,15 @@ def _read_row(
         chosen = sample_indices(len(clip.array), rate, start=first, end=stop, fps=fps)
     except (VideoError, SettingsError) as error:
         raise ClipError(f"{path}: {error}") from None
+    array = clip.array[chosen]
+    # A clip of another layout is refused by whoever keeps it.
+    if array.shape[1] == len(layout):
+        aspect = clip.width / clip.height if clip.height else 1.0
+        frames, odd = examined(array, layout, aspect, numbers.on_jump)
+        array = array[frames]
+        notes.append(odd)
     told = "; ".join(filter(None, [*notes, note]))
-    return clip._replace(array=clip.array[chosen], fps=fps or rate, note=told)
+    return clip._replace(array=array, fps=fps or rate, note=told)
 
 
 def _read_file(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from signlib.data.points import ON_JUMP
 from signlib.data.skeletons import MEDIAPIPE_75, MEDIAPIPE_543
 from signlib.errors import SettingsError, installs
 from signlib.native_output import silenced
@@ -74,6 +75,7 @@ class LandmarkSettings:
         hand_model: `full` as in `mp.solutions`, or MediaPipe's `lite`, which takes half the time a
             hand.
         model_complexity: of the pose, 1 only; MediaPipe would download the models of 0 and 2.
+        on_jump: what happens to a clip whose body jumps; see `data.points.FileNumbers`.
     """
 
     tracking: bool = True
@@ -83,11 +85,16 @@ class LandmarkSettings:
     max_side: int | None = 960
     hand_model: str = "full"
     model_complexity: int = 1
+    on_jump: str = "keep"
 
     def __post_init__(self) -> None:
         unknown = next((part for part in self.parts if part not in PARTS), "")
         for refused, problem in (
             (unknown, f"parts: {unknown!r} is unknown; choose from {', '.join(PARTS)}"),
+            (
+                self.on_jump not in ON_JUMP,
+                f"on_jump={self.on_jump!r} is unknown; choose {', '.join(ON_JUMP)}",
+            ),
             (
                 "pose" not in self.parts,
                 f"parts={tuple(self.parts)} lacks 'pose': face and hands are found from it; add it",
@@ -147,9 +154,15 @@ class LandmarkSettings:
             shape=self.shape,
             channels=CHANNELS,
             skeleton=self.skeleton_name,
-            settings=asdict(self) | {"parts": list(self.parts)},
+            settings=self._told(),
             model_hash=models_hash(self.parts, self.hand_model),
         )
+
+    def _told(self) -> dict[str, Any]:
+        # What a store says; `keep` is what all stores did before there was a choice.
+        told = asdict(self) | {"parts": list(self.parts)}
+        jump = told.pop("on_jump")
+        return told | ({"on_jump": jump} if jump != "keep" else {})
 
 
 def check_installed() -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import manifest as manifests
+from signlib.data.skeletons import skeleton
 from signlib.data.video import VIDEO_SUFFIXES, chosen_by_time, iter_frames, segment_of
 from signlib.errors import ClipError, InputError
 from signlib.extraction import exchange, frozen_files, quality
@@ -23,6 +24,7 @@ from signlib.extraction.holistic import Holistic, LandmarkSettings
 from signlib.extraction.registry import Extractor, Source
 from signlib.extraction.shards import WHOLE, part_of
 from signlib.extraction.workers import ClipRow, Extracted, check_workers, fill, in_order
+from signlib.features.oddities import examined
 from signlib.stores.store import FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
@@ -191,8 +193,11 @@ def _extract(row: ClipRow, root: Path, engine: Holistic) -> Extracted:
                 f"{row.file}: nobody was found in any of its {len(points)} frames; check that a"
                 " person is in the picture, or lower min_detection_confidence"
             )
+        info, settings = frames.info, engine.settings
+        layout = skeleton(settings.skeleton_name)
+        kept, odd = examined(points, layout, info.width / info.height, settings.on_jump)
     except InputError as error:
         return row.clip, str(error)
-    info = frames.info
     fps = info.fps if np.isnan(row.fps) else row.fps
-    return row.clip, StoredClip(points, info.width, info.height, fps, frames.note)
+    note = "; ".join(filter(None, (frames.note, odd)))
+    return row.clip, StoredClip(points[kept], info.width, info.height, fps, note)

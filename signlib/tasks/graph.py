@@ -278,7 +278,9 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
             for name, gloss in table:
                 try:
                     joints = _from_file(clip, recogniser) if source is None else source.read(name)
-                    prepared.append(prepare_action(actors(joints), axes, recogniser.settings))
+                    acting = actors(joints)
+                    acting = acting[recogniser.examined(name, acting[:, 0], skeleton, 1.0)]
+                    prepared.append(prepare_action(acting, axes, recogniser.settings))
                     readings.append(Reading(name, gloss))
                 except ClipError as error:
                     problems.append(Reading(name, problem=why(recogniser, name, error)))

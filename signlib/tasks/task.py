@@ -27,6 +27,7 @@ from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError, StoreError, VideoError
 from signlib.extraction import exchange, holistic
+from signlib.features import oddities
 from signlib.features.novelty import TrainingRanges
 from signlib.models import counting, frozen
 from signlib.runs.run import Run
@@ -128,6 +129,23 @@ class Recogniser(Generic[S, M]):
         """Have what a store tells of its clips, now and when they are read, among the notes."""
         self.notes |= store.notes
         store.notes = self.notes
+
+    def examined(self, clip: str, points: np.ndarray, layout: Skeleton, aspect: float) -> slice:
+        """The frames of a clip that are read; what is odd about it comes among the notes.
+
+        Args:
+            clip: its id.
+            points: (T, J, C).
+            layout: skeleton of the points.
+            aspect: width / height of the picture; 0 or NaN = unknown.
+
+        Raises:
+            ClipError: when its body jumps and such clips are left out.
+        """
+        frames, odd = oddities.examined(points, layout, aspect, self.numbers.on_jump)
+        if odd not in self.notes.get(clip, ""):
+            self.notes[clip] = "; ".join(filter(None, (self.notes.get(clip), odd)))
+        return frames
 
     def best(
         self, clips: Sequence[str], shares: np.ndarray, top: int
@@ -551,7 +569,16 @@ def store_source(
         raise StoreError(f"store {store.path} has no clip of split {split!r}")
     rates = table["fps"].where(table["fps"] > 0, recogniser.fps)
     recogniser.keep_notes(store)
-    source = LoadedClips(table.assign(fps=rates), store.read, store.extraction)
+    aspects = dict(zip(table["clip"], table["width"] / table["height"], strict=True))
+
+    def read(clip: str) -> np.ndarray:
+        points = store.read(clip)
+        # Features have no joints, and bodies in action are looked at once it is known who acts.
+        if not store.extraction.skeleton or points.ndim != 3:
+            return points
+        return points[recogniser.examined(clip, points, store.skeleton, aspects[clip])]
+
+    source = LoadedClips(table.assign(fps=rates), read, store.extraction)
     source.notes = recogniser.notes
     return source
 
@@ -586,11 +613,13 @@ def file_source(
             name = str(file)
             try:
                 clip = reader.read(file)
+                recogniser.notes[name] = clip.note
+                aspect = clip.width / clip.height if clip.height else 1.0
+                kept = recogniser.examined(name, clip.array, target, aspect)
             except (VideoError, ClipError) as error:
                 problems[name] = str(error)
                 continue
-            points[name] = clip.array
-            recogniser.notes[name] = clip.note
+            points[name] = clip.array[kept]
             size = {"width": clip.width, "height": clip.height}
             rows.append({"clip": name, **size, "fps": clip.fps or recogniser.fps})
     table = pd.DataFrame(rows, columns=["clip", "width", "height", "fps"])
