@@ -245,10 +245,6 @@ class Checked:
         layout = layout_of(self.extraction)
         return [clip for clip in clips if not landmarks.any_usable(self._raw(clip), layout)]
 
-    def _taken(self, numbers: np.ndarray) -> str:
-        # What would have to be taken from the numbers of some clips; "" = nothing.
-        return landmarks.usable(numbers, layout_of(self.extraction))[1]
-
     def _checked(self, clip: str, array: np.ndarray) -> np.ndarray:
         # The clip's numbers, used or NaN; the very array where all of them can be used.
         if clip in self._clean:
@@ -387,18 +383,20 @@ class FeatureStore(Checked, Store):
             (B, T, J, C) in the store's type, and lengths (B,).
         """
         spans = np.array([self.span(clip) for clip in clips])
+        for clip in set(clips) - self._clean:
+            self.read(clip)  # checks it
+        clean = self._clean.issuperset(clips)
         if frames is not None:
             # (B, frames); without the small number, 3.0 computed as 2.999... would become 2.
             steps = np.floor(np.linspace(0, spans[:, 1] - 1, frames).T + 1e-9).astype(int)
+            if not clean:
+                pairs = zip(clips, steps, strict=True)
+                chosen = np.stack([self.read(clip)[step] for clip, step in pairs])
+                kept = chosen if joints is None else chosen[:, :, joints]
+                return kept, np.full(len(clips), frames)
             rows = spans[:, :1] + steps
             cells = rows if joints is None else (rows[..., None], joints)
-            chosen, lengths = self.frames[cells], np.full(len(clips), frames)
-            # Only what is taken is looked at; whole clips are read where that is not all fine.
-            if self._clean.issuperset(clips) or not self._taken(chosen):
-                return chosen, lengths
-            pairs = zip(clips, steps, strict=True)
-            whole = np.stack([self.read(clip)[step] for clip, step in pairs])
-            return whole if joints is None else whole[:, :, joints], lengths
+            return self.frames[cells], np.full(len(clips), frames)
         columns = slice(None) if joints is None else joints
         shape = (len(clips), spans[:, 1].max(), *self.frames[:0, columns].shape[1:])
         out = np.full(shape, np.nan, self.frames.dtype)
