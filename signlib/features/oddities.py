@@ -3,10 +3,9 @@
 import numpy as np
 
 from signlib.data.points import seen
-from signlib.data.skeletons import Skeleton
+from signlib.data.skeletons import FRACTIONS, Skeleton
 from signlib.errors import ClipError
 from signlib.features.normalise import to_square_pixels
-
 
 # Shoulder widths that a body moves at most from a frame to the next.
 FARTHEST = 0.5
@@ -14,20 +13,20 @@ _SHOULDERS = ("left_shoulder", "right_shoulder")
 
 
 def jumps(points: np.ndarray, skeleton: Skeleton, aspect: float = 1.0) -> list[tuple[int, float]]:
-    """Frames in which the body is elsewhere than in the one before, and how far, in shoulder widths.
+    """Frames in which the body is elsewhere than before, and by how many shoulder widths.
 
     The body is the middle of the shoulders; over frames without it, it may move as far in each.
 
     Args:
         points: (T, J, C), NaN = missing.
-        skeleton: of the points; without shoulders nothing is told.
+        skeleton: of the points; nothing is told without shoulders, nor of whole bodies in metres,
+            which walk and fall.
         aspect: width / height of the picture.
     """
-    if not skeleton.has(*_SHOULDERS):
+    if skeleton.unit != FRACTIONS or not skeleton.has(*_SHOULDERS):
         return []
-    axes = 3 if skeleton.unit == "metres" else 2
     square = to_square_pixels(points, aspect)
-    left, right = (square[:, skeleton.index(name), :axes] for name in _SHOULDERS)
+    left, right = (square[:, skeleton.index(name), :2] for name in _SHOULDERS)
     frames = np.flatnonzero(np.isfinite(left + right).all(axis=1))
     if len(frames) < 2:
         return []

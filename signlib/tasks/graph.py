@@ -21,7 +21,7 @@ from signlib.corpora.splits import Splits, class_numbers
 from signlib.data import explore, ntu60, skeletons
 from signlib.data import points as landmarks
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import ClipError, RunError
+from signlib.errors import ClipError, RunError, SettingsError
 from signlib.features.actors import Axes, axes_of, filled, held, in_own_axes
 from signlib.features.streams import parents_of
 from signlib.models import classifier, counting
@@ -262,8 +262,14 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
 
         Raises:
             RunError: for skeletons other than the run was trained on.
+            SettingsError: for `on_jump`, which is said of people who sign.
             StoreError: for a store without clips of that split.
         """
+        SettingsError.raise_if(
+            recogniser.numbers.on_jump != "keep",
+            f"on_jump={recogniser.numbers.on_jump}: bodies in action walk and fall, so no jump of"
+            " theirs is looked for; leave on_jump out",
+        )
         skeleton, axes = recogniser.skeleton, axes_of(recogniser.skeleton)
         prepared: list[tuple[np.ndarray, np.ndarray]] = []
         readings: list[Reading] = []
