@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Bytes of a text or csv, of JSON, of YAML; of all arrays of a file together.
 TEXT_BYTES, JSON_BYTES, YAML_BYTES, ARRAY_BYTES = 2**26, 2**25, 2**20, 2**30
+# Columns of a csv.
+COLUMNS = 1_000
 # Lists and mappings inside each other, in JSON and YAML.
 DEPTH = 50
 # Pixels of one picture or frame: 8192 x 8192.
@@ -217,12 +219,16 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
 
     Raises:
         OSError: when it is missing.
-        Unreadable: when it is too large, or holds NUL bytes, which pandas leaves out without a
-            word. pandas' own errors are `ValueError`s, too.
+        Unreadable: when it is too large, has more than `COLUMNS` columns, or holds NUL bytes, which
+            pandas leaves out without a word. pandas' own errors are `ValueError`s, too.
     """
     import pandas as pd  # half a second that settings do not need
 
     data = regular(path, TEXT_BYTES).read_bytes()
+    # A table that was turned round would take minutes to read.
+    columns = 1 + data.lstrip().partition(b"\n")[0].count(b",")
+    if columns > COLUMNS:
+        raise Unreadable(f"it has {columns:,} columns, more than {COLUMNS:,}")
     table = pd.read_csv(io.BytesIO(data), **options)
     if b"\0" in data:
         raise Unreadable("it holds NUL bytes, as after a power cut")
@@ -317,7 +323,7 @@ def _filled(file: IO[bytes], header: _Header) -> np.ndarray:
     import numpy as np
 
     flat = np.empty(math.prod(header.shape), header.dtype)
-    view = memoryview(flat.view(np.uint8)) if flat.size else memoryview(b"")
+    view = flat.view(np.uint8).data if flat.size else memoryview(b"")
     position = 0
     while position < len(view):
         data = file.read(min(_CHUNK, len(view) - position))
@@ -532,7 +538,7 @@ def picture(data: np.ndarray, flags: int) -> np.ndarray:
     """
     import cv2  # what reads settings alone needs no OpenCV
 
-    check_pixels(*picture_size(memoryview(data)))
+    check_pixels(*picture_size(data.data))
     decoded = cv2.imdecode(data, flags)
     if decoded is None:
         raise Unreadable("it is damaged")
