@@ -270,13 +270,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     worst = 0
     for name in options.works or WORKS:
-        results = trust.load()
-        row = results.setdefault("kills", {}).setdefault(name, {"kills": 0, "same": 0})
+        row = trust.load().get("kills", {}).get(name, {"kills": 0, "same": 0})
         base = Path(tempfile.mkdtemp(prefix="kills-"))
         try:
             for number, differing in kills(name, range(row["kills"], options.kills), base):
                 row["kills"], row["same"] = number + 1, row["same"] + (not differing)
-                trust.save(results)
+                trust.keep("kills", name, row)
                 worst = worst or bool(differing)
                 print(f"{name}: {number + 1} of {options.kills}", *differing, flush=True)
         finally:

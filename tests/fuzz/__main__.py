@@ -61,8 +61,7 @@ def _one(name: str, number: int, folder: Path, keep: Path | None) -> int:
 
 
 def _many(names: list[str], options: argparse.Namespace, folder: Path) -> int:
-    results = trust.load() if options.results else {}
-    fuzz = results.setdefault("fuzz", {})
+    fuzz = trust.load().get("fuzz", {}) if options.results else {}
     wanted = []
     for name in names:
         count = options.inputs // 20 if READERS[name].slow else options.inputs
@@ -98,7 +97,7 @@ def _many(names: list[str], options: argparse.Namespace, folder: Path) -> int:
             # A number of each form, to make it again.
             kept = row.setdefault("forms", {})
             row["forms"] = {form: cases[0].number for form, cases in forms.items()} | kept
-            trust.save(results)
+            trust.keep("fuzz", name, row)
     return int(bool(faults))
 
 

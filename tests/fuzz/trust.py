@@ -21,10 +21,18 @@ def load() -> dict[str, Any]:
     return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
 
 
-def save(results: dict[str, Any]) -> None:
-    """Keep results and write the page's part, each whole or not at all."""
+def keep(kind: str, name: str, row: dict[str, Any]) -> None:
+    """Keep one row (`fuzz` or `kills`) and write the page's part, each whole or not at all."""
+    # What others kept meanwhile stays.
+    results = load()
+    results.setdefault(kind, {})[name] = row
     write_text(RESULTS, json.dumps(results, indent=1, sort_keys=True) + "\n")
-    write_text(PAGE, with_part(PAGE, START, END, part(results)))
+    write_page()
+
+
+def write_page() -> None:
+    """Write the page's part again."""
+    write_text(PAGE, with_part(PAGE, START, END, part(load())))
 
 
 def part(results: dict[str, Any]) -> str:
@@ -56,4 +64,4 @@ def part(results: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    save(load())
+    write_page()
