@@ -79,6 +79,13 @@ def check_name(name: str, what: str = _CLIP) -> str:
     return name
 
 
+def readable(name: str) -> str:
+    """A file's name as text that a table can hold: bytes that are no UTF-8 as `%FF`."""
+    return "".join(
+        f"%{ord(sign) - 0xDC00:02X}" if "\udc80" <= sign <= "\udcff" else sign for sign in name
+    )
+
+
 def inside(root: str | Path, relative: str) -> Path:
     """`root / relative`, once it is sure not to leave `root`.
 

@@ -1,6 +1,8 @@
 """This process among others: how it ends, what it does alone, and what dead ones have left."""
 
 import contextlib
+import errno
+import io
 import os
 import platform
 import re
@@ -83,6 +85,13 @@ def exit_code(
             raise
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        # A name that was typed; files that others have named fail where they are read.
+        if debug or error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        words = f"{name}: {str(error.filename)[:80]}: {error.strerror}; give another path"
+        print(words, file=sys.stderr)
+        return 2
     except KeyboardInterrupt as end:
         if debug:
             raise
@@ -97,6 +106,10 @@ def piped(work: Callable[[], int]) -> int:
 
     Whoever reads the output has seen enough, as `head` does.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Names and glosses that this terminal has no signs for.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             return work()

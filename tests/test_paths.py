@@ -167,3 +167,15 @@ def test_an_installed_package_writes_where_it_is_called_and_names_no_commit(tmp_
     assert commit() == ""
     with pytest.raises(RunError, match="in a checkout of the project"):
         update_readme()
+
+
+def test_a_name_of_any_bytes_is_text_that_a_table_can_hold():
+    assert paths.readable("手話 a%.mp4") == "手話 a%.mp4"
+    assert paths.readable(b"b\xff\x80.mp4".decode(errors="surrogateescape")) == "b%FF%80.mp4"
+
+
+def test_a_name_of_a_folder_is_not_too_long():
+    assert paths.check_name("n" * 200, "run name") == "n" * 200
+    with pytest.raises(InputError, match="has 202 bytes, more than 200; shorten it"):
+        paths.check_name("é" * 101, "run name")
+    assert paths.check_name("n" * 300) == "n" * 300

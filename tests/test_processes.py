@@ -197,3 +197,14 @@ def test_a_killed_file_and_folder_go_when_the_next_process_starts(tmp_path, monk
     with scratch() as folder:
         assert [*tmp_path.iterdir()] == [folder]
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_typed_name_that_no_file_can_have_is_one_line(tmp_path, capsys):
+    assert exit_code("verb", (tmp_path / ("n" * 300)).is_dir) == 2
+    assert capsys.readouterr().err.endswith("File name too long; give another path\n")
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert exit_code("verb", lambda: loop.stat().st_size) == 2
+    assert "Too many levels of symbolic links" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError):
+        exit_code("verb", (tmp_path / "nothing").stat)

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import struct
+import time
 import tracemalloc
 import zipfile
 import zlib
@@ -314,3 +315,15 @@ def test_no_other_file_reads_in_its_own_way():
                 if call == "read_csv" and "reading.read_csv" in line:
                     continue
                 assert any(re.match(name, call) for name in allowed), f"{path}:{number}: {line}"
+
+
+def test_a_table_of_very_many_columns_is_refused_at_once(tmp_path):
+    """One that was turned round, a column a clip, took minutes to read."""
+    path = tmp_path / "a.csv"
+    path.write_text(",".join(f"c{k}" for k in range(40_000)) + "\n")
+    start = time.monotonic()
+    with pytest.raises(Unreadable, match="it has 40,000 columns, more than 1,000"):
+        reading.read_csv(path)
+    assert time.monotonic() - start < 1
+    path.write_text(",".join(f"c{k}" for k in range(1_000)) + "\n")
+    assert reading.read_csv(path).shape == (0, 1_000)

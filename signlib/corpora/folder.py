@@ -62,7 +62,7 @@ def is_picture_clip(folder: Path) -> bool:
 def is_one_clip(path: str | Path) -> bool:
     """True for a file, and for a folder of one clip's pictures that is no store."""
     path = Path(path)
-    return not path.is_dir() or (not _is_store(path) and is_picture_clip(path))
+    return not os.path.isdir(path) or (not _is_store(path) and is_picture_clip(path))
 
 
 def stores_and_clips(
@@ -148,7 +148,9 @@ def _from_subfolders(root: Path) -> pd.DataFrame:
         split = next((name for name in folders if name in manifest.SPLITS), "")
         # The id must be unique over the folder, so it carries the folders the file lies in.
         clip = "_".join((file if pictures else file.with_suffix("")).parts)
-        rows.append({"clip": clip, "file": file.as_posix(), "gloss": gloss, "split": split})
+        # A clip whose name no table can hold is one that fails, because no such file exists.
+        row = {"clip": clip, "file": file.as_posix(), "gloss": gloss, "split": split}
+        rows.append({column: paths.readable(text) for column, text in row.items()})
     return manifest.complete(pd.DataFrame(rows), source=f"folder {root}")
 
 

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+from signlib.paths import readable
+
 # Files that say what is in a folder, or that a store is made of.
 _TABLES = frozenset({"manifest.csv"})
 _STORES = frozenset({"extraction.json", "pictures.json"})
@@ -26,13 +28,13 @@ def leftovers(root: str | Path, used: Collection[str]) -> str:
     first: dict[str, str] = {}
     for path, folders, files in os.walk(root):
         folder = Path(path).relative_to(root)
-        whole = folder.as_posix() in used
+        whole = readable(folder.as_posix()) in used
         if _STORES & set(files) or (whole and folder != Path()):
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            file = (folder / name).as_posix()
+            file = readable((folder / name).as_posix())
             if file not in used and name not in _TABLES:
                 kind = "hidden" if name.startswith(".") else Path(name).suffix.lower()
                 kinds[kind or "without a suffix"] += 1

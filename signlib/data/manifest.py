@@ -6,6 +6,7 @@ meaning: `segment_fps`, frames a second at which start and end count where that 
 own rate.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -289,6 +290,6 @@ def check_manifest(
     report.shared_files = [clips for clips in same if len(clips) > 1]
     if root is not None:
         report.missing_files = [
-            row.clip for row in used.itertuples() if not paths.inside(root, row.file).exists()
+            row.clip for row in used.itertuples() if not os.path.exists(paths.inside(root, row.file))
         ] + table.loc[table["file"] == "", "clip"].tolist()
     return report

@@ -1,5 +1,6 @@
 """What can be refused at once: before torch is loaded, which takes many seconds."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def check_prediction(
         raise SettingsError(
             f"fps={fps:g} must lie within {SLOWEST:g}..{FASTEST:g}, or be 0 for unknown"
         )
-    if split and not any(Path(clip).is_dir() for clip in clips):
+    if split and not any(map(os.path.isdir, clips)):
         raise SettingsError(
             f"split={split!r}: only stores have splits, and none of these clips is a store; leave"
             " --split out"
@@ -63,6 +64,6 @@ def check_clips(clips: Sequence[str | Path]) -> None:
     Raises:
         ClipError: with the first of them.
     """
-    if not any(Path(clip).exists() for clip in clips):
+    if not any(map(os.path.exists, clips)):
         more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
         raise ClipError(f"{clips[0]}{more}: no such file or folder; give a clip or a store")

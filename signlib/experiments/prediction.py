@@ -14,6 +14,7 @@ from signlib.errors import failure_lines, grouped, same_kind
 from signlib.evaluation import wer
 from signlib.evaluation.metrics import NO_NUMBERS
 from signlib.experiments.early import check_prediction
+from signlib.paths import readable
 from signlib.runs.run import Run
 
 # A note that more clips have is told once.
@@ -148,7 +149,12 @@ def long_table(predictions: pd.DataFrame) -> pd.DataFrame:
         )
     return pd.DataFrame(
         [
-            {"clip": row.clip, "rank": rank, "gloss": gloss, "confidence": round(share, 4)}
+            {
+                "clip": readable(row.clip),
+                "rank": rank,
+                "gloss": gloss,
+                "confidence": round(share, 4),
+            }
             for row in predictions.itertuples()
             for rank, (gloss, share) in enumerate(row.top, start=1)
         ],
@@ -159,7 +165,7 @@ def long_table(predictions: pd.DataFrame) -> pd.DataFrame:
 def _sentence_row(row: Any) -> dict[str, Any]:
     texts = [f"{text} ({score:.4f})" for text, score in row.best]
     return {
-        "clip": row.clip,
+        "clip": readable(row.clip),
         "sentence": " ".join(sign.gloss for sign in row.signs),
         "start": " ".join(f"{sign.start:.3f}" for sign in row.signs),
         "end": " ".join(f"{sign.end:.3f}" for sign in row.signs),

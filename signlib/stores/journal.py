@@ -21,7 +21,7 @@ import pandas as pd
 
 from signlib import reading
 from signlib.data import manifest as manifests
-from signlib.errors import StoreError
+from signlib.errors import StoreError, shortened
 from signlib.files import disk_error, write_text
 from signlib.stores.store import (
     FAILED,
@@ -308,7 +308,7 @@ class JournalWriter(Generic[Kept]):
     def fail(self, key: str, reason: str) -> None:
         """Record that a clip has no content, and why; the job continues."""
         entry = dict(zip(self.STORE.KEY, key.split("/", len(self.STORE.KEY) - 1), strict=True))
-        self._record({**entry, "reason": " ".join(reason.split())}, b"")
+        self._record({**entry, "reason": shortened(" ".join(reason.split()))}, b"")
 
     def _record(self, entry: Entry, content: bytes) -> None:
         key, data = self._key(entry), self._data

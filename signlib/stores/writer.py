@@ -166,7 +166,8 @@ def import_files(
 
 def files_manifest(folder: Path, ending: str) -> pd.DataFrame:
     """A row for each file `{clip}` + ending in a folder, with no gloss."""
-    names = sorted(path.name.removesuffix(ending) for path in folder.glob(f"*{ending}"))
+    files = (paths.readable(path.name) for path in folder.glob(f"*{ending}"))
+    names = sorted(name.removesuffix(ending) for name in files)
     return pd.DataFrame({"clip": names, "file": [name + ending for name in names]})
 
 

@@ -1,5 +1,7 @@
 """Settings and sources of `extract`, before any frame is looked at."""
 
+import os
+import shutil
 from dataclasses import fields
 
 import numpy as np
@@ -7,10 +9,12 @@ import pytest
 
 from signlib.__main__ import main
 from signlib.corpora.registry import manifest_of
+from signlib.data.manifest import check_manifest, load_manifest
 from signlib.errors import ManifestError, SettingsError, StoreError
 from signlib.experiments import extraction
 from signlib.extraction.holistic import LandmarkSettings
 from signlib.extraction.registry import extractor_settings
+from signlib.paths import REPOSITORY
 from signlib.settings.base import DataSettings
 from signlib.stores.pictures import PictureSettings
 from signlib.synthesis.clips import GeneratedCorpus
@@ -146,3 +150,40 @@ def test_an_official_list_of_wlasl_names_its_clips(tmp_path):
     )
     assert set(by_gloss["clip"]) == set(table["clip"])
     assert set(by_gloss["end"]) <= {-1, *range(1, 1000)}
+
+
+def test_names_that_no_table_or_folder_can_hold_fail_a_clip_and_not_the_job(tmp_path, capsys):
+    """300 letters, a link to itself, bytes that are no UTF-8: in videos and in landmark files."""
+    film = next((REPOSITORY / "tests/data/kept/inputs/videos").glob("*_color.mp4"))
+    films, points = tmp_path / "films", tmp_path / "points"
+    (films / "A").mkdir(parents=True)
+    points.mkdir()
+    shutil.copy(film, films / "A" / "a.mp4")
+    array = np.random.default_rng(0).random((5, 543, 4), np.float32)
+    np.save(points / "a.npy", array)
+    for file in (films / "A" / "loop.mp4", points / "loop.npy"):
+        file.symlink_to(file)
+    # A manifest may name what no folder can hold.
+    listed = tmp_path / "listed"
+    listed.mkdir()
+    np.save(listed / "a.npy", array)
+    rows = ["clip,file,gloss", "a,a.npy,A", f"long,{'n' * 300}.npy,A", f"{'n' * 300},a.npy,A"]
+    (listed / "manifest.csv").write_text("\n".join(rows) + "\n")
+    failed = {"A_loop/colour"}, {"loop"}
+    try:
+        os.rename(shutil.copy(film, tmp_path / "b"), os.fsencode(films / "A") + b"/b\xff.mp4")
+        np.save(os.fsdecode(os.fsencode(points) + b"/b\xff.npy"), array)
+        failed[0].add("A_b%FF/colour")
+        failed[1].add("b%FF")
+    except OSError:
+        pass  # a file system that takes no such name, as that of macOS
+    pictures = ["frames=2", "size=32"]
+    store = extraction.extract(films, tmp_path / "of_films", "pictures", pictures)
+    assert {f"{row.clip}/{row.kind}" for row in store.failed.itertuples()} == failed[0]
+    store = extraction.extract(points, tmp_path / "of_points")
+    assert set(store.failed["clip"]) == failed[1]
+    store = extraction.extract(listed, tmp_path / "of_listed")
+    assert list(store.failed["clip"]) == ["long"]
+    assert len(store.failed["reason"].iloc[0]) <= 500
+    assert len(store) == 2
+    assert check_manifest(load_manifest(listed / "manifest.csv"), listed).missing_files == ["long"]
