@@ -139,7 +139,9 @@ def failure_lines(reasons: Mapping[str, str], most: int = 10) -> list[str]:
     """
     kinds = grouped(reasons)
     lines = [
-        f"{name}: {reason}" if count == 1 else f"{count:,} clips, the first {name}: {reason}"
+        shortened(
+            f"{name}: {reason}" if count == 1 else f"{count:,} clips, the first {name}: {reason}"
+        )
         for count, name, reason in kinds[:most]
     ]
     rest = sum(count for count, _, _ in kinds[most:])

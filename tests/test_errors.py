@@ -2,6 +2,7 @@
 
 import pickle
 
+from signlib.cli.verbs import main
 from signlib.errors import LONGEST, ClipError, InputError, failure_lines
 
 
@@ -33,3 +34,19 @@ def test_failures_of_one_kind_are_one_line():
         "2 clips, the first none: a hand is lost",
     ]
     assert failure_lines(reasons, most=1)[1:] == ["4 more clips, for 2 other reasons"]
+
+
+def test_no_line_of_the_command_line_is_longer_than_a_message(capsys):
+    for words in (
+        ["v" * 5000],
+        ["predict", "--" + "x" * 5000],
+        ["extract", "--extractor", "e" * 5000],
+    ):
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = end.code
+        assert code == 2
+        assert max(map(len, capsys.readouterr().err.splitlines())) <= LONGEST + 40
+    (line,) = failure_lines({"n" * 3000: "r" * 400})
+    assert len(line) == LONGEST

@@ -6,11 +6,12 @@ The flags of the sources' own command lines have a help of their own, `--help-so
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import signlib
 from signlib.cli import source_flags
 from signlib.cli.source_flags import Flag, flag
+from signlib.errors import shortened
 from signlib.extraction import registry as extractors
 from signlib.settings.registry import all_sweeps
 
@@ -57,9 +58,16 @@ class _HelpSources(argparse.Action):
         parser.exit()
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes what was typed, but not all of it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shortened(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog=PROGRAM,
         description="Sign language recognition: extract, train, predict, compare.",
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from signlib import paths
 from signlib.cli import source_flags
 from signlib.cli.parser import PROGRAM, parser, verbs
-from signlib.errors import SettingsError, did_you_mean, failure_lines
+from signlib.errors import SettingsError, did_you_mean, failure_lines, shortened
 from signlib.processes import exit_code, piped
 
 # torch reads this once, when it is first imported.
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = next((word for word in words if not word.startswith("-")), "")
     if verb and verb not in COMMANDS:
         hint = did_you_mean(verb, COMMANDS, f"{PROGRAM} --help")
-        print(f"signlib: {verb!r} is no verb; {hint}", file=sys.stderr)
+        print(shortened(f"signlib: {verb!r} is no verb; {hint}"), file=sys.stderr)
         return 2
     return piped(lambda: _typed(words))
 

@@ -20,7 +20,7 @@ from signlib import reading
 from signlib.data import manifest as manifests
 from signlib.data import points as landmarks
 from signlib.data.skeletons import SKELETONS, Skeleton, skeleton
-from signlib.errors import ClipError, StoreError
+from signlib.errors import ClipError, StoreError, shortened
 from signlib.reading import Form, Unreadable
 
 INDEX = "index.csv"
@@ -259,7 +259,7 @@ class Checked:
 
 def why(source: object, clip: str, error: Exception) -> str:
     """Why a clip cannot be used, with what was taken from it when it was read."""
-    return "; ".join(filter(None, (str(error), getattr(source, "notes", {}).get(clip))))
+    return shortened("; ".join(filter(None, (str(error), getattr(source, "notes", {}).get(clip)))))
 
 
 class FeatureStore(Checked, Store):

@@ -12,7 +12,7 @@ import pandas as pd
 from signlib import paths
 from signlib.data import points as landmarks
 from signlib.data.origins import SOURCE
-from signlib.errors import ClipError, StoreError
+from signlib.errors import ClipError, StoreError, shortened
 from signlib.files import write_bytes
 from signlib.stores.journal import Entry, JournalWriter
 from signlib.stores.store import Extraction, FeatureStore, StoredClip, layout_of
@@ -82,7 +82,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
                 " >= 1"
             )
         array, taken = landmarks.usable(array, layout_of(self.extraction))
-        note = "; ".join(filter(None, (note, taken)))
+        note = shortened("; ".join(filter(None, (note, taken))))
         if np.isnan(array).all():
             raise ClipError(
                 f"clip {clip!r}: every value is NaN, nothing was found in any of its {len(array)}"
