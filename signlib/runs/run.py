@@ -241,12 +241,25 @@ class Run:
 
     @property
     def splits(self) -> dict[str, str]:
-        """Clip -> train, val or test; {} of a run that did not keep it."""
+        """Clip -> train, val or test; {} of a run that did not keep it.
+
+        Raises:
+            RunError: when the file is damaged.
+        """
         path = self.path / SPLITS
         if not path.is_file():
             return {}
-        table = reading.read_csv(path, dtype=str, keep_default_na=False)
-        return dict(zip(table["clip"], table["split"], strict=True))
+        try:
+            table = reading.read_csv(path, dtype=str, keep_default_na=False)
+            unknown = sorted(set(table["split"]) - {*checks.SPLITS, ""})
+            if unknown or not table["clip"].is_unique:
+                raise ValueError(f"split {unknown[0]!r}" if unknown else "a clip appears twice")
+            return dict(zip(table["clip"], table["split"], strict=True))
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(
+                f"run {self.path}: {SPLITS} is missing or damaged ({error!r}); copy it again, or"
+                " train the run again"
+            ) from None
 
     def note(self, **facts: Any) -> None:
         """Keep facts about the run beside its stage, such as the clips that could not be used."""

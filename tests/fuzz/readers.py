@@ -444,7 +444,7 @@ def _run(folder: Path, out: Path) -> Any:
     from signlib.runs.run import Run
 
     run = Run(folder)
-    _ = run.environment
+    _ = run.environment, run.history, run.splits
     return run.metrics, run.predictions, run.scores, run.facts
 
 

@@ -565,3 +565,16 @@ def test_a_run_killed_while_testing_can_be_finished():
     fresh = start("landmarks-small", "two", settings())
     with pytest.raises(RunError, match="stays closed until training"):
         fresh.open_test(after_crash=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "clip\na\n", "clip,split\na,train\na,val\n", "clip,split\na,trian\n", "a\0,b\n1,2\n"],
+)
+def test_a_damaged_list_of_who_trained_is_refused(text):
+    run = opened()
+    (run.path / "splits.csv").write_text("clip,split\na,train\nb,\n")
+    assert run.splits == {"a": "train", "b": ""}
+    (run.path / "splits.csv").write_text(text)
+    with pytest.raises(RunError, match=r"splits\.csv is missing or damaged"):
+        _ = run.splits
