@@ -177,6 +177,31 @@ def test_zeros_in_files_are_told_or_missing(run, source, tmp_path, capsys):
     assert "choose fractions or pixels" in capsys.readouterr().err
 
 
+def test_a_body_that_jumps_is_told_cut_or_left_out(run, source, tmp_path):
+    """In files and in stores; the gloss of an ordinary clip is as before."""
+    clip = source.labelled["clip"].iloc[0]
+    points = source.read(clip)
+    moved = points.copy()
+    moved[len(points) // 2 :, :, 0] += 0.9
+    np.save(tmp_path / "moved.npy", moved)
+    np.save(tmp_path / "one.npy", points[:1])
+    store = write_store(
+        tmp_path / "store", source.extraction, source.labelled.iloc[:1], [(clip, moved)]
+    )
+    for given in (tmp_path / "moved.npy", store.path):
+        kept, split, drop = (
+            predict(run, [given], numbers=FileNumbers(on_jump=how)).iloc[0]
+            for how in ("keep", "split", "drop")
+        )
+        frame = f"in frame {len(points) // 2}"
+        assert frame in kept["note"]
+        assert "are read" in split["note"]
+        assert kept["top"]
+        assert split["top"]
+        assert frame in drop["problem"]
+    assert "it has one frame" in predict(run, [tmp_path / "one.npy"]).iloc[0]["note"]
+
+
 def test_a_run_without_weights_cannot_recognise(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
     fresh = start("landmarks-small", "fresh", presets.build("landmarks/small", "smoke"))

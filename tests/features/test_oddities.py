@@ -42,7 +42,7 @@ def test_what_happens_to_a_clip_that_jumps():
     kept, told = examined(points, MEDIAPIPE_75, 0.0, "split")
     assert kept == slice(3, 7)
     assert "frames 3 to 6 of 8 are read" in told
-    with pytest.raises(ClipError, match="in frame 7 and in 1 more.*on_jump=drop"):
+    with pytest.raises(ClipError, match=r"in frame 7 and in 1 more.*on_jump=drop"):
         examined(points, MEDIAPIPE_75, on_jump="drop")
 
 
