@@ -6,6 +6,7 @@ from pathlib import Path
 
 from signlib import paths
 from signlib.corpora.clips import load_manifest
+from signlib.corpora.folder import is_one_clip
 from signlib.corpora.registry import corpus_of
 from signlib.data.manifest import FASTEST, SLOWEST
 from signlib.errors import ClipError, SettingsError
@@ -51,7 +52,7 @@ def check_prediction(
         raise SettingsError(
             f"fps={fps:g} must lie within {SLOWEST:g}..{FASTEST:g}, or be 0 for unknown"
         )
-    if split and not any(map(os.path.isdir, clips)):
+    if split and not any(os.path.isdir(clip) and not is_one_clip(clip) for clip in clips):
         raise SettingsError(
             f"split={split!r}: only stores have splits, and none of these clips is a store; leave"
             " --split out"

@@ -213,10 +213,13 @@ class RenderedClips:
 def depth_beside(colour: Path) -> Path | None:
     """The depth video `X_depth.mp4` beside `X_color.mp4`, as AUTSL names the two.
 
-    None where there is none.
+    Of a folder of pictures, `X_depth` beside `X_color`. None where there is none.
     """
-    depth = colour.with_name(colour.name.replace("_color.", "_depth."))
-    return depth if depth != colour and depth.is_file() else None
+    folder = colour.is_dir()
+    stem, suffix = (colour.name, "") if folder else (colour.stem, colour.suffix)
+    depth = colour.with_name(f"{stem.removesuffix('_color')}_depth{suffix}")
+    there = depth.is_dir() if folder else depth.is_file()
+    return depth if stem.endswith("_color") and there else None
 
 
 def fit(picture: np.ndarray, settings: PictureSettings) -> np.ndarray:

@@ -75,10 +75,12 @@ class PictureExtractor:
         """The store of a source's pictures; see `registry.Extractor`.
 
         Depth comes from the manifest's `depth_file`, and from `X_depth.mp4` beside a single
-        `X_color.mp4`.
+        `X_color.mp4`, or the folder `X_depth` beside the pictures of `X_color`.
         """
         table, root = source.videos()
-        depth = depth_beside(source.path) if source.path.is_file() else None
+        path = source.path.resolve()
+        alone = len(table) == 1 and (root / table["file"].iloc[0]).resolve() == path
+        depth = depth_beside(path) if alone else None
         if depth is not None:
             table = table.assign(depth_file=depth.name)
         return write_pictures(
