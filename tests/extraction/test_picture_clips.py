@@ -11,8 +11,11 @@ import pytest
 from signlib.__main__ import main
 from signlib.corpora.registry import manifest_of
 from signlib.data.video import read_frames
+from signlib.errors import SettingsError
+from signlib.experiments import early
 from signlib.experiments.extraction import extract
 from signlib.extraction import landmarks
+from signlib.extraction.filming import depth_beside
 from signlib.stores.pictures import COLOUR
 from signlib.stores.store import FeatureStore
 from signlib.synthesis.layouts import write_phoenix
@@ -160,3 +163,27 @@ def test_the_points_are_those_of_the_frames(tmp_path):
         expected = engine.points(iter(frames))
     assert store.labelled["gloss"].tolist() == ["HELLO"]
     np.testing.assert_array_equal(store.read("HELLO_clip"), expected.astype(store.frames.dtype))
+
+
+def test_depth_is_found_beside_colour(tmp_path):
+    """Of a file and of a folder of pictures, never another kind than colour has."""
+    for name in ("a_color", "a_depth", "b_color"):
+        (tmp_path / name).mkdir()
+    for name in ("b_color.mp4", "b_depth.mp4", "c.mp4", "c_depth.mp4"):
+        (tmp_path / name).touch()
+    beside = {name: depth_beside(tmp_path / name) for name in ("a_color", "b_color", "b_color.mp4")}
+    assert beside == {
+        "a_color": tmp_path / "a_depth",
+        "b_color": None,
+        "b_color.mp4": tmp_path / "b_depth.mp4",
+    }
+    assert depth_beside(tmp_path / "c.mp4") is None
+
+
+def test_a_split_is_asked_of_a_store_and_not_of_pictures(tmp_path, monkeypatch):
+    (tmp_path / "0001.png").touch()
+    monkeypatch.setattr(early, "weights_file", lambda run: None)
+    with pytest.raises(SettingsError, match="only stores have splits"):
+        early.check_prediction(None, [tmp_path], "test")
+    (tmp_path / "extraction.json").touch()
+    early.check_prediction(None, [tmp_path], "test")
