@@ -292,7 +292,7 @@ class Disk:
         self.free, self.recovers, self.failed = free, recovers, 0
         self.error = error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def open(self, path, mode="r", encoding=None, newline=None):
+    def open(self, path, mode="r", encoding=None, newline=None, errors=None):
         disk = self
 
         class Raw(io.FileIO):
@@ -308,7 +308,7 @@ class Disk:
 
         raw = Raw(path, mode.replace("b", "").replace("t", ""))
         buffered = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
-        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, newline=newline)
+        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
 
 
 def check_whole(path):
