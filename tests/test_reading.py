@@ -261,6 +261,10 @@ def test_one_changed_bit_of_a_checkpoint_is_seen(tmp_path):
             new.writestr(name, b"xx" if name.endswith("data/0") else old.read(name))
     with pytest.raises(Unreadable, match=r"record size \(2 bytes\) does not match"):
         reading.checkpoint(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        new.writestr("a/data/0", bytes(9999))
+    with pytest.raises(Unreadable, match="it has compressed parts"):
+        reading.checkpoint(path)
 
 
 def test_a_file_is_a_file_of_a_stated_size(tmp_path):

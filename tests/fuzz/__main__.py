@@ -62,13 +62,11 @@ def _one(name: str, number: int, folder: Path, keep: Path | None) -> int:
 
 def _many(names: list[str], options: argparse.Namespace, folder: Path) -> int:
     fuzz = trust.load().get("fuzz", {}) if options.results else {}
-    wanted = []
+    wanted, most = [], options.inputs
     for name in names:
-        count = options.inputs // 20 if READERS[name].slow else options.inputs
-        count = max(count, min(options.inputs, 10))
         start = fuzz.get(name, {}).get("inputs", 0)
         # In pieces, so that what is done is kept when the program is stopped.
-        wanted += [(name, range(k, min(k + 500, count))) for k in range(start, count, 500)]
+        wanted += [(name, range(k, min(k + 500, most))) for k in range(start, most, 500)]
     cores = options.cores or os.cpu_count() or 1
     faults = 0
     for name, numbers in wanted:

@@ -40,8 +40,8 @@ def part(results: dict[str, Any]) -> str:
     fuzz, kills = results.get("fuzz", {}), results.get("kills", {})
     inputs, faults = (sum(row[key] for row in fuzz.values()) for key in ("inputs", "faults"))
     lines = [
-        f"**{inputs:,} damaged inputs** of {len(fuzz)} readers; a full run has {INPUTS:,} a reader"
-        f" ({INPUTS // 20} where a network is loaded). Faults found in them: **{faults:,}**.",
+        f"**{inputs:,} damaged inputs** of {len(fuzz)} readers; a full run has {INPUTS:,} a reader."
+        f" Faults found in them: **{faults:,}**.",
         "",
         "| reader | inputs | refused by name | rightly accepted | faults |",
         "|---|---|---|---|---|",
