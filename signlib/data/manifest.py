@@ -290,6 +290,8 @@ def check_manifest(
     report.shared_files = [clips for clips in same if len(clips) > 1]
     if root is not None:
         report.missing_files = [
-            row.clip for row in used.itertuples() if not os.path.exists(paths.inside(root, row.file))
+            row.clip
+            for row in used.itertuples()
+            if not os.path.exists(paths.inside(root, row.file))
         ] + table.loc[table["file"] == "", "clip"].tolist()
     return report
