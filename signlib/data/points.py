@@ -153,8 +153,11 @@ class FileNumbers:
     on_jump: str = "keep"
 
     def __post_init__(self) -> None:
-        choices = {"zeros": ("points", "missing"), "scale": ("fractions", "pixels")}
-        choices["on_jump"] = ON_JUMP
+        choices: dict[str, tuple[str, ...]] = {
+            "zeros": ("points", "missing"),
+            "scale": ("fractions", "pixels"),
+            "on_jump": ON_JUMP,
+        }
         for key, allowed in choices.items():
             value = getattr(self, key)
             SettingsError.raise_if(
