@@ -149,8 +149,10 @@ def timings(store: FeatureStore) -> list[Facts]:
 
 def _is_session(session: Any) -> bool:
     # Numbers that are none were written as null.
-    numbers = isinstance(session, dict) and [session.get(key) for key in ("frames", "seconds")]
-    return bool(numbers) and all(
+    if not isinstance(session, dict):
+        return False
+    numbers = [session.get(key) for key in ("frames", "seconds")]
+    return all(
         value is None or (isinstance(value, int | float) and value >= 0) for value in numbers
     )
 
