@@ -1,6 +1,6 @@
 """How good: clips whose target is on top, by class, and what is taken for what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def are_numbers(scores: np.ndarray) -> bool:
     return bool(np.isfinite(scores.max(axis=-1)).all())
 
 
-def check_scores(scores: Sequence[np.ndarray], clips: Sequence[str]) -> None:
+def check_scores(scores: Iterable[np.ndarray], clips: Sequence[str]) -> None:
     """Refuse scores that are no numbers, before anything is counted of them.
 
     Args:

@@ -119,7 +119,11 @@ class TrainingRanges:
         """
         names = ("length", "unseen", "distance", "mean", "deviation")
         values = content if isinstance(content, dict) else {}
-        length, unseen, distance, mean, deviation = map(values.get, names)
+        length: Any = values.get("length")
+        unseen: Any = values.get("unseen")
+        distance: Any = values.get("distance")
+        mean: Any = values.get("mean")
+        deviation: Any = values.get("deviation")
         wrong = [name for name in names if name not in values]
         wrong += [
             name

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -75,7 +76,9 @@ class Reduction:
         forms = dict.fromkeys(("mean", "scale", "spread", "share"), _ROW)
         forms |= {"components": Form("f", (None, None)), "whiten": Form("b", ())}
         try:
-            kept = reading.arrays(path, {**forms, "clips": Form("U", (None,), empty=True)})
+            kept: dict[str, Any] = reading.arrays(
+                path, {**forms, "clips": Form("U", (None,), empty=True)}
+            )
             reduction = cls(
                 **kept | {"whiten": bool(kept["whiten"]), "clips": tuple(kept["clips"].tolist())}
             )

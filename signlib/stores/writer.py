@@ -115,7 +115,7 @@ def write_store(
     clips: Iterable[tuple[str, np.ndarray | str]],
     notes: Mapping[str, str] | None = None,
     retry_failed: bool = False,
-    **facts: float,
+    **facts: Any,
 ) -> FeatureStore:
     """A store from features that already exist.
 

@@ -125,7 +125,8 @@ class Fitting(lightning.LightningModule):
 
     def first_broken(self) -> str:
         """What of this step is not finite: inputs, weights or only the loss; and what to do."""
-        training, loader = self.settings.training, self.trainer.train_dataloader
+        training = self.settings.training
+        loader: Any = self.trainer.train_dataloader
         inputs = not_finite(self._batch)
         if inputs:
             clips = ", ".join(loader.dataset.broken()) or "no clip by itself"

@@ -63,9 +63,7 @@ def test_scores_that_are_no_numbers_name_their_clips():
     """A class that cannot be is fine; a row without a highest score is not."""
     good, bad, none = np.array([0.5, -np.inf]), np.array([0.5, np.nan]), np.array([-np.inf] * 2)
     check_scores([good, np.stack([good, good])], ["a", "b"])
-    with pytest.raises(
-        RunError, match=r"2 of 3 clips have scores .*\(b, c\), so nothing"
-    ):
+    with pytest.raises(RunError, match=r"2 of 3 clips have scores .*\(b, c\), so nothing"):
         check_scores([good, bad, none], ["a", "b", "c"])
     assert not are_numbers(np.stack([good, bad]))
     assert not are_numbers(np.array([np.inf, 0]))

@@ -157,7 +157,8 @@ def test_what_a_process_refuses_is_raised_here(tmp_path):
     fate = tmp_path / "fate"
     fate.touch()
     with pytest.raises(
-        RunError, match=r"the loss became nan in epoch 2, step \d+: .* lower training\.learning_rate"
+        RunError,
+        match=r"the loss became nan in epoch 2, step \d+: .* lower training\.learning_rate",
     ):
         run(tmp_path / "run", 2, Little("no number", str(fate)))
 
