@@ -1,4 +1,4 @@
-"""This process among others: how it ends, what it does alone, and what dead ones have left."""
+"""This process: how it ends, what it does alone, what it prints, and what dead ones have left."""
 
 import contextlib
 import errno
@@ -207,3 +207,17 @@ def scratch() -> Iterator[Path]:
     clean(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{_HOST}.{os.getpid()}-") as folder:
         yield Path(folder)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Drop what native code writes to file descriptor 2, past Python; Python's errors pass."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

@@ -13,8 +13,7 @@ import numpy as np
 
 from signlib.decoding import ctc, language_model
 from signlib.errors import SettingsError
-from signlib.native_output import silenced
-from signlib.processes import scratch
+from signlib.processes import scratch, silenced
 
 # A threshold that no hypothesis falls below.
 _EVERYTHING = 1e9

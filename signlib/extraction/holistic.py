@@ -14,7 +14,7 @@ import numpy as np
 from signlib.data.points import ON_JUMP
 from signlib.data.skeletons import MEDIAPIPE_75, MEDIAPIPE_543
 from signlib.errors import SettingsError, installs
-from signlib.native_output import silenced
+from signlib.processes import silenced
 from signlib.stores.store import Extraction
 
 try:

@@ -28,7 +28,6 @@ REASONS = {
     "experiments.sizes": "its own table of sizes, a part of the package",
     "extraction.holistic_models": "MediaPipe's own models, installed with it",
     "training.devices": "what its own process wrote a moment before, in a folder of its own",
-    "native_output": "writes to nowhere",
     "processes": "its own locks, and nowhere when a pipe is closed",
     "course.notebook": "the log of its own process",
     "course.rules": "the course's own notebooks, checked before they are published",
