@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 KEPT = Path(__file__).parents[1] / "data" / "kept"
-RUN, CLIP = KEPT / "runs" / "landmarks-small" / "finished", KEPT / "clips" / "clip.npy"
+FINISHED = KEPT / "runs" / "landmarks-small" / "finished"
+# Quoted as for a shell: a folder may have a space in its name.
+RUN, CLIP = shlex.quote(str(FINISHED)), shlex.quote(str(KEPT / "clips" / "clip.npy"))
 # What is typed, and a part of the answer.
 REFUSED = [
     ("predict nowhere clip.mp4", "nowhere holds no run"),
@@ -36,14 +39,14 @@ REFUSED = [
 ]
 # Prints one list: exit code, answer and the heavy modules of each command line so far.
 CODE = """
-import contextlib, io, json, sys
+import contextlib, io, json, shlex, sys
 from signlib.cli.verbs import main
 heavy = ("torch", "lightning", "transformers")
 rows = []
 for line in sys.argv[1:]:
     said = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
-        code = main(line.split())
+        code = main(shlex.split(line))
     rows.append((code, said.getvalue(), [name for name in heavy if name in sys.modules]))
 print(json.dumps(rows))
 """
@@ -56,7 +59,7 @@ def answers(tmp_path_factory):
     unfinished = folder / "unfinished"
     unfinished.mkdir()
     for file in ("settings.yaml", "status.json"):
-        (unfinished / file).write_bytes((RUN / file).read_bytes())
+        (unfinished / file).write_bytes((FINISHED / file).read_bytes())
     done = subprocess.run(
         [sys.executable, "-c", CODE, *(line for line, _ in REFUSED)],
         cwd=folder,
@@ -84,6 +87,6 @@ def test_a_run_is_opened_and_tables_are_made_without_torch():
         " signlib.corpora().shape, 'torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(RUN)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(FINISHED)], capture_output=True, text=True, check=False
     )
     assert done.stdout.rstrip().endswith(" False"), done.stderr
