@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypedDict, TypeGuard
 
@@ -110,6 +111,21 @@ def probe(path: str | Path, fps: float | None = None) -> VideoInfo:
     path = Path(path)
     if path.is_dir():
         return _probe_pictures(pictures_in(path), fps)
+    return _probed(path, _version(path))
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    # What changes with a file's content; () of one that cannot be opened, which an error names.
+    try:
+        facts = path.stat()
+    except OSError:
+        return ()
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+# Many clips may be segments of one long recording; an error is raised anew each time.
+@lru_cache(maxsize=256)
+def _probed(path: Path, _state: tuple[int, ...]) -> VideoInfo:
     with _opened(path) as container:
         stream = container.streams.video[0]
         frames, rate = _announced(stream), _rate(stream, path)
@@ -332,7 +348,7 @@ def iter_frames(
     files = pictures_in(path) if path.is_dir() else []
     info = _probe_pictures(files, fps) if files else probe(path)
     by_time = _given(fps) or (_given(segment_fps) and (start, end) != (0, -1))
-    times = _times(path, info.frames) if by_time and not files else None
+    times = _times(path, info.frames, _version(path)) if by_time and not files else None
     try:
         first, stop, note = segment_frames(info.frames, info.fps, start, end, segment_fps, times)
         indices = sample_indices(
@@ -617,7 +633,9 @@ def _rate(stream: VideoStream, path: Path) -> Fraction:
     return rate
 
 
-def _times(path: Path, frames: int) -> Times | None:
+# Few: the times of an hour take some megabytes.
+@lru_cache(maxsize=4)
+def _times(path: Path, frames: int, _state: tuple[int, ...]) -> Times | None:
     # Of a file; None where its frames are evenly spaced, or it does not say it of each. Nothing is
     # decoded.
     with _opened(path) as container:
@@ -634,10 +652,18 @@ def _times(path: Path, frames: int) -> Times | None:
     if len(stamps) != frames or not unit:
         return None
     stamps.sort()
-    times = [(stamp - stamps[0][0]) * unit for stamp, _ in stamps]
-    places = zip(times, range(frames), strict=True)
-    if all(abs(time - number / rate) <= max(unit, _EVEN) for time, number in places):
+    begin = stamps[0][0]
+    # Each in its place, |stamp * unit - number / rate| <= slack: in whole numbers, many times
+    # faster.
+    slack = max(unit, _EVEN)
+    whole = unit.denominator * rate.numerator * slack.denominator
+    stamp_step, frame_step, most = int(unit * whole), int(whole / rate), int(slack * whole)
+    if all(
+        abs((stamp - begin) * stamp_step - number * frame_step) <= most
+        for number, (stamp, _) in enumerate(stamps)
+    ):
         return None
+    times = [(stamp - begin) * unit for stamp, _ in stamps]
     last = stamps[-1][1] * unit or times[-1] - times[-2]
     return Times(times, times[-1] + last, unit)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signlib import reading
+from signlib.data import video
 from signlib.data.manifest import complete
 from signlib.data.video import (
     VideoInfo,
@@ -227,6 +228,23 @@ def test_even_frames_are_counted_whatever_their_container(film, tmp_path):
         assert iter_frames(path, fps=25).indices.tolist() == expected
 
 
+def test_a_recording_of_many_segments_is_looked_at_once_until_it_changes(tmp_path, monkeypatch):
+    film = phone_film(tmp_path / "a.mkv", [*range(0, 400, 40), *range(400, 600, 20)], 20)
+    opened, whole = [], video._opened
+    monkeypatch.setattr(video, "_opened", lambda path: opened.append(path) or whole(path))
+    # At 25 a second: each of the slow frames, then every second one.
+    by_hand = [*range(10), 10, 12, 14, 16, 18]
+    for start in range(10):
+        assert iter_frames(film, start=start, fps=25).indices.tolist() == by_hand[start:]
+    assert len(opened) == 3, "once each for its size, its number of frames, its time stamps"
+    phone_film(film, [*range(0, 800, 40)], 40)
+    assert iter_frames(film, fps=25).indices.tolist() == list(range(20))
+    film.unlink()
+    for _ in range(2):
+        with pytest.raises(VideoError, match="does not exist"):
+            probe(film)
+
+
 def test_a_segment_past_the_end_is_cut_with_a_note(film):
     frames = iter_frames(film, start=15, end=30)
     assert frames.note == "its segment ends at frame 30, after the file's 20: cut there"
@@ -313,6 +331,7 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
 def test_frames_of_too_many_pixels_are_refused_before_they_are_decoded(film, monkeypatch):
     # `PIXELS` is of 8192 x 8192; a film that has more would take long to make.
     monkeypatch.setattr(reading, "PIXELS", 1000)
+    video._probed.cache_clear()
     for read in (probe, lambda path: list(iter_frames(path))):
         with pytest.raises(VideoError, match=r"it has 48 x 32 pixels, not 1 to 1,000; make it sm"):
             read(film)
