@@ -4,7 +4,9 @@ One environment variable finds real data (`SIGNLIB_DATA`) and one moves what is
 written (`SIGNLIB_RUNS`), so no notebook and no test ever spells a folder.
 """
 
+import ntpath
 import os
+from itertools import accumulate, islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from signlib.errors import InputError
@@ -98,17 +100,28 @@ def inside(root: str | Path, relative: str) -> Path:
     """
     # A manifest may have been written on Windows, whatever system reads it.
     parts = PurePosixPath(relative.replace("\\", "/"))
-    absolute = parts.is_absolute() or PureWindowsPath(relative).drive
+    absolute = parts.is_absolute() or ntpath.splitdrive(relative)[0]
     if not relative or absolute or ".." in parts.parts or "\0" in relative:
         raise InputError(
             f"path {relative!r} leaves its root {root}: use a path relative to that folder, without"
             " '..'"
         )
     path = Path(root) / parts
-    # Links are followed, those of the root itself too. One that leads to itself leads nowhere:
+    # Without a link below the root it cannot leave it, and a corpus has many files. Links are
+    # followed, those of the root itself too. One that leads to itself leads nowhere:
     # `Path.resolve` would raise, here only that file cannot be opened.
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+    if _has_link(root, parts) and not Path(os.path.realpath(path)).is_relative_to(
+        os.path.realpath(root)
+    ):
         raise InputError(
             f"path {relative!r} is a link that leaves its root {root}: copy the file there"
         )
     return path
+
+
+def _has_link(root: str | Path, parts: PurePosixPath) -> bool:
+    # Whether a part below the root may be a link. Windows has more kinds than `islink` knows.
+    if os.name == "nt":
+        return True
+    below = accumulate(parts.parts, os.path.join, initial=os.fspath(root))
+    return any(map(os.path.islink, islice(below, 1, None)))

@@ -64,6 +64,18 @@ def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_not(tmp_path):
     assert paths.inside(root, "near.mp4").is_file()
 
 
+def test_only_links_below_the_root_make_it_look_further(tmp_path, monkeypatch):
+    # A corpus of 56,578 files is asked at every start.
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    monkeypatch.setattr(paths.os.path, "realpath", lambda _: pytest.fail("resolved"))
+    assert paths.inside(tmp_path, "a/b.mp4") == tmp_path / "a" / "b.mp4"
+    monkeypatch.chdir(tmp_path)
+    assert paths.inside("", "a/b.mp4") == paths.Path("a/b.mp4")
+    with pytest.raises(pytest.fail.Exception, match="resolved"):
+        paths.inside("", "link/b.mp4")
+
+
 def test_a_link_to_itself_is_a_file_that_cannot_be_opened(tmp_path):
     (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
     assert paths.inside(tmp_path, "loop.mp4") == tmp_path / "loop.mp4"
