@@ -45,7 +45,7 @@ def asked(node):
     if isinstance(node, ast.With):
         call = node.items[0].context_expr
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "extra":
-            return call.args[0].value
+            return getattr(call.args[0], "value", "")
     if isinstance(node, ast.Try) and any(
         getattr(handler.type, "id", "") == "ImportError" for handler in node.handlers
     ):

@@ -272,7 +272,9 @@ def test_folders_with_nothing_but_the_sources_files_stand_for_stores(by_files, t
         "holistic", shape=(543, 4), channels=("x", "y", "z", "visibility"), skeleton="mediapipe-543"
     )
     table, rng = FeatureStore(tmp_path / "gemma").manifest, np.random.default_rng(2)
-    moved = [(clip, rng.random((30, 543, 4)).astype(np.float32)) for clip in clips]
+    # People who stand still: a jump has another size among fewer frames.
+    still = {clip: rng.random((1, 543, 4)).astype(np.float32) for clip in clips}
+    moved = [(clip, np.repeat(points, 30, axis=0)) for clip, points in still.items()]
     whole = write_store(tmp_path / "whole", made, table, moved, width=640, height=480, fps=25.0)
     frozen_files.write_landmarks(whole, tmp_path / "short")
     told = []

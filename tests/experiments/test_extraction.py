@@ -30,11 +30,12 @@ def test_every_setting_of_the_extractor_can_be_overridden():
         "max_side": "null",
         "hand_model": "lite",
         "model_complexity": "1",
+        "on_jump": "split",
     }
     assert set(other) == {entry.name for entry in fields(LandmarkSettings)}
     overrides = [f"{key}={value}" for key, value in other.items()]
     assert extractor_settings(LandmarkSettings, overrides) == LandmarkSettings(
-        False, ("pose", "left_hand", "right_hand"), 1, 0.25, None, "lite"
+        False, ("pose", "left_hand", "right_hand"), 1, 0.25, None, "lite", on_jump="split"
     )
 
 

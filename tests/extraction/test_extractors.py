@@ -126,7 +126,9 @@ def test_every_row_says_what_it_makes_reads_and_can_be_set(name):
     assert row.reads
     assert set(row.reads) <= set(Reads)
     kind = row.load().settings
-    documented = kind.__doc__.partition("Attributes:")[2]
+    # What it inherits is documented where it stands.
+    texts = [each.__doc__ or "" for each in kind.__mro__]
+    documented = " ".join(text.partition("Attributes:")[2] for text in texts)
     for entry in fields(kind):
         assert entry.default is not MISSING, f"{entry.name} has no default"
         assert entry.name in documented, f"{entry.name} is not documented"

@@ -41,6 +41,7 @@ TINY = [
 ]
 FILES = {
     "settings.yaml",
+    "splits.csv",
     "status.json",
     "metrics.json",
     "predictions.csv",
