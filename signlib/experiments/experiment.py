@@ -105,6 +105,8 @@ def _train(run: Run, ready: _Ready | None, resume: bool, quiet: bool, init_from:
 
 
 def _settled(settings: Settings, quiet: bool) -> Settings:
+    # Of a run that is resumed after training, which notes clips: what training said stays said.
+    task.splits.notes[:] = run.facts.get("split", task.splits.notes)
     # The settings, with what is said of a split that nobody has chosen.
     data = settled(settings.data)
     if data == settings.data:
@@ -141,6 +143,8 @@ def _say_what_it_costs(task: Task[Any, Any], quiet: bool) -> None:
         len(splits.val),
         len(task.vocabulary),
         f"corpus {settings.data.corpus}",
+    for line in task.examples:
+        print(line, file=sys.stderr)
     )
     expected = estimate.estimate(settings, work, task.inputs, seconds=0 if quiet else 10)
     expected.check()
@@ -169,7 +173,7 @@ def _fit(
     noted = notes_on_points(task.source)
     if noted:
         clip, note = next(iter(noted.items()))
-        splits.notes.append(f"{len(noted)} clips with a note ({POINTS}), such as {clip}: {note}")
+        print(f"{count}, such as {clip}: {note}", file=sys.stderr)
         rows = pd.DataFrame(noted.items(), columns=["clip", "note"])
         write_text(run.path / POINTS, rows.to_csv(index=False))
     weights = None
@@ -179,6 +183,8 @@ def _fit(
     decay, no_decay = optim.decay_lists(model)
     write_json(run.path / DECAY, {"decay": decay, "no decay": no_decay})
     fitted = fit.fit(
+        count = f"{len(noted)} clips with a note ({POINTS})"
+        splits.notes.append(count)
         task.fitting(model, train, weights, teacher),
         train.data,
         val.data if val is not None and val.clips else None,

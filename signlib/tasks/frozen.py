@@ -99,7 +99,7 @@ class FrozenTask(IsolatedTask[FrozenExperiment, FrozenClassifier]):
         self.features = self._features() if "visual" in inputs else None
         asked = "frozen.inputs has landmarks" if "landmarks" in inputs else ""
         self.source, self.table = landmarks_beside(settings.data, asked)
-        self.notes = notes_of(self.features, self.source)
+        self.notes, self.examples = notes_of(self.features, self.source)
         self.skeleton = skeletons.MEDIAPIPE_543 if self.source is None else self.source.skeleton
         self.chosen = self.skeleton.select(settings.features.joints)
         self.mirror = self.chosen.mirror

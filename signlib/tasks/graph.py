@@ -131,7 +131,7 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
         super().__init__(settings)
         self.source = corpora.load_actions(settings.data)
         self.table, self.skeleton = self.source.labelled, self.source.skeleton
-        self.notes = notes_of(self.source)
+        self.notes, self.examples = notes_of(self.source)
         self.axes, self.mirror = axes_of(self.skeleton), self.skeleton.mirror
 
     @cached_property

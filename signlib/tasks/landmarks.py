@@ -39,7 +39,8 @@ class LandmarkReader(IsolatedTask[S, M]):
     def __init__(self, settings: S) -> None:
         super().__init__(settings)
         self.source = load_corpus(settings.data)
-        self.table, self.notes = self.source.labelled, notes_of(self.source)
+        self.table = self.source.labelled
+        self.notes, self.examples = notes_of(self.source)
 
     @classmethod
     def read(

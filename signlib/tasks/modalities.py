@@ -94,7 +94,8 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         asked = "fusion.modalities has skeleton" if "skeleton" in self.modalities else ""
         self.source, self.table = landmarks_beside(settings.data, asked)
         self.pictures = self._pictures() if set(self.modalities) - {"skeleton"} else None
-        self.notes, self.hands = notes_of(self.source), []
+        self.notes, self.examples = notes_of(self.source)
+        self.hands: list[tuple[int, ...]] = []
         if self.source is not None:
             chosen = self.source.skeleton.select(settings.features.joints)
             self.mirror, self.hands = chosen.mirror, hands_of(chosen)

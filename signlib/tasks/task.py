@@ -163,7 +163,9 @@ class Task(ABC, Generic[S, M]):
     Attributes:
         settings: of the experiment.
         table: the manifest of the clips that can train or test it.
-        notes: what to say beside every number that is found on these clips.
+        notes: what to say beside every number that is found on these clips; it names no clip,
+            because numbers are published.
+        examples: for the screen, a clip that each such note counts.
         source: of its landmarks or skeletons; None where it reads none.
         mirror: for each joint that the network reads, its mirror image; empty without landmarks.
     """
@@ -195,6 +197,7 @@ class Task(ABC, Generic[S, M]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
         self.notes: list[str] = []
+        self.examples: list[str] = []
 
     # The clips.
 
@@ -202,7 +205,9 @@ class Task(ABC, Generic[S, M]):
     def splits(self) -> Splits:
         """Who trains, validates and tests."""
         splits = self.split_table(self.table, self.settings.data)
-        splits.notes += self.notes + blank_notes(splits, self.source, self.settings)
+        counted, named = blank_notes(splits, self.source, self.settings)
+        splits.notes += self.notes + counted
+        self.examples += named
         return splits
 
     @cached_property
@@ -426,17 +431,17 @@ def landmark_batch(settings: Settings, base: Skeleton, classes: int, clips: int)
     }
 
 
-def notes_of(*sources: ClipSource | None) -> list[str]:
-    """One line on the clips of each source that have no features, where there are some."""
-    notes = []
+def notes_of(*sources: ClipSource | None) -> tuple[list[str], list[str]]:
+    """How many clips of each source have no features, where there are some, and the first."""
+    notes, examples = [], []
     for source in sources:
         reasons: Mapping[str, str] = getattr(source, "reasons", {})
         if source is not None and reasons:
             clips = len(source.labelled) + len(reasons)
             clip, why = next(iter(reasons.items()))
-            told = f"{len(reasons)} of {clips} clips have no features"
-            notes.append(f"{told}, the first {clip}: {why}")
-    return notes
+            notes.append(f"{len(reasons)} of {clips} clips have no features")
+            examples.append(f"{notes[-1]}, the first {clip}: {why}")
+    return notes, examples
 
 
 def notes_on_points(source: ClipSource | None) -> dict[str, str]:
@@ -444,8 +449,10 @@ def notes_on_points(source: ClipSource | None) -> dict[str, str]:
     return source.notes if isinstance(source, Checked) else {}
 
 
-def blank_notes(splits: Splits, source: ClipSource | None, settings: Settings) -> list[str]:
-    """One line that names the clips in which nothing can be used, before anybody trains.
+def blank_notes(
+    splits: Splits, source: ClipSource | None, settings: Settings
+) -> tuple[list[str], list[str]]:
+    """How many clips have nothing that can be used, and a line with the first, before training.
 
     Neither labels nor results are looked at. Clips made on the spot are fine.
 
@@ -453,7 +460,7 @@ def blank_notes(splits: Splits, source: ClipSource | None, settings: Settings) -
         ManifestError: when that is every clip of training, or of the test.
     """
     if not isinstance(source, Checked) or corpus_of(settings.data).generated:
-        return []
+        return [], []
     there, blanks = set(source.labelled["clip"]), dict[str, list[str]]()
     for name, rows in (("train", splits.train), ("val", splits.val), ("test", splits.test)):
         clips = [clip for clip in rows["clip"] if clip in there]
@@ -467,7 +474,8 @@ def blank_notes(splits: Splits, source: ClipSource | None, settings: Settings) -
     every = [clip for clips in blanks.values() for clip in clips]
     counts = ", ".join(f"{len(clips)} {name}" for name, clips in blanks.items() if clips)
     first = f"{', '.join(every[:5])}{', ...' * (len(every) > 5)}"
-    return [f"{counts} clips have no point that can be used: {first}"] if every else []
+    note = f"{counts} clips have no point that can be used"
+    return ([note], [f"{note}: {first}"]) if every else ([], [])
 
 
 def check_usable(prepared: Clips | Prepared, kind: str) -> None:

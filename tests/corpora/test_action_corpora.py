@@ -87,8 +87,10 @@ def test_a_broken_file_is_left_out_and_nobody_is_no_clip(layout, tmp_path, monke
     assert source.labelled["clip"].tolist() == [path.stem for path in files[1:]]
     (reason,) = source.reasons.values()
     assert f"{files[0].name}, line 3" in reason
-    (note,) = notes_of(source)
-    assert note.startswith(f"1 of 4 clips have no features, the first {files[0].stem}: ")
+    # What is published counts; only the screen is told which clip.
+    (note,), (example,) = notes_of(source)
+    assert note == "1 of 4 clips have no features"
+    assert example.startswith(f"{note}, the first {files[0].stem}: ")
 
     # Mended, it is tried again; the others are not read a second time.
     (folder / files[0].name).write_text(files[0].read_text())
@@ -98,7 +100,7 @@ def test_a_broken_file_is_left_out_and_nobody_is_no_clip(layout, tmp_path, monke
     mended = load_actions(data("ntu60", root=str(tmp_path / "ntu60")))
     assert mended.labelled["clip"].tolist() == [path.stem for path in files]
     assert mended.reasons == {}
-    assert notes_of(mended) == []
+    assert notes_of(mended) == ([], [])
     again = load_actions(data("ntu60", root=str(tmp_path / "ntu60")))
     np.testing.assert_array_equal(again.read(files[0].stem), mended.read(files[0].stem))
     assert [path.stem for path in read] == [files[0].stem]

@@ -1,6 +1,7 @@
 """From settings to a finished run, on a corpus of a few generated clips."""
 
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -373,21 +374,41 @@ def spoiled(tmp_path):
     return data, splits, spoil
 
 
-def test_clips_without_a_usable_point_are_named_before_the_test_is_opened(spoiled, capsys):
+def test_clips_without_a_usable_point_are_counted_before_the_test_is_opened(spoiled, capsys):
     data, splits, spoil = spoiled
     train_clip, test_clip = splits.train["clip"].iloc[0], splits.test["clip"].iloc[0]
     spoil(train_clip, test_clip)
-    named = f"1 train, 1 test clips have no point that can be used: {train_clip}, {test_clip}"
-    assert named in open_task(settings(*data)).splits.notes
+    counted = "1 train, 1 test clips have no point that can be used"
+    assert counted in open_task(settings(*data)).splits.notes
     run = train(settings(*data), quiet=True)
-    assert named in run.facts["split"]
+    assert counted in run.facts["split"]
     assert (run.facts["unusable"], run.facts["missing"]) == (1, 1)
     assert run.metrics[0].n == len(splits.test) - 1
     taken = pd.read_csv(run.path / "points.csv").set_index("clip")["note"]
     third = splits.train["clip"].iloc[2]
     assert set(taken.index) == {train_clip, third}
     assert "1 lie beyond 20 fractions of the picture" in taken[third]
-    assert any(note.startswith("2 clips with a note (points.csv)") for note in run.facts["split"])
+    assert "2 clips with a note (points.csv)" in run.facts["split"]
+    # What is published names no clip, the screen does.
+    published = [*run.facts["split"], *(metric.note for metric in run.metrics)]
+    assert not any(clip in note for note in published for clip in (train_clip, test_clip, third))
+    told = capsys.readouterr().err
+    assert f"{counted}: {train_clip}, {test_clip}" in told
+    assert "2 clips with a note (points.csv), such as " in told
+
+
+def test_a_run_that_is_resumed_after_training_keeps_its_notes(spoiled, monkeypatch):
+    data, _, spoil = spoiled
+    spoil()
+    kind = type(open_task(settings(*data)))
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "evaluate", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(settings(*data), quiet=True)
+    run = train(settings(*data), resume=True, quiet=True)
+    note = "1 clips with a note (points.csv)"
+    assert note in run.facts["split"]
+    assert note in run.metrics[0].note
 
 
 def test_a_split_without_a_usable_point_is_refused_before_training(spoiled, runs_root):
