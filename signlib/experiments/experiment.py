@@ -99,14 +99,14 @@ def _train(run: Run, ready: _Ready | None, resume: bool, quiet: bool, init_from:
         if not fitted.complete:
             return run
     fill(model, load_weights(run), run)
+    # Of a run that is resumed after training, which notes clips: what training said stays said.
+    task.splits.notes[:] = run.facts.get("split", task.splits.notes)
     if task.splits.untested:
         return task.close_untested(run, model, quiet)
     return task.evaluate(run, model, resume, quiet)
 
 
 def _settled(settings: Settings, quiet: bool) -> Settings:
-    # Of a run that is resumed after training, which notes clips: what training said stays said.
-    task.splits.notes[:] = run.facts.get("split", task.splits.notes)
     # The settings, with what is said of a split that nobody has chosen.
     data = settled(settings.data)
     if data == settings.data:
@@ -132,6 +132,8 @@ def _prepared(settings: Settings, init_from: Run | None) -> _Ready:
     if init_from is not None:
         task.check_start(settings, init_from)
         carried = str(warm_start.carry(task, model, init_from))
+    for line in task.examples:
+        print(line, file=sys.stderr)
     return task, model, teacher, carried
 
 
@@ -143,8 +145,6 @@ def _say_what_it_costs(task: Task[Any, Any], quiet: bool) -> None:
         len(splits.val),
         len(task.vocabulary),
         f"corpus {settings.data.corpus}",
-    for line in task.examples:
-        print(line, file=sys.stderr)
     )
     expected = estimate.estimate(settings, work, task.inputs, seconds=0 if quiet else 10)
     expected.check()
@@ -172,6 +172,8 @@ def _fit(
         print(f"left out of training: {line}", file=sys.stderr)
     noted = notes_on_points(task.source)
     if noted:
+        count = f"{len(noted)} clips with a note ({POINTS})"
+        splits.notes.append(count)
         clip, note = next(iter(noted.items()))
         print(f"{count}, such as {clip}: {note}", file=sys.stderr)
         rows = pd.DataFrame(noted.items(), columns=["clip", "note"])
@@ -183,8 +185,6 @@ def _fit(
     decay, no_decay = optim.decay_lists(model)
     write_json(run.path / DECAY, {"decay": decay, "no decay": no_decay})
     fitted = fit.fit(
-        count = f"{len(noted)} clips with a note ({POINTS})"
-        splits.notes.append(count)
         task.fitting(model, train, weights, teacher),
         train.data,
         val.data if val is not None and val.clips else None,
