@@ -17,10 +17,10 @@ import numpy as np
 
 from signlib import reading
 from signlib.data.origins import SOURCE
-from signlib.errors import SettingsError, StoreError
+from signlib.errors import SettingsError, StoreError, shortened
 from signlib.reading import Unreadable
 from signlib.stores.journal import Entry, JournalWriter
-from signlib.stores.store import NOTES, PICTURES_META, Store, read_table
+from signlib.stores.store import NOTES, PICTURES_META, Store, plausible, read_table
 
 COLOUR, DEPTH = "colour", "depth"
 KINDS = (COLOUR, DEPTH)
@@ -225,14 +225,16 @@ class PictureWriter(JournalWriter[PictureStore]):
             clip, kind: of one of `pending`.
             pictures: files of JPEG or PNG.
             length: frames of the clip's segment in the source.
-            width, height: of the source's frames in pixels.
+            width, height: of the source's frames in pixels; what none can have is 0, unknown.
             note: what was done to the segment, "" = nothing.
 
         Raises:
             DiskError: when the disk is full; everything added before stays, a new writer resumes.
         """
         sizes = " ".join(str(len(picture)) for picture in pictures)
-        facts: Entry = {"length": length, "width": width, "height": height}
+        size, odd = plausible(width=width, height=height)
+        facts: Entry = {"length": length, **{name: int(value) for name, value in size.items()}}
+        note = shortened("; ".join(filter(None, (note, odd))))
         if note:
             facts["note"] = note
         self._record({"clip": clip, "kind": kind, "sizes": sizes, **facts}, b"".join(pictures))

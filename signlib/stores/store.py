@@ -55,6 +55,11 @@ _SIZES = (
     ("height", 0, 2**16),
     ("fps", 0, manifests.FASTEST),
 )
+# What is known of a picture, when it is known, and what stores that are older than these limits
+# may say: a film of one frame has 90,000 frames a second.
+_PIXELS, _RATES = (1, 2**16), (manifests.SLOWEST, manifests.FASTEST)
+_PLAUSIBLE = {"width": _PIXELS, "height": _PIXELS, "fps": _RATES}
+_ONCE = {"width": 2**26, "height": 2**26, "fps": 1e6}
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,32 @@ class Extraction:
         return plain({**values, **{f"settings.{key}": value for key, value in settings.items()}})
 
 
+def plausible(**facts: float) -> tuple[dict[str, float], str]:
+    """What a store says of a clip's picture, and what it does not take ("" = nothing).
+
+    Args:
+        facts: `width`, `height` and `fps`, 0 or NaN = unknown; one that cannot be becomes 0.
+    """
+    limits = {name: _PLAUSIBLE[name] for name in facts}
+    given = {name: float(value) for name, value in facts.items()}
+    fits = {name: low <= given[name] <= high for name, (low, high) in limits.items()}
+    told = [
+        f"{name}={given[name]:g} is taken as unknown: it is not {low} to {high}"
+        for name, (low, high) in limits.items()
+        if not fits[name] and given[name] and not math.isnan(given[name])
+    ]
+    return {name: given[name] if fits[name] else 0.0 for name in facts}, "; ".join(told)
+
+
+def _index_of(table: pd.DataFrame) -> pd.DataFrame:
+    # An index whose older sizes and rates that nobody can mean are unknown.
+    for name in set(_PLAUSIBLE) & set(table):
+        low, high = _PLAUSIBLE[name]
+        odd = ((table[name] > 0) & (table[name] < low)) | (table[name] > high)
+        table.loc[odd & (table[name] <= _ONCE[name]), name] = 0
+    return table
+
+
 def plain(value: Any) -> Any:
     """The value as JSON would give it back."""
     return reading.parse_json(json.dumps(value))
@@ -143,7 +174,7 @@ class Store:
             )
         self.extraction = extraction_of(meta)
         self.manifest = manifests.load_manifest(self.path / MANIFEST)
-        self.index = read_table(self.path / INDEX, self.INDEX_TYPES)
+        self.index = _index_of(read_table(self.path / INDEX, self.INDEX_TYPES))
         self.failed = read_table(self.path / FAILED, dict.fromkeys((*self.KEY, "reason"), str))
         self.clips: list[str] = list(dict.fromkeys(self.index["clip"]))
         self.counts: dict[str, int] = meta["counts"]

@@ -15,7 +15,7 @@ from signlib.data.origins import SOURCE
 from signlib.errors import ClipError, StoreError, shortened
 from signlib.files import write_bytes
 from signlib.stores.journal import Entry, JournalWriter
-from signlib.stores.store import Extraction, FeatureStore, StoredClip, layout_of
+from signlib.stores.store import Extraction, FeatureStore, StoredClip, layout_of, plausible
 
 
 class StoreWriter(JournalWriter[FeatureStore]):
@@ -66,7 +66,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
                 interruptions.
             array: (T, *shape), T >= 1; NaN = not seen.
             width, height: of the source's frames in whole pixels, 0 = unknown.
-            fps: frames a second of this array, 0 = unknown.
+            fps: frames a second of this array, 0 = unknown; what none can have is unknown, too.
             note: what was taken from it already, or looks wrong in it.
 
         Raises:
@@ -81,17 +81,18 @@ class StoreWriter(JournalWriter[FeatureStore]):
                 f" takes floats of shape (T, {', '.join(map(str, self.extraction.shape))}) with T"
                 " >= 1"
             )
+        facts, odd = plausible(width=width, height=height, fps=fps)
         array, taken = landmarks.usable(array, layout_of(self.extraction))
-        note = shortened("; ".join(filter(None, (note, taken))))
+        note = shortened("; ".join(filter(None, (note, taken, odd))))
         if np.isnan(array).all():
             raise ClipError(
                 f"clip {clip!r}: every value is NaN, nothing was found in any of its {len(array)}"
                 f" frames{note and f' ({note})'}"
             )
         data = np.ascontiguousarray(array, dtype=self.extraction.dtype)
-        size = {"length": len(data), "width": int(width), "height": int(height)}
+        size = {name: int(facts[name]) for name in ("width", "height")}
         told = {"note": note} if note else {}
-        entry = {"clip": clip, **size, "fps": float(np.nan_to_num(fps)), **told}
+        entry = {"clip": clip, "length": len(data), **size, "fps": facts["fps"], **told}
         self._record(entry, data.tobytes())
 
     def keep(self, clip: str, make: Callable[..., StoredClip], *arguments: Any) -> None:

@@ -1121,3 +1121,29 @@ def test_clips_in_memory_are_checked_as_they_are_read():
     assert "1 of 84 points are taken as missing: 1 are not finite" in source.notes["a"]
     assert "so nothing is used" in source.notes["b"]
     assert np.isfinite(clip[1, 0, 0]), "what was given stays as it is"
+
+
+@pytest.mark.parametrize("fps", [90000, -1, 1e-9, np.inf, np.nan])
+def test_sizes_and_rates_that_cannot_be_are_unknown(tmp_path, fps):
+    """A film of one frame says 90,000 frames a second; one clip makes no store unreadable."""
+    with StoreWriter(tmp_path, EXTRACTION, manifest(0, 1)) as writer:
+        writer.add("c00", points("c00"), width=70000, height=480, fps=fps)
+        writer.add("c01", points("c01"), width=640, height=480, fps=NTSC)
+        store = writer.finish()
+    clip = store.stored("c00")
+    assert (clip.width, clip.height, clip.fps) == (0, 480, 0)
+    assert "width=70000 is taken as unknown: it is not 1 to 65536" in clip.note
+    assert ("fps=" in clip.note) == (not np.isnan(fps))
+    assert store.stored("c01")[1:] == (640, 480, NTSC, "")
+
+
+def test_rates_and_sizes_of_older_stores_that_cannot_be_are_unknown(tmp_path):
+    index = make(tmp_path).path / "index.csv"
+    text = index.read_text()
+    first = f",640,480,{NTSC}"
+    index.write_text(text.replace(first, ",70000,480,90000.0", 1))
+    assert FeatureStore(tmp_path).index.iloc[0, 3:].tolist() == [0, 480, 0]
+    for wrong in (",640,480,-1", ",640,480,inf", ",640,480,", ",-640,480,25", ",640,480,1e7"):
+        index.write_text(text.replace(first, wrong, 1))
+        with pytest.raises(StoreError, match=r"not 0 to|cannot be read"):
+            FeatureStore(tmp_path)
