@@ -48,17 +48,37 @@ class Splits:
         )
 
 
-def settled(settings: DataSettings) -> DataSettings:
+def settled(settings: DataSettings, table: pd.DataFrame | None = None) -> DataSettings:
     """The settings with the split that is taken: holdout, where a person's manifest names none.
+
+    Args:
+        settings: as they were given.
+        table: the manifest, from somebody who has it already.
 
     Raises:
         InputError: for a manifest that is missing or damaged.
+        SettingsError: for what only holdout reads, where the manifest names a split.
     """
     corpus = corpus_of(settings)
     if settings.split != "official" or not corpus.personal:
         return settings
-    named = (corpus.manifest(settings)["split"] != "").any()
-    return settings if named else replace(settings, split="holdout")
+    table = corpus.manifest(settings) if table is None else table
+    if not (table["split"] != "").any():
+        return replace(settings, split="holdout")
+    for name in ("holdout",) if settings.validation else ("holdout", "fold_seed"):
+        value, default = getattr(settings, name), getattr(DataSettings(), name)
+        SettingsError.raise_if(
+            value != default,
+            f"data.{name}={value} is not read, because the clips of {settings.root} have a split;"
+            f" leave it at its default, {default}, or set data.split=holdout",
+        )
+    return settings
+
+
+def settled_before(settings: DataSettings, split: str) -> DataSettings:
+    """The settings as `settled` gave them to a run whose split is `split`; looks at no clip."""
+    held_out = (settings.split, split) == ("official", "holdout") and corpus_of(settings).personal
+    return replace(settings, split=split) if held_out else settings
 
 
 def split_clips(table: pd.DataFrame, settings: DataSettings) -> Splits:

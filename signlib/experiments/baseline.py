@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from signlib import paths
 from signlib.corpora.clips import load_corpus
-from signlib.corpora.splits import class_numbers, settled, split_clips
+from signlib.corpora.splits import class_numbers, settled, settled_before, split_clips
 from signlib.data.vocabulary import Vocabulary
 from signlib.evaluation.neighbours import class_distances, flatten
 from signlib.runs import run as runs
@@ -31,8 +32,14 @@ def nearest_neighbour(
         resume: a finished run of that name and these settings is returned as it is.
         quiet: no progress bar.
     """
-    settings = replace(settings, data=settled(settings.data))
-    run = runs.start(settings.preset.replace("/", "-"), run_name, settings, resume)
+    experiment = settings.preset.replace("/", "-")
+    path = paths.runs_root() / experiment / paths.check_name(run_name, "run name")
+    if (path / runs.SETTINGS).is_file():
+        data = settled_before(settings.data, runs.Run(path).settings.data.split)
+    else:
+        data = settled(settings.data)
+    settings = replace(settings, data=data)
+    run = runs.start(experiment, run_name, settings, resume)
     if run.finished:
         return run
     source = load_corpus(settings.data)

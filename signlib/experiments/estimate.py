@@ -218,8 +218,8 @@ def work_of(settings: Settings) -> Work:
     refuse_estimate(settings)
     task, repeats = task_of(settings), settings.training.repeats
     try:
-        data = settled(settings.data)
-        splits = task.split_table(corpora.load_manifest(data), data)
+        table = corpora.load_manifest(settings.data)
+        splits = task.split_table(table, settled(settings.data, table))
     except InputError as error:
         corpus = registry.corpus_of(settings.data)
         counts = corpus.split_counts

@@ -4,7 +4,9 @@ import re
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import torch
 from torch import nn
 
 from signlib import paths, reading
-from signlib.corpora.splits import settled
+from signlib.corpora.splits import settled, settled_before
 from signlib.data.leftovers import LEFT_OUT
 from signlib.errors import InputError, RunError, failure_lines
 from signlib.experiments import estimate, warm_start
@@ -61,11 +63,15 @@ def train(
     experiment = settings.preset.replace("/", "-")
     name = paths.check_name(run_name or f"{settings.mode}-seed{settings.seed}", "run name")
     path = paths.runs_root() / experiment / name
-    exists = (path / SETTINGS).is_file()
-    if not exists or Run(path).settings.data != settings.data:
-        settings = _settled(settings, quiet)
-    # What is refused before training leaves no run behind that would take the name.
-    ready = None if exists else _prepared(settings, init_from)
+    ready: _Ready | None = None
+    if (path / SETTINGS).is_file():
+        # Once finished it needs its clips no more.
+        data = settled_before(settings.data, Run(path).settings.data.split)
+        settings = replace(settings, data=data)
+    else:
+        # What is refused before training leaves no run behind that would take the name.
+        ready = _prepared(settings, init_from, partial(_settle, quiet=quiet))
+        settings = ready[0].settings
     if ready is not None and settings.mode == "full" and ready[0].costly:
         _say_what_it_costs(ready[0], quiet)
     with only_writer(path):
@@ -106,23 +112,29 @@ def _train(run: Run, ready: _Ready | None, resume: bool, quiet: bool, init_from:
     return task.evaluate(run, model, resume, quiet)
 
 
-def _settled(settings: Settings, quiet: bool) -> Settings:
-    # The settings, with what is said of a split that nobody has chosen.
-    data = settled(settings.data)
-    if data == settings.data:
-        return settings
-    if not quiet:
+def _settle(task: Task[Any, Any], quiet: bool) -> None:
+    # Take a split where nobody has chosen one, and say so.
+    settings = task.settings
+    data = settled(settings.data, task.table)
+    if data != settings.data and not quiet:
         print(
             f"no clip of {data.root} has a split, so data.split={data.split} is taken (a share of"
             f" data.holdout={data.holdout:g} tests)"
         )
-    return replace(settings, data=data)
+    task.settings = replace(settings, data=data)
 
 
-def _prepared(settings: Settings, init_from: Run | None) -> _Ready:
+def _prepared(
+    settings: Settings,
+    init_from: Run | None,
+    settle: Callable[[Task[Any, Any]], None] = lambda _: None,
+) -> _Ready:
+    # `settle`: of a new run, before anybody looks at its splits.
     fit.choose_device(settings.training)
     check_logger(settings.training.logger)
     task = open_task(settings)
+    settle(task)
+    settings = task.settings
     if task.table.attrs.get(LEFT_OUT):
         print(task.table.attrs[LEFT_OUT], file=sys.stderr)
     teacher = teacher_of(task)

@@ -19,6 +19,9 @@ from signlib.settings.fields import (
 )
 from signlib.settings.training import AugmentSettings, TrainingSettings, check_training
 
+# Corpora whose manifest a person made: where that has no split, an official one becomes holdout.
+PERSONAL = ("store", "folder")
+
 
 @dataclass
 class DataSettings:
@@ -68,14 +71,20 @@ class DataSettings:
         "random seed of the shuffle before folding, or before test or validation are held out",
         0,
         2**32 - 1,
-        only=when(".split", "folds", "holdout") | when(".validation"),
+        only=(
+            when(".split", "folds", "holdout") | when(".validation") | when(".corpus", *PERSONAL),
+            when(".split", "folds", "holdout", "official") | when(".validation"),
+        ),
     )
     holdout: float = number(
         0.2,
         "share of each gloss's clips that tests, at least one of two; of sentences, of all",
         0.01,
         0.9,
-        only=when(".split", "holdout"),
+        only=(
+            when(".split", "holdout") | when(".corpus", *PERSONAL),
+            when(".split", "holdout", "official"),
+        ),
     )
     test_signers: list[str] = free_list(
         [], "signers of the test split", only=when(".split", "signer")

@@ -1,5 +1,7 @@
 """Clips that nobody has divided: a share is held out, and who only trains is said."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -7,8 +9,8 @@ from signlib.corpora.corpus import Corpus
 from signlib.corpora.registry import CORPORA
 from signlib.corpora.splits import settled, split_clips, split_sentences
 from signlib.data.manifest import complete
-from signlib.errors import ManifestError
-from signlib.settings.base import DataSettings
+from signlib.errors import ManifestError, SettingsError
+from signlib.settings.base import PERSONAL, DataSettings
 from signlib.stores.store import Extraction
 from signlib.stores.writer import write_store
 
@@ -159,7 +161,8 @@ def test_a_share_of_the_sentences_is_held_out_with_signers_apart_where_known():
 
 
 def test_only_a_person_s_own_manifest_without_any_split_is_held_out(tmp_path):
-    assert [name for name, corpus in CORPORA.items() if corpus.personal] == ["store", "folder"]
+    personal = tuple(name for name, corpus in CORPORA.items() if corpus.personal)
+    assert personal == PERSONAL == ("store", "folder")
     videos = tmp_path / "videos"
     for gloss in "AB":
         (videos / gloss).mkdir(parents=True)
@@ -168,6 +171,12 @@ def test_only_a_person_s_own_manifest_without_any_split_is_held_out(tmp_path):
     assert settled(settings).split == "holdout"
     (videos / "manifest.csv").write_text("clip,file,gloss,split\na,A/x.mp4,A,\nb,B/x.mp4,B,train")
     assert settled(settings) == settings
+    for odd in ({"holdout": 0.3}, {"fold_seed": 3}):
+        (key,) = odd
+        with pytest.raises(SettingsError, match=f"data.{key}=.* is not read, because the clips of"):
+            settled(replace(settings, **odd))
+    validated = replace(settings, fold_seed=3, validation=0.1)
+    assert settled(validated) == validated
     folds = DataSettings(corpus="folder", root=str(videos), split="folds")
     assert settled(folds) == folds
     made = Extraction("test", shape=(1,))

@@ -15,7 +15,7 @@ import signlib
 from signlib import paths
 from signlib.__main__ import main
 from signlib.corpora.clips import load_actions, load_corpus
-from signlib.errors import RunError
+from signlib.errors import RunError, SettingsError
 from signlib.experiments import baseline, estimate, prediction
 from signlib.experiments.experiment import train
 from signlib.runs.publishing import publish
@@ -173,6 +173,32 @@ def test_train_says_what_it_took_and_that_nothing_was_tested(capsys):
     assert Run("runs/landmarks-small/own").settings.data.split == "holdout"
     preset, overrides = own[0], own[own.index("--set") + 1 :]
     assert estimate.work_of(presets.build(preset, "smoke", 0, overrides)).validation == 0
+
+
+def test_a_finished_run_is_found_again_without_its_clips_which_were_opened_once(
+    capsys, monkeypatch
+):
+    """Also: how much is held out, and which, can be said without naming the split."""
+    preset, overrides = CASES["landmarks"]
+    own = [*TINY, *overrides, *own_clips("landmarks", 2), "data.holdout=0.5", "data.fold_seed=3"]
+    settings = presets.build(preset, "smoke", 0, own)
+    opened, of_class = [], FeatureStore.__init__
+    monkeypatch.setattr(
+        FeatureStore, "__init__", lambda self, path: opened.append(path) or of_class(self, path)
+    )
+    run = train(settings, "own", quiet=True)
+    assert opened == ["clips"]
+    data = run.settings.data
+    assert (data.split, data.holdout, data.fold_seed) == ("holdout", 0.5, 3)
+    nearest = baseline.nearest_neighbour(settings, "nearest", quiet=True)
+    shutil.rmtree("clips")
+    capsys.readouterr()
+    assert train(settings, "own").path == run.path
+    assert baseline.nearest_neighbour(settings, "nearest").path == nearest.path
+    assert capsys.readouterr().out == ""
+    for corpus in ("generated", "wlasl"):
+        with pytest.raises(SettingsError, match=r"data\.holdout=0\.5 is read only with"):
+            presets.build(preset, "smoke", 0, [f"data.corpus={corpus}", "data.holdout=0.5"])
 
 
 def test_a_run_that_its_time_ended_goes_on_with_the_same_split():
