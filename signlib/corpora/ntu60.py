@@ -5,7 +5,6 @@ to parse, and there are 56,578.
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from signlib.data import points as landmarks
 from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
+from signlib.stores.renewal import discard, made_alone
 from signlib.stores.store import EXTRACTION, ClipSource, FeatureStore, LoadedClips, is_finished
 from signlib.stores.writer import write_store
 
@@ -43,8 +43,7 @@ class _Ntu60(BodyCorpus):
         if ntu60_arrays.is_arrays(root, split_type):
             arrays = ntu60_arrays.read_arrays(root, split_type)
             table, form = arrays.manifest, f"arrays {split_type}"
-            folder = root.parent if root.is_file() else root
-            files = [path for path in sorted(folder.iterdir()) if path.suffix in (".npz", ".npy")]
+            files = arrays.files
             states = [origins.state_of(*files)] * len(table)
         else:
             table, form = ntu60.read_manifest(root, split_type), "skeleton files"
@@ -54,21 +53,31 @@ class _Ntu60(BodyCorpus):
         key = hashlib.sha256(f"{root.resolve()} {form}".encode()).hexdigest()[:8]
         path = paths.runs_root() / "skeletons" / f"ntu60-{key}"
         told = table.assign(**{origins.SOURCE: states})
-        store, done = _kept(path, told, files)
-        if store is None:
-            unread = table[~table["clip"].isin(done)]
-            clips = _files(root, unread, notes) if arrays is None else arrays.read
-            quiet = len(unread) < FEWEST_WATCHED
-            watched = tqdm(clips, "reading clips", len(unread), False, disable=quiet, unit="clip")
-            store = write_store(
-                path,
-                extraction,
-                told,
-                ((clip, _usable(clip, joints, notes)) for clip, joints in watched),
-                notes,
-                retry_failed=True,
-                fps=ntu60.FPS,
-            )
+        # Without a lock where all is there: several trainings may ask at once.
+        store, stale = _kept(path, told, files)
+        if store is None or stale or not set(table["clip"]) <= set(store.manifest["clip"]):
+            with made_alone(path):
+                # Another process may have made it meanwhile.
+                store, stale = _kept(path, told, files)
+                done = set() if store is None else set(store.clips)
+                if stale & done:
+                    discard(path, stale & done)
+                    done = set()
+                unread = table[~table["clip"].isin(done)]
+                clips = _files(root, unread, notes) if arrays is None else arrays.read
+                quiet = len(unread) < FEWEST_WATCHED
+                watched = tqdm(
+                    clips, "reading clips", len(unread), False, disable=quiet, unit="clip"
+                )
+                store = write_store(
+                    path,
+                    extraction,
+                    told,
+                    ((clip, _usable(clip, joints, notes)) for clip, joints in watched),
+                    notes,
+                    retry_failed=True,
+                    fps=ntu60.FPS,
+                )
         # The store may have been made for another split: the manifest is as it is asked for now.
         stored = table[table["clip"].isin(set(store.clips))].reset_index(drop=True)
         source = LoadedClips(stored, store.read, extraction)
@@ -82,30 +91,21 @@ class _Ntu60(BodyCorpus):
 def _kept(
     path: Path, table: pd.DataFrame, files: list[Path]
 ) -> tuple[FeatureStore | None, set[str]]:
-    """The store that holds these clips as their files are now, or None and the clips that it keeps.
-
-    One of whose clips changed is deleted; where only failed ones changed, the others stay.
+    """The store that is there, and the clips whose files changed since; None and none without one.
 
     Args:
         path: of the store.
         table: of the clips, with the state of their files.
         files: of the corpus.
     """
-    # Without a writer's lock where all is there: several trainings may ask at once.
-    store = FeatureStore(path) if is_finished(path) else None
-    if store is None:
+    if not is_finished(path):
         return None, set()
-    done = set(store.clips)
-    stale = origins.changed(store.manifest, table)
-    if origins.SOURCE not in store.manifest:
-        # Made before stores kept it: a file that is newer than the store is not in it.
-        made = (path / EXTRACTION).stat().st_mtime
-        stale = done if origins.newest(files) > made + _COPIED else set()
-    if stale & done:
-        shutil.rmtree(path)
-        return None, set()
-    complete = not stale and set(table["clip"]) <= set(store.manifest["clip"])
-    return (store, done) if complete else (None, done)
+    store = FeatureStore(path)
+    if origins.SOURCE in store.manifest:
+        return store, origins.changed(store.manifest, table)
+    # Made before stores kept it: a file that is newer than the store is not in it.
+    made = (path / EXTRACTION).stat().st_mtime
+    return store, set(store.clips) if origins.newest(files) > made + _COPIED else set()
 
 
 def _usable(clip: str, joints: np.ndarray | str, notes: dict[str, str]) -> np.ndarray | str:

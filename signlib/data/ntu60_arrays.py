@@ -40,10 +40,12 @@ class ArrayClips:
             performers unknown.
         read: pairs (clip, joints (T, 2, 25, 3) float32, NaN = no such body), in the order of the
             manifest.
+        files: which they come from.
     """
 
     manifest: pd.DataFrame
     read: Iterator[tuple[str, np.ndarray]]
+    files: list[Path]
 
 
 def is_arrays(root: str | Path, setting: str) -> bool:
@@ -117,7 +119,7 @@ def _from_npz(path: Path) -> ArrayClips:
                     yield next(names), bodies(row.reshape(-1, BODIES, JOINTS, 3))
 
     table = pd.concat(tables, ignore_index=True)
-    return ArrayClips(manifest.complete(table, str(path)), clips())
+    return ArrayClips(manifest.complete(table, str(path)), clips(), [path])
 
 
 @contextmanager
@@ -139,6 +141,7 @@ def _joint_files(root: Path) -> dict[str, Path]:
 
 def _from_npy(files: dict[str, Path]) -> ArrayClips:
     arrays, tables = [], []
+    opened: list[Path] = []
     for part, path in files.items():
         with _reading(path):
             array = reading.mapped(path)
@@ -147,7 +150,9 @@ def _from_npy(files: dict[str, Path]) -> ArrayClips:
                 f"{path} has shape {array.shape}, not (N, 3, T, {JOINTS}, {BODIES})"
             )
         arrays.append(array)
-        tables.append(_labelled(path.with_name(f"{part}_label"), part, len(array)))
+        labels = _label_file(path.with_name(f"{part}_label"))
+        opened += [path, labels]
+        tables.append(_labelled(labels, part, len(array)))
     folder = next(iter(files.values())).parent
     table = manifest.complete(pd.concat(tables, ignore_index=True), str(folder))
     names = iter(table["clip"].tolist())
@@ -156,19 +161,25 @@ def _from_npy(files: dict[str, Path]) -> ArrayClips:
     # Named clips without a skeleton are left out.
     table = table[~table["clip"].isin(ntu60.missing_clips())].reset_index(drop=True)
     kept = set(table["clip"])
-    return ArrayClips(table, ((clip, joints) for clip, joints in clips if clip in kept))
+    named = ((clip, joints) for clip, joints in clips if clip in kept)
+    return ArrayClips(table, named, opened)
 
 
-def _labelled(stem: Path, part: str, count: int) -> pd.DataFrame:
-    # The labels beside an array of joints: `.npz` (name, label) or `.npy` (label).
+def _label_file(stem: Path) -> Path:
+    # Of the labels beside an array of joints: `.npz` (name, label) or `.npy` (label).
     named = stem.with_suffix(".npz")
     path = named if named.is_file() else stem.with_suffix(".npy")
     if not path.is_file():
         pickled = stem.with_suffix(".pkl")
         missing = f"{named} does not exist; put the labels there"
         raise InputError(_refusal(pickled) if pickled.is_file() else missing)
+    return path
+
+
+def _labelled(path: Path, part: str, count: int) -> pd.DataFrame:
+    # The rows of an array's clips, from the file of its labels.
     with _reading(path):
-        if path == named:
+        if path.suffix == ".npz":
             forms = {"label": NUMBERS, "name": Form("U")}
             with reading.archive(path) as archive:
                 loaded = archive.read({key: forms[key] for key in forms if key in archive.names})

@@ -1,0 +1,43 @@
+"""Skeletons that were kept are read anew when a file that they came from changes, and no other."""
+
+import numpy as np
+import pytest
+
+from signlib.corpora.clips import load_actions
+from signlib.errors import StoreError
+from signlib.settings import config
+from signlib.stores.renewal import made_alone
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "ntu").mkdir()
+    return config.build({"data.corpus": "ntu60", "data.root": str(tmp_path / "ntu")}).data
+
+
+def write(folder, metres):
+    clips = np.full((1, 3, 4, 25, 2), metres, np.float32)
+    # Frames differ: a clip that stands still is one frame.
+    clips *= np.arange(1, 5)[:, None, None]
+    for part in ("train", "val"):
+        np.save(folder / f"{part}_data_joint.npy", clips)
+        np.save(folder / f"{part}_label.npy", np.zeros(1, int))
+
+
+def test_only_files_that_are_opened_make_it_anew_and_a_line_says_so(tmp_path, settings, capsys):
+    folder = tmp_path / "ntu"
+    write(folder, 0.25)
+    first = load_actions(settings).read("train-00000")
+    np.save(folder / "of_somebody_else.npy", np.zeros(3))
+    assert (load_actions(settings).read("train-00000") == first).all()
+    assert "made again" not in capsys.readouterr().err
+    write(folder, 0.5)
+    (store,) = (tmp_path / "runs" / "skeletons").iterdir()
+    with made_alone(store), pytest.raises(StoreError, match="by another process; wait for it"):
+        load_actions(settings)
+    assert (load_actions(settings).read("train-00000") == 2 * first).all()
+    said = capsys.readouterr().err
+    words = f"the file of clip 'train-00000' and of 1 more changed: store {store} is made again\n"
+    assert said.count(words) == 1
+    assert list(store.parent.iterdir()) == [store]
