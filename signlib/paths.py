@@ -14,7 +14,8 @@ from signlib.errors import InputError
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Bytes of a name that becomes a folder's: a file system takes 255, and names are made longer.
 LONGEST_NAME = 200
-_CLIP = "clip id"
+# What errors call the name of a clip, which a store keeps whole however long it is.
+_CLIP = "clip"
 KAGGLE_WORKING = Path("/kaggle/working")
 
 

@@ -325,6 +325,16 @@ def test_impossible_metrics_are_not_written_either_but_errors_may_exceed_their_w
     assert opened("two").finish([rate]).metrics == [rate]
 
 
+def test_a_clip_keeps_its_name_however_long_it_is():
+    # Stores keep such names, too: 400 bytes.
+    longest = "ä" * 200
+    rows, (array, clips, classes) = table(), scores()
+    rows["clip"], clips = [longest, *clips[1:]], [longest, *clips[1:]]
+    run = opened().finish([TOP1], rows, (array, clips, classes))
+    assert Run(run.path).predictions["clip"].iloc[0] == longest
+    assert Run(run.path).scores[1][0] == longest
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
