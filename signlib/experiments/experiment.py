@@ -304,6 +304,11 @@ def teacher_of(task: Task[Any, Any]) -> nn.Module | None:
             f"training.teacher: run {run.path} has {key}={theirs.get(key)}, this one "
             f"{ours[key]}; make it the same"
         )
+    if "fps" in facts and facts["fps"] != task.described["fps"]:
+        raise RunError(
+            f"training.teacher: run {run.path} learned {facts['fps']:g} frames a second, this one"
+            f" learns {task.described['fps']:g}; train it on clips of the same rate"
+        )
     model = task.network(run.settings, task.inputs_of(facts), len(task.vocabulary))
     fill(model, tensors, run)
     return model

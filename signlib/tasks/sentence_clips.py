@@ -44,13 +44,13 @@ def usual_rate(table: pd.DataFrame) -> float:
 
 @dataclass(frozen=True)
 class SentenceClips:
-    """Landmarks to `Sentence`s, all at one frame rate.
+    """Landmarks to `Sentence`s, as a rule all at one frame rate.
 
     Attributes:
         settings: which joints, as streams or as dynamics.
         skeleton: of the landmarks.
         reduction: gives the principal components of features; None without `ctc.reduce`.
-        rate: frames a second that every clip is brought to.
+        rate: frames a second that every clip is brought to; 0 = each keeps its own.
     """
 
     settings: SentenceExperiment
@@ -89,7 +89,7 @@ class SentenceClips:
         """
         points = self._at_rate(points, fps)
         if spans is not None:
-            moments = np.asarray(spans) * (self.rate / _known(fps))
+            moments = np.asarray(spans) * (self.rate_of(fps) / _known(fps))
             spans = np.clip(np.rint(moments), 0, len(points)).astype(np.asarray(spans).dtype)
         if self.settings.ctc.input == "streams":
             chosen = prepare(points, self.skeleton, self.settings.features, aspect)
@@ -101,8 +101,12 @@ class SentenceClips:
         """(T, F) features of a clip before they are reduced; arguments as of `sentence`."""
         return dynamics.dynamics(self._chosen(self._at_rate(points, fps), aspect))
 
+    def rate_of(self, fps: float) -> float:
+        """Frames a second that a clip of `fps` frames a second has once it is a sentence."""
+        return self.rate or _known(fps)
+
     def _at_rate(self, points: np.ndarray, fps: float) -> np.ndarray:
-        return normalise.at_rate(points, _known(fps), self.rate)
+        return normalise.at_rate(points, _known(fps), self.rate_of(fps))
 
     def _chosen(self, points: np.ndarray, aspect: float) -> np.ndarray:
         # (T, J', C) with every channel that the landmarks have, NaN = missing.

@@ -15,7 +15,6 @@ from tqdm.auto import tqdm
 
 from signlib.corpora import clips as corpora
 from signlib.corpora import splits
-from signlib.data.manifest import RATE
 from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.ctc import check_lengths
 from signlib.errors import ClipError, ManifestError, SettingsError
@@ -201,11 +200,15 @@ class SentenceTask(ReportedSentences):
         """The sentences of clips, one row a `SentenceReading`."""
         settings, run, ctc = recogniser.settings, recogniser.run, recogniser.settings.ctc
         vocabulary, kept = recogniser.vocabulary, run.path / REDUCTION
+        # Runs that were made before they kept a rate have learned each clip at its own.
+        rate = load_model_facts(run).get("fps", 0.0)
 
         @cache
         def task() -> SentenceTask:
             # Asked only for runs that were made before n-grams and reduction were kept.
-            return cls(settings)
+            opened = cls(settings)
+            opened.rate = rate
+            return opened
 
         def trained() -> list[list[str]]:
             return [text.split() for text in task().splits.train["glosses"]]
@@ -217,8 +220,6 @@ class SentenceTask(ReportedSentences):
         reader = SentenceReader(
             decoders_of(run, ctc, vocabulary, trained), vocabulary, ctc.stride, top
         )
-        # Of a run that was made before runs kept their rate nobody says another one.
-        rate = load_model_facts(run).get("fps", RATE)
         form = SentenceClips(settings, recogniser.skeleton, reduction if ctc.reduce else None, rate)
         sources, problems = cls.sources(recogniser, clips, split)
         readings: list[SentenceReading] = []
@@ -316,6 +317,7 @@ def _read_source(
     # What is read in each clip, and why clips cannot be used.
     rows: list[Any] = []
     prepared: list[sentences.Sentence] = []
+    read_at: list[float] = []
     unusable: dict[str, str] = {}
     rates = rates_of(source.labelled)
     for row, fps in zip(source.labelled.itertuples(), rates, strict=True):
@@ -324,6 +326,7 @@ def _read_source(
             points, nothing = source.read(row.clip), np.zeros(0, np.int64)
             prepared.append(form.sentence(points, aspect, fps, nothing))
             rows.append(row)
+            read_at.append(form.rate_of(fps))
         except ClipError as error:
             unusable[row.clip] = why(source, row.clip, error)
     if not prepared:
@@ -337,11 +340,11 @@ def _read_source(
             row.clip,
             scores,
             frames=len(sentence),
-            fps=form.rate,
+            fps=fps,
             glosses=getattr(row, "glosses", ""),
             note=notes.get(row.clip, ""),
         )
-        for row, sentence, scores in zip(rows, prepared, emissions, strict=True)
+        for row, sentence, fps, scores in zip(rows, prepared, read_at, emissions, strict=True)
         if row.clip not in unusable
     ], unusable
 

@@ -21,7 +21,7 @@ from signlib.experiments.prediction import long_table, predict, report
 from signlib.extraction.exchange import write_pose
 from signlib.extraction.holistic import LandmarkSettings
 from signlib.runs.run import STATUS, Run
-from signlib.runs.weights import load_model_facts
+from signlib.runs.weights import MODEL, load_model_facts
 from signlib.settings import presets
 from signlib.stores.writer import StoreWriter, write_store
 from signlib.synthesis.portrait import portrait_clip
@@ -199,6 +199,21 @@ def test_files_are_read_like_the_store_and_their_rates_count(run, source, store,
     # Without its rate it lasts twice as long.
     slow = predict(run, [tmp_path / "doubled.npy"]).iloc[0]
     assert numbers(slow["signs"]) != pytest.approx(numbers(npy.signs), abs=1e-3)
+
+
+def test_a_run_that_tells_no_rate_reads_each_clip_at_its_own(run, source, tmp_path):
+    copy = Run(shutil.copytree(run.path, tmp_path / "copy"))
+    facts = json.loads((copy.path / MODEL).read_text())
+    del facts["fps"]
+    (copy.path / MODEL).write_text(json.dumps(facts))
+    np.save(tmp_path / "clip.npy", np.array(source.read(source.labelled["clip"].iloc[1])))
+    # At 25 frames a second the run takes it as it is; so the copy does at any rate.
+    (plain,) = predict(run, [tmp_path / "clip.npy"]).itertuples()
+    (other,) = predict(copy, [tmp_path / "clip.npy"], fps=50).itertuples()
+    assert plain.signs
+    assert [sign.gloss for sign in other.signs] == [sign.gloss for sign in plain.signs]
+    halves = [(sign.start / 2, sign.end / 2, sign.confidence) for sign in plain.signs]
+    assert numbers(other.signs) == pytest.approx(np.ravel(halves), abs=1e-6)
 
 
 def test_a_run_learns_at_the_rate_of_its_training_clips_and_reads_all_at_it(

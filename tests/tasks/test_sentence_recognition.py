@@ -15,6 +15,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, ManifestError, RunError, SettingsError
 from signlib.experiments import experiment
 from signlib.experiments.experiment import train
+from signlib.runs.weights import MODEL
 from signlib.settings import config
 from signlib.settings.base import DataSettings
 from signlib.settings.sentences import SentenceSettings
@@ -169,6 +170,10 @@ def test_another_network_teaches():
     other = settings(f"training.teacher={teacher.path}", "ctc.stride=2")
     with pytest.raises(RunError, match=r"ctc\.stride=4, this one 2"):
         train(other, "other", quiet=True)
+    facts = json.loads((teacher.path / MODEL).read_text())
+    (teacher.path / MODEL).write_text(json.dumps(facts | {"fps": 50.0}))
+    with pytest.raises(RunError, match="learned 50 frames a second, this one learns 25"):
+        train(pupil, "faster", quiet=True)
 
 
 def test_a_sentence_that_no_path_can_say_is_refused_before_training(monkeypatch):
