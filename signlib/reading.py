@@ -12,6 +12,7 @@ import io
 import json
 import math
 import os
+import stat
 import tokenize
 import zipfile
 import zlib
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-# Bytes of a text or csv, of JSON, of YAML; of all arrays of a file together.
-TEXT_BYTES, JSON_BYTES, YAML_BYTES, ARRAY_BYTES = 2**26, 2**25, 2**20, 2**30
+# Bytes of a text, of JSON, of YAML, of a csv; of all arrays of a file together once they are
+# unpacked, and where they lie in the file as they are.
+TEXT_BYTES, JSON_BYTES, YAML_BYTES, CSV_BYTES = 2**26, 2**25, 2**20, 2**31
+ARRAY_BYTES, PLAIN_BYTES = 2**30, 2**33
 # Columns of a csv.
 COLUMNS = 1_000
 # Lists and mappings inside each other, in JSON and YAML.
@@ -61,6 +64,10 @@ class Unreadable(ValueError):
     """What is wrong with a file, as `value (limit)`; whoever reads it adds its name."""
 
 
+class TooLarge(Unreadable):
+    """A file that may be whole, and is larger than its limit."""
+
+
 def regular(path: str | Path, most: int | None = None) -> Path:
     """The path of a file, once it is one and not too large.
 
@@ -70,16 +77,16 @@ def regular(path: str | Path, most: int | None = None) -> Path:
 
     Raises:
         OSError: when it is missing.
-        Unreadable: for a folder, a pipe or a device, or a file of more bytes.
+        Unreadable: for a folder, a pipe or a device; `TooLarge` for a file of more bytes.
     """
     path = Path(path)
-    size = os.stat(path).st_size
-    if path.is_dir():
+    facts = os.stat(path)
+    if stat.S_ISDIR(facts.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not path.is_file():
+    if not stat.S_ISREG(facts.st_mode):
         raise Unreadable("it is a pipe or a device, no file")
-    if most is not None and size > most:
-        raise Unreadable(f"it has {size:,} bytes, more than {most:,}")
+    if most is not None and facts.st_size > most:
+        raise TooLarge(f"it has {facts.st_size:,} bytes, more than {most:,}")
     return path
 
 
@@ -214,7 +221,7 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     """The table in a csv file.
 
     Args:
-        path: of at most `TEXT_BYTES`.
+        path: of at most `CSV_BYTES`.
         options: of `pandas.read_csv`.
 
     Raises:
@@ -224,9 +231,11 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     """
     import pandas as pd  # half a second that settings do not need
 
-    data = regular(path, TEXT_BYTES).read_bytes()
+    data = regular(path, CSV_BYTES).read_bytes()
     # A table that was turned round would take minutes to read.
-    columns = 1 + data.lstrip().partition(b"\n")[0].count(b",")
+    start = len(data) - len(data.lstrip())
+    end = data.find(b"\n", start)
+    columns = 1 + data.count(b",", start, end if end >= 0 else len(data))
     if columns > COLUMNS:
         raise Unreadable(f"it has {columns:,} columns, more than {COLUMNS:,}")
     table = pd.read_csv(io.BytesIO(data), **options)
@@ -341,10 +350,10 @@ def _filled(file: IO[bytes], header: _Header) -> np.ndarray:
 
 def _check_bytes(size: int, most: int) -> None:
     if size > most:
-        raise Unreadable(f"its arrays have {size:,} bytes, more than {most:,}")
+        raise TooLarge(f"its arrays have {size:,} bytes, more than {most:,}")
 
 
-def array(path: str | Path, form: Form = NUMBERS, most: int = ARRAY_BYTES) -> np.ndarray:
+def array(path: str | Path, form: Form = NUMBERS, most: int = PLAIN_BYTES) -> np.ndarray:
     """The array in a `.npy` file.
 
     Args:
@@ -354,7 +363,7 @@ def array(path: str | Path, form: Form = NUMBERS, most: int = ARRAY_BYTES) -> np
 
     Raises:
         OSError: when it is missing.
-        Unreadable: when it is no whole file, has another form or more bytes.
+        Unreadable: when it is no whole file or has another form; `TooLarge` for more bytes.
     """
     with open(regular(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -411,15 +420,14 @@ class Archive:
             except Unreadable as error:
                 raise Unreadable(f"array {name!r}: {error}") from None
 
-    def read(self, forms: Mapping[str, Form], most: int = ARRAY_BYTES) -> dict[str, np.ndarray]:
-        """Some of its arrays.
+    def read(self, forms: Mapping[str, Form]) -> dict[str, np.ndarray]:
+        """Some of its arrays, `ARRAY_BYTES` of them; where they lie unpacked `PLAIN_BYTES`.
 
         Args:
             forms: name -> what it must be.
-            most: bytes that they may have together, once unpacked.
         """
-        sizes = [self._members[name].file_size for name in forms if name in self._members]
-        _check_bytes(sum(sizes), most)
+        size = sum(self._members[name].file_size for name in forms if name in self._members)
+        _check_bytes(size, PLAIN_BYTES if size <= self._bytes else ARRAY_BYTES)
         contents: dict[str, np.ndarray] = {}
         axes: dict[str, int] = {}
         for name, form in forms.items():
@@ -482,12 +490,10 @@ def _zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
         raise Unreadable(f"it is no whole archive: {error}") from None
 
 
-def arrays(
-    path: str | Path, forms: Mapping[str, Form], most: int = ARRAY_BYTES
-) -> dict[str, np.ndarray]:
+def arrays(path: str | Path, forms: Mapping[str, Form]) -> dict[str, np.ndarray]:
     """Arrays of an `.npz` file by name; arguments and errors as for `Archive` and `archive`."""
     with archive(path) as file:
-        return file.read(forms, most)
+        return file.read(forms)
 
 
 def picture_size(data: bytes | memoryview) -> tuple[int, int]:

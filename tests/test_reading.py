@@ -124,6 +124,23 @@ def test_an_archive_is_counted_by_what_it_unpacks_to(tmp_path, little_memory):
         reading.arrays(path, {"a": FLOATS})
 
 
+def test_what_lies_in_a_file_as_it_is_may_be_larger_than_what_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "ARRAY_BYTES", 100)
+    values = np.arange(50.0)
+    np.save(tmp_path / "a.npy", values)
+    np.savez(tmp_path / "a.npz", a=values)
+    np.savez_compressed(tmp_path / "small.npz", a=np.zeros(50))
+    np.testing.assert_array_equal(reading.array(tmp_path / "a.npy"), values)
+    np.testing.assert_array_equal(reading.arrays(tmp_path / "a.npz", {"a": FLOATS})["a"], values)
+    with pytest.raises(reading.TooLarge, match="have 528 bytes, more than 100"):
+        reading.arrays(tmp_path / "small.npz", {"a": FLOATS})
+    monkeypatch.setattr(reading, "PLAIN_BYTES", 500)
+    with pytest.raises(reading.TooLarge, match="have 528 bytes, more than 500"):
+        reading.arrays(tmp_path / "a.npz", {"a": FLOATS})
+    with pytest.raises(reading.TooLarge, match="have 400 bytes, more than 399"):
+        reading.array(tmp_path / "a.npy", most=399)
+
+
 def test_an_archive_that_lies_about_its_members_is_refused(tmp_path, little_memory):
     content = npy(np.ones(4, np.float32))
     path = npz(tmp_path / "a.npz", packing=zipfile.ZIP_STORED, a=content)
@@ -267,7 +284,7 @@ def test_one_changed_bit_of_a_checkpoint_is_seen(tmp_path):
         reading.checkpoint(path)
 
 
-def test_a_file_is_a_file_of_a_stated_size(tmp_path):
+def test_a_file_is_a_file_of_a_stated_size(tmp_path, monkeypatch):
     with pytest.raises(Unreadable, match="a pipe or a device"):
         reading.text("/dev/zero")
     with pytest.raises(IsADirectoryError):
@@ -279,6 +296,14 @@ def test_a_file_is_a_file_of_a_stated_size(tmp_path):
     for read in (reading.text, reading.read_json, reading.read_csv):
         with pytest.raises(Unreadable, match=r"1,099,511,627,776 bytes, more than"):
             read(tmp_path / "large")
+    # A store of a million clips has an index of more than a text may have.
+    with open(tmp_path / "large", "r+b") as file:
+        file.truncate(reading.CSV_BYTES + 1)
+    with pytest.raises(reading.TooLarge, match="2,147,483,649 bytes, more than 2,147,483,648"):
+        reading.read_csv(tmp_path / "large")
+    monkeypatch.setattr(reading, "TEXT_BYTES", 10)
+    (tmp_path / "rows.csv").write_bytes(b"\n\nclip,end\na,1\nb,2\n")
+    assert reading.read_csv(tmp_path / "rows.csv")["end"].tolist() == [1, 2]
     (tmp_path / "nul.csv").write_bytes(b"clip,end\na,\0\0\n")
     with pytest.raises(Unreadable, match="it holds NUL bytes"):
         reading.read_csv(tmp_path / "nul.csv")

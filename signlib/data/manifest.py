@@ -196,7 +196,7 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
 
 def _check_separator(path: Path) -> None:
     # Refuse a header whose columns are separated by something else than commas.
-    with open(reading.regular(path, reading.TEXT_BYTES), encoding="utf-8-sig") as file:
+    with open(reading.regular(path, reading.CSV_BYTES), encoding="utf-8-sig") as file:
         header = next((line.strip() for line in file if line.strip()), "")
     used = [name for sign, name in _SEPARATORS.items() if sign in header]
     if used and "," not in header:
