@@ -82,14 +82,16 @@ class StoreWriter(JournalWriter[FeatureStore]):
                 " >= 1"
             )
         facts, odd = plausible(width=width, height=height, fps=fps)
-        array, taken = landmarks.usable(array, layout_of(self.extraction))
+        # In the store's type first: what it has no number for becomes infinite there.
+        with np.errstate(over="ignore"):
+            data = np.ascontiguousarray(array, dtype=self.extraction.dtype)
+        data, taken = landmarks.usable(data, layout_of(self.extraction))
         note = shortened("; ".join(filter(None, (note, taken, odd))))
-        if np.isnan(array).all():
+        if np.isnan(data).all():
             raise ClipError(
                 f"clip {clip!r}: every value is NaN, nothing was found in any of its {len(array)}"
                 f" frames{note and f' ({note})'}"
             )
-        data = np.ascontiguousarray(array, dtype=self.extraction.dtype)
         size = {name: int(facts[name]) for name in ("width", "height")}
         told = {"note": note} if note else {}
         entry = {"clip": clip, "length": len(data), **size, "fps": facts["fps"], **told}

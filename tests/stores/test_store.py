@@ -1123,6 +1123,15 @@ def test_clips_in_memory_are_checked_as_they_are_read():
     assert np.isfinite(clip[1, 0, 0]), "what was given stays as it is"
 
 
+def test_a_number_that_the_stores_type_does_not_have_is_missing(tmp_path):
+    half = dataclasses.replace(EXTRACTION, dtype="float16")
+    with StoreWriter(tmp_path, half, manifest(0)) as writer:
+        writer.add("c00", np.array([[[1, 70000], [2, 3], [4, 5]]], np.float32))
+        store = writer.finish()
+    np.testing.assert_array_equal(store.frames[0, :2], [[1, np.nan], [2, 3]])
+    assert "1 of 6 numbers are taken as missing: they are infinite" in store.notes["c00"]
+
+
 @pytest.mark.parametrize("fps", [90000, -1, 1e-9, np.inf, np.nan])
 def test_sizes_and_rates_that_cannot_be_are_unknown(tmp_path, fps):
     """A film of one frame says 90,000 frames a second; one clip makes no store unreadable."""
