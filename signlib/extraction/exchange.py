@@ -5,7 +5,7 @@ here they are fractions of the picture and missing is NaN. Pickled arrays are ne
 """
 
 import io
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -109,6 +109,20 @@ def read_npy(path: str | Path) -> np.ndarray:
             frame, or only NaN.
     """
     path = Path(path)
+    array = _opened(path, reading.array)
+    if np.isnan(array).all():
+        raise ClipError(
+            f"{path}: every value is NaN in all of its {len(array)} frames; leave the clip out"
+        )
+    array = array.astype(np.float32)
+    if array.shape[2] == 4:
+        return array
+    seen = landmarks.seen(array)[..., None]
+    return np.concatenate([array, np.where(seen, np.float32(1), np.float32(np.nan))], axis=-1)
+
+
+def _opened(path: Path, read: Callable[[Path, Form], np.ndarray]) -> np.ndarray:
+    # What a `.npy` file holds, once it is (T, J, 3) or (T, J, 4) floats.
     try:
         with open(path, "rb") as file:
             start = file.read(len(NPY_START))
@@ -120,9 +134,11 @@ def read_npy(path: str | Path) -> np.ndarray:
             )
         if start.startswith(b"\x80"):
             raise ValueError("it is a pickle")
-        array = reading.array(path, Form("fiuUb", empty=True))
+        array = read(path, Form("fiuUb", empty=True))
     except FileNotFoundError:
         raise ClipError(f"{path} does not exist; every clip needs a file <clip>.npy") from None
+    except reading.TooLarge as error:
+        raise ClipError(f"{path} is too long: {error}; cut it into several clips") from None
     except (ValueError, OSError) as error:
         if "pickle" in str(error):
             raise ClipError(
@@ -139,15 +155,7 @@ def read_npy(path: str | Path) -> np.ndarray:
         )
     if len(array) == 0:
         raise ClipError(f"{path} has no frame; leave the clip out")
-    if np.isnan(array).all():
-        raise ClipError(
-            f"{path}: every value is NaN in all of its {len(array)} frames; leave the clip out"
-        )
-    array = array.astype(np.float32)
-    if array.shape[2] == 4:
-        return array
-    seen = landmarks.seen(array)[..., None]
-    return np.concatenate([array, np.where(seen, np.float32(1), np.float32(np.nan))], axis=-1)
+    return array
 
 
 def write_pose(
@@ -469,7 +477,9 @@ class ClipReader:
         """
         path = Path(path)
         if path.suffix in (".npy", ".pose"):
-            joints = read_npy(path).shape[1] if path.suffix == ".npy" else len(MEDIAPIPE_543)
+            joints = len(MEDIAPIPE_543)
+            if path.suffix == ".npy":
+                joints = _opened(path, reading.mapped).shape[1]
             source = self._layout_of(joints, path)
             clip = _read_file(path, source, self.numbers)
             return clip._replace(array=self._as_target(clip.array, source, path))

@@ -14,6 +14,7 @@ from pose_format import Pose
 from pose_format.pose_header import PoseHeader
 from pose_format.utils.reader import BufferReader
 
+from signlib import reading
 from signlib.data.manifest import FASTEST, SLOWEST
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.errors import ClipError
@@ -157,7 +158,7 @@ def _parsed(path: Path) -> tuple[PoseHeader, float, np.ndarray, np.ndarray]:
     # Header, frames a second (0 = unknown), points (T, P, 2 or 3) and confidence (T, P) of the
     # first person.
     try:
-        content = path.read_bytes()
+        content = reading.regular(path, reading.PLAIN_BYTES).read_bytes()
         reader = BufferReader(content)
         header = PoseHeader.read(reader)
         if header.version == 0:
@@ -169,6 +170,8 @@ def _parsed(path: Path) -> tuple[PoseHeader, float, np.ndarray, np.ndarray]:
             confidence = np.asarray(body.confidence)[:, 0]
     except FileNotFoundError:
         raise ClipError(f"{path} does not exist; every clip needs a file <clip>.pose") from None
+    except reading.TooLarge as error:
+        raise ClipError(f"{path} is too long: {error}; cut it into several clips") from None
     except (OSError, *_FAULTS) as error:
         raise ClipError(f"{path} is no readable .pose file ({error}); copy it again") from None
     if fps and not SLOWEST <= fps <= FASTEST:

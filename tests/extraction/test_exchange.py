@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from signlib import reading
 from signlib.data.manifest import complete
 from signlib.data.points import FileNumbers
 from signlib.data.skeletons import FACE_HANDS_43, HANDS_42, MEDIAPIPE_75, MEDIAPIPE_543
@@ -206,6 +207,28 @@ def test_damaged_files_are_named(tmp_path):
                 read(tmp_path / f"{name}{suffix}")
         with pytest.raises(ClipError, match="does not exist"):
             read(tmp_path / f"none{suffix}")
+
+
+def test_a_recording_beyond_the_limit_is_too_long_and_not_damaged(tmp_path):
+    frames = reading.PLAIN_BYTES // (543 * 16) + 1
+    path = tmp_path / "long.npy"
+    np.lib.format.open_memmap(path, "w+", np.float32, (frames, 543, 4))
+    with pytest.raises(ClipError, match=r"long\.npy is too long: its arrays have 8,589,9"):
+        exchange.read_npy(path)
+
+
+def test_a_reader_reads_a_file_once(tmp_path, monkeypatch):
+    exchange.write_npy(tmp_path / "a.npy", points(3))
+    read, files = reading.array, []
+
+    def counted(path, *form):
+        files.append(path.name)
+        return read(path, *form)
+
+    monkeypatch.setattr(reading, "array", counted)
+    with exchange.ClipReader() as reader:
+        assert reader.read(tmp_path / "a.npy").array.shape == (3, 543, 4)
+    assert files == ["a.npy"]
 
 
 def test_bad_files_become_rows_and_good_ones_clips(tmp_path):

@@ -12,6 +12,7 @@ from pose_format.utils.generic import pose_hide_legs, reduce_holistic
 from pose_format.utils.openpose import OpenPose_Components
 from pose_format.utils.openpose_135 import OpenPose_Components as Components135
 
+from signlib import reading
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.errors import ClipError
 from signlib.extraction.exchange import write_pose
@@ -163,6 +164,15 @@ def test_version_0_0_holds_people_frame_by_frame(tmp_path):
         (tmp_path / "cut.pose").write_bytes(cut)
         with pytest.raises(ClipError, match=r"cut\.pose is cut off or has no frame: .* 3 frames"):
             read_pose(tmp_path / "cut.pose")
+
+
+def test_what_is_no_file_or_too_long_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    with pytest.raises(ClipError, match=r"zero is no readable \.pose file \(it is a pipe"):
+        read_pose("/dev/zero")
+    (tmp_path / "a.pose").write_bytes(b"\0" * 101)
+    monkeypatch.setattr(reading, "PLAIN_BYTES", 100)
+    with pytest.raises(ClipError, match=r"a\.pose is too long: it has 101 bytes, more than 100"):
+        read_pose(tmp_path / "a.pose")
 
 
 def test_a_file_without_any_part_is_refused(tmp_path):
