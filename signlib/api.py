@@ -13,14 +13,14 @@ import pandas as pd
 
 from signlib import paths
 from signlib.corpora.folder import is_one_clip
-from signlib.corpora.registry import CORPORA, check_read, corpus_in
+from signlib.corpora.registry import CORPORA, corpus_in
 from signlib.errors import ClipError, RunError
 from signlib.experiments import prediction, sizes
-from signlib.experiments.early import check_training
+from signlib.experiments.early import check_asked, check_training
 from signlib.runs.run import SETTINGS, Run
 from signlib.runs.weights import MODEL, load_model_facts
-from signlib.settings import config, registry
 from signlib.settings import presets as named
+from signlib.settings import registry
 from signlib.stores.pictures import PictureStore
 from signlib.stores.store import PICTURES_META, FeatureStore
 
@@ -171,7 +171,7 @@ def train(
         where = [f"data.root={data_root}", f"data.corpus={corpus}"]
     settings = named.build(preset, mode, seed, [*where, *overrides])
     if not resume:
-        check_read(settings.data, [config.key_of(text) for text in overrides])
+        check_asked(settings, overrides)
     source = None if init_from is None else open_run(init_from)
     check_training(settings, name)
     from signlib.experiments import experiment

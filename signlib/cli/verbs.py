@@ -95,8 +95,7 @@ def extract(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> None:
     """Fit a model and print what the run found."""
-    from signlib.corpora.registry import check_read
-    from signlib.experiments.early import check_training
+    from signlib.experiments.early import check_asked, check_training
     from signlib.runs.run import SETTINGS, Run
     from signlib.settings import config, presets
 
@@ -107,7 +106,7 @@ def train(options: argparse.Namespace) -> None:
     asked = source_flags.settings_of(options, preset)
     settings = presets.build(preset, options.mode, options.seed, asked)
     if not options.resume:
-        check_read(settings.data, [config.key_of(text) for text in asked])
+        check_asked(settings, asked)
     print(f"preset {preset} ({options.mode}), seed {settings.seed}, corpus {settings.data.corpus}")
     for key, value in config.differences(settings, presets.build(preset, options.mode)).items():
         print(f"  {key} = {value}")

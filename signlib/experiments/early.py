@@ -1,18 +1,47 @@
 """What can be refused at once: before torch is loaded, which takes many seconds."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from signlib import paths
 from signlib.corpora.clips import load_manifest
 from signlib.corpora.folder import is_one_clip
-from signlib.corpora.registry import corpus_of
+from signlib.corpora.registry import check_read, corpus_of, corpus_reads
 from signlib.data.manifest import FASTEST, SLOWEST
 from signlib.errors import ClipError, SettingsError
 from signlib.runs.run import SETTINGS, Run
 from signlib.runs.weights import weights_file
+from signlib.settings import config, presets
 from signlib.settings.base import Settings
+
+
+def check_asked(settings: Settings, overrides: Iterable[str]) -> None:
+    """Refuse settings of clips that somebody asked for and nobody reads, see `reads`.
+
+    Args:
+        settings: of a preset with these overrides.
+        overrides: `key=value`.
+
+    Raises:
+        SettingsError: for one that is not at its default.
+    """
+    keys = map(config.key_of, overrides)
+    check_read(settings.data, [key for key in keys if not reads(settings, key)])
+
+
+def reads(settings: Settings, key: str) -> bool:
+    """Whether the corpus reads a setting, or the one that the clips of a smoke form stand for.
+
+    A line that trains the full form must not fail for `--mode smoke`. But a folder of clips is no
+    longer looked at there, so `data.root` is asked of the corpus itself.
+    """
+    if corpus_reads(settings.data, key):
+        return True
+    form = presets.build(settings.preset, settings.mode).data.corpus
+    full = presets.build(settings.preset).data
+    stands_for = settings.mode == "smoke" and settings.data.corpus == form
+    return stands_for and key != "data.root" and corpus_reads(full, key)
 
 
 def check_training(settings: Settings, run_name: str = "") -> None:

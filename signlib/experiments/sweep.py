@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from signlib import paths
 from signlib.corpora.registry import check_read, corpus_reads
 from signlib.errors import SettingsError, did_you_mean
-from signlib.experiments.early import check_training
+from signlib.experiments.early import check_training, reads
 from signlib.runs import run as runs
 from signlib.settings import aliases, config, presets, registry
 from signlib.settings.base import Settings
@@ -88,16 +88,26 @@ def plan(
         if not any(config.is_read(settings, key) for settings in first_runs):
             # Refused with its reason, unless it is the default.
             presets.build(chosen[0], mode, seeds[0], overrides)
-        unread = [settings for settings in first_runs if not corpus_reads(settings.data, key)]
+        unread = [settings for settings in first_runs if not reads(settings, key)]
         if len(unread) == len(first_runs):
             check_read(unread[0].data, [key])
     jobs = []
     for seed, name in product(seeds, chosen):
         settings = presets.build(name, mode, seed, overrides, lenient=True)
-        jobs.append(
-            (name, config.run_name(settings) if overrides else f"{mode}-seed{seed}", settings)
-        )
+        read = [text for text in overrides if corpus_reads(settings.data, config.key_of(text))]
+        if len(read) < len(overrides):
+            settings = presets.build(name, mode, seed, read, lenient=True)
+        jobs.append((name, _run_name(settings) if overrides else f"{mode}-seed{seed}", settings))
     return jobs
+
+
+def _run_name(settings: Settings) -> str:
+    # A preset that no override changes is trained once, whatever the other ones are asked; under
+    # a name of its own it may have been trained by an earlier version.
+    preset, mode, seed = settings.preset, settings.mode, settings.seed
+    own_name = config.run_name(settings)
+    changed = settings != presets.build(preset, mode, seed)
+    return own_name if changed or finished(preset, own_name) else f"{mode}-seed{seed}"
 
 
 def left_out(jobs: Iterable[Job], overrides: Iterable[str]) -> str:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from signlib.errors import SettingsError
+from signlib.experiments import early, sweep
+from signlib.settings import presets
+
 KEPT = Path(__file__).parents[1] / "data" / "kept"
 FINISHED = KEPT / "runs" / "landmarks-small" / "finished"
 # Quoted as for a shell: a folder may have a space in its name.
@@ -79,6 +83,22 @@ def test_it_is_refused_in_one_line_without_torch(number, answers):
     assert (code, heavy) == (2, [])
     assert said.count("\n") == 1
     assert REFUSED[number][1] in said
+
+
+def test_a_smoke_form_takes_what_its_full_form_reads_but_no_folder():
+    def asked(preset, mode, *overrides):
+        early.check_asked(presets.build(preset, mode, overrides=overrides), overrides)
+
+    asked("wlasl/concat", "smoke", "data.annotations=nslt_300.json", "data.cut=true")
+    assert sweep.plan(["wlasl/concat"], [0], "smoke", ["data.cut=true"])[0][1] == "smoke-seed0"
+    for preset, mode, *overrides in (
+        ("wlasl/concat", "smoke", "data.root=films"),
+        ("wlasl/concat", "smoke", "data.corpus=store", "data.annotations=nslt_300.json"),
+        ("generated/rgb", "smoke", "data.annotations=nslt_300.json"),
+        ("wlasl/concat", "full", "data.glosses=6"),
+    ):
+        with pytest.raises(SettingsError, match=f"{overrides[-1]} is not read by data.corpus="):
+            asked(preset, mode, *overrides)
 
 
 def test_a_run_is_opened_and_tables_are_made_without_torch():

@@ -9,7 +9,7 @@ from signlib import __main__
 from signlib.errors import RunError, SettingsError
 from signlib.experiments import experiment, sweep
 from signlib.runs.run import start
-from signlib.settings import presets
+from signlib.settings import config, presets
 from signlib.settings.registry import all_sweeps
 from signlib.stores.journal import JOURNAL
 from signlib.stores.pictures import PictureStore
@@ -226,6 +226,22 @@ def test_a_setting_of_some_presets_is_left_out_of_the_others_and_one_of_none_is_
     assert by_name["generated/skeleton"].rgb.heads == 12, "its default: it has no pictures"
     with pytest.raises(SettingsError, match=r"depth\.heads=2 is read only with"):
         sweep.plan(names, [0], "smoke", ["depth.heads=2"])
+
+
+def test_what_the_corpus_does_not_read_changes_neither_settings_nor_name(runs_root):
+    names, asked = ["wlasl/concat", "landmarks/small"], ["data.glosses=7", "data.holdout=0.3"]
+    with pytest.raises(SettingsError, match=r"data\.holdout=0\.3 is read only with"):
+        sweep.plan(names, [0], overrides=asked)
+    jobs = sweep.plan(names, [0], overrides=asked[:1])
+    (_, name, plain), (_, other, changed) = jobs
+    assert (name, plain) == ("full-seed0", presets.build("wlasl/concat", seed=0))
+    assert other.startswith("full-seed0-")
+    assert changed.data.glosses == 7
+    assert sweep.left_out(jobs, asked[:1]).endswith(": data.glosses by wlasl/concat")
+    # Of an earlier version, which named it otherwise.
+    run = start("wlasl-concat", config.run_name(plain), plain)
+    run.note(stage="finished")
+    assert sweep.plan(names, [0], overrides=asked[:1])[0][1] == run.path.name
 
 
 def test_what_some_presets_do_not_read_is_said_once_in_one_line(monkeypatch, capsys):
