@@ -58,6 +58,7 @@ from signlib.tasks.task import (
     landmark_batch,
     notes_of,
     rows_of_split,
+    store_source,
     table_of,
 )
 from signlib.training import augment_video, classification, multimodal
@@ -280,16 +281,17 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         folders, files = stores_and_clips(clips)
         filmed = [folder for folder in folders if (folder / PICTURES_META).is_file()]
         pictures = [PictureStore(folder) for folder in filmed]
-        points = [FeatureStore(folder) for folder in folders if folder not in filmed]
-        for store in points:
-            recogniser.keep_notes(store)
+        stores = [FeatureStore(folder) for folder in folders if folder not in filmed]
+        # Of all splits: a clip of the one that is asked for may have pictures only.
+        points = [store_source(store, recogniser) for store in stores]
         if len(pictures) > 1 or len(points) > 1:
             raise RunError(
                 f"{len(folders)} stores: give at most one of pictures and one of landmarks"
             )
         readings: list[Reading] = []
         if folders:
-            tables = [store.manifest for store in pictures] + [store.labelled for store in points]
+            tables = [store.manifest for store in pictures]
+            tables += [source.labelled for source in points]
             rows = pd.concat(tables).drop_duplicates("clip")
             table = rows_of_split(rows, recogniser, split)
             if table.empty:

@@ -10,6 +10,7 @@ import pytest
 
 from signlib.__main__ import main
 from signlib.data import autsl
+from signlib.data.points import FileNumbers
 from signlib.errors import RunError
 from signlib.experiments import extraction
 from signlib.experiments.experiment import train
@@ -121,6 +122,29 @@ def test_a_file_of_landmarks_is_recognised_without_pictures(world):
     for clip, row in zip(clips, table.itertuples(), strict=True):
         assert row.clip.endswith(f"{clip}.npy")
         assert dict(row.top) == pytest.approx(dict(stored.loc[clip, "top"]), abs=1e-4)
+
+
+def test_a_store_is_told_what_its_numbers_mean(world, tmp_path):
+    run, clip = run_of(world, "rgb+depth+skeleton"), "jumping"
+    points = np.load(next((world / "points").glob("*.npy")))
+    points[len(points) // 3 :, :, 0] += 0.6
+    for name, frames in ((clip, points), ("part", points[len(points) // 3 :])):
+        (tmp_path / "points").mkdir(exist_ok=True)
+        write_npy(tmp_path / "points" / f"{name}.npy", frames)
+    import_folder(tmp_path / "points", tmp_path / "store")
+
+    def read(on_jump):
+        table = predict(run, [tmp_path / "store"], numbers=FileNumbers(on_jump=on_jump))
+        return table.set_index("clip")
+
+    kept, split, dropped = map(read, ("keep", "split", "drop"))
+    assert "the body jumps" in kept.loc[clip, "note"]
+    assert kept.loc["part", "note"] == ""
+    assert f"to {len(points) - 1} of {len(points)} are read" in split.loc[clip, "note"]
+    assert dict(split.loc[clip, "top"]) == pytest.approx(dict(split.loc["part", "top"]), abs=1e-5)
+    assert dict(kept.loc[clip, "top"]) != pytest.approx(dict(split.loc[clip, "top"]), abs=1e-5)
+    assert "left out, because on_jump=drop" in dropped.loc[clip, "problem"]
+    assert dropped.loc["part", "problem"] == ""
 
 
 def test_stores_made_another_way_are_refused(world, tmp_path):
