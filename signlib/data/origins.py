@@ -29,6 +29,12 @@ def newest(paths: Iterable[Path]) -> float:
     return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 
 
+def last_change(states: Iterable[str]) -> float:
+    """Time of the newest file of some states, in seconds; 0 = there is none."""
+    times = (int(told.rpartition("-")[2]) for state in states for told in state.split())
+    return max(times, default=0) / 1e9
+
+
 def changed(before: pd.DataFrame, now: pd.DataFrame) -> set[str]:
     """Clips of two manifests whose files changed between them; none where one does not tell.
 

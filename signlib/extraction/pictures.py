@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from signlib.data import origins
 from signlib.errors import SettingsError
 from signlib.extraction.filming import (
     FILES,
@@ -31,6 +32,7 @@ from signlib.stores.pictures import (
     PictureStore,
     PictureWriter,
 )
+from signlib.stores.renewal import discard, made_alone
 from signlib.stores.store import PICTURES_META, Extraction, is_finished, plain
 
 # Of what is kept of a clip; another one makes another store.
@@ -179,6 +181,70 @@ def pictures_of(
         # Without a writer's lock: several processes of one training may ask at once.
         return PictureStore(path)
     return write_pictures(source, path, settings, workers=workers, progress=progress)
+
+
+def kept_pictures(
+    source: FilmedClips,
+    path: Path,
+    before: Path,
+    settings: PictureSettings,
+    workers: int = 1,
+) -> PictureStore:
+    """The pictures of films, made once, and again where their files have changed since.
+
+    Args:
+        source: its manifest has the state of each clip's files (`filming.with_states`).
+        path: of the store.
+        before: where an earlier version kept it, for any folder of films; taken where it holds
+            these pictures.
+        settings, workers: as for `write_pictures`.
+    """
+    table = source.manifest
+    # Without a lock where all is there: several trainings may ask at once.
+    store, stale = _finished(path, table)
+    clips = set(table["clip"])
+    whole = store is not None and clips <= set(store.manifest["clip"])
+    if store is not None and whole and not stale and store.settings == settings:
+        return store
+    if store is None and _holds(before, source, settings):
+        return PictureStore(before)
+    with made_alone(path):
+        # Another process may have made it meanwhile.
+        store, stale = _finished(path, table)
+        gone = stale & set(store.clips if store is not None else ())
+        if gone:
+            discard(path, gone)
+        return write_pictures(source, path, settings, workers, retry_failed=bool(stale))
+
+
+def _finished(path: Path, table: pd.DataFrame) -> tuple[PictureStore | None, set[str]]:
+    # The store that is there, and the clips whose files changed since; None and none without one.
+    if not is_finished(path, PICTURES_META):
+        return None, set()
+    store = PictureStore(path)
+    return store, origins.changed(store.manifest, table)
+
+
+def _holds(path: Path, source: FilmedClips, settings: PictureSettings) -> bool:
+    # Whether a store that does not say of which folder's files it is holds a source's pictures.
+    if not is_finished(path, PICTURES_META):
+        return False
+    store, table = PictureStore(path), source.manifest
+    made = (path / PICTURES_META).stat().st_mtime
+    if origins.last_change(table[origins.SOURCE]) > made:
+        return False
+    lost = set(table["clip"]) - set(store.manifest["clip"])
+    first = rows_of(table[table["clip"].isin(store.clips)].iloc[:1])
+    if lost or not first or _extraction(source, settings).difference(store.extraction):
+        return False
+    # Clips of another folder may have the same names: the pictures of one tell.
+    result = _make(source, first[0], list(settings.kinds), settings)
+    for kind, encoded in result.items():
+        key = (first[0].clip, kind)
+        kept = [each.tobytes() for each in store.encoded(*key)] if key in store else []
+        if kept != ([] if isinstance(encoded, str) else encoded[0]):
+            return False
+    return True
 
 
 def _extraction(source: PictureSource, settings: PictureSettings) -> Extraction:

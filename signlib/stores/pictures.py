@@ -159,21 +159,26 @@ class PictureStore(Store):
             StoreError: when the clip or the kind is not in the store, with the reason if it failed;
                 when bytes are damaged.
         """
-        if (clip, kind) not in self._rows:
-            raise StoreError(
-                f"{kind} of clip {clip!r} is not in store {self.path}{self._why(clip, kind)}"
-            )
-        offset, sizes = self._rows[clip, kind]
         out = np.empty(self.shape(kind), np.uint8)
-        for t, (end, size) in enumerate(zip(offset + np.cumsum(sizes), sizes, strict=True)):
+        for t, encoded in enumerate(self.encoded(clip, kind)):
             try:
-                out[t] = _decoded(self._bytes[end - size : end], kind, out.shape[1:])
+                out[t] = _decoded(encoded, kind, out.shape[1:])
             except Unreadable as error:
                 raise StoreError(
                     f"store {self.path}: picture {t} of {kind} of clip {clip!r} is damaged; make it"
                     f" again ({error})"
                 ) from None
         return out
+
+    def encoded(self, clip: str, kind: str) -> list[np.ndarray]:
+        """A clip's pictures as they are kept, the bytes of each; errors as for `read`."""
+        if (clip, kind) not in self._rows:
+            raise StoreError(
+                f"{kind} of clip {clip!r} is not in store {self.path}{self._why(clip, kind)}"
+            )
+        offset, sizes = self._rows[clip, kind]
+        ends = zip(offset + np.cumsum(sizes), sizes, strict=True)
+        return [self._bytes[end - size : end] for end, size in ends]
 
     def read_batch(self, clips: Sequence[str], kind: str) -> np.ndarray:
         """Several clips of one kind: (B, T, H, W, 3) or (B, T, H, W) uint8."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +16,10 @@ from signlib.corpora import clips as corpora
 from signlib.corpora import registry, splits
 from signlib.corpora.folder import stores_and_clips
 from signlib.data import manifest as manifests
-from signlib.data import origins
 from signlib.data.vocabulary import Vocabulary
 from signlib.errors import ClipError, RunError, SettingsError, StoreError
 from signlib.extraction import filming
-from signlib.extraction.pictures import pictures_of, write_pictures
+from signlib.extraction.pictures import kept_pictures, pictures_of, write_pictures
 from signlib.models import counting, video
 from signlib.models.classifier import parameter_count
 from signlib.models.fusion import FUSIONS, Fusion, MultimodalClassifier
@@ -40,7 +38,6 @@ from signlib.stores.store import (
     ClipSource,
     FeatureStore,
     LoadedClips,
-    is_finished,
 )
 from signlib.tasks.isolated import (
     IsolatedTask,
@@ -120,20 +117,11 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         # Another folder has clips of its own, also where they are called the same.
         place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
         size = f"{pictures.frames}x{pictures.size}"
-        path = folder / f"{data.corpus}-{'-'.join(kinds)}-{size}-{place}"
-        table = filming.with_states(self.table, root)
-        retry = False
-        if is_finished(path, PICTURES_META):
-            store, clips = PictureStore(path), set(table["clip"])
-            stale = origins.changed(store.manifest, table)
-            # Without a writer's lock where all is there: several trainings may ask at once.
-            if store.settings == form and clips <= set(store.manifest["clip"]) and not stale:
-                return store
-            if stale & set(store.clips):
-                shutil.rmtree(path)
-            retry = bool(stale)
-        source = filming.FilmedClips(table, root)
-        return write_pictures(source, path, form, pictures.workers, retry_failed=retry)
+        # Earlier versions had one name for all folders.
+        before = folder / f"{data.corpus}-{'-'.join(kinds)}-{size}"
+        source = filming.FilmedClips(filming.with_states(self.table, root), root)
+        path = before.with_name(f"{before.name}-{place}")
+        return kept_pictures(source, path, before, form, pictures.workers)
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False
