@@ -20,7 +20,7 @@ from signlib.data.origins import SOURCE
 from signlib.errors import SettingsError, StoreError, shortened
 from signlib.reading import Unreadable
 from signlib.stores.journal import Entry, JournalWriter
-from signlib.stores.store import NOTES, PICTURES_META, Store, plausible, read_table
+from signlib.stores.store import PICTURES_META, Store, plausible
 
 COLOUR, DEPTH = "colour", "depth"
 KINDS = (COLOUR, DEPTH)
@@ -103,11 +103,6 @@ class PictureStore(Store):
         super().__init__(path)
         self.settings = _settings_of(self.path, self.extraction.settings)
         self.kinds = self.settings.kinds
-        # Clip -> what was done to its segment.
-        self.notes: dict[str, str] = {}
-        if (self.path / NOTES).is_file():
-            table = read_table(self.path / NOTES, {"clip": str, "note": str})
-            self.notes = dict(zip(table["clip"], table["note"], strict=True))
         for row in self.index.itertuples():
             fits = _SIZES.fullmatch(row.sizes) and row.sizes.count(" ") + 1 == self.settings.frames
             self._refuse(

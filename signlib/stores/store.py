@@ -208,6 +208,17 @@ class Store:
             " before it does not end",
         )
 
+    def told(self) -> dict[str, str]:
+        """Key of a row of the index (`KEY`, with `/`) -> the note that was kept with it.
+
+        In stores made before, notes have no kind: there the key is the clip.
+        """
+        if not (self.path / NOTES).is_file():
+            return {}
+        table = read_table(self.path / NOTES, {"clip": str, "note": str})
+        keys = table[[column for column in self.KEY if column in table]].astype(str).to_numpy()
+        return dict(zip(map("/".join, keys), table["note"], strict=True))
+
     def _refuse(self, wrong: object, what: str) -> None:
         if wrong:
             raise StoreError(f"store {self.path}: {INDEX} and {FAILED} hold {what}; {AGAIN}")
@@ -319,9 +330,7 @@ class FeatureStore(Checked, Store):
     def __init__(self, path: str | Path) -> None:
         Checked.__init__(self)
         Store.__init__(self, path)
-        if (self.path / NOTES).is_file():
-            table = read_table(self.path / NOTES, {"clip": str, "note": str})
-            self.notes |= dict(zip(table["clip"], table["note"], strict=True))
+        self.notes |= self.told()
         try:
             self.frames = reading.mapped(self.path / self.DATA, Form("f", empty=True))
         except (OSError, ValueError) as error:

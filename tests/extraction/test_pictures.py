@@ -5,6 +5,7 @@ kill.
 import json
 import pickle
 import resource
+import shutil
 import signal
 from dataclasses import replace
 
@@ -24,7 +25,7 @@ from signlib.extraction import pictures
 from signlib.extraction.filming import Filmed, FilmedClips, RenderedClips, fit
 from signlib.extraction.pictures import encode, pictures_of, write_pictures
 from signlib.stores import journal
-from signlib.stores.pictures import COLOUR, DEPTH, PictureSettings, PictureStore
+from signlib.stores.pictures import COLOUR, DEPTH, PictureSettings, PictureStore, PictureWriter
 from signlib.synthesis.clips import GeneratedCorpus
 from signlib.synthesis.layouts import write_autsl
 
@@ -273,6 +274,28 @@ def test_pictures_are_read_as_they_were_given(tmp_path):
         {"colour": "jpeg", "depth": "png"},
     )
     assert store.failed.to_dict("records")[0] == {"clip": "c1", "kind": "depth", "reason": "gone"}
+
+
+@pytest.mark.parametrize("kept", ["kind,", ""])
+def test_notes_stay_with_their_kind(tmp_path, kept):
+    table, path = Drawn(1).manifest, tmp_path / "store"
+    made = make(path, 1).extraction
+    shutil.rmtree(path)
+    picture = cv2.imencode(".png", np.zeros((16, 16), np.uint8))[1].tobytes()
+    with PictureWriter(path, made, table) as writer:
+        writer.add("c0", COLOUR, [picture] * 2, 9, 32, 24)
+        writer.add("c0", DEPTH, [picture] * 2, 8, 70000, 24, note="cut at its end")
+        store = writer.finish()
+    odd = "cut at its end; width=70000 is taken as unknown: it is not 1 to 65536"
+    assert store.told() == {"c0/depth": odd}
+    assert store.index["width"].tolist() == [32, 0]
+    # Of notes that were kept before nobody knows the kind: they are said of both.
+    notes = path / "notes.csv"
+    text = notes.read_text()
+    notes.write_text(text if kept else text.replace("kind,", "").replace(",depth", ""))
+    more = make(path, 2)
+    expected = {"c0/depth": odd} if kept else {"c0/colour": odd, "c0/depth": odd}
+    assert more.told() == expected
 
 
 def test_a_worker_opens_the_pictures_itself(tmp_path):
