@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import IO, Any, TextIO
 
 from signlib.errors import InputError
 
@@ -27,8 +27,18 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-# This machine, in the names of what is written for a while: others may share the folder.
-_HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+# What a disk without locks on files answers, as some that are shared are.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+
+
+def _host(numbers: str = "/proc/self/ns/pid") -> str:
+    # This machine, in the names of what is written for a while: others may share the folder.
+    # Containers may share the name, and number their processes each for itself.
+    space = os.stat(numbers).st_ino if os.path.exists(numbers) else 0
+    return f"{zlib.crc32(f'{platform.node()}{space or str()}'.encode()):08x}"
+
+
+_HOST = _host()
 # What begins the names of temporary folders.
 _SCRATCH = "signlib-"
 _OURS = re.compile(rf"(?:\..+\.|{_SCRATCH}){_HOST}\.(\d+)\b.*")
@@ -145,11 +155,15 @@ def _is_broken(stream: TextIO) -> bool:
 def alone(path: Path, refusal: Exception) -> Iterator[None]:
     """What only one process at a time may do; a lock that goes when the process ends, however.
 
-    Where the system has no locks on files, one line says so.
+    Where the system, or the disk that the file lies on, has no locks on files, one line says so and
+    nobody is kept out.
 
     Args:
         path: the file of the lock; it is gone afterwards.
         refusal: raised while another process has it.
+
+    Raises:
+        OSError: when the file cannot be written.
     """
     if fcntl is None:
         print(f"{platform.system()} has no locks on files: do not start this twice at a time")
@@ -159,16 +173,38 @@ def alone(path: Path, refusal: Exception) -> Iterator[None]:
         # A worker that is forked meanwhile must not keep the lock when this process is killed.
         os.register_at_fork(after_in_child=lock.close)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = take_lock(lock)
         except BlockingIOError:
             raise refusal from None
+        if not locked:
+            print(
+                f"{path.parent}: its disk has no locks on files: do not start this twice at a time"
+            )
         # Who had it before may have removed the file after this process opened it.
-        if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+        elif not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
             raise refusal
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def take_lock(file: IO[Any]) -> bool:
+    """Whether this process now has the lock of an open file; False where there are no locks.
+
+    Raises:
+        BlockingIOError: while another process has it.
+        OSError: when the disk fails.
+    """
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
 
 
 def temporary(path: Path, ending: str = ".tmp") -> Path:

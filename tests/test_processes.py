@@ -1,5 +1,6 @@
 """How programs end, what one process does alone, and what dead ones leave."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,12 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from signlib import processes
-from signlib.errors import InputError, RunError
+from signlib.errors import DiskError, InputError, RunError, StoreError
 from signlib.files import write_text
 from signlib.processes import Terminated, alone, clean, exit_code, piped, scratch, temporary
+from signlib.stores.store import Extraction
+from signlib.stores.writer import StoreWriter
 from tests.killing import in_child
 
 
@@ -148,6 +152,42 @@ def test_without_locks_a_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(processes, "fcntl", None)
     with alone(tmp_path / "lock", RunError("taken")):
         assert "has no locks on files" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_on_a_disk_without_locks_a_line_says_so_and_a_store_is_refused(
+    tmp_path, monkeypatch, capsys, number
+):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(processes.fcntl, "flock", flock)
+    with alone(tmp_path / "lock", RunError("taken")):
+        assert "its disk has no locks on files" in capsys.readouterr().out
+    assert not (tmp_path / "lock").exists()
+    table = pd.DataFrame({"clip": ["a"]})
+    with pytest.raises(StoreError, match=r"store .* its disk has no locks on files.*another disk"):
+        StoreWriter(tmp_path / "store", Extraction("toy", "1", (1,)), table)
+
+
+def test_a_lock_that_fails_is_no_disk_without_locks(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(processes.fcntl, "flock", flock)
+    with pytest.raises(OSError, match="Input/output"), alone(tmp_path / "lock", RunError("taken")):
+        pass
+    with pytest.raises(DiskError, match="cannot write"):
+        StoreWriter(tmp_path / "store", Extraction("toy", "1", (1,)), pd.DataFrame({"clip": ["a"]}))
+
+
+def test_containers_of_one_name_are_told_apart_by_their_processes_numbers(tmp_path):
+    spaces = [tmp_path / name for name in ("a", "b")]
+    for space in spaces:
+        space.touch()
+    names = {processes._host(str(space)) for space in (*spaces, tmp_path / "none")}
+    assert len(names) == 3
+    assert processes._host() == processes._HOST
 
 
 def dead_process() -> int:

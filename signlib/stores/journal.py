@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, ClassVar, Generic, Self, TextIO, TypeVar
 import numpy as np
 import pandas as pd
 
-from signlib import reading
+from signlib import processes, reading
 from signlib.data import manifest as manifests
 from signlib.errors import StoreError, shortened
 from signlib.files import disk_error, write_text
@@ -34,11 +34,6 @@ from signlib.stores.store import (
     plain,
     read_extraction,
 )
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 JOURNAL = "journal.jsonl"
 # One line of the journal: what was made and how large it is, or why it could not be made.
@@ -127,7 +122,7 @@ class JournalWriter(Generic[Kept]):
 
     def _locked_journal(self) -> TextIO:
         # The journal, open for this process alone.
-        if fcntl is None:
+        if processes.fcntl is None:
             raise StoreError(
                 f"store {self.path} cannot be written under {platform.system()}, which has no locks"
                 " on files as POSIX systems do; write it under Linux or macOS, or in WSL"
@@ -147,12 +142,22 @@ class JournalWriter(Generic[Kept]):
         except OSError as error:
             raise disk_error(error, self.path) from error
         try:
-            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = processes.take_lock(journal)
         except BlockingIOError:
             journal.close()
             raise StoreError(
                 f"store {self.path} is being written by another process; wait for it"
             ) from None
+        except OSError as error:
+            journal.close()
+            raise disk_error(error, self.path) from error
+        if not locked:
+            journal.close()
+            raise StoreError(
+                f"store {self.path} cannot be written: its disk has no locks on files, so two"
+                " processes could write at a time; write it to another disk and copy it here, or"
+                " mount this one with locks"
+            )
         return journal
 
     def _open(self) -> None:
@@ -240,10 +245,11 @@ class JournalWriter(Generic[Kept]):
     def _load_entries(self, store: Kept) -> None:
         columns = [column for column in self.STORE.INDEX_TYPES if column != "offset"]
         rows = plain(store.index.sort_values("offset")[columns].to_dict("records"))
-        notes = getattr(store, "notes", {})
+        notes = store.told()
         for row in rows:
-            if row["clip"] in notes:
-                row["note"] = notes[row["clip"]]
+            note = notes.get(self._key(row), notes.get(row["clip"]))
+            if note:
+                row["note"] = note
         if not self._retry:
             rows += store.failed.to_dict("records")
         self._entries = {self._key(row): row for row in rows}
@@ -370,9 +376,9 @@ class JournalWriter(Generic[Kept]):
                 columns=[*self.STORE.KEY, "reason"],
             ),
         }
-        notes = [{"clip": row["clip"], "note": row["note"]} for row in rows if "note" in row]
+        notes = [row for row in rows if "note" in row]
         if notes:
-            tables[NOTES] = pd.DataFrame(notes)
+            tables[NOTES] = pd.DataFrame(notes)[[*self.STORE.KEY, "note"]]
         try:
             for name, table in tables.items():
                 write_text(self.path / name, table.to_csv(index=False))
