@@ -4,6 +4,7 @@ One MediaPipe graph a worker process; results are written in manifest order, so 
 same bytes with any number of workers and after any interruption.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,7 +26,7 @@ from signlib.extraction.registry import Extractor, Source
 from signlib.extraction.shards import WHOLE, part_of
 from signlib.extraction.workers import ClipRow, Extracted, check_workers, fill, in_order
 from signlib.features.oddities import examined
-from signlib.stores.store import FeatureStore, StoredClip
+from signlib.stores.store import EXTRACTION, PICTURES_META, FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
 
@@ -49,24 +50,21 @@ class LandmarkExtractor(Extractor[exchange.SourceSettings, FeatureStore]):
         if folder.is_dir() and frozen_files.holds(folder, frozen_files.LANDMARKS):
             _ = settings.filming  # refuses what is said of other files
             return frozen_files.import_landmarks(folder, out)
-        beside: list[Path] = []
+        beside, first = 0, folder
         if folder.is_dir():
             file = folder / "manifest.csv"
             listed = manifests.load_manifest(file) if file.is_file() else None
             named = listed is not None and exchange.landmark_files(listed, str(file))
-            inside = sorted(path for path in folder.rglob("*") if not path.name.startswith("."))
-            beside = [path for path in inside if path.suffix in exchange.SUFFIXES]
-            films = any(path.suffix.lower() in VIDEO_SUFFIXES for path in inside)
-            here = any(path.parent == folder for path in beside)
-            if named or (here and not films):
+            beside, first, films = _files_in(folder)
+            if named or (first.parent == folder and beside and not films):
                 if listed is not None and source.cut:
                     listed = manifests.whole_files(listed)
                 return exchange.import_folder(folder, out, listed, settings.numbers)
         table, root = source.videos()
         if beside:
             print(
-                f"{len(beside)} .npy or .pose files beside the videos are left out (first"
-                f" {beside[0]}); to take them, name them in the column 'file' of a manifest.csv",
+                f"{beside:,} .npy or .pose files beside the videos are left out (first {first}); to"
+                " take them, name them in the column 'file' of a manifest.csv",
                 file=sys.stderr,
             )
         return extract_manifest(
@@ -78,6 +76,25 @@ class LandmarkExtractor(Extractor[exchange.SourceSettings, FeatureStore]):
             shard=shard,
             retry_failed=retry_failed,
         )
+
+
+def _files_in(folder: Path) -> tuple[int, Path, bool]:
+    # How many landmark files a folder holds and the first one, its own before those of folders in
+    # it; and whether it holds videos. Hidden folders and our own stores hold none of them.
+    count, first, films = 0, folder, False
+    for path, folders, files in os.walk(folder):
+        if path != str(folder) and not {EXTRACTION, PICTURES_META}.isdisjoint(files):
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        shown = sorted(name for name in files if not name.startswith("."))
+        kinds = [os.path.splitext(name)[1] for name in shown]
+        ours = [name for name, kind in zip(shown, kinds, strict=True) if kind in exchange.SUFFIXES]
+        if ours and not count:
+            first = Path(path, ours[0])
+        count += len(ours)
+        films = films or any(kind.lower() in VIDEO_SUFFIXES for kind in kinds)
+    return count, first, films
 
 
 def extract_video(

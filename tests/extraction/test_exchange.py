@@ -514,6 +514,10 @@ def test_landmark_files_beside_videos_are_taken_when_named_else_left_out_with_a_
     (folder / "HELLO").mkdir()
     write_video(folder / "HELLO" / "a.mp4", np.zeros((2, 64, 64, 3), np.uint8), fps=25)
     exchange.write_pose(folder / "HELLO" / "a.pose", points(3), MEDIAPIPE_543, 64, 48, 25)
+    # Our own stores, and what is hidden, hold no landmark files.
+    store_of(folder / "HELLO" / "store", {"a": points(3)})
+    (folder / ".cache").mkdir()
+    np.save(folder / ".cache" / "b.npy", points(3))
     films = extract(folder, tmp_path / "films")
     assert films.failed["clip"].tolist() == ["HELLO_a"]
     told = capsys.readouterr().err
