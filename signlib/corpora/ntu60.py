@@ -19,7 +19,7 @@ from signlib.data import points as landmarks
 from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
-from signlib.stores.renewal import discard, made_alone
+from signlib.stores.renewal import changed_meanwhile, discard, made_alone
 from signlib.stores.store import EXTRACTION, ClipSource, FeatureStore, LoadedClips, is_finished
 from signlib.stores.writer import write_store
 
@@ -60,8 +60,9 @@ class _Ntu60(BodyCorpus):
                 # Another process may have made it meanwhile.
                 store, stale = _kept(path, told, files)
                 done = set() if store is None else set(store.clips)
-                if stale & done:
-                    discard(path, stale & done)
+                lost = stale if store is None else stale & done
+                if lost:
+                    discard(path, lost)
                     done = set()
                 unread = table[~table["clip"].isin(done)]
                 clips = _files(root, unread, notes) if arrays is None else arrays.read
@@ -91,7 +92,7 @@ class _Ntu60(BodyCorpus):
 def _kept(
     path: Path, table: pd.DataFrame, files: list[Path]
 ) -> tuple[FeatureStore | None, set[str]]:
-    """The store that is there, and the clips whose files changed since; None and none without one.
+    """The finished store, None without one, and the clips whose files changed since.
 
     Args:
         path: of the store.
@@ -99,7 +100,7 @@ def _kept(
         files: of the corpus.
     """
     if not is_finished(path):
-        return None, set()
+        return None, changed_meanwhile(path, table)
     store = FeatureStore(path)
     if origins.SOURCE in store.manifest:
         return store, origins.changed(store.manifest, table)

@@ -32,7 +32,7 @@ from signlib.stores.pictures import (
     PictureStore,
     PictureWriter,
 )
-from signlib.stores.renewal import discard, made_alone
+from signlib.stores.renewal import changed_meanwhile, discard, made_alone
 from signlib.stores.store import PICTURES_META, Extraction, is_finished, plain
 
 # Of what is kept of a clip; another one makes another store.
@@ -211,16 +211,16 @@ def kept_pictures(
     with made_alone(path):
         # Another process may have made it meanwhile.
         store, stale = _finished(path, table)
-        gone = stale & set(store.clips if store is not None else ())
-        if gone:
-            discard(path, gone)
+        lost = stale if store is None else stale & set(store.clips)
+        if lost:
+            discard(path, lost)
         return write_pictures(source, path, settings, workers, retry_failed=bool(stale))
 
 
 def _finished(path: Path, table: pd.DataFrame) -> tuple[PictureStore | None, set[str]]:
-    # The store that is there, and the clips whose files changed since; None and none without one.
+    # The finished store, None without one, and the clips whose files changed since.
     if not is_finished(path, PICTURES_META):
-        return None, set()
+        return None, changed_meanwhile(path, table)
     store = PictureStore(path)
     return store, origins.changed(store.manifest, table)
 

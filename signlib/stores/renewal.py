@@ -7,9 +7,14 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pandas as pd
+
 from signlib import processes
+from signlib.data import manifest as manifests
+from signlib.data import origins
 from signlib.errors import StoreError
 from signlib.files import disk_error
+from signlib.stores.store import MANIFEST
 
 
 @contextmanager
@@ -32,6 +37,17 @@ def made_alone(path: Path) -> Iterator[None]:
         except OSError as error:
             raise disk_error(error, path) from error
         yield
+
+
+def changed_meanwhile(path: Path, table: pd.DataFrame) -> set[str]:
+    """Clips whose files changed since a store was begun that is unfinished, or not there.
+
+    Args:
+        path: of the store.
+        table: of the clips, with the state of their files.
+    """
+    begun = path / MANIFEST
+    return origins.changed(manifests.load_manifest(begun), table) if begun.is_file() else set()
 
 
 def discard(path: Path, changed: Collection[str]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from signlib.corpora.clips import load_actions
+from signlib.data import ntu60_arrays
 from signlib.errors import StoreError
 from signlib.settings import config
 from signlib.stores.renewal import made_alone
@@ -41,3 +42,27 @@ def test_only_files_that_are_opened_make_it_anew_and_a_line_says_so(tmp_path, se
     words = f"the file of clip 'train-00000' and of 1 more changed: store {store} is made again\n"
     assert said.count(words) == 1
     assert list(store.parent.iterdir()) == [store]
+
+
+def test_files_that_change_while_a_store_is_unfinished_make_it_anew(
+    tmp_path, settings, monkeypatch, capsys
+):
+    folder, whole = tmp_path / "ntu", ntu60_arrays.bodies
+    write(folder, 0.25)
+    read = []
+
+    def killed(joints):
+        read.append(whole(joints))
+        if len(read) == 2:
+            raise KeyboardInterrupt
+        return read[-1]
+
+    monkeypatch.setattr(ntu60_arrays, "bodies", killed)
+    with pytest.raises(KeyboardInterrupt):
+        load_actions(settings)
+    write(folder, 0.5)
+    source = load_actions(settings)
+    # The first was kept already, of the file as it was.
+    np.testing.assert_array_equal(source.read("train-00000"), source.read("val-00000"))
+    assert np.nanmax(source.read("train-00000")) == 2.0
+    assert "changed: store " in capsys.readouterr().err
