@@ -102,11 +102,17 @@ class Fitting(lightning.LightningModule):
             parts: what else is noted, by the names of `_parts`.
         """
         if not counts(self.trainer.train_dataloader, index):
-            return 0 * loss
+            # 0 times infinity is no number, and would end the run. Looked at once an epoch.
+            return 0 * loss if loss.isfinite() else self.nothing()
         self._losses.append(loss.detach())
         for name, part in parts.items():
             self._parts[name].append(part.detach())
         return loss
+
+    def nothing(self) -> Tensor:
+        """A loss of 0 in which all weights take part, as processes that learn together need it."""
+        zero = torch.zeros((), device=self.device)
+        return sum((p.sum() * 0 for p in self.model.parameters()), start=zero)
 
     def on_train_batch_start(self, batch: Batch, _: int) -> None:
         self._batch = batch

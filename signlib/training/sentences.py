@@ -158,9 +158,7 @@ class SentenceFitting(Fitting):
         if torch.isfinite(loss) or not counts(self.trainer.train_dataloader, index):
             return self.counted(loss, index)
         self._count_broken("loss")
-        # All processes must take part in the step, with nothing to say.
-        zero = torch.zeros((), device=self.device)
-        return sum((p.sum() * 0 for p in self.model.parameters()), start=zero)
+        return self.nothing()
 
     def _last_phase(self) -> bool:
         epochs = self.settings.training.epochs

@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -411,6 +412,20 @@ def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypa
     found = torch.load(tmp_path / CHECKPOINT, weights_only=True)
     assert len(found["history"]) == 1
     assert all(torch.isfinite(value).all() for value in found["state_dict"].values())
+
+
+def test_a_batch_that_does_not_count_says_nothing_whatever_its_loss(monkeypatch):
+    task, loss = new_task(config.build(TINY)), torch.tensor(2.0, requires_grad=True)
+    monkeypatch.setattr("signlib.training.fitting.counts", lambda *_: False)
+    monkeypatch.setattr(ClassificationFitting, "trainer", mock.Mock())
+    for value in (loss, loss * float("inf"), loss * float("nan")):
+        zero = task.counted(value, 0)
+        assert zero.item() == 0
+        zero.backward()
+    assert loss.grad == 0
+    gradients = [weight.grad for weight in task.model.parameters() if weight.requires_grad]
+    assert all((gradient == 0).all() for gradient in gradients)
+    assert task._losses == []
 
 
 def test_inputs_that_are_no_numbers_are_named_by_clip(tmp_path):
