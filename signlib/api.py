@@ -14,9 +14,11 @@ import pandas as pd
 from signlib import paths
 from signlib.corpora.folder import is_one_clip
 from signlib.corpora.registry import CORPORA, corpus_in
+from signlib.data.points import FileNumbers
 from signlib.errors import ClipError, RunError
 from signlib.experiments import prediction, sizes
 from signlib.experiments.early import check_asked, check_training
+from signlib.extraction.registry import extractor_settings
 from signlib.runs.run import SETTINGS, Run
 from signlib.runs.weights import MODEL, load_model_facts
 from signlib.settings import presets as named
@@ -73,12 +75,13 @@ class OpenRun(Run):
             words += [facts["extraction"]["skeleton"]] if "extraction" in facts else []
         return ", ".join(words)
 
-    def predict(self, clip: PathLike, top: int = 5) -> pd.DataFrame:
+    def predict(self, clip: PathLike, top: int = 5, overrides: Sequence[str] = ()) -> pd.DataFrame:
         """What is signed in one clip.
 
         Args:
             clip: a video, a folder of pictures, or another file that `signlib.predict` takes.
             top: how many glosses.
+            overrides: what its numbers mean, as of `signlib.predict`.
 
         Returns:
             One row a gloss, likeliest first: gloss, confidence and warning (in what the clip is
@@ -92,7 +95,7 @@ class OpenRun(Run):
         """
         if not is_one_clip(clip):
             raise RunError(f"{clip} is a folder; signlib.predict(run, {str(clip)!r}) takes stores")
-        readings = predict(self, clip, top=top)
+        readings = predict(self, clip, top=top, overrides=overrides)
         (reading,) = readings.itertuples()
         if reading.problem:
             raise ClipError(f"{clip}: {reading.problem}")
@@ -186,6 +189,7 @@ def predict(
     top: int = 5,
     tower: str = "",
     fps: float = 0.0,
+    overrides: Sequence[str] = (),
 ) -> pd.DataFrame:
     """What is signed in clips: one row a clip.
 
@@ -197,6 +201,8 @@ def predict(
         top: how many glosses a clip; of sentences, how many readings.
         tower: for a run on frozen features, where its encoder lies now.
         fps: frames a second of clips that do not say it.
+        overrides: what the numbers of landmark files mean, as `key=value`: `zeros=missing`,
+            `scale=pixels`, `width=W`, `height=H`, `on_jump=split`; see `data.points.FileNumbers`.
 
     Returns:
         clip, gloss ("" where nobody says), top = [(gloss, confidence), ...], problem, warning and
@@ -204,9 +210,11 @@ def predict(
 
     Raises:
         RunError: for clips of other points than the run was trained on.
+        SettingsError: for an override that does not exist.
     """
     several = [clips] if isinstance(clips, str | Path) else list(clips)
-    return prediction.predict(open_run(run), several, split, top, tower, fps)
+    numbers = extractor_settings(FileNumbers, overrides)
+    return prediction.predict(open_run(run), several, split, top, tower, fps, numbers)
 
 
 def example(

@@ -98,6 +98,22 @@ def test_a_run_predicts_one_clip_as_a_small_table():
     assert len(several) == 1 + len(FeatureStore(STORE))
 
 
+def test_a_prediction_is_told_what_the_numbers_mean(tmp_path: Path):
+    run, points = signlib.open_run(RUN), np.load(CLIP)
+    # Pixels of a square picture: depth has the scale of x.
+    pixels = points * np.array([128, 128, 128, 1][: points.shape[-1]], points.dtype)
+    np.save(tmp_path / "pixels.npy", pixels)
+    told = ["scale=pixels", "width=128", "height=128"]
+    read = run.predict(tmp_path / "pixels.npy", overrides=told)
+    expected = run.predict(CLIP)
+    assert read["gloss"].tolist() == expected["gloss"].tolist()
+    np.testing.assert_allclose(read["confidence"], expected["confidence"], atol=1e-4)
+    (row,) = signlib.predict(run, tmp_path / "pixels.npy").itertuples()
+    assert "scale=pixels" in row.problem + row.note, "it says what to pass, which is taken"
+    with pytest.raises(SettingsError, match="on_jmp"):
+        signlib.predict(run, CLIP, overrides=["on_jmp=split"])
+
+
 def test_what_cannot_be_predicted_is_said(tmp_path: Path):
     run = signlib.open_run(RUN)
     with pytest.raises(RunError, match="takes stores"):
