@@ -1,6 +1,9 @@
 """Whether files are still those that something was made of: their size and time."""
 
-from collections.abc import Iterable
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +16,11 @@ def state_of(*paths: Path) -> str:
     """Size in bytes and time in nanoseconds of files, or of all files of a folder; "" = missing."""
     told = []
     for path in paths:
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        # A link to nothing has a state, too: none.
-        facts = [file.stat() for file in files if file.exists()]
+        # Each file is asked once: a corpus of pictures has a million of them.
+        facts = list(_facts([path]))
+        if facts and stat.S_ISDIR(facts[0].st_mode):
+            with os.scandir(path) as files:
+                facts = list(_facts(files))
         size, time = (
             sum(each.st_size for each in facts),
             max((each.st_mtime_ns for each in facts), default=0),
@@ -24,9 +29,19 @@ def state_of(*paths: Path) -> str:
     return " ".join(text for text in told if text != "0-0")
 
 
+def _facts(files: Iterable[Path | os.DirEntry[str]]) -> Iterator[os.stat_result]:
+    # Of those that exist: a link to nothing has a state, too, none.
+    for file in files:
+        try:
+            yield file.stat()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise
+
+
 def newest(paths: Iterable[Path]) -> float:
     """Time of the newest of some files, in seconds; 0 = there is none."""
-    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+    return max((facts.st_mtime for facts in _facts(paths)), default=0.0)
 
 
 def last_change(states: Iterable[str]) -> float:
