@@ -222,13 +222,18 @@ def clean(folder: Path) -> None:
     """
     with contextlib.suppress(OSError):
         for left in [path for path in folder.iterdir() if path.name.startswith((".", _SCRATCH))]:
-            owner = _OURS.fullmatch(left.name)
-            if owner is None or _is_alive(int(owner[1])):
-                continue
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+            remove_left(left)
+
+
+def remove_left(path: Path) -> None:
+    """Delete a file or folder when its name says that a dead process of this machine left it."""
+    owner = _OURS.fullmatch(path.name)
+    if owner is None or _is_alive(int(owner[1])):
+        return
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_alive(process: int) -> bool:

@@ -7,7 +7,6 @@ run that was cut off is resumed where it stopped, and only finished clips count.
 import copy
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,8 +29,6 @@ TRUTH = "truth"
 Row = dict[str, Any]
 # Settings of a layout's pictures.
 Options = tuple[int, ...]
-# Names of files and folders that a killed run leaves unfinished.
-_LEFT = re.compile(r"\..+\.\d+(\.tmp|\.mp4)")
 
 
 class Corpus(Protocol):
@@ -204,11 +201,8 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
                 f"{out} was begun with {_difference(before, settings)}; take the same settings or"
                 " another folder"
             )
-        for left in [path for path in out.rglob(".*") if _LEFT.fullmatch(path.name)]:
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+        for left in list(out.rglob(".*")):
+            processes.remove_left(left)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingsError(
             f"{out} is not empty and was not begun here; take an empty or new folder"

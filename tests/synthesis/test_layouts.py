@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from signlib import processes
 from signlib.data import autsl, ntu60, phoenix, transcripts, wlasl
 from signlib.data.manifest import check_manifest
 from signlib.data.video import probe, read_frames
@@ -209,7 +210,13 @@ def test_a_stopped_run_leaves_nothing_half_and_is_resumed(as_autsl, tmp_path, mo
     assert len(list(tmp_path.rglob("*.mp4"))) == 4
     # as a killed run would have left them; a hidden folder of somebody else's is none of our
     # business
-    (tmp_path / "train" / ".signer0_sample9_color.77.mp4").write_bytes(b"half")
+    film = tmp_path / "train" / "signer0_sample9_color.mp4"
+    alive = processes.temporary(film, ".mp4")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.getpid", lambda: 99_999_999)
+        left = processes.temporary(film, ".mp4")
+    alive.write_bytes(b"half")
+    left.write_bytes(b"half")
     (tmp_path / ".git").mkdir()
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.mp4")}
     layouts.write_autsl(SIGNS, tmp_path, size=SIZE, progress=False)
@@ -220,6 +227,8 @@ def test_a_stopped_run_leaves_nothing_half_and_is_resumed(as_autsl, tmp_path, mo
         if not path.name.startswith(".")
     )
     (tmp_path / ".git").rmdir()
+    assert not left.exists()
+    alive.unlink()
     assert bytes_of(tmp_path) == bytes_of(as_autsl)
 
 
