@@ -17,7 +17,7 @@ from signlib import paths
 from signlib.data.skeletons import shared_points, skeleton
 from signlib.errors import SettingsError
 from signlib.settings.base import DataSettings
-from signlib.stores.store import ClipSource, LoadedClips
+from signlib.stores.store import ClipSource, SharedClips
 
 if TYPE_CHECKING:
     from signlib.synthesis.actions import ActionCorpus
@@ -237,12 +237,8 @@ def as_skeleton(source: ClipSource, name: str) -> ClipSource:
     if not name or name == source.skeleton.name:
         return source
     given, asked = source.skeleton, skeleton(name)
-    shared_points(np.empty((0, len(given), 1)), given, asked)  # refuses now, not at the first clip
+    # Refuses now, not at the first clip.
+    joints = shared_points(np.arange(len(given))[:, None], given, asked)[:, 0].tolist()
     shape = (len(asked), *source.extraction.shape[1:])
     extraction = replace(source.extraction, skeleton=asked.name, shape=shape)
-    clips = LoadedClips(
-        source.labelled, lambda clip: shared_points(source.read(clip), given, asked), extraction
-    )
-    # What is taken from a clip is taken when the source reads it.
-    clips.notes = getattr(source, "notes", {})
-    return clips
+    return SharedClips(source.labelled, source, extraction, joints)

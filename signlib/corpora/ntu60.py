@@ -20,7 +20,7 @@ from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
 from signlib.stores.renewal import changed_meanwhile, discard, made_alone
-from signlib.stores.store import EXTRACTION, ClipSource, FeatureStore, LoadedClips, is_finished
+from signlib.stores.store import EXTRACTION, ClipSource, FeatureStore, SharedClips, is_finished
 from signlib.stores.writer import write_store
 
 # Clips from which on a bar shows how far reading is.
@@ -81,8 +81,7 @@ class _Ntu60(BodyCorpus):
                 )
         # The store may have been made for another split: the manifest is as it is asked for now.
         stored = table[table["clip"].isin(set(store.clips))].reset_index(drop=True)
-        source = LoadedClips(stored, store.read, extraction)
-        source.notes |= store.notes
+        source = SharedClips(stored, store, extraction)
         source.reasons = {
             clip: store.reasons[clip] for clip in table["clip"] if clip in store.reasons
         }

@@ -4,6 +4,7 @@ A point is used or missing as a whole. It is used when all its numbers are finit
 lies within the reach of its skeleton (`Skeleton.reach`, `Skeleton.depth`); else it is NaN.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -86,21 +87,29 @@ def usable(points: np.ndarray, skeleton: Skeleton | None) -> tuple[np.ndarray, s
     return np.where(good[..., None], points, np.nan).astype(points.dtype), told
 
 
-def any_usable(points: np.ndarray, skeleton: Skeleton | None) -> bool:
+def any_usable(
+    points: np.ndarray, skeleton: Skeleton | None, joints: Sequence[int] | None = None
+) -> bool:
     """Is there a point that can be used? Looks at the middle frame first, then at more.
 
     Args:
         points: (T, ..., J, C) of one clip.
-        skeleton: of the points; None = (T, D) features.
+        skeleton: of the points that are looked at; None = (T, D) features.
+        joints: those that are looked at; None = all.
     """
     if skeleton is None:
         return bool(np.isfinite(points).any())
+
+    def usable_in(frames: slice) -> bool:
+        part = points[frames] if joints is None else points[frames][..., joints, :]
+        return bool(within(part, skeleton).any())
+
     middle = len(points) // 2
-    if within(points[middle : middle + 1], skeleton).any():
+    if usable_in(slice(middle, middle + 1)):
         return True
     starts = [0, *(8**power for power in range(1, len(points).bit_length() // 3 + 1))]
     return any(
-        within(points[start:end], skeleton).any()
+        usable_in(slice(start, end))
         for start, end in zip(starts, [*starts[1:], len(points)], strict=True)
     )
 

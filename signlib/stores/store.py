@@ -264,6 +264,12 @@ def layout_of(extraction: Extraction) -> Skeleton | None:
     return skeleton(extraction.skeleton) if ours else None
 
 
+def _reach(extraction: Extraction) -> tuple[float, float] | None:
+    # How far points can be used, as their skeleton says.
+    layout = layout_of(extraction)
+    return None if layout is None else (layout.reach, layout.depth)
+
+
 class Checked:
     """Clips whose points are checked when they are first read; see `data.points`.
 
@@ -500,6 +506,46 @@ class LoadedClips(Checked):
     def skeleton(self) -> Skeleton:
         """The points of the J axis."""
         return skeleton(self.extraction.skeleton)
+
+
+class SharedClips(LoadedClips):
+    """Clips of another source, with all or some of its joints; what it has checked stays checked.
+
+    Args:
+        manifest: as of `LoadedClips`.
+        source: whose clips they are.
+        extraction: how they were made.
+        joints: indices of the source's J axis; None = all.
+    """
+
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        source: ClipSource,
+        extraction: Extraction,
+        joints: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(manifest, source.read, extraction)
+        self._source, self._joints = source, joints
+        # Has the source's skeleton the same reach?
+        self._alike = _reach(extraction) == _reach(source.extraction)
+        # What is taken from a clip is taken when the source reads it.
+        self.notes = getattr(source, "notes", {})
+
+    def read(self, clip: str) -> np.ndarray:
+        """A clip's points (T, J, C), NaN = missing."""
+        points = self._read(clip)
+        points = points if self._joints is None else points[..., self._joints, :]
+        return points if self._alike else self._checked(clip, points)
+
+    def blank(self, clips: Iterable[str]) -> list[str]:
+        # Of the source, which may not have looked at them yet.
+        raw = self._source._raw if isinstance(self._source, Checked) else self._read
+        layout = layout_of(self.extraction)
+        return [clip for clip in clips if not landmarks.any_usable(raw(clip), layout, self._joints)]
+
+    def _raw(self, clip: str) -> np.ndarray:
+        return self.read(clip)
 
 
 def is_finished(path: str | Path, name: str = EXTRACTION) -> bool:

@@ -22,13 +22,20 @@ from hypothesis import strategies as st
 from killing import in_child, killed_at_line
 
 from signlib import files
+from signlib.data import points as landmarks
 from signlib.data.manifest import complete
 from signlib.errors import ClipError, DiskError, ManifestError, StoreError
 from signlib.extraction.shards import merge_shards, shard_of, shard_path
 from signlib.stores import journal as journal_module
 from signlib.stores import store as store_module
 from signlib.stores import writer as store_writer
-from signlib.stores.store import Extraction, FeatureStore, LoadedClips, is_finished
+from signlib.stores.store import (
+    Extraction,
+    FeatureStore,
+    LoadedClips,
+    SharedClips,
+    is_finished,
+)
 from signlib.stores.writer import StoreWriter, write_store
 
 WRITERS = (journal_module, store_writer, files, store_module)
@@ -1106,6 +1113,33 @@ def test_points_that_cannot_be_used_are_kept_as_missing_and_told(tmp_path):
     np.testing.assert_array_equal(old.batch(["bad", "good"])[0], [expected, clip])
     assert old.notes == {"bad": told}
     assert np.shares_memory(old.read("good"), old.frames)
+
+
+def test_shared_clips_are_looked_at_where_they_lie(tmp_path, monkeypatch):
+    clips = {name: np.full((9, 42, 3), 0.5, np.float32) for name in ("both", "left")}
+    # Joints 21 and on are the right hand's.
+    clips["left"][:, 21:] = np.nan
+    table = complete(pd.DataFrame({"clip": list(clips)}))
+    hands = Extraction("test", shape=(42, 3), skeleton="hands-42")
+    store = write_store(tmp_path / "store", hands, table, clips.items())
+    looked: list[int] = []
+    within = landmarks.within
+
+    def watched(part, skeleton):
+        looked.append(len(part))
+        return within(part, skeleton)
+
+    monkeypatch.setattr(landmarks, "within", watched)
+    whole = SharedClips(table, store, hands)
+    right = SharedClips(table, store, hands, list(range(21, 42)))
+    assert whole.blank(["both", "left"]) == []
+    assert looked == [1, 1], "the middle frames, and no other"
+    assert right.blank(["both", "left"]) == ["left"]
+    looked.clear()
+    for name in ("both", "both"):
+        np.testing.assert_array_equal(whole.read(name), clips[name])
+        np.testing.assert_array_equal(right.read(name), clips[name][:, 21:])
+    assert looked == [9], "once, by the store"
 
 
 def test_clips_in_memory_are_checked_as_they_are_read():
