@@ -55,9 +55,8 @@ def test_wlasls_segments_are_converted_by_time(wlasl, tmp_path):
         "part": 12,
         "long": 48,
     }
-    assert store.notes == {
-        "long": "its segment ends at frame 60 at 25 frames a second, after the file's 60: cut there"
-    }
+    cut_there = "its segment ends at frame 60 at 25 frames a second, after the file's 60: cut there"
+    assert store.told() == {"long/colour": cut_there}
     reason = store.reasons(COLOUR)["late"]
     assert "start=59 at 25 frames a second lies outside the video's 60 frames" in reason
     assert "--cut (data.cut=true) where the films were cut to their clips already" in reason
