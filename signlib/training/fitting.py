@@ -112,7 +112,8 @@ class Fitting(lightning.LightningModule):
     def nothing(self) -> Tensor:
         """A loss of 0 in which all weights take part, as processes that learn together need it."""
         zero = torch.zeros((), device=self.device)
-        return sum((p.sum() * 0 for p in self.model.parameters()), start=zero)
+        # 0 times a weight that is no number is none either.
+        return sum((torch.nan_to_num(p * 0).sum() for p in self.model.parameters()), start=zero)
 
     def on_train_batch_start(self, batch: Batch, _: int) -> None:
         self._batch = batch
