@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,8 @@ from signlib.settings.base import Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+T = TypeVar("T")
 
 SETTINGS = "settings.yaml"
 STATUS = "status.json"
@@ -97,6 +100,35 @@ class Metric:
         return f"{self.metric} {self.value:.1f} {self.unit}{between} ({self.split}, n = {self.n})"
 
 
+def _settings(path: Path) -> tuple[Settings, dict[str, Any]]:
+    return config.read(reading.text(path, reading.YAML_BYTES))
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    return checks.facts(reading.read_json(path))
+
+
+def _status(path: Path) -> dict[str, Any]:
+    facts = _facts(path)
+    stage = facts.get("stage", "")
+    if stage not in STAGES:
+        raise ValueError(f"stage {str(stage)[:40]!r} is none of {', '.join(STAGES)}")
+    return facts
+
+
+def _metrics(path: Path) -> list[Metric]:
+    rows = reading.read_json(path)
+    if not isinstance(rows, list) or not rows:
+        raise ValueError("it has no metric")
+    return [Metric.of(row) for row in rows]
+
+
+def _nothing(path: Path) -> list[Metric]:
+    # Of a run that tested nothing: its file says why.
+    reading.read_json(path)
+    return []
+
+
 class Run:
     """A run's folder: `start` makes one, `Run(path)` opens one.
 
@@ -110,22 +142,18 @@ class Run:
             raise RunError(
                 f"{self.path} holds no run (no {SETTINGS}); `train` makes one and prints its folder"
             )
+        # What the file says beyond what was ever read: key -> value.
+        self.settings, self.ignored = self._read(SETTINGS, _settings, "cannot be read")
+        self._status = self._read(STATUS, _status)
+
+    def _read(
+        self, file: str, reader: Callable[[Path], T], problem: str = "is missing or damaged"
+    ) -> T:
+        # What one of the run's files holds; what is wrong with it names run and file.
         try:
-            text = reading.text(self.path / SETTINGS, reading.YAML_BYTES)
-            # What the file says beyond what was ever read: key -> value.
-            self.settings, self.ignored = config.read(text)
+            return reader(self.path / file)
         except (OSError, ValueError, SettingsError) as error:
-            raise RunError(
-                f"run {self.path}: {SETTINGS} cannot be read ({error}); train it again"
-            ) from None
-        try:
-            self._status = checks.facts(reading.read_json(self.path / STATUS))
-            if self.stage not in STAGES:
-                raise ValueError(f"stage {str(self.stage)[:40]!r} is none of {', '.join(STAGES)}")
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"run {self.path}: {STATUS} is missing or damaged ({error}); train it again"
-            ) from None
+            raise RunError(f"run {self.path}: {file} {problem} ({error}); train it again") from None
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.stage})"
@@ -149,17 +177,7 @@ class Run:
     def metrics(self) -> list[Metric]:
         """Its metrics, once it is finished; none where nothing was tested."""
         self._must_be_finished()
-        try:
-            rows = reading.read_json(self.path / METRICS)
-            if self.untested:
-                return []
-            if not isinstance(rows, list) or not rows:
-                raise ValueError("it has no metric")
-            return [Metric.of(row) for row in rows]
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"run {self.path}: {METRICS} is missing or damaged ({error}); train it again"
-            ) from None
+        return self._read(METRICS, _nothing if self.untested else _metrics)
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -171,12 +189,7 @@ class Run:
                 " restricted); name the run under runs/ that it was published from, or train it"
                 " again"
             )
-        try:
-            return checks.predictions(self.path / PREDICTIONS)
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"run {self.path}: {PREDICTIONS} is damaged ({error}); train it again"
-            ) from None
+        return self._read(PREDICTIONS, checks.predictions, "is damaged")
 
     @property
     def scores(self) -> tuple[np.ndarray, list[str], list[str]]:
@@ -187,33 +200,18 @@ class Run:
                 f"run {self.path} has no {SCORES}: it is published or made none; open the run under"
                 " runs/"
             )
-        try:
-            table = self.predictions if (self.path / PREDICTIONS).is_file() else None
-            return checks.scores(self.path / SCORES, table)
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"run {self.path}: {SCORES} cannot be read ({error}); train it again"
-            ) from None
+        table = self.predictions if (self.path / PREDICTIONS).is_file() else None
+        return self._read(SCORES, partial(checks.scores, table=table), "cannot be read")
 
     @property
     def environment(self) -> dict[str, Any]:
         """Commit, versions, device, wall time and peak memory."""
-        try:
-            return checks.facts(reading.read_json(self.path / ENVIRONMENT))
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"run {self.path}: {ENVIRONMENT} is missing or damaged ({error}); train it again"
-            ) from None
+        return self._read(ENVIRONMENT, _facts)
 
     @property
     def history(self) -> pd.DataFrame:
         """One row an epoch of its training."""
-        try:
-            return reading.read_csv(self.path / HISTORY)
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"run {self.path}: {HISTORY} is missing or damaged ({error}); train it again"
-            ) from None
+        return self._read(HISTORY, reading.read_csv)
 
     def _must_be_finished(self) -> None:
         if not self.finished:
