@@ -11,6 +11,7 @@ import os
 import pickle
 import re
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ NUMBERS = (
     *("true", "None", "9" * 400, "--1", "1e", "1 2"),
 )
 # Where nothing may ever be written.
-OUTSIDE = "/tmp/signlib-escaped/x"
+OUTSIDE = str(Path(tempfile.gettempdir(), "signlib-escaped", "x"))
 NAMES = (
     *("../escaped", "../../escaped", OUTSIDE, "..", ".", "", "a/b", "a\\b", "C:\\escaped"),
     *("x\0y", "x" * 300, "\u00e9" * 200, "$\\alpha$", "$x", "${oc.env:HOME}", "<script>x</script>"),
