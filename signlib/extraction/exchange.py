@@ -30,7 +30,6 @@ from signlib.data.skeletons import (
 from signlib.data.video import (
     Segment,
     iter_frames,
-    probe,
     sample_indices,
     segment_frames,
     segment_of,
@@ -483,15 +482,16 @@ class ClipReader:
             source = self._layout_of(joints, path)
             clip = _read_file(path, source, self.numbers)
             return clip._replace(array=self._as_target(clip.array, source, path))
-        info = probe(path)
+        frames = iter_frames(path, size=self.settings.max_side)
         self._engine = self._engine or Holistic(self.settings)
-        points = self._engine.points(iter_frames(path, size=self.settings.max_side))
+        points = self._engine.points(frames)
         if np.isnan(points).all():
             raise ClipError(
                 f"{path}: nobody was found in any of its {len(points)} frames; show one person's"
                 " upper body"
             )
         points = self._as_target(points, self.filmed, path)
+        info = frames.info
         rate = 0.0 if path.is_dir() else info.fps
         return StoredClip(points, info.width, info.height, rate)
 
