@@ -44,6 +44,16 @@ def reads(settings: Settings, key: str) -> bool:
     return stands_for and key != "data.root" and corpus_reads(full, key)
 
 
+def run_names(settings: Settings, run_name: str = "") -> tuple[str, str]:
+    """Names of a run's experiment, and of the run's folder there; "" makes that of mode and seed.
+
+    Raises:
+        InputError: for a run name that is no name.
+    """
+    name = run_name or f"{settings.mode}-seed{settings.seed}"
+    return settings.preset.replace("/", "-"), paths.check_name(name, "run name")
+
+
 def check_training(settings: Settings, run_name: str = "") -> None:
     """Refuse a corpus or a teacher that is not there.
 
@@ -57,8 +67,7 @@ def check_training(settings: Settings, run_name: str = "") -> None:
         InputError: for a run name that is no name, and as the corpus says it.
         RunError: for a teacher that is no run, or has no weights.
     """
-    name = paths.check_name(run_name or f"{settings.mode}-seed{settings.seed}", "run name")
-    if (paths.runs_root() / settings.preset.replace("/", "-") / name / SETTINGS).is_file():
+    if (paths.runs_root().joinpath(*run_names(settings, run_name)) / SETTINGS).is_file():
         return
     corpus = corpus_of(settings.data)
     if not corpus.generated and not corpus.root(settings.data).exists():

@@ -20,6 +20,7 @@ from signlib.corpora.splits import settled, settled_before
 from signlib.data.leftovers import LEFT_OUT
 from signlib.errors import InputError, RunError, failure_lines
 from signlib.experiments import estimate, warm_start
+from signlib.experiments.early import run_names
 from signlib.files import write_json, write_text
 from signlib.models.classifier import parameter_count
 from signlib.runs.run import SETTINGS, SPLITS, Run, only_writer, start
@@ -60,9 +61,8 @@ def train(
         The run; a finished one of the same name and settings is returned as it is. When the time
         budget ends first, the run is unfinished and `resume=True` resumes it.
     """
-    experiment = settings.preset.replace("/", "-")
-    name = paths.check_name(run_name or f"{settings.mode}-seed{settings.seed}", "run name")
-    path = paths.runs_root() / experiment / name
+    names = run_names(settings, run_name)
+    path = paths.runs_root().joinpath(*names)
     ready: _Ready | None = None
     if (path / SETTINGS).is_file():
         # Once finished it needs its clips no more.
@@ -75,7 +75,7 @@ def train(
     if ready is not None and settings.mode == "full" and ready[0].costly:
         _say_what_it_costs(ready[0], quiet)
     with only_writer(path):
-        return _train(start(experiment, name, settings, resume), ready, resume, quiet, init_from)
+        return _train(start(*names, settings, resume), ready, resume, quiet, init_from)
 
 
 def _train(run: Run, ready: _Ready | None, resume: bool, quiet: bool, init_from: Run | None) -> Run:
