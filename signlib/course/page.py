@@ -189,9 +189,12 @@ def _tagged(notebook: NotebookNode, tag: str) -> Iterator[dict[str, str]]:
                 if output.output_type == "stream":
                     yield {output.name: output.text}
                 else:
-                    # Kinds of its own may hold anything.
-                    data = output.get("data", {})
-                    yield {kind: text for kind, text in data.items() if isinstance(text, str)}
+                    yield _texts(output.get("data", {}))
+
+
+def _texts(data: Mapping[str, Any]) -> dict[str, str]:
+    # Of an output what is text; kinds of its own may hold anything.
+    return {kind: text for kind, text in data.items() if isinstance(text, str)}
 
 
 def _plain_table(table: str) -> str:
@@ -331,7 +334,7 @@ def notebook_page(executed: Path) -> str:
 
 def _harmless(data: Mapping[str, Any]) -> dict[str, str]:
     # Of the kinds of an output those that run nothing, as the page may hold them.
-    texts = {kind: text for kind, text in data.items() if isinstance(text, str)}
+    texts = _texts(data)
     kept = {"text/plain": texts.get("text/plain", "")}
     if "text/markdown" in texts:
         kept["text/html"] = _prose(texts["text/markdown"])
