@@ -5,6 +5,7 @@ comment.
 """
 
 import ast
+import contextlib
 import io
 import json
 import re
@@ -15,7 +16,6 @@ from typing import Any
 
 from signlib import paths, reading
 from signlib.errors import InputError, SettingsError, extra
-from signlib.reading import parse_yaml
 from signlib.settings.values import first_line
 
 with extra("course"):
@@ -35,8 +35,8 @@ TYPES: dict[str, set[type]] = {
 READERS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
-    "bool": parse_yaml,
-    "list": parse_yaml,
+    "bool": reading.parse_yaml,
+    "list": reading.parse_yaml,
 }
 
 
@@ -141,10 +141,9 @@ def check_parameters(path: str | Path, parameters: Mapping[str, Any]) -> dict[st
             raise SettingsError(f"{Path(path).name} has no parameter {name!r}; it has {names}")
         kind = declared[name]["inferred_type_name"].partition("[")[0]
         if isinstance(value, str) and kind in READERS:
-            try:
+            # What cannot be read stays text and is refused below.
+            with contextlib.suppress(ValueError):
                 value = READERS[kind](value)
-            except ValueError:
-                pass  # stays text and is refused below
         if kind in TYPES and type(value) not in TYPES[kind]:
             default = declared[name]["default"]
             raise SettingsError(
