@@ -22,6 +22,15 @@ def shortened(message: str) -> str:
     return f"{message[: LONGEST - _END - 5]} ... {message[-_END:]}"
 
 
+def joined(*notes: str | None) -> str:
+    """Notes on a clip as one; those that say nothing are left out.
+
+    >>> joined("no hand is seen", None, "", "it has one frame")
+    'no hand is seen; it has one frame'
+    """
+    return "; ".join(filter(None, notes))
+
+
 class InputError(Exception):
     """Input that signlib refuses: a file, a setting or a request.
 

@@ -17,7 +17,7 @@ from signlib.data import manifest
 from signlib.data import points as landmarks
 from signlib.data.skeletons import NTU_25, NTU_JOINTS
 from signlib.data.transcripts import lines_of
-from signlib.errors import ClipError, ManifestError, SettingsError
+from signlib.errors import ClipError, ManifestError, SettingsError, joined
 
 # Names of A001 to A060; the last eleven take two persons.
 # Source: the corpus's own table, shortened.
@@ -184,7 +184,7 @@ def read_skeleton(path: str | Path) -> SkeletonClip:
     lost = (values[..., -1] == 0) & (places == 0).all(axis=-1)
     places = np.where(lost[..., None], np.nan, places)
     untracked = f"{lost.sum()} of {lost.size} joints are zeros that were not tracked: missing"
-    note = "; ".join(filter(None, (taken, untracked if lost.any() else "")))
+    note = joined(taken, untracked if lost.any() else "")
     if np.isnan(places).all():
         raise ClipError(f"{path} has no joint that can be used: {note}; leave the clip out")
     for (frame, body, _), place, numbers in zip(blocks, places, values, strict=True):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from signlib.corpora.folder import is_one_clip
 from signlib.data.points import FileNumbers
-from signlib.errors import failure_lines, grouped, same_kind
+from signlib.errors import failure_lines, grouped, joined, same_kind
 from signlib.evaluation import wer
 from signlib.evaluation.metrics import NO_NUMBERS
 from signlib.experiments.early import check_prediction
@@ -87,7 +87,7 @@ def _told(table: pd.DataFrame, notes: Mapping[str, str]) -> pd.DataFrame:
         table.loc[rows, "top"] = pd.Series([[] for _ in rows], rows, dtype=object)
     said = [
         # A problem tells it already.
-        row.note if row.problem else "; ".join(filter(None, (row.note, notes.get(row.clip))))
+        row.note if row.problem else joined(row.note, notes.get(row.clip))
         for row in table.itertuples()
     ]
     return table.assign(note=said)

@@ -34,7 +34,7 @@ from signlib.data.video import (
     segment_frames,
     segment_of,
 )
-from signlib.errors import ClipError, ManifestError, SettingsError, VideoError
+from signlib.errors import ClipError, ManifestError, SettingsError, VideoError, joined
 from signlib.extraction.holistic import CHANNELS, Holistic, LandmarkSettings
 from signlib.extraction.pose_files import read_pose
 from signlib.extraction.quality import write_report
@@ -399,7 +399,7 @@ def _read_row(
         frames, odd = examined(array, layout, aspect, numbers.on_jump)
         array = array[frames]
         notes.append(odd)
-    told = "; ".join(filter(None, [*notes, note]))
+    told = joined(*notes, note)
     return clip._replace(array=array, fps=fps or rate, note=told)
 
 
@@ -425,7 +425,7 @@ def _read_file(
     # Of pixels that are divided nothing is doubted any more.
     doubted = landmarks.doubts(given, layout)
     points, taken = landmarks.usable(given, layout)
-    note = "; ".join(filter(None, (clip.note, taken, doubted)))
+    note = joined(clip.note, taken, doubted)
     if np.isnan(points).all():
         raise ClipError(f"{path}: no point can be used: {note or 'all are missing'}")
     return clip._replace(array=points, note=note)

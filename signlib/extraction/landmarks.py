@@ -19,7 +19,7 @@ from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.skeletons import skeleton
 from signlib.data.video import VIDEO_SUFFIXES, chosen_by_time, iter_frames, segment_of
-from signlib.errors import ClipError, InputError
+from signlib.errors import ClipError, InputError, joined
 from signlib.extraction import exchange, frozen_files, quality
 from signlib.extraction.holistic import Holistic, LandmarkSettings
 from signlib.extraction.registry import Extractor, Source
@@ -216,5 +216,5 @@ def _extract(row: ClipRow, root: Path, engine: Holistic) -> Extracted:
     except InputError as error:
         return row.clip, str(error)
     fps = info.fps if np.isnan(row.fps) else row.fps
-    note = "; ".join(filter(None, (frames.note, odd)))
+    note = joined(frames.note, odd)
     return row.clip, StoredClip(points[kept], info.width, info.height, fps, note)

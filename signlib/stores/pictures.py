@@ -17,7 +17,7 @@ import numpy as np
 
 from signlib import reading
 from signlib.data.origins import SOURCE
-from signlib.errors import SettingsError, StoreError, shortened
+from signlib.errors import SettingsError, StoreError, joined, shortened
 from signlib.reading import Unreadable
 from signlib.stores.journal import Entry, JournalWriter
 from signlib.stores.store import PICTURES_META, Store, plausible
@@ -234,7 +234,7 @@ class PictureWriter(JournalWriter[PictureStore]):
         sizes = " ".join(str(len(picture)) for picture in pictures)
         size, odd = plausible(width=width, height=height)
         facts: Entry = {"length": length, **{name: int(value) for name, value in size.items()}}
-        note = shortened("; ".join(filter(None, (note, odd))))
+        note = shortened(joined(note, odd))
         if note:
             facts["note"] = note
         self._record({"clip": clip, "kind": kind, "sizes": sizes, **facts}, b"".join(pictures))

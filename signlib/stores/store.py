@@ -20,7 +20,7 @@ from signlib import reading
 from signlib.data import manifest as manifests
 from signlib.data import points as landmarks
 from signlib.data.skeletons import SKELETONS, Skeleton, skeleton
-from signlib.errors import ClipError, StoreError, shortened
+from signlib.errors import ClipError, StoreError, joined, shortened
 from signlib.reading import Form, Unreadable
 
 INDEX = "index.csv"
@@ -301,13 +301,13 @@ class Checked:
         if not taken:
             self._clean.add(clip)
         elif taken not in self.notes.get(clip, ""):
-            self.notes[clip] = "; ".join(filter(None, (self.notes.get(clip), taken)))
+            self.notes[clip] = joined(self.notes.get(clip), taken)
         return kept
 
 
 def why(source: object, clip: str, error: Exception) -> str:
     """Why a clip cannot be used, with what was taken from it when it was read."""
-    return shortened("; ".join(filter(None, (str(error), getattr(source, "notes", {}).get(clip)))))
+    return shortened(joined(str(error), getattr(source, "notes", {}).get(clip)))
 
 
 class FeatureStore(Checked, Store):

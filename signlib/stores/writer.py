@@ -12,7 +12,7 @@ import pandas as pd
 from signlib import paths
 from signlib.data import points as landmarks
 from signlib.data.origins import SOURCE
-from signlib.errors import ClipError, StoreError, shortened
+from signlib.errors import ClipError, StoreError, joined, shortened
 from signlib.files import write_bytes
 from signlib.stores.journal import Entry, JournalWriter
 from signlib.stores.store import Extraction, FeatureStore, StoredClip, layout_of, plausible
@@ -86,7 +86,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
         with np.errstate(over="ignore"):
             data = np.ascontiguousarray(array, dtype=self.extraction.dtype)
         data, taken = landmarks.usable(data, layout_of(self.extraction))
-        note = shortened("; ".join(filter(None, (note, taken, odd))))
+        note = shortened(joined(note, taken, odd))
         if np.isnan(data).all():
             raise ClipError(
                 f"clip {clip!r}: every value is NaN, nothing was found in any of its {len(array)}"

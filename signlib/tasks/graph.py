@@ -21,7 +21,7 @@ from signlib.corpora.splits import Splits, class_numbers
 from signlib.data import explore, ntu60, skeletons
 from signlib.data import points as landmarks
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import ClipError, RunError, SettingsError
+from signlib.errors import ClipError, RunError, SettingsError, joined
 from signlib.features.actors import Axes, axes_of, filled, held, in_own_axes
 from signlib.features.streams import parents_of
 from signlib.models import classifier, counting
@@ -341,5 +341,5 @@ def _from_file(
     joints = recogniser.numbers.read(joints, skeleton)
     doubted = landmarks.doubts(joints, skeleton)
     joints, taken = landmarks.usable(joints, skeleton)
-    recogniser.notes[str(file)] = "; ".join(filter(None, (taken, doubted)))
+    recogniser.notes[str(file)] = joined(taken, doubted)
     return joints.astype(np.float32)

@@ -25,7 +25,15 @@ from signlib.data.manifest import RATE
 from signlib.data.points import FileNumbers
 from signlib.data.skeletons import MEDIAPIPE_543, Skeleton, skeleton
 from signlib.data.vocabulary import Vocabulary
-from signlib.errors import ClipError, ManifestError, RunError, SettingsError, StoreError, VideoError
+from signlib.errors import (
+    ClipError,
+    ManifestError,
+    RunError,
+    SettingsError,
+    StoreError,
+    VideoError,
+    joined,
+)
 from signlib.extraction import exchange, holistic
 from signlib.features import oddities
 from signlib.features.novelty import TrainingRanges
@@ -144,7 +152,7 @@ class Recogniser(Generic[S, M]):
         """
         frames, odd = oddities.examined(points, layout, aspect, self.numbers.on_jump)
         if odd not in self.notes.get(clip, ""):
-            self.notes[clip] = "; ".join(filter(None, (self.notes.get(clip), odd)))
+            self.notes[clip] = joined(self.notes.get(clip), odd)
         return frames
 
     def best(
