@@ -22,8 +22,8 @@ from pathlib import Path
 from types import ModuleType
 
 
-def in_child(work: Callable[[], object]) -> int:
-    """How a forked process ended that ran `work`: minus the signal that killed it, or 0."""
+def forked(work: Callable[[], object]) -> int:
+    """The id of a forked process that runs `work`; its exit code is 0, or 99 after an error."""
     child = os.fork()
     if child == 0:
         try:
@@ -32,7 +32,12 @@ def in_child(work: Callable[[], object]) -> int:
         except BaseException:
             traceback.print_exc()
             os._exit(99)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return child
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """How a forked process ended that ran `work`: minus the signal that killed it, or 0."""
+    return os.waitstatus_to_exitcode(os.waitpid(forked(work), 0)[1])
 
 
 def killed_at_line(number: int, work: Callable[[], object], *modules: ModuleType) -> bool:
@@ -142,10 +147,8 @@ def prepared(work: Work, folder: Path) -> None:
 
 def started(work: Work, folder: Path) -> int:
     """The id of a process, with a group of its own, that does a work; 0 is its exit code."""
-    child = os.fork()
-    if child:
-        return child
-    try:
+
+    def typed() -> None:
         os.setsid()
         _quiet(folder)
         from matplotlib.figure import Figure
@@ -159,9 +162,8 @@ def started(work: Work, folder: Path) -> int:
         code = main(shlex.split(work.line))
         Path("modules.txt").write_text("\n".join(sys.modules), encoding="utf-8")
         os._exit(code)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(99)
+
+    return forked(typed)
 
 
 def _quiet(folder: Path) -> None:

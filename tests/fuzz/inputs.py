@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from signlib.errors import InputError
+from tests.killing import forked
 
 from . import damage
 from .readers import READERS, Reader, Silent
@@ -275,17 +276,13 @@ def _start(job: _Job, folder: Path) -> None:
     receive, send = os.pipe()
     os.set_blocking(receive, False)
     job.pipe, job.since, job.text = receive, time.monotonic(), ""
-    job.pid = os.fork()
-    if job.pid:
-        os.close(send)
-        return
-    try:
+
+    def work() -> None:
         os.close(receive)
         _work(job, whole, folder, send)
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(99)
+
+    job.pid = forked(work)
+    os.close(send)
 
 
 _loaded: set[str] = set()
