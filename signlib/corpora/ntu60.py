@@ -19,8 +19,8 @@ from signlib.data import points as landmarks
 from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
-from signlib.stores.renewal import changed_meanwhile, discard, made_alone
-from signlib.stores.store import EXTRACTION, ClipSource, FeatureStore, SharedClips, is_finished
+from signlib.stores.renewal import discard, kept_store, made_alone
+from signlib.stores.store import EXTRACTION, ClipSource, FeatureStore, SharedClips
 from signlib.stores.writer import write_store
 
 # Clips from which on a bar shows how far reading is.
@@ -98,11 +98,9 @@ def _kept(
         table: of the clips, with the state of their files.
         files: of the corpus.
     """
-    if not is_finished(path):
-        return None, changed_meanwhile(path, table)
-    store = FeatureStore(path)
-    if origins.SOURCE in store.manifest:
-        return store, origins.changed(store.manifest, table)
+    store, stale = kept_store(FeatureStore, path, table)
+    if store is None or origins.SOURCE in store.manifest:
+        return store, stale
     # Made before stores kept it: a file that is newer than the store is not in it.
     made = (path / EXTRACTION).stat().st_mtime
     return store, set(store.clips) if origins.newest(files) > made + _COPIED else set()

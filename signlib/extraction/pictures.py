@@ -32,7 +32,7 @@ from signlib.stores.pictures import (
     PictureStore,
     PictureWriter,
 )
-from signlib.stores.renewal import changed_meanwhile, discard, made_alone
+from signlib.stores.renewal import discard, kept_store, made_alone
 from signlib.stores.store import PICTURES_META, Extraction, is_finished, plain
 
 # Of what is kept of a clip; another one makes another store.
@@ -201,7 +201,7 @@ def kept_pictures(
     """
     table = source.manifest
     # Without a lock where all is there: several trainings may ask at once.
-    store, stale = _finished(path, table)
+    store, stale = kept_store(PictureStore, path, table)
     clips = set(table["clip"])
     whole = store is not None and clips <= set(store.manifest["clip"])
     if store is not None and whole and not stale and store.settings == settings:
@@ -210,19 +210,11 @@ def kept_pictures(
         return PictureStore(before)
     with made_alone(path):
         # Another process may have made it meanwhile.
-        store, stale = _finished(path, table)
+        store, stale = kept_store(PictureStore, path, table)
         lost = stale if store is None else stale & set(store.clips)
         if lost:
             discard(path, lost)
         return write_pictures(source, path, settings, workers, retry_failed=bool(stale))
-
-
-def _finished(path: Path, table: pd.DataFrame) -> tuple[PictureStore | None, set[str]]:
-    # The finished store, None without one, and the clips whose files changed since.
-    if not is_finished(path, PICTURES_META):
-        return None, changed_meanwhile(path, table)
-    store = PictureStore(path)
-    return store, origins.changed(store.manifest, table)
 
 
 def _holds(path: Path, source: FilmedClips, settings: PictureSettings) -> bool:

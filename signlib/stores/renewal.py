@@ -6,6 +6,7 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -14,7 +15,9 @@ from signlib.data import manifest as manifests
 from signlib.data import origins
 from signlib.errors import StoreError
 from signlib.files import disk_error
-from signlib.stores.store import MANIFEST
+from signlib.stores.store import MANIFEST, Store, is_finished
+
+Kept = TypeVar("Kept", bound=Store)
 
 
 @contextmanager
@@ -39,15 +42,21 @@ def made_alone(path: Path) -> Iterator[None]:
         yield
 
 
-def changed_meanwhile(path: Path, table: pd.DataFrame) -> set[str]:
-    """Clips whose files changed since a store was begun that is unfinished, or not there.
+def kept_store(kind: type[Kept], path: Path, table: pd.DataFrame) -> tuple[Kept | None, set[str]]:
+    """The finished store, None without one, and the clips whose files changed since it was begun.
 
     Args:
+        kind: of the store.
         path: of the store.
         table: of the clips, with the state of their files.
     """
+    if is_finished(path, kind.META):
+        store = kind(path)
+        return store, origins.changed(store.manifest, table)
     begun = path / MANIFEST
-    return origins.changed(manifests.load_manifest(begun), table) if begun.is_file() else set()
+    if not begun.is_file():
+        return None, set()
+    return None, origins.changed(manifests.load_manifest(begun), table)
 
 
 def discard(path: Path, changed: Collection[str]) -> None:
