@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from signlib.errors import InputError
-from tests.killing import forked
 
 from . import damage
 from .readers import READERS, Reader, Silent
@@ -276,13 +275,17 @@ def _start(job: _Job, folder: Path) -> None:
     receive, send = os.pipe()
     os.set_blocking(receive, False)
     job.pipe, job.since, job.text = receive, time.monotonic(), ""
-
-    def work() -> None:
+    job.pid = os.fork()
+    if job.pid:
+        os.close(send)
+        return
+    try:
         os.close(receive)
         _work(job, whole, folder, send)
-
-    job.pid = forked(work)
-    os.close(send)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(99)
 
 
 _loaded: set[str] = set()
