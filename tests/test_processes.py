@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from killing import in_child
 
 from signlib import processes
 from signlib.errors import DiskError, InputError, RunError, StoreError
@@ -17,7 +18,6 @@ from signlib.files import write_text
 from signlib.processes import Terminated, alone, clean, exit_code, piped, scratch, temporary
 from signlib.stores.store import Extraction
 from signlib.stores.writer import StoreWriter
-from tests.killing import in_child
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from killing import in_child
 
 from signlib import paths
 from signlib.__main__ import main
@@ -15,7 +16,6 @@ from signlib.runs.run import LOCK, Run
 from signlib.stores.store import FeatureStore
 from signlib.stores.writer import StoreWriter
 from signlib.training.fitting import CHECKPOINT, EpochEnd
-from tests.killing import in_child
 
 SHORT = "training.epochs=2 training.threads=1"
 SMALL = f"{SHORT} data.glosses=6 data.signers=3 data.repetitions=1"
