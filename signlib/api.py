@@ -15,7 +15,7 @@ from signlib import paths
 from signlib.corpora.folder import is_one_clip
 from signlib.corpora.registry import CORPORA, corpus_in
 from signlib.data.points import FileNumbers
-from signlib.errors import ClipError, RunError
+from signlib.errors import ClipError, RunError, listed
 from signlib.experiments import prediction, sizes
 from signlib.experiments.early import check_asked, check_training
 from signlib.extraction.registry import extractor_settings
@@ -58,11 +58,8 @@ class OpenRun(Run):
         if self.untested:
             lines.append(f"  not tested: {self.untested}")
         if self.ignored:
-            keys, more = sorted(self.ignored), ""
-            if len(keys) > MANY:
-                keys, more = keys[:MANY], f" and {len(keys) - MANY} more"
-            said = ", ".join(f"{key}={self.ignored[key]}" for key in keys)
-            lines.append(f"  its settings say what was never read: {said}{more}")
+            said = [f"{key}={value}" for key, value in sorted(self.ignored.items())]
+            lines.append(f"  its settings say what was never read: {listed(said, MANY)}")
         return "\n".join(lines)
 
     def _kind(self) -> str:

@@ -6,7 +6,7 @@ else is a fault of ours and keeps its traceback.
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 # So many names a message lists at most.
@@ -29,6 +29,16 @@ def joined(*notes: str | None) -> str:
     'no hand is seen; it has one frame'
     """
     return "; ".join(filter(None, notes))
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first names, and of more how many.
+
+    >>> listed(["S01", "S02", "S03"], most=2)
+    'S01, S02 and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 class InputError(Exception):
@@ -92,8 +102,7 @@ def key_hint(key: str, keys: Iterable[str]) -> str:
     near = near_names(key, every) + [other for other in every if f".{other}".endswith(ending)]
     if near:
         return f"did you mean {near[0]!r}?"
-    more = f" and {len(every) - _NAMES} more" if len(every) > _NAMES else ""
-    return f"the keys are {', '.join(every[:_NAMES])}{more}"
+    return f"the keys are {listed(every, _NAMES)}"
 
 
 def did_you_mean(name: str, names: Iterable[str], lister: str) -> str:

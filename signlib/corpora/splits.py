@@ -15,7 +15,7 @@ from sklearn.model_selection import (
 
 from signlib.corpora.registry import corpus_of
 from signlib.data.vocabulary import Vocabulary, alike_notes
-from signlib.errors import ManifestError, SettingsError
+from signlib.errors import ManifestError, SettingsError, listed
 from signlib.settings.base import DataSettings
 from signlib.synthesis.seeding import generator
 
@@ -164,7 +164,7 @@ def signer_notes(train: pd.DataFrame, val: pd.DataFrame, test: pd.DataFrame) -> 
         return notes
     shared = sorted((set(train["signer"]) | set(val["signer"])) & set(test["signer"]) - {""})
     if shared:
-        notes.append(f"signers in training and test: {_listed(shared)}")
+        notes.append(f"signers in training and test: {listed(shared, LISTED)}")
     if any((part["signer"] == "").any() for part in (train, val, test)):
         notes.append("signers unknown: the split may leak signers")
     return notes
@@ -306,13 +306,8 @@ def _held_signers(gloss: pd.Series, signer: pd.Series, share: float, seed: int) 
 def _who(share: float, held: np.ndarray, signers: list[str], of: str) -> str:
     # What is held out, in words.
     if signers:
-        return f"signers {_listed(signers)} ({held.mean():.0%} of the {of})"
+        return f"signers {listed(signers, LISTED)} ({held.mean():.0%} of the {of})"
     return f"{share:.0%} of {_UNITS[of]}, at least one of two,"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"{', '.join(names[:LISTED])}{more}"
 
 
 # What a share is taken of, and why it cannot be.

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from signlib import paths
 from signlib.corpora.registry import check_read, corpus_reads
-from signlib.errors import SettingsError, did_you_mean
+from signlib.errors import SettingsError, did_you_mean, listed
 from signlib.experiments.early import check_training, reads
 from signlib.runs import run as runs
 from signlib.settings import aliases, config, presets, registry
@@ -120,9 +120,8 @@ def left_out(jobs: Iterable[Job], overrides: Iterable[str]) -> str:
             for name, each in settings_of.items()
             if not (config.is_read(each, key) and corpus_reads(each.data, key))
         ]
-        more = f" and {len(idle) - LISTED} more" if len(idle) > LISTED else ""
         if idle:
-            words.append(f"{key} by {', '.join(idle[:LISTED])}{more}")
+            words.append(f"{key} by {listed(idle, LISTED)}")
     return f"left out, because it is not read: {'; '.join(words)}" if words else ""
 
 
