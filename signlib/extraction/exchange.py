@@ -230,7 +230,7 @@ def export_folder(store: FeatureStore, folder: str | Path, suffix: str = ".npy")
         SettingsError: for another suffix, or a store that a `.pose` file cannot hold.
         DiskError: when the disk is full or the folder cannot be written.
     """
-    if suffix not in (".npy", ".pose"):
+    if suffix not in SUFFIXES:
         raise SettingsError(f"suffix={suffix!r} is unknown; choose .npy or .pose")
     files = []
     for row in store.index.itertuples():
@@ -380,10 +380,10 @@ def _read_row(
     clip = _read_file(path, layout, numbers, *size)
     asked = None if np.isnan(row.fps) else float(row.fps)
     rate = clip.fps or asked or 0.0
-    segment = segment_of(row) if _is_cut(row) else WHOLE_FILE
-    skipped = segment_of(row)["start"], segment_of(row)["end"]
+    cut = _is_cut(row)
+    segment = segment_of(row) if cut else WHOLE_FILE
     notes = [clip.note]
-    if not _is_cut(row) and skipped != (0, -1):
+    if not cut and (row.start, row.end) != (0, -1):
         notes.append(f"start and end count in {row.file}: taken whole")
     try:
         first, stop, note = segment_frames(len(clip.array), rate, **segment)
@@ -475,7 +475,7 @@ class ClipReader:
             VideoError, ClipError: when the file cannot be read, shows nobody, or has other points.
         """
         path = Path(path)
-        if path.suffix in (".npy", ".pose"):
+        if path.suffix in SUFFIXES:
             joints = len(MEDIAPIPE_543)
             if path.suffix == ".npy":
                 joints = _opened(path, reading.mapped).shape[1]
