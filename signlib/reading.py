@@ -226,8 +226,9 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
 
     Raises:
         OSError: when it is missing.
-        Unreadable: when it is too large, has more than `COLUMNS` columns, or holds NUL bytes, which
-            pandas leaves out without a word. pandas' own errors are `ValueError`s, too.
+        Unreadable: when it is too large, has more than `COLUMNS` columns, names one twice, or holds
+            NUL bytes, which pandas leaves out without a word. pandas' own errors are `ValueError`s,
+            too.
     """
     import pandas as pd  # half a second that settings do not need
 
@@ -238,6 +239,20 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     columns = 1 + data.count(b",", start, end if end >= 0 else len(data))
     if columns > COLUMNS:
         raise Unreadable(f"it has {columns:,} columns, more than {COLUMNS:,}")
+    # pandas would call the second column `fps` silently `fps.1`.
+    header = pd.read_csv(
+        io.BytesIO(data),
+        header=None,
+        nrows=1,
+        dtype=str,
+        keep_default_na=False,
+        encoding=options.get("encoding"),
+    )
+    for name, count in Counter(header.iloc[0].str.strip()).most_common():
+        if name and count > 1:
+            raise Unreadable(
+                f"column {name[:40]!r} appears twice in its header; rename or delete one"
+            )
     table = pd.read_csv(io.BytesIO(data), **options)
     if b"\0" in data:
         raise Unreadable("it holds NUL bytes, as after a power cut")

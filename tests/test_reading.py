@@ -307,6 +307,12 @@ def test_a_file_is_a_file_of_a_stated_size(tmp_path, monkeypatch):
     (tmp_path / "nul.csv").write_bytes(b"clip,end\na,\0\0\n")
     with pytest.raises(Unreadable, match="it holds NUL bytes"):
         reading.read_csv(tmp_path / "nul.csv")
+    # Which of the two columns would count? Empty names, after a comma at the end, count as none.
+    (tmp_path / "twice.csv").write_bytes(b"\n \nclip, fps,fps\na,25,30\n")
+    with pytest.raises(Unreadable, match="column 'fps' appears twice in its header"):
+        reading.read_csv(tmp_path / "twice.csv")
+    (tmp_path / "empty.csv").write_bytes(b"clip,,\na,,\n")
+    assert len(reading.read_csv(tmp_path / "empty.csv")) == 1
     (tmp_path / "latin").write_bytes(b"\xe4")
     with pytest.raises(Unreadable, match="it is no utf-8 text"):
         reading.text(tmp_path / "latin")

@@ -169,21 +169,15 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
         if "inside string" in fault:
             step = "close the quote"
         raise ManifestError(f"manifest {path} is not a readable csv: {fault}; {step}") from None
+    except reading.TooLarge as error:
+        raise ManifestError(f"manifest {path} must be written as several: {error}") from None
     except reading.Unreadable as error:
-        raise ManifestError(
-            f"manifest {path}: {error}; write it again, a large one as several"
-        ) from None
+        raise ManifestError(f"manifest {path} must be mended or written again: {error}") from None
     except UnicodeDecodeError as error:
         raise ManifestError(
             f"manifest {path} is not in UTF-8 ({error}): save it as UTF-8"
         ) from None
     table.columns = table.columns.str.strip()
-    doubled = table.columns[table.columns.duplicated()]
-    if len(doubled):
-        raise ManifestError(
-            f"manifest {path}: column {doubled[0]!r} appears twice in its header; rename or"
-            " delete one"
-        )
     # Where rows are longer than the header, pandas takes their first fields for an index.
     if not isinstance(table.index, pd.RangeIndex):
         raise ManifestError(

@@ -160,6 +160,7 @@ def test_every_frame_rate_is_read_back_exactly(tmp_path):
             "clip,gloss, gloss \na,b,c\n",
             "column 'gloss' appears twice in its header; rename or delete one",
         ),
+        ("clip,fps,fps\na,25,30\n", "column 'fps' appears twice in its header; rename or delete"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused_by_file_and_value(tmp_path, text, words):

@@ -118,9 +118,13 @@ def finite(values: Any, what: str) -> None:
 
 
 def rows_of(path: Path, sign: str = ",") -> list[dict[str, str]]:
-    """The rows of a csv as Python's own reader sees them; names without blanks around."""
+    """The rows of a csv as Python's own reader sees them; names without blanks around.
+
+    Lines of nothing but blanks are no rows.
+    """
     with open(path, newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.reader(file, delimiter=sign) if row]
+    rows = [row for row in rows if len(row) > 1 or row[0].strip(" \t")]
     names = [name.strip() for name in rows[0]]
     return [dict(zip(names, row, strict=False)) for row in rows[1:]]
 
