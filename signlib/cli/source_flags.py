@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from signlib.errors import SettingsError
 from signlib.settings import config, presets
 from signlib.settings.registry import all_presets
+from signlib.settings.values import convert, parse_override
 
 # Names of a flag, and what else `add_argument` takes.
 Flag: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
@@ -83,8 +84,28 @@ _RENAMED = {
     "training.seed": "seed",
     "model.dropout": "gcn.dropout",
     "model.drop_path_rate": "gcn.drop_path",
+    "model.stem_channels": "gcn.stem",
+    "model.channels": "gcn.channels",
+    "model.num_blocks": "gcn.blocks",
+    "model.expand_ratio": "gcn.expand",
+    "model.max_hop": "gcn.hops",
+    "model.gate_type": "gcn.gate",
+    "model.use_subset_att": "gcn.attend",
+    "model.use_ib_loss": "gcn.bottleneck",
     "training.dropout": "gcn.dropout",
     "training.drop_path_rate": "gcn.drop_path",
+    "training.use_amp": "training.precision",
+}
+# A switch of source 003 -> our words for false and true.
+_SWITCHES = {
+    "training.use_amp": ("32", "auto"),
+    "model.use_subset_att": ("equally", "weighted"),
+    "model.use_ib_loss": ("without", "with"),
+}
+# What cannot be set -> its only value, and why.
+_FIXED = {
+    "model.depths": ([1, 1, 1], "a block has one temporal unit; model.num_blocks adds blocks"),
+    "model.strides": ([1, 2, 2], "the first stage keeps all frames, each later one halves them"),
 }
 
 
@@ -256,19 +277,41 @@ def renamed(overrides: Iterable[str], keys: Collection[str]) -> list[str]:
     Args:
         overrides: as given to `--set`.
         keys: of the settings that they are for.
+
+    Raises:
+        SettingsError: for a switch that is neither true nor false, or what cannot be set.
     """
     settings: list[str] = []
     for text in overrides:
         key, equals, value = text.partition("=")
         key = key.strip()
-        if key == "training.use_amp" and value.lower() in ("true", "false"):
-            settings.append(f"training.precision={'auto' if value.lower() == 'true' else '32'}")
+        if key in keys:
+            settings.append(f"{key}{equals}{value}")
         elif key == "training.scheduler" and value in SCHEDULES:
             settings += _schedule(value, None)
+        elif key in _FIXED:
+            _check_fixed(key, text)
         else:
-            current = key if key in keys else _RENAMED.get(key, key)
-            settings.append(f"{current}{equals}{value}")
+            settings.append(f"{_RENAMED.get(key, key)}{equals}{_in_our_words(key, value)}")
     return settings
+
+
+def _in_our_words(key: str, value: str) -> str:
+    # Of a switch of source 003 our word; anything else stays as it is.
+    if key not in _SWITCHES:
+        return value
+    try:
+        return _SWITCHES[key][convert(value, bool)]
+    except ValueError as error:
+        raise SettingsError(f"{key}={value[:40]!r} is not possible: {error}") from None
+
+
+def _check_fixed(key: str, text: str) -> None:
+    only, reason = _FIXED[key]
+    SettingsError.raise_if(
+        parse_override(text)[1] != only,
+        f"{text[:80]}: only {key}={only} is possible, because {reason}; leave it out",
+    )
 
 
 def _check_size(expected: int, folder: str | None) -> None:

@@ -58,7 +58,7 @@ def graph_macs(sizes: GraphSizes, frames: int, joints: int, inputs: int, classes
             points, frames = frames * joints, -(-frames // stride)
             later = frames * joints
             graph = points * subsets * out * (channels + joints) + sizes.attend * subsets**2 * out
-            time = points * 2 * out**2 + later * (10 * out + 2 * out**2)
+            time = sizes.expand * (points * out**2 + later * (5 * out + out**2))
             if stride > 1:
                 time += later * out**2
             gates = (5 if bands else 2) * out * narrow + 2 * (frames + joints) * out * narrow

@@ -1,7 +1,7 @@
 """The LAST-E graph network: nano, small, base and large as four rows of one table."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from signlib.models.gcn_layers import (
 from signlib.models.graph import Neighbours
 from signlib.models.layers import DropPath
 from signlib.models.network import Batch, Classifier
+from signlib.settings.graph import GraphSettings
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class GraphSizes:
         channels, blocks: of each stage; every stage but the first halves the frames in its first
             block.
         hops: bones that a layer reaches; the adjacency has one subset more.
+        expand: how much wider the temporal unit is inside.
         bands: gates of the last stage see powers of three frequency bands besides motion.
         attend: subsets of the adjacency are weighted clip by clip.
         bottleneck: the original head has its auxiliary loss.
@@ -45,6 +47,7 @@ class GraphSizes:
     channels: tuple[int, ...]
     blocks: tuple[int, ...]
     hops: int = 2
+    expand: int = 2
     bands: bool = False
     attend: bool = True
     bottleneck: bool = False
@@ -67,6 +70,25 @@ VARIANTS = {
     ),
 }
 
+
+def sizes_of(gcn: GraphSettings) -> GraphSizes:
+    """The sizes of the settings' variant, with what the settings have instead of it."""
+    sizes = VARIANTS[gcn.variant]
+    return replace(
+        sizes,
+        stem=gcn.stem or sizes.stem,
+        channels=tuple(gcn.channels) or sizes.channels,
+        blocks=tuple(gcn.blocks) or sizes.blocks,
+        hops=gcn.hops or sizes.hops,
+        expand=gcn.expand,
+        bands=gcn.gate == "hybrid" if gcn.gate else sizes.bands,
+        attend=gcn.attend == "weighted" if gcn.attend else sizes.attend,
+        bottleneck=gcn.bottleneck == "with" if gcn.bottleneck else sizes.bottleneck,
+        dropout=gcn.dropout,
+        drop_path=gcn.drop_path,
+    )
+
+
 # Bodies that go through the blocks together on a CPU without gradients: more would leave its
 # caches.
 TOGETHER = 16
@@ -87,11 +109,12 @@ class Block(nn.Module):
         near: Neighbours,
         attend: bool,
         bands: bool,
+        expand: int,
         drop_path: float,
     ) -> None:
         super().__init__()
         self.graph = GraphMix(channels, out, adjacency, near, attend)
-        self.time = Stretch(out, stride)
+        self.time = Stretch(out, stride, expand)
         self.gate, self.attention = Gate(out, bands), Attention(out)
         self.shortcut = (
             Layer(channels, out, stride=stride) if (channels, stride) != (out, 1) else None
@@ -240,6 +263,7 @@ def _blocks(sizes: GraphSizes, adjacency: Tensor, drop_path: float) -> nn.Sequen
                 near=near,
                 attend=sizes.attend,
                 bands=sizes.bands and stage == len(sizes.channels) - 1,
+                expand=sizes.expand,
                 drop_path=drop_path * len(blocks) / max(last, 1),
             )
             blocks.append(block)

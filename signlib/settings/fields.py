@@ -127,13 +127,19 @@ class SomeOf(Limit):
 
 @dataclass(frozen=True)
 class AllBetween(Limit):
-    """A list of numbers, each within limits; `count` of them, 0 = one or more."""
+    """A list of numbers, each within limits; `count` of them, 0 = one or more.
+
+    With `optional` also none.
+    """
 
     low: float
     high: float
     count: int = 0
+    optional: bool = False
 
     def problem(self, key: str, value: Sequence[float]) -> str:
+        if self.optional and not value:
+            return ""
         right_length = len(value) == self.count if self.count else bool(value)
         if right_length and all(self.low <= number <= self.high for number in value):
             return ""
@@ -190,11 +196,12 @@ def numbers(
     low: float,
     high: float,
     count: int = 0,
+    optional: bool = False,
     *,
     only: Only = (),
 ) -> list[Number]:
-    """A list of numbers within limits: `count` of them, 0 = one or more."""
-    return _list(default, _facts(text, AllBetween(low, high, count), only))
+    """A list of numbers within limits: `count` of them, 0 = one or more; with `optional` or none."""
+    return _list(default, _facts(text, AllBetween(low, high, count, optional), only))
 
 
 def rates(text: str, low: float, high: float) -> dict[str, float]:

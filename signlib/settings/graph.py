@@ -11,9 +11,11 @@ from signlib.settings.fields import (
     choice,
     name,
     number,
+    numbers,
     section,
     some_of,
     switch,
+    unless,
     when,
 )
 
@@ -56,6 +58,31 @@ class GraphSettings:
     """The graph network over joints."""
 
     variant: str = choice("nano", "its size", "nano", "small", "base", "large")
+    stem: int = number(0, "channels after the fusion of streams; 0 = the variant's", 0, 4096)
+    channels: list[int] = numbers(
+        [], "of the three stages; [] = the variant's", 1, 4096, count=3, optional=True
+    )
+    blocks: list[int] = numbers(
+        [], "of the three stages; [] = the variant's", 1, 100, count=3, optional=True
+    )
+    expand: int = number(2, "how much wider the temporal unit is inside", 1, 64)
+    hops: int = number(0, "bones that a layer reaches; 0 = the variant's", 0, 16)
+    gate: str = choice(
+        "",
+        "what gates of the last stage see: motion, or hybrid: three frequency bands, too; "
+        '"" = as the variant',
+        "",
+        "motion",
+        "hybrid",
+    )
+    attend: str = choice(
+        "",
+        "how a layer adds up its neighbourhoods: weighted clip by clip, or equally; "
+        '"" = as the variant',
+        "",
+        "weighted",
+        "equally",
+    )
     streams: list[str] = some_of(
         ["joint", "velocity", "bone"], "what it is fed with, in this order", *STREAMS
     )
@@ -76,12 +103,24 @@ class GraphSettings:
         "plain",
         "infogcn",
     )
+    bottleneck: str = choice(
+        "",
+        'whether the original head has its bottleneck: with, without; "" = in base and large',
+        "",
+        "with",
+        "without",
+        only=when(".head", "original"),
+    )
     ib_loss_weight: float = number(
         0.01,
-        "weight of the loss that the original head of the larger variants has beside its scores",
+        "weight of the loss that the original head has beside its scores, by its bottleneck",
         0,
         100,
-        only=(when(".head", "original"), when(".variant", "base", "large")),
+        only=(
+            when(".head", "original"),
+            when(".variant", "base", "large") | when(".bottleneck", "with"),
+            unless(".bottleneck", "without"),
+        ),
     )
 
 

@@ -140,6 +140,9 @@ class TrainingSettings:
     accelerator: str = choice("auto", "where it runs", "auto", "cpu", "gpu")
     threads: int = number(0, "threads of the processor, 0 = torch's own choice", 0, 1024)
     workers: int = number(0, "processes that load batches", 0, 1024)
+    pin_memory: bool = switch(
+        True, "load batches into pinned memory, from which a GPU copies faster; without one nothing"
+    )
     logger: str = choice(
         "none",
         "who gets each epoch's row of history.csv, in the run's folder log: csv, tensorboard or "

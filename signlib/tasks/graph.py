@@ -25,7 +25,7 @@ from signlib.errors import ClipError, RunError, SettingsError, joined
 from signlib.features.actors import Axes, axes_of, filled, held, in_own_axes
 from signlib.features.streams import parents_of
 from signlib.models import classifier, counting
-from signlib.models.gcn import VARIANTS, GraphNetwork
+from signlib.models.gcn import GraphNetwork, sizes_of
 from signlib.models.graph import adjacency
 from signlib.runs.run import Run
 from signlib.settings.graph import GraphExperiment
@@ -50,18 +50,11 @@ def graph_network(
 ) -> GraphNetwork:
     """The untrained graph network that the settings describe, for any skeleton."""
     gcn = settings.gcn
+    sizes = sizes_of(gcn)
     with torch.device("cpu"):  # also where weights are only counted
-        graph = adjacency(skeleton.bones, len(skeleton), VARIANTS[gcn.variant].hops, gcn.partition)
+        graph = adjacency(skeleton.bones, len(skeleton), sizes.hops, gcn.partition)
     return GraphNetwork(
-        gcn.variant,
-        graph,
-        classes,
-        len(gcn.streams),
-        3,
-        gcn.head,
-        settings.action.bodies,
-        gcn.dropout,
-        gcn.drop_path,
+        sizes, graph, classes, len(gcn.streams), 3, gcn.head, settings.action.bodies
     )
 
 
@@ -238,7 +231,7 @@ class GraphTask(IsolatedTask[GraphExperiment, actions.ActionClassifier]):
     def count_macs(cls, settings: GraphExperiment, inputs: Inputs, classes: int) -> int:
         # Multiply-accumulates of one body, in the source's order; see `graph_macs`.
         numbers = 3 * len(settings.gcn.streams)
-        sizes, joints = VARIANTS[settings.gcn.variant], len(inputs.skeleton)
+        sizes, joints = sizes_of(settings.gcn), len(inputs.skeleton)
         return counting.graph_macs(sizes, settings.action.frames, joints, numbers, classes)
 
     @classmethod

@@ -325,5 +325,5 @@ def _loader(
         generator=torch.Generator(),
         num_workers=settings.training.workers,
         persistent_workers=settings.training.workers > 0,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=settings.training.pin_memory and torch.cuda.is_available(),
     )

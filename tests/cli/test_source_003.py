@@ -11,6 +11,7 @@ from signlib.__main__ import main
 from signlib.cli import source_flags
 from signlib.cli.parser import parser
 from signlib.errors import SettingsError
+from signlib.models.gcn import sizes_of
 from signlib.runs.run import Run
 from signlib.settings import config, presets
 from signlib.settings.base import Settings
@@ -72,6 +73,20 @@ BY_VARIANT = {
     "large": (24, 0.3, 0.1),
 }
 """The source's tables: what all variants share, and batch size, dropout and drop path of each."""
+
+MODELS = {
+    "nano": (24, [32, 48, 64], [1, 1, 1], 1, "motion", False, False),
+    "small": (32, [48, 64, 96], [1, 2, 2], 2, "motion", True, False),
+    "base": (48, [64, 96, 128], [2, 2, 2], 2, "motion", True, True),
+    "large": (48, [80, 112, 160], [2, 2, 2], 2, "hybrid", True, True),
+}
+KEYS = ("stem_channels", "channels", "num_blocks", "max_hop", "gate_type")
+KEYS += ("use_subset_att", "use_ib_loss")
+MODELS = {
+    variant: dict(zip(KEYS, values, strict=True)) | {"expand_ratio": 2}
+    for variant, values in MODELS.items()
+}
+"""The source's table of model variants."""
 
 
 def built(line: str) -> Settings:
@@ -152,6 +167,17 @@ def test_the_presets_alone_are_the_sources_tables_too(variant):
         ("--model nano --set training.momentum=0.8", "training.momentum", 0.8),
         ("--model nano --set model.dropout=0.4", "gcn.dropout", 0.4),
         ("--set model.dropout=0.4", "model.dropout", 0.4),
+        ("--model nano --set model.stem_channels=30", "gcn.stem", 30),
+        ("--model nano --set model.channels=[40,48,64]", "gcn.channels", [40, 48, 64]),
+        ("--model nano --set model.num_blocks=[1,2,1]", "gcn.blocks", [1, 2, 1]),
+        ("--model nano --set model.gate_type=hybrid", "gcn.gate", "hybrid"),
+        ("--model nano --set model.expand_ratio=3", "gcn.expand", 3),
+        ("--model nano --set model.max_hop=2", "gcn.hops", 2),
+        ("--model nano --set model.use_subset_att=true", "gcn.attend", "weighted"),
+        ("--model base --set model.use_subset_att=false", "gcn.attend", "equally"),
+        ("--model nano --set model.use_ib_loss=True", "gcn.bottleneck", "with"),
+        ("--model base --set model.use_ib_loss=false", "gcn.bottleneck", "without"),
+        ("--set training.pin_memory=false", "training.pin_memory", False),
         ("--set training.use_amp=true", "training.precision", "auto"),
         ("--model nano --set training.use_amp=false", "training.precision", "32"),
         ("--model nano --set training.input_frames=32", "action.frames", 32),
@@ -175,6 +201,24 @@ def test_every_flag_has_its_effect(line, key, value):
 
 SAME = {("training.workers", 4), ("training.precision", "auto"), ("model.dropout", 0.4)}
 """What a default may be already."""
+
+
+@pytest.mark.parametrize("variant", MODELS)
+def test_the_sources_table_of_variants_is_the_presets_own(variant):
+    """What the table says of a variant, given key by key, changes no size of its network."""
+    said = [f"'model.{key}={value}'" for key, value in MODELS[variant].items()]
+    line = f"--model {variant} --set {' '.join(said)} model.depths=[1,1,1] model.strides=[1,2,2]"
+    settings = built(line).gcn
+    assert sizes_of(settings) == sizes_of(presets.build(f"ntu60/{variant}").gcn)
+    assert config.differences(built(line), presets.build(f"ntu60/{variant}")).keys() == {
+        "gcn.stem",
+        "gcn.channels",
+        "gcn.blocks",
+        "gcn.hops",
+        "gcn.gate",
+        "gcn.attend",
+        "gcn.bottleneck",
+    }
 
 
 def test_a_data_root_is_the_folder_of_the_presets_own_corpus_unless_it_is_a_store(tmp_path):
@@ -221,7 +265,18 @@ def test_unknown_flags_and_values_are_refused(line, capsys):
     ("line", "message"),
     [
         ("ntu60/base --model nano", "name two models"),
-        ("--set training.pin_memory=true", "unknown"),
+        ("--model nano --set model.use_subset_att=maybe", "'maybe' is neither true nor false"),
+        ("--model nano --set model.depths=[1,2,1]", "a block has one temporal unit"),
+        (
+            "--model nano --set model.strides=[1,1,2]",
+            r"only model\.strides=\[1, 2, 2\] is possible",
+        ),
+        ("--model nano --set model.channels=[32,48]", r"gcn\.channels=\[32, 48\]: give 3 numbers"),
+        ("--model nano --set model.gate_type=static", "choose from .*motion, hybrid"),
+        ("--model nano --set model.max_hop=17", r"gcn\.hops=17 is outside 0\.\.16"),
+        ("--model nano --set model.embed_dim=3", r"'model\.embed_dim' is unknown"),
+        ("--set model.max_hop=2", r"'gcn\.hops' belongs to task graph"),
+        ("--model nano --set gcn.head=plain model.use_ib_loss=true", "only with gcn.head=original"),
         ("--set training.ib_loss_weight=0.05", r"'gcn\.ib_loss_weight' belongs to task graph"),
         ("--set training.input_frames=32", r"'action\.frames' belongs to task graph"),
         ("--milestones 3", "multistep needs"),

@@ -3,6 +3,7 @@ norms.
 """
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,8 +13,10 @@ from signlib.data.skeletons import HANDS_42, KINECT_20, MEDIAPIPE_75, MEDIAPIPE_
 from signlib.errors import SettingsError
 from signlib.models.classifier import parameter_count
 from signlib.models.counting import graph_macs
-from signlib.models.gcn import TOGETHER, VARIANTS, GraphNetwork, GraphSizes
+from signlib.models.gcn import TOGETHER, VARIANTS, GraphNetwork, GraphSizes, sizes_of
 from signlib.models.graph import adjacency
+from signlib.settings import presets
+from signlib.tasks.graph import graph_network
 from signlib.training.optim import parameter_groups
 
 TINY = GraphSizes(6, (8, 12), (1, 1), hops=1, dropout=0.0)
@@ -118,6 +121,57 @@ def test_another_skeleton_changes_only_the_weights_of_edges(variant, skeleton):
         model = GraphNetwork(variant, graph, 60)
     edges = sum(sizes.blocks) * (sizes.hops + 1) * (joints**2 - 25**2)
     assert parameter_count(model) == TOTALS[variant] + edges
+
+
+CHANGED = {
+    # 11 a channel in the fusion, and 2 x 32 + 32 in graph and shortcut of the first block.
+    "stem=30": 6 * (11 + 3 * 32),
+    # First block 14,010 for 10,050, the second 2 x 8 x 48 and 8 x 48 more for its input.
+    "channels=[40,48,64]": 3960 + 24 * 48,
+    # A block 48 -> 48: 5,954 + 10,176 + 1,200 + 2,400.
+    "blocks=[1,2,1]": 19_730,
+    # A temporal unit has 2 e C^2 + 9 e C + 2 C numbers.
+    "expand=3": 2 * (32**2 + 48**2 + 64**2) + 9 * (32 + 48 + 64),
+    # One subset more: Ci Co + 625 a block.
+    "hops=2": 24 * 32 + 32 * 48 + 48 * 64 + 3 * 625,
+    # Three bands more before the narrow layer of the last block, whose width is 16.
+    "gate=hybrid": 3 * 64 * 16,
+    # A linear map of two subsets: 4 Co a block.
+    "attend=weighted": 4 * (32 + 48 + 64),
+    # Two maps 64 -> 64 with bias.
+    "bottleneck=with": 2 * (64 * 64 + 64),
+}
+"""What a setting changed in `ntu60/nano` adds to its 75,596 parameters, by hand."""
+
+
+@pytest.mark.parametrize("override", CHANGED)
+def test_a_changed_size_has_as_many_parameters_as_counted_by_hand(override):
+    settings = presets.build("ntu60/nano", overrides=[f"gcn.{override}"])
+    with torch.device("meta"):
+        model = graph_network(settings, NTU_25, 60)
+    assert parameter_count(model) == 75_596 + CHANGED[override]
+    assert sizes_of(settings.gcn) == model.sizes != VARIANTS["nano"]
+
+
+def test_what_larger_variants_have_can_be_taken_away():
+    without = ["gcn.bottleneck=without", "gcn.gate=motion", "gcn.attend=equally"]
+    with torch.device("meta"):
+        model = graph_network(presets.build("ntu60/large", overrides=without), NTU_25, 60)
+    # The bottleneck, two gates of 160 channels, K^2 Co of each block.
+    gone = 41_216 + 2 * 3 * 160 * 40 + 9 * 2 * (80 + 112 + 160)
+    assert parameter_count(model) == 911_376 - gone
+
+
+def test_multiply_accumulates_follow_changed_sizes():
+    """From the hand-counted ones of nano: 25 joints, 64 frames, which halve twice."""
+    nano = VARIANTS["nano"]
+    plain, wider = (graph_macs(sizes, 64, 25, 9, 60) for sizes in (nano, replace(nano, expand=3)))
+    points = [25 * 64, 25 * 64, 25 * 32, 25 * 16]
+    more = sum(
+        before * width**2 + after * (5 * width + width**2)
+        for before, after, width in zip(points, points[1:], (32, 48, 64), strict=False)
+    )
+    assert wider - plain == more
 
 
 @pytest.mark.parametrize("joints", [20, 75, 543])
