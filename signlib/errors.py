@@ -83,6 +83,10 @@ class RunError(InputError):
     """A run folder that is missing, incomplete, or asked for what it must refuse."""
 
 
+class Diverged(RunError):
+    """A training whose loss or gradients became no number."""
+
+
 class DiskError(InputError):
     """A file that could not be written: the disk is full or the folder is closed to us."""
 

@@ -18,8 +18,8 @@ LOCK = {
     )
 }
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-# Forty packages for one way to log: whoever asks for it installs it beside the lock.
-UNLOCKED = {"mlflow"}
+# Many packages for one way to log or to search: whoever asks for it installs it beside the lock.
+UNLOCKED = {"mlflow", "search"}
 DIRECT = [
     Requirement(text)
     for text in PROJECT["project"]["dependencies"]

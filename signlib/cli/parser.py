@@ -235,7 +235,37 @@ def verbs() -> dict[str, Verb]:
                     metavar="PRESET",
                     help=f"presets (`models` lists them), or a family: {', '.join(all_sweeps())}",
                 ),
-                flag("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N"),
+                flag(
+                    "--seeds",
+                    type=int,
+                    nargs="+",
+                    metavar="N",
+                    help=(
+                        "random seeds of each preset; default: its own (autsl/* 4000, ntu60/* 42,"
+                        " others 0) and the two after it, with --search only its own"
+                    ),
+                ),
+                flag(
+                    "--search",
+                    type=int,
+                    default=0,
+                    metavar="TRIALS",
+                    help=(
+                        "try so many settings of each preset, chosen by Optuna on validation clips;"
+                        " the best ones are trained once more, and tested once"
+                    ),
+                ),
+                flag(
+                    "--space",
+                    nargs="+",
+                    action="extend",
+                    default=[],
+                    metavar="KEY=VALUES",
+                    help=(
+                        "of --search: KEY=LOW..HIGH, KEY=LOW..HIGH:log or KEY=A|B|C; default:"
+                        " learning rates, weight decay and dropout"
+                    ),
+                ),
                 flag("--mode", choices=["smoke", "full"], default="full"),
                 flag(
                     "--hours",

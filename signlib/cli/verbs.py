@@ -150,6 +150,8 @@ def train(options: argparse.Namespace) -> None:
 
 def sweep(options: argparse.Namespace) -> int:
     """Train what a sweep lacks and print the results; exit code 3 when the time ended first."""
+    if options.search or options.space:
+        return _search(options)
     from signlib.experiments import sweep as sweeping
     from signlib.reports import ablation, sentence_table
 
@@ -164,7 +166,8 @@ def sweep(options: argparse.Namespace) -> int:
                 "memory_t4": "GiB on a T4 (counted)",
             }
         )
-        print(f"{len(options.seeds)} seeds of each preset, one after the other")
+        count = len(options.seeds or range(sweeping.USUAL))
+        print(f"{count} seeds of each preset, one after the other")
         print(table.drop(columns="device").to_string(float_format="{:.2f}".format))
         print(
             f"in all: {table[here].sum():.1f} hours here,"
@@ -197,13 +200,49 @@ def sweep(options: argparse.Namespace) -> int:
         gains = ablation.against_best_member(done.runs)
         if len(gains):
             print(
-                f"\nagainst the best member by validation, over signers, {len(options.seeds)} seeds"
-                " averaged"
+                f"\nagainst the best member by validation, over signers,"
+                f" {len(options.seeds or range(sweeping.USUAL))} seeds averaged"
             )
             print(ablation.readable_gains(gains).to_string())
     if options.mode == "smoke":
         print("smoke runs: small sizes, they say nothing about real signing")
     return 0
+
+
+def _search(options: argparse.Namespace) -> int:
+    # Of each preset its best settings, and what they reach; 3 when the time ended first.
+    for flag, given in (("--estimate", options.estimate), ("--workers", options.workers > 1)):
+        SettingsError.raise_if(
+            given,
+            f"{flag} does not go with --search, whose trials come one after the other and learn"
+            " from each other; leave it out (`train PRESET --estimate` says what one trial takes)",
+        )
+    from signlib.experiments import search, sweep
+
+    status = 0
+    for preset in sweep.members(options.presets):
+        result = search.search(
+            preset,
+            options.search,
+            options.space,
+            options.mode,
+            options.seeds,
+            options.overrides,
+            options.hours,
+        )
+        print(f"preset {preset}: {len(result.trials)} trials, by {result.measure}")
+        print(result.trials.to_string(float_format="{:.4g}".format))
+        if result.open:
+            print("the time budget ended first; the same command resumes the search")
+            status = 3
+        for run in result.runs:
+            print(f"trial {result.best} was best; its settings with seed {run.settings.seed}:")
+            for metric in run.metrics:
+                print(f"  {metric}")
+            print(f"run {run.path}")
+    if options.mode == "smoke":
+        print("smoke runs: small sizes, they say nothing about real signing")
+    return status
 
 
 def predict(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 experiment   settings -> clips -> model -> training -> test -> run
 sweep        presets x random seeds -> runs
+search       settings chosen on validation clips -> runs
 early        what can be refused before torch is loaded
 warm_start   what another run gives to a run that starts from it
 estimate     what a run will cost, before it starts

@@ -46,6 +46,7 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     init_from: Run | None = None,
+    untested: str = "",
 ) -> Run:
     """A finished run: the model fitted, the test split read once, everything written.
 
@@ -56,6 +57,7 @@ def train(
         resume: resume an unfinished run.
         quiet: no progress bar.
         init_from: start from what that run has in common with this one.
+        untested: why the test split stays closed; the run then has no results.
 
     Returns:
         The run; a finished one of the same name and settings is returned as it is. When the time
@@ -75,10 +77,18 @@ def train(
     if ready is not None and settings.mode == "full" and ready[0].costly:
         _say_what_it_costs(ready[0], quiet)
     with only_writer(path):
-        return _train(start(*names, settings, resume), ready, resume, quiet, init_from)
+        run = start(*names, settings, resume)
+        return _train(run, ready, resume, quiet, init_from, untested)
 
 
-def _train(run: Run, ready: _Ready | None, resume: bool, quiet: bool, init_from: Run | None) -> Run:
+def _train(
+    run: Run,
+    ready: _Ready | None,
+    resume: bool,
+    quiet: bool,
+    init_from: Run | None,
+    untested: str,
+) -> Run:
     # The run, fitted and tested; `ready` of a new one.
     settings, exists = run.settings, ready is None
     origin = init_from.name if init_from is not None else ""
@@ -107,6 +117,7 @@ def _train(run: Run, ready: _Ready | None, resume: bool, quiet: bool, init_from:
     fill(model, load_weights(run), run)
     # Of a run that is resumed after training, which notes clips: what training said stays said.
     task.splits.notes[:] = run.facts.get("split", task.splits.notes)
+    task.splits.untested = untested or task.splits.untested
     if task.splits.untested:
         return task.close_untested(run, model, quiet)
     return task.evaluate(run, model, resume, quiet)
@@ -220,6 +231,7 @@ def _fit(
     write_json(run.path / MODEL, {"classes": vocabulary.glosses, **task.described})
     run.note(
         chosen=fitted.chosen,
+        selected=fitted.selected,
         split=splits.notes,
         unusable=len(unusable),
         clips={"train": len(train.clips), "val": len(val.clips) if val is not None else 0},

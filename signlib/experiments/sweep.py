@@ -25,6 +25,8 @@ from signlib.settings.training import TrainingSettings
 
 # Presets that a line names; of more it says how many.
 LISTED = 5
+# Runs of a preset where nobody names seeds.
+USUAL = 3
 # Preset, run name, settings.
 Job = tuple[str, str, Settings]
 
@@ -68,7 +70,7 @@ def members(names: Iterable[str]) -> list[str]:
 
 def plan(
     names: Iterable[str],
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] | None = None,
     mode: str = "full",
     overrides: Sequence[str] = (),
 ) -> list[Job]:
@@ -76,23 +78,32 @@ def plan(
 
     They come seed by seed, so that an early stop leaves whole seeds.
 
+    Args:
+        names, mode, overrides: as for `sweep`.
+        seeds: of each preset; None = the preset's own and the two after it.
+
     Raises:
         SettingsError: for unknown names, seeds named twice, or settings that cannot work or that no
             preset reads.
     """
-    if not seeds or len(set(seeds)) < len(seeds):
+    if seeds is not None and len(set(seeds)) < max(len(seeds), 1):
         raise SettingsError(f"seeds={list(seeds)}: give one or more, each once")
     chosen = members(names)
-    first_runs = [presets.build(name, mode, seeds[0], overrides, lenient=True) for name in chosen]
+    own = {name: presets.build(name, mode).seed for name in chosen}
+    seeds_of = {name: seeds or range(own[name], own[name] + USUAL) for name in chosen}
+    first_runs = [
+        presets.build(name, mode, seeds_of[name][0], overrides, lenient=True) for name in chosen
+    ]
     for key in map(config.key_of, overrides):
         if not any(config.is_read(settings, key) for settings in first_runs):
             # Refused with its reason, unless it is the default.
-            presets.build(chosen[0], mode, seeds[0], overrides)
+            presets.build(chosen[0], mode, None, overrides)
         unread = [settings for settings in first_runs if not reads(settings, key)]
         if len(unread) == len(first_runs):
             check_read(unread[0].data, [key])
     jobs = []
-    for seed, name in product(seeds, chosen):
+    for turn, name in product(range(len(seeds or range(USUAL))), chosen):
+        seed = seeds_of[name][turn]
         settings = presets.build(name, mode, seed, overrides, lenient=True)
         read = [text for text in overrides if corpus_reads(settings.data, config.key_of(text))]
         if len(read) < len(overrides):
@@ -127,7 +138,7 @@ def left_out(jobs: Iterable[Job], overrides: Iterable[str]) -> str:
 
 def sweep(
     names: Iterable[str],
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] | None = None,
     mode: str = "full",
     overrides: Sequence[str] = (),
     hours: float = 0.0,
@@ -138,7 +149,7 @@ def sweep(
 
     Args:
         names: presets, or named families of them.
-        seeds: of each preset.
+        seeds: of each preset; None = the preset's own and the two after it.
         mode, overrides: as for `presets.build`, for every run that reads them.
         hours: time budget of this call; the same call later resumes a run that it ends;
             0 = none.
@@ -238,7 +249,7 @@ def _make_shared_stores(jobs: Iterable[Job]) -> None:
 
 def cost(
     names: Iterable[str],
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] | None = None,
     mode: str = "full",
     overrides: Sequence[str] = (),
     seconds: float = 10.0,
@@ -259,11 +270,12 @@ def cost(
     rows = {}
     jobs = plan(names, seeds, mode, overrides)
     _say(left_out(jobs, overrides))
-    for name, _, settings in jobs[: len(jobs) // len(seeds)]:
+    count = len(seeds or range(USUAL))
+    for name, _, settings in jobs[: len(jobs) // count]:
         one = estimate.estimate(settings, estimate.work_of(settings), seconds=seconds)
         rows[name] = {
-            "hours": len(seeds) * one.seconds()[2] / 3600,
-            "T4": len(seeds) * one.seconds(t4=True)[2] / 3600,
+            "hours": count * one.seconds()[2] / 3600,
+            "T4": count * one.seconds(t4=True)[2] / 3600,
             "memory": one.memory.total / estimate.GIB,
             "memory_t4": one.memory_t4.total / estimate.GIB,
             "device": one.here[0],

@@ -83,6 +83,9 @@ def _best_readings(search: BeamSearch, emissions: Sequence[np.ndarray]) -> list[
 class ReportedSentences(Task[SentenceExperiment, SentenceModel]):
     """A family that reads sentences."""
 
+    # Word errors.
+    lower_is_better = True
+
     def evaluate(self, run: runs.Run, model: SentenceModel, resume: bool, quiet: bool) -> runs.Run:
         """The run with its readings of the test split.
 

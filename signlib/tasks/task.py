@@ -54,7 +54,7 @@ PARTS = ("rgb", "depth", "encoder", "projection", "fusion", "classifier")
 # What tells where a signer is, and how large.
 ANCHORS = ("face", "nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist")
 # What a task may refuse; training, resuming, sizes, sweeps and publishing are for all.
-CAPABILITIES = ("predict", "estimate", "warm start")
+CAPABILITIES = ("predict", "estimate", "warm start", "search")
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,8 @@ class Task(ABC, Generic[S, M]):
     # Clips of two small batches from which the cost of any is known, where the shapes inside the
     # network depend on values; empty = it is counted on tensors without values.
     counted_with: ClassVar[tuple[int, int] | tuple[()]] = ()
+    # Is less better of what chooses the weights on validation clips?
+    lower_is_better: ClassVar[bool] = False
     # Are runs long enough that what they will cost is said before them?
     costly: ClassVar[bool] = False
     # Does `train` say which parameters decay, as the source of the task promises?

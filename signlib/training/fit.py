@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +56,7 @@ class Fitted:
         seconds: of all parts of a resumed run up to its last saved epoch, and of this one.
         device, precision: what was really used.
         history: one row an epoch.
+        selected: what chose the weights, and its value; {} where nothing was selected.
     """
 
     complete: bool
@@ -66,6 +67,7 @@ class Fitted:
     device: str
     precision: str
     history: list[dict[str, float]]
+    selected: dict[str, float] = field(default_factory=dict)
 
 
 class ShuffledByEpoch(Sampler[int]):
@@ -250,6 +252,7 @@ def _fit(
         device=name if devices == 1 else f"{devices} x {name}",
         precision=precision,
         history=fitting.history,
+        selected=fitting.selected,
     )
     return fitted, {key: value.cpu() for key, value in fitting.model.state_dict().items()}
 

@@ -18,7 +18,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from signlib.errors import RunError
+from signlib.errors import Diverged
 from signlib.files import disk_error
 from signlib.settings.base import Settings
 from signlib.training.batches import Batch, not_finite
@@ -122,10 +122,10 @@ class Fitting(lightning.LightningModule):
         """A loss that is no number ends the run before it spoils the weights.
 
         Raises:
-            RunError: with the step, what went first, and what to do.
+            Diverged: with the step, what went first, and what to do.
         """
         if not loss.isfinite():
-            raise RunError(
+            raise Diverged(
                 f"run {self.trainer.default_root_dir}: the loss became {loss.item()} in epoch"
                 f" {self.current_epoch + 1}, step {self.global_step + 1}: {self.first_broken()}"
             )
@@ -230,6 +230,11 @@ class Fitting(lightning.LightningModule):
             self.average.state = checkpoint["average"]["state"]
             self.average.updates = checkpoint["average"]["updates"]
 
+    @property
+    def selected(self) -> dict[str, float]:
+        """By what the weights were chosen, with its value; {} where nothing was selected."""
+        return {"validation_accuracy": self.best["accuracy"]} if "state" in self.best else {}
+
     def load_result(self) -> str:
         """Put the chosen weights into the model, and say which.
 
@@ -326,7 +331,7 @@ class EpochEnd(Checkpoint):
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: Any) -> None:
         row = self.fitting.history[-1]
         if not math.isfinite(row["loss"]):
-            raise RunError(
+            raise Diverged(
                 f"run {self.path.parent}: the loss became {row['loss']} in epoch"
                 f" {len(self.fitting.history)}; lower training.learning_rate (now"
                 f" {self.training.learning_rate}) or raise training.warmup"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from signlib.decoding.ctc import greedy
-from signlib.errors import RunError
+from signlib.errors import Diverged
 from signlib.evaluation.wer import word_errors
 from signlib.features.normalise import masked
 from signlib.models.ctc_front import SentenceModel
@@ -179,7 +179,7 @@ class SentenceFitting(Fitting):
     def _count_broken(self, what: str) -> None:
         self.broken += 1
         if self.broken >= self.settings.ctc.nan_steps:
-            raise RunError(
+            raise Diverged(
                 f"{self.broken} steps had no finite loss or gradient (the last: {what}, step"
                 f" {self.global_step}); lower"
                 f" training.learning_rate={self.settings.training.learning_rate} or use"
@@ -241,6 +241,10 @@ class SentenceFitting(Fitting):
         self.broken = checkpoint["broken"]
         if "teacher" in checkpoint and not self._teacher:
             self._teacher_from(checkpoint["teacher"])
+
+    @property
+    def selected(self) -> dict[str, float]:
+        return {"validation_wer": self.best["rate"]} if "rate" in self.best else {}
 
     def load_result(self) -> str:
         # Put the chosen weights into the model, and say which.

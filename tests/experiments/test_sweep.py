@@ -53,6 +53,12 @@ def test_a_plan_goes_seed_by_seed_through_families_and_presets():
     assert len(all_sweeps()["autsl"]) == 5
 
 
+def test_without_seeds_a_preset_has_its_own_and_the_two_after_it():
+    jobs = sweep.plan(["autsl/rgb", "landmarks/small", "generated/rgb"])
+    assert [settings.seed for *_, settings in jobs] == [4000, 0, 0, 4001, 1, 1, 4002, 2, 2]
+    assert jobs[0][1] == "full-seed4000"
+
+
 def test_other_settings_have_other_run_names():
     ((_, plain, _),) = sweep.plan(["landmarks/small"], [0])
     ((_, changed, _),) = sweep.plan(["landmarks/small"], [0], overrides=["training.epochs=3"])

@@ -410,9 +410,8 @@ def test_name_mode_and_seed_stand_in_the_settings(name, mode):
         7,
         9,
     )
-    assert presets.build(name, mode).seed == (42 if name.startswith("ntu60/") else 0), (
-        "source 003's own"
-    )
+    of_sources = {"autsl": 4000, "ntu60": 42}
+    assert presets.build(name, mode).seed == of_sources.get(name.partition("/")[0], 0)
 
 
 @every_preset
