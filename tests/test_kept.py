@@ -84,6 +84,11 @@ def test_a_finished_run_predicts_what_it_predicted(name: str):
         assert {gloss: found[gloss] for gloss in top} == pytest.approx(top, rel=1e-3, abs=1e-4)
 
 
+# Run -> how far its end may be off, because a fault was mended since: the views of its other half
+# lost the visible hand of every sign of one hand.
+MENDED = {"phonology-pretraining": 1e-2}
+
+
 @pytest.mark.parametrize("name", having("resume"))
 def test_an_unfinished_run_goes_on_to_the_same_end(name: str):
     assert not Path("runs", name, "unfinished", "metrics.json").exists()
@@ -91,7 +96,9 @@ def test_an_unfinished_run_goes_on_to_the_same_end(name: str):
     file = EXPECTED[name]["scores"]
     ours, theirs = (np.load(f"runs/{name}/{run}/{file}") for run in ("unfinished", "finished"))
     np.testing.assert_array_equal(ours["clips"], theirs["clips"])
-    np.testing.assert_allclose(ours["scores"], theirs["scores"], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        ours["scores"], theirs["scores"], rtol=1e-3, atol=MENDED.get(name, 1e-3)
+    )
 
 
 @pytest.mark.parametrize(("name", "start"), STARTED)

@@ -1,7 +1,8 @@
-"""The recogniser of source 002: a recurrent encoder of 36 numbers a frame, glosses by CTC.
+"""Recognisers of 36 numbers a frame: a recurrent encoder, and two readers of what it says.
 
-A clip says one gloss, so what is wanted of CTC is one number a gloss: the probability that the clip
-says this gloss and nothing else, over all alignments. It is computed for all glosses at once.
+A pooled reader scores the mean of all frames. Source 002 reads by CTC: a clip says one gloss, so
+what is wanted of CTC is one number a gloss, the probability that the clip says this gloss and
+nothing else, over all alignments. It is computed for all glosses at once.
 """
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.models.ctc_blocks import Recurrent
-from signlib.models.layers import kept, real_frames
+from signlib.models.layers import kept, masked_mean, real_frames
 from signlib.models.network import Batch, Classifier, Encoder
 
 FEATURES = 36
@@ -35,6 +36,32 @@ class PhonologyEncoder(Encoder):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, 2 width), zeros where mask (B, T) is False."""
         return kept(self.norm(self.recurrent(self.project(x), mask)), mask)
+
+
+class PooledReader(Classifier):
+    """Batch -> (B, K) scores of glosses, from the mean of each clip's frames after the encoder.
+
+    Args:
+        encoder: of frames.
+        glosses: K.
+        dropout: before the last layer.
+
+    Differs: source 002 reads by CTC (`GlossReader`). A clip of one sign has nothing to align, and
+        there is no blank that could take all of its frames.
+    """
+
+    def __init__(self, encoder: PhonologyEncoder, glosses: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder, self.drop = encoder, nn.Dropout(dropout)
+        self.classes = glosses
+        # Another name than in `GlossReader`, whose rows begin with the blank.
+        self.classifier = nn.Linear(encoder.size, glosses)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, K)."""
+        x = batch["features"]
+        mask = real_frames(batch["lengths"], x.shape[1])
+        return self.classifier(self.drop(masked_mean(self.encoder(x, mask), mask)))
 
 
 class GlossReader(Classifier):

@@ -83,6 +83,10 @@ class ProductQuantiser(nn.Module):
         """(..., 5) nearest codes."""
         return torch.stack([away.argmin(-1) for away in self.distances(x)], -1)
 
+    def seen(self, present: Tensor) -> Tensor:
+        """(..., 5) of which parts any number is there, for present (..., 36) bool."""
+        return torch.stack([present[..., part].any(-1) for part in self.columns], -1)
+
     def nearest(self, x: Tensor) -> Tensor:
         """(..., 36) the codes in place of the features."""
         codes = self.codes(x).unbind(-1)

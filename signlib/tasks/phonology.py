@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from signlib.errors import ClipError, RunError, SettingsError
 from signlib.features.normalise import fill_gaps, mirror, to_square_pixels
 from signlib.features.phonology import GROUPS, RATE, phonology
 from signlib.models.classifier import parameter_count
-from signlib.models.phonology import FEATURES, GlossReader, PhonologyEncoder
+from signlib.models.phonology import FEATURES, GlossReader, PhonologyEncoder, PooledReader
 from signlib.models.pretext import PretextNetwork
 from signlib.runs.run import Run
 from signlib.settings import aliases
@@ -44,15 +44,18 @@ from signlib.training.phonology import (
 FRAMES = 64
 
 
-def phonology_model(settings: PhonologyExperiment, classes: int) -> GlossReader | PretextNetwork:
+# What `phonology.network` can mean: two readers of one gloss a clip, and pre-training.
+Network: TypeAlias = PooledReader | GlossReader | PretextNetwork
+
+
+def phonology_model(settings: PhonologyExperiment, classes: int) -> Network:
     """The untrained network that the settings describe."""
     p = settings.phonology
     encoder = PhonologyEncoder(p.width, p.layers, p.dropout if p.layers > 1 else 0.0)
-    return (
-        GlossReader(encoder, classes, p.dropout)
-        if p.network == "ctc"
-        else PretextNetwork(encoder, p.codebooks, p.pretext, p.readout, p.projection)
-    )
+    if p.network == "pretext":
+        return PretextNetwork(encoder, p.codebooks, p.pretext, p.readout, p.projection)
+    reader = PooledReader if p.network == "pooled" else GlossReader
+    return reader(encoder, classes, p.dropout)
 
 
 def features_of(
@@ -80,6 +83,11 @@ def _usable(table: np.ndarray, settings: PhonologyExperiment) -> np.ndarray:
     if not np.isfinite(table[:, GROUPS["H"]]).any():
         raise ClipError("no hand was seen in any frame of the clip; leave the clip out")
     table = table[:: settings.phonology.stride]
+    if settings.phonology.form == "original":
+        # The placeholder of M is 0 in every frame; without a hand it is missing like the rest.
+        table, last = table.copy(), GROUPS["M"].stop - 1
+        moves = np.isfinite(table[:, GROUPS["M"].start : last]).any(axis=1)
+        table[~moves, last] = np.nan
     return table * SCALES if settings.phonology.scale else table
 
 
@@ -131,7 +139,7 @@ def phonology_clips(
     return prepared
 
 
-class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNetwork]):
+class PhonologyTask(LandmarkReader[PhonologyExperiment, Network]):
     """Signs, or pre-training, from 36 numbers a frame.
 
     Pre-training takes clips that nobody labelled, too.
@@ -141,8 +149,8 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
     counted_with = (2, 4)
     same_inputs: ClassVar[tuple[str, ...]] = ("features.", "phonology.")
     parts: ClassVar[Mapping[str, str]] = {"encoder of phonology": "encoder."}
-    # The blank is the first class.
-    outputs: ClassVar[Mapping[str, int]] = {"head.": 1}
+    # By CTC the blank is the first class.
+    outputs: ClassVar[Mapping[str, int]] = {"head.": 1, "classifier.": 0}
     dataset: ClassVar[type[ClipData]] = PhonologyDataset
 
     def __init__(self, settings: PhonologyExperiment) -> None:
@@ -219,9 +227,7 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         return Views(self.settings.phonology)
 
     @classmethod
-    def network(
-        cls, settings: PhonologyExperiment, inputs: Inputs, classes: int
-    ) -> GlossReader | PretextNetwork:
+    def network(cls, settings: PhonologyExperiment, inputs: Inputs, classes: int) -> Network:
         return phonology_model(settings, classes)
 
     @classmethod
@@ -232,7 +238,7 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         return collate([(table, n % classes) for n, table in enumerate(tables.astype(np.float32))])
 
     @classmethod
-    def count_parts(cls, model: GlossReader | PretextNetwork) -> dict[str, int]:
+    def count_parts(cls, model: Network) -> dict[str, int]:
         # Recurrent layers, what leads into them, and the rest.
         encoder = model.encoder
         return {
@@ -247,8 +253,10 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         width, layers = settings.phonology.width, settings.phonology.layers
         # Both directions of an LSTM; all but the first one read both of the layer below.
         recurrent = 8 * width * (2 * width + (layers - 1) * 3 * width)
-        head = 2 * width * (classes + 1) if settings.phonology.network == "ctc" else 0
-        return FRAMES * (FEATURES * width + recurrent + head)
+        encoder = FRAMES * (FEATURES * width + recurrent)
+        # By CTC each frame has scores, pooled the whole clip; pre-training has none.
+        rows = {"ctc": FRAMES * (classes + 1), "pooled": classes, "pretext": 0}
+        return encoder + 2 * width * rows[settings.phonology.network]
 
     @classmethod
     def refusal(cls, settings: PhonologyExperiment, capability: str) -> str:
@@ -274,23 +282,25 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
             )
 
     @classmethod
-    def loss(
-        cls, settings: PhonologyExperiment, model: GlossReader | PretextNetwork, batch: Batch
-    ) -> Tensor:
+    def loss(cls, settings: PhonologyExperiment, model: Network, batch: Batch) -> Tensor:
         # Of pre-training both views are the clips as they are.
         p = settings.phonology
+        if isinstance(model, PooledReader):
+            return super().loss(settings, model, batch)
         if isinstance(model, GlossReader):
-            return reader_loss(model, batch, p.blank_weight)
+            return reader_loss(model, batch, p.blank_weight, settings.training.label_smoothing)
         contrast, codes = pretext_losses(model, batch, batch, p)
         return p.contrast_weight * contrast + p.code_weight * codes
 
     def fitting(
         self,
-        model: GlossReader | PretextNetwork,
+        model: Network,
         train: Clips,
         weights: Tensor | None,
         teacher: nn.Module | None,
     ) -> Fitting:
+        if isinstance(model, PooledReader):
+            return super().fitting(model, train, weights, teacher)
         if isinstance(model, GlossReader):
             return ReaderFitting(model, self.settings, self.augment, weights)
         chance = None
@@ -301,7 +311,7 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         return PretextFitting(model, self.settings, self.augment, chance)
 
     def test_scores(
-        self, model: GlossReader | PretextNetwork, test: Clips, quiet: bool
+        self, model: Network, test: Clips, quiet: bool
     ) -> tuple[np.ndarray, Vocabulary]:
         """Log-probabilities (N, K) of the test clips, and the K classes.
 
@@ -310,7 +320,7 @@ class PhonologyTask(LandmarkReader[PhonologyExperiment, GlossReader | PretextNet
         and into `test`: is a view of it, among views of all test clips, nearest to another view of
         it?
         """
-        if self.settings.phonology.network == "ctc":
+        if self.settings.phonology.network != "pretext":
             return super().test_scores(model, test, quiet)
         size, temperature = self.settings.training.batch_size, self.settings.phonology.temperature
         vocabulary = self.vocabulary

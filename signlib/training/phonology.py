@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from signlib.errors import ClipError
-from signlib.features.phonology import GROUPS
 from signlib.models.layers import real_frames
 from signlib.models.phonology import GlossReader, blank_share, one_gloss
 from signlib.models.pretext import (
@@ -25,6 +24,7 @@ from signlib.settings.phonology import PhonologyExperiment, PhonologySettings
 from signlib.training.batches import Batch, ClipData, Targets, at_moments, padded
 from signlib.training.classification import ClassificationFitting
 from signlib.training.fitting import Fitting, counts
+from signlib.training.losses import uniform_cross_entropy
 
 # What brings the 36 features to about one size; constants, so that nothing has to be fitted.
 SCALES = np.concatenate(
@@ -41,7 +41,6 @@ SCALES = np.concatenate(
 # Frames that a view of a clip keeps at least, before it is played faster or slower.
 SHORTEST_VIEW = 10
 FITTED_FRAMES, STARTS = 10_000, 4
-_PARTS = tuple(GROUPS.values())
 # Features (T, 36), class number.
 PhonologyItem = tuple[np.ndarray, int]
 
@@ -50,16 +49,15 @@ def collate(items: Sequence[PhonologyItem]) -> Batch:
     """Items to one batch, padded.
 
     Returns:
-        features (B, T, 36) with zeros for what is missing or padding, present (B, T, 5) bool of
-        each part, lengths (B,), target (B,).
+        features (B, T, 36) with zeros for what is missing or padding, present (B, T, 36) bool of
+        each number, lengths (B,), target (B,).
     """
     tables, targets = zip(*items, strict=True)
     # Padding is NaN at first, so it counts as missing.
     features = padded(tables, math.nan).float()
-    present = torch.stack([features[..., part].isfinite().all(-1) for part in _PARTS], -1)
     return {
         "features": features.nan_to_num(0.0),
-        "present": present,
+        "present": features.isfinite(),
         "lengths": torch.tensor([len(table) for table in tables]),
         "target": torch.tensor(targets),
     }
@@ -89,8 +87,10 @@ def view(batch: Batch, crop: float, speed: float, noise: float) -> Batch:
         speed: the cut is played U(1 - speed, 1 + speed) times as fast, interpolated linearly.
         noise: spread added to each number that is there.
 
-    Source: source 002, stage 1 (0.7, 0.2, 0.05). Where one of two neighbours is missing, the other
-    one counts.
+    Each number is there or missing by itself, so a sign of one hand keeps that hand. Where one of
+    two neighbours is missing, the other one counts.
+
+    Source: source 002, stage 1 (0.7, 0.2, 0.05).
     """
     x, lengths, device = batch["features"], batch["lengths"], batch["features"].device
     share, position, rate = torch.rand(3, len(x), device=device)
@@ -100,13 +100,9 @@ def view(batch: Batch, crop: float, speed: float, noise: float) -> Batch:
     frames = (kept / (1 - speed + 2 * speed * rate)).round().clamp(min=1).long()
     share = torch.arange(int(frames.max()), device=device) / (frames[:, None] - 1).clamp(min=1)
     moments = start[:, None] + share.clamp(max=1) * (kept - 1)[:, None]
-    # Parts have unequally many of the 36 features.
-    wide = torch.tensor([part.stop - part.start for part in _PARTS], device=device)
-    mixed, seen = at_moments(
-        x, batch["present"], moments, lambda share: share.repeat_interleave(wide, -1)
-    )
+    mixed, seen = at_moments(x, batch["present"], moments, lambda share: share)
     present = seen & real_frames(frames, mixed.shape[1])[..., None]
-    mixed = (mixed + noise * torch.randn_like(mixed)) * present.repeat_interleave(wide, -1)
+    mixed = (mixed + noise * torch.randn_like(mixed)) * present
     return {**batch, "features": mixed, "present": present, "lengths": frames}
 
 
@@ -128,6 +124,9 @@ class Views:
 def fit_codebooks(quantiser: ProductQuantiser, tables: Sequence[np.ndarray], seed: int) -> float:
     """Set the codes to the k means of each part's frames.
 
+    A frame counts for a part of which it shows any number; what it lacks is 0, as the network reads
+    it. So signs of one hand have codes of their own.
+
     Args:
         tables: arrays (T, 36), NaN = not seen; at most 10,000 frames of them are used.
         seed: random seed of the draw and of k-means.
@@ -145,9 +144,9 @@ def fit_codebooks(quantiser: ProductQuantiser, tables: Sequence[np.ndarray], see
         rng = np.random.default_rng(seed)
         frames = frames[rng.choice(len(frames), FITTED_FRAMES, replace=False)]
     open_nats = []
-    for part, book in zip(_PARTS, quantiser.books, strict=True):
+    for part, book in zip(quantiser.columns, quantiser.books, strict=True):
         rows = frames[:, part]
-        rows = rows[np.isfinite(rows).all(axis=1)]
+        rows = np.nan_to_num(rows[np.isfinite(rows).any(axis=1)])
         if len(np.unique(rows, axis=0)) < len(book):
             continue
         means = KMeans(len(book), n_init=STARTS, max_iter=100, random_state=seed).fit(rows)
@@ -209,7 +208,7 @@ def nearest_glosses(
 
 
 class ReaderFitting(ClassificationFitting):
-    """Fits a `GlossReader`: the loss is CTC's of the one gloss, plus what the blank costs.
+    """Fits a `GlossReader`: `reader_loss`, smoothed by `training.label_smoothing`.
 
     Differs: source 002 adds 0.1 times the share of frames whose best class is the blank, which has
         no gradient; `phonology.blank_weight` weighs the mean probability of the blank, which has
@@ -221,19 +220,43 @@ class ReaderFitting(ClassificationFitting):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         # The loss of one batch.
-        weight = self.settings.phonology.blank_weight
-        loss = reader_loss(self.model, self.augment(batch), weight, self.class_weights)
+        loss = reader_loss(
+            self.model,
+            self.augment(batch),
+            self.settings.phonology.blank_weight,
+            self.settings.training.label_smoothing,
+            self.class_weights,
+        )
         return self.counted(loss, index)
 
 
 def reader_loss(
-    model: GlossReader, batch: Batch, blank_weight: float, class_weights: Tensor | None = None
+    model: GlossReader,
+    batch: Batch,
+    blank_weight: float = 0.0,
+    smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
 ) -> Tensor:
-    """CTC's loss of each clip's one gloss, a weighted mean, and what the blank costs."""
+    """CTC's loss of each clip's one gloss, smoothed, and what the blank costs.
+
+    It is (1 - e) CTC + e KL(u || p) + w p(blank), with CTC as a mean over clips, weighted by
+    `class_weights`, and KL and p(blank) as means over real frames: padding has no say.
+
+    Args:
+        blank_weight: w.
+        smoothing: e; u gives all K + 1 classes, the blank too, the same probability.
+
+    Source: source 002 asks for label smoothing where a vocabulary is large and says no formula; the
+        penalty of Pereyra et al. 2017 (confident output distributions) with the uniform one.
+    """
     frames = model.frames(batch).float()
     each = -one_gloss(frames, batch["lengths"]).gather(1, batch["target"][:, None])[:, 0]
     weights = torch.ones_like(each) if class_weights is None else class_weights[batch["target"]]
     loss = (each * weights).sum() / weights.sum()
+    if smoothing:
+        # The cross-entropy of u is its KL divergence and its entropy, log (K + 1).
+        divergence = uniform_cross_entropy(frames, batch["lengths"]) - math.log(frames.shape[-1])
+        loss = (1 - smoothing) * loss + smoothing * divergence
     return loss + blank_weight * blank_share(frames, batch["lengths"])
 
 
@@ -304,6 +327,6 @@ def pretext_losses(
         frames = x[real_frames(lengths, x.shape[1])]
         return contrast, original_quantiser_loss(model.quantiser, frames)
     with torch.no_grad():
-        codes = model.quantiser.codes(x).masked_fill(~first["present"], -1)
+        codes = model.quantiser.codes(x).masked_fill(~model.quantiser.seen(first["present"]), -1)
         hidden = hide(lengths, x.shape[1], settings.hidden, settings.span)
     return contrast, model.code_loss(x, codes, lengths, hidden)

@@ -170,6 +170,7 @@ def test_a_full_run_of_several_modalities_says_it_first_or_is_refused(
     ("preset", "frames", "overrides"),
     [
         ("ntu60/nano", 12, ["gcn.streams=[joint]"]),
+        ("phonology/pooled", 64, ["phonology.width=8"]),
         ("phonology/ctc", 64, ["phonology.width=8"]),
         ("phonology/pretraining", 64, ["phonology.width=8"]),
         ("sentences/compact", 150, ["ctc.width=8", "ctc.layers=1"]),

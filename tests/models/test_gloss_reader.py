@@ -14,6 +14,7 @@ from signlib.models.classifier import parameter_count
 from signlib.models.phonology import (
     GlossReader,
     PhonologyEncoder,
+    PooledReader,
     blank_share,
     first_gloss,
     one_gloss,
@@ -39,6 +40,26 @@ def scores_of(clips, frames, glosses, seed=0):
 )
 def test_the_seeds_sizes(width, layers, glosses, parameters):
     assert parameter_count(GlossReader(PhonologyEncoder(width, layers), glosses, 0.5)) == parameters
+
+
+@pytest.mark.parametrize(
+    ("width", "layers", "glosses"), [(64, 1, 20), (128, 2, 100), (256, 2, 500)]
+)
+def test_a_pooled_reader_has_no_blank(width, layers, glosses):
+    encoder = PhonologyEncoder(width, layers)
+    counted = parameter_count(GlossReader(encoder, glosses, 0.5))
+    # One row of the last layer less, and its bias.
+    pooled = parameter_count(PooledReader(encoder, glosses, 0.5))
+    assert pooled == counted - 2 * width - 1
+
+
+def test_a_pooled_reader_reads_the_mean_of_real_frames():
+    torch.manual_seed(0)
+    model = PooledReader(PhonologyEncoder(4, 1), 3, 0.5).eval()
+    x, lengths = torch.randn(1, 6, 36), torch.tensor([4])
+    states = model.encoder(x[:, :4], torch.ones(1, 4, dtype=torch.bool))
+    expected = model.classifier(states.sum(1) / 4)
+    torch.testing.assert_close(model({"features": x, "lengths": lengths}), expected)
 
 
 def test_the_encoder_of_stage_one():
@@ -96,9 +117,10 @@ def test_long_clips_lose_nothing():
     )
 
 
-def test_padding_and_order_of_a_batch_change_nothing():
+@pytest.mark.parametrize("reader", [GlossReader, PooledReader])
+def test_padding_and_order_of_a_batch_change_nothing(reader):
     torch.manual_seed(0)
-    model = GlossReader(PhonologyEncoder(8, 2), 5, 0.5).eval()
+    model = reader(PhonologyEncoder(8, 2), 5, 0.5).eval()
     long, short = torch.randn(1, 20, 36), torch.randn(1, 11, 36)
     alone = [model({"features": x, "lengths": torch.tensor([x.shape[1]])}) for x in (short, long)]
     padded = torch.cat([functional.pad(short, (0, 0, 0, 9), value=7.0), long])

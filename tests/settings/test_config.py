@@ -406,8 +406,9 @@ def test_an_unknown_task_lists_the_tasks():
         ("phonology", {"phonology.codebooks": [2, 2]}, r"phonology\.codebooks=.*: give 5 numbers"),
         (
             "phonology",
-            {"training.label_smoothing": 0.1},
-            r"training\.label_smoothing=0\.1 is not read by task=phonology; .* default, 0\.0",
+            {"training.label_smoothing": 0.1, "phonology.network": "pretext"},
+            r"training\.label_smoothing=0\.1 is read only with phonology\.network other than"
+            r" pretext, not with phonology\.network=pretext; .* default, 0\.0",
         ),
     ],
 )

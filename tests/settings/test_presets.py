@@ -97,14 +97,18 @@ PARAMETERS = {
     "phoenix/teacher": 41_574_096,
     "phoenix/hybrid": 33_771_738,
     "phoenix/compact": 6_818_272,
+    "phonology/pooled": 71_764,
     "phonology/ctc": 71_893,
     "phonology/ctc-large": 670_101,
     "phonology/ctc-original": 71_893,
     "phonology/wlasl-100": 690_661,
+    "phonology/wlasl-500": 2_897_141,
+    "phonology/wlasl-2000-large": 12_574_161,
     "phonology/wlasl-2000": 1_178_961,
     "phonology/vocabulary-20": 71_893,
     "phonology/vocabulary-100": 690_661,
     "phonology/vocabulary-300": 742_061,
+    "phonology/vocabulary-500": 2_897_141,
     "phonology/pretraining": 639_300,
     "phonology/pretraining-original": 1_454_560,
     "phonology/pretraining-generated": 639_300,
@@ -128,6 +132,7 @@ SOURCE = {
     "data.corpus",
     "data.root",
     "data.split",
+    "data.holdout",
     "data.split_type",
     "data.folds",
     "data.test_signers",
@@ -323,7 +328,7 @@ def readable_step(settings, classes, model):
         collate_features([(table, n % classes) for n, table in enumerate(tables)]),
         Views(settings.phonology),
     )
-    if settings.phonology.network == "ctc":
+    if settings.phonology.network != "pretext":
         scores = model(views(batch))
         assert scores.shape == (3, classes)
         (-scores.gather(1, batch["target"][:, None])).mean().backward()

@@ -57,7 +57,8 @@ CASES = {
     "frozen, visual": f"wlasl/concat {TINY} frozen.inputs=[visual] frozen.frames=4 frozen.width=8",
     "frozen, our encoder": f"wlasl/encoder {SIGNS} {ENCODER} frozen.inputs=[landmarks]"
     " frozen.width=8",
-    "phonology": f"phonology/ctc {TINY} phonology.width=8",
+    "phonology": f"phonology/pooled {TINY} phonology.width=8",
+    "phonology, ctc": f"phonology/ctc {TINY} phonology.width=8",
     "pretext": f"phonology/pretraining {TINY} phonology.width=8 phonology.projection=8"
     " phonology.codebooks=[4,4,4,4,4]",
     "pretext, original": f"phonology/pretraining-original {TINY} phonology.width=8"

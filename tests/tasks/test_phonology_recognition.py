@@ -6,8 +6,11 @@ Pre-training, a classifier that starts from it, what is refused, predictions.
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 
+from signlib.corpora.splits import split_clips
 from signlib.data.manifest import complete
 from signlib.data.skeletons import MEDIAPIPE_543
 from signlib.data.video import write_video
@@ -77,6 +80,27 @@ def test_pretraining_then_a_classifier_that_starts_from_it(first):
         load_recogniser(first)
 
 
+def parts_of(run):
+    """Names of the parts that a run's weights have."""
+    return {key.partition(".")[0] for key in load_file(run.path / "model.safetensors")}
+
+
+def test_both_readers_start_from_pretraining_and_one_from_the_other(first):
+    pooled = train(settings("pooled"), "pooled", quiet=True, init_from=first)
+    ctc = train(settings("ctc"), "ctc", quiet=True, init_from=pooled)
+    again = train(settings("pooled"), "again", quiet=True, init_from=pooled)
+    outputs = {run.settings.phonology.network: parts_of(run) for run in (pooled, ctc)}
+    assert outputs == {"pooled": {"encoder", "classifier"}, "ctc": {"encoder", "head"}}
+    # Rows of glosses go only to the same reader: by CTC the first row is the blank.
+    for run, glosses in ((pooled, 0), (ctc, 0), (again, 3)):
+        assert f"encoder of phonology, {glosses} of 3 glosses" in run.facts["carried"]
+    source = PhonologyTask(pooled.settings).source
+    clips = source.labelled["clip"].tolist()[:4]
+    shares, prepared = PhonologyTask.recognise(load_recogniser(pooled), source, clips)
+    assert (shares.shape, prepared.clips) == ((4, 3), clips)
+    assert shares.sum(1) == pytest.approx(1, abs=1e-4)
+
+
 def test_clips_that_nobody_labelled_pretrain_an_encoder(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path))
     world = GeneratedCorpus(3, 4, 1)
@@ -131,13 +155,33 @@ def test_features_are_led_by_one_hand_and_scaled():
         features_of(clip, MEDIAPIPE_543, asked)
 
 
+@pytest.mark.parametrize("clips", [10, 20, 30])
+def test_eighty_ten_ten(clips):
+    """Of each gloss, where nobody knows the signers; by hand 8, 1 and 1 of ten clips."""
+    names = [f"{gloss}{n}" for gloss in "ab" for n in range(clips)]
+    table = pd.DataFrame({"clip": names, "gloss": [name[0] for name in names]})
+    data = presets.build("phonology/wlasl-500").data
+    splits = split_clips(table.assign(signer="", split=""), data)
+    for part, tenths in ((splits.train, 8), (splits.val, 1), (splits.test, 1)):
+        assert part["gloss"].value_counts().tolist() == [tenths * clips // 10] * 2
+
+
+def test_a_placeholder_is_there_where_its_part_is():
+    """In the original form movement ends with a column of zeros, in frames without hands too."""
+    world = GeneratedCorpus(3, 3, 1, hardness=0.0)
+    clip = world.clip(world.manifest["clip"][0])
+    clip[3, 501:] = np.nan
+    asked = presets.build("phonology/ctc-original", "smoke", overrides=SMALL)
+    table = features_of(clip, MEDIAPIPE_543, asked)
+    assert np.isnan(table[3, GROUPS["M"]]).all()
+    assert (table[np.isfinite(table[:, 22:30]).any(1), 30] == 0).all()
+    assert np.isfinite(table[:, 30]).any()
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        (
-            "training.label_smoothing=0.1",
-            "label_smoothing=0.1 is not read by task=phonology",
-        ),
+        ("training.teacher=runs/a/b", "teacher='?runs/a/b'? is not read by task=phonology"),
         ("training.mirror_at_test=true", "mirror_at_test=True is not read"),
         ("phonology.codebooks=[4,4]", r"give 5 numbers within 2\.\.100000"),
         ("gcn.variant=nano", "belongs to task graph, these settings have task=phonology"),
