@@ -268,11 +268,13 @@ class Form:
         shape: a size for each axis, None where any is right, a name where arrays of one file have
             the same; None: any shape.
         empty: it may hold no value.
+        single: where any shape is right, also (): a single value without rows.
     """
 
     kinds: str = "fiu"
     shape: tuple[int | str | None, ...] | None = None
     empty: bool = False
+    single: bool = False
 
     def check(self, dtype: np.dtype, shape: Sequence[int], axes: dict[str, int]) -> None:
         """Refuse another type or shape.
@@ -286,6 +288,8 @@ class Form:
         """
         if dtype.kind == "O":
             raise Unreadable("it holds pickled objects, which are never loaded: they can run code")
+        if self.shape is None and not shape and not self.single:
+            raise Unreadable(f"it is a single {dtype} of shape (), without rows")
         sizes = self.shape if self.shape is not None else tuple(shape)
         fits = len(sizes) == len(shape)
         for size, length in zip(sizes, shape, strict=False):

@@ -82,6 +82,20 @@ def test_arrays_come_back_as_numpy_reads_them(tmp_path, dtype, order):
             np.testing.assert_array_equal(list(file.rows("a", form)), values)
 
 
+def test_a_single_value_has_no_rows_unless_it_is_asked_for(tmp_path):
+    np.save(tmp_path / "a.npy", np.array(5.0))
+    np.savez(tmp_path / "a.npz", a=5.0)
+    for read in (reading.array, reading.mapped):
+        with pytest.raises(Unreadable, match=r"it is a single float64 of shape \(\), without rows"):
+            read(tmp_path / "a.npy")
+    assert reading.arrays(tmp_path / "a.npz", {"a": Form("f", ())})["a"] == 5
+    assert reading.arrays(tmp_path / "a.npz", {"a": Form("f", single=True)})["a"] == 5
+    with reading.archive(tmp_path / "a.npz") as file:
+        for ask in (file.shape, lambda name: next(file.rows(name))):
+            with pytest.raises(Unreadable, match="array 'a': it is a single float64"):
+                ask("a")
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [

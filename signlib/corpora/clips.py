@@ -8,7 +8,7 @@ from signlib.corpora.corpus import as_skeleton, landmark_clips
 from signlib.corpora.generated import GeneratedSigning
 from signlib.corpora.registry import CORPORA, corpus_of
 from signlib.data.manifest import whole_files
-from signlib.errors import SettingsError
+from signlib.errors import ManifestError, SettingsError, failure_lines
 from signlib.extraction import frozen_files
 from signlib.settings.base import DataSettings
 from signlib.stores.store import ClipSource
@@ -32,9 +32,10 @@ def load_corpus(settings: DataSettings) -> ClipSource:
 
     Raises:
         SettingsError: for an unknown corpus, or a skeleton with joints that the clips do not have.
-        InputError: for files that are missing or damaged.
+        InputError: for files that are missing or damaged, or when no clip can be used.
     """
-    return as_skeleton(landmark_clips(corpus_of(settings), settings), settings.skeleton)
+    source = landmark_clips(corpus_of(settings), settings)
+    return as_skeleton(_not_empty(source, settings), settings.skeleton)
 
 
 def load_actions(settings: DataSettings) -> ClipSource:
@@ -45,7 +46,7 @@ def load_actions(settings: DataSettings) -> ClipSource:
 
     Raises:
         SettingsError: for another corpus, or a split that it does not have.
-        InputError: for files that are missing, damaged, or pickles.
+        InputError: for files that are missing, damaged, or pickles, or when no clip can be used.
     """
     corpus = corpus_of(settings)
     if corpus.kind != "skeletons":
@@ -54,7 +55,19 @@ def load_actions(settings: DataSettings) -> ClipSource:
             f"data.corpus={corpus.name} has no actions of whole bodies; a graph network takes"
             f" {', '.join(bodies)}"
         )
-    return corpus.clips(settings)
+    return _not_empty(corpus.clips(settings), settings)
+
+
+def _not_empty(source: ClipSource, settings: DataSettings) -> ClipSource:
+    # The clips; nobody should look for splits of a corpus all of whose clips are damaged.
+    if source.labelled.empty:
+        reasons = getattr(source, "reasons", {})
+        told = "; ".join(failure_lines(reasons, most=1))
+        raise ManifestError(
+            f"data.corpus={settings.corpus}: none of its {len(reasons)} clips can be used ({told});"
+            " mend their files, or set data.root to others"
+        )
+    return source
 
 
 def load_landmarks(settings: DataSettings, store: str, asked: str) -> ClipSource:

@@ -102,7 +102,8 @@ def open_arrays(path: str | Path, *names: str, **forms: Form) -> dict[str, np.nd
             f"{path} does not exist; set data.root or SIGNLIB_DATA to the folder that holds it"
         )
     try:
-        return reading.arrays(path, dict.fromkeys(names, Form("fiuUb", empty=True)) | forms)
+        any_form = Form("fiuUb", empty=True, single=True)
+        return reading.arrays(path, dict.fromkeys(names, any_form) | forms)
     except (OSError, ValueError) as error:
         kind = ClipError if "pickled" in str(error) else ManifestError
         raise kind(f"{path} cannot be read: {error}; copy it again") from None

@@ -180,7 +180,7 @@ def _labelled(path: Path, part: str, count: int) -> pd.DataFrame:
     # The rows of an array's clips, from the file of its labels.
     with _reading(path):
         if path.suffix == ".npz":
-            forms = {"label": NUMBERS, "name": Form("U")}
+            forms = {"label": NUMBERS, "name": Form("U", (None,))}
             with reading.archive(path) as archive:
                 loaded = archive.read({key: forms[key] for key in forms if key in archive.names})
         else:

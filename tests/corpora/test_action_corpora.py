@@ -130,6 +130,10 @@ def test_arrays_are_read_into_a_store_too(tmp_path):
     )
     changed = load_actions(data("ntu60", root=str(tmp_path)))
     np.testing.assert_array_equal(changed.read("train-00000"), source.read("test-00000"))
+    far = np.full((2, 40, 150), 1e30)
+    np.savez(tmp_path / "NTU60_CS.npz", x_train=far[:1], y_train=[0], x_test=far[1:], y_test=[0])
+    with pytest.raises(InputError, match=r"none of its 2 clips can be used \(2 clips, the first"):
+        load_actions(data("ntu60", root=str(tmp_path)))
     with pytest.raises(InputError, match="is a pickle"):
         load_actions(data("ntu60", root=str(tmp_path / "ntu60.pkl")))
 

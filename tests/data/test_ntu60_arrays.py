@@ -151,6 +151,8 @@ def test_padding_is_cut_off_however_it_was_made():
             {"x_train": np.ones((1, 4, 150)), "y_train": np.ones((10**9, 0))},
             r"'y_train': it is empty, of shape \(1000000000, 0\)",
         ),
+        ({"x_train": 1.0, "y_train": [3]}, r"'x_train': it is a single float64 of shape \(\)"),
+        ({"x_train": np.ones((1, 4, 150)), "y_train": 3}, "'y_train': it is a single int64"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, arrays, message):
@@ -176,6 +178,9 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "train_label.npy").unlink()
     np.savez(tmp_path / "train_label.npz", name=["S001C001P001R001A003"], label=[3])
     with pytest.raises(ManifestError, match="is not its action minus one"):
+        read_arrays(tmp_path)
+    np.savez(tmp_path / "train_label.npz", name=[["S001C001P001R001A003"]], label=[2])
+    with pytest.raises(ManifestError, match=r"'name': it is <U20 of shape \(1, 1\), not text"):
         read_arrays(tmp_path)
 
 

@@ -125,7 +125,8 @@ def rows_of(path: Path, sign: str = ",") -> list[dict[str, str]]:
     with open(path, newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.reader(file, delimiter=sign) if row]
     rows = [row for row in rows if len(row) > 1 or row[0].strip(" \t")]
-    names = [name.strip() for name in rows[0]]
+    # A second mark of the byte order counts as little as the first.
+    names = [name.strip("\ufeff \t") for name in rows[0]]
     return [dict(zip(names, row, strict=False)) for row in rows[1:]]
 
 
@@ -330,11 +331,11 @@ def _corpus(name: str) -> Callable[[Path, Path], Any]:
     """Reads the clips of a corpus as training does."""
 
     def read(folder: Path, out: Path) -> Any:
-        from signlib.corpora.registry import corpus_of
+        from signlib.corpora import clips
         from signlib.settings.base import DataSettings
 
-        settings = DataSettings(corpus=name, root=str(folder))
-        source = corpus_of(settings).clips(settings)
+        load = clips.load_actions if name in ("ntu60", "nw-ucla") else clips.load_corpus
+        source = load(DataSettings(corpus=name, root=str(folder)))
         return source, {clip: source.read(clip) for clip in source.labelled["clip"]}
 
     return read
