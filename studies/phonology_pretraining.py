@@ -2,8 +2,9 @@
 
 Each seed trains the same classifier from random weights and from two encoders: pre-trained in the
 original form, and to tell hidden codes. Pre-training sees training clips only (of all 50 glosses),
-never a test clip. One training a fold, seed and arm, each kept below SIGNLIB_RUNS; a study that was
-cut off is resumed. `--doc` writes the tables into a page.
+never a test clip. Both readers of the classifier are asked, and a support vector machine on the
+same features stands beside them. One training a fold, seed, arm and reader, each kept below
+SIGNLIB_RUNS; a study that was cut off is resumed. `--doc` writes the tables into a page.
 """
 
 import argparse
@@ -17,19 +18,21 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from sklearn.model_selection import StratifiedKFold
+from sklearn.svm import SVC
 from torch import nn
 from tqdm.auto import tqdm
 
 from signlib import paths
 from signlib.corpora.clips import load_corpus
+from signlib.evaluation.neighbours import flatten
 from signlib.files import with_part, write_text
-from signlib.models.phonology import first_gloss, one_gloss
+from signlib.models.phonology import GlossReader, first_gloss
 from signlib.reports import plots
 from signlib.settings import presets
 from signlib.settings.base import Settings
 from signlib.statistics.paired import holm
 from signlib.statistics.two_systems import compare, verdict
-from signlib.tasks.phonology import phonology_clips, phonology_model
+from signlib.tasks.phonology import PhonologyTask, phonology_clips, phonology_model
 from signlib.training.phonology import Views, collate, fit_codebooks, pretext_losses
 
 BEGIN, END = (
@@ -37,6 +40,8 @@ BEGIN, END = (
     "<!-- end of option B -->",
 )
 ARMS = ("random weights", "pre-trained, original form", "pre-trained, hidden codes")
+# Preset of each reader -> what it is; the first is the default.
+READERS = {"pooled": "cross-entropy on pooled states", "ctc": "CTC"}
 FOLDS, SEEDS = 4, 10
 READER_EPOCHS, PRETEXT_STEPS, BATCH, RATE = 60, 120, 32, 3e-3
 STRIDE = 2
@@ -126,6 +131,8 @@ def generated(unlabelled: int = 40) -> Clips:
     return Clips([points[::STRIDE] for points in prepared.points], targets, folds)
 
 
+# Arm -> one row a training.
+Arms = dict[str, pd.DataFrame]
 TASKS = {
     "wlasl-50, 20 glosses": (lambda: recorded(20), FOLDS),
     "generated, 20 glosses": (generated, 1),
@@ -186,39 +193,50 @@ def pretrain(
 
 
 def learn(
-    clips: Clips, fold: int, seed: int, first: dict[str, torch.Tensor] | None
+    clips: Clips, fold: int, seed: int, reader: str, first: dict[str, torch.Tensor] | None
 ) -> dict[str, np.ndarray]:
-    """Test clips of a fold: named by the likeliest gloss, or by the first of the best path?"""
-    chosen = presets.build("phonology/ctc")
+    """Test clips of a fold: which are right, by CTC by the first gloss of the best path too."""
+    chosen = presets.build(f"phonology/{reader}")
     torch.manual_seed(seed)
     model, views = phonology_model(chosen, int(clips.targets.max()) + 1), Views(chosen.phonology)
     if first is not None:
         model.encoder.load_state_dict(first)
-    train = np.flatnonzero((clips.targets >= 0) & (clips.folds != fold))
-    test = np.flatnonzero((clips.targets >= 0) & (clips.folds == fold))
+    train, test = sides(clips, fold)
     tables = [clips.tables[k] for k in train]
     torch.manual_seed(seed + 1)  # the same order and views for all arms
     step = Steps(model, len(tables), READER_EPOCHS)
     for batch in batches(tables, clips.targets[train], READER_EPOCHS):
-        batch = views(batch)
-        step(
-            -one_gloss(model.frames(batch), batch["lengths"])
-            .gather(1, batch["target"][:, None])
-            .mean()
-        )
+        step(PhonologyTask.loss(chosen, model, views(batch)))
     whole = collate([(clips.tables[k], int(clips.targets[k])) for k in test])
     with torch.no_grad():
-        frames = model.eval().frames(whole)
-    best = one_gloss(frames, whole["lengths"]).argmax(1)
-    heard = first_gloss(frames, whole["lengths"])
-    return {
-        "clip": test,
-        "right": (best == whole["target"]).numpy(),
-        "heard": (heard == whole["target"]).numpy(),
-    }
+        best = model.eval()(whole).argmax(1)
+        results = {"clip": test, "right": (best == whole["target"]).numpy()}
+        if isinstance(model, GlossReader):
+            heard = first_gloss(model.frames(whole), whole["lengths"])
+            results["heard"] = (heard == whole["target"]).numpy()
+    return results
 
 
-def run(task: str, seeds: int, folds: int) -> None:
+def sides(clips: Clips, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labelled clips that train, and those that test a fold."""
+    labelled = clips.targets >= 0
+    return tuple(
+        np.flatnonzero(labelled & tests) for tests in (clips.folds != fold, clips.folds == fold)
+    )
+
+
+def vectors(clips: Clips, fold: int) -> dict[str, np.ndarray]:
+    """Test clips of a fold that an untuned support vector machine names right.
+
+    It reads the features at 16 moments, without views; nothing in it is random.
+    """
+    train, test = sides(clips, fold)
+    flat = np.stack([flatten(table) for table in clips.tables])
+    machine = SVC().fit(flat[train], clips.targets[train])
+    return {"clip": test, "right": machine.predict(flat[test]) == clips.targets[test]}
+
+
+def run(task: str, seeds: int, folds: int, reader: str) -> None:
     """Do all trainings of a task that are not there yet."""
     make, most = TASKS[task]
     jobs = [
@@ -227,15 +245,20 @@ def run(task: str, seeds: int, folds: int) -> None:
         for seed in range(seeds)
         for arm in ARMS
     ]
-    jobs = [job for job in jobs if not result_path(task, *job).is_file()]
-    clips = make() if jobs else None
-    for fold, seed, arm in tqdm(jobs, desc=task, mininterval=10):
+    jobs = [job for job in jobs if not result_path(task, *job, reader).is_file()]
+    machines = [fold for fold in range(min(folds, most)) if not svm_path(task, fold).is_file()]
+    if not jobs and not machines:
+        return
+    clips = make()
+    for fold in machines:
+        write_arrays(svm_path(task, fold), **vectors(clips, fold))
+    for fold, seed, arm in tqdm(jobs, desc=f"{task}, {reader}", mininterval=10):
         started, first, contrast = time.process_time(), None, float("nan")
         if arm != ARMS[0]:
             first, contrast = encoder_of(task, clips, fold, arm, seed)
-        results = learn(clips, fold, seed, first)
+        results = learn(clips, fold, seed, reader, first)
         write_arrays(
-            result_path(task, fold, seed, arm),
+            result_path(task, fold, seed, arm, reader),
             **results,
             contrast=contrast,
             seconds=time.process_time() - started,
@@ -245,8 +268,8 @@ def run(task: str, seeds: int, folds: int) -> None:
 def encoder_of(
     task: str, clips: Clips, fold: int, arm: str, seed: int
 ) -> tuple[dict[str, torch.Tensor], float]:
-    """A pre-trained encoder, made once for both tasks of a corpus."""
-    path = result_path(task.split(",")[0], fold, seed, arm).with_suffix(".pt")
+    """A pre-trained encoder, made once for both tasks of a corpus and both readers."""
+    path = result_path(task.split(",")[0], fold, seed, arm, "encoders").with_suffix(".pt")
     if not path.is_file():
         tables = [clips.tables[k] for k in np.flatnonzero(clips.folds != fold)]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -262,19 +285,30 @@ def write_arrays(path: Path, **arrays: object) -> None:
     unfinished.replace(path)
 
 
-def result_path(task: str, fold: int, seed: int, arm: str) -> Path:
+def result_path(task: str, fold: int, seed: int, arm: str, reader: str) -> Path:
     """Where one training's result is kept."""
-    name = (
-        f"{task}-fold{fold}-seed{seed}-{arm}".replace(", ", "-").replace(" ", "-").replace("'", "")
-    )
-    return paths.runs_root() / "studies" / "phonology_pretraining" / f"{name}.npz"
+    return _kept(reader, f"{task}-fold{fold}-seed{seed}-{arm}")
 
 
-def gathered(task: str, seeds: int, folds: int) -> dict[str, pd.DataFrame]:
+def svm_path(task: str, fold: int) -> Path:
+    """Where the support vector machine's result of a fold is kept."""
+    return _kept("svm", f"{task}-fold{fold}")
+
+
+def _kept(folder: str, name: str) -> Path:
+    # A folder a reader: what lies beside them is from before each number was there by itself.
+    root = paths.runs_root() / "studies" / "phonology_pretraining" / folder
+    return root / f"{name.replace(', ', '-').replace(' ', '-')}.npz"
+
+
+def gathered(task: str, seeds: int, folds: int, reader: str) -> dict[str, pd.DataFrame]:
     """Arm -> one row a training of folds that all arms and seeds have done; else empty."""
     rows: dict[str, list[dict]] = {arm: [] for arm in ARMS}
     for fold in range(min(folds, TASKS[task][1])):
-        files = {arm: [result_path(task, fold, seed, arm) for seed in range(seeds)] for arm in ARMS}
+        files = {
+            arm: [result_path(task, fold, seed, arm, reader) for seed in range(seeds)]
+            for arm in ARMS
+        }
         if not all(path.is_file() for trainings in files.values() for path in trainings):
             continue
         for arm, trainings in files.items():
@@ -291,49 +325,73 @@ def values(table: pd.DataFrame, column: str = "right") -> np.ndarray:
     )
 
 
-def report(seeds: int, folds: int) -> tuple[list[str], dict[str, dict[str, pd.DataFrame]]]:
-    """Tables and verdicts of all tasks of which at least one fold is whole."""
-    results = {task: gathered(task, seeds, folds) for task in TASKS}
-    results = {task: arms for task, arms in results.items() if len(arms[ARMS[0]])}
+def report(seeds: int, folds: int) -> tuple[list[str], dict[tuple[str, str], Arms]]:
+    """Tables and verdicts of all tasks and readers of which at least one fold is whole."""
+    pairs = [(task, reader) for reader in READERS for task in TASKS]
+    results = {pair: gathered(pair[0], seeds, folds, pair[1]) for pair in pairs}
+    results = {pair: arms for pair, arms in results.items() if len(arms[ARMS[0]])}
     lines = [
         (
-            "| task | test clips | arm | top-1 %, mean over seeds (least to most) | first gloss of"
-            " the best path % | contrast after pre-training (chance 4.14) |"
+            "| task | test clips | reader | arm | top-1 %, mean over seeds (least to most) | first"
+            " gloss of the best path % | contrast after pre-training (chance 4.14) | CPU minutes |"
         ),
-        "|---|---|---|---|---|---|",
+        "|---" * 8 + "|",
     ]
-    for task, arms in results.items():
-        for arm, table in arms.items():
-            each, heard = 100 * values(table).mean(1), 100 * values(table, "heard").mean()
-            contrast = "" if arm == ARMS[0] else f"{table['contrast'].astype(float).mean():.2f}"
-            lines.append(
-                f"| {task} | {values(table).shape[1]} | {arm} | {each.mean():.1f} ({each.min():.1f}"
-                f" to {each.max():.1f}) | {heard:.1f} | {contrast} |"
-            )
-    lines += ["", f"Held against {ARMS[0]}, {seeds} seeds each, one family (Holm):", ""]
-    pairs = [(task, arm) for task in results for arm in ARMS[1:]]
-    held = [
-        compare(values(results[task][ARMS[0]]), values(results[task][arm])) for task, arm in pairs
-    ]
+    lines += [line for task in TASKS for line in rows_of(task, folds, results)]
+    comparisons = {
+        f"{task}, {READERS[reader]}: {{}}": (arms[ARMS[0]], arms[arm], (ARMS[0], arm))
+        for (task, reader), arms in results.items()
+        for arm in ARMS[1:]
+    }
+    for task in TASKS:
+        pooled, ctc = (results.get((task, reader)) for reader in READERS)
+        if pooled and ctc and len(pooled[ARMS[0]]) == len(ctc[ARMS[0]]):
+            names = (READERS["ctc"], READERS["pooled"])
+            comparisons[f"{task}, {ARMS[0]}: {{}}"] = (ctc[ARMS[0]], pooled[ARMS[0]], names)
+    lines += ["", f"Held against each other, {seeds} seeds each, one family (Holm):", ""]
+    held = [compare(values(one), values(other)) for one, other, _ in comparisons.values()]
     minded = holm([comparison.deciding.p for comparison in held]) if held else []
-    for (task, arm), comparison, p in zip(pairs, held, minded, strict=True):
-        lines.append(f"- {task}: {verdict(comparison, (ARMS[0], arm), float(p), len(held))}")
+    for (text, (*_, names)), comparison, p in zip(comparisons.items(), held, minded, strict=True):
+        lines.append("- " + text.format(verdict(comparison, names, float(p), len(held))))
     return lines, results
 
 
-def picture(results: dict[str, dict[str, pd.DataFrame]]) -> Figure:
-    """Every seed as a dot, arms side by side, one panel a task."""
-    drawn, axes = plots.figure(3.6 * len(results), 3.2, columns=len(results))
+def rows_of(task: str, folds: int, results: dict[tuple[str, str], Arms]) -> Iterator[str]:
+    """Rows of the table: the support vector machine, then each reader with its arms."""
+    machines = [svm_path(task, fold) for fold in range(min(folds, TASKS[task][1]))]
+    if all(path.is_file() for path in machines):
+        right = np.concatenate([np.load(path)["right"] for path in machines])
+        untuned = f"| {task} | {len(right)} | support vector machine, untuned | no network |"
+        yield f"{untuned} {100 * right.mean():.1f} | | | |"
+    for reader in READERS:
+        for arm, table in results.get((task, reader), {}).items():
+            each = 100 * values(table).mean(1)
+            heard = f"{100 * values(table, 'heard').mean():.1f}" if "heard" in table else ""
+            contrast = "" if arm == ARMS[0] else f"{table['contrast'].astype(float).mean():.2f}"
+            yield (
+                f"| {task} | {values(table).shape[1]} | {READERS[reader]} | {arm} |"
+                f" {each.mean():.1f} ({each.min():.1f} to {each.max():.1f}) | {heard} | {contrast}"
+                f" | {table['seconds'].astype(float).sum() / 60:.1f} |"
+            )
+
+
+def picture(results: dict[tuple[str, str], Arms]) -> Figure:
+    """Every seed as a dot, arms side by side, one panel a task; hollow dots by CTC."""
+    tasks = list(dict.fromkeys(task for task, _ in results))
+    drawn, axes = plots.figure(3.6 * len(tasks), 3.2, columns=len(tasks))
     colours = (plots.GREY, plots.ORANGE, plots.BLUE)
-    for axis, (task, arms) in zip(axes, results.items(), strict=True):
+    for (task, reader), arms in results.items():
+        axis = axes[tasks.index(task)]
         each = np.array([100 * values(table).mean(1) for table in arms.values()])
         axis.plot(each, color=plots.GREY, linewidth=0.6, zorder=1)
         for k, (dots, colour) in enumerate(zip(each, colours, strict=True)):
-            axis.scatter(np.full(len(dots), k), dots, color=colour, s=18, zorder=2)
+            inside = "none" if reader == "ctc" else colour
+            where = np.full(len(dots), k)
+            axis.scatter(where, dots, facecolors=inside, edgecolors=colour, s=18, zorder=2)
             axis.plot([k - 0.2, k + 0.2], [dots.mean()] * 2, color=plots.INK, linewidth=2, zorder=3)
         axis.set_xticks(range(len(ARMS)), ["random", "original form", "hidden codes"], fontsize=8)
         axis.set_title(task, loc="left", fontsize=9)
-    axes[0].set_ylabel("top-1, % (a dot a seed)")
+    axes[0].set_ylabel("top-1, % (a dot a seed; hollow: CTC)")
     return drawn
 
 
@@ -349,12 +407,16 @@ def main() -> None:
     parser.add_argument(
         "--task", action="append", choices=TASKS, help="only this one, again for more"
     )
+    parser.add_argument(
+        "--reader", action="append", choices=READERS, help="only this one, again for more"
+    )
     parser.add_argument("--report", action="store_true", help="train nothing")
     parser.add_argument("--doc", type=Path, help="write tables and figure into this page")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    for task in [] if options.report else options.task or TASKS:
-        run(task, options.seeds, options.folds)
+    for reader in [] if options.report else options.reader or READERS:
+        for task in options.task or TASKS:
+            run(task, options.seeds, options.folds, reader)
     lines, results = report(options.seeds, options.folds)
     page = "\n".join(lines)
     print(page)
