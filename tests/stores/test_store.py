@@ -877,6 +877,39 @@ def test_a_batch_takes_the_frames_that_linspace_says(tmp_path):
             np.testing.assert_array_equal(row, points(clip)[times])
 
 
+@pytest.mark.parametrize("frames", [None, 4])
+@pytest.mark.parametrize("joints", [None, np.array([40, 0]), np.array([-1]), np.arange(42) < 3])
+def test_a_batch_of_damaged_clips_is_what_is_read_clip_by_clip(tmp_path, frames, joints):
+    """Also where the damage lies in frames and joints that the batch leaves out."""
+    good = np.full((5, 42, 3), 0.5, np.float32)
+    clips = {name: good.copy() for name in ("good", "hand", "part", "far", "unit")}
+    clips["hand"][:3, 21:] = np.nan
+    clips["part"][4, 40, 1] = np.nan
+    clips["far"][1, :3] = [0.5, 21, 0], [0.5, 0.5, -6000], [np.inf, 0, 0]
+    # The points that are asked for are good, and yet nothing of this clip is used.
+    clips["unit"][:, 3:40] = 640
+    clips["short"] = clips["far"][1:3]
+    made = Extraction("test", shape=(42, 3), skeleton="hands-42")
+    table = pd.DataFrame({"clip": list(clips)})
+    harmless = [(clip, np.full_like(array, 0.5)) for clip, array in clips.items()]
+    write_store(tmp_path, made, table, harmless)
+    # As a store that was written before anybody looked.
+    np.save(tmp_path / "frames.npy", np.concatenate(list(clips.values())))
+    store, single = FeatureStore(tmp_path), FeatureStore(tmp_path)
+    batch, lengths = store.batch(list(clips), frames, joints)
+    for clip, row, length in zip(clips, batch, lengths, strict=True):
+        expected = single.read(clip)
+        if frames is not None:
+            expected = expected[[0, 0, 0, 1] if clip == "short" else [0, 1, 2, 4]]
+        if joints is not None:
+            expected = expected[:, joints]
+        np.testing.assert_array_equal(row[:length], expected)
+        assert np.isnan(row[length:]).all()
+    assert np.isnan(batch[4]).all()
+    assert store.notes == single.notes
+    assert sorted(store.notes) == ["far", "part", "short", "unit"]
+
+
 class Bomb:
     """Unpickling it makes a file."""
 
