@@ -21,9 +21,6 @@ from signlib.processes import exit_code, piped, scratch
 with extra("course"):
     import nbformat
 
-# Seconds that one notebook of the course may take in smoke mode.
-TIMEOUT = 600.0
-
 
 def course_notebooks(folder: Path, only: Sequence[str] = (), template: bool = False) -> list[Path]:
     """The notebooks of the course in order.
@@ -63,7 +60,7 @@ def run_course(
     results: Path | None = None,
     *,
     only: Sequence[str] = (),
-    timeout: float = TIMEOUT,
+    timeout: float = 0.0,
 ) -> list[NotebookResult]:
     """The results of the course, after writing `results/course.html`.
 
@@ -75,7 +72,7 @@ def run_course(
         notebooks: folder of the course; default `notebooks/` of this checkout.
         results: folder of the page; default `results/` of this checkout.
         only: numbers or names; empty = all. Then the page shows these and runs of the others stay.
-        timeout: seconds for one notebook.
+        timeout: seconds for one notebook; 0 = as long as it needs.
 
     Raises:
         InputError: when there is nothing to run, or a notebook cannot be run at all.
@@ -109,7 +106,7 @@ def update_notebooks(
     results: Path | None = None,
     *,
     only: Sequence[str] = (),
-    timeout: float = TIMEOUT,
+    timeout: float = 0.0,
 ) -> list[NotebookResult]:
     """The results of the course and its template, whose outputs are renewed in place.
 
@@ -179,9 +176,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--timeout",
         type=float,
-        default=TIMEOUT,
+        default=0.0,
         metavar="S",
-        help="seconds a notebook may take; 0 = no limit",
+        help="seconds a notebook may take (default: as long as it needs)",
     )
     return piped(lambda: _run_as(parser.parse_args(arguments)))
 
