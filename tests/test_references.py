@@ -168,6 +168,18 @@ def test_pages_name_and_link_what_exists(page: Path):
         assert not anchor or anchor in anchors(other), target
 
 
+def test_every_file_that_differs_from_a_source_stands_in_the_list_of_them():
+    page = (REPOSITORY / "docs" / "sources.md").read_text(encoding="utf-8")
+    table = page.partition("## Where each difference stands")[2]
+    listed = re.findall(r"^\| `([\w/]+\.py)` \| \S", table, re.MULTILINE)
+    differing = [
+        file.relative_to(PACKAGE).as_posix()
+        for file in FILES
+        if "Differs:" in file.read_text(encoding="utf-8")
+    ]
+    assert sorted(listed) == differing, "add a row to docs/sources.md, or take one away"
+
+
 def test_the_walk_sees_what_is_broken():
     text = (
         "`tasks.task.Task` `tasks.task.Tusk` `training.epochs` `training.epoch` `Run.open_test`"

@@ -435,7 +435,24 @@ def verbs() -> dict[str, Verb]:
         "publish": Verb(
             "copy a finished full run to results/",
             "runs/landmarks-small/full-seed0",
-            [flag("run", help="folder of a run")],
+            [
+                flag("run", help="folder of a run"),
+                flag(
+                    "--as-source-004",
+                    metavar="FOLDER",
+                    help=(
+                        "instead write its weights there by the names of source 004:"
+                        " best_simple_model, final_simple_model, checkpoint_epoch_N; and"
+                        " label_mapping.json"
+                    ),
+                ),
+                flag(
+                    "--form",
+                    choices=["safetensors", "pth"],
+                    default="safetensors",
+                    help="of these weights; pth is the source's own, what torch.save writes",
+                ),
+            ],
         ),
         "results": Verb(
             "write the results table of the README from results/",

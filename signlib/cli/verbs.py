@@ -339,13 +339,26 @@ def ensemble(options: argparse.Namespace) -> None:
 
 
 def publish(options: argparse.Namespace) -> None:
-    """Publish a run."""
+    """Publish a run, or write its weights under the names of source 004."""
+    if options.as_source_004:
+        _write_simple_model(options)
+        return
     from signlib.corpora.registry import corpus_of
     from signlib.runs import publishing
     from signlib.runs.run import Run
 
     run = Run(options.run)
     print(f"published {publishing.publish(run, not corpus_of(run.settings.data).open)}")
+
+
+def _write_simple_model(options: argparse.Namespace) -> None:
+    from signlib.runs.run import Run
+    from signlib.runs.simple_model import write_simple_model
+
+    files, missing = write_simple_model(Run(options.run), options.as_source_004, options.form)
+    print(*files, sep="\n")
+    if missing:
+        print(missing)
 
 
 def results(options: argparse.Namespace) -> int:

@@ -30,6 +30,8 @@ class MultimodalAugment:
         video: of the pictures.
         mirror: for each joint, its mirror image; hands, coordinates: as for `Augment`. Not used
             without landmarks.
+
+    Differs: source 000 varies no clip.
     """
 
     def __init__(

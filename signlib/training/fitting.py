@@ -70,7 +70,8 @@ class Fitting(lightning.LightningModule):
         self.best: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
         self._live: dict[str, Tensor] = {}
-        # The batch of this step, to be looked at when its loss is no number.
+        # The loss of this step, and its batch, to be looked at when that is no number.
+        self._loss: Callable[[], float] = float
         self._batch: Batch = {}
         self._seen: list[Tensor] = []
         self._losses: list[Tensor] = []
@@ -124,9 +125,22 @@ class Fitting(lightning.LightningModule):
         Raises:
             Diverged: with the step, what went first, and what to do.
         """
-        if not loss.isfinite():
+        self._loss = fetched(loss)
+        if not runs_apart(loss):
+            self._check_loss()
+
+    def on_after_backward(self) -> None:
+        """On a GPU the loss is looked at here, as late as it can be: before the optimiser's step.
+
+        The GPU has its backward pass to do while the program waits for the loss.
+        """
+        self._check_loss()
+
+    def _check_loss(self) -> None:
+        loss = self._loss()
+        if not math.isfinite(loss):
             raise Diverged(
-                f"run {self.trainer.default_root_dir}: the loss became {loss.item()} in epoch"
+                f"run {self.trainer.default_root_dir}: the loss became {loss} in epoch"
                 f" {self.current_epoch + 1}, step {self.global_step + 1}: {self.first_broken()}"
             )
 
@@ -250,6 +264,26 @@ class Fitting(lightning.LightningModule):
         return "last step; nothing was selected"
 
 
+def runs_apart(value: Tensor) -> bool:
+    """Is it computed by a device that works on by itself while the program does other things?"""
+    return value.is_cuda
+
+
+def fetched(value: Tensor) -> Callable[[], float]:
+    """A number that is on its way from its device; to call it waits for this number alone."""
+    copy = value.detach().to("cpu", non_blocking=value.is_cuda)
+    if not value.is_cuda:
+        return copy.item
+    arrived = torch.cuda.Event()
+    arrived.record(torch.cuda.current_stream(value.device))
+
+    def number() -> float:
+        arrived.synchronize()
+        return copy.item()
+
+    return number
+
+
 def counts(loader: Any, index: int) -> bool:
     """False for a batch that only keeps several devices in step.
 
@@ -265,7 +299,10 @@ def _copy_of_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 class StopLate(EarlyStopping):
-    """Early stopping that cannot fire, nor count, while the learning rate still rises."""
+    """Early stopping that cannot fire, nor count, while the learning rate still rises.
+
+    Differs: that of source 000 can end a run during its warm-up.
+    """
 
     def __init__(self, patience: int, warmup: float) -> None:
         super().__init__(
