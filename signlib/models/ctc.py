@@ -315,6 +315,8 @@ def hybrid(
     heads: int = 8,
     attention: str = "full",
     window: int = 32,
+    limit: int = 0,
+    rank: int = 64,
     dropout: float = 0.1,
     drop_path: float = 0.1,
     stride: int = 1,
@@ -325,7 +327,7 @@ def hybrid(
     Args:
         encoder: gives `width` numbers a frame.
         output: reads `width` numbers a frame; that of the source is clustered.
-        attention, window: see `RelativeAttention`.
+        attention, window, limit, rank: see `RelativeAttention`.
         stride, checkpointing: of `CtcNetwork`.
 
     Source: source 001, section 3.1. With its slices (258, 252 and 1,404 numbers), 1,295 glosses in
@@ -342,6 +344,8 @@ def hybrid(
             window=window,
             dropout=dropout,
             drop_path=drop_path,
+            limit=limit,
+            rank=rank,
         ),
         *(ResidualRecurrent(width, dropout) for _ in range(3)),
     ]

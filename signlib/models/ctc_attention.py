@@ -10,7 +10,7 @@ from signlib.errors import SettingsError
 from signlib.models.ctc_blocks import Convolution
 from signlib.models.layers import DropPath, kept
 
-KINDS = ("full", "window", "linear")
+KINDS = ("full", "window", "linear", "linformer", "performer")
 
 
 class RelativeAttention(nn.Module):
@@ -19,19 +19,27 @@ class RelativeAttention(nn.Module):
     Args:
         width, heads: D and H; heads must divide the width.
         kind: `full`; `window` (frames at most `window` apart, in time and memory proportional to
-            T); `linear` (all frames, in time proportional to T, with a convolution in place of the
-            table of distances).
+            T); or one that sees all frames in time proportional to T, with a convolution in place
+            of the table of distances: `linear`; `linformer` (keys and values are mixed to `rank`
+            ones); `performer` (softmax attention, estimated by `rank` random features).
         window: reach to each side in frames; beyond it `full` knows only that a frame is far.
         chunk: frames see their own chunk and everything before it (0 = everything), for `full`
             only.
+        limit: a longer clip is read in pieces of so many frames that do not see each other (0 = no
+            limit); `linformer` learns a matrix of rank x limit, so it needs one.
+        rank: of `linformer` and `performer`.
         dropout: on the output.
 
     Source: a learned number for each distance and head: Raffel et al. 2020 (T5), section 2.1,
-        without buckets. Linear: Katharopoulos et al. 2020, with elu(x) + 1.
+        without buckets. Linear: Katharopoulos et al. 2020, with elu(x) + 1. Linformer: Wang et al.
+        2020, equation 7, one pair of matrices for all heads. Performer: Choromanski et al. 2021,
+        FAVOR+, positive features (lemma 1) of orthogonal directions, drawn once.
 
     Raises:
-        SettingsError: for heads that do not divide the width, or another kind.
+        SettingsError: for heads that do not divide the width, another kind, or no limit.
     """
+
+    directions: Tensor
 
     def __init__(
         self,
@@ -41,6 +49,8 @@ class RelativeAttention(nn.Module):
         window: int = 32,
         chunk: int = 0,
         dropout: float = 0.0,
+        limit: int = 0,
+        rank: int = 64,
     ) -> None:
         super().__init__()
         if width % heads:
@@ -53,25 +63,53 @@ class RelativeAttention(nn.Module):
                 f"ctc.attention={kind!r} with chunk={chunk}: choose from {', '.join(KINDS)}, chunks"
                 " need full"
             )
+        if kind == "linformer" and not limit:
+            raise SettingsError(
+                f"ctc.attention={kind} with ctc.seq_len_limit={limit} does not know how long clips"
+                " are; set the limit to the frames of the longest one after pooling, such as 256"
+            )
         self.heads, self.kind = heads, kind
-        self.window, self.chunk = window, chunk
+        self.window, self.chunk, self.limit = window, chunk, limit
         self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.drop = nn.Dropout(dropout)
-        if kind == "linear":
-            self.nearby = Convolution(width, width, 5, separable=True)
-        else:
+        if kind in ("full", "window"):
             self.distance = nn.Parameter(torch.zeros(heads, 2 * window + 1))
+        else:
+            self.nearby = Convolution(width, width, 5, separable=True)
+        if kind == "linformer":
+            # E and F of the paper; a sum over all frames has the size of one.
+            self.mix_keys, self.mix_values = (
+                nn.Parameter(torch.randn(rank, limit) * limit**-0.5) for _ in range(2)
+            )
+        if kind == "performer":
+            self.register_buffer("directions", orthogonal_directions(rank, width // heads))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D) for x (B, T, D) and mask (B, T)."""
+        frames = x.shape[1]
+        if not self.limit or frames <= self.limit:
+            return self._attend(x, mask)
+        extra = -frames % self.limit
+        pieces = functional.pad(x, (0, 0, 0, extra)).unflatten(1, (-1, self.limit))
+        real = functional.pad(mask, (0, extra)).unflatten(1, (-1, self.limit))
+        mixed = self._attend(pieces.flatten(0, 1), real.flatten(0, 1))
+        return mixed.unflatten(0, (len(x), -1)).flatten(1, 2)[:, :frames]
+
+    def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
         # Each (B, H, T, D / H).
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.inputs(x).chunk(3, dim=-1)
         )
-        attend = {"full": self._full, "window": self._windowed, "linear": self._linear}[self.kind]
+        attend = {
+            "full": self._full,
+            "window": self._windowed,
+            "linear": self._linear,
+            "linformer": self._linformer,
+            "performer": self._performer,
+        }[self.kind]
         mixed = attend(query, key, value, mask).transpose(1, 2).flatten(2)
-        if self.kind == "linear":
+        if self.kind not in ("full", "window"):
             mixed = mixed + self.nearby(x)
         return kept(self.drop(self.output(mixed)), mask)
 
@@ -110,19 +148,59 @@ class RelativeAttention(nn.Module):
         return functional.scaled_dot_product_attention(query, key, value, bias)
 
     def _linear(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        query = functional.elu(query) + 1
         key = (functional.elu(key) + 1) * mask[:, None, :, None].to(key.dtype)
-        # Sums over all keys come first: then time grows with T, not with its square.
-        total = torch.einsum("bhtd,bhd->bht", query, key.sum(2)).clamp(min=1e-6)
-        summed = torch.einsum("bhtd,bhte->bhde", key, value)
-        return torch.einsum("bhtd,bhde->bhte", query, summed) / total[..., None]
+        return _summed_first(functional.elu(query) + 1, key, value)
+
+    def _linformer(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        frames = mask.shape[1]
+        key, value = (
+            torch.einsum("kt,bhtd->bhkd", mix[:, :frames], part * mask[:, None, :, None])
+            for mix, part in ((self.mix_keys, key), (self.mix_values, value))
+        )
+        return functional.scaled_dot_product_attention(query, key, value)
+
+    def _performer(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        # Numbers that all features of a query, or of all keys, share go out of the quotient: they
+        # are taken off, so that no exponential grows too large.
+        asked, given = self._log_features(query), self._log_features(key)
+        given = given.masked_fill(~mask[:, None, :, None], torch.finfo(given.dtype).min)
+        asked = (asked - asked.amax(-1, keepdim=True)).exp()
+        given = (given - given.amax((2, 3), keepdim=True)).exp()
+        return _summed_first(asked, given, value.float()).to(value.dtype)
+
+    def _log_features(self, x: Tensor) -> Tensor:
+        # Logarithms of positive features (..., R) whose mean product is exp(q k / sqrt(D)).
+        x = x.float() * x.shape[-1] ** -0.25
+        return x @ self.directions.T - x.square().sum(-1, keepdim=True) / 2
+
+
+def _summed_first(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    # Attention by products of positive features. Sums over all keys come first: then time grows
+    # with T, not with its square.
+    total = torch.einsum("bhtd,bhd->bht", query, key.sum(2)).clamp(min=1e-6)
+    summed = torch.einsum("bhtd,bhte->bhde", key, value)
+    return torch.einsum("bhtd,bhde->bhte", query, summed) / total[..., None]
+
+
+def orthogonal_directions(count: int, size: int) -> Tensor:
+    """(count, size) normal random vectors, at right angles to one another in groups of `size`.
+
+    Source: Choromanski et al. 2021, section 2.4: fewer surprises than independent ones.
+    """
+    groups = []
+    for _ in range(-(-count // size)):
+        columns, triangle = torch.linalg.qr(torch.randn(size, size))
+        # The signs of R make all directions equally likely: Mezzadri 2007, section 5.
+        groups.append((columns * triangle.diagonal().sign()).T)
+    # A normal vector's length does not depend on its direction.
+    return torch.cat(groups)[:count] * torch.randn(count, size).norm(dim=1, keepdim=True)
 
 
 class TransformerBlock(nn.Module):
     """Attention and a frame-wise network, each behind a norm, with residual connections.
 
     Args:
-        width, heads, kind, window: of the attention.
+        width, heads, kind, window, limit, rank: of the attention.
         intermediate: width of the frame-wise network.
         dropout, drop_path: of both branches.
     """
@@ -136,9 +214,13 @@ class TransformerBlock(nn.Module):
         window: int = 32,
         dropout: float = 0.1,
         drop_path: float = 0.0,
+        limit: int = 0,
+        rank: int = 64,
     ) -> None:
         super().__init__()
-        self.attention = RelativeAttention(width, heads, kind=kind, window=window, dropout=dropout)
+        self.attention = RelativeAttention(
+            width, heads, kind=kind, window=window, dropout=dropout, limit=limit, rank=rank
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.inside = nn.Sequential(
             nn.Linear(width, intermediate),

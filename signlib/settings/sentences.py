@@ -82,14 +82,36 @@ class SentenceSettings:
     crossmodal: bool = switch(False, "the same: attention between parts", only=_HIERARCHICAL)
     stride: int = number(1, "frames that are averaged into one", 1, 64)
     attention: str = choice(
-        "full", "over time", "full", "window", "linear", only=when(".network", "hybrid")
+        "full",
+        "over time",
+        "full",
+        "window",
+        "linear",
+        "linformer",
+        "performer",
+        only=when(".network", "hybrid"),
     )
     window: int = number(
         32,
         "reach of a window, and of distances that are told apart",
         1,
         10**5,
-        only=(_TRANSFORMER, unless(".attention", "linear")),
+        only=(_TRANSFORMER, when(".attention", "full", "window")),
+    )
+    seq_len_limit: int = number(
+        0,
+        "frames after pooling that attention sees at once, a longer clip goes in pieces (0 = the "
+        "whole clip; linformer needs a limit)",
+        0,
+        10**5,
+        only=when(".network", "hybrid"),
+    )
+    rank: int = number(
+        64,
+        "mixed frames that linformer attends to, or random features of performer",
+        1,
+        10**5,
+        only=(when(".network", "hybrid"), when(".attention", "linformer", "performer")),
     )
     chunk: int = number(
         0,
@@ -296,6 +318,13 @@ _PHOENIX: dict[str, Any] = {
 }
 
 _HYBRID = {"ctc.network": "hybrid", "ctc.output": "clustered"}
+# Attention in time and memory proportional to the frames; source 001 names the last two.
+_ATTENTION: dict[str, dict[str, Any]] = {
+    "window": {},
+    "linear": {},
+    "performer": {},
+    "linformer": {"ctc.seq_len_limit": 256},
+}
 
 _ADDITIONS = {
     "residual": {"ctc.residual": True},
@@ -347,6 +376,15 @@ PRESETS: dict[str, Preset] = {
         _SMOKE,
         "",
     ),
+    **{
+        f"sentences/hybrid+{kind}": Preset(
+            f"generated sentences: hybrid with {kind} attention",
+            {"ctc.attention": kind, **more},
+            {},
+            "sentences/hybrid",
+        )
+        for kind, more in _ATTENTION.items()
+    },
     **{
         f"stitched/{name}": Preset(
             f"sentences stitched from real ASL clips, closed signers: {name}",
@@ -401,6 +439,7 @@ PRESETS: dict[str, Preset] = {
             "ctc.hidden": 1024,
             "ctc.adapter": 64,
             "ctc.stride": 2,
+            "ctc.seq_len_limit": 256,
         },
         {**_FULL_SMOKE, "ctc.hidden": 32, "ctc.adapter": 4},
         "",
@@ -425,5 +464,8 @@ PRESETS: dict[str, Preset] = {
 
 # Named families of presets that are trained over several random seeds.
 SWEEPS = {
-    family: tuple(f"{family}/{row}" for row in ABLATION) for family in ("sentences", "stitched")
+    **{
+        family: tuple(f"{family}/{row}" for row in ABLATION) for family in ("sentences", "stitched")
+    },
+    "attention": ("sentences/hybrid", *(f"sentences/hybrid+{kind}" for kind in _ATTENTION)),
 }

@@ -47,7 +47,7 @@ from signlib.tasks.sentence_clips import (
 from signlib.tasks.sentence_reading import SentenceReader, SentenceReading, decoders_of
 from signlib.tasks.sentence_report import Decoders, ReportedSentences, emissions_of
 from signlib.tasks.task import Facts, Inputs, Recogniser, rate_notes, table_of
-from signlib.training import augment_sentences, sentences
+from signlib.training import augment_sentences, fit, sentences
 from signlib.training.augment import Augment, hands_of
 from signlib.training.batches import Batch, Clips
 
@@ -182,10 +182,33 @@ class SentenceTask(ReportedSentences):
         )
         return reduce.fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
 
+    def fit(
+        self,
+        model: SentenceModel,
+        train: Clips,
+        val: Clips | None,
+        weights: Tensor | None,
+        teacher: nn.Module | None,
+        folder: Path,
+        resume: bool,
+        quiet: bool,
+    ) -> fit.Fitted:
+        """As every task fits; a run that is resumed must have the clips that it was started on."""
+        self._keep_reduction(folder)
+        return super().fit(model, train, val, weights, teacher, folder, resume, quiet)
+
+    def _keep_reduction(self, folder: Path) -> None:
+        # Before the first step, for prediction and for whoever resumes the run.
+        path = folder / REDUCTION
+        if not self.settings.ctc.reduce:
+            return
+        if path.is_file():
+            reduce.Reduction.load(path).check_clips(self.reduction, path)
+        self.reduction.save(path)
+
     def decoders(self, run: Run, model: SentenceModel, quiet: bool) -> Decoders:
         """The decoders, kept for prediction, and so are the principal components."""
-        if self.settings.ctc.reduce:
-            self.reduction.save(run.path / REDUCTION)
+        self._keep_reduction(run.path)
         return super().decoders(run, model, quiet)
 
     @classmethod
@@ -375,6 +398,8 @@ def _network(
             ctc.heads,
             attention=ctc.attention,
             window=ctc.window,
+            limit=ctc.seq_len_limit,
+            rank=ctc.rank,
             drop_path=ctc.drop_path,
             **options,
         )

@@ -48,6 +48,12 @@ SMALL = {
     "hybrid": lambda **o: hybrid(parts(), ClusteredOutput(8, clusters(), 12, 4), 8, 2, **o),
     "hybrid, windows": lambda **o: hybrid(parts(), PlainOutput(8, CLASSES), 8, 2, "window", 3, **o),
     "hybrid, linear": lambda **o: hybrid(parts(), PlainOutput(8, CLASSES), 8, 2, "linear", **o),
+    "hybrid, performer": lambda **o: hybrid(
+        parts(), PlainOutput(8, CLASSES), 8, 2, "performer", rank=6, **o
+    ),
+    "hybrid, linformer in pieces": lambda **o: hybrid(
+        parts(), PlainOutput(8, CLASSES), 8, 2, "linformer", limit=3, rank=2, **o
+    ),
 }
 
 

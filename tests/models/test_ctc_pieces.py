@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from signlib.errors import SettingsError
-from signlib.models.ctc_attention import CrossModal, RelativeAttention
+from signlib.models.ctc_attention import CrossModal, RelativeAttention, orthogonal_directions
 from signlib.models.ctc_blocks import (
     ClusteredOutput,
     Convolution,
@@ -70,6 +70,71 @@ def test_linear_attention_is_its_definition():
     torch.testing.assert_close(attention(x, mask), expected)
 
 
+def softmax_attention(attention: RelativeAttention, x, mask):
+    """Attention to all real frames, and the convolution that stands for distances."""
+    query, key, value = (
+        part.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+        for part in attention.inputs(x).chunk(3, dim=-1)
+    )
+    mixed = functional.scaled_dot_product_attention(query, key, value, mask[:, None, None])
+    mixed = mixed.transpose(1, 2).flatten(2)
+    return attention.output(mixed + attention.nearby(x)) * mask[..., None]
+
+
+def test_many_random_features_come_to_softmax_attention():
+    torch.manual_seed(0)
+    mask = torch.arange(9) < torch.tensor([[9], [5]])
+    x = torch.randn(2, 9, 6) * mask[..., None]
+    errors = []
+    for rank in (9, 9000):
+        torch.manual_seed(1)
+        attention = RelativeAttention(6, 2, "performer", rank=rank)
+        with torch.no_grad():
+            error = attention(x, mask) - softmax_attention(attention, x, mask)
+        errors.append(error.abs().max().item())
+    # An estimate's error falls with the root of how many features there are: by 31 here.
+    assert errors[1] < 0.04
+    assert errors[0] > 3 * errors[1]
+
+
+def test_directions_are_at_right_angles_and_as_long_as_normal_ones():
+    torch.manual_seed(0)
+    directions = orthogonal_directions(5000, 4)
+    assert directions.shape == (5000, 4)
+    for group in directions[:12].split(4):
+        angles = group @ group.T
+        torch.testing.assert_close(angles, torch.diag(angles.diagonal()), atol=1e-5, rtol=0)
+    # The squared length of four normal numbers is 4 on average.
+    assert directions.square().sum(1).mean() == pytest.approx(4, abs=0.15)
+
+
+def test_linformer_that_mixes_nothing_is_softmax_attention():
+    torch.manual_seed(0)
+    attention = RelativeAttention(6, 2, "linformer", limit=9, rank=9)
+    attention.mix_keys.data = attention.mix_values.data = torch.eye(9)
+    x, mask = torch.randn(1, 9, 6), torch.ones(1, 9, dtype=torch.bool)
+    expected = softmax_attention(attention, x, mask)
+    torch.testing.assert_close(attention(x, mask), expected)
+    # Two keys that both are the mean of all: the mean of all values, by hand.
+    two = RelativeAttention(6, 2, "linformer", limit=9, rank=2)
+    two.mix_keys.data = two.mix_values.data = torch.full((2, 9), 1 / 9)
+    mean = two.inputs(x)[..., 12:].mean(1, keepdim=True)
+    torch.testing.assert_close(two(x, mask), two.output(mean + two.nearby(x)))
+
+
+@pytest.mark.parametrize("kind", ["full", "performer", "linformer"])
+def test_a_clip_beyond_the_limit_is_read_in_pieces(kind):
+    torch.manual_seed(0)
+    attention = RelativeAttention(6, 2, kind, 4, limit=4, rank=3)
+    mask = torch.arange(10) < torch.tensor([[10], [3]])
+    x = torch.randn(2, 10, 6) * mask[..., None]
+    read = attention(x, mask)
+    pieces = [attention(x[:1, t : t + 4], mask[:1, t : t + 4]) for t in (0, 4, 8)]
+    torch.testing.assert_close(read[:1], torch.cat(pieces, dim=1))
+    torch.testing.assert_close(read[1:, :3], attention(x[1:, :3], mask[1:, :3]))
+    assert not read[1:, 3:].any()
+
+
 @pytest.mark.parametrize("kind", ["full", "window"])
 def test_only_distances_count(kind):
     torch.manual_seed(0)
@@ -100,6 +165,8 @@ def test_attention_refuses():
         RelativeAttention(6, 2, "sparse")
     with pytest.raises(SettingsError, match="chunks need full"):
         RelativeAttention(6, 2, "window", chunk=4)
+    with pytest.raises(SettingsError, match="linformer with"):
+        RelativeAttention(6, 2, "linformer")
 
 
 def test_a_dropped_path_is_made_up_for():
