@@ -120,6 +120,32 @@ def test_a_joint_that_cannot_be_is_missing_and_told(tmp_path):
         read_skeleton(tmp_path / "a.skeleton")
 
 
+def test_a_body_of_zeros_that_nobody_tracked_is_missing(tmp_path):
+    """In the frames where it is so; a body that is nothing else is nobody in the whole clip."""
+    zeros = " ".join(["0"] * 12)
+
+    def blanked(text, *firsts):
+        lines = text.splitlines()
+        for first in firsts:
+            lines[first : first + 25] = [zeros] * 25
+        return "\n".join(lines)
+
+    # A frame is 1 + 2 x 27 lines; a body's joints begin 3 and 30 lines after its start.
+    two = skeleton([("9", 1), ("4", 2)], [("9", 3), ("4", 5)])
+    (tmp_path / "a.skeleton").write_text(blanked(two, 4 + 27))
+    clip = read_skeleton(tmp_path / "a.skeleton")
+    np.testing.assert_array_equal(clip.joints[:, :, 7, 0], [[1, np.nan], [3, 5]])
+    assert np.isnan(clip.joints[0, 1]).all()
+    assert clip.note == "25 of 100 joints are zeros that were not tracked: missing"
+    (tmp_path / "a.skeleton").write_text(blanked(two, 4 + 27, 4 + 27 + 55))
+    clip = read_skeleton(tmp_path / "a.skeleton")
+    assert np.isnan(clip.joints[:, 1]).all()
+    assert np.isfinite(clip.joints[:, 0]).all()
+    (tmp_path / "a.skeleton").write_text(blanked(skeleton([("9", 1)]), 4))
+    with pytest.raises(ClipError, match="has no joint that can be used: 25 of 25 joints are zeros"):
+        read_skeleton(tmp_path / "a.skeleton")
+
+
 def test_a_turn_that_is_no_number_does_not_matter(tmp_path):
     text = (
         skeleton([("9", 1)])

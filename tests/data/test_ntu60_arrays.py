@@ -117,6 +117,10 @@ def test_padding_is_cut_off_however_it_was_made():
     gap = clip.copy()
     gap[3] = 0
     assert np.isnan(bodies(gap)[3]).all()
+    two = person(4, 2)
+    two[2, 1] = 0
+    missing = np.isnan(bodies(two)).all(axis=(2, 3))
+    assert missing.tolist() == [[0, 0], [0, 0], [0, 1], [0, 0]]
     assert bodies(np.ones((5, 2, 25, 3))).shape == (1, 2, 25, 3)
     assert np.isnan(bodies(np.zeros((5, 2, 25, 3)))).all()
 
