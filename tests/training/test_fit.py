@@ -389,8 +389,19 @@ def test_a_time_budget_that_is_long_enough_changes_nothing(tmp_path):
     assert_same_result(run(tmp_path / "a", **{"training.hours": 1.0}), run(tmp_path / "b"))
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypatch):
+def test_a_loss_that_is_no_number_is_an_error_at_once(poison, apart, tmp_path, monkeypatch):
+    """Also where it is looked at after the backward pass, as on a GPU."""
+    monkeypatch.setattr("signlib.training.fitting.runs_apart", lambda _: apart)
+    # Backward passes, and optimiser steps.
+    passes: list[torch.Tensor] = []
+    steps: list[int] = []
+    monkeypatch.setattr(
+        ClassificationFitting,
+        "on_before_optimizer_step",
+        lambda self, _: steps.append(self.global_step),
+    )
     step = ClassificationFitting.training_step
 
     def poisoned(self, batch, index):
@@ -399,6 +410,7 @@ def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypa
     def note(self, batch, index):
         loss = poisoned(self, batch, index)
         self._losses[-1] = loss.detach()
+        loss.register_hook(passes.append)
         return loss
 
     monkeypatch.setattr(ClassificationFitting, "training_step", note)
@@ -408,7 +420,9 @@ def test_a_loss_that_is_no_number_is_an_error_at_once(poison, tmp_path, monkeypa
         r" scores went first; lower training\.learning_rate \(now",
     ):
         run(tmp_path)
-    # The last good epoch stays.
+    # No step is taken with it, whenever it is looked at. The last good epoch stays.
+    assert len(steps) == 3
+    assert len(passes) == 3 + apart
     found = torch.load(tmp_path / CHECKPOINT, weights_only=True)
     assert len(found["history"]) == 1
     assert all(torch.isfinite(value).all() for value in found["state_dict"].values())
