@@ -23,6 +23,7 @@ CLIP, STORE = KEPT / "clips" / "clip.npy", KEPT / "clips" / "landmarks"
 # One preset a task whose network is built from nothing.
 EXAMPLES = {
     "landmarks": "landmarks/small",
+    "baseline": "baseline/svm",
     "modalities": "generated/rgb+skeleton",
     "frozen": "wlasl/concat",
     "graph": "ntu60/nano",

@@ -23,6 +23,7 @@ from signlib.tasks.task import CAPABILITIES
 KEPT = Path(__file__).parent / "data" / "kept"
 RUNS = {
     "landmarks": "landmarks-small",
+    "baseline": "baseline-svm",
     "modalities": "generated-rgb+skeleton",
     "frozen": "wlasl-concat",
     "graph": "ntu60-nano",

@@ -9,5 +9,5 @@ estimate     what a run will cost, before it starts
 sizes        how large every preset's model is
 prediction   a trained run put to work on clips of one's own
 extraction   what a person has -> a store
-baseline     nearest neighbours as a run
+baseline     baselines on the clips and features of other settings
 """

@@ -207,15 +207,7 @@ def _fit(
         weights = classification.class_weights(torch.from_numpy(counts))
     decay, no_decay = optim.decay_lists(model)
     write_json(run.path / DECAY, {"decay": decay, "no decay": no_decay})
-    fitted = fit.fit(
-        task.fitting(model, train, weights, teacher),
-        train.data,
-        val.data if val is not None and val.clips else None,
-        settings,
-        run.path,
-        resume,
-        quiet,
-    )
+    fitted = task.learn(model, train, val, weights, teacher, run.path, resume, quiet)
     run.note(
         device=fitted.device,
         precision=fitted.precision,

@@ -4,6 +4,7 @@ network        what networks have in common: batch, encoder, classifier
 layers         pieces that several models share
 landmarks      the BERT encoder on landmarks, in the layouts `original` and `cls`
 classifier     encoder and head together
+baseline       support vectors, or the nearest clip: readers that learn nothing in steps
 video          VideoMAE on colour or depth
 fusion         several modalities to one vector, and to scores
 frozen         the classifier of source 004 on the features of a frozen encoder

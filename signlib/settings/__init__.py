@@ -3,6 +3,7 @@
 base          what every experiment can set: data, features; `Settings`, `Preset`
 training      how a model is fitted, what is varied in training clips
 landmarks     signs from landmarks: the encoder, its presets
+baseline      untuned readers of a clip's numbers
 modalities    colour, depth and landmarks together
 frozen        the classifier on frozen visual features
 graph         graph networks on whole bodies

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from signlib.errors import SettingsError
-from signlib.settings import frozen, graph, landmarks, modalities, phonology, sentences
+from signlib.settings import baseline, frozen, graph, landmarks, modalities, phonology, sentences
 from signlib.settings.base import Preset, Settings
 
 
@@ -40,6 +40,12 @@ TASKS: dict[str, TaskRow] = {
             landmarks.LandmarkExperiment,
             landmarks.PRESETS,
             "signlib.tasks.landmarks:LandmarkTask",
+        ),
+        TaskRow(
+            "baseline",
+            baseline.BaselineExperiment,
+            baseline.PRESETS,
+            "signlib.tasks.baseline:BaselineTask",
         ),
         TaskRow(
             "frozen",

@@ -4,6 +4,7 @@ task               the protocol: clips, network, fitting, test, prediction by a 
 registry           from the setting `task` to its code; a finished run ready to predict
 isolated           what families of single signs share
 landmarks          signs from landmarks alone; what families that read nothing else share
+baseline           signs without a network: support vectors, or the nearest training clip
 modalities         signs from colour, depth and landmarks
 lost_modalities    what runs on several modalities reach when a sensor fails
 frozen             signs from frozen visual features

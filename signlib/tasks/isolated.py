@@ -41,14 +41,15 @@ class IsolatedTask(Task[S, M]):
         rows = self.splits.test.set_index("clip").loc[test.clips]
         predicted = scores.argmax(axis=1)
         confusion = metrics.confusion(predicted, targets, len(vocabulary))
+        figures = {"confusion": lambda: plots.confusion_matrix(confusion, vocabulary.glosses)}
+        if self.in_steps:
+            curve = {"learning_curve": lambda: plots.learning_curve(run.history.to_dict("records"))}
+            figures = curve | figures
         return run.finish(
             test_metrics(scores, targets, rows, self.splits.notes, run),
             prediction_table(rows, vocabulary.decode(predicted), np.exp(scores.max(axis=1))),
             scores=(scores, test.clips, vocabulary.glosses),
-            figures={
-                "learning_curve": lambda: plots.learning_curve(run.history.to_dict("records")),
-                "confusion": lambda: plots.confusion_matrix(confusion, vocabulary.glosses),
-            },
+            figures=figures,
         )
 
     def test_scores(self, model: M, test: Clips, quiet: bool) -> tuple[np.ndarray, Vocabulary]:

@@ -68,9 +68,15 @@ class LandmarkReader(IsolatedTask[S, M]):
         if not prepared.clips:
             return np.empty((0, len(recogniser.vocabulary))), prepared
         data = cls.dataset(prepared.points, np.zeros(len(prepared.clips), int))
+        return cls.shares(recogniser, data), prepared
+
+    @classmethod
+    def shares(cls, recogniser: Recogniser[S, M], data: ClipData) -> np.ndarray:
+        """Probabilities (N, K) of the clips of a dataset."""
+        settings = recogniser.settings
         mirrored = settings.training.mirror_at_test
         mirror = recogniser.skeleton.select(settings.features.joints).mirror if mirrored else ()
-        return np.exp(score(recogniser.model, data, settings, mirror)), prepared
+        return np.exp(score(recogniser.model, data, settings, mirror))
 
     @classmethod
     def notes_on(cls, recogniser: Recogniser[S, M], source: ClipSource) -> Mapping[str, str]:

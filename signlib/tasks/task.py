@@ -41,6 +41,7 @@ from signlib.models import counting, frozen
 from signlib.runs.run import Run
 from signlib.settings.base import Settings
 from signlib.stores.store import Checked, ClipSource, Extraction, FeatureStore, LoadedClips
+from signlib.training import fit
 from signlib.training.batches import Batch, Clips, Prepared
 from signlib.training.classification import ClassificationFitting, loss_of
 from signlib.training.fitting import Fitting
@@ -194,6 +195,8 @@ class Task(ABC, Generic[S, M]):
     lower_is_better: ClassVar[bool] = False
     # Are runs long enough that what they will cost is said before them?
     costly: ClassVar[bool] = False
+    # Is the model fitted step by step? Else it has no learning curve.
+    in_steps: ClassVar[bool] = True
     # Does `train` say which parameters decay, as the source of the task promises?
     lists_decay: ClassVar[bool] = False
 
@@ -343,6 +346,35 @@ class Task(ABC, Generic[S, M]):
             teacher: a trained model whose scores are learned as well, or None.
         """
         return ClassificationFitting(model, self.settings, self.augment, weights, teacher)
+
+    def learn(
+        self,
+        model: M,
+        train: Clips,
+        val: Clips | None,
+        weights: Tensor | None,
+        teacher: nn.Module | None,
+        folder: Path,
+        resume: bool,
+        quiet: bool,
+    ) -> fit.Fitted:
+        """The model fitted, and what happened.
+
+        Args:
+            model, train, weights, teacher: as for `fitting`.
+            val: clips that choose the weights, or None.
+            folder: of the run, for its checkpoints.
+            resume, quiet: as for `experiments.experiment.train`.
+        """
+        return fit.fit(
+            self.fitting(model, train, weights, teacher),
+            train.data,
+            val.data if val is not None and val.clips else None,
+            self.settings,
+            folder,
+            resume,
+            quiet,
+        )
 
     @classmethod
     def loss(cls, settings: S, model: M, batch: Batch) -> Tensor:

@@ -13,6 +13,7 @@ losses             a larger model's scores; of sentences all alignments, focal, 
 fitting            what fitting has in common: averaged weights, selection, resume, between epochs
 loggers            the history for other programs: csv, TensorBoard, MLflow
 classification     what one step computes for single signs, and their scores
+baseline           readers that learn nothing in steps, and their batches
 optim              parameter groups, warm-up and decay of the learning rate
 devices            accelerator, precision, one process a device
 fit                the trainer: one call that fits a model; which clips make which batch

@@ -33,6 +33,7 @@ HANDS = ["features.joints=hands", "features.frames=8"]
 # Preset and settings of a small run of each task.
 CASES = {
     "landmarks": ("landmarks/small", [*HANDS, *ENCODER]),
+    "baseline": ("baseline/neighbour", ["features.joints=hands", "features.frames=8"]),
     "modalities": ("generated/skeleton", [*ENCODER, "fusion.width=8"]),
     "frozen": (
         "wlasl/concat",
@@ -88,7 +89,9 @@ def own_clips(task: str, takes: int) -> list[str]:
 def trained(task: str, takes: int, *more: str) -> Run:
     preset, overrides = CASES[task]
     clips = own_clips(task, takes)
-    settings = presets.build(preset, "smoke", 0, [*TINY, *overrides, *clips, *more])
+    # A baseline has no steps to make fewer of.
+    tiny = [] if task == "baseline" else TINY
+    settings = presets.build(preset, "smoke", 0, [*tiny, *overrides, *clips, *more])
     assert settings.task == task
     return train(settings, "own", quiet=True)
 

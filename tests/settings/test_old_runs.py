@@ -19,6 +19,9 @@ TASK_OF_FOLDER = {
     "stitched-compact": "sentences",
 }
 
+# Tasks that came later: each of their runs has its task in its settings.
+LATER = {"baseline"}
+
 EMPTY = """
 fusion: {modalities: [], kind: weighted, width: 384, heads: 6, landmarks: ''}
 frozen: {fusion: '', inputs: [visual, landmarks], landmarks: seed, store: ''}
@@ -130,7 +133,7 @@ def flat_yaml(text):
 
 def test_every_published_run_is_looked_at():
     assert {path.parent.parent.name for path in PUBLISHED} == set(TASK_OF_FOLDER)
-    assert set(OLD) == set(TASKS)
+    assert set(OLD) == set(TASKS) - LATER
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: "/".join(path.parts[-3:-1]))

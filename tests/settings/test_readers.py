@@ -26,9 +26,10 @@ from signlib.settings.fields import AllBetween, Between, OneOf, SomeOf, limit_of
 from signlib.settings.registry import TASKS
 
 ROOT = Path(__file__).parents[2]
+CLIPS = "data.glosses=3 data.signers=4 data.repetitions=1"
 TINY = (
     "training.threads=1 training.accelerator=cpu training.batch_size=4 training.epochs=1"
-    " data.glosses=3 data.signers=4 data.repetitions=1"
+    f" {CLIPS}"
 )
 ENCODER = "model.width=8 model.intermediate=8 model.layers=1 model.heads=2"
 SIGNS = f"{TINY} features.joints=hands features.frames=8"
@@ -46,6 +47,10 @@ CASES = {
     " model.stem_blocks=0",
     "landmarks, original": f"landmarks/original {SIGNS} {ENCODER} data.validation=0.3"
     " training.warmup_epochs=1 training.epochs=2",
+    "baseline": f"baseline/svm {CLIPS} features.joints=hands features.frames=8",
+    "baseline, raw": f"baseline/neighbour {CLIPS} features.joints=hands features.frames=8"
+    " features.normalise=false",
+    "baseline, phonology": f"baseline/svm {CLIPS} baseline.reads=phonology features.frames=8",
     "graph": "ntu60/nano training.threads=1 training.batch_size=4 data.glosses=2 data.signers=3"
     " data.validation=0 data.split=folds data.folds=2 gcn.streams=[joint] action.frames=8"
     " training.epochs=3",
@@ -68,6 +73,8 @@ CASES = {
     " ctc.time_mask=0 ctc.focal_share=0".replace(" ctc.alphas=[0.3] ctc.betas=[1.0]", ""),
     "hierarchical, crossmodal": f"sentences/hierarchical {SENTENCES} ctc.crossmodal=true {PARTS}",
     "hybrid": f"sentences/hybrid {SENTENCES} {PARTS} ctc.heads=2 ctc.attention=linear",
+    "hybrid, linformer": f"sentences/hybrid {SENTENCES} {PARTS} ctc.heads=2"
+    " ctc.attention=linformer ctc.seq_len_limit=64 ctc.rank=4",
     "teacher on dynamics": f"phoenix/teacher {SENTENCES} ctc.heads=2 ctc.phases=[]",
     "cnn-lstm on components": f"phoenix/cnn-lstm {SENTENCES} ctc.reduce=8 ctc.phases=[1,1,1,1]"
     " training.epochs=4",

@@ -1,0 +1,68 @@
+"""Fitting readers that learn nothing in steps, and their batches."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sklearn.svm import SVC
+
+from signlib.errors import ManifestError
+from signlib.models.baseline import ClipReader, VectorMachine
+from signlib.training.batches import Batch, ClipData, Targets
+
+# The numbers of a clip (D,), and its class.
+VectorItem = tuple[np.ndarray, int]
+
+
+def collate(items: Sequence[VectorItem]) -> Batch:
+    """Items to one batch: vectors (B, D), target (B,)."""
+    vectors, targets = zip(*items, strict=True)
+    return {"vectors": torch.from_numpy(np.stack(vectors)), "target": torch.tensor(targets)}
+
+
+class VectorDataset(ClipData[VectorItem]):
+    """Clips as vectors (D,) with their class numbers."""
+
+    collate = staticmethod(collate)
+
+    def __init__(self, points: Sequence[np.ndarray], targets: Targets, repeats: int = 1) -> None:
+        items = [(clip, int(target)) for clip, target in zip(points, targets, strict=True)]
+        super().__init__(items, targets, repeats)
+
+
+def fit_reader(reader: ClipReader, vectors: np.ndarray, targets: np.ndarray) -> None:
+    """Have a reader keep training clips, and learn what each of them counts.
+
+    Args:
+        reader: changed in place.
+        vectors: (N, D) float32.
+        targets: (N,) class numbers.
+
+    Raises:
+        ManifestError: for support vectors of a single gloss, which have nothing to tell apart.
+    """
+    reader.keep(torch.from_numpy(vectors), torch.from_numpy(targets))
+    if not isinstance(reader, VectorMachine):
+        return
+    present = np.unique(targets)
+    ManifestError.raise_if(
+        len(present) < 2,
+        f"baseline.method=svm: {len(vectors)} training clips are of {len(present)} gloss; give it"
+        " two or more, or take baseline.method=neighbour",
+    )
+    fitted = SVC().fit(vectors, targets)
+    # Of two classes scikit-learn turns the sign round, so that the second one is the positive one.
+    sign = -1 if len(present) == 2 else 1
+    support, strengths = fitted.support_, sign * fitted.dual_coef_
+    pairs = np.stack(np.triu_indices(reader.classes, 1), axis=1).tolist()
+    number = {tuple(pair): index for index, pair in enumerate(pairs)}
+    # scikit-learn numbers only classes that it has seen; `first` and `second` are its numbers.
+    between = zip(*np.triu_indices(len(present), 1), strict=True)
+    for (first, second), offset in zip(between, sign * fitted.intercept_, strict=True):
+        one, other = int(present[first]), int(present[second])
+        for its, row, their_row in ((one, other - 1, second - 1), (other, one, first)):
+            chosen = targets[support] == its
+            values = torch.from_numpy(strengths[their_row, chosen])
+            reader.weights[row, torch.from_numpy(support[chosen]).long()] = values
+        reader.offsets[number[one, other]] = float(offset)
+    reader.gamma.fill_(1 / (vectors.shape[1] * vectors.astype(float).var()))
