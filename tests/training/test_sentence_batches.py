@@ -1,11 +1,18 @@
 """Batches of sentences, and that a changed batch still says what its targets say."""
 
+from contextlib import nullcontext
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signlib.decoding.ctc import check_lengths
+from signlib.errors import ClipError
+from signlib.models.ctc import CtcNetwork, FlatEncoder, NormedConvolutions
+from signlib.models.ctc_blocks import PlainOutput
 from signlib.settings.sentences import SentenceSettings
 from signlib.training.augment_sentences import (
     SentenceAugment,
@@ -15,7 +22,7 @@ from signlib.training.augment_sentences import (
     hide_frames,
     mix_signs,
 )
-from signlib.training.losses import frames_needed
+from signlib.training.losses import frames_needed, sentence_losses
 from signlib.training.sentences import (
     Sentence,
     SentenceDataset,
@@ -278,19 +285,75 @@ def test_signs_that_too_few_frames_would_be_left_of_are_not_cut_out():
     assert torch.equal(after["spans"][whole], made["spans"][whole])
 
 
+# Of a sign: its class, its frames, and the frames between it and the next one.
+SIGNS = st.tuples(st.integers(1, 3), st.integers(3, 8), st.integers(0, 2))
+# Of a clip: its signs, and whether its corpus tells where they lie.
+CLIPS = st.tuples(st.lists(SIGNS, min_size=1, max_size=12), st.booleans())
+STRONG = SentenceSettings(sign_mixup=0.9, warp=0.4, frame_drop=0.5)
+
+
+def needed(target: list[int]) -> int:
+    """Frames that a sentence needs after the network's stride."""
+    return len(target) + sum(one == next_one for one, next_one in pairwise(target))
+
+
+def small_network(stride: int) -> CtcNetwork:
+    encoder = FlatEncoder(NormedConvolutions(1, 4))
+    return CtcNetwork(encoder, [], PlainOutput(4, 4), stride).eval()
+
+
+def views(made, stride: int):
+    """What training may make of a batch: each change that shortens alone, then all as it does."""
+    yield "mixed", mix_signs(made, 1.0, stride)
+    yield "faster", change_time(made, 0.6, 0.0, stride)
+    yield "frames lost", change_time(made, 0.0, 0.9, stride)
+    yield "all", SentenceAugment(STRONG, stride)(made)
+    for most in (1, 5):
+        cut = cut_signs(made, most, stride)
+        yield f"cut to {most}", cut
+        yield f"cut to {most}, all", SentenceAugment(STRONG, stride)(cut)
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(0, 3))
-def test_no_change_leaves_too_few_frames_for_a_sentence(seed, stride, most):
-    rng = np.random.default_rng(seed)
+@given(st.lists(CLIPS, min_size=1, max_size=6), st.sampled_from([1, 2, 4]), st.integers(0, 10**6))
+def test_no_view_of_a_sentence_has_too_few_frames_for_ctc(clips, stride, seed):
     torch.manual_seed(seed)
-    clips = []
-    for _ in range(8):
-        count = int(rng.integers(1, 6))
-        target = rng.integers(1, 4, count).tolist()
-        lengths, rests = rng.integers(4, 7, count).tolist(), rng.integers(0, 3, count).tolist()
-        clips.append(short_signs(target, lengths, rests))
-    made = collate_sentences(clips)
-    before = can_be_said(made["targets"], made["sizes"], made["lengths"], stride)
-    augment = SentenceAugment(SentenceSettings(sign_mixup=0.9, warp=0.4, frame_drop=0.5), stride)
-    after = augment(cut_signs(made, most, stride) if most else made)
-    assert can_be_said(after["targets"], after["sizes"], after["lengths"], stride)[before].all()
+    sentences = [short_signs(*zip(*signs, strict=True)) for signs, _ in clips]
+    for sentence, (_, timed) in zip(sentences, clips, strict=True):
+        sentence.spans = sentence.spans if timed else None
+    made = collate_sentences(sentences)
+    targets = [wanted(made, row) for row in range(len(clips))]
+    frames = (-(-made["lengths"] // stride)).tolist()
+    possible = [have >= needed(target) for have, target in zip(frames, targets, strict=True)]
+    network = small_network(stride)
+    for name, view in views(made, stride):
+        frames = network.frames(view["lengths"])
+        for row, target in enumerate(targets):
+            enough = frames[row] >= needed(wanted(view, row))
+            assert enough or not possible[row], f"{name}: clip {row}"
+            # What nothing can make possible is left as it was.
+            same = wanted(view, row) == target and view["lengths"][row] >= made["lengths"][row]
+            assert enough or same, f"{name}: clip {row}"
+        if all(possible) and name.endswith("all"):
+            scores = network(view)
+            losses = sentence_losses(scores, frames, view["targets"], view["sizes"])
+            assert losses.isfinite().all(), name
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(CLIPS, min_size=1, max_size=6), st.sampled_from([1, 2, 4]))
+def test_a_sentence_that_no_view_makes_possible_is_refused_by_name_before_training(clips, stride):
+    sentences = [short_signs(*zip(*signs, strict=True)) for signs, _ in clips]
+    made = collate_sentences(sentences)
+    network = small_network(stride)
+    frames = network.frames(made["lengths"])
+    targets = [sentence.target.tolist() for sentence in sentences]
+    names = [f"clip{k}" for k in range(len(clips))]
+    short = [k for k in range(len(clips)) if frames[k] < needed(targets[k])]
+    for check in (
+        lambda: check_lengths(frames.tolist(), targets, names),
+        lambda: sentence_losses(network(made), frames, made["targets"], made["sizes"]),
+    ):
+        words = rf"'clip{short[0]}' has|^{len(short)} of" if short else ""
+        with pytest.raises(ClipError, match=words) if short else nullcontext():
+            check()
