@@ -11,8 +11,9 @@ from signlib.corpora.clips import load_corpus
 from signlib.corpora.corpus import ClipRow, Corpus
 from signlib.corpora.registry import corpus_of
 from signlib.data import ntu60
+from signlib.data.frame_choice import sample_indices, segment_of
 from signlib.data.skeletons import NTU_25, Skeleton
-from signlib.data.video import iter_frames, sample_indices, segment_of
+from signlib.data.video import iter_frames
 from signlib.extraction.filming import FILES
 from signlib.features.actors import main_actors
 from signlib.settings.base import DataSettings

@@ -7,6 +7,7 @@ vocabulary       glosses and their class numbers
 skeletons        points by name: parts, bones, left/right pairs, adjacency
 origins          size and time of the files that something was made of
 points           which landmarks can be used, and what a file's numbers mean
+frame_choice     which frames of a film make a clip: segments, rates, samples
 video            frames of a clip: a video file, or a folder of pictures
 picture_folders  numbered pictures as the frames of a clip
 transcripts      sentences as sclite reads them: stm and ctm files

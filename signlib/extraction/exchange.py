@@ -18,6 +18,7 @@ from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 from signlib import paths, reading
 from signlib.data import manifest as manifests
 from signlib.data import points as landmarks
+from signlib.data.frame_choice import Segment, sample_indices, segment_frames, segment_of
 from signlib.data.skeletons import (
     HANDS_42,
     MEDIAPIPE_75,
@@ -27,13 +28,7 @@ from signlib.data.skeletons import (
     shared_points,
     skeleton,
 )
-from signlib.data.video import (
-    Segment,
-    iter_frames,
-    sample_indices,
-    segment_frames,
-    segment_of,
-)
+from signlib.data.video import iter_frames
 from signlib.errors import ClipError, ManifestError, SettingsError, VideoError, joined
 from signlib.extraction.holistic import CHANNELS, Holistic, LandmarkSettings
 from signlib.extraction.pose_files import read_pose

@@ -17,9 +17,10 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import manifest as manifests
+from signlib.data.frame_choice import chosen_by_time, sample_indices, segment_of
 from signlib.data.origins import SOURCE, state_of
 from signlib.data.picture_folders import depth_picture
-from signlib.data.video import chosen_by_time, iter_frames, sample_indices, segment_of
+from signlib.data.video import iter_frames
 from signlib.errors import ClipError, InputError, SettingsError
 from signlib.extraction.workers import ClipRow
 from signlib.stores.pictures import COLOUR, DEPTH, KINDS, PictureSettings

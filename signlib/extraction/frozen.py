@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import transformers
 
-from signlib.data.video import chosen_by_time
+from signlib.data.frame_choice import chosen_by_time
 from signlib.errors import SettingsError
 from signlib.extraction import frozen_files
 from signlib.extraction.filming import Filmed, FilmedClips, PictureSource

@@ -17,8 +17,9 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import manifest as manifests
+from signlib.data.frame_choice import VIDEO_SUFFIXES, chosen_by_time, segment_of
 from signlib.data.skeletons import skeleton
-from signlib.data.video import VIDEO_SUFFIXES, chosen_by_time, iter_frames, segment_of
+from signlib.data.video import iter_frames
 from signlib.errors import ClipError, InputError, joined
 from signlib.extraction import exchange, frozen_files, quality
 from signlib.extraction.holistic import Holistic, LandmarkSettings
