@@ -3,7 +3,8 @@
 Counted: the subset of K glosses is WLASL's own, the first K classes of its list; clips are those of
 the official split, whether their videos can still be had or not. Trained: 20, 100 and 300 generated
 signs, tested on signers of their own, as runs of three presets below SIGNLIB_RUNS; a study that was
-cut off is resumed. `--doc docs/phonology.md` writes both.
+cut off is resumed. `--converged` trains 300 and 500 signs as long as they need, which takes hours.
+`--doc docs/phonology.md` writes all.
 """
 
 import argparse
@@ -29,6 +30,8 @@ FEWEST = (3, 5, 10)
 """Least training clips of a gloss; the source asks for 3 to 5."""
 SEEDS = {"phonology/vocabulary-20": 3, "phonology/vocabulary-100": 3, "phonology/vocabulary-300": 1}
 """Preset -> how many seeds are trained; the largest takes as long as three of the middle one."""
+# Preset -> epochs until nothing more is learned, of one seed.
+CONVERGED = {"phonology/vocabulary-300": 200, "phonology/vocabulary-500": 120}
 
 
 def counted(table: pd.DataFrame, order: list[str]) -> tuple[dict[int, int], list[str]]:
@@ -71,20 +74,29 @@ def counts() -> list[str]:
     return [*lines, "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|", *rows]
 
 
-def trained(only_finished: bool) -> dict[str, list[Run]]:
-    """Preset -> its runs; seed by seed, so that a study that is cut off has one of each.
+def trained(only_finished: bool, converged: bool) -> dict[tuple[str, int], list[Run]]:
+    """Preset and epochs -> runs; seed by seed, so that a study that is cut off has one of each.
 
     Args:
         only_finished: train nothing.
+        converged: train the long ones instead of the short ones; finished ones of both count.
     """
-    runs: dict[str, list[Run]] = {name: [] for name in SEEDS}
-    for seed, name in (
-        (seed, name) for seed in range(max(SEEDS.values())) for name in SEEDS if seed < SEEDS[name]
-    ):
-        settings = presets.build(name, seed=seed, overrides=["training.threads=1"])
-        if not only_finished or finished(name, config.run_name(settings)):
-            runs[name].append(train(settings, config.run_name(settings), resume=True))
-    return {name: done for name, done in runs.items() if done}
+    epochs = {name: presets.build(name).training.epochs for name in SEEDS}
+    short = [
+        (name, epochs[name], seed)
+        for seed in range(max(SEEDS.values()))
+        for name in SEEDS
+        if seed < SEEDS[name]
+    ]
+    long = [(name, count, 0) for name, count in CONVERGED.items()]
+    runs: dict[tuple[str, int], list[Run]] = {(name, count): [] for name, count, _ in short + long}
+    for name, count, seed in short + long:
+        overrides = ["training.threads=1", f"training.epochs={count}"]
+        settings = presets.build(name, seed=seed, overrides=overrides)
+        asked = not only_finished and converged == ((name, count, seed) in long)
+        if asked or finished(name, config.run_name(settings)):
+            runs[name, count].append(train(settings, config.run_name(settings), resume=True))
+    return {key: done for key, done in runs.items() if done}
 
 
 def estimate(runs: list[Run]) -> Estimate:
@@ -94,31 +106,34 @@ def estimate(runs: list[Run]) -> Estimate:
     return difference(None, right, tables[0]["signer"].tolist())
 
 
-def report(trainings: dict[str, list[Run]]) -> list[str]:
+def report(trainings: dict[tuple[str, int], list[Run]]) -> list[str]:
     """What was trained as a table in markdown, and the source's case for each."""
     lines = [
         (
-            "| glosses | parameters | training clips | parameters a clip | test clips | top-1 % of"
-            " each seed | mean [95 %] | over | chance % | the source's case |"
+            "| glosses | parameters | epochs | training loss at the end | training clips |"
+            " parameters a clip | test clips | top-1 % of each seed | mean [95 %] | over |"
+            " chance % | the source's case |"
         ),
-        "|---" * 10 + "|",
+        "|---" * 12 + "|",
     ]
     said = []
-    for runs in trainings.values():
+    for (_, epochs), runs in trainings.items():
         one, glosses = estimate(runs), runs[0].settings.data.limit_classes
         parameters, clips = runs[0].facts["parameters"], runs[0].facts["clips"]["train"]
         tested, ends = runs[0].metrics[0].n, np.clip([one.low, one.high], 0, 100)
+        loss = np.mean([run.history["loss"].iloc[-1] for run in runs])
         each = ", ".join(f"{run.metrics[0].value:.1f}" for run in runs)
         lines.append(
-            f"| {glosses} | {parameters:,} | {clips:,} | {parameters / clips:,.0f} | {tested:,} |"
-            f" {each} | {one.value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}] | {one.over} |"
+            f"| {glosses} | {parameters:,} | {epochs} | {loss:.2f} | {clips:,} |"
+            f" {parameters / clips:,.0f} | {tested:,} | {each} |"
+            f" {one.value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}] | {one.over} |"
             f" {100 / glosses:.2g} | {case_of(one.value)} |"
         )
-        said.append(f"- {glosses} glosses: {verdict(one.value, ends, glosses)}.")
+        said.append(f"- {glosses} glosses, {epochs} epochs: {verdict(one.value, ends, glosses)}.")
     return [*lines, "", *said]
 
 
-def picture(trainings: dict[str, list[Run]]) -> Figure:
+def picture(trainings: dict[tuple[str, int], list[Run]]) -> Figure:
     """Top-1 against the vocabulary: a dot a seed, a line for the interval, chance below."""
     drawn, (axis,) = plots.figure(5.5, 3.0)
     sizes = [runs[0].settings.data.limit_classes for runs in trainings.values()]
@@ -141,7 +156,7 @@ def picture(trainings: dict[str, list[Run]]) -> Figure:
         )
     axis.plot(sizes, [100 / glosses for glosses in sizes], "--", color=plots.GREY, label="chance")
     axis.set(xscale="log", xlabel="glosses", ylabel="top-1 of new signers, %", ylim=(0, 101))
-    axis.set_xticks(sizes, [str(size) for size in sizes])
+    axis.set_xticks(sorted(set(sizes)), [str(size) for size in sorted(set(sizes))])
     axis.minorticks_off()
     axis.legend(frameon=False, fontsize=8)
     return drawn
@@ -156,10 +171,15 @@ def main() -> None:
         "--report", action="store_true", help="train nothing; what is finished is reported"
     )
     parser.add_argument(
+        "--converged",
+        action="store_true",
+        help="train 300 and 500 signs for 200 and 120 epochs, one seed, not the short trainings",
+    )
+    parser.add_argument(
         "--doc", type=Path, help="write tables and figure between this page's marks"
     )
     options = parser.parse_args()
-    lines, trainings = counts(), trained(options.report)
+    lines, trainings = counts(), trained(options.report, options.converged)
     if trainings:
         lines += ["", *report(trainings)]
     page = "\n".join(lines)
