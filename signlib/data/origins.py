@@ -1,15 +1,107 @@
-"""Whether files are still those that something was made of: their size and time."""
+"""Whether what clips were made of is still the same: size and time of files, then their bytes."""
 
 import errno
+import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 
-# Column of a store's manifest: size and time of each clip's files when it was made.
-SOURCE = "file_state"
+from signlib import paths
+from signlib.errors import InputError
+
+# Columns of a store's manifest: size and time of each clip's files when it was made, and a digest
+# of their bytes; "" = unknown.
+SOURCE, DIGEST = "file_state", "file_digest"
+
+
+class Origin(Protocol):
+    """What the clips of a store are made of.
+
+    Attributes:
+        what: how a message calls it.
+    """
+
+    what: str
+
+    def states(self, clips: Collection[str]) -> dict[str, str]:
+        """Clip -> size and time of what it is made of, "" = it is not there; cheap to ask."""
+
+    def digest(self, clip: str) -> str:
+        """A digest of the bytes that a clip is made of; "" = they cannot be read."""
+
+
+class Files:
+    """Clips that are made of files or folders of pictures.
+
+    Args:
+        files: clip -> its files.
+    """
+
+    what = "the file"
+
+    def __init__(self, files: Mapping[str, Sequence[Path]]) -> None:
+        self._files = {clip: tuple(each) for clip, each in files.items()}
+        # Many clips may lie in one recording: it is looked at once.
+        self._states: dict[tuple[Path, ...], str] = {}
+        self._digests: dict[tuple[Path, ...], str] = {}
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, root: Path, columns: Sequence[str] = ("file",)) -> "Files":
+        """The files that columns of a manifest name, below its root."""
+        rows = table[[name for name in columns if name in table]].fillna("").astype(str)
+        named = zip(table["clip"], rows.itertuples(index=False), strict=True)
+        return cls({clip: list(_inside(root, row)) for clip, row in named})
+
+    def states(self, clips: Collection[str]) -> dict[str, str]:
+        """Clip -> size and time of its files; each file is asked once."""
+        for files in map(self._files.__getitem__, clips):
+            if files not in self._states:
+                self._states[files] = state_of(*files)
+        return {clip: self._states[self._files[clip]] for clip in clips}
+
+    def digest(self, clip: str) -> str:
+        """A digest of the bytes of a clip's files; "" when they changed since they were asked."""
+        files = self._files[clip]
+        if files not in self._digests:
+            digest = digest_of(*files)
+            same = state_of(*files) == self._states.get(files)
+            self._digests[files] = digest if same else ""
+        return self._digests[files]
+
+
+def _inside(root: Path, files: Iterable[str]) -> Iterator[Path]:
+    for file in filter(None, files):
+        try:
+            yield paths.inside(root, file)
+        except InputError:
+            # Whoever reads the clip says what is wrong with it.
+            continue
+
+
+def with_states(table: pd.DataFrame, origin: Origin) -> pd.DataFrame:
+    """A manifest with the state of what each clip is made of, in the column `SOURCE`."""
+    states = origin.states(table["clip"].tolist())
+    return table.assign(**{SOURCE: table["clip"].map(states)})
+
+
+def digest_of(*files: Path) -> str:
+    """A digest of the bytes of files, or of all files of a folder; "" = one cannot be read."""
+    whole = hashlib.sha256()
+    try:
+        for path in files:
+            folder = path.is_dir()
+            for file in sorted(filter(Path.is_file, path.iterdir())) if folder else [path]:
+                whole.update(os.fsencode(file.name) if folder else b"")
+                with open(file, "rb") as content:
+                    whole.update(hashlib.file_digest(content, "sha256").digest())
+    except OSError:
+        # Unknown is no equal: what a clip is made of counts as changed.
+        return ""
+    return whole.hexdigest()[:32]
 
 
 def state_of(*paths: Path) -> str:
@@ -50,14 +142,35 @@ def last_change(states: Iterable[str]) -> float:
     return max(times, default=0) / 1e9
 
 
-def changed(before: pd.DataFrame, now: pd.DataFrame) -> set[str]:
+def changed(
+    before: pd.DataFrame,
+    now: pd.DataFrame,
+    failed: Collection[str] = (),
+    same: Callable[[str], bool] = lambda _: False,
+) -> set[str]:
     """Clips of two manifests whose files changed between them; none where one does not tell.
+
+    A file that is gone has not changed: what was made of it stays.
 
     Args:
         before, now: with the columns clip and `SOURCE`.
+        failed: clips of which nothing was made; of them a file that was not there before counts.
+        same: whether a clip's bytes are as they were; asked where only the time differs, as that of
+            a copy does.
     """
     if SOURCE not in before or SOURCE not in now:
         return set()
     both = before[["clip", SOURCE]].merge(now[["clip", SOURCE]], on="clip", suffixes=("", "_now"))
-    old, new = both[SOURCE].fillna("").astype(str), both[f"{SOURCE}_now"].fillna("").astype(str)
-    return set(both["clip"][old != new])
+    both = both.fillna("").astype(str)
+    both = both[(both[SOURCE] != both[f"{SOURCE}_now"]) & (both[f"{SOURCE}_now"] != "")]
+    rows = both.itertuples(index=False, name=None)
+    return {
+        clip
+        for clip, old, new in rows
+        if (old or clip in failed) and not (_sizes(old) == _sizes(new) and same(clip))
+    }
+
+
+def _sizes(state: str) -> list[str]:
+    # What a state says of files, without their times.
+    return [told.rpartition("-")[0] for told in state.split()]

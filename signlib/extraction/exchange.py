@@ -19,6 +19,7 @@ from signlib import paths, reading
 from signlib.data import manifest as manifests
 from signlib.data import points as landmarks
 from signlib.data.frame_choice import Segment, sample_indices, segment_frames, segment_of
+from signlib.data.origins import Files
 from signlib.data.skeletons import (
     HANDS_42,
     MEDIAPIPE_75,
@@ -103,12 +104,7 @@ def read_npy(path: str | Path) -> np.ndarray:
             frame, or only NaN.
     """
     path = Path(path)
-    array = _opened(path, reading.array)
-    if np.isnan(array).all():
-        raise ClipError(
-            f"{path}: every value is NaN in all of its {len(array)} frames; leave the clip out"
-        )
-    array = array.astype(np.float32)
+    array = _opened(path, reading.array).astype(np.float32)
     if array.shape[2] == 4:
         return array
     seen = landmarks.seen(array)[..., None]
@@ -116,7 +112,7 @@ def read_npy(path: str | Path) -> np.ndarray:
 
 
 def _opened(path: Path, read: Callable[[Path, Form], np.ndarray]) -> np.ndarray:
-    # What a `.npy` file holds, once it is (T, J, 3) or (T, J, 4) floats.
+    # What a `.npy` file holds, once it is (T, J, 3) or (T, J, 4) floats with a number among them.
     try:
         with open(path, "rb") as file:
             start = file.read(len(NPY_START))
@@ -149,6 +145,11 @@ def _opened(path: Path, read: Callable[[Path, Form], np.ndarray]) -> np.ndarray:
         )
     if len(array) == 0:
         raise ClipError(f"{path} has no frame; leave the clip out")
+    # Frame by frame: of a mapped file no more is read than up to the first number.
+    if all(np.isnan(frame).all() for frame in array):
+        raise ClipError(
+            f"{path}: every value is NaN in all of its {len(array)} frames; leave the clip out"
+        )
     return array
 
 
@@ -291,7 +292,8 @@ def import_folder(
         skeleton=skeleton.name,
         settings={"files": suffix, **asked, **_columns_used(table)},
     )
-    with StoreWriter(out, extraction, table) as writer:
+    origin = Files({clip: [file] for clip, file in files.items()})
+    with StoreWriter(out, extraction, table, origin=origin) as writer:
         rows = {row.clip: row for row in rows_of(table)}
         for clip in writer.pending:
             writer.keep(clip, _read_row, rows[clip], files[clip], skeleton, numbers)
@@ -530,7 +532,7 @@ def _layout_of(folder: Path, files: Collection[Path]) -> Skeleton:
     unusable, other = "", ""
     for file in files:
         try:
-            joints = read_npy(file).shape[1]
+            joints = _opened(file, reading.mapped).shape[1]
         except ClipError as error:
             # The clip becomes a row of the store's failures.
             unusable = unusable or str(error)

@@ -18,7 +18,7 @@ import pandas as pd
 from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.frame_choice import chosen_by_time, sample_indices, segment_of
-from signlib.data.origins import SOURCE, state_of
+from signlib.data.origins import Files, Origin
 from signlib.data.picture_folders import depth_picture
 from signlib.data.video import iter_frames
 from signlib.errors import ClipError, InputError, SettingsError
@@ -32,15 +32,6 @@ from signlib.synthesis.signers import Signer
 
 # Kind -> the manifest's column that names its video or its folder of pictures.
 FILES = {COLOUR: "file", DEPTH: "depth_file"}
-
-
-def with_states(table: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """A manifest with size and time of each clip's files, colour and depth, in a column."""
-    names = [name for name in FILES.values() if name in table]
-    rows = table[names].fillna("").astype(str).itertuples(index=False)
-    return table.assign(
-        **{SOURCE: [state_of(*(paths.inside(root, file) for file in row if file)) for row in rows]}
-    )
 
 
 @dataclass(frozen=True)
@@ -83,6 +74,9 @@ class PictureSource(Protocol):
             settings: how many, how large.
         """
 
+    def made_of(self, kinds: Sequence[str]) -> Origin | None:
+        """What tells whether clips have changed; None of those that are made by this program."""
+
 
 class RenderedWorld(Corpus, SigningCorpus, Protocol):
     """A generated corpus whose people can be shown: `synthesis.clips`, `synthesis.sentences`."""
@@ -116,6 +110,10 @@ class FilmedClips:
     ) -> dict[str, Filmed | str]:
         """Pictures of each kind, or the reason why there are none."""
         return {kind: self._film(row, kind, settings) for kind in kinds}
+
+    def made_of(self, kinds: Sequence[str]) -> Files:
+        """The files of each clip of these kinds."""
+        return Files.of(self.manifest, self.root, [FILES[kind] for kind in kinds])
 
     def _film(self, row: ClipRow, kind: str, settings: PictureSettings) -> Filmed | str:
         file = getattr(row, FILES[kind], "")
@@ -174,6 +172,9 @@ class RenderedClips:
         for kind in KINDS:
             digest.update(films[kind].pictures.tobytes())
         return digest.hexdigest()[:16]
+
+    def made_of(self, kinds: Sequence[str]) -> None:
+        """A generated clip is a function of its name."""
 
     def film(
         self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings

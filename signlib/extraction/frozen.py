@@ -26,6 +26,7 @@ from signlib.extraction.shards import WHOLE, part_of
 from signlib.extraction.towers import EMBEDDINGS, Tower, load_tower
 from signlib.extraction.workers import ClipRow, Extracted, check_workers, fill
 from signlib.stores.pictures import COLOUR, FITS, PictureSettings, PictureStore
+from signlib.stores.renewal import Stored
 from signlib.stores.store import PICTURES_META, Extraction, FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
@@ -192,6 +193,10 @@ class KeptPictures:
             **chosen_by_time(store.manifest, resampled=False),
         }
 
+    def made_of(self, kinds: Sequence[str]) -> Stored:
+        """The pictures of the store."""
+        return Stored(self.store)
+
     def film(
         self, row: ClipRow, kinds: Sequence[str], settings: PictureSettings
     ) -> Mapping[str, Filmed | str]:
@@ -248,7 +253,11 @@ def extract_frozen(
     tower = tower or settings.tower()
     return fill(
         StoreWriter(
-            out, extraction_of_tower(tower, settings.frames, source.origin), table, retry_failed
+            out,
+            extraction_of_tower(tower, settings.frames, source.origin),
+            table,
+            retry_failed,
+            source.made_of([COLOUR]),
         ),
         partial(_extracted, source=source, tower=tower, settings=settings, workers=workers),
         progress,

@@ -18,6 +18,7 @@ import pandas as pd
 from signlib import paths
 from signlib.data import manifest as manifests
 from signlib.data.frame_choice import VIDEO_SUFFIXES, chosen_by_time, segment_of
+from signlib.data.origins import Files
 from signlib.data.skeletons import skeleton
 from signlib.data.video import iter_frames
 from signlib.errors import ClipError, InputError, joined
@@ -160,7 +161,7 @@ def extract_manifest(
     made = replace(made, settings=made.settings | chosen_by_time(whole))
     table, out = part_of(whole, out, shard)
     store = fill(
-        StoreWriter(out, made, table, retry_failed),
+        StoreWriter(out, made, table, retry_failed, Files.of(table, Path(root))),
         partial(_extracted, root=Path(root), settings=settings, workers=workers),
         progress,
         workers=workers,

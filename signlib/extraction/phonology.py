@@ -9,6 +9,7 @@ from signlib.errors import SettingsError
 from signlib.extraction.registry import Extractor, Source
 from signlib.features.phonology import NAMES, PhonologySettings, phonology
 from signlib.settings import aliases
+from signlib.stores.renewal import Stored
 from signlib.stores.store import Extraction, FeatureStore, StoredClip
 from signlib.stores.writer import StoreWriter
 
@@ -61,7 +62,8 @@ class PhonologyExtractor(Extractor[PhonologySettings, FeatureStore]):
             )
             return StoredClip(features, width, height, fps, note)
 
-        with StoreWriter(out, extraction, landmarks.manifest, retry_failed) as writer:
+        table, source_clips = landmarks.manifest, Stored(landmarks)
+        with StoreWriter(out, extraction, table, retry_failed, source_clips) as writer:
             for clip in tqdm(writer.pending, unit="clip", disable=not writer.pending):
                 writer.keep(clip, features_of, clip)
             return writer.finish()

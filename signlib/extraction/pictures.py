@@ -32,7 +32,7 @@ from signlib.stores.pictures import (
     PictureStore,
     PictureWriter,
 )
-from signlib.stores.renewal import discard, kept_store, made_alone
+from signlib.stores.renewal import kept_store, made_alone
 from signlib.stores.store import PICTURES_META, Extraction, is_finished, plain
 
 # Of what is kept of a clip; another one makes another store.
@@ -112,6 +112,7 @@ def write_pictures(
     workers: int = 1,
     progress: bool = True,
     retry_failed: bool = False,
+    origin: origins.Origin | None = None,
 ) -> PictureStore:
     """The store with the pictures of every clip of a source, made or completed.
 
@@ -125,6 +126,7 @@ def write_pictures(
         workers: processes.
         progress: show a bar.
         retry_failed: try again what failed in an earlier session.
+        origin: of the clips, where they were looked at already.
 
     Raises:
         SettingsError: for fewer than one worker, or kinds that the manifest names no files for.
@@ -138,7 +140,8 @@ def write_pictures(
         raise SettingsError(
             f"pictures: kinds={settings.kinds}, but the manifest has no column {lost[0]!r}"
         )
-    with PictureWriter(out, _extraction(source, settings), source.manifest, retry_failed) as writer:
+    form, origin = _extraction(source, settings), origin or source.made_of(KINDS)
+    with PictureWriter(out, form, source.manifest, retry_failed, origin) as writer:
         jobs = _jobs(source.manifest, writer.pending)
         failed = 0
         bar = tqdm(jobs, desc="pictures", unit="clip", disable=not progress or not jobs)
@@ -193,35 +196,31 @@ def kept_pictures(
     """The pictures of films, made once, and again where their files have changed since.
 
     Args:
-        source: its manifest has the state of each clip's files (`filming.with_states`).
+        source: the films.
         path: of the store.
         before: where an earlier version kept it, for any folder of films; taken where it holds
             these pictures.
         settings, workers: as for `write_pictures`.
     """
-    table = source.manifest
+    origin = source.made_of(KINDS)
+    table = origins.with_states(source.manifest, origin)
     # Without a lock where all is there: several trainings may ask at once.
     store, stale = kept_store(PictureStore, path, table)
     clips = set(table["clip"])
     whole = store is not None and clips <= set(store.manifest["clip"])
     if store is not None and whole and not stale and store.settings == settings:
         return store
-    if store is None and _holds(before, source, settings):
+    if store is None and _holds(before, source, table, settings):
         return PictureStore(before)
     with made_alone(path):
-        # Another process may have made it meanwhile.
-        store, stale = kept_store(PictureStore, path, table)
-        lost = stale if store is None else stale & set(store.clips)
-        if lost:
-            discard(path, lost)
-        return write_pictures(source, path, settings, workers, retry_failed=bool(stale))
+        return write_pictures(source, path, settings, workers, origin=origin)
 
 
-def _holds(path: Path, source: FilmedClips, settings: PictureSettings) -> bool:
+def _holds(path: Path, source: FilmedClips, table: pd.DataFrame, settings: PictureSettings) -> bool:
     # Whether a store that does not say of which folder's files it is holds a source's pictures.
     if not is_finished(path, PICTURES_META):
         return False
-    store, table = PictureStore(path), source.manifest
+    store = PictureStore(path)
     made = (path / PICTURES_META).stat().st_mtime
     if origins.last_change(table[origins.SOURCE]) > made:
         return False

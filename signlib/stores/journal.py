@@ -21,8 +21,11 @@ import pandas as pd
 
 from signlib import processes, reading
 from signlib.data import manifest as manifests
+from signlib.data import origins
+from signlib.data.origins import DIGEST, SOURCE, Files, Origin
 from signlib.errors import StoreError, shortened
 from signlib.files import disk_error, write_text
+from signlib.stores.renewal import say_changed
 from signlib.stores.store import (
     FAILED,
     INDEX,
@@ -37,23 +40,27 @@ from signlib.stores.store import (
 
 JOURNAL = "journal.jsonl"
 # One line of the journal: what was made and how large it is, or why it could not be made.
-# The latter has the key `reason`.
+# The latter has the key `reason`. One with the key `gone` is of what lies in the data file and
+# counts no more, because its file changed.
 Entry = dict[str, Any]
 # What is wrong with a line shows in this key of it; it is no part of the entry.
-_DIGEST = "crc"
+_CRC = "crc"
 Kept = TypeVar("Kept", bound=Store)
 
 
 class JournalWriter(Generic[Kept]):
     """Fills a folder with one data file, or resumes one that was interrupted. A context manager.
 
-    A subclass names the store that comes out and says how large an entry is.
+    A subclass names the store that comes out and says how large an entry is. Of clips whose files
+    changed since they were made, or failed, it says so in one line, and they are pending again.
 
     Args:
         path: the store's folder; created when missing.
         extraction: how its content is made.
         manifest: every clip that the store is to hold, in the order it will have.
         retry_failed: try again what was recorded as failed, for when the files were mended.
+        origin: what the clips are made of, to know by size, time and digest whether it changed;
+            None = the manifest's column `SOURCE` says it, or nobody.
 
     Raises:
         StoreError: when the folder holds a store made with other settings or from other clips,
@@ -75,9 +82,11 @@ class JournalWriter(Generic[Kept]):
         extraction: Extraction,
         manifest: pd.DataFrame,
         retry_failed: bool = False,
+        origin: Origin | None = None,
     ) -> None:
         self.path, self.extraction = Path(path), extraction
-        self.manifest = manifests.complete(manifest)
+        self.manifest, self._digests = _with_states(manifests.complete(manifest), origin)
+        self._origin = origin
         self._meta_file = self.path / self.STORE.META
         # The data file under its last name, and under the one that it has until then.
         self._whole = self.path / self.STORE.DATA
@@ -107,7 +116,15 @@ class JournalWriter(Generic[Kept]):
         return self.manifest["clip"].tolist()
 
     def _key(self, entry: Entry) -> str:
-        return "/".join(entry[column] for column in self.STORE.KEY)
+        key = "/".join(entry[column] for column in self.STORE.KEY)
+        # No clip and no kind has a name with `/`.
+        return f"{key}/gone/{entry['gone']}" if "gone" in entry else key
+
+    def _digest(self, clip: str) -> str:
+        # Of what the clip is made of as it is now; "" = unknown.
+        if clip not in self._digests and self._origin is not None:
+            self._digests[clip] = self._origin.digest(clip)
+        return self._digests.get(clip, "")
 
     def _extent(self, entry: Entry) -> int:
         # How far an entry moves the offset of the next one in the data file; 0 of a failure.
@@ -116,6 +133,11 @@ class JournalWriter(Generic[Kept]):
     def _ends(self) -> list[int]:
         # Offset of each entry in the data file, and after the last one.
         return list(accumulate(map(self._extent, self._entries.values()), initial=0))
+
+    @property
+    def _unit(self) -> int:
+        # Bytes that an offset of 1 stands for: of a frame, or of a picture's file 1.
+        return int(np.prod(self.extraction.shape)) * np.dtype(self.extraction.dtype).itemsize
 
     def _write_header(self, data: BinaryIO, complete: bool) -> None:
         """Write the first `HEADER_BYTES` of the data file."""
@@ -183,8 +205,8 @@ class JournalWriter(Generic[Kept]):
             raise
 
     def _half_written(self) -> list[str]:
-        # What `write_text` leaves of this store's files when it is killed.
-        names = (INDEX, FAILED, MANIFEST, NOTES, self._meta_file.name)
+        # What is left of this store's files when a process is killed that writes them.
+        names = (INDEX, FAILED, MANIFEST, NOTES, self._meta_file.name, self._whole.name)
         return [path.name for name in names for path in self.path.glob(f".{name}.*.tmp")]
 
     def _resume(self) -> None:
@@ -200,19 +222,28 @@ class JournalWriter(Generic[Kept]):
             self._check_sources()
             if not self.pending:
                 return
+            self._part.unlink(missing_ok=True)
             # The finished store becomes an interrupted one again.
             self._rewrite_journal()
+            if not any(map(self._extent, self._entries.values())):
+                # Whoever reads it keeps what is open.
+                self._whole.unlink()
             write_text(self._meta_file, self._meta(complete=False))
         else:
             self._read_journal()
-            self._check_sources()
-        # Also when it was killed while it finished: the data file had its last name already.
-        if self._whole.exists():
+            if self._check_sources():
+                self._rewrite_journal()
+        # Also when it was killed while it finished: the data file had its last name already, or
+        # had been copied without what is gone.
+        if self._whole.exists() and self._part.exists():
+            self._whole.unlink()
+        elif self._whole.exists():
             os.replace(self._whole, self._part)
 
-    def _check_sources(self) -> None:
-        # Refuse, before anything is touched, a manifest that no longer says what was made.
-        clips = {entry["clip"] for entry in self._entries.values()}
+    def _check_sources(self) -> set[str]:
+        # Refuse, before anything is touched, a manifest that no longer says what was made; the
+        # clips that count no more, because their files changed.
+        clips = {entry["clip"] for entry in self._entries.values() if "gone" not in entry}
         gone = clips - set(self.manifest["clip"])
         if gone:
             raise StoreError(
@@ -220,7 +251,7 @@ class JournalWriter(Generic[Kept]):
                 f" {self.ELSEWHERE}"
             )
         if not clips:
-            return
+            return set()
         old = manifests.load_manifest(self.path / MANIFEST)
         both = old[old["clip"].isin(clips)].merge(self.manifest, on="clip", suffixes=("", "_new"))
         # A column that only one of the two manifests has is not compared.
@@ -235,6 +266,57 @@ class JournalWriter(Generic[Kept]):
                     f" {column}={row[column]!r}, the manifest now says {row[column + '_new']!r};"
                     f" {self.ELSEWHERE}"
                 )
+        changed = self._changed(old)
+        self._keep_states(old, clips - changed)
+        if changed:
+            kept = len(clips - changed)
+            what = self._origin.what if self._origin is not None else Files.what
+            say_changed(self.path, what, changed, kept)
+            self._forget(changed)
+        return changed
+
+    def _changed(self, old: pd.DataFrame) -> set[str]:
+        # Clips whose files changed since the manifest `old` was written.
+        made = {key: entry for key, entry in self._entries.items() if "gone" not in entry}
+        failed = {entry["clip"] for entry in made.values() if "reason" in entry}
+        digests = {entry["clip"]: entry.get("digest", "") for entry in made.values()}
+
+        def same(clip: str) -> bool:
+            return bool(digests[clip]) and digests[clip] == self._digest(clip)
+
+        rows = old[old["clip"].isin(digests)]
+        return origins.changed(rows, self.manifest, failed, same)
+
+    def _keep_states(self, old: pd.DataFrame, clips: set[str]) -> None:
+        # Of clips that are kept, a state that nobody knew when they were made stays unknown, and
+        # that of a file which is gone stays what it was.
+        if SOURCE not in self.manifest:
+            return
+        before = old[SOURCE] if SOURCE in old else pd.Series("", old.index)
+        states = dict(zip(old["clip"], before.fillna(""), strict=True))
+        rows = zip(self.manifest["clip"], self.manifest[SOURCE], strict=True)
+        self.manifest[SOURCE] = [
+            states[clip] if clip in clips and not (now and states[clip]) else now
+            for clip, now in rows
+        ]
+
+    def _forget(self, clips: set[str]) -> None:
+        # They are pending again. Their data stay where they are until the store is finished: the
+        # rest must not move while somebody reads it.
+        entries = list(self._entries.values())
+        kept = [each for each in entries if each["clip"] not in clips and "gone" not in each]
+        if not any(map(self._extent, kept)):
+            self._entries = {self._key(entry): entry for entry in kept}
+            return
+        number = 1 + max((entry.get("gone", -1) for entry in entries), default=-1)
+        self._entries = {}
+        for entry in entries:
+            if entry["clip"] in clips and "gone" not in entry:
+                if "reason" in entry:
+                    continue
+                entry = {**entry, "gone": number}
+                number += 1
+            self._entries[self._key(entry)] = entry
 
     def _rewrite_journal(self) -> None:
         self._journal.seek(0)
@@ -245,11 +327,14 @@ class JournalWriter(Generic[Kept]):
     def _load_entries(self, store: Kept) -> None:
         columns = [column for column in self.STORE.INDEX_TYPES if column != "offset"]
         rows = plain(store.index.sort_values("offset")[columns].to_dict("records"))
-        notes = store.told()
+        notes, table = store.told(), store.manifest
+        digests = dict(zip(table["clip"], table[DIGEST], strict=True)) if DIGEST in table else {}
         for row in rows:
             note = notes.get(self._key(row), notes.get(row["clip"]))
             if note:
                 row["note"] = note
+            if digests.get(row["clip"]):
+                row["digest"] = digests[row["clip"]]
         if not self._retry:
             rows += store.failed.to_dict("records")
         self._entries = {self._key(row): row for row in rows}
@@ -276,13 +361,16 @@ class JournalWriter(Generic[Kept]):
         entry = reading.parse_json(line)
         if not isinstance(entry, dict):
             raise ValueError(f"line {line[:40]!r} is no entry")
-        # Lines of earlier versions have no digest.
-        digest = entry.pop(_DIGEST, None)
-        if digest is not None and digest != _digest(entry):
+        # Lines of earlier versions have none.
+        crc = entry.pop(_CRC, None)
+        if crc is not None and crc != _crc(entry):
             raise ValueError(f"line {line[:40]!r} was changed")
         failed = "reason" in entry
         types = dict.fromkeys(self.STORE.KEY, str) | ({} if failed else self._entry_types())
         if not all(type(entry.get(name)) is kind for name, kind in types.items()):
+            raise ValueError(f"line {line[:40]!r} is no entry")
+        extras = type(entry.get("gone", 0)) is int and type(entry.get("digest", "")) is str
+        if not extras or (failed and "gone" in entry):
             raise ValueError(f"line {line[:40]!r} is no entry")
         if self._key(entry) in self._entries or (self._extent(entry) < 1 and not failed):
             raise ValueError(f"line {line[:40]!r} cannot stand here")
@@ -294,13 +382,12 @@ class JournalWriter(Generic[Kept]):
 
     def _open_data(self) -> None:
         # What the journal rests on: resuming refuses a changed start or file.
-        write_text(self.path / MANIFEST, self.manifest.to_csv(index=False))
+        write_text(self.path / MANIFEST, self._table().to_csv(index=False))
         # Opened in one of two modes, since only "w+b" makes a file.
         data = open(self._part, "r+b" if self._part.exists() else "w+b")  # noqa: SIM115
         self._data = data
         present = max(os.fstat(data.fileno()).st_size - self.HEADER_BYTES, 0)
-        # Bytes that an offset of 1 stands for: of a frame, or of a picture's file 1.
-        unit = int(np.prod(self.extraction.shape)) * np.dtype(self.extraction.dtype).itemsize
+        unit = self._unit
         # After a power cut the journal can be ahead of the data: what the data lacks is made again.
         ends = [end * unit for end in self._ends() if end * unit <= present]
         if len(ends) <= len(self._entries):
@@ -326,6 +413,8 @@ class JournalWriter(Generic[Kept]):
             raise StoreError(
                 f"store {self.path} was closed after a write that failed; open it again to resume"
             )
+        digest = self._digest(entry["clip"]) if content else ""
+        entry = {**entry, "digest": digest} if digest else entry
         data_end, journal_end = data.tell(), self._journal.tell()
         try:
             data.write(content)
@@ -361,12 +450,16 @@ class JournalWriter(Generic[Kept]):
                 f"store {self.path} still lacks {len(self.pending)} clips, first"
                 f" {self.pending[0]!r}"
             )
+        entries, starts = self._entries, dict(zip(self._entries, self._ends(), strict=False))
+        gone = any("gone" in entry for entry in entries.values())
         # The data file has the order in which clips were made, the index has the manifest's: after
-        # `retry_failed` the two differ.
+        # `retry_failed` the two differ. What is gone goes when all else is copied, in order.
+        if gone:
+            self._entries = {key: entries[key] for key in self._keys()}
         offsets = dict(zip(self._entries, self._ends(), strict=False))
         rows = [{"offset": offsets[key], **self._entries[key]} for key in self._keys()]
         tables = {
-            MANIFEST: self.manifest,
+            MANIFEST: self._table(),
             INDEX: pd.DataFrame(
                 [row for row in rows if "reason" not in row],
                 columns=list(self.STORE.INDEX_TYPES),
@@ -382,12 +475,17 @@ class JournalWriter(Generic[Kept]):
         try:
             for name, table in tables.items():
                 write_text(self.path / name, table.to_csv(index=False))
-            if self._data is not None:
+            if NOTES not in tables:
+                (self.path / NOTES).unlink(missing_ok=True)
+            if self._data is not None and gone:
+                self._copy(self._data, [(starts[key], self._entries[key]) for key in self._entries])
+            elif self._data is not None:
                 self._write_header(self._data, complete=True)
                 self._data.flush()
                 self._sync(self._data)
                 os.replace(self._part, self._whole)
             write_text(self._meta_file, self._meta(complete=True))
+            self._part.unlink(missing_ok=True)
             (self.path / JOURNAL).unlink(missing_ok=True)
         except OSError as error:
             raise disk_error(error, self.path) from error
@@ -395,10 +493,35 @@ class JournalWriter(Generic[Kept]):
             self.close()
         return self.STORE(self.path)
 
+    def _copy(self, data: BinaryIO, parts: Iterable[tuple[int, Entry]]) -> None:
+        # The finished data file, of what lies at these offsets. The other one stays until the
+        # store says that it is complete.
+        temporary = processes.temporary(self._whole)
+        try:
+            with open(temporary, "wb") as whole:
+                self._write_header(whole, complete=True)
+                for start, entry in parts:
+                    data.seek(self.HEADER_BYTES + start * self._unit)
+                    whole.write(data.read(self._extent(entry) * self._unit))
+                whole.flush()
+                os.fsync(whole.fileno())
+            os.replace(temporary, self._whole)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _table(self) -> pd.DataFrame:
+        # The manifest, with what is known of the files of its clips.
+        living = [entry for entry in self._entries.values() if "gone" not in entry]
+        digests = {entry["clip"]: entry["digest"] for entry in living if "digest" in entry}
+        table = self.manifest.assign(**{DIGEST: self.manifest["clip"].map(digests).fillna("")})
+        columns = [name for name in (SOURCE, DIGEST) if name in table]
+        return table.drop(columns=[name for name in columns if not table[name].any()])
+
     def _meta(self, complete: bool) -> str:
         failed = sum("reason" in entry for entry in self._entries.values())
+        gone = sum("gone" in entry for entry in self._entries.values())
         counts = {
-            "done": len(self._entries) - failed,
+            "done": len(self._entries) - failed - gone,
             "failed": failed,
             "missing": len(self.pending),
         }
@@ -414,11 +537,23 @@ class JournalWriter(Generic[Kept]):
                     handle.close()
 
 
+def _with_states(table: pd.DataFrame, origin: Origin | None) -> tuple[pd.DataFrame, dict[str, str]]:
+    # The manifest with the state of what each clip is made of, and the digests that it tells: of
+    # parts that are merged nobody else knows them.
+    told = table[["clip", DIGEST]].fillna("") if origin is None and DIGEST in table else None
+    table = table.drop(columns=DIGEST, errors="ignore")
+    if origin is not None:
+        table = origins.with_states(table, origin)
+    if SOURCE in table:
+        table[SOURCE] = table[SOURCE].fillna("").astype(str)
+    return table, {} if told is None else dict(told.to_numpy().tolist())
+
+
 def _lines(entries: Iterable[Entry]) -> str:
-    return "".join(json.dumps({**entry, _DIGEST: _digest(entry)}) + "\n" for entry in entries)
+    return "".join(json.dumps({**entry, _CRC: _crc(entry)}) + "\n" for entry in entries)
 
 
-def _digest(entry: Entry) -> str:
+def _crc(entry: Entry) -> str:
     return f"{zlib.crc32(json.dumps(entry).encode()):08x}"
 
 

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from signlib import reading
-from signlib.data.origins import SOURCE
 from signlib.errors import SettingsError, StoreError, joined, shortened
 from signlib.reading import Unreadable
 from signlib.stores.journal import Entry, JournalWriter
@@ -133,6 +132,11 @@ class PictureStore(Store):
         # A pickled memory map would carry the whole file to a worker; each opens its own.
         return {name: value for name, value in self.__dict__.items() if name != "_bytes"}
 
+    def pieces(self, clip: str) -> list[np.ndarray]:
+        """What the data file holds of a clip, as it lies there; nothing where it failed."""
+        kinds = [kind for kind in self.kinds if (clip, kind) in self]
+        return [picture for kind in kinds for picture in self.encoded(clip, kind)]
+
     @property
     def bytes_a_clip(self) -> dict[str, float]:
         """Mean size of a clip's encoded pictures, by kind."""
@@ -199,7 +203,7 @@ class PictureWriter(JournalWriter[PictureStore]):
     """Makes a picture store, or resumes one that was interrupted; keys are `clip/kind`."""
 
     STORE = PictureStore
-    SOURCE_COLUMNS = ("file", "depth_file", "start", "end", "segment_fps", SOURCE)
+    SOURCE_COLUMNS = ("file", "depth_file", "start", "end", "segment_fps")
     ELSEWHERE = "give another folder"
 
     def _keys(self) -> list[str]:

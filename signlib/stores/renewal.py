@@ -1,5 +1,6 @@
-"""Stores of files that have changed: deleted and made again, by one process, and never silently."""
+"""Stores of files, or of other stores, that have changed: made again, and never silently."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -8,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
 from signlib import processes
@@ -52,7 +54,7 @@ def kept_store(kind: type[Kept], path: Path, table: pd.DataFrame) -> tuple[Kept 
     """
     if is_finished(path, kind.META):
         store = kind(path)
-        return store, origins.changed(store.manifest, table)
+        return store, origins.changed(store.manifest, table, set(store.failed["clip"]))
     begun = path / MANIFEST
     if not begun.is_file():
         return None, set()
@@ -71,14 +73,56 @@ def discard(path: Path, changed: Collection[str]) -> None:
     Raises:
         DiskError: when its folder cannot be written.
     """
-    more = f" and of {len(changed) - 1:,} more" if len(changed) > 1 else ""
-    print(
-        f"the file of clip {min(changed)!r}{more} changed: store {path} is made again",
-        file=sys.stderr,
-    )
+    say_changed(path, origins.Files.what, changed, 0)
     gone = processes.temporary(path)
     try:
         os.replace(path, gone)
         shutil.rmtree(gone)
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def say_changed(path: Path, what: str, changed: Collection[str], kept: int) -> None:
+    """One line on clips that a store makes again because what they are made of changed.
+
+    Args:
+        path: of the store.
+        what: they are made of.
+        changed: clips, at least one.
+        kept: how many clips of the store stay as they are.
+    """
+    more = f" and of {len(changed) - 1:,} more" if len(changed) > 1 else ""
+    again = "is made again"
+    if kept:
+        again = f"makes {len(changed):,} of its clips again and keeps {kept:,}"
+    print(f"{what} of clip {min(changed)!r}{more} changed: store {path} {again}", file=sys.stderr)
+
+
+class Stored:
+    """Clips that are made of those of another store; see `origins.Origin`.
+
+    Args:
+        store: whose clips they are.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.what = f"what store {store.path} holds"
+        self._store = store
+        self._facts: dict[str, list[str]] = {}
+        for row in store.index.drop(columns="offset").itertuples(index=False):
+            self._facts.setdefault(row.clip, []).append(" ".join(map(str, row)))
+        for key, note in store.told().items():
+            self._facts.setdefault(key.partition("/")[0], []).append(note)
+
+    def states(self, clips: Collection[str]) -> dict[str, str]:
+        """Clip -> its bytes in the store, and the time of the store's data file."""
+        time = origins.state_of(self._store.path / self._store.DATA).partition("-")[2]
+        sizes = {clip: sum(each.nbytes for each in self._store.pieces(clip)) for clip in clips}
+        return {clip: f"{size}-{time}" for clip, size in sizes.items()}
+
+    def digest(self, clip: str) -> str:
+        """A digest of what the store holds of a clip."""
+        whole = hashlib.sha256(repr(self._facts.get(clip)).encode())
+        for piece in self._store.pieces(clip):
+            whole.update(np.ascontiguousarray(piece).tobytes())
+        return whole.hexdigest()[:32]

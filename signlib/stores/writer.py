@@ -11,7 +11,7 @@ import pandas as pd
 
 from signlib import paths
 from signlib.data import points as landmarks
-from signlib.data.origins import SOURCE
+from signlib.data.origins import Files
 from signlib.errors import ClipError, StoreError, joined, shortened
 from signlib.files import write_bytes
 from signlib.stores.journal import Entry, JournalWriter
@@ -25,7 +25,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
     """
 
     STORE = FeatureStore
-    SOURCE_COLUMNS = ("file", "start", "end", "fps", "segment_fps", SOURCE)
+    SOURCE_COLUMNS = ("file", "start", "end", "fps", "segment_fps")
     ELSEWHERE = "give another --out"
     HEADER_BYTES = 128
 
@@ -34,7 +34,7 @@ class StoreWriter(JournalWriter[FeatureStore]):
 
     def _write_header(self, data: BinaryIO, complete: bool) -> None:
         # While the store is not complete the header says 0 frames: nobody reads half a store.
-        rows = sum(map(self._extent, self._entries.values())) if complete else 0
+        rows = self._ends()[-1] if complete else 0
         data.seek(0)
         np.lib.format.write_array_header_1_0(
             data,
@@ -161,9 +161,11 @@ def import_files(
     Raises:
         StoreError: when `out` holds another store.
     """
-    with StoreWriter(out, extraction, manifest) as writer:
+    files = {clip: folder / f"{paths.check_name(clip)}{ending}" for clip in manifest["clip"]}
+    origin = Files({clip: [file] for clip, file in files.items()})
+    with StoreWriter(out, extraction, manifest, origin=origin) as writer:
         for clip in writer.pending:
-            writer.keep(clip, read, folder / f"{paths.check_name(clip)}{ending}")
+            writer.keep(clip, read, files[clip])
         return writer.finish()
 
 

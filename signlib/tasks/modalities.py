@@ -119,7 +119,7 @@ class ModalitiesTask(IsolatedTask[ModalitiesExperiment, MultimodalClassifier]):
         size = f"{pictures.frames}x{pictures.size}"
         # Earlier versions had one name for all folders.
         before = folder / f"{data.corpus}-{'-'.join(kinds)}-{size}"
-        source = filming.FilmedClips(filming.with_states(self.table, root), root)
+        source = filming.FilmedClips(self.table, root)
         path = before.with_name(f"{before.name}-{place}")
         return kept_pictures(source, path, before, form, pictures.workers)
 

@@ -48,6 +48,9 @@ class Drawn:
     origin = {"kind": "drawn"}  # noqa: RUF012
     manifest = complete(pd.DataFrame({"clip": CLIPS, "gloss": "G"}))
 
+    def made_of(self, kinds):
+        return None
+
     def film(self, row, kinds, settings):
         level = 10 * (int(row.clip[1:]) + 1) + np.arange(settings.frames)
         depth = (np.ones((1, settings.size, settings.size)) * level[:, None, None]).astype(np.uint8)
