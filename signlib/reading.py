@@ -227,8 +227,8 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     Raises:
         OSError: when it is missing.
         Unreadable: when it is too large, has more than `COLUMNS` columns, names one twice, or holds
-            NUL bytes, which pandas leaves out without a word. pandas' own errors are `ValueError`s,
-            too.
+            a number of more than 64 bits or NUL bytes, which pandas leaves out without a word.
+            pandas' own errors are `ValueError`s, too.
     """
     import pandas as pd  # half a second that settings do not need
 
@@ -253,7 +253,10 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
             raise Unreadable(
                 f"column {name[:40]!r} appears twice in its header; rename or delete one"
             )
-    table = pd.read_csv(io.BytesIO(data), **options)
+    try:
+        table = pd.read_csv(io.BytesIO(data), **options)
+    except OverflowError:
+        raise Unreadable("it holds a whole number of more than 64 bits") from None
     if b"\0" in data:
         raise Unreadable("it holds NUL bytes, as after a power cut")
     return table

@@ -321,6 +321,10 @@ def test_a_file_is_a_file_of_a_stated_size(tmp_path, monkeypatch):
     (tmp_path / "nul.csv").write_bytes(b"clip,end\na,\0\0\n")
     with pytest.raises(Unreadable, match="it holds NUL bytes"):
         reading.read_csv(tmp_path / "nul.csv")
+    for options, number in (({"dtype": {"end": int}}, "-9223372036854775809"), ({}, "9" * 400)):
+        (tmp_path / "large.csv").write_text(f"end\n{number}\n")
+        with pytest.raises(Unreadable, match="a whole number of more than 64 bits"):
+            reading.read_csv(tmp_path / "large.csv", **options)
     # Which of the two columns would count? Empty names, after a comma at the end, count as none.
     (tmp_path / "twice.csv").write_bytes(b"\n \nclip, fps,fps\na,25,30\n")
     with pytest.raises(Unreadable, match="column 'fps' appears twice in its header"):
