@@ -175,7 +175,8 @@ def verbs() -> dict[str, Verb]:
             of_sources={"source 004": source_flags.extract_004()},
             overrides=(
                 "of the extractor: tracking=false, max_side=512, ...; of landmark files:"
-                " zeros=missing, scale=pixels, ...; of pictures: frames=16,"
+                " zeros=missing, scale=pixels, ...; of both: on_jump=keep, split or drop (a body"
+                " that jumps, as where two people are in the picture); of pictures: frames=16,"
                 " size=224, ...; frozen: model=NAME_OR_FOLDER, frames=16, batch=32, dtype=float32,"
                 " attention=flash, ..."
             ),
@@ -319,7 +320,8 @@ def verbs() -> dict[str, Verb]:
             ],
             overrides=(
                 "of landmark files: zeros=missing (points at zero were not found), scale=pixels"
-                " width=W height=H"
+                " width=W height=H; of videos, too: on_jump=keep, split (the longest part without a"
+                " jump of the body is read) or drop"
             ),
         ),
         "wer": Verb(
