@@ -8,7 +8,7 @@ import hashlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from signlib.corpora.splits import settled
 from signlib.errors import Diverged, RunError, SettingsError, extra
 from signlib.experiments import experiment
 from signlib.experiments.early import check_asked, check_training, run_names
+from signlib.files import disk_error
 from signlib.processes import alone
 from signlib.runs.run import Run
 from signlib.settings import config, presets
@@ -189,8 +190,9 @@ def usual_space(settings: Settings) -> list[str]:
 
 
 def _read(settings: Settings, key: str) -> bool:
-    known = key if key in config.entries(type(settings)) else key.rpartition(".")[0]
-    return config.is_read(settings, known)
+    # `training.rates` takes any name.
+    setting = key if key in config.entries(type(settings)) else key.rpartition(".")[0]
+    return config.is_read(settings, setting)
 
 
 def search(
@@ -239,7 +241,6 @@ def search(
     content = "\n".join([config.to_yaml(base), *map(str, ranges)])
     name = f"search-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     folder = paths.runs_root() / run_names(base)[0]
-    folder.mkdir(parents=True, exist_ok=True)
     end = time.time() + 3600 * hours if hours else None
     build = partial(presets.build, base.preset, mode)
     with _study(optuna, folder / f"{name}.journal", lower_is_better) as study:
@@ -278,7 +279,12 @@ def _study(optuna: Any, path: Path, lower_is_better: bool) -> Iterator[Any]:
     # The study in a journal, new or as it was left, for this process alone.
     journal = optuna.storages.journal
     refusal = RunError(f"search {path} is made by another process; wait for it")
-    with alone(path.with_suffix(".lock"), refusal):
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(path.with_suffix(".lock"), refusal))
+        except OSError as error:
+            raise disk_error(error, path) from error
         try:
             # The lock above is enough, and goes with the process.
             backend = journal.JournalFileBackend(

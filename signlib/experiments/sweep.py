@@ -89,8 +89,8 @@ def plan(
     if seeds is not None and len(set(seeds)) < max(len(seeds), 1):
         raise SettingsError(f"seeds={list(seeds)}: give one or more, each once")
     chosen = members(names)
-    own = {name: presets.build(name, mode).seed for name in chosen}
-    seeds_of = {name: seeds or range(own[name], own[name] + USUAL) for name in chosen}
+    first_of = {name: presets.build(name, mode).seed for name in chosen}
+    seeds_of = {name: seeds or range(first, first + USUAL) for name, first in first_of.items()}
     first_runs = [
         presets.build(name, mode, seeds_of[name][0], overrides, lenient=True) for name in chosen
     ]

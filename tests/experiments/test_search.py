@@ -208,6 +208,21 @@ def test_clips_without_validation_are_refused_before_anything_is_trained():
         searched(1, ["features.frames=8..16"], "baseline/svm", [])
 
 
+def test_a_damaged_study_is_refused_by_name(monkeypatch, runs_root):
+    pytest.importorskip("optuna")
+    monkeypatch.setattr(experiment, "_fit", lambda *_: _interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        searched(1)
+    (journal,) = runs_root.glob("*/search-*.journal")
+    journal.write_text("no journal\nat all\n")
+    with pytest.raises(RunError, match=r"search-\w+\.journal is damaged .* delete it"):
+        searched(1)
+
+
+def _interrupt():
+    raise KeyboardInterrupt
+
+
 def test_a_missing_package_is_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert main(["sweep", NAME, "--search", "2"]) == 2

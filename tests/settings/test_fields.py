@@ -92,6 +92,7 @@ def test_the_same_section_means_the_same_in_every_task():
         (SomeOf(("a", "b")), [["a"], ["b", "a"]], [[], ["a", "a"], ["a", "c"]]),
         (AllBetween(1, 9), [[1], [9, 9, 1]], [[], [0], [1, 10], [math.nan]]),
         (AllBetween(1, 9, 2), [[1, 9]], [[], [1], [1, 2, 3], [1, 10]]),
+        (AllBetween(1, 9, 2, optional=True), [[], [1, 9]], [[1], [1, 10]]),
         (EachBetween(0, 1), [{}, {"a": 0, "b": 1}], [{"a": 2}, {"a": 0, "b": math.nan}]),
     ],
 )
