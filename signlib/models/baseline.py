@@ -69,6 +69,8 @@ class VectorMachine(ClipReader):
     weights: Tensor
     offsets: Tensor
     gamma: Tensor
+    middle: Tensor
+    spread: Tensor
 
     def __init__(self, clips: int, numbers: int, classes: int) -> None:
         super().__init__(clips, numbers, classes)
@@ -76,11 +78,18 @@ class VectorMachine(ClipReader):
         self.register_buffer("weights", torch.zeros(classes - 1, clips, dtype=torch.float64))
         self.register_buffer("offsets", torch.zeros(pairs, dtype=torch.float64))
         self.register_buffer("gamma", torch.ones((), dtype=torch.float64))
+        # Taken from each number, and what the rest is divided by, before clips are compared.
+        self.register_buffer("middle", torch.zeros(numbers, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(numbers, dtype=torch.float64))
+
+    def scaled(self, vectors: Tensor) -> Tensor:
+        """Vectors (B, D) as they are compared."""
+        return ((vectors - self.middle) / self.spread).float()
 
     def forward(self, batch: Batch) -> Tensor:
         """Scores of `vectors` (B, D)."""
         first, second = torch.triu_indices(self.classes, self.classes, 1, device=self.rows.device)
-        decisions = self._decisions(batch["vectors"], first, second)
+        decisions = self._decisions(self.scaled(batch["vectors"]), first, second)
         # A pair with a class that nobody has shown decides nothing.
         decided = (self.known[first] & self.known[second]).double()
         wins = (decisions >= 0).double() * decided

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from signlib.errors import SettingsError
 from signlib.settings.base import ALONE, OF_SENTENCES, Preset, Settings
-from signlib.settings.fields import NEVER, Only, choice, name, section, when
+from signlib.settings.fields import NEVER, Only, choice, name, section, switch, when
 from signlib.settings.phonology import PhonologySettings
 
 _LANDMARKS, _PHONOLOGY = (when("baseline.reads", word) for word in ("landmarks", "phonology"))
@@ -24,6 +24,11 @@ class BaselineSettings:
         "neighbour (the gloss of the most similar training clip)",
         "svm",
         "neighbour",
+    )
+    standardise: bool = switch(
+        False,
+        "bring each number to mean 0 and standard deviation 1 over the training clips",
+        only=when(".method", "svm"),
     )
     reads: str = choice(
         "landmarks",

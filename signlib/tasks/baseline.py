@@ -119,10 +119,11 @@ class BaselineTask(LandmarkReader[BaselineExperiment, ClipReader]):
     ) -> fit.Fitted:
         start = perf_counter()
         vectors, targets = zip(*train.data.items, strict=True)
-        fit_reader(model, np.stack(vectors), np.array(targets))
+        chosen = self.settings.baseline
+        fit_reader(model, np.stack(vectors), np.array(targets), chosen.standardise)
         return fit.Fitted(
             complete=True,
-            chosen=f"{WORDS[self.settings.baseline.method]}; nothing was selected",
+            chosen=f"{WORDS[chosen.method]}; nothing was selected",
             epochs=0,
             steps=0,
             seconds=perf_counter() - start,

@@ -30,17 +30,26 @@ class VectorDataset(ClipData[VectorItem]):
         super().__init__(items, targets, repeats)
 
 
-def fit_reader(reader: ClipReader, vectors: np.ndarray, targets: np.ndarray) -> None:
+def fit_reader(
+    reader: ClipReader, vectors: np.ndarray, targets: np.ndarray, standardise: bool = False
+) -> None:
     """Have a reader keep training clips, and learn what each of them counts.
 
     Args:
         reader: changed in place.
         vectors: (N, D) float32.
         targets: (N,) class numbers.
+        standardise: of support vectors: bring each number to mean 0 and deviation 1 first; one that
+            never changes only to 0.
 
     Raises:
         ManifestError: for support vectors of a single gloss, which have nothing to tell apart.
     """
+    if standardise and isinstance(reader, VectorMachine):
+        spread = vectors.std(axis=0, dtype=float)
+        reader.middle.copy_(torch.from_numpy(vectors.mean(axis=0, dtype=float)))
+        reader.spread.copy_(torch.from_numpy(np.where(spread > 0, spread, 1)))
+        vectors = reader.scaled(torch.from_numpy(vectors)).numpy()
     reader.keep(torch.from_numpy(vectors), torch.from_numpy(targets))
     if not isinstance(reader, VectorMachine):
         return

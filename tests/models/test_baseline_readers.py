@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from signlib.errors import ManifestError
@@ -50,6 +52,20 @@ def test_the_nearest_clip_by_hand():
     # (0, 0) and (3, 0); class 2 is at (3, 4) and (0, 1); nobody has shown class 1.
     expected = [[0, NEVER_SEEN, -1], [-3, NEVER_SEEN, -np.sqrt(10)]]
     np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+def test_numbers_are_standardised_as_scikit_learn_does():
+    vectors, targets = clouds([0, 1, 2], 60)
+    # A number that counts for nothing unless all are of one size, and one that never changes.
+    vectors = (vectors * [100, 1, 1, 0]).astype(np.float32)
+    reader = VectorMachine(60, 4, 3)
+    fit_reader(reader, vectors, targets, standardise=True)
+    pipeline = make_pipeline(StandardScaler(), SVC()).fit(vectors, targets)
+    np.testing.assert_allclose(
+        scores_of(reader, vectors), pipeline.decision_function(vectors), rtol=0, atol=1e-4
+    )
+    plain = SVC().fit(vectors, targets).decision_function(vectors)
+    assert abs(plain - scores_of(reader, vectors)).max() > 0.1
 
 
 @pytest.mark.parametrize("kind", [VectorMachine, NearestClip])
