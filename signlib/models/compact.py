@@ -145,4 +145,6 @@ def compact(
         for rate in rates
     ]
     stem = FlatEncoder(Stem(size, width, dropout=dropout))
-    return CtcNetwork(stem, stages, output, stride=stride, checkpointing=checkpointing)
+    return CtcNetwork(
+        stem, stages, output, stride=stride, checkpointing=checkpointing, early=layers // 2
+    )

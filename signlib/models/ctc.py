@@ -42,6 +42,13 @@ class CtcNetwork(Classifier):
         stride: frames that are averaged into one after the encoder.
         checkpointing: compute what is inside the stages again in the backward pass instead of
             keeping it.
+        early: how many stages come before the frames that `twice` reads, too.
+        norms: how many stages come before a norm -> D' there. The norm has no parameters; it looks
+            at all real frames of a batch.
+
+    What is the same in every frame grows from layer to layer, most of all in an LSTM, and CTC does
+    not see what little changes: such a network says nothing but blanks for long. A norm takes away
+    what is the same.
 
     Attributes:
         blank_bonus: added to the blank's score; the training schedule sets it below 0 at first.
@@ -54,8 +61,14 @@ class CtcNetwork(Classifier):
         output: Output,
         stride: int = 1,
         checkpointing: bool = False,
+        early: int = 0,
+        norms: Mapping[int, int] | None = None,
     ) -> None:
         super().__init__()
+        self.early = early
+        self.norms = nn.ModuleDict(
+            {str(stage): MaskedNorm(size, affine=False) for stage, size in (norms or {}).items()}
+        )
         self.encoder, self.stages, self.output = encoder, nn.ModuleList(stages), output
         self.stride, self.checkpointing = stride, checkpointing
         self.classes = output.classes
@@ -72,17 +85,36 @@ class CtcNetwork(Classifier):
             batch: `features` (B, T, F), `lengths` (B,), and where parts may be missing `present`
                 (B, T, P) bool.
         """
-        return self.output(self.encode(batch), self.blank_bonus)
+        return self.output(self.encode(batch)[0], self.blank_bonus)
 
-    def encode(self, batch: Batch) -> Tensor:
-        """(B, T', D') what the output reads."""
+    def twice(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Log probabilities as `forward` gives them, and those of the early frames.
+
+        Both are said by the same output, so that training for both costs no parameters. Early
+        frames of half as many numbers are read as twice the same.
+
+        Source: Lee and Watanabe 2021, intermediate CTC.
+        """
+        late, early = self.encode(batch)
+        early = early.repeat(1, 1, self.output.size // early.shape[-1])
+        return self.output(late, self.blank_bonus), self.output(early, self.blank_bonus)
+
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Frames (B, T', D') behind all stages, which the output reads, and behind early ones."""
         mask = real_frames(batch["lengths"], batch["features"].shape[1])
         x = self.encoder(kept(batch["features"], mask), mask, batch.get("present"))
         x, mask = pool_frames(x, mask, self.stride)
         again = self.checkpointing and self.training
-        for stage in self.stages:
+        x = early = self._normed(0, x, mask)
+        for number, stage in enumerate(self.stages, 1):
             x = _computed_again(stage, x, mask) if again else stage(x, mask)
-        return x
+            x = self._normed(number, x, mask)
+            if number == self.early:
+                early = x
+        return x, early
+
+    def _normed(self, stages: int, x: Tensor, mask: Tensor) -> Tensor:
+        return self.norms[str(stages)](x, mask) if str(stages) in self.norms else x
 
 
 def _computed_again(stage: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
@@ -220,6 +252,7 @@ def hierarchical(
     encoder: nn.Module | None = None,
     stride: int = 1,
     checkpointing: bool = False,
+    normed: bool = False,
 ) -> CtcNetwork:
     """Convolutions side by side, then two bidirectional LSTMs; and the source's additions.
 
@@ -234,14 +267,25 @@ def hierarchical(
         multiscale: dilated blocks between convolutions and LSTMs.
         encoder: in place of the convolutions, such as a `PartEncoder`.
         stride, checkpointing: of `CtcNetwork`.
+        normed: norms before each LSTM and before the output.
     """
     front = encoder or FlatEncoder(ParallelConvolutions(size, width, kernels, separable))
+    blocks = multiscale_blocks(width, dropout, separable) if multiscale else []
+    early = len(blocks)
     stages = [
-        *(multiscale_blocks(width, dropout, separable) if multiscale else ()),
+        *blocks,
         Recurrent(width, width, dropout=dropout, residual=residual),
         Recurrent(2 * width, width, dropout=dropout, residual=residual),
     ]
-    return CtcNetwork(front, stages, output, stride=stride, checkpointing=checkpointing)
+    return CtcNetwork(
+        front,
+        stages,
+        output,
+        stride=stride,
+        checkpointing=checkpointing,
+        early=early,
+        norms={early: width, early + 1: 2 * width, early + 2: 2 * width} if normed else None,
+    )
 
 
 def multiscale_blocks(width: int, dropout: float, separable: bool = False) -> list[nn.Module]:
@@ -262,6 +306,7 @@ def teacher(
     dropout: float = 0.3,
     stride: int = 1,
     checkpointing: bool = False,
+    normed: bool = False,
 ) -> CtcNetwork:
     """Three convolutions, three stacked bidirectional LSTMs, attention.
 
@@ -272,13 +317,21 @@ def teacher(
         size, width: F and D.
         output: reads 2 width numbers a frame.
         stride, checkpointing: of `CtcNetwork`.
+        normed: norms before the LSTMs and before the output.
     """
     stages = [
         Recurrent(width, width, layers=3, dropout=dropout),
         NormedAttention(2 * width, heads, dropout),
     ]
     front = FlatEncoder(NormedConvolutions(size, width))
-    return CtcNetwork(front, stages, output, stride=stride, checkpointing=checkpointing)
+    return CtcNetwork(
+        front,
+        stages,
+        output,
+        stride=stride,
+        checkpointing=checkpointing,
+        norms={0: width, 2: 2 * width} if normed else None,
+    )
 
 
 def cnn_lstm(
@@ -289,6 +342,7 @@ def cnn_lstm(
     dropout: float = 0.1,
     stride: int = 1,
     checkpointing: bool = False,
+    normed: bool = False,
 ) -> CtcNetwork:
     """Phase 2: separable convolutions, inverted residual blocks, three residual LSTMs.
 
@@ -299,13 +353,22 @@ def cnn_lstm(
         size, width: F and D; each LSTM has width / 2 units in each direction.
         output: reads width numbers a frame; phase 2 clusters it.
         stride, checkpointing: of `CtcNetwork`.
+        normed: norms before the LSTMs and before the output.
     """
     stages = [
         *(InvertedResidual(width, *block, dropout) for block in ((2, 5), (3, 9), (4, 15))),
         *(Recurrent(width, width // 2, dropout=dropout, residual=True) for _ in range(3)),
     ]
     front = FlatEncoder(ParallelConvolutions(size, width, kernels, separable=True))
-    return CtcNetwork(front, stages, output, stride=stride, checkpointing=checkpointing)
+    return CtcNetwork(
+        front,
+        stages,
+        output,
+        stride=stride,
+        checkpointing=checkpointing,
+        early=3,
+        norms={3: width, 6: width} if normed else None,
+    )
 
 
 def hybrid(
@@ -321,6 +384,7 @@ def hybrid(
     drop_path: float = 0.1,
     stride: int = 1,
     checkpointing: bool = False,
+    normed: bool = False,
 ) -> CtcNetwork:
     """Phase 3: encoders of the parts, blocks of growing reach, a transformer, residual LSTMs.
 
@@ -329,6 +393,7 @@ def hybrid(
         output: reads `width` numbers a frame; that of the source is clustered.
         attention, window, limit, rank: see `RelativeAttention`.
         stride, checkpointing: of `CtcNetwork`.
+        normed: norms before the LSTMs and before the output.
 
     Source: source 001, section 3.1. With its slices (258, 252 and 1,404 numbers), 1,295 glosses in
         50 clusters: 33,199,793 parameters; the source's items do not sum to the 35 million that it
@@ -349,4 +414,12 @@ def hybrid(
         ),
         *(ResidualRecurrent(width, dropout) for _ in range(3)),
     ]
-    return CtcNetwork(encoder, stages, output, stride=stride, checkpointing=checkpointing)
+    return CtcNetwork(
+        encoder,
+        stages,
+        output,
+        stride=stride,
+        checkpointing=checkpointing,
+        early=5,
+        norms={5: width, 8: width} if normed else None,
+    )

@@ -233,7 +233,7 @@ class Output(nn.Module):
     def __init__(self, size: int, classes: int, hidden: int = 0, dropout: float = 0.0) -> None:
         super().__init__()
         self.before = nn.Sequential(nn.Linear(size, hidden), nn.GELU()) if hidden else nn.Identity()
-        self.drop, self.classes = nn.Dropout(dropout), classes
+        self.drop, self.size, self.classes = nn.Dropout(dropout), size, classes
 
 
 class PlainOutput(Output):

@@ -87,6 +87,18 @@ class SentenceModel(Classifier):
             batch: `lengths` (B,), and `points` (B, T, J, C) with `mask` (B, T, J), or `features`
                 (B, T, F) with `present` (B, T, P).
         """
+        return self.network(self.features(batch))
+
+    def twice(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Log probabilities of the network's last and of its early frames; see `CtcNetwork`."""
+        return self.network.twice(self.features(batch))
+
+    def features(self, batch: Batch) -> Batch:
+        """What the network reads: `features`, `lengths`, and where parts may be missing `present`.
+
+        Args:
+            batch: as of `forward`.
+        """
         frames = (batch["points"] if self.front is not None else batch["features"]).shape[1]
         real = real_frames(batch["lengths"], frames)
         if self.front is not None:
@@ -97,4 +109,4 @@ class SentenceModel(Classifier):
         if self.training and self.noise:
             features = batch["features"]
             batch = {**batch, "features": features + self.noise * torch.randn_like(features)}
-        return self.network(batch)
+        return batch

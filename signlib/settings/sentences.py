@@ -120,6 +120,11 @@ class SentenceSettings:
         10**5,
         only=_COMPACT,
     )
+    normed: bool = switch(
+        False,
+        "what recurrent layers and the output read is brought to mean 0 and spread 1",
+        only=when(".network", "hierarchical", "teacher", "cnn-lstm", "hybrid"),
+    )
     output: str = choice("plain", "the output layer", "plain", "clustered")
     clusters: int = number(50, "of the output, at most one a gloss", 1, 10**6, only=_CLUSTERED)
     hidden: int = number(0, "width of a layer before the output, 0 = none", 0, 10**5)
@@ -141,6 +146,23 @@ class SentenceSettings:
         0,
         1,
         only=when(".blank_start"),
+    )
+    early_share: float = number(
+        0.0,
+        "of a second CTC loss in the whole loss: on what the output makes of frames before the "
+        "recurrent layers (of compact: in its middle)",
+        0,
+        0.95,
+    )
+    frame_share: float = number(
+        0.0,
+        "at first, of a loss on single frames (each is of the sign at this time, or blank) where "
+        "the corpus tells when each sign begins",
+        0,
+        0.95,
+    )
+    frame_until: float = number(
+        0.5, "share of the training after which it is 0", 0, 1, only=when(".frame_share")
     )
     short_signs: int = number(
         0,
@@ -276,6 +298,11 @@ _READ: dict[str, Any] = {
     "training.clip_norm": 5.0,
 }
 
+# What ends the blank plateau of networks with recurrent layers (docs/sentences.md); without it they
+# are as they were before. The loss on frames needs a corpus that tells when signs begin.
+_LEAVES_BLANK: dict[str, Any] = {"ctc.normed": True, "ctc.early_share": 0.5}
+_TIMED: dict[str, Any] = {"ctc.frame_share": 0.5}
+
 _GENERATED: dict[str, Any] = {
     **_READ,
     "data.corpus": "generated-sentences",
@@ -360,13 +387,20 @@ def _ablation(family: str, where: str, fewer: dict[str, Any]) -> dict[str, Prese
 PRESETS: dict[str, Preset] = {
     "sentences/hierarchical": Preset(
         "generated sentences: source 001's first network, at a quarter of its width",
-        {**_GENERATED, "ctc.network": "hierarchical"},
+        {**_GENERATED, **_LEAVES_BLANK, **_TIMED, "ctc.network": "hierarchical"},
         _SMOKE,
         "",
     ),
     "sentences/hybrid": Preset(
         "generated sentences: source 001's last network, at a quarter of its width",
-        {**_GENERATED, **_HYBRID, "ctc.hidden": 256, "ctc.adapter": 16},
+        {
+            **_GENERATED,
+            **_LEAVES_BLANK,
+            **_TIMED,
+            **_HYBRID,
+            "ctc.hidden": 256,
+            "ctc.adapter": 16,
+        },
         {**_SMOKE, "ctc.hidden": 32, "ctc.adapter": 4},
         "",
     ),
@@ -398,7 +432,13 @@ PRESETS: dict[str, Preset] = {
     **_ablation("stitched", "stitched real clips, closed signers: ", {"data.sentences": 700}),
     "phoenix/hierarchical": Preset(
         "PHOENIX-2014 from landmarks: source 001's first network, 1,024 components, not whitened",
-        {**_PHOENIX, "ctc.input": "dynamics", "ctc.network": "hierarchical", "ctc.reduce": 1024},
+        {
+            **_PHOENIX,
+            **_LEAVES_BLANK,
+            "ctc.input": "dynamics",
+            "ctc.network": "hierarchical",
+            "ctc.reduce": 1024,
+        },
         {**_FULL_SMOKE, "ctc.reduce": 64},
         "",
         stated="20,146,118 at 966 classes",
@@ -422,7 +462,13 @@ PRESETS: dict[str, Preset] = {
     ),
     "phoenix/teacher": Preset(
         "PHOENIX-2014: source 001's teacher on all 6,516 features",
-        {**_PHOENIX, "ctc.input": "dynamics", "ctc.network": "teacher", "ctc.dropout": 0.3},
+        {
+            **_PHOENIX,
+            **_LEAVES_BLANK,
+            "ctc.input": "dynamics",
+            "ctc.network": "teacher",
+            "ctc.dropout": 0.3,
+        },
         _FULL_SMOKE,
         "",
         stated="41.6M at 1,295 classes",
@@ -434,6 +480,7 @@ PRESETS: dict[str, Preset] = {
         ),
         {
             **_PHOENIX,
+            **_LEAVES_BLANK,
             "ctc.input": "dynamics",
             **_HYBRID,
             "ctc.hidden": 1024,

@@ -63,6 +63,7 @@ class SentenceTask(ReportedSentences):
     parts: ClassVar[Mapping[str, str]] = {
         "encoder of frames": "network.encoder.",
         "stages": "network.stages.",
+        "norms": "network.norms.",
         "output": "network.output.",
     }
     # The blank is the first class.
@@ -134,7 +135,8 @@ class SentenceTask(ReportedSentences):
         number_of = {gloss: k for k, gloss in enumerate(vocabulary.glosses, 1)}
         form = self.form
         ctc, trained = self.settings.ctc, set(self.splits.train["clip"])
-        spans = getattr(self.source, "spans", None) if ctc.sign_mixup or ctc.short_signs else None
+        reads_spans = ctc.sign_mixup or ctc.short_signs or ctc.frame_share
+        spans = getattr(self.source, "spans", None) if reads_spans else None
         prepared: dict[str, sentences.Sentence] = {}
         unusable: dict[str, str] = {}
         hidden = quiet or len(rows) < 200
@@ -182,7 +184,7 @@ class SentenceTask(ReportedSentences):
         )
         return reduce.fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
 
-    def fit(
+    def learn(
         self,
         model: SentenceModel,
         train: Clips,
@@ -195,7 +197,7 @@ class SentenceTask(ReportedSentences):
     ) -> fit.Fitted:
         """As every task fits; a run that is resumed must have the clips that it was started on."""
         self._keep_reduction(folder)
-        return super().fit(model, train, val, weights, teacher, folder, resume, quiet)
+        return super().learn(model, train, val, weights, teacher, folder, resume, quiet)
 
     def _keep_reduction(self, folder: Path) -> None:
         # Before the first step, for prediction and for whoever resumes the run.
@@ -384,6 +386,8 @@ def _network(
         "checkpointing": ctc.checkpointing,
         "dropout": ctc.dropout,
     }
+    if ctc.network != "compact":
+        options["normed"] = ctc.normed
     # Bidirectional layers give twice their width.
     read = 2 * width if ctc.network in ("hierarchical", "teacher") else width
     output: Output = PlainOutput(read, glosses + 1, ctc.hidden, ctc.dropout)

@@ -151,6 +151,45 @@ class SentenceLoss:
         return loss
 
 
+def frame_labels(
+    spans: Tensor, targets: Tensor, frames: Tensor, longest: int, stride: int
+) -> Tensor:
+    """(B, T) the class of each frame of scores: the gloss that is signed in its middle, or blank.
+
+    It is -1 in padding, and in clips whose corpus does not tell when signs begin and end.
+
+    Args:
+        spans: (B, U, 2) first and past-last frame of each sign before pooling; -1 = unknown.
+        targets: (B, U).
+        frames: (B,) frames of scores that are real.
+        longest: T.
+        stride: frames that the network makes one of.
+
+    >>> spans, frames = torch.tensor([[[1, 5], [6, 9]]]), torch.tensor([5])
+    >>> frame_labels(spans, torch.tensor([[7, 3]]), frames, longest=6, stride=2).tolist()
+    [[7, 7, 0, 3, 0, -1]]
+    """
+    middle = torch.arange(longest, device=spans.device) * stride + stride // 2
+    first, end = spans[..., None, 0], spans[..., None, 1]
+    inside = (first >= 0) & (first <= middle) & (middle < end)
+    labels = (inside * targets[..., None]).amax(1)
+    timed = (spans >= 0).flatten(1).any(1)
+    return labels.masked_fill(~(real_frames(frames, longest) & timed[:, None]), -1)
+
+
+def frame_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Mean of -log p(label) over all frames with a label; 0 where there is none.
+
+    Args:
+        scores: (B, T, V) log probabilities.
+        labels: (B, T) class numbers, -1 = none.
+    """
+    labelled = labels >= 0
+    # A label for the others, whose frames do not count.
+    of_label = scores.float().gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return -of_label[labelled].sum() / labelled.sum().clamp(min=1)
+
+
 def frame_distillation(
     scores: Tensor, teacher: Tensor, frames: Tensor, temperature: float
 ) -> Tensor:
@@ -170,11 +209,11 @@ def frame_distillation(
     return distillation(scores[real], teacher[real], temperature)
 
 
-def blank_bonus(done: float, start: float, until: float) -> float:
-    """What is added to the blank's score after a share of the training.
+def fading(done: float, start: float, until: float) -> float:
+    """A number that is `start` at first, goes evenly to 0, and stays 0 after `until`.
 
-    It goes evenly from `start` to 0 at `until`, and stays 0 then. A start below 0 makes the blank
-    rarer while the network would otherwise learn to say nothing.
+    Added to the blank's score, a start below 0 makes the blank rarer while the network would
+    otherwise learn to say nothing.
 
     Args:
         done, until: shares of the training, 0 to 1.
@@ -182,7 +221,7 @@ def blank_bonus(done: float, start: float, until: float) -> float:
     Differs: source 001 takes max(end, start - rate epoch) with start < end, which is the end from
         the first epoch on.
 
-    >>> [blank_bonus(done, -4.0, 0.5) for done in (0, 0.25, 0.5, 1)]
+    >>> [fading(done, -4.0, 0.5) for done in (0, 0.25, 0.5, 1)]
     [-4.0, -2.0, 0.0, 0.0]
     """
     return start * (1 - done / until) if done < until else 0.0

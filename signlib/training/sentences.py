@@ -24,7 +24,13 @@ from signlib.settings.sentences import SentenceExperiment, SentenceSettings
 from signlib.training.augment_sentences import cut_signs
 from signlib.training.batches import Batch, ClipData, Targets, padded
 from signlib.training.fitting import Fitting, counts
-from signlib.training.losses import SentenceLoss, blank_bonus, frame_distillation
+from signlib.training.losses import (
+    SentenceLoss,
+    fading,
+    frame_cross_entropy,
+    frame_distillation,
+    frame_labels,
+)
 
 
 @dataclass
@@ -146,10 +152,16 @@ class SentenceFitting(Fitting):
             batch = cut_signs(batch, ctc.short_signs, ctc.stride)
         with torch.autocast(self.device.type, enabled=False):
             batch = self.augment(batch)
-        self.model.network.blank_bonus = blank_bonus(done, ctc.blank_start, ctc.blank_until)
-        scores = self.model(batch)
+        self.model.network.blank_bonus = fading(done, ctc.blank_start, ctc.blank_until)
+        timed = fading(done, ctc.frame_share, ctc.frame_until)
         frames = self.model.frames(batch["lengths"])
-        loss = self.loss(scores, frames, batch["targets"], batch["sizes"])
+        if ctc.early_share:
+            scores, early = self.model.twice(batch)
+            loss = (1 - ctc.early_share) * self._cost(scores, frames, batch, timed)
+            loss = loss + ctc.early_share * self._cost(early, frames, batch, timed)
+        else:
+            scores = self.model(batch)
+            loss = self._cost(scores, frames, batch, timed)
         for teacher in self._teacher if not ctc.phases or self._last_phase() else ():
             with torch.no_grad():
                 taught = teacher(batch)
@@ -159,6 +171,15 @@ class SentenceFitting(Fitting):
             return self.counted(loss, index)
         self._count_broken("loss")
         return self.nothing()
+
+    def _cost(self, scores: Tensor, frames: Tensor, batch: Batch, timed: float) -> Tensor:
+        # `timed`: the share of the loss that knows when signs begin and end.
+        loss = self.loss(scores, frames, batch["targets"], batch["sizes"])
+        if not timed:
+            return loss
+        stride, longest = self.settings.ctc.stride, scores.shape[1]
+        labels = frame_labels(batch["spans"], batch["targets"], frames, longest, stride)
+        return (1 - timed) * loss + timed * frame_cross_entropy(scores, labels)
 
     def _last_phase(self) -> bool:
         epochs = self.settings.training.epochs

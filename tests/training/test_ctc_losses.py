@@ -13,9 +13,11 @@ from signlib.decoding.ctc import collapse, needed_frames
 from signlib.errors import ClipError, SettingsError
 from signlib.training.losses import (
     SentenceLoss,
-    blank_bonus,
+    fading,
     focal,
+    frame_cross_entropy,
     frame_distillation,
+    frame_labels,
     frames_needed,
     sentence_losses,
     uniform_cross_entropy,
@@ -166,9 +168,34 @@ def test_a_long_clip_pulls_no_harder_frame_by_frame():
     )
 
 
+def test_frames_between_signs_are_blank_by_hand():
+    # Three frames make one; the middles are frames 1, 4, 7 and 10.
+    spans = torch.tensor([[[1, 2], [4, 8]], [[-1, -1], [-1, -1]], [[0, 11], [-1, -1]]])
+    targets = torch.tensor([[5, 2], [1, 1], [4, 0]])
+    labels = frame_labels(spans, targets, torch.tensor([4, 4, 3]), longest=4, stride=3)
+    assert labels.tolist() == [[5, 2, 2, 0], [-1, -1, -1, -1], [4, 4, 4, -1]]
+
+
+def test_frames_cost_what_their_labels_say_by_hand():
+    scores = torch.tensor([[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8], [1.0, 0.0, 0.0]]]).log()
+    labels = torch.tensor([[1, 2, -1]])
+    cost = (math.log(4) + math.log(1.25)) / 2
+    assert frame_cross_entropy(scores, labels).item() == pytest.approx(cost)
+    nothing = frame_cross_entropy(scores.requires_grad_(), torch.full((1, 3), -1))
+    assert nothing.item() == 0
+    nothing.backward()
+    assert not scores.grad.any()
+
+
+def test_labels_of_frames_are_an_alignment_that_says_the_sentence():
+    spans, targets = torch.tensor([[[0, 5], [6, 9], [9, 14]]]), torch.tensor([[2, 2, 1]])
+    labels = frame_labels(spans, targets, torch.tensor([16]), longest=16, stride=1)
+    assert collapse(labels[0].tolist()) == [2, 2, 1]
+
+
 def test_the_blank_comes_back():
-    assert blank_bonus(0.2, -6, 0.4) == pytest.approx(-3)
-    assert blank_bonus(0.0, -6, 0.0) == 0
-    values = [blank_bonus(done / 20, -6, 0.8) for done in range(21)]
+    assert fading(0.2, -6, 0.4) == pytest.approx(-3)
+    assert fading(0.0, -6, 0.0) == 0
+    values = [fading(done / 20, -6, 0.8) for done in range(21)]
     assert values == sorted(values)
     assert values[-1] == 0

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -110,6 +111,42 @@ def test_while_half_precision_looks_for_its_scale_nothing_is_counted():
         own.model.scores.grad = torch.full((3,), float("inf"))
         own.on_before_optimizer_step(None)
         assert own.broken == counted
+
+
+def test_early_frames_have_their_share_of_the_loss():
+    """By hand: one of three classes, all as likely, in one frame; early frames know the answer."""
+    said = {
+        "lengths": torch.tensor([1]),
+        "targets": torch.tensor([[2]]),
+        "sizes": torch.tensor([1]),
+    }
+    plain = ("ctc.focal_share=0", "training.label_smoothing=0")
+    own = task([0.0, 0.0, 0.0], True, "ctc.early_share=0.25", *plain)
+    early = torch.tensor([[[0.1, 0.1, 0.8]]]).log()
+    own.model.twice = lambda batch: (own.model(batch), early)
+    loss = own.training_step(said, 0)
+    assert loss.item() == pytest.approx(0.75 * np.log(3) + 0.25 * np.log(1.25))
+
+
+def test_single_frames_have_a_share_that_fades():
+    """By hand: the only frame, of three classes as likely, has label 2 as its target does."""
+    said = {
+        "lengths": torch.tensor([1]),
+        "targets": torch.tensor([[2]]),
+        "sizes": torch.tensor([1]),
+        "spans": torch.tensor([[[0, 8]]]),
+    }
+    plain = ("ctc.focal_share=0", "training.label_smoothing=0", "ctc.stride=1")
+    own = task([0.0, 2.0, 1.0], True, "ctc.frame_share=0.5", "ctc.frame_until=0.4", *plain)
+    # CTC, and the cross-entropy of the frame, are the same -log p here; a span elsewhere is blank.
+    scores = own.model.scores.log_softmax(-1)
+    losses = []
+    for step, spans in ((0, [[[0, 8]]]), (0, [[[5, 8]]]), (2, [[[5, 8]]]), (4, [[[5, 8]]])):
+        own._trainer.global_step = step
+        losses.append(own.training_step(said | {"spans": torch.tensor(spans)}, 0).item())
+    target, blank = -scores[2].item(), -scores[0].item()
+    expected = [target, (target + blank) / 2, 0.75 * target + 0.25 * blank, target]
+    assert losses == pytest.approx(expected)
 
 
 def test_the_blank_is_held_down_at_first_only():
