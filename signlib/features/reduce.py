@@ -1,7 +1,7 @@
 """Many features to fewer: principal components, fitted on frames of training clips alone."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ NEVER = 1e-6
 # What rounding may change in a length or a sum of 1.
 _SLACK = 1e-3
 _ROW = Form("f", (None,))
+# How much the mark of a clip may change, as a share of its features' size: other processors round
+# otherwise.
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Reduction:
             the variance; on generated landmarks, whose variance is spread over more of them,
             whitening did no harm (notebook 31).
         clips: on whose frames it was fitted.
+        marks: (N, 2) what tells each of these clips from another one of its name; (0, 2) = unknown.
     """
 
     mean: np.ndarray
@@ -44,6 +48,7 @@ class Reduction:
     share: np.ndarray
     whiten: bool
     clips: tuple[str, ...] = ()
+    marks: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """(T, K) float32 for (T, F) with NaN for what is missing."""
@@ -59,7 +64,7 @@ class Reduction:
         """
         arrays = {
             key: getattr(self, key)
-            for key in ("mean", "scale", "components", "spread", "share", "whiten")
+            for key in ("mean", "scale", "components", "spread", "share", "whiten", "marks")
         }
         archive = BytesIO()
         np.savez(archive, clips=np.array(self.clips, dtype=str), **arrays)
@@ -75,10 +80,12 @@ class Reduction:
         """
         forms = dict.fromkeys(("mean", "scale", "spread", "share"), _ROW)
         forms |= {"components": Form("f", (None, None)), "whiten": Form("b", ())}
+        forms["clips"] = Form("U", (None,), empty=True)
         try:
-            kept: dict[str, Any] = reading.arrays(
-                path, {**forms, "clips": Form("U", (None,), empty=True)}
-            )
+            with reading.archive(path) as file:
+                if "marks" in file.names:
+                    forms["marks"] = Form("f", (None, 2), empty=True)
+                kept: dict[str, Any] = file.read(forms)
             reduction = cls(
                 **kept | {"whiten": bool(kept["whiten"]), "clips": tuple(kept["clips"].tolist())}
             )
@@ -86,6 +93,31 @@ class Reduction:
         except (OSError, ValueError) as error:
             raise InputError(f"{path} is no stored reduction ({error}); fit it again") from None
         return reduction
+
+    def check_clips(self, now: "Reduction", path: str | Path) -> None:
+        """Refuse to go on with other clips than those that it was fitted on.
+
+        Args:
+            now: fitted on the clips as they are now.
+            path: where this one is kept.
+
+        Raises:
+            InputError: with the first clip that has changed, or is there only once.
+        """
+        if not (len(self.marks) and len(now.marks)):
+            return
+        before, after = (dict(zip(each.clips, each.marks, strict=True)) for each in (self, now))
+        other = sorted(
+            clip
+            for clip in before.keys() | after.keys()
+            if clip not in before or clip not in after or not _alike(before[clip], after[clip])
+        )
+        if other:
+            raise InputError(
+                f"{path}: {len(other)} of {len(before)} training clips are no longer those that it"
+                f" was fitted on (first {other[0][:80]!r}): their store or files have changed;"
+                " start another run (--run-name), or put them back"
+            )
 
     def check(self) -> None:
         """Refuse arrays that no fit gives.
@@ -112,6 +144,8 @@ class Reduction:
                 raise Unreadable(f"{name}={getattr(self, name).min():g} is not above 0")
         if self.share.min() < 0 or self.share.sum() > 1 + _SLACK:
             raise Unreadable(f"shares of the variance sum to {self.share.sum():g}, not 0 to 1")
+        if not np.isfinite(self.marks).all() or len(self.marks) not in (0, len(self.clips)):
+            raise Unreadable(f"{len(self.marks)} marks of {len(self.clips)} clips, or no numbers")
         lengths = np.linalg.norm(self.components, axis=1)
         if np.abs(lengths - 1).max() > _SLACK:
             raise Unreadable(f"a component has length {lengths.max():g}, not 1")
@@ -137,7 +171,14 @@ def fit_reduction(
         SettingsError: for a size that the frames cannot give.
         InputError: for no clips.
     """
-    sample, names = _sampled(clips, frames, seed)
+    marks: list[tuple[float, float]] = []
+
+    def marked() -> Iterator[tuple[str, np.ndarray]]:
+        for name, features in clips:
+            marks.append(_mark(features))
+            yield name, features
+
+    sample, names = _sampled(marked(), frames, seed)
     if not 1 <= size <= min(sample.shape):
         raise SettingsError(
             f"size={size}: {sample.shape[0]} frames of {sample.shape[1]} features have at most"
@@ -161,7 +202,20 @@ def fit_reduction(
         share=pca.explained_variance_ratio_,
         whiten=whiten,
         clips=names,
+        marks=np.array(marks),
     )
+
+
+def _mark(features: np.ndarray) -> tuple[float, float]:
+    # A weighted mean of features (T, F), which changes with any number and with their order; and
+    # their mean size.
+    values = np.nan_to_num(features, nan=0.0)
+    rows, columns = (np.linspace(1, 2, count) / count for count in values.shape)
+    return float(rows @ values @ columns), float(np.abs(values).mean())
+
+
+def _alike(before: np.ndarray, after: np.ndarray) -> bool:
+    return bool((np.abs(before - after) <= _SAME * max(before[1], after[1])).all())
 
 
 def _sampled(

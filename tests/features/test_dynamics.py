@@ -151,9 +151,39 @@ def test_it_remembers_whom_it_was_fitted_on(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pca.npz"]
 
 
+def test_it_tells_when_it_is_taken_for_other_clips(tmp_path):
+    path = tmp_path / "pca.npz"
+    fit_reduction(clips(), 2).save(path)
+    before = Reduction.load(path)
+    rounded = ((name, (values * (1 + 1e-7)).astype(np.float32)) for name, values in clips())
+    before.check_clips(fit_reduction(rounded, 2), path)
+
+    def changed(name, change):
+        found = dict(clips())
+        return fit_reduction((found | {name: change(found[name])}).items(), 2)
+
+    for change in (
+        lambda values: values[::-1],
+        lambda values: -values,
+        lambda values: values[1:],
+        lambda values: values + 0.01 * (np.arange(values.size).reshape(values.shape) == 0),
+        lambda values: np.where(np.arange(values.size).reshape(values.shape) == 3, np.nan, values),
+    ):
+        with pytest.raises(InputError, match=r"pca\.npz: 1 of 6 training clips .*first 'clip4'"):
+            before.check_clips(changed("clip4", change), path)
+    with pytest.raises(InputError, match=r"1 of 6 training clips .*first 'new'"):
+        before.check_clips(fit_reduction([*clips(), ("new", np.ones((3, 8)))], 2), path)
+    # One that an earlier version kept says nothing.
+    with np.load(path) as file:
+        np.savez(path, **{key: array for key, array in file.items() if key != "marks"})
+    Reduction.load(path).check_clips(changed("clip4", lambda values: -values), path)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
+        ("marks", lambda marks: marks[1:], "5 marks of 6 clips"),
+        ("marks", lambda marks: marks * np.nan, "or no numbers"),
         ("mean", lambda mean: mean * np.nan, "mean has shape .8,. and 0 finite"),
         ("mean", lambda mean: mean[1:], "mean has shape .7,. .*; components are 2 of 8"),
         ("scale", lambda scale: -scale, "scale=.* is not above 0"),

@@ -15,7 +15,7 @@ from signlib.data.vocabulary import Vocabulary
 from signlib.decoding.alignment import log_probability
 from signlib.decoding.beam import BeamSearch
 from signlib.decoding.language_model import train_model
-from signlib.errors import RunError
+from signlib.errors import InputError, RunError
 from signlib.experiments.experiment import train
 from signlib.experiments.prediction import long_table, predict, report
 from signlib.extraction.exchange import write_pose
@@ -320,3 +320,29 @@ def test_networks_on_dynamics_read_as_in_their_test(more, tmp_path, monkeypatch)
     if run.settings.ctc.reduce:
         (run.path / "reduction.npz").unlink()
         assert sentences_of(predict(run, paths)) == expected
+
+
+def test_a_run_is_not_resumed_on_clips_that_its_reduction_was_not_fitted_on(tmp_path, monkeypatch):
+    settings = presets.build("phoenix/hierarchical", "smoke", 0, [*TINY, "ctc.reduce=5"])
+
+    def resumed(change=lambda points: points):
+        task = open_task(settings)
+        read, first = task.source.read, task.splits.train["clip"].iloc[0]
+        monkeypatch.setattr(
+            task.source, "read", lambda clip: change(read(clip)) if clip == first else read(clip)
+        )
+        task.learn(None, None, None, None, None, tmp_path, True, True)
+        return first
+
+    fitted = []
+    monkeypatch.setattr("signlib.tasks.task.Task.learn", lambda *_: fitted.append(1))
+    resumed()
+    before = (tmp_path / "reduction.npz").read_bytes()
+    clip = resumed()
+    with pytest.raises(
+        InputError, match=r"reduction\.npz: 1 of \d+ training clips .* \(first '"
+    ) as refused:
+        resumed(lambda points: points[::-1])
+    assert repr(clip) in str(refused.value)
+    assert len(fitted) == 2
+    assert (tmp_path / "reduction.npz").read_bytes() == before
