@@ -67,9 +67,9 @@ class Files:
         """A digest of the bytes of a clip's files; "" when they changed since they were asked."""
         files = self._files[clip]
         if files not in self._digests:
-            digest = digest_of(*files)
-            same = state_of(*files) == self._states.get(files)
-            self._digests[files] = digest if same else ""
+            state = self._states.get(files)
+            digest = digest_of(*files) if state else ""
+            self._digests[files] = digest if state_of(*files) == state else ""
         return self._digests[files]
 
 

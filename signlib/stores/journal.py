@@ -225,9 +225,6 @@ class JournalWriter(Generic[Kept]):
             self._part.unlink(missing_ok=True)
             # The finished store becomes an interrupted one again.
             self._rewrite_journal()
-            if not any(map(self._extent, self._entries.values())):
-                # Whoever reads it keeps what is open.
-                self._whole.unlink()
             write_text(self._meta_file, self._meta(complete=False))
         else:
             self._read_journal()
@@ -293,10 +290,10 @@ class JournalWriter(Generic[Kept]):
         if SOURCE not in self.manifest:
             return
         before = old[SOURCE] if SOURCE in old else pd.Series("", old.index)
-        states = dict(zip(old["clip"], before.fillna(""), strict=True))
+        known = dict(zip(old["clip"], before.fillna(""), strict=True))
         rows = zip(self.manifest["clip"], self.manifest[SOURCE], strict=True)
         self.manifest[SOURCE] = [
-            states[clip] if clip in clips and not (now and states[clip]) else now
+            known.get(clip, "") if clip in clips and not (now and known.get(clip)) else now
             for clip, now in rows
         ]
 
@@ -383,6 +380,9 @@ class JournalWriter(Generic[Kept]):
     def _open_data(self) -> None:
         # What the journal rests on: resuming refuses a changed start or file.
         write_text(self.path / MANIFEST, self._table().to_csv(index=False))
+        if not any(map(self._extent, self._entries.values())):
+            # Whoever reads a store of which nothing counts any more keeps what is open.
+            self._part.unlink(missing_ok=True)
         # Opened in one of two modes, since only "w+b" makes a file.
         data = open(self._part, "r+b" if self._part.exists() else "w+b")  # noqa: SIM115
         self._data = data
