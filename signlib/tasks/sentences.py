@@ -120,9 +120,12 @@ class SentenceTask(ReportedSentences):
 
     @classmethod
     def loss(cls, settings: SentenceExperiment, model: SentenceModel, batch: Batch) -> Tensor:
-        scores, frames = model(batch), model.frames(batch["lengths"])
-        loss = sentences.loss_settings(settings)
-        return loss(scores, frames, batch["targets"], batch["sizes"])
+        loss, frames = sentences.loss_settings(settings), model.frames(batch["lengths"])
+
+        def cost(scores: Tensor) -> Tensor:
+            return loss(scores, frames, batch["targets"], batch["sizes"])
+
+        return sentences.early_and_late(model, batch, settings.ctc.early_share, cost)[1]
 
     def prepare(
         self, rows: pd.DataFrame, vocabulary: Vocabulary, repeats: int = 1, quiet: bool = False

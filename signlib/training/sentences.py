@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -155,13 +156,8 @@ class SentenceFitting(Fitting):
         self.model.network.blank_bonus = fading(done, ctc.blank_start, ctc.blank_until)
         timed = fading(done, ctc.frame_share, ctc.frame_until)
         frames = self.model.frames(batch["lengths"])
-        if ctc.early_share:
-            scores, early = self.model.twice(batch)
-            loss = (1 - ctc.early_share) * self._cost(scores, frames, batch, timed)
-            loss = loss + ctc.early_share * self._cost(early, frames, batch, timed)
-        else:
-            scores = self.model(batch)
-            loss = self._cost(scores, frames, batch, timed)
+        cost = partial(self._cost, frames=frames, batch=batch, timed=timed)
+        scores, loss = early_and_late(self.model, batch, ctc.early_share, cost)
         for teacher in self._teacher if not ctc.phases or self._last_phase() else ():
             with torch.no_grad():
                 taught = teacher(batch)
@@ -274,6 +270,21 @@ class SentenceFitting(Fitting):
             return super().load_result()
         self.model.load_state_dict(self.best["state"])
         return f"lowest validation WER ({self.best['rate']:.1f} % at step {self.best['step']})"
+
+
+def early_and_late(
+    model: SentenceModel, batch: Batch, share: float, cost: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Scores (B, T', V) of a batch, and the loss: `share` of it is that of early frames' scores.
+
+    Args:
+        cost: scores (B, T', V) to a loss.
+    """
+    if not share:
+        scores = model(batch)
+        return scores, cost(scores)
+    scores, early = model.twice(batch)
+    return scores, (1 - share) * cost(scores) + share * cost(early)
 
 
 def loss_settings(settings: SentenceExperiment) -> SentenceLoss:
