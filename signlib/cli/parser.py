@@ -440,6 +440,15 @@ def verbs() -> dict[str, Verb]:
             [
                 flag("run", help="folder of a run"),
                 flag(
+                    "--seen",
+                    default="",
+                    metavar="TEXT",
+                    help=(
+                        "what the choice of its settings had seen of these clips, for the results"
+                        ' table: "nothing was selected here, but TEXT"'
+                    ),
+                ),
+                flag(
                     "--as-source-004",
                     metavar="FOLDER",
                     help=(

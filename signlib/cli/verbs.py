@@ -348,7 +348,8 @@ def publish(options: argparse.Namespace) -> None:
     from signlib.runs.run import Run
 
     run = Run(options.run)
-    print(f"published {publishing.publish(run, not corpus_of(run.settings.data).open)}")
+    restricted = not corpus_of(run.settings.data).open
+    print(f"published {publishing.publish(run, restricted, options.seen)}")
 
 
 def _write_simple_model(options: argparse.Namespace) -> None:
@@ -363,8 +364,10 @@ def _write_simple_model(options: argparse.Namespace) -> None:
 
 def results(options: argparse.Namespace) -> int:
     """Write or check the README's results table."""
-    from signlib.reports.results_table import update_readme
+    from signlib.reports.results_table import faults, update_readme
 
+    for line in faults():
+        print(line)
     changed = update_readme(check_only=options.check)
     news = "differs" if options.check else "was written"
     print(f"README.md: the results table {news if changed else 'is up to date'}")

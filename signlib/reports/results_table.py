@@ -1,5 +1,6 @@
 """Published runs as one table: the README's, and the last notebook's."""
 
+import subprocess
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -14,9 +15,12 @@ from signlib.files import with_part, write_text
 from signlib.reports import cells, run_groups
 from signlib.runs import publishing
 from signlib.runs.run import Metric, Run
-from signlib.statistics.intervals import wilson_interval
+from signlib.statistics.intervals import fold_interval, seeds_interval
 
 START, END = "<!-- results: start -->", "<!-- results: end -->"
+
+# Of every published system.
+SEEDS = 3
 
 COLUMNS = [
     "run",
@@ -38,26 +42,58 @@ Row = dict[str, Any]
 
 
 def results_table(published: Sequence[Run] | None = None) -> pd.DataFrame:
-    """One row a metric of every published run: what, how much, how sure, on what, chosen how.
+    """One row a metric of every published system: what, how much, how sure, on what, chosen how.
 
-    The folds of one preset and seed are pooled into one row once all of them are there.
+    Runs that differ in their random seed only are one system, and so are the folds of a corpus once
+    all of them are there: their mean, with an interval that knows that folds share training clips
+    and seeds share test clips. The names of the seeds stand beside the system.
 
     Args:
         published: the runs; None takes those in `results/`.
     """
     rows: list[Row] = []
-    folds: dict[tuple[str, int, int], list[list[Row]]] = {}
-    for run in publishing.published() if published is None else published:
-        of_run = [_row(run, metric) for metric in run.metrics]
-        data = run.settings.data
-        if data.split == "folds":
-            key = (run.path.parent.name, run.settings.seed, data.folds)
-            folds.setdefault(key, []).append(of_run)
+    for name, runs in systems(publishing.published() if published is None else published).items():
+        folds = runs[0].settings.data.folds if runs[0].settings.data.split == "folds" else 1
+        parts: dict[int, list[Run]] = {}
+        for run in runs:
+            parts.setdefault(run.settings.seed, []).append(run)
+        whole = [seed for seed, of_seed in parts.items() if len(of_seed) == folds]
+        joined = [[_rows(run) for run in parts[seed]] for seed in whole]
+        if len(whole) > 1 or (whole and folds > 1):
+            rows += _joined(f"{name}, {_named(whole)}", joined)
         else:
-            rows += of_run
-    for (name, seed, count), members in folds.items():
-        rows += _pooled(name, seed, members) if len(members) == count else chain(*members)
+            rows += chain(*map(_rows, runs))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def systems(published: Sequence[Run]) -> dict[str, list[Run]]:
+    """Name of a system -> its published runs, which differ in seed and fold only."""
+    groups: dict[tuple[str | tuple[str, str], ...], list[Run]] = {}
+    for run in published:
+        groups.setdefault(run_groups.made_of(run), []).append(run)
+    return dict(zip(run_groups.names_of(list(groups.values())), groups.values(), strict=True))
+
+
+def faults(published: Sequence[Run] | None = None) -> list[str]:
+    """What the table's runs lack: three random seeds, or a commit that is in this history.
+
+    Baselines draw nothing, so one run of them is enough. Outside a checkout with git nobody can
+    tell of commits.
+    """
+    published = publishing.published() if published is None else published
+    lines = []
+    for name, runs in systems(published).items():
+        seeds = {run.settings.seed for run in runs}
+        if len(seeds) < SEEDS and runs[0].facts.get("steps", 1):
+            lines.append(f"{name}: {_named(sorted(seeds))}; train it with {SEEDS} random seeds")
+    for commit in dict.fromkeys(run.environment.get("commit", "") for run in published):
+        if in_history(commit):
+            continue
+        named = [run.name for run in published if run.environment.get("commit", "") == commit]
+        lines.append(
+            f"{', '.join(named)}: commit {commit or 'unknown'} is not in the history; train again"
+        )
+    return lines
 
 
 def _row(run: Run, metric: Metric) -> Row:
@@ -74,32 +110,100 @@ def _row(run: Run, metric: Metric) -> Row:
         "n": metric.n,
         "parameters": run.facts.get("parameters"),
         "device": run.environment.get("device"),
-        "note": metric.note,
+        "note": _note(run, metric.note),
     }
 
 
-def _pooled(name: str, seed: int, members: list[list[Row]]) -> list[Row]:
-    # One row a metric that counts clips: all folds' clips together, each tested once.
+def _note(run: Run, note: str) -> str:
+    # What its settings had seen before, where they had seen something.
+    seen = run.facts.get("seen", "")
+    return (
+        note.replace("nothing was selected", f"nothing was selected here, but {seen}")
+        if seen
+        else note
+    )
+
+
+def _rows(run: Run) -> list[Row]:
+    return [_row(run, metric) for metric in run.metrics]
+
+
+def _joined(name: str, seeds: list[list[list[Row]]]) -> list[Row]:
+    # One row a metric that all runs have: rows of each seed, fold by fold.
+    first = seeds[0][0]
     rows = []
-    for metric in ("top-1", "top-5"):
-        parts = [row for of_run in members for row in of_run if row["metric"] == metric]
-        if len(parts) < len(members):
+    for metric in dict.fromkeys((row["metric"], row["split"]) for row in first):
+        of_metric = [
+            [row for fold in folds for row in fold if (row["metric"], row["split"]) == metric]
+            for folds in seeds
+        ]
+        if any(len(rows_of) != len(folds) for rows_of, folds in zip(of_metric, seeds, strict=True)):
             continue
-        hits = sum(round(row["value"] * row["n"] / 100) for row in parts)
-        n = sum(row["n"] for row in parts)
-        low, high = wilson_interval(np.arange(n) < hits)
-        values = sorted(row["value"] for row in parts)
-        pooled = {
-            "run": f"{name}, seed {seed}",
-            "value": 100 * hits / n,
-            "low": low,
-            "high": high,
-            "n": n,
-            "note": f"{len(parts)} folds pooled, {values[0]:.1f} to {values[-1]:.1f} % a fold;"
-            f" each fold: {parts[0]['note']}",
-        }
-        rows.append(parts[0] | pooled)
+        # Other metrics do not count clips, so folds cannot be added up.
+        if len(seeds[0]) == 1 or metric[0] in ("top-1", "top-5"):
+            rows.append(_mean(name, of_metric))
     return rows
+
+
+def _mean(name: str, seeds: list[list[Row]]) -> Row:
+    first, folds = seeds[0][0], len(seeds[0])
+    sizes = np.array([[row["n"] for row in of_seed] for of_seed in seeds], float)
+    values = np.array([[row["value"] for row in of_seed] for of_seed in seeds])
+    # Each seed's value: all of its folds' clips together.
+    by_seed = (values * sizes).sum(axis=1) / sizes.sum(axis=1)
+    intervals = [(row["low"], row["high"]) for row in chain(*seeds)]
+    notes = []
+    interval: tuple[float, float] | tuple[None, None] = (None, None)
+    if folds > 1:
+        of_folds = values.mean(axis=0)
+        shift = by_seed.mean() - of_folds.mean()
+        low, high = fold_interval(of_folds)
+        interval = (low + shift, high + shift)
+        notes.append(f"{folds} folds, {of_folds.min():.1f} to {of_folds.max():.1f} % a fold")
+        notes.append("t interval over folds that share training clips (Nadeau and Bengio)")
+    elif None not in intervals[0]:
+        interval = seeds_interval(by_seed, intervals)
+        notes.append("interval over clips and seeds")
+    if len(seeds) > 1:
+        notes.insert(0, f"mean of {cells.each(by_seed)}")
+    if first["unit"] == "%" and interval[0] is not None and not first["metric"].startswith("WER"):
+        interval = (max(interval[0], 0.0), min(interval[1], 100.0))
+    elif interval[0] is not None:
+        interval = (max(interval[0], 0.0), interval[1])
+    low_end, high_end = interval
+    each = "each run: " if len(seeds) * folds > 1 else ""
+    mean = {
+        "run": name,
+        "value": by_seed.mean(),
+        "low": low_end,
+        "high": high_end,
+        "n": round(sizes.sum(axis=1).mean()),
+        "note": f"{'; '.join(notes)}; {each}{first['note']}",
+    }
+    return first | mean
+
+
+def _named(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def in_history(commit: str) -> bool:
+    """Whether a run's commit is one of this history; True where git cannot tell.
+
+    A commit with `+` had changes that are in no history.
+    """
+    if not (paths.REPOSITORY / ".git").exists():
+        return True
+    base = ["git", "-C", str(paths.REPOSITORY), "merge-base", "--is-ancestor"]
+    try:
+        shallow = ["git", "-C", str(paths.REPOSITORY), "rev-parse", "--is-shallow-repository"]
+        told = subprocess.run(shallow, capture_output=True, text=True, timeout=10, check=True)
+        if told.stdout.strip() == "true":
+            return True
+        done = subprocess.run([*base, commit, "HEAD"], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return True
+    return done.returncode == 0
 
 
 def markdown(table: pd.DataFrame) -> str:

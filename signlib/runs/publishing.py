@@ -16,7 +16,7 @@ from signlib.runs.run import ENVIRONMENT, METRICS, PREDICTIONS, SETTINGS, SPLITS
 from signlib.settings import config
 
 
-def publish(run: Run, restricted: bool) -> Path:
+def publish(run: Run, restricted: bool, seen: str = "") -> Path:
     """Copy the small files of a finished full run to `results/`.
 
     Of the folder that holds the corpus only the name goes along.
@@ -24,6 +24,8 @@ def publish(run: Run, restricted: bool) -> Path:
     Args:
         restricted: the corpus allows only aggregates: what is told of single clips stays behind,
             their predictions and who of them trained.
+        seen: what the choice of its settings had seen of these clips, in a few words that follow
+            "nothing was selected here, but"; "" = nothing.
 
     Returns:
         The published folder.
@@ -51,6 +53,8 @@ def publish(run: Run, restricted: bool) -> Path:
             if (run.path / name).is_file():
                 (staging / name).parent.mkdir(exist_ok=True)
                 shutil.copy2(run.path / name, staging / name)
+        if seen:
+            write_json(staging / STATUS, run.facts | {"seen": seen})
         write_json(staging / METRICS, [asdict(metric) for metric in metrics])
         data = replace(run.settings.data, root=Path(run.settings.data.root).name)
         write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))

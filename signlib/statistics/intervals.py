@@ -93,6 +93,45 @@ def t_interval(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
+def fold_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of all K folds of a corpus (K,), one value a fold.
+
+    Two folds share most of their training clips, so they are not independent: the variance of
+    their mean is not 1 / K of that of the folds, but 1 / K + (tested clips) / (trained clips),
+    which is 1 / (K - 1) when each fold is tested once. Student's t with K - 1 degrees of freedom.
+
+    Source: Nadeau and Bengio 2003, the corrected resampled t test.
+    """
+    values = numbers(values, float)
+    InputError.raise_if(len(values) < 2, "one fold says nothing about spread; give all of them")
+    count = len(values)
+    error = values.std(ddof=1) * np.sqrt(1 / count + 1 / (count - 1))
+    half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * error
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def seeds_interval(
+    values: np.ndarray, intervals: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """95 % interval of the mean of S seeds (S,) that were tested on the same clips.
+
+    Each seed has an interval over clips (or signers, glosses), which the mean of seeds shares with
+    it; how far seeds lie apart is a second reason why another training on other clips would differ.
+    Both are added as squares: the root mean square of the intervals' arms, and the arm of the t
+    interval over seeds. It is rather too wide than too narrow, as an interval of one seed knows a
+    part of the seeds' spread already.
+
+    Args:
+        values: (S,) one a seed.
+        intervals: S of them, 95 %.
+    """
+    values, ends = numbers(values, float), numbers(intervals, float)
+    low, high = t_interval(values)
+    over_seeds = (high - low) / 2
+    arms = np.sqrt((np.abs(ends - values[:, None]) ** 2).mean(axis=0) + over_seeds**2)
+    return float(values.mean() - arms[0]), float(values.mean() + arms[1])
+
+
 def cluster_interval(
     correct: np.ndarray, groups: Sequence[str], resamples: int = 10_000, seed: int = 0
 ) -> tuple[float, float]:

@@ -19,7 +19,9 @@ from signlib.statistics import (
 )
 from signlib.statistics.intervals import (
     cluster_interval,
+    fold_interval,
     mean_interval,
+    seeds_interval,
     t_interval,
     wilson_interval,
 )
@@ -169,3 +171,23 @@ def test_an_interval_of_no_numbers_answers_nothing():
         intervals.answer_of((np.nan, 1))
     with pytest.raises(InputError, match="one value says nothing about spread"):
         intervals.t_interval([1.0])
+
+
+def test_folds_are_no_independent_values():
+    # Five folds: mean 94, variance 10; 1/5 + 1/4 of it is 4.5, and t with 4 degrees is 2.7764.
+    low, high = fold_interval(np.array([90, 92, 94, 96, 98]))
+    assert (low, high) == pytest.approx((94 - 2.7764 * 4.5**0.5, 94 + 2.7764 * 4.5**0.5), abs=1e-3)
+    # As if they were independent it would be two thirds as wide.
+    alone = t_interval(np.array([90, 92, 94, 96, 98]))
+    assert (alone[1] - alone[0]) / (high - low) == pytest.approx((0.2 / 0.45) ** 0.5)
+    with pytest.raises(InputError, match="one fold"):
+        fold_interval(np.array([90]))
+
+
+def test_seeds_on_the_same_clips_share_their_clips_and_differ_by_their_luck():
+    # Mean 80, standard deviation 1; t with 2 degrees is 4.3027: 4.3027 / sqrt(3) = 2.4842.
+    low, high = seeds_interval(np.array([79, 80, 81]), [(76, 83), (77, 84), (78, 85)])
+    # All have arms of 3 below and 4 above.
+    assert (low, high) == pytest.approx((80 - 15.171**0.5, 80 + 22.171**0.5), abs=1e-3)
+    # Seeds that agree add nothing.
+    assert seeds_interval(np.array([80, 80]), [(77, 84)] * 2) == (77, 84)
