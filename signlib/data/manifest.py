@@ -71,7 +71,7 @@ def complete(table: pd.DataFrame, source: str = "manifest") -> pd.DataFrame:
     for column in numeric(table):
         values = table[column].fillna(DEFAULTS.get(column, np.nan))
         table[column] = _numbers(values, column, source)
-    for clip in table["clip"]:
+    for clip in table["clip"].tolist():
         try:
             paths.check_name(clip)
         except InputError as error:
@@ -111,7 +111,10 @@ def whole_files(table: pd.DataFrame) -> pd.DataFrame:
 def _numbers(column: pd.Series, name: str, source: str) -> pd.Series:
     # `start` and `end` as int, `fps` and `segment_fps` as float.
     # Python's float reads back exactly what was written; pandas' own parser misses the last digit.
-    values = column.map(_number).astype(float)
+    # Each text once: a million clips have few rates, and mostly the same start and end.
+    texts = isinstance(column.dtype, pd.StringDtype)
+    numbers = {text: _number(text) for text in column.unique()} if texts else _number
+    values = column.map(numbers).astype(float)
 
     def refuse(wrong: pd.Series, fault: str) -> None:
         if wrong.any():
@@ -169,6 +172,10 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
         if "inside string" in fault:
             step = "close the quote"
         raise ManifestError(f"manifest {path} is not a readable csv: {fault}; {step}") from None
+    except OSError as error:
+        raise ManifestError(
+            f"manifest {path} cannot be read ({error.strerror}); copy it where you may read it"
+        ) from None
     except reading.TooLarge as error:
         raise ManifestError(f"manifest {path} must be written as several: {error}") from None
     except reading.Unreadable as error:

@@ -141,7 +141,7 @@ def timings(store: FeatureStore) -> list[Facts]:
         if not isinstance(sessions, list) or not all(map(_is_session, sessions)):
             raise ValueError("it has no list of sessions with frames and seconds")
         return sessions
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise StoreError(
             f"{path} is damaged ({error}); delete it, the features do not need it"
         ) from None

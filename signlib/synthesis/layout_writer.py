@@ -194,7 +194,7 @@ def begin(out: Path, settings: dict[str, Any]) -> None:
     if marker.is_file():
         try:
             before = reading.read_json(marker)
-        except ValueError:
+        except (OSError, ValueError):
             before = "something unreadable"
         if before != settings:
             raise SettingsError(

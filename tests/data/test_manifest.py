@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from signlib import reading
 from signlib.data.manifest import COLUMNS, check_manifest, complete, load_manifest, whole_files
 from signlib.errors import ManifestError
 
@@ -177,6 +178,16 @@ def test_a_missing_file_says_what_to_write(tmp_path):
             ManifestError, match="does not exist: write a csv with the columns clip, file, gloss"
         ):
             load_manifest(path)
+
+
+def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    def closed(*_):
+        raise PermissionError(13, "Permission denied")
+
+    path = write(tmp_path, "clip\na\n")
+    monkeypatch.setattr(reading, "regular", closed)
+    with pytest.raises(ManifestError, match=r"cannot be read \(Permission denied\); copy it"):
+        load_manifest(path)
 
 
 def test_a_file_in_another_encoding_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from signlib.data.skeletons import MEDIAPIPE_75
+from signlib.errors import StoreError
 from signlib.extraction.quality import (
     gaps,
     jitter,
@@ -107,3 +108,9 @@ def test_timings_stand_apart_from_what_depends_on_the_points(tmp_path):
     assert [session["frames_per_second"] for session in timings(store)] == [4.0, 2.0]
     assert (store.path / "report.json").read_bytes() == before
     assert json.loads(before)["units"]["jitter"] == "shoulder widths / frame^2"
+    (store.path / "timings.json").unlink()
+    (store.path / "timings.json").mkdir()
+    with pytest.raises(
+        StoreError, match=r"timings\.json is damaged \(.*Is a directory.*\); delete"
+    ):
+        timings(store)
