@@ -41,8 +41,8 @@ lint: environment  ## ruff, types (mypy), the import rule and the rules of the n
 	@$(VENV) -m mypy
 	@$(VENV) -m signlib.course --check
 
-bench: environment  ## every claim of speed, as a ratio measured in one run
-	@for bench in benchmarks/[a-z]*.py; do $(VENV) -m benchmarks.$$(basename $$bench .py); done
+bench: environment  ## every claim of speed, as a ratio measured in one run, into docs/speed.md
+	@$(VENV) -m benchmarks $(ONLY)
 
 docs: environment  ## write docs/api/signlib/api.html: the public functions and what they return
 	@$(VENV) .ci/docs.py
