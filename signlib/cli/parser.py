@@ -164,7 +164,9 @@ def verbs() -> dict[str, Verb]:
                     help="make one store of the finished shards below STORE",
                 ),
                 flag(
-                    "--retry-failed", action="store_true", help="try clips again that failed before"
+                    "--retry-failed",
+                    action="store_true",
+                    help="try clips again that failed before, also where their files are the same",
                 ),
                 flag(
                     "--cut",

@@ -88,7 +88,8 @@ def extract(options: argparse.Namespace) -> int:
     status = 3 if len(store) else 2
     print(
         f"  exit status {status}, because {len(store.failed)} failed ({store.path / FAILED} has"
-        " all); once they are mended, run the same command with --retry-failed"
+        " all); once they are mended, run the same command again (--retry-failed: also those whose"
+        " files have not changed)"
     )
     return status
 

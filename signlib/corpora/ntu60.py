@@ -19,7 +19,7 @@ from signlib.data import points as landmarks
 from signlib.data.skeletons import NTU_25
 from signlib.errors import ClipError
 from signlib.settings.base import DataSettings
-from signlib.stores.renewal import discard, kept_store, made_alone
+from signlib.stores.renewal import discard_unfit, kept_store, made_alone
 from signlib.stores.store import EXTRACTION, ClipSource, FeatureStore, SharedClips
 from signlib.stores.writer import write_store
 
@@ -60,10 +60,7 @@ class _Ntu60(BodyCorpus):
                 # Another process may have made it meanwhile.
                 store, stale = _kept(path, told, files)
                 done = set() if store is None else set(store.clips)
-                lost = stale if store is None else stale & done
-                if lost:
-                    discard(path, lost)
-                    done = set()
+                done = set() if discard_unfit(path, told, stale) else done - stale
                 unread = table[~table["clip"].isin(done)]
                 clips = _files(root, unread, notes) if arrays is None else arrays.read
                 quiet = len(unread) < FEWEST_WATCHED

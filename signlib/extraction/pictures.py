@@ -32,7 +32,7 @@ from signlib.stores.pictures import (
     PictureStore,
     PictureWriter,
 )
-from signlib.stores.renewal import kept_store, made_alone
+from signlib.stores.renewal import discard_unfit, kept_store, made_alone
 from signlib.stores.store import PICTURES_META, Extraction, is_finished, plain
 
 # Of what is kept of a clip; another one makes another store.
@@ -213,6 +213,9 @@ def kept_pictures(
     if store is None and _holds(before, source, table, settings):
         return PictureStore(before)
     with made_alone(path):
+        # Another process may have made it meanwhile.
+        _, stale = kept_store(PictureStore, path, table)
+        discard_unfit(path, table, stale)
         return write_pictures(source, path, settings, workers, origin=origin)
 
 

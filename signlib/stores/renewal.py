@@ -82,6 +82,25 @@ def discard(path: Path, changed: Collection[str]) -> None:
         raise disk_error(error, path) from error
 
 
+def discard_unfit(path: Path, table: pd.DataFrame, changed: Collection[str]) -> bool:
+    """Discard a store of which a writer cannot make just what changed; True when it is gone.
+
+    It does not say of which files it is, or it holds clips that are no longer there.
+
+    Args:
+        path: of the store, within `made_alone`.
+        table: of the clips that it is to hold.
+        changed: clips of the store; of none nothing is done.
+    """
+    if not changed:
+        return False
+    manifest = manifests.load_manifest(path / MANIFEST)
+    fits = origins.SOURCE in manifest and set(manifest["clip"]) <= set(table["clip"])
+    if not fits:
+        discard(path, changed)
+    return not fits
+
+
 def say_changed(path: Path, what: str, changed: Collection[str], kept: int) -> None:
     """One line on clips that a store makes again because what they are made of changed.
 

@@ -44,6 +44,40 @@ def test_only_files_that_are_opened_make_it_anew_and_a_line_says_so(tmp_path, se
     assert list(store.parent.iterdir()) == [store]
 
 
+def skeleton(path, metres):
+    joints = [(metres * (1 + joint), 0.1 * frame, 3) for frame in range(3) for joint in range(25)]
+    lines = ["3"]
+    for frame in range(3):
+        lines += ["1", "72057594037944738 0 1 1 0 0 0 0.0 0.0 2", "25"]
+        lines += [
+            f"{x} {y} {z} 0 0 0 0 0 0 0 0 2" for x, y, z in joints[25 * frame : 25 * frame + 25]
+        ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_of_files_of_skeletons_only_those_that_changed_are_read(tmp_path, settings, capsys):
+    folder = tmp_path / "ntu"
+    names = [f"S001C001P00{person}R001A001" for person in (1, 2, 3)]
+    for name in names:
+        skeleton(folder / f"{name}.skeleton", 0.01)
+    first = load_actions(settings)
+    before = {name: first.read(name).copy() for name in names}
+    skeleton(folder / f"{names[1]}.skeleton", 0.02)
+    (store,) = (tmp_path / "runs" / "skeletons").iterdir()
+    capsys.readouterr()
+    again = load_actions(settings)
+    words = f"'{names[1]}' changed: store {store} makes 1 of its clips again and keeps 2\n"
+    assert words in capsys.readouterr().err
+    now = {name: again.read(name) for name in names}
+    same = [name for name in names if np.array_equal(now[name], before[name], equal_nan=True)]
+    assert same == [names[0], names[2]]
+    # One that is gone cannot be kept while another one changes: the store is made again.
+    (folder / f"{names[0]}.skeleton").unlink()
+    skeleton(folder / f"{names[2]}.skeleton", 0.03)
+    assert set(load_actions(settings).labelled["clip"]) == set(names[1:])
+    assert f"store {store} is made again\n" in capsys.readouterr().err
+
+
 def test_files_that_change_while_a_store_is_unfinished_make_it_anew(
     tmp_path, settings, monkeypatch, capsys
 ):
