@@ -176,7 +176,7 @@ class Store:
         self.manifest = manifests.load_manifest(self.path / MANIFEST)
         self.index = _index_of(read_table(self.path / INDEX, self.INDEX_TYPES))
         self.failed = read_table(self.path / FAILED, dict.fromkeys((*self.KEY, "reason"), str))
-        self.clips: list[str] = list(dict.fromkeys(self.index["clip"]))
+        self.clips: list[str] = self.index["clip"].unique().tolist()
         self.counts: dict[str, int] = meta["counts"]
         self._check_tables()
 
