@@ -13,6 +13,8 @@ RESULTS = Path(__file__).parents[2] / "results"
 PUBLISHED = sorted(RESULTS.glob("*/*/settings.yaml"))
 TASK_OF_FOLDER = {
     "asl-letters-small": "landmarks",
+    "baseline-neighbour": "baseline",
+    "baseline-svm": "baseline",
     "dgs-30-small": "landmarks",
     "landmarks-one-shot": "landmarks",
     "nw-ucla-nano": "graph",
