@@ -66,16 +66,28 @@ def parse_override(text: str, example: str = "training.epochs=5") -> tuple[str, 
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise SettingsError(f"override {text!r} is not of the form key=value, such as {example}")
-    refuse_references(text)
+    refuse_references(key)
     try:
-        content = read_yaml(value) if value else ""
+        content = read_plain(value) if value else ""
     except Unreadable as error:
         raise SettingsError(
             f"override {text[:80]!r} cannot be read ({error}); quote its value, close its brackets"
         ) from None
+    return key.strip(), content
+
+
+def read_plain(text: str) -> Any:
+    """What a YAML text says, once it refers to nothing outside it.
+
+    Raises:
+        SettingsError: for `${...}`, however it is written.
+        Unreadable: for a text that is no YAML.
+    """
+    refuse_references(text)
+    content = read_yaml(text)
     # YAML can write a sign as its number.
     refuse_references(repr(content))
-    return key.strip(), content
+    return content
 
 
 def refuse_references(text: str) -> None:
