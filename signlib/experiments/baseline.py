@@ -8,13 +8,13 @@ from signlib.errors import SettingsError
 from signlib.experiments.early import run_names
 from signlib.experiments.experiment import train
 from signlib.runs import run as runs
-from signlib.settings import baseline, config, presets
+from signlib.settings import config, presets
 from signlib.settings.base import Settings
 from signlib.settings.landmarks import LandmarkExperiment
 from signlib.settings.phonology import PhonologyExperiment
 
 
-def baseline_of(settings: Settings, method: str) -> baseline.BaselineExperiment:
+def baseline_of(settings: Settings, method: str) -> Settings:
     """A baseline on the clips and features that a network's settings name.
 
     Args:

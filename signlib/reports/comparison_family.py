@@ -1,4 +1,9 @@
-"""Several comparisons asked at once, as table and figure: one family of tests (Holm)."""
+"""Several comparisons asked at once, as table and figure: one family of tests (Holm).
+
+One rule decides which comparisons are a family: all that one table shows, whatever each of them
+asks, and with the p of the widest question that each can answer (other signers before other clips).
+The words `better` and `worse` are said after Holm only; intervals stand for themselves.
+"""
 
 from collections.abc import Mapping
 
@@ -7,6 +12,7 @@ from matplotlib.figure import Figure
 
 from signlib.reports import cells, plots
 from signlib.statistics import paired, two_systems
+from signlib.statistics.intervals import LEVEL
 
 # What varies -> the colour of its interval.
 COLOURS = {"clips": plots.ORANGE, "signers": plots.BLUE}
@@ -58,10 +64,26 @@ def family_plot(comparisons: Mapping[str, two_systems.Comparison]) -> Figure:
     return drawn
 
 
+def paired_answers(comparisons: Mapping[str, paired.Paired]) -> dict[str, str]:
+    """As `answers`, of comparisons over clips and signers."""
+    p = _over_signers(comparisons)
+    return {
+        name: pair.answer if p[name] < 1 - LEVEL else "no difference shown"
+        for name, pair in comparisons.items()
+    }
+
+
+def _over_signers(comparisons: Mapping[str, paired.Paired]) -> dict[str, float]:
+    # Comparison -> its p over signers, all of them minded (Holm).
+    p = paired.holm([pair.p_signers for pair in comparisons.values()])
+    return dict(zip(comparisons, p.tolist(), strict=True))
+
+
 def paired_table(comparisons: Mapping[str, paired.Paired]) -> pd.DataFrame:
-    """One row a comparison as text for a page; `p (Holm)` takes all rows as one family."""
-    rows = [
-        {
+    """One row a comparison as text for a page; p over signers (Holm) takes all rows as a family."""
+    p, said = _over_signers(comparisons), paired_answers(comparisons)
+    rows = {
+        name: {
             "points [t interval over signers]": cells.spread(
                 pair.difference, *pair.by_signer, "+.2f"
             ),
@@ -69,11 +91,13 @@ def paired_table(comparisons: Mapping[str, paired.Paired]) -> pd.DataFrame:
             "without one signer": f"{pair.without_one[0]:+.2f} to {pair.without_one[1]:+.2f}",
             "gained / lost": f"{pair.only_second} / {pair.only_first}",
             "McNemar p": f"{pair.p:.2g}",
+            "p, signers": f"{pair.p_signers:.2g}",
+            "p (Holm)": f"{p[name]:.2g}",
+            "second is": said[name],
         }
-        for pair in comparisons.values()
-    ]
-    p = [f"{value:.2g}" for value in paired.holm([pair.p for pair in comparisons.values()])]
-    return pd.DataFrame(rows, index=list(comparisons)).assign(**{"p (Holm)": p})
+        for name, pair in comparisons.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def paired_plot(comparisons: Mapping[str, paired.Paired]) -> Figure:

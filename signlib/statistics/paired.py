@@ -63,6 +63,15 @@ class Paired:
         """`better`, `worse` or `no difference shown`, by the t interval over signers."""
         return answer_of(self.by_signer)
 
+    @property
+    def p_signers(self) -> float:
+        """Two-sided p of the t test over signers: below 0.05 where `by_signer` leaves out 0."""
+        each = np.array(self.each_signer)
+        error = each.std(ddof=1) / np.sqrt(len(each))
+        if error == 0:
+            return float(self.signer_mean == 0)
+        return float(2 * stats.t.sf(abs(self.signer_mean) / error, len(each) - 1))
+
     def __str__(self) -> str:
         return (
             f"{self.difference:+.2f} points [{self.by_signer[0]:+.2f}, {self.by_signer[1]:+.2f}],"

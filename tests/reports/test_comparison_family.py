@@ -1,15 +1,25 @@
 """A family of comparisons: what it says after Holm, and what a row of it shows."""
 
+import json
+
 import numpy as np
 import pytest
 
+from signlib import paths
+from signlib.data import score_files
+from signlib.data.score_files import load_scores
+from signlib.evaluation.metrics import top_k
+from signlib.reports import late_fusion
 from signlib.reports.comparison_family import (
     answers,
     family_plot,
     family_table,
+    paired_answers,
     paired_plot,
     paired_table,
 )
+from signlib.statistics import paired as paired_tests
+from signlib.statistics.intervals import answer_of
 from signlib.statistics.paired import paired
 from signlib.statistics.two_systems import compare
 
@@ -70,7 +80,10 @@ def test_a_page_shows_interval_counts_and_both_p():
         "+33.33 to +50.00",
         "4 / 1",
         "0.38",
-        "0.75",
+        # Signers gain 25, 50 and 50 points: t = 5 with two degrees of freedom.
+        "0.038",
+        "0.075",
+        "no difference shown",
     ]
     assert table.loc["nothing", "p (Holm)"] == "1"
 
@@ -87,3 +100,32 @@ def test_a_comparison_is_a_band_its_signers_and_a_dot():
     assert len(drawn) == 2 * 3 + 1
     assert [label.get_text() for label in axis.get_yticklabels()] == ["theirs v ours", "again"]
     assert axis.get_ylim()[0] > axis.get_ylim()[1], "the first row is on top"
+
+
+def test_notebooks_21_and_50_give_one_answer_to_one_question():
+    """Their tables, cell for cell: a question that both ask has the same p and the same answer."""
+    table = load_scores("generated", "", 0)
+    namespace = {"table": table, "late_fusion": late_fusion, "np": np, "SEED": 0, "top_k": top_k}
+    namespace |= {"paired": paired_tests, "score_files": score_files, "compare": compare}
+    namespace["fused"] = late_fusion.fuse_groups(table)
+    for notebook, start in (("21_fusion_strategies", "bare = "), ("50_statistics", "def right(")):
+        cells = json.loads((paths.notebooks_root() / f"{notebook}.ipynb").read_text())["cells"]
+        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        first = next(k for k, text in enumerate(texts) if text.startswith(start))
+        exec(
+            "\n".join(texts[first : first + 2]).partition("print(")[0].partition("\nfor text")[0],
+            namespace,
+        )
+    fusions, streams = namespace["answers"], namespace["held"]
+    shared = {
+        "depth: as published": "depth, as published",
+        "depth: published, same weights": "depth, same weights",
+        "saw validation*: sum v sum": "saw validation v not",
+    }
+    for ours, theirs in shared.items():
+        assert fusions[ours].p_signers == pytest.approx(streams[theirs].deciding.p, rel=1e-6)
+    said = paired_answers(fusions), answers(streams)
+    assert {said[0][name] for name in shared} == {said[1][name] for name in shared.values()}
+    # Each alone was called better, over these clips and these signers.
+    assert answer_of(fusions["depth: as published"].by_signer) == "better"
+    assert said[0]["depth: as published"] == "no difference shown"
