@@ -137,7 +137,8 @@ def prepared(work: Work, folder: Path) -> None:
     for k in range(10):
         number = k % 2
         for kind in ("color", "depth"):
-            shutil.copy(KEPT / f"inputs/videos/clip{number}_{kind}.mp4", films)
+            # With its time, which stores keep.
+            shutil.copy2(KEPT / f"inputs/videos/clip{number}_{kind}.mp4", films)
         files = f"clip{number}_color.mp4", f"clip{number}_depth.mp4"
         rows.append(f"c{k},{files[0]},G{number},train,{k},{k + 4 + k % 3},{files[1]}")
     (films / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
