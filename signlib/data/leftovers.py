@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+from signlib.data.picture_folders import is_picture
 from signlib.paths import readable
 
 # Files that say what is in a folder, or that a store is made of.
@@ -18,7 +19,8 @@ _MOST = 8
 def leftovers(root: str | Path, used: Collection[str]) -> str:
     """How many files of each kind a folder holds that nobody reads; "" = none.
 
-    Stores below it, `manifest.csv` and hidden folders do not count.
+    Stores below it, `manifest.csv` and hidden folders do not count; of a folder of pictures that is
+    used, its pictures and the folders in it do not.
 
     Args:
         root: the folder.
@@ -28,10 +30,12 @@ def leftovers(root: str | Path, used: Collection[str]) -> str:
     first: dict[str, str] = {}
     for path, folders, files in os.walk(root):
         folder = Path(path).relative_to(root)
-        whole = readable(folder.as_posix()) in used
-        if _STORES & set(files) or (whole and folder != Path()):
+        if _STORES & set(files):
             folders.clear()
             continue
+        if folder != Path() and readable(folder.as_posix()) in used:
+            folders.clear()
+            files = [name for name in files if not is_picture(name)]
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             file = readable((folder / name).as_posix())

@@ -19,6 +19,7 @@ from signlib import paths, reading
 from signlib.data import manifest as manifests
 from signlib.data import points as landmarks
 from signlib.data.frame_choice import Segment, sample_indices, segment_frames, segment_of
+from signlib.data.leftovers import leftovers
 from signlib.data.origins import Files
 from signlib.data.skeletons import (
     HANDS_42,
@@ -300,6 +301,13 @@ def import_folder(
         store = writer.finish()
     write_report(store)
     return store
+
+
+def left_out(folder: Path, store: FeatureStore) -> str:
+    """What else lies in a folder of landmark files that a store was made of; "" = nothing."""
+    suffix = store.extraction.settings["files"]
+    files = [_file_of(row, folder, suffix) for row in rows_of(store.manifest)]
+    return leftovers(folder, {file.relative_to(folder).as_posix() for file in files})
 
 
 def landmark_files(table: pd.DataFrame, source: str) -> bool:

@@ -61,7 +61,11 @@ class LandmarkExtractor(Extractor[exchange.SourceSettings, FeatureStore]):
             if named or (first.parent == folder and beside and not films):
                 if listed is not None and source.cut:
                     listed = manifests.whole_files(listed)
-                return exchange.import_folder(folder, out, listed, settings.numbers)
+                store = exchange.import_folder(folder, out, listed, settings.numbers)
+                told = exchange.left_out(folder, store)
+                if told:
+                    print(told, file=sys.stderr)
+                return store
         table, root = source.videos()
         if beside:
             print(

@@ -220,9 +220,11 @@ def test_what_a_folder_holds_besides_is_counted_by_kind(tmp_path, capsys):
         "old/extraction.json",
     )
     touch(tmp_path, *(f"notes/{number}.txt" for number in range(2037)), "old/frames.npy")
+    # In a folder of pictures, too.
+    touch(tmp_path, *(f"HELLO/pics/{name}" for name in ("2.PNG", "._1.png", "Thumbs.db")))
     expected = (
-        f"left out of {tmp_path}: 2,037 .txt (notes/0.txt, ...), 1 .mp4 (top.mp4),"
-        " 1 hidden (HELLO/._a.mp4)"
+        f"left out of {tmp_path}: 2,037 .txt (notes/0.txt, ...), 2 hidden (HELLO/._a.mp4, ...),"
+        " 1 .db (HELLO/pics/Thumbs.db), 1 .mp4 (top.mp4)"
     )
     assert read_folder(tmp_path).attrs[LEFT_OUT] == expected
     Source(tmp_path, manifest_of).videos()

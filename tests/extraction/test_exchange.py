@@ -529,3 +529,28 @@ def test_landmark_files_beside_videos_are_taken_when_named_else_left_out_with_a_
     (folder / "manifest.csv").write_text("clip,file\na,HELLO/a.pose\nb,HELLO/a.mp4\n")
     with pytest.raises(ManifestError, match=r"landmark files \(HELLO/a\.pose\) and others"):
         extract(folder, tmp_path / "both")
+
+
+def test_what_a_folder_of_landmark_files_holds_besides_is_one_line(tmp_path, capsys):
+    from signlib.extraction.landmarks import LandmarkExtractor
+    from signlib.extraction.registry import Source
+
+    folder = tmp_path / "in"
+    (folder / "more").mkdir(parents=True)
+    for name in ("a.npy", "more/b.npy"):
+        np.save(folder / name, points())
+    for name in ("notes.txt", "1.log", "2.log"):
+        (folder / name).write_text("x")
+    source = Source(folder, lambda _: pytest.fail("no videos"))
+    store = LandmarkExtractor().extract(
+        source,
+        tmp_path / "out",
+        exchange.SourceSettings(),
+        workers=1,
+        shard=(1, 1),
+        retry_failed=False,
+    )
+    assert store.clips == ["a"]
+    assert capsys.readouterr().err == (
+        f"left out of {folder}: 2 .log (1.log, ...), 1 .npy (more/b.npy), 1 .txt (notes.txt)\n"
+    )
