@@ -9,7 +9,7 @@ import pytest
 from signlib import paths
 from signlib.corpora.clips import load_corpus
 from signlib.corpora.splits import split_clips
-from signlib.errors import RunError
+from signlib.errors import RunError, SettingsError
 from signlib.evaluation.neighbours import flatten
 from signlib.experiments import baseline
 from signlib.settings import presets
@@ -58,3 +58,15 @@ def test_a_finished_baseline_is_loaded_and_other_settings_are_refused():
     )
     with pytest.raises(RunError):
         baseline.nearest_neighbour(other, "nn", resume=True, quiet=True)
+
+
+def test_a_baseline_reads_what_the_network_beside_it_reads():
+    beside = baseline.baseline_of(presets.build("phonology/ctc", "smoke", 3), "svm")
+    assert (beside.task, beside.seed, beside.preset) == ("baseline", 3, "phonology/ctc")
+    assert (beside.baseline.method, beside.baseline.reads) == ("svm", "phonology")
+    assert beside.phonology.form == "corrected"
+    settings = presets.build("landmarks/small", "smoke", overrides=SMALL)
+    ours = baseline.baseline_of(settings, "neighbour")
+    assert (ours.data, ours.features.coordinates) == (settings.data, 2)
+    with pytest.raises(SettingsError, match="task=graph: baselines read landmarks"):
+        baseline.baseline_of(presets.build("ntu60/nano"), "svm")
