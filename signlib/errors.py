@@ -6,6 +6,7 @@ else is a fault of ours and keeps its traceback.
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -14,12 +15,26 @@ _NAMES = 10
 # Characters of a message, and how many of a longer one are kept of its end, which says what to do.
 LONGEST, _END = 500, 200
 
+# Control characters, what separates lines and paragraphs, and bytes that are no UTF-8.
+_NO_LINE = {"Cc", "Zl", "Zp", "Cs"}
+
 
 def shortened(message: str) -> str:
     """A message of at most `LONGEST` characters: of a longer one the middle is left out."""
     if len(message) <= LONGEST:
         return message
     return f"{message[: LONGEST - _END - 5]} ... {message[-_END:]}"
+
+
+def one_line(text: str) -> str:
+    """A text without what ends a line or moves a terminal's cursor: names of files may hold it.
+
+    >>> one_line("a" + chr(10) + "b.mp4")
+    'a\\\\nb.mp4'
+    """
+    return "".join(
+        repr(sign)[1:-1] if unicodedata.category(sign) in _NO_LINE else sign for sign in text
+    )
 
 
 def joined(*notes: str | None) -> str:
@@ -162,7 +177,11 @@ def failure_lines(reasons: Mapping[str, str], most: int = 10) -> list[str]:
     kinds = grouped(reasons)
     lines = [
         shortened(
-            f"{name}: {reason}" if count == 1 else f"{count:,} clips, the first {name}: {reason}"
+            one_line(
+                f"{name}: {reason}"
+                if count == 1
+                else f"{count:,} clips, the first {name}: {reason}"
+            )
         )
         for count, name, reason in kinds[:most]
     ]

@@ -1,17 +1,23 @@
 """Writing so that a reader sees the old file or the new one, never half of it."""
 
+from __future__ import annotations
+
 import contextlib
+import csv
 import errno
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from signlib import processes
 from signlib.errors import DiskError, RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Errors of the system that more room would mend: number -> words.
 FULL = {
@@ -37,6 +43,15 @@ def write_text(path: Path, text: str) -> None:
         DiskError: when the disk is full or the folder cannot be written; the old file stays.
     """
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as a csv, whole or not at all; errors as for `write_text`."""
+    text = table.to_csv(index=False)
+    if "\r" in text:
+        # Python writes it without quotes, and readers take it for the end of a row.
+        text = table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+    write_text(path, text)
 
 
 def with_part(path: Path, start: str, end: str, part: str) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, TextIO
 
-from signlib.errors import InputError
+from signlib.errors import InputError, one_line
 
 try:
     import fcntl
@@ -93,7 +93,7 @@ def exit_code(
     except InputError as error:
         if debug:
             raise
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {one_line(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:
         # A name that was typed; files that others have named fail where they are read.

@@ -3,7 +3,7 @@
 import pickle
 
 from signlib.cli.verbs import main
-from signlib.errors import LONGEST, ClipError, InputError, failure_lines
+from signlib.errors import LONGEST, ClipError, InputError, failure_lines, one_line
 
 
 def test_a_long_message_keeps_its_start_and_its_end():
@@ -50,3 +50,10 @@ def test_no_line_of_the_command_line_is_longer_than_a_message(capsys):
         assert max(map(len, capsys.readouterr().err.splitlines())) <= LONGEST + 40
     (line,) = failure_lines({"n" * 3000: "r" * 400})
     assert len(line) == LONGEST
+
+
+def test_a_name_with_line_ends_stays_on_its_line():
+    name = "a\nb: HELLO 99%\r\x1b[2J\u2028\t手話\u3000é.npy"
+    shown = "a\\nb: HELLO 99%\\r\\x1b[2J\\u2028\\t手話\u3000é.npy"
+    assert one_line(name) == shown
+    assert failure_lines({name: f"{name} is empty"}) == [f"{shown}: {shown} is empty"]

@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from signlib import files
+from signlib import files, reading
 from signlib.errors import DiskError, InputError, RunError
 
 
@@ -18,6 +19,17 @@ def test_a_file_is_written_below_folders_that_are_made(tmp_path):
     assert (tmp_path / "a" / "b" / "c.txt").read_bytes() == "one\ntwo – drei\n".encode()
     files.write_text(tmp_path / "a" / "b" / "c.txt", "new")
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["c.txt"]
+
+
+def test_a_table_of_any_names_is_read_back(tmp_path):
+    table = pd.DataFrame({"clip": ["a", "b,c"], "n": [1, 2], "fps": [30000 / 1001, np.nan]})
+    files.write_table(tmp_path / "plain.csv", table)
+    assert (tmp_path / "plain.csv").read_text() == table.to_csv(index=False)
+    # A carriage return without quotes would begin a row.
+    table["clip"] = ["a\rb", 'c\n"d"']
+    files.write_table(tmp_path / "odd.csv", table)
+    read = reading.read_csv(tmp_path / "odd.csv", keep_default_na=False, na_values={"fps": [""]})
+    pd.testing.assert_frame_equal(read, table, check_dtype=False)
 
 
 def test_a_part_of_a_page_is_replaced_and_the_rest_kept(tmp_path):

@@ -272,7 +272,7 @@ def predict(options: argparse.Namespace) -> int:
         )
     print(prediction.report(table))
     if options.out:
-        files.write_text(Path(options.out), prediction.long_table(table).to_csv(index=False))
+        files.write_table(Path(options.out), prediction.long_table(table))
     return 0 if (table["problem"] == "").any() else 2
 
 

@@ -21,7 +21,7 @@ from signlib.data.leftovers import LEFT_OUT
 from signlib.errors import InputError, RunError, failure_lines
 from signlib.experiments import estimate, warm_start
 from signlib.experiments.early import run_names
-from signlib.files import write_json, write_text
+from signlib.files import write_json, write_table
 from signlib.models.classifier import parameter_count
 from signlib.runs.run import SETTINGS, SPLITS, Run, only_writer, start
 from signlib.runs.weights import MODEL, fill, load_model_facts, load_weights, save_weights
@@ -186,7 +186,7 @@ def _fit(
     settings, splits, vocabulary = run.settings, task.splits, task.vocabulary
     # What a process that was killed while it copied a checkpoint has left.
     (run.path / fit.CHECKPOINT).with_suffix(".tmp").unlink(missing_ok=True)
-    write_text(run.path / SPLITS, splits.table[["clip", "split"]].to_csv(index=False))
+    write_table(run.path / SPLITS, splits.table[["clip", "split"]])
     train = task.prepare(splits.train, vocabulary, settings.training.repeats, quiet)
     check_usable(train, "training clip")
     val = task.prepare(splits.val, vocabulary, 1, quiet) if len(splits.val) else None
@@ -200,7 +200,7 @@ def _fit(
         clip, note = next(iter(noted.items()))
         print(f"{count}, such as {clip}: {note}", file=sys.stderr)
         rows = pd.DataFrame(noted.items(), columns=["clip", "note"])
-        write_text(run.path / POINTS, rows.to_csv(index=False))
+        write_table(run.path / POINTS, rows)
     weights = None
     if settings.training.class_weights:
         counts = np.bincount(train.data.targets, minlength=len(vocabulary))
@@ -218,7 +218,7 @@ def _fit(
     )
     if not fitted.complete:
         return fitted
-    write_text(run.path / "history.csv", pd.DataFrame(fitted.history).to_csv(index=False))
+    write_table(run.path / "history.csv", pd.DataFrame(fitted.history))
     save_weights(run, model)
     write_json(run.path / MODEL, {"classes": vocabulary.glosses, **task.described})
     run.note(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from signlib.corpora.folder import is_one_clip
 from signlib.data.points import FileNumbers
-from signlib.errors import failure_lines, grouped, joined, same_kind
+from signlib.errors import failure_lines, grouped, joined, one_line, same_kind
 from signlib.evaluation import wer
 from signlib.evaluation.metrics import NO_NUMBERS
 from signlib.experiments.early import check_prediction
@@ -200,7 +200,8 @@ def report(predictions: pd.DataFrame) -> str:
     lines += failure_lines(reasons)
     lines += [f"note: {count:,} clips, the first {clip}: {note}" for count, clip, note in shared]
     lines += _sentences_right(predictions) if spoken else _right(predictions)
-    return "\n".join(lines + list(filter(None, [predictions.attrs.get("trained", "")])))
+    lines += filter(None, [predictions.attrs.get("trained", "")])
+    return "\n".join(map(one_line, lines))
 
 
 def _likeliest(row: Any) -> str:

@@ -23,7 +23,7 @@ import pandas as pd
 
 from signlib import paths, reading
 from signlib.errors import RunError, SettingsError, shortened
-from signlib.files import disk_error, write_bytes, write_json, write_text
+from signlib.files import disk_error, write_bytes, write_json, write_table, write_text
 from signlib.processes import alone
 from signlib.reading import Unreadable
 from signlib.runs import checks
@@ -348,7 +348,7 @@ class Run:
         for name in figures or ():
             paths.check_name(name, "figure")
         if predictions is not None:
-            write_text(self.path / PREDICTIONS, predictions.to_csv(index=False))
+            write_table(self.path / PREDICTIONS, predictions)
         if scores is not None:
             write_arrays(
                 self.path / SCORES,

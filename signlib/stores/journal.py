@@ -24,7 +24,7 @@ from signlib.data import manifest as manifests
 from signlib.data import origins
 from signlib.data.origins import DIGEST, SOURCE, Files, Origin
 from signlib.errors import StoreError, shortened
-from signlib.files import disk_error, write_text
+from signlib.files import disk_error, write_table, write_text
 from signlib.stores.renewal import say_changed
 from signlib.stores.store import (
     FAILED,
@@ -379,7 +379,7 @@ class JournalWriter(Generic[Kept]):
 
     def _open_data(self) -> None:
         # What the journal rests on: resuming refuses a changed start or file.
-        write_text(self.path / MANIFEST, self._table().to_csv(index=False))
+        write_table(self.path / MANIFEST, self._table())
         if not any(map(self._extent, self._entries.values())):
             # Whoever reads a store of which nothing counts any more keeps what is open.
             self._part.unlink(missing_ok=True)
@@ -474,7 +474,7 @@ class JournalWriter(Generic[Kept]):
             tables[NOTES] = pd.DataFrame(notes)[[*self.STORE.KEY, "note"]]
         try:
             for name, table in tables.items():
-                write_text(self.path / name, table.to_csv(index=False))
+                write_table(self.path / name, table)
             if NOTES not in tables:
                 (self.path / NOTES).unlink(missing_ok=True)
             if self._data is not None and gone:

@@ -1,5 +1,10 @@
 """A trained run recognises clips as it did when it was tested."""
 
+import csv
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,11 +13,12 @@ import torch
 from signlib.cli import verbs
 from signlib.corpora import clips as corpora
 from signlib.data.points import FileNumbers
-from signlib.errors import RunError, SettingsError
+from signlib.errors import RunError, SettingsError, one_line
 from signlib.evaluation.metrics import NO_NUMBERS
 from signlib.experiments import prediction
 from signlib.experiments.experiment import train
 from signlib.experiments.prediction import long_table, predict, report
+from signlib.paths import readable
 from signlib.runs.run import start
 from signlib.settings import presets
 from signlib.stores.store import Extraction, LoadedClips
@@ -319,3 +325,47 @@ def test_the_long_table_has_a_row_for_each_rank():
         "gloss": ["X", "Y"],
         "confidence": [0.75, 0.25],
     }
+
+
+# Blanks, 255 bytes, a line end that makes a false line, dashes, bytes that are no UTF-8, commas.
+ODD_NAMES = (
+    "with blanks.npy",
+    "x" * 251 + ".npy",
+    "\u00e9" * 125 + ".npy",
+    "a\nb.npy: NOTHING 100%.npy",
+    "a\rb.npy",
+    "-x.npy",
+    "--top.npy",
+    "\udcff\udce9.npy",
+    "a,\"b'.npy",
+    "=1+1.npy",
+    "bell\x07.npy",
+)
+NOT_THERE = ("gone\nfile.npy", "y" * 252 + ".npy", "-y\udcff.mp4")
+
+
+@pytest.mark.parametrize("folder", ["landmarks-seed", "sentences-compact"])
+def test_files_of_odd_names_are_answered_or_fail_by_name(folder, tmp_path, monkeypatch, capsys):
+    kept = Path(__file__).parent.parent / "data" / "kept"
+    monkeypatch.chdir(tmp_path)
+    for name in ODD_NAMES:
+        shutil.copy(kept / "clips" / "clip.npy", name)
+    words = ["predict", str(kept / "runs" / folder / "finished"), "--out", "table.csv", "--"]
+    assert verbs.main([*words, *ODD_NAMES, *NOT_THERE]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line for line in lines if not line.startswith(("  ", "note: "))]
+    # A line each, in their order, those that cannot be used last.
+    for name, line in zip((*ODD_NAMES, *NOT_THERE), told, strict=True):
+        assert line.startswith(f"{one_line(name)}: ")
+        assert ("not usable: " in line) == (name in NOT_THERE)
+    # What was answered reads back by its name, and one clip says the same under all of them.
+    with open("table.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    said = defaultdict(list)
+    for row in rows:
+        said[row.pop("clip")].append(tuple(row.values()))
+    assert list(said) == [readable(name) for name in ODD_NAMES]
+    assert len(set(map(tuple, said.values()))) == 1
+    assert verbs.main([*words, *NOT_THERE]) == 2
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("predict: gone\\nfile.npy and 2 more: no such file or folder")
