@@ -143,6 +143,8 @@ def predictions(path: Path) -> pd.DataFrame:
         keep_default_na=False,
     )
     lost = {"clip", "signer", "target"} - set(table.columns)
+    if not {"prediction", "hypothesis"} & set(table.columns):
+        lost.add("prediction")
     if lost or not isinstance(table.index, pd.RangeIndex):
         raise Unreadable(f"it has no column {min(lost)!r}" if lost else "its rows are too long")
     check_names(table["clip"], "clip")

@@ -339,6 +339,7 @@ def test_a_clip_keeps_its_name_however_long_it_is():
     ("change", "words"),
     [
         (lambda text: text.replace("clip,", "id,", 1), "no column 'clip'"),
+        (lambda text: text.replace(",prediction", ",x", 1), "no column 'prediction'"),
         (lambda text: text + text.splitlines()[1] + "\n", "clip '007' appears twice"),
         (lambda text: text.replace("\nb,", "\n../b,"), "clip '../b' is not a plain name"),
         (lambda text: text.replace("0.5", "inf"), "its scores are not all finite numbers"),
