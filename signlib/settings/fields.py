@@ -200,7 +200,7 @@ def numbers(
     *,
     only: Only = (),
 ) -> list[Number]:
-    """A list of numbers within limits: `count` of them, 0 = one or more; with `optional` or none."""
+    """Numbers within limits: `count` of them, 0 = one or more; with `optional` or none."""
     return _list(default, _facts(text, AllBetween(low, high, count, optional), only))
 
 

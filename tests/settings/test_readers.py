@@ -28,8 +28,7 @@ from signlib.settings.registry import TASKS
 ROOT = Path(__file__).parents[2]
 CLIPS = "data.glosses=3 data.signers=4 data.repetitions=1"
 TINY = (
-    "training.threads=1 training.accelerator=cpu training.batch_size=4 training.epochs=1"
-    f" {CLIPS}"
+    f"training.threads=1 training.accelerator=cpu training.batch_size=4 training.epochs=1 {CLIPS}"
 )
 ENCODER = "model.width=8 model.intermediate=8 model.layers=1 model.heads=2"
 SIGNS = f"{TINY} features.joints=hands features.frames=8"
