@@ -57,13 +57,21 @@ def results_table(published: Sequence[Run] | None = None) -> pd.DataFrame:
         parts: dict[int, list[Run]] = {}
         for run in runs:
             parts.setdefault(run.settings.seed, []).append(run)
-        whole = [seed for seed, of_seed in parts.items() if len(of_seed) == folds]
-        joined = [[_rows(run) for run in parts[seed]] for seed in whole]
-        if len(whole) > 1 or (whole and folds > 1):
+        # Each fold once; folds of a seed that lacks some, or has one twice, stand by themselves.
+        whole = [seed for seed in parts if _folds(parts[seed]) == [*range(folds)]]
+        if len(whole) < 2 and folds == 1:
+            whole = []
+        if whole:
+            joined = [[_rows(run) for run in parts[seed]] for seed in whole]
             rows += _joined(f"{name}, {_named(whole)}", joined)
-        else:
-            rows += chain(*map(_rows, runs))
+        rows += chain(*(_rows(run) for run in runs if run.settings.seed not in whole))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _folds(runs: Sequence[Run]) -> list[int]:
+    # Which folds runs have tested, in order; 0 where there are none.
+    data = [run.settings.data for run in runs]
+    return sorted(each.fold if each.split == "folds" else 0 for each in data)
 
 
 def systems(published: Sequence[Run]) -> dict[str, list[Run]]:

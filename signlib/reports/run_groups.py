@@ -1,6 +1,6 @@
 """Finished runs lined up on the same clips; those that differ in their seed only are one system."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from signlib.errors import RunError
 from signlib.evaluation.wer import word_errors
 from signlib.runs.run import Run
 from signlib.settings import config
+from signlib.settings.base import Settings
 from signlib.statistics.intervals import group_sums
 
 # Settings that runs of one system may differ in: seed, fold, and where and how long they ran.
@@ -25,6 +26,8 @@ SEEDLESS = (
     "pictures.workers",
     "pictures.in_memory",
 )
+# Settings that the name of a system tells, and more only where these do not tell it apart.
+NAMED = 5
 
 
 def shared_clips(
@@ -210,10 +213,22 @@ def names_of(groups: Sequence[list[Run]]) -> list[str]:
         changed = dict.fromkeys(
             key for other in rivals for key in config.differences(runs[0].settings, other.settings)
         )
-        flat = config.flat(runs[0].settings)
-        notes += [f"{key}={flat[key]}" for key in changed if key not in SEEDLESS][:3]
+        alike = [other.settings for other in rivals if _origin(other) == _origin(runs[0])]
+        notes += _telling(runs[0].settings, alike, changed)
         names.append(f"{name} ({', '.join(notes)})" if notes else name)
     return names
+
+
+def _telling(settings: Settings, others: Sequence[Settings], keys: Iterable[str]) -> list[str]:
+    # Some of the keys with their values, and so many that no other settings have all of them.
+    ours, rivals = config.flat(settings), [config.flat(other) for other in others]
+    telling = [key for key in keys if key not in SEEDLESS]
+    count = min(NAMED, len(telling))
+    while count < len(telling) and any(
+        all(str(rival.get(key)) == str(ours[key]) for key in telling[:count]) for rival in rivals
+    ):
+        count += 1
+    return [f"{key}={ours[key]}" for key in telling[:count]]
 
 
 def _by_seed(name: str, runs: Sequence[Run]) -> dict[int, pd.DataFrame]:

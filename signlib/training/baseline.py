@@ -74,4 +74,6 @@ def fit_reader(
             values = torch.from_numpy(strengths[their_row, chosen])
             reader.weights[row, torch.from_numpy(support[chosen]).long()] = values
         reader.offsets[number[one, other]] = float(offset)
-    reader.gamma.fill_(1 / (vectors.shape[1] * vectors.astype(float).var()))
+    # As scikit-learn has it where all clips are the same.
+    spread_of_all = vectors.shape[1] * vectors.astype(float).var()
+    reader.gamma.fill_(1 / spread_of_all if spread_of_all else 1.0)

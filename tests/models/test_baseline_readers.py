@@ -85,6 +85,14 @@ def test_nothing_can_be_told_apart_of_one_gloss():
         fit_reader(VectorMachine(2, 4, 3), np.zeros((2, 4), np.float32), np.array([1, 1]))
 
 
+def test_clips_that_are_all_the_same_have_scores_that_are_numbers():
+    reader = VectorMachine(4, 3, 2)
+    fit_reader(reader, np.ones((4, 3), np.float32), np.array([0, 0, 1, 1]))
+    # The width of scikit-learn's kernel where no number ever changes.
+    assert reader.gamma == 1
+    assert reader({"vectors": torch.ones(1, 3)}).isfinite().all()
+
+
 def test_a_batch_of_vectors():
     data = VectorDataset([np.array([1, 2], np.float32), np.array([3, 4], np.float32)], [5, 6])
     batch = data.collate([data[0], data[1]])

@@ -85,6 +85,28 @@ def test_folds_of_several_seeds_are_one_row(published):
     assert "mean of 85.0, 95.0; 2 folds, 85.0 to 95.0 % a fold" in row["note"]
 
 
+def test_runs_that_cannot_be_joined_stand_by_themselves(published):
+    folds = [f"data.split=folds data.folds=2 data.fold={fold}".split() for fold in (0, 1)]
+    for fold in (0, 1):
+        published(f"0-{fold}", 90.0, *folds[fold])
+    # Of seed 1 a fold is missing; of seed 2 one was made twice, and the other one not at all.
+    published("1-0", 80.0, *folds[0], seed=1)
+    published("2-0", 70.0, *folds[0], seed=2)
+    published("again", 60.0, *folds[0], seed=2)
+    names = results_table.results_table()["run"].tolist()
+    assert names[0] == "landmarks-small, seed 0"
+    alone = [f"landmarks-small/{name}" for name in ("1-0", "2-0", "again")]
+    assert sorted(names[1:]) == alone
+
+
+def test_every_published_run_is_in_the_table():
+    published = publishing.published()
+    joined = results_table.systems(published).values()
+    assert sorted(run.name for runs in joined for run in runs) == sorted(
+        run.name for run in published
+    )
+
+
 def test_a_row_says_what_its_settings_had_seen(published):
     published("one", 90.0, seen="a fifth of fold 0 chose its settings")
     (row,) = results_table.results_table().to_dict("records")

@@ -92,6 +92,17 @@ def test_names_tell_what_differs(finished):
     ]
 
 
+def test_no_two_systems_have_one_name_however_many_settings_differ(finished):
+    many = "features.coordinates=2 features.frames=9 training.epochs=7 training.batch_size=3"
+    more = [*many.split(), "training.learning_rate=0.1", "training.weight_decay=0.2"]
+    systems = [[], more, [*more, "training.clip_norm=0.5"], [*more[:-1], "training.clip_norm=0.5"]]
+    runs = [
+        finished("small", "XXYY", overrides=overrides, name=f"run{number}")
+        for number, overrides in enumerate(systems)
+    ]
+    assert [own.runs for own in gather(runs).systems] == [[run] for run in runs]
+
+
 def test_threads_and_folders_make_no_other_system(finished):
     one, other = (
         finished("small", "XXYY"),
