@@ -42,12 +42,6 @@ TASKS: dict[str, TaskRow] = {
             "signlib.tasks.landmarks:LandmarkTask",
         ),
         TaskRow(
-            "baseline",
-            baseline.BaselineExperiment,
-            baseline.PRESETS,
-            "signlib.tasks.baseline:BaselineTask",
-        ),
-        TaskRow(
             "frozen",
             frozen.FrozenExperiment,
             frozen.PRESETS,
@@ -78,6 +72,13 @@ TASKS: dict[str, TaskRow] = {
             sentences.PRESETS,
             "signlib.tasks.sentences:SentenceTask",
             sentences.SWEEPS,
+        ),
+        # Last: of what two tasks read, the network is meant.
+        TaskRow(
+            "baseline",
+            baseline.BaselineExperiment,
+            baseline.PRESETS,
+            "signlib.tasks.baseline:BaselineTask",
         ),
     )
 }

@@ -359,7 +359,8 @@ def test_the_task_is_told_by_what_only_one_task_has(overrides, task):
     ],
 )
 def test_settings_of_two_tasks_in_one_are_refused(overrides, owner, task):
-    words = rf"belongs to task {owner}, these settings have task={task}; .* add task={owner}$"
+    # A baseline reads phonological features, too; whoever names them means the network.
+    words = rf"belongs to task {owner}( and baseline)?, these settings .* add task={owner}$"
     with pytest.raises(SettingsError, match=words):
         config.build(overrides=overrides)
 
@@ -372,7 +373,7 @@ def test_a_setting_of_several_tasks_names_them_all():
 
 
 def test_an_unknown_task_lists_the_tasks():
-    known = "landmarks, frozen, modalities, graph, phonology, sentences"
+    known = "landmarks, frozen, modalities, graph, phonology, sentences, baseline"
     with pytest.raises(SettingsError, match=f"task='dance' is unknown; choose from {known}"):
         config.build({"task": "dance"})
     with pytest.raises(SettingsError, match=f"task='dance' is unknown; choose from {known}"):

@@ -116,6 +116,8 @@ PARAMETERS = {
     "phonology/pretraining": 639_300,
     "phonology/pretraining-original": 1_454_560,
     "phonology/pretraining-generated": 639_300,
+    "baseline/svm": 0,
+    "baseline/neighbour": 0,
 }
 CORPORA = {
     "dgs-30": (FACE_HANDS_43, 30),
@@ -191,6 +193,10 @@ SIZES = {
 }
 
 every_preset = pytest.mark.parametrize("name", all_presets())
+# A baseline is not fitted in steps.
+every_network = pytest.mark.parametrize(
+    "name", [name for name, (task, _) in all_presets().items() if task != "baseline"]
+)
 both_modes = pytest.mark.parametrize("mode", ["smoke", "full"])
 
 
@@ -249,7 +255,7 @@ def pictures_of(settings, clips=2):
     }
 
 
-@every_preset
+@every_network
 @both_modes
 def test_one_step_forward_and_back(name, mode):
     settings, base, classes, model = built(name, mode)
@@ -412,13 +418,10 @@ def test_smoke_changes_only_sizes_and_the_source_of_clips(name):
 @every_preset
 @both_modes
 def test_name_mode_and_seed_stand_in_the_settings(name, mode):
-    settings = presets.build(name, mode, seed=7, overrides=["training.epochs=9"])
-    assert (settings.preset, settings.mode, settings.seed, settings.training.epochs) == (
-        name,
-        mode,
-        7,
-        9,
-    )
+    key = "features.frames" if name.startswith("baseline/") else "training.epochs"
+    settings = presets.build(name, mode, seed=7, overrides=[f"{key}=9"])
+    assert (settings.preset, settings.mode, settings.seed) == (name, mode, 7)
+    assert config.flat(settings)[key] == 9
     of_sources = {"autsl": 4000, "ntu60": 42}
     assert presets.build(name, mode).seed == of_sources.get(name.partition("/")[0], 0)
 
