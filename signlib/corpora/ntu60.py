@@ -44,15 +44,15 @@ class _Ntu60(BodyCorpus):
             arrays = ntu60_arrays.read_arrays(root, split_type)
             table, form = arrays.manifest, f"arrays {split_type}"
             files = arrays.files
-            states = [origins.state_of(*files)] * len(table)
+            origin = origins.Files(dict.fromkeys(table["clip"], files))
         else:
             table, form = ntu60.read_manifest(root, split_type), "skeleton files"
             files = [paths.inside(root, file) for file in table["file"]]
-            states = [origins.state_of(path) for path in files]
+            origin = origins.Files.of(table, root)
         extraction = self.extraction({"form": form})
         key = hashlib.sha256(f"{root.resolve()} {form}".encode()).hexdigest()[:8]
         path = paths.runs_root() / "skeletons" / f"ntu60-{key}"
-        told = table.assign(**{origins.SOURCE: states})
+        told = origins.with_states(table, origin)
         # Without a lock where all is there: several trainings may ask at once.
         store, stale = _kept(path, told, files)
         if store is None or stale or not set(table["clip"]) <= set(store.manifest["clip"]):

@@ -60,7 +60,7 @@ class Files:
         """Clip -> size and time of its files; each file is asked once."""
         for files in map(self._files.__getitem__, clips):
             if files not in self._states:
-                self._states[files] = state_of(*files)
+                self._states[files] = _state(files)
         return {clip: self._states[self._files[clip]] for clip in clips}
 
     def digest(self, clip: str) -> str:
@@ -69,8 +69,16 @@ class Files:
         if files not in self._digests:
             state = self._states.get(files)
             digest = digest_of(*files) if state else ""
-            self._digests[files] = digest if state_of(*files) == state else ""
+            self._digests[files] = digest if _state(files) == state else ""
         return self._digests[files]
+
+
+def _state(files: Iterable[Path]) -> str:
+    try:
+        return state_of(*files)
+    except OSError:
+        # No permission, or too long a name: whoever reads the clip says so, one failed clip.
+        return ""
 
 
 def _inside(root: Path, files: Iterable[str]) -> Iterator[Path]:

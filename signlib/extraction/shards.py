@@ -7,7 +7,7 @@ import pandas as pd
 
 from signlib.errors import SettingsError, StoreError
 from signlib.extraction.quality import join_sessions, write_report
-from signlib.stores.store import FeatureStore
+from signlib.stores.store import FeatureStore, is_finished
 from signlib.stores.writer import StoreWriter
 
 # The shard that is everything.
@@ -80,8 +80,11 @@ def merge_shards(out: str | Path) -> FeatureStore:
                 " like the first"
             )
     whole = pd.concat([store.manifest for store in stores], ignore_index=True)
-    with StoreWriter(out, stores[0].extraction, whole) as writer:
-        store_of = {clip: store for store in stores for clip in store.manifest["clip"]}
+    # What failed in a shard may have been tried again since it was merged.
+    failed = FeatureStore(out).failed["clip"] if is_finished(out) else None
+    store_of = {clip: store for store in stores for clip in store.manifest["clip"]}
+    retry = failed is None or any(clip in store_of.get(clip, ()) for clip in failed)
+    with StoreWriter(out, stores[0].extraction, whole, retry) as writer:
         for clip in writer.pending:
             writer.keep(clip, store_of[clip].stored, clip)
         merged = writer.finish()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from signlib.data.origins import newest, state_of
+from signlib.data.origins import Files, newest, state_of
 
 
 def test_a_state_is_the_size_and_time_of_a_file_or_of_all_files_of_a_folder(tmp_path):
@@ -43,3 +43,11 @@ def test_a_file_that_may_not_be_asked_is_no_missing_file(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "stat", refused)
     with pytest.raises(PermissionError):
         state_of(tmp_path / "a")
+
+
+def test_a_file_that_may_not_be_asked_stops_no_job(tmp_path):
+    (tmp_path / "a").write_text("x")
+    files = Files({"a": [tmp_path / "a"], "b": [tmp_path / ("b" * 300)]})
+    assert {clip: state[:2] for clip, state in files.states("ab").items()} == {"a": "1-", "b": ""}
+    assert files.digest("a")
+    assert not files.digest("b")

@@ -457,6 +457,19 @@ def test_merging_that_was_killed_goes_on(tmp_path, whole):
     assert content(tmp_path) == whole
 
 
+def test_what_failed_in_a_shard_and_was_tried_again_is_merged_again(tmp_path):
+    first, second = (shard_of(manifest(), (i, 2)) for i in (1, 2))
+    make(shard_path(tmp_path, (1, 2)), first)
+    make(shard_path(tmp_path, (2, 2)), second)
+    merge_shards(tmp_path)
+    with StoreWriter(shard_path(tmp_path, (1, 2)), EXTRACTION, first, retry_failed=True) as writer:
+        fill(writer, failing=set())
+        writer.finish()
+    merged = merge_shards(tmp_path)
+    assert merged.failed["clip"].tolist() == ["c05"]
+    np.testing.assert_array_equal(merged.read("c02"), points("c02"))
+
+
 def test_shards_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(StoreError, match="found none"):
         merge_shards(tmp_path)
