@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -220,8 +221,10 @@ def _search(options: argparse.Namespace) -> int:
         )
     from signlib.experiments import search, sweep
 
-    status = 0
+    status, end = 0, time.monotonic() + 3600 * options.hours
     for preset in sweep.members(options.presets):
+        # One budget for all presets; 0 would be none.
+        left = max((end - time.monotonic()) / 3600, 1e-6) if options.hours else 0.0
         result = search.search(
             preset,
             options.search,
@@ -229,7 +232,7 @@ def _search(options: argparse.Namespace) -> int:
             options.mode,
             options.seeds,
             options.overrides,
-            options.hours,
+            left,
         )
         print(f"preset {preset}: {len(result.trials)} trials, by {result.measure}")
         print(result.trials.to_string(float_format="{:.4g}".format))

@@ -21,6 +21,7 @@ from signlib.corpora.splits import settled
 from signlib.errors import Diverged, RunError, SettingsError, extra
 from signlib.experiments import experiment
 from signlib.experiments.early import check_asked, check_training, run_names
+from signlib.experiments.sweep import check_seeds
 from signlib.files import disk_error
 from signlib.processes import alone
 from signlib.runs.run import Run
@@ -229,6 +230,7 @@ def search(
         import optuna
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     SettingsError.raise_if(trials < 1, f"trials={trials}: give at least 1")
+    check_seeds(seeds, overrides)
     base = presets.build(preset, mode, seeds[0] if seeds else None, overrides)
     check_asked(base, overrides)
     ranges = read_space(space or usual_space(base), base, overrides)
@@ -315,6 +317,12 @@ def _check_untested(study: Any, trials: int, name: str) -> None:
         f"{name} was tested after {tested} trials: to go on would choose with the test in sight;"
         f" ask for {tested} trials to see its result, or search anew with another --space or"
         " --seeds",
+    )
+    tried = len(_closed(study))
+    SettingsError.raise_if(
+        tried > trials,
+        f"{name} has tried {tried} settings, and the best of all of them would be tested; ask for"
+        f" {tried} trials or more, not {trials}",
     )
 
 

@@ -68,6 +68,21 @@ def members(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
+def check_seeds(seeds: Sequence[int] | None, overrides: Iterable[str]) -> None:
+    """Refuse runs that would have one random seed and be counted as several.
+
+    Raises:
+        SettingsError: for seeds named twice, or none; for a seed among the overrides, which every
+            run would have.
+    """
+    if seeds is not None and len(set(seeds)) < max(len(seeds), 1):
+        raise SettingsError(f"seeds={list(seeds)}: give one or more, each once")
+    fixed = [text for text in overrides if config.key_of(text) == "seed"]
+    SettingsError.raise_if(
+        fixed, f"--set {' '.join(fixed)[:80]}: all runs would have one random seed; give --seeds"
+    )
+
+
 def plan(
     names: Iterable[str],
     seeds: Sequence[int] | None = None,
@@ -86,8 +101,7 @@ def plan(
         SettingsError: for unknown names, seeds named twice, or settings that cannot work or that no
             preset reads.
     """
-    if seeds is not None and len(set(seeds)) < max(len(seeds), 1):
-        raise SettingsError(f"seeds={list(seeds)}: give one or more, each once")
+    check_seeds(seeds, overrides)
     chosen = members(names)
     first_of = {name: presets.build(name, mode).seed for name in chosen}
     seeds_of = {name: seeds or range(first, first + USUAL) for name, first in first_of.items()}

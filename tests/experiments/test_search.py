@@ -172,6 +172,36 @@ def test_a_trial_that_diverges_or_cannot_be_has_no_value(monkeypatch, capsys):
         searched(1, ["training.label_smoothing=0.2|0.3"])
 
 
+def test_fewer_trials_than_were_tried_are_refused(monkeypatch):
+    trial, turns = search._Steps.trial, iter((True, True, False))
+    monkeypatch.setattr(
+        search._Steps, "trial", lambda steps, optuna: next(turns) and trial(steps, optuna)
+    )
+    assert searched(3).open
+    with pytest.raises(SettingsError, match=r"has tried 2 settings.* 2 trials or more, not 1"):
+        searched(1)
+
+
+@pytest.mark.parametrize("more", [{"seeds": [1, 1]}, {"overrides": [*TINY, "seed=3"]}])
+def test_seeds_that_would_be_one_are_refused(more):
+    with pytest.raises(SettingsError, match=r"each once|all runs would have one random seed"):
+        searched(1, **more)
+
+
+def test_several_presets_share_one_budget(monkeypatch):
+    given = []
+
+    def spent(preset, *options):
+        given.append(options[-1])
+        return search.Searched(preset, "validation_accuracy", pd.DataFrame(), -1, [])
+
+    monkeypatch.setattr(search, "search", spent)
+    line = ["sweep", "landmarks/small", "dgs-30/small", "--search", "3", "--hours", "1"]
+    assert main(line) == 3
+    # What the first one took is off the second one's.
+    assert 1 > given[0] > given[1] > 0.9
+
+
 def test_sentences_are_searched_for_fewest_word_errors():
     small = [
         "data.glosses=3",

@@ -80,6 +80,11 @@ def test_what_cannot_be_planned_is_refused(names, seeds, message):
         sweep.plan(names, seeds)
 
 
+def test_a_seed_for_all_runs_is_refused():
+    with pytest.raises(SettingsError, match="all runs would have one random seed; give --seeds"):
+        sweep.plan(["landmarks/small"], [0, 1], "smoke", ["seed=5"])
+
+
 def test_a_sweep_trains_once_and_finds_its_runs_again(monkeypatch):
     first = sweep.sweep(NAMES, [0, 1], "smoke", TINY, quiet=True)
     assert {name: len(found) for name, found in first.runs.items()} == dict.fromkeys(NAMES, 2)
