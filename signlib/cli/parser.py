@@ -462,8 +462,10 @@ def verbs() -> dict[str, Verb]:
                 flag(
                     "--form",
                     choices=["safetensors", "pth"],
-                    default="safetensors",
-                    help="of these weights; pth is the source's own, what torch.save writes",
+                    help=(
+                        "of these weights, default: safetensors; pth is the source's own, what"
+                        " torch.save writes"
+                    ),
                 ),
             ],
         ),

@@ -344,9 +344,17 @@ def ensemble(options: argparse.Namespace) -> None:
 
 def publish(options: argparse.Namespace) -> None:
     """Publish a run, or write its weights under the names of source 004."""
+    SettingsError.raise_if(
+        options.as_source_004 and options.seen,
+        "--seen does not go with --as-source-004, which publishes nothing; leave one of them out",
+    )
     if options.as_source_004:
         _write_simple_model(options)
         return
+    SettingsError.raise_if(
+        options.form,
+        f"--form {options.form} is of --as-source-004 FOLDER; add it, or leave --form out",
+    )
     from signlib.corpora.registry import corpus_of
     from signlib.runs import publishing
     from signlib.runs.run import Run
@@ -358,9 +366,11 @@ def publish(options: argparse.Namespace) -> None:
 
 def _write_simple_model(options: argparse.Namespace) -> None:
     from signlib.runs.run import Run
-    from signlib.runs.simple_model import write_simple_model
+    from signlib.runs.simple_model import FORMS, write_simple_model
 
-    files, missing = write_simple_model(Run(options.run), options.as_source_004, options.form)
+    files, missing = write_simple_model(
+        Run(options.run), options.as_source_004, options.form or FORMS[0]
+    )
     print(*files, sep="\n")
     if missing:
         print(missing)

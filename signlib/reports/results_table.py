@@ -21,6 +21,8 @@ START, END = "<!-- results: start -->", "<!-- results: end -->"
 
 # Of every published system.
 SEEDS = 3
+# What a note says of weights that no validation chose.
+UNSELECTED = "nothing was selected"
 
 COLUMNS = [
     "run",
@@ -125,11 +127,9 @@ def _row(run: Run, metric: Metric) -> Row:
 def _note(run: Run, note: str) -> str:
     # What its settings had seen before, where they had seen something.
     seen = run.facts.get("seen", "")
-    return (
-        note.replace("nothing was selected", f"nothing was selected here, but {seen}")
-        if seen
-        else note
-    )
+    if seen and not any(UNSELECTED in metric.note for metric in run.metrics):
+        return f"{note}; but {seen}"
+    return note.replace(UNSELECTED, f"{UNSELECTED} here, but {seen}") if seen else note
 
 
 def _rows(run: Run) -> list[Row]:
@@ -179,7 +179,8 @@ def _mean(name: str, seeds: list[list[Row]]) -> Row:
     elif interval[0] is not None:
         interval = (max(interval[0], 0.0), interval[1])
     low_end, high_end = interval
-    each = "each run: " if len(seeds) * folds > 1 else ""
+    # Steps, rates and folds differ from run to run.
+    each = "the first run: " if len(seeds) * folds > 1 else ""
     mean = {
         "run": name,
         "value": by_seed.mean(),

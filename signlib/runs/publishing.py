@@ -54,7 +54,8 @@ def publish(run: Run, restricted: bool, seen: str = "") -> Path:
                 (staging / name).parent.mkdir(exist_ok=True)
                 shutil.copy2(run.path / name, staging / name)
         if seen:
-            write_json(staging / STATUS, run.facts | {"seen": seen})
+            # A row of the table has one line.
+            write_json(staging / STATUS, run.facts | {"seen": " ".join(seen.split())})
         write_json(staging / METRICS, [asdict(metric) for metric in metrics])
         data = replace(run.settings.data, root=Path(run.settings.data.root).name)
         write_text(staging / SETTINGS, config.to_yaml(replace(run.settings, data=data)))

@@ -175,7 +175,9 @@ class SentenceFitting(Fitting):
             return loss
         stride, longest = self.settings.ctc.stride, scores.shape[1]
         labels = frame_labels(batch["spans"], batch["targets"], frames, longest, stride)
-        return (1 - timed) * loss + timed * frame_cross_entropy(scores, labels)
+        # Where no clip of the batch has times, the rest is the whole loss.
+        share = timed * (labels >= 0).any()
+        return (1 - share) * loss + share * frame_cross_entropy(scores, labels)
 
     def _last_phase(self) -> bool:
         epochs = self.settings.training.epochs

@@ -18,7 +18,14 @@ def published(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr("signlib.paths.results_root", lambda: tmp_path / "results")
 
-    def publish(name: str, value: float, *overrides: str, seed: int = 0, seen: str = "") -> None:
+    def publish(
+        name: str,
+        value: float,
+        *overrides: str,
+        seed: int = 0,
+        seen: str = "",
+        chosen: str = "nothing was selected",
+    ) -> None:
         settings = presets.build("landmarks/small", seed=seed, overrides=overrides)
         run = start("landmarks-small", name, settings)
         run.trained()
@@ -30,7 +37,7 @@ def published(tmp_path, monkeypatch):
             "test",
             "%",
             (value - 5, min(value + 5, 100)),
-            "a note | with a bar; nothing was selected",
+            f"a note | with a bar; {chosen}",
         )
         publishing.publish(run.finish([metric]), restricted=True, seen=seen)
 
@@ -113,6 +120,10 @@ def test_a_row_says_what_its_settings_had_seen(published):
     assert row["note"].endswith(
         "nothing was selected here, but a fifth of fold 0 chose its settings"
     )
+    # Also where validation chose the weights, and in one line.
+    published("other", 80.0, "features.coordinates=2", seen="a\nlook", chosen="best by validation")
+    notes = results_table.results_table()["note"].tolist()
+    assert sum(note.endswith("best by validation; but a look") for note in notes) == 1
 
 
 def test_what_a_published_run_lacks_is_told(published, monkeypatch):

@@ -89,6 +89,17 @@ def test_the_sources_own_form_is_written_when_it_is_asked_for(run, tmp_path):
     assert content["scheduler_state_dict"]["last_epoch"] > 0
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [(["--form", "pth"], "is of --as-source-004"), (["--seen", "x"], "--seen does not go with")],
+)
+def test_flags_that_nobody_reads_are_refused(run, tmp_path, capsys, flags, message):
+    names = ["--as-source-004", str(tmp_path)] if "--seen" in flags else []
+    assert main(["publish", str(run.path), *names, *flags]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_run_did_not_keep_is_told_and_not_made_up(tmp_path):
     files, missing = write_simple_model(Run(KEPT / "wlasl-concat" / "finished"), tmp_path)
     assert [path.name for path in files] == ["best_simple_model.safetensors", "label_mapping.json"]

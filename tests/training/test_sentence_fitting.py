@@ -141,11 +141,19 @@ def test_single_frames_have_a_share_that_fades():
     # CTC, and the cross-entropy of the frame, are the same -log p here; a span elsewhere is blank.
     scores = own.model.scores.log_softmax(-1)
     losses = []
-    for step, spans in ((0, [[[0, 8]]]), (0, [[[5, 8]]]), (2, [[[5, 8]]]), (4, [[[5, 8]]])):
+    unknown, elsewhere = [[[-1, -1]]], [[[5, 8]]]
+    for step, spans in (
+        (0, [[[0, 8]]]),
+        (0, elsewhere),
+        (2, elsewhere),
+        (4, elsewhere),
+        (0, unknown),
+    ):
         own._trainer.global_step = step
         losses.append(own.training_step(said | {"spans": torch.tensor(spans)}, 0).item())
     target, blank = -scores[2].item(), -scores[0].item()
-    expected = [target, (target + blank) / 2, 0.75 * target + 0.25 * blank, target]
+    # Where the corpus does not tell when signs begin, CTC is the whole loss.
+    expected = [target, (target + blank) / 2, 0.75 * target + 0.25 * blank, target, target]
     assert losses == pytest.approx(expected)
 
 
