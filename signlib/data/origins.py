@@ -1,4 +1,4 @@
-"""Whether what clips were made of is still the same: size and time of files, then their bytes."""
+"""Whether what clips are made of is still the same: size, time and bytes of files, or numbers."""
 
 import errno
 import hashlib
@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from signlib import paths
@@ -16,6 +17,9 @@ from signlib.errors import InputError
 # Columns of a store's manifest: size and time of each clip's files when it was made, and a digest
 # of their bytes; "" = unknown.
 SOURCE, DIGEST = "file_state", "file_digest"
+# How much the mark of numbers may change, as a share of their size: other processors round
+# otherwise.
+_SAME = 1e-6
 
 
 class Origin(Protocol):
@@ -182,3 +186,19 @@ def changed(
 def _sizes(state: str) -> list[str]:
     # What a state says of files, without their times.
     return [told.rpartition("-")[0] for told in state.split()]
+
+
+def mark_of(values: np.ndarray) -> tuple[float, float]:
+    """What tells numbers (T, F) from others; NaN counts as 0.
+
+    A weighted mean, which changes with any of them and with their order; and their mean size.
+    """
+    values = np.nan_to_num(values, nan=0.0)
+    rows, columns = (np.linspace(1, 2, count) / count for count in values.shape)
+    return float(rows @ values @ columns), float(np.abs(values).mean())
+
+
+def alike(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Which of (..., 2) marks are of the same numbers, but for rounding: (...) bool."""
+    sizes = np.maximum(before[..., 1:], now[..., 1:])
+    return (np.abs(before - now) <= _SAME * sizes).all(axis=-1)

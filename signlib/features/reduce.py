@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from signlib import reading
+from signlib.data.origins import alike, mark_of
 from signlib.errors import InputError, SettingsError
 from signlib.files import write_bytes
 from signlib.reading import Form, Unreadable
@@ -19,9 +20,6 @@ NEVER = 1e-6
 # What rounding may change in a length or a sum of 1.
 _SLACK = 1e-3
 _ROW = Form("f", (None,))
-# How much the mark of a clip may change, as a share of its features' size: other processors round
-# otherwise.
-_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ class Reduction:
         other = sorted(
             clip
             for clip in before.keys() | after.keys()
-            if clip not in before or clip not in after or not _alike(before[clip], after[clip])
+            if clip not in before or clip not in after or not alike(before[clip], after[clip])
         )
         if other:
             raise InputError(
@@ -175,7 +173,7 @@ def fit_reduction(
 
     def marked() -> Iterator[tuple[str, np.ndarray]]:
         for name, features in clips:
-            marks.append(_mark(features))
+            marks.append(mark_of(features))
             yield name, features
 
     sample, names = _sampled(marked(), frames, seed)
@@ -204,18 +202,6 @@ def fit_reduction(
         clips=names,
         marks=np.array(marks),
     )
-
-
-def _mark(features: np.ndarray) -> tuple[float, float]:
-    # A weighted mean of features (T, F), which changes with any number and with their order; and
-    # their mean size.
-    values = np.nan_to_num(features, nan=0.0)
-    rows, columns = (np.linspace(1, 2, count) / count for count in values.shape)
-    return float(rows @ values @ columns), float(np.abs(values).mean())
-
-
-def _alike(before: np.ndarray, after: np.ndarray) -> bool:
-    return bool((np.abs(before - after) <= _SAME * max(before[1], after[1])).all())
 
 
 def _sampled(

@@ -4,7 +4,7 @@ A clip is prepared once (normalised, joints chosen) and kept; resampling to a fi
 frames is done on whole batches, because augmentation warps time there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from signlib.data.origins import mark_of
 from signlib.data.skeletons import Skeleton
 from signlib.errors import ClipError, SettingsError
 from signlib.features.normalise import (
@@ -175,12 +176,23 @@ class ClipData(Dataset[Item], Generic[Item]):
         """The item of clip number `clip`, from 0 to N - 1."""
         return self.items[clip]
 
+    def facts(self, clip: int) -> Mapping[str, np.ndarray]:
+        """What clip number `clip` is, before anything that takes long is done to it."""
+        return {key: value.numpy() for key, value in self.collate([self.items[clip]]).items()}
+
+    def told(self) -> list[str]:
+        """(N,) how messages call the clips."""
+        return list(self.names) or [f"number {clip}" for clip in range(self.clip_count())]
+
+    def marks(self) -> np.ndarray:
+        """(N, K, 2) what tells each clip from another one of its name; see `origins.mark_of`."""
+        clips = (self.facts(clip).values() for clip in range(self.clip_count()))
+        return np.array([[mark_of(each.reshape(1, -1)) for each in facts] for facts in clips])
+
     def broken(self, most: int = 3) -> list[str]:
         """The first clips whose batch would hold numbers that are not finite."""
-        names = self.names or [f"number {clip}" for clip in range(self.clip_count())]
-        faulty = (
-            name for clip, name in enumerate(names) if not_finite(self.collate([self.item(clip)]))
-        )
+        names = enumerate(self.told())
+        faulty = (name for clip, name in names if not_finite(self.collate([self.item(clip)])))
         return list(islice(faulty, most))
 
     def __len__(self) -> int:

@@ -152,13 +152,20 @@ def fit(
         resume: start from that checkpoint when there is one.
 
     Raises:
-        RunError: when the loss is not finite, or one of several processes was killed.
+        RunError: when the loss is not finite, one of several processes was killed, or a run is
+            resumed on other clips.
         SettingsError: for a device or precision that is not there, or an effective batch that
             devices cannot share.
     """
     started, training = time.monotonic(), settings.training
     devices = device_count(training)
     accumulation(training, devices)
+    parts = {"training": train, "validation": validation}
+    fitting.clips = {
+        part: (data.told(), torch.from_numpy(data.marks()))
+        for part, data in parts.items()
+        if data is not None
+    }
     arguments = (fitting, train, validation, settings, folder, resume, quiet, devices, started)
     if devices == 1:
         return _fit(*arguments)[0]

@@ -18,7 +18,8 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from signlib.errors import Diverged
+from signlib.data.origins import alike
+from signlib.errors import Diverged, RunError
 from signlib.files import disk_error
 from signlib.settings.base import Settings
 from signlib.training.batches import Batch, not_finite
@@ -31,6 +32,8 @@ from signlib.training.optim import (
 )
 
 CHECKPOINT = "last.ckpt"
+# N clips, and (N, K, 2) what tells each of them from another one of its name.
+Marked = tuple[list[str], Tensor]
 
 
 class Fitting(lightning.LightningModule):
@@ -69,6 +72,8 @@ class Fitting(lightning.LightningModule):
         self.average: Average | None = None
         self.best: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
+        # Of each part of the data.
+        self.clips: dict[str, Marked] = {}
         self._live: dict[str, Tensor] = {}
         # The loss of this step, and its batch, to be looked at when that is no number.
         self._loss: Callable[[], float] = float
@@ -234,15 +239,31 @@ class Fitting(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["best"], checkpoint["history"] = self.best, self.history
+        checkpoint["clips"] = self.clips
         if self.average is not None:
             checkpoint["average"] = {"state": self.average.state, "updates": self.average.updates}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Checkpoints of earlier versions do not know their clips.
+        if "clips" in checkpoint:
+            self._check_clips(checkpoint["clips"])
         self.best, self.history = checkpoint["best"], checkpoint["history"]
         if "average" in checkpoint:
             self.average = Average(self.model, self.settings.training.average)
             self.average.state = checkpoint["average"]["state"]
             self.average.updates = checkpoint["average"]["updates"]
+
+    def _check_clips(self, before: dict[str, Marked]) -> None:
+        # Refuse to go on with other clips than those that the run was started on.
+        nothing: Marked = ([], torch.empty(0))
+        for part in before | self.clips:
+            other = other_clips(before.get(part, nothing), self.clips.get(part, nothing))
+            if other:
+                raise RunError(
+                    f"run {self.trainer.default_root_dir}: {len(other)} {part} clips are no longer"
+                    f" those that it was started on (first {other[0][:80]!r}): their store, files"
+                    " or labels have changed; start another run (--run-name), or put them back"
+                )
 
     @property
     def selected(self) -> dict[str, float]:
@@ -262,6 +283,18 @@ class Fitting(lightning.LightningModule):
             self.model.load_state_dict(self.average.state)
             return "last step, averaged weights; nothing was selected"
         return "last step; nothing was selected"
+
+
+def other_clips(before: Marked, now: Marked) -> list[str]:
+    """Clips that only one of two times had, or had at another place, or that have changed."""
+    (names, marks), (names_now, marks_now) = before, now
+    if names != names_now:
+        moved = [old for old, new in zip(names, names_now, strict=False) if old != new]
+        return sorted(set(names) ^ set(names_now)) or moved
+    if marks.shape != marks_now.shape:
+        return names
+    same = alike(marks.numpy(), marks_now.numpy()).all(axis=1)
+    return [name for name, kept in zip(names, same, strict=True) if not kept]
 
 
 def runs_apart(value: Tensor) -> bool:

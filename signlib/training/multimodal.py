@@ -34,6 +34,8 @@ class Pictures(Protocol):
 
     def read(self, clip: str, kind: str) -> np.ndarray: ...
 
+    def encoded(self, clip: str, kind: str) -> list[np.ndarray]: ...
+
     def reasons(self, kind: str) -> dict[str, str]: ...
 
 
@@ -197,6 +199,19 @@ class MultimodalDataset(ClipData[dict[str, Any]]):
             else:
                 item[KEYS[name]] = self._pictures(identity, KEYS[name], there)
         return item
+
+    def facts(self, clip: int) -> dict[str, np.ndarray]:
+        """As of every dataset, with pictures as they are kept: to decode them takes an epoch."""
+        identity, present = self.clips[clip], self.present[clip]
+        facts = {"present": present, "target": np.array(self.targets[clip])}
+        for name in self.modalities:
+            if name == "skeleton":
+                facts[name] = self._points.get(identity, np.zeros(1))
+            elif (identity, KEYS[name]) in self.pictures:
+                facts[name] = np.concatenate(self.pictures.encoded(identity, KEYS[name]))
+            else:
+                facts[name] = np.zeros(1)
+        return facts
 
     def _pictures(self, clip: str, kind: str, there: bool) -> np.ndarray:
         if not there:

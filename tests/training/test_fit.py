@@ -191,6 +191,61 @@ def test_a_checkpoint_that_is_none_is_named_and_never_run(tmp_path, content):
         run(tmp_path, resume=True)
 
 
+def changed(way: str, data: ClipDataset) -> ClipDataset:
+    points, mask, target = data.items[3]
+    if way == "one clip fewer":
+        del data.items[3]
+    elif way == "other clips of these names":
+        data.items.reverse()
+    else:
+        data.items[3] = {
+            "frames turned round": (points[::-1], mask, target),
+            "a frame fewer": (points[1:], mask[1:], target),
+            "another gloss": (points, mask, (target + 1) % CLASSES),
+            "rounding": (points * np.float32(1 + 1e-7), mask, target),
+        }[way]
+    return data
+
+
+FIRST = {
+    "one clip fewer": "number (12|6)",
+    "other clips of these names": "number 0",
+    "frames turned round": "number 3",
+    "a frame fewer": "number 3",
+    "another gloss": "number 3",
+}
+
+
+def test_a_run_is_not_resumed_on_clips_that_have_changed(tmp_path, monkeypatch):
+    usual = dataset
+
+    def resumed(way, part):
+        size = {"training": 13, "validation": 7}[part]
+
+        def other(*size_and_seed, **seed):
+            data = usual(*size_and_seed, **seed)
+            return changed(way, data) if len(data) == size else data
+
+        monkeypatch.setitem(globals(), "dataset", other)
+        return run(tmp_path, validated=True, resume=True, **{"training.hours": 1e-9})[1]
+
+    run(tmp_path, validated=True, **{"training.hours": 1e-9})
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    for part in ("training", "validation"):
+        for way, first in FIRST.items():
+            refusal = rf"\d+ {part} clips are no longer those .*first '{first}'"
+            with pytest.raises(RunError, match=refusal):
+                resumed(way, part)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    # Other processors round otherwise.
+    assert resumed("rounding", "training").epochs == 2
+    # A checkpoint of an earlier version does not know its clips.
+    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    del kept["clips"]
+    torch.save(kept, tmp_path / CHECKPOINT)
+    assert resumed("another gloss", "training").epochs == 3
+
+
 def test_without_resume_training_starts_anew(tmp_path):
     whole = run(tmp_path)
     assert_same_result(run(tmp_path), whole)

@@ -2,6 +2,7 @@
 three together.
 """
 
+import copy
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -97,6 +98,28 @@ def same(first, second):
 
 
 # --- the dataset ----------------------------------------------------------------------------------
+
+
+def test_a_clip_is_told_from_another_by_its_pictures_its_points_and_its_gloss(pictures, points):
+    before = dataset(pictures, points).marks()
+    np.testing.assert_array_equal(dataset(pictures, points).marks(), before)
+    kept = dataset(pictures, points, in_memory=True)
+    np.testing.assert_array_equal(kept.marks(), before)
+
+    def others(data):
+        same = (data.marks() == before).all(axis=2)
+        return [data.clips[clip] for clip in np.flatnonzero(~same.all(axis=1))]
+
+    points.points[0][0, 0, 0] = 0.1
+    assert others(dataset(pictures, points)) == ["c0"]
+    points.points[0][0, 0, 0] = 0
+    data = dataset(pictures, points)
+    data.targets[1] += 1
+    assert others(data) == ["c1"]
+    # Colour of c3 in place of that of c2.
+    swapped = copy.copy(pictures)
+    swapped._rows = pictures._rows | {("c2", COLOUR): pictures._rows["c3", COLOUR]}
+    assert others(dataset(swapped, points)) == ["c2"]
 
 
 def test_modalities_stand_in_the_models_order():
