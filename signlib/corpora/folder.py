@@ -13,7 +13,7 @@ import pandas as pd
 from signlib import paths
 from signlib.corpora.corpus import VideoCorpus
 from signlib.data import manifest
-from signlib.data.frame_choice import VIDEO_SUFFIXES
+from signlib.data.frame_choice import VIDEO_SUFFIXES, is_picture
 from signlib.data.leftovers import LEFT_OUT, leftovers
 from signlib.errors import ManifestError, SettingsError, StoreError
 from signlib.settings.base import DataSettings
@@ -109,9 +109,6 @@ def _what_to_give(folder: Path) -> str:
 
 def _clips_in(root: Path) -> Iterator[Path]:
     # Videos and folders of pictures, relative to `root`.
-    # Loads OpenCV, which a folder with a manifest.csv does not need.
-    from signlib.data.picture_folders import is_picture
-
     for path, folders, files in os.walk(root):
         # Hidden are such as the `._clip.mp4` that a Mac puts beside each file.
         folders[:] = sorted(name for name in folders if not name.startswith("."))

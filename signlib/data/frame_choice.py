@@ -18,9 +18,15 @@ from signlib.errors import SettingsError, VideoError
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .3gp .wmv .flv .ts .gif".split()
 )
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 SAMPLINGS = ("all", "linspace", "contiguous")
 # Frames that a clip may have once it was resampled by time stamps: a damaged one is years away.
 _MOST_STEPS = 10**6
+
+
+def is_picture(name: str) -> bool:
+    """True for the name of a picture file; hidden ones are none (a Mac leaves `._1.png`)."""
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".")
 
 
 class SegmentRow(Protocol):

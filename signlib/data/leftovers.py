@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from signlib.data.picture_folders import is_picture
+from signlib.data.frame_choice import is_picture
 from signlib.paths import readable
 
 # Files that say what is in a folder, or that a store is made of.

@@ -14,17 +14,12 @@ import cv2
 import numpy as np
 
 from signlib import reading
+from signlib.data.frame_choice import PICTURE_SUFFIXES, is_picture
 from signlib.errors import VideoError
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 # What the bytes of a picture file start with, and what is near their end unless they were cut off.
 _FORMS = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
 _DIGITS = re.compile(r"(\d+)")
-
-
-def is_picture(name: str) -> bool:
-    """True for the name of a picture file; hidden ones are none (a Mac leaves `._1.png`)."""
-    return Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".")
 
 
 def pictures_in(folder: str | Path) -> list[Path]:
