@@ -210,7 +210,9 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row an epoch of its training."""
+        """One row an epoch of its training; none where nothing is learned in epochs."""
+        if self.facts.get("epochs") == 0:
+            return pd.DataFrame(columns=["epoch", "step", "loss"])
         return self._read(HISTORY, reading.read_csv)
 
     def _must_be_finished(self) -> None:

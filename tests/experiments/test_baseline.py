@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from signlib import paths
+from signlib.__main__ import main
 from signlib.corpora.clips import load_corpus
 from signlib.corpora.splits import split_clips
 from signlib.errors import RunError, SettingsError
 from signlib.evaluation.neighbours import flatten
 from signlib.experiments import baseline
+from signlib.runs.run import Run
 from signlib.settings import presets
 from signlib.training.batches import prepare
 
@@ -58,6 +60,17 @@ def test_a_finished_baseline_is_loaded_and_other_settings_are_refused():
     )
     with pytest.raises(RunError):
         baseline.nearest_neighbour(other, "nn", resume=True, quiet=True)
+
+
+def test_a_sweep_of_baselines_ends_with_its_table(capsys):
+    more = ["data.glosses=3", "data.signers=10", "data.repetitions=1", "features.joints=hands"]
+    names = ["baseline/svm", "baseline/neighbour"]
+    assert main(["sweep", *names, "--seeds", "0", "--mode", "smoke", "--set", *more]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in names)
+    (folder,) = (paths.runs_root() / "baseline-svm").glob("smoke-seed0*")
+    # Nothing is learned in epochs.
+    assert Run(folder).history.empty
 
 
 def test_a_baseline_reads_what_the_network_beside_it_reads():
