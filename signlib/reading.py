@@ -227,8 +227,8 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
     Raises:
         OSError: when it is missing.
         Unreadable: when it is too large, has more than `COLUMNS` columns, names one twice, or holds
-            a number of more than 64 bits or NUL bytes, which pandas leaves out without a word.
-            pandas' own errors are `ValueError`s, too.
+            a number of more than 64 bits, rows longer than its header, or NUL bytes, which pandas
+            leaves out without a word. pandas' own errors are `ValueError`s, too.
     """
     import pandas as pd  # half a second that settings do not need
 
@@ -257,6 +257,9 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
         table = pd.read_csv(io.BytesIO(data), **options)
     except OverflowError:
         raise Unreadable("it holds a whole number of more than 64 bits") from None
+    # pandas would take the first fields of longer rows for an index.
+    if not isinstance(table.index, pd.RangeIndex):
+        raise Unreadable("its rows have more fields than its header; quote values with commas")
     if b"\0" in data:
         raise Unreadable("it holds NUL bytes, as after a power cut")
     return table

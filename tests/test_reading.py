@@ -329,6 +329,10 @@ def test_a_file_is_a_file_of_a_stated_size(tmp_path, monkeypatch):
     (tmp_path / "twice.csv").write_bytes(b"\n \nclip, fps,fps\na,25,30\n")
     with pytest.raises(Unreadable, match="column 'fps' appears twice in its header"):
         reading.read_csv(tmp_path / "twice.csv")
+    # Which of the fields would be the clip?
+    (tmp_path / "long.csv").write_bytes(b"clip,split\nx,a,train\n")
+    with pytest.raises(Unreadable, match="its rows have more fields than its header"):
+        reading.read_csv(tmp_path / "long.csv", dtype=str)
     (tmp_path / "empty.csv").write_bytes(b"clip,,\na,,\n")
     assert len(reading.read_csv(tmp_path / "empty.csv")) == 1
     (tmp_path / "latin").write_bytes(b"\xe4")

@@ -185,11 +185,6 @@ def load_manifest(path: str | Path) -> pd.DataFrame:
             f"manifest {path} is not in UTF-8 ({error}): save it as UTF-8"
         ) from None
     table.columns = table.columns.str.strip()
-    # Where rows are longer than the header, pandas takes their first fields for an index.
-    if not isinstance(table.index, pd.RangeIndex):
-        raise ManifestError(
-            f"manifest {path}: its rows have more fields than its header; quote values with commas"
-        )
     for column in numeric(table):
         table[column] = table[column].replace("", np.nan)
     return complete(table, source=f"manifest {path}")
