@@ -102,6 +102,8 @@ _SWITCHES = {
     "model.use_subset_att": ("equally", "weighted"),
     "model.use_ib_loss": ("without", "with"),
 }
+# Sizes of source 003 of which ours take 0 for "as the variant".
+_SIZES = ("model.stem_channels", "model.max_hop")
 # What cannot be set -> its only value, and why.
 _FIXED = {
     "model.depths": ([1, 1, 1], "a block has one temporal unit; model.num_blocks adds blocks"),
@@ -279,7 +281,8 @@ def renamed(overrides: Iterable[str], keys: Collection[str]) -> list[str]:
         keys: of the settings that they are for.
 
     Raises:
-        SettingsError: for a switch that is neither true nor false, or what cannot be set.
+        SettingsError: for a switch that is neither true nor false, a size of 0, or what cannot be
+            set.
     """
     settings: list[str] = []
     for text in overrides:
@@ -298,6 +301,10 @@ def renamed(overrides: Iterable[str], keys: Collection[str]) -> list[str]:
 
 def _in_our_words(key: str, value: str) -> str:
     # Of a switch of source 003 our word; anything else stays as it is.
+    SettingsError.raise_if(
+        key in _SIZES and value.strip() == "0",
+        f"{key}=0 is no size; give 1 or more, or leave it out for that of the variant",
+    )
     if key not in _SWITCHES:
         return value
     try:

@@ -347,7 +347,8 @@ class _Steps:
             # A sampler that draws from number and seed alone: a resumed search asks what one that
             # nobody stopped would have asked.
             number = len(self.study.get_trials(deepcopy=False))
-            self.study.sampler = optuna.samplers.TPESampler(seed=self.seed * 1_000_003 + number)
+            seed = (self.seed * 1_000_003 + number) % 2**32
+            self.study.sampler = optuna.samplers.TPESampler(seed=seed)
             spread = {each.key: each.distribution(optuna) for each in self.ranges}
             begun = [self.study.ask(spread)]
         trial = begun[0]

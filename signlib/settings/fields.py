@@ -110,7 +110,8 @@ class OneOf(Limit):
     def problem(self, key: str, value: Any) -> str:
         if value in self.choices:
             return ""
-        return f"{key}={value!r} is unknown; choose from {', '.join(map(str, self.choices))}"
+        choices = ", ".join(str(choice) or '""' for choice in self.choices)
+        return f"{key}={value!r} is unknown; choose from {choices}"
 
 
 @dataclass(frozen=True)

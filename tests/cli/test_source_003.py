@@ -221,6 +221,12 @@ def test_the_sources_table_of_variants_is_the_presets_own(variant):
     }
 
 
+@pytest.mark.parametrize("key", ["model.max_hop", "model.stem_channels"])
+def test_a_size_of_nothing_is_not_that_of_the_variant(key):
+    with pytest.raises(SettingsError, match=rf"{key}=0 is no size"):
+        built(f"--model base --set {key}=0")
+
+
 def test_a_data_root_is_the_folder_of_the_presets_own_corpus_unless_it_is_a_store(tmp_path):
     for preset, corpus in (
         ("wlasl/concat", "wlasl"),

@@ -4,6 +4,7 @@ What trains needs Optuna, which is an extra: without it these tests are skipped.
 """
 
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -186,6 +187,14 @@ def test_fewer_trials_than_were_tried_are_refused(monkeypatch):
 def test_seeds_that_would_be_one_are_refused(more):
     with pytest.raises(SettingsError, match=r"each once|all runs would have one random seed"):
         searched(1, **more)
+
+
+def test_the_largest_seed_has_trials(monkeypatch):
+    # A value for each trial, without training.
+    facts = {"selected": {"validation_accuracy": 50.0}}
+    run = SimpleNamespace(path="run", facts=facts, note=lambda **_: None)
+    monkeypatch.setattr(search._Steps, "_train", lambda *_: run)
+    assert len(searched(2, seeds=[2**32 - 1]).trials) == 2
 
 
 def test_several_presets_share_one_budget(monkeypatch):

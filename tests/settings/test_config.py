@@ -385,6 +385,7 @@ def test_an_unknown_task_lists_the_tasks():
     [
         ("modalities", {"augment.mixup": 0.2}, r"augment\.mixup=0\.2 is for landmarks alone"),
         ("graph", {"gcn.head": "plane"}, r"gcn\.head='plane' is unknown; choose from original"),
+        ("graph", {"gcn.gate": "other"}, r'gcn\.gate=\'other\' is unknown; choose from "", motion'),
         ("landmarks", {"data.shortest": 9, "data.longest": 8}, "data.shortest=9 is more than"),
         ("frozen", {"frozen.inputs": ["visual", "visual"]}, "visual, landmarks, each once"),
         ("frozen", {"frozen.width": 10}, r"frozen\.width=10 cannot be shared by frozen\.heads=4"),
