@@ -37,7 +37,7 @@ def write_simple_model(
     Args:
         run: whose training is over, of any task.
         folder: where the files go.
-        form: `safetensors`, or `pth`: what `torch.load` reads; a checkpoint then also has the state
+        form: `safetensors`, or `pth`: what torch itself reads; a checkpoint then also has the state
             of the optimiser and of its schedule.
 
     Returns:
@@ -53,9 +53,9 @@ def write_simple_model(
     weights, classes = load_weights(run), load_model_facts(run)["classes"]
     folder = Path(folder)
     files = [_write(folder / f"{BEST}.{form}", weights)]
-    checkpoints = {
-        int(path.stem.rpartition("-")[2]): path for path in run.path.glob("epoch-*.ckpt")
-    }
+    # A copy under another name is none of the run's own.
+    kept = {path.stem.rpartition("-")[2]: path for path in run.path.glob("epoch-*.ckpt")}
+    checkpoints = {int(number): kept[number] for number in kept if number.isdecimal()}
     last = int(run.facts["epochs"])
     final = None if "nothing was selected" not in run.facts["chosen"] else weights
     for epoch in sorted(checkpoints):
