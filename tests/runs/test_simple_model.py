@@ -109,5 +109,6 @@ def test_what_a_run_did_not_keep_is_told_and_not_made_up(tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(KEPT / "wlasl-concat" / "finished", broken)
     (broken / "epoch-003.ckpt").write_bytes(b"no checkpoint")
+    (broken / "epoch-copy.ckpt").write_bytes(b"none of its own")
     with pytest.raises(RunError, match=r"epoch-003\.ckpt cannot be read"):
         write_simple_model(Run(broken), tmp_path)
