@@ -360,12 +360,18 @@ class _RunPictures:
         return (frames, side, side, 3) if kind == COLOUR else (frames, side, side)
 
     def read(self, clip: str, kind: str) -> np.ndarray:
-        if self.store is None:
-            raise ClipError(f"clip {clip!r} has no {kind}; no store of pictures was given")
-        return self.store.read(clip, kind)
+        return self._store_of(clip, kind).read(clip, kind)
+
+    def encoded(self, clip: str, kind: str) -> list[np.ndarray]:
+        return self._store_of(clip, kind).encoded(clip, kind)
 
     def reasons(self, kind: str) -> dict[str, str]:
         return {} if self.store is None else self.store.reasons(kind)
+
+    def _store_of(self, clip: str, kind: str) -> PictureStore:
+        if self.store is None:
+            raise ClipError(f"clip {clip!r} has no {kind}; no store of pictures was given")
+        return self.store
 
 
 def _read_files(
