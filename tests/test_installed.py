@@ -65,7 +65,8 @@ def brings(way, package):
     """True where nobody misses a package: it is installed, asked for, or an error tells of it."""
     if package in POSIX:
         return way == "ImportError"
-    distributions = {canonicalize_name(name) for name in DISTRIBUTIONS.get(package, ())}
+    # A package that is not installed here is taken for the distribution of its name.
+    distributions = {canonicalize_name(name) for name in DISTRIBUTIONS.get(package, [package])}
     if distributions & PLAIN or way == "ImportError":
         return True
     return bool(distributions & EXTRAS.get(way, set()))

@@ -231,6 +231,9 @@ def settings_of(options: argparse.Namespace, preset: str) -> list[str]:
         settings.append(f"training.workers={WORKERS[options.env]}")
     settings += _given(options, _TRAIN_003)
     if options.dropout is not None:
+        SettingsError.raise_if(
+            not base.DROPOUT, f"--dropout: task {base.task} has none; leave it out"
+        )
         settings.append(f"{base.DROPOUT}={options.dropout}")
     settings += _schedule(options.scheduler, options.milestones) + _given(options, _TRAIN_004)
     if options.device:

@@ -172,7 +172,7 @@ ALONE = {"data.landmarks": NEVER}
 class Settings:
     """One experiment; each task adds its own sections in a subclass."""
 
-    # The setting that `--dropout` means.
+    # The setting that `--dropout` means; "" = the task has none.
     DROPOUT: ClassVar[str] = "model.head_dropout"
     # When this task reads what all tasks can set: of a key, in the place of what its declaration
     # says; of the beginning of keys, besides that.

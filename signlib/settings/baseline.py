@@ -42,6 +42,7 @@ class BaselineSettings:
 class BaselineExperiment(Settings):
     """Single signs by a support vector machine, or by the nearest training clip."""
 
+    DROPOUT: ClassVar[str] = ""
     # Nothing is learned in steps, and nothing but the clips' numbers is read.
     ONLY: ClassVar[Mapping[str, Only]] = {
         **OF_SENTENCES,

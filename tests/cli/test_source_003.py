@@ -369,3 +369,8 @@ def test_a_run_resumes_from_the_checkpoint_that_is_named(layout, tmp_path, monke
     assert main([*line, "--resume", str(tmp_path / "elsewhere.ckpt")]) == 2
     assert "give a .ckpt in the folder of the run" in capsys.readouterr().err
     assert main([*line, "--run-name", "b", "--resume", str(folder / "epoch-002.ckpt")]) == 2
+
+
+def test_dropout_of_a_task_that_has_none():
+    with pytest.raises(SettingsError, match="--dropout: task baseline has none"):
+        built("baseline/svm --dropout 0.1")

@@ -108,7 +108,7 @@ def test_a_broken_file_is_left_out_and_nobody_is_no_clip(layout, tmp_path, monke
     # A clip that was there and changed is never answered from what was kept.
     (folder / files[1].name).write_text(files[2].read_text())
     changed = load_actions(data("ntu60", root=str(tmp_path / "ntu60")))
-    assert len(read) == 1 + len(files)
+    assert [path.stem for path in read] == [files[0].stem, files[1].stem]
     np.testing.assert_array_equal(changed.read(files[1].stem), changed.read(files[2].stem))
     assert np.isnan(actors(np.full((5, 3, 25, 3), np.nan))).all()
 

@@ -222,7 +222,7 @@ def test_time_limit(tmp_path):
 
 
 def test_a_notebook_runs_as_long_as_it_needs(tmp_path, monkeypatch):
-    """By itself `run` gives no cell a limit; one of the course has ten minutes."""
+    """Nothing gives a cell a limit but who asks for one."""
     limits = []
 
     def executed(source, target, *_, timeout_func, **__):
@@ -237,6 +237,9 @@ def test_a_notebook_runs_as_long_as_it_needs(tmp_path, monkeypatch):
     assert set(limits) == {None}
     limits.clear()
     run_course(tmp_path, tmp_path / "results")
+    assert set(limits) == {None}
+    limits.clear()
+    run_course(tmp_path, tmp_path / "results", timeout=600)
     assert 590 <= min(limits) <= max(limits) <= 600
 
 

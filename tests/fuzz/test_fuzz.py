@@ -24,6 +24,8 @@ OPENS = re.compile(
 REASONS = {
     "reading": "what the readers of the table call; tests/test_reading.py",
     "files": "writes, and puts a part into a page of the docs",
+    "data.origins": "a digest of bytes, whatever they are",
+    "experiments.search": "the journal of its own study; tests/experiments/test_search.py",
     "data.skeletons": "its own table of face points, a part of the package",
     "experiments.sizes": "its own table of sizes, a part of the package",
     "extraction.holistic_models": "MediaPipe's own models, installed with it",

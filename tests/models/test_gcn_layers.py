@@ -139,7 +139,7 @@ def test_a_block_is_the_slow_one_forward_and_backward(
 ):
     torch.manual_seed(1)
     block = (
-        randomised(Block(channels, out, stride, CHAIN, Neighbours(CHAIN), attend, bands, 0.0))
+        randomised(Block(channels, out, stride, CHAIN, Neighbours(CHAIN), attend, bands, 2, 0.0))
         .double()
         .train(training)
     )
