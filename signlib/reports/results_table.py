@@ -53,8 +53,9 @@ def results_table(published: Sequence[Run] | None = None) -> pd.DataFrame:
     Args:
         published: the runs; None takes those in `results/`.
     """
+    published = publishing.published() if published is None else published
     rows: list[Row] = []
-    for name, runs in systems(publishing.published() if published is None else published).items():
+    for name, runs in run_groups.systems_of(published).items():
         folds = runs[0].settings.data.folds if runs[0].settings.data.split == "folds" else 1
         parts: dict[int, list[Run]] = {}
         for run in runs:
@@ -76,14 +77,6 @@ def _folds(runs: Sequence[Run]) -> list[int]:
     return sorted(each.fold if each.split == "folds" else 0 for each in data)
 
 
-def systems(published: Sequence[Run]) -> dict[str, list[Run]]:
-    """Name of a system -> its published runs, which differ in seed and fold only."""
-    groups: dict[tuple[str | tuple[str, str], ...], list[Run]] = {}
-    for run in published:
-        groups.setdefault(run_groups.made_of(run), []).append(run)
-    return dict(zip(run_groups.names_of(list(groups.values())), groups.values(), strict=True))
-
-
 def faults(published: Sequence[Run] | None = None) -> list[str]:
     """What the table's runs lack: three random seeds, or a commit that is in this history.
 
@@ -92,7 +85,7 @@ def faults(published: Sequence[Run] | None = None) -> list[str]:
     """
     published = publishing.published() if published is None else published
     lines = []
-    for name, runs in systems(published).items():
+    for name, runs in run_groups.systems_of(published).items():
         seeds = {run.settings.seed for run in runs}
         if len(seeds) < SEEDS and runs[0].facts.get("steps", 1):
             lines.append(f"{name}: {_named(sorted(seeds))}; train it with {SEEDS} random seeds")

@@ -152,10 +152,7 @@ def gather(runs: Sequence[Run]) -> Lineup:
     """
     if not runs:
         raise RunError("there is no run to compare; name two or more")
-    groups: dict[tuple[str | tuple[str, str], ...], list[Run]] = {}
-    for run in runs:
-        groups.setdefault(made_of(run), []).append(run)
-    named = dict(zip(names_of(list(groups.values())), groups.values(), strict=True))
+    named = systems_of(runs)
     tables = {name: _by_seed(name, members) for name, members in named.items()}
     every = [table for of_seeds in tables.values() for table in of_seeds.values()]
     sentences = {"hypothesis" in table for table in every}
@@ -188,20 +185,32 @@ def gather(runs: Sequence[Run]) -> Lineup:
     )
 
 
+def systems_of(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Name of a system -> its runs, in the order in which they were named.
+
+    Runs of one system differ in their random seed, in their fold, and in where and how long they
+    ran. Its name is its experiment, and where several have it, what tells them apart.
+    """
+    groups: dict[tuple[str | tuple[str, str], ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(_made_of(run), []).append(run)
+    return dict(zip(_names(list(groups.values())), groups.values(), strict=True))
+
+
 def _origin(run: Run) -> str:
     # The experiment that a run was started from, "" for random weights.
     return run.facts.get("init_from", "").rpartition("/")[0]
 
 
-def made_of(run: Run) -> tuple[str | tuple[str, str], ...]:
-    """What two runs of one system share."""
+def _made_of(run: Run) -> tuple[str | tuple[str, str], ...]:
+    # What two runs of one system share.
     flat = config.flat(run.settings).items()
     kept = [(key, str(value)) for key, value in flat if key not in SEEDLESS]
     return (run.path.parent.name, _origin(run), *kept)
 
 
-def names_of(groups: Sequence[list[Run]]) -> list[str]:
-    """A name for each group: its experiment, and where several have it, what tells them apart."""
+def _names(groups: Sequence[list[Run]]) -> list[str]:
+    # A name for each group: its experiment, and where several have it, what tells them apart.
     plain = [runs[0].path.parent.name for runs in groups]
     names = []
     for name, runs in zip(plain, groups, strict=True):

@@ -4,7 +4,7 @@ import pytest
 
 from signlib import paths
 from signlib.errors import RunError
-from signlib.reports import results_table
+from signlib.reports import results_table, run_groups
 from signlib.runs import publishing
 from signlib.runs.run import Metric, commit, start
 from signlib.settings import presets
@@ -109,7 +109,7 @@ def test_runs_that_cannot_be_joined_stand_by_themselves(published):
 
 def test_every_published_run_is_in_the_table():
     published = publishing.published()
-    joined = results_table.systems(published).values()
+    joined = run_groups.systems_of(published).values()
     assert sorted(run.name for runs in joined for run in runs) == sorted(
         run.name for run in published
     )
