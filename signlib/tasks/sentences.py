@@ -47,7 +47,7 @@ from signlib.tasks.sentence_clips import (
 from signlib.tasks.sentence_reading import SentenceReader, SentenceReading, decoders_of
 from signlib.tasks.sentence_report import Decoders, ReportedSentences, emissions_of
 from signlib.tasks.task import Facts, Inputs, Recogniser, rate_notes, table_of
-from signlib.training import augment_sentences, fit, sentences
+from signlib.training import augment_sentences, sentences
 from signlib.training.augment import Augment, hands_of
 from signlib.training.batches import Batch, Clips
 
@@ -187,23 +187,8 @@ class SentenceTask(ReportedSentences):
         )
         return reduce.fit_reduction(clips, ctc.reduce, ctc.whiten, seed=self.settings.seed)
 
-    def learn(
-        self,
-        model: SentenceModel,
-        train: Clips,
-        val: Clips | None,
-        weights: Tensor | None,
-        teacher: nn.Module | None,
-        folder: Path,
-        resume: bool,
-        quiet: bool,
-    ) -> fit.Fitted:
-        """As every task fits; a run that is resumed must have the clips that it was started on."""
-        self._keep_reduction(folder)
-        return super().learn(model, train, val, weights, teacher, folder, resume, quiet)
-
-    def _keep_reduction(self, folder: Path) -> None:
-        # Before the first step, for prediction and for whoever resumes the run.
+    def begin(self, folder: Path) -> None:
+        """Keep the reduction; a run that is resumed must have the clips that it was started on."""
         path = folder / REDUCTION
         if not self.settings.ctc.reduce:
             return
@@ -213,7 +198,7 @@ class SentenceTask(ReportedSentences):
 
     def decoders(self, run: Run, model: SentenceModel, quiet: bool) -> Decoders:
         """The decoders, kept for prediction, and so are the principal components."""
-        self._keep_reduction(run.path)
+        self.begin(run.path)
         return super().decoders(run, model, quiet)
 
     @classmethod

@@ -347,6 +347,9 @@ class Task(ABC, Generic[S, M]):
         """
         return ClassificationFitting(model, self.settings, self.augment, weights, teacher)
 
+    def begin(self, folder: Path) -> None:
+        """Keep in a run's folder, before the first step, what prediction or resuming needs."""
+
     def learn(
         self,
         model: M,
@@ -366,6 +369,7 @@ class Task(ABC, Generic[S, M]):
             folder: of the run, for its checkpoints.
             resume, quiet: as for `experiments.experiment.train`.
         """
+        self.begin(folder)
         return fit.fit(
             self.fitting(model, train, weights, teacher),
             train.data,

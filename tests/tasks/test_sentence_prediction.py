@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -331,11 +332,12 @@ def test_a_run_is_not_resumed_on_clips_that_its_reduction_was_not_fitted_on(tmp_
         monkeypatch.setattr(
             task.source, "read", lambda clip: change(read(clip)) if clip == first else read(clip)
         )
-        task.learn(None, None, None, None, None, tmp_path, True, True)
+        task.learn(None, SimpleNamespace(data=None), None, None, None, tmp_path, True, True)
         return first
 
     fitted = []
-    monkeypatch.setattr("signlib.tasks.task.Task.learn", lambda *_: fitted.append(1))
+    monkeypatch.setattr("signlib.tasks.sentences.SentenceTask.fitting", lambda *_: None)
+    monkeypatch.setattr("signlib.tasks.task.fit.fit", lambda *_: fitted.append(1))
     resumed()
     before = (tmp_path / "reduction.npz").read_bytes()
     clip = resumed()
