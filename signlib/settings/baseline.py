@@ -53,14 +53,11 @@ class BaselineExperiment(Settings):
             if entry.name not in _MADE_BY
         },
         "phonology.": _PHONOLOGY,
-        "features.normalise": _LANDMARKS,
-        "features.joints": _LANDMARKS,
-        "features.coordinates": _LANDMARKS,
-        "features.rotate": (when("features.normalise"), _LANDMARKS),
-        "features.face_camera": (when("features.normalise"), _LANDMARKS),
-        "features.hand_depth": (when("features.normalise"), _LANDMARKS),
+        "features.": _LANDMARKS,
+        # Phonological features are made with these, too.
         "features.longest_gap": when("features.normalise") | _PHONOLOGY,
-        "features.z_weight": (when("features.coordinates", 3), _LANDMARKS),
+        "features.dominant": (),
+        "features.frames": (),
         "augment.": NEVER,
         "training.": NEVER,
     }
