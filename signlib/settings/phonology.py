@@ -155,6 +155,11 @@ _UNLABELLED = {
 _SMOKE = {"data.glosses": 6, "data.repetitions": 1}
 _SMOKE_READER = {**_SMOKE, "training.batch_size": 8}
 _LARGE = {"phonology.width": 128, "phonology.layers": 2}
+_FIVE_HUNDRED = {
+    "data.limit_classes": 500,
+    "phonology.width": 256,
+    "training.label_smoothing": 0.1,
+}
 _CTC_READER = {"phonology.network": "ctc"}
 # Of 90 % that do not test a ninth validates: 80, 10 and 10 %.
 _EIGHTY_TEN_TEN = {"data.split": "holdout", "data.holdout": 0.1, "data.validation": 1 / 9}
@@ -206,12 +211,7 @@ PRESETS: dict[str, Preset] = {
             "500 glosses of WLASL, two layers of 256, 80 % of the clips train, 10 % validate, 10 %"
             " test, smoothed: 2,897,141 parameters"
         ),
-        {
-            **_EIGHTY_TEN_TEN,
-            "data.limit_classes": 500,
-            "phonology.width": 256,
-            "training.label_smoothing": 0.1,
-        },
+        {**_EIGHTY_TEN_TEN, **_FIVE_HUNDRED},
         {"phonology.width": 64, "phonology.layers": 1},
         "phonology/wlasl-100",
         stated="1M at 500 classes",
@@ -273,12 +273,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "phonology/vocabulary-500": Preset(
         "the same with 500 signs and two layers of 256, smoothed: 2,897,141 parameters",
-        {
-            "data.glosses": 500,
-            "data.limit_classes": 500,
-            "phonology.width": 256,
-            "training.label_smoothing": 0.1,
-        },
+        {"data.glosses": 500, **_FIVE_HUNDRED},
         {"data.glosses": 24, "phonology.width": 64},
         "phonology/vocabulary-300",
         stated="1M at 500 classes",
