@@ -63,17 +63,14 @@ def fit_reader(
     # Of two classes scikit-learn turns the sign round, so that the second one is the positive one.
     sign = -1 if len(present) == 2 else 1
     support, strengths = fitted.support_, sign * fitted.dual_coef_
-    pairs = np.stack(np.triu_indices(reader.classes, 1), axis=1).tolist()
-    number = {tuple(pair): index for index, pair in enumerate(pairs)}
-    # scikit-learn numbers only classes that it has seen; `first` and `second` are its numbers.
-    between = zip(*np.triu_indices(len(present), 1), strict=True)
-    for (first, second), offset in zip(between, sign * fitted.intercept_, strict=True):
-        one, other = int(present[first]), int(present[second])
-        for its, row, their_row in ((one, other - 1, second - 1), (other, one, first)):
-            chosen = targets[support] == its
-            values = torch.from_numpy(strengths[their_row, chosen])
-            reader.weights[row, torch.from_numpy(support[chosen]).long()] = values
-        reader.offsets[number[one, other]] = float(offset)
+    # scikit-learn numbers only classes that it has seen, in the same order.
+    for number, label in enumerate(present):
+        others, chosen = np.delete(present, number), targets[support] == label
+        rows, columns = np.ix_(others - (others > label), support[chosen])
+        values = torch.from_numpy(strengths[:, chosen])
+        reader.weights[torch.from_numpy(rows), torch.from_numpy(columns).long()] = values
+    pairs = np.isin(np.triu_indices(reader.classes, 1), present).all(axis=0)
+    reader.offsets[torch.from_numpy(pairs)] = torch.from_numpy(sign * fitted.intercept_)
     # As scikit-learn has it where all clips are the same.
     spread_of_all = vectors.shape[1] * vectors.astype(float).var()
     reader.gamma.fill_(1 / spread_of_all if spread_of_all else 1.0)
