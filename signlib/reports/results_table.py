@@ -89,13 +89,15 @@ def faults(published: Sequence[Run] | None = None) -> list[str]:
         seeds = {run.settings.seed for run in runs}
         if len(seeds) < SEEDS and runs[0].facts.get("steps", 1):
             lines.append(f"{name}: {_named(sorted(seeds))}; train it with {SEEDS} random seeds")
-    for commit in dict.fromkeys(run.environment.get("commit", "") for run in published):
-        if in_history(commit):
-            continue
-        named = [run.name for run in published if run.environment.get("commit", "") == commit]
-        lines.append(
-            f"{', '.join(named)}: commit {commit or 'unknown'} is not in the history; train again"
-        )
+    of_commit: dict[str, list[str]] = {}
+    for run in published:
+        of_commit.setdefault(run.environment.get("commit", ""), []).append(run.name)
+    for commit, named in of_commit.items():
+        if not in_history(commit):
+            lines.append(
+                f"{', '.join(named)}: commit {commit or 'unknown'} is not in the history; train"
+                " again"
+            )
     return lines
 
 
