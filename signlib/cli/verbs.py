@@ -157,6 +157,7 @@ def sweep(options: argparse.Namespace) -> int:
     from signlib.experiments import sweep as sweeping
     from signlib.reports import ablation, sentence_table
 
+    each = sweeping.runs_each(options.seeds)
     if options.estimate:
         table = sweeping.cost(options.presets, options.seeds, options.mode, options.overrides)
         here = f"hours on {table['device'].iloc[0]} (measured)"
@@ -168,8 +169,7 @@ def sweep(options: argparse.Namespace) -> int:
                 "memory_t4": "GiB on a T4 (counted)",
             }
         )
-        count = len(options.seeds or range(sweeping.USUAL))
-        print(f"{count} seeds of each preset, one after the other")
+        print(f"{each} seeds of each preset, one after the other")
         print(table.drop(columns="device").to_string(float_format="{:.2f}".format))
         print(
             f"in all: {table[here].sum():.1f} hours here,"
@@ -201,10 +201,7 @@ def sweep(options: argparse.Namespace) -> int:
         print(ablation.readable(ablation.condition_table(done.runs)).to_string())
         gains = ablation.against_best_member(done.runs)
         if len(gains):
-            print(
-                f"\nagainst the best member by validation, over signers,"
-                f" {len(options.seeds or range(sweeping.USUAL))} seeds averaged"
-            )
+            print(f"\nagainst the best member by validation, over signers, {each} seeds averaged")
             print(ablation.readable_gains(gains).to_string())
     if options.mode == "smoke":
         print("smoke runs: small sizes, they say nothing about real signing")

@@ -83,6 +83,11 @@ def check_seeds(seeds: Sequence[int] | None, overrides: Iterable[str]) -> None:
     )
 
 
+def runs_each(seeds: Sequence[int] | None) -> int:
+    """How many runs each preset has with these seeds, None = the usual ones."""
+    return USUAL if seeds is None else len(seeds)
+
+
 def plan(
     names: Iterable[str],
     seeds: Sequence[int] | None = None,
@@ -116,7 +121,7 @@ def plan(
         if len(unread) == len(first_runs):
             check_read(unread[0].data, [key])
     jobs = []
-    for turn, name in product(range(len(seeds or range(USUAL))), chosen):
+    for turn, name in product(range(runs_each(seeds)), chosen):
         seed = seeds_of[name][turn]
         settings = presets.build(name, mode, seed, overrides, lenient=True)
         read = [text for text in overrides if corpus_reads(settings.data, config.key_of(text))]
@@ -284,7 +289,7 @@ def cost(
     rows = {}
     jobs = plan(names, seeds, mode, overrides)
     _say(left_out(jobs, overrides))
-    count = len(seeds or range(USUAL))
+    count = runs_each(seeds)
     for name, _, settings in jobs[: len(jobs) // count]:
         one = estimate.estimate(settings, estimate.work_of(settings), seconds=seconds)
         rows[name] = {
