@@ -48,7 +48,9 @@ class _Ntu60(BodyCorpus):
         else:
             table, form = ntu60.read_manifest(root, split_type), "skeleton files"
             files = [paths.inside(root, file) for file in table["file"]]
-            origin = origins.Files.of(table, root)
+            origin = origins.Files(
+                {clip: [file] for clip, file in zip(table["clip"], files, strict=True)}
+            )
         extraction = self.extraction({"form": form})
         key = hashlib.sha256(f"{root.resolve()} {form}".encode()).hexdigest()[:8]
         path = paths.runs_root() / "skeletons" / f"ntu60-{key}"
