@@ -135,6 +135,11 @@ class JournalWriter(Generic[Kept]):
         return list(accumulate(map(self._extent, self._entries.values()), initial=0))
 
     @property
+    def _living(self) -> list[Entry]:
+        # What counts: all but what is gone.
+        return [entry for entry in self._entries.values() if "gone" not in entry]
+
+    @property
     def _unit(self) -> int:
         # Bytes that an offset of 1 stands for: of a frame, or of a picture's file 1.
         return int(np.prod(self.extraction.shape)) * np.dtype(self.extraction.dtype).itemsize
@@ -240,7 +245,7 @@ class JournalWriter(Generic[Kept]):
     def _check_sources(self) -> set[str]:
         # Refuse, before anything is touched, a manifest that no longer says what was made; the
         # clips that count no more, because their files changed.
-        clips = {entry["clip"] for entry in self._entries.values() if "gone" not in entry}
+        clips = {entry["clip"] for entry in self._living}
         gone = clips - set(self.manifest["clip"])
         if gone:
             raise StoreError(
@@ -274,9 +279,9 @@ class JournalWriter(Generic[Kept]):
 
     def _changed(self, old: pd.DataFrame) -> set[str]:
         # Clips whose files changed since the manifest `old` was written.
-        made = {key: entry for key, entry in self._entries.items() if "gone" not in entry}
-        failed = {entry["clip"] for entry in made.values() if "reason" in entry}
-        digests = {entry["clip"]: entry.get("digest", "") for entry in made.values()}
+        made = self._living
+        failed = {entry["clip"] for entry in made if "reason" in entry}
+        digests = {entry["clip"]: entry.get("digest", "") for entry in made}
 
         def same(clip: str) -> bool:
             return bool(digests[clip]) and digests[clip] == self._digest(clip)
@@ -301,7 +306,7 @@ class JournalWriter(Generic[Kept]):
         # They are pending again. Their data stay where they are until the store is finished: the
         # rest must not move while somebody reads it.
         entries = list(self._entries.values())
-        kept = [each for each in entries if each["clip"] not in clips and "gone" not in each]
+        kept = [entry for entry in self._living if entry["clip"] not in clips]
         if not any(map(self._extent, kept)):
             self._entries = {self._key(entry): entry for entry in kept}
             return
@@ -511,17 +516,16 @@ class JournalWriter(Generic[Kept]):
 
     def _table(self) -> pd.DataFrame:
         # The manifest, with what is known of the files of its clips.
-        living = [entry for entry in self._entries.values() if "gone" not in entry]
-        digests = {entry["clip"]: entry["digest"] for entry in living if "digest" in entry}
+        digests = {entry["clip"]: entry["digest"] for entry in self._living if "digest" in entry}
         table = self.manifest.assign(**{DIGEST: self.manifest["clip"].map(digests).fillna("")})
         columns = [name for name in (SOURCE, DIGEST) if name in table]
         return table.drop(columns=[name for name in columns if not table[name].any()])
 
     def _meta(self, complete: bool) -> str:
-        failed = sum("reason" in entry for entry in self._entries.values())
-        gone = sum("gone" in entry for entry in self._entries.values())
+        living = self._living
+        failed = sum("reason" in entry for entry in living)
         counts = {
-            "done": len(self._entries) - failed - gone,
+            "done": len(living) - failed,
             "failed": failed,
             "missing": len(self.pending),
         }
