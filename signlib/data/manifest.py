@@ -15,7 +15,7 @@ import pandas as pd
 
 from signlib import paths, reading
 from signlib.data.vocabulary import alike
-from signlib.errors import InputError, ManifestError
+from signlib.errors import InputError, ManifestError, listed
 
 SPLITS = ("train", "val", "test")
 DEFAULTS = {
@@ -249,8 +249,7 @@ class ManifestReport:
                 f"unknown signer: {self.unknown_signers} clips (the split may leak signers)"
             )
         for name, cases in self.faults.items():
-            more = f" and {len(cases) - 5} more" if len(cases) > 5 else ""
-            lines.append(f"{name.replace('_', ' ')}: {', '.join(map(str, cases[:5]))}{more}")
+            lines.append(f"{name.replace('_', ' ')}: {listed(list(map(str, cases)), most=5)}")
         return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from signlib.errors import ManifestError
+from signlib.errors import ManifestError, listed
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,9 @@ def alike_notes(glosses: Iterable[str]) -> list[str]:
     groups = alike(glosses)
     if not groups:
         return []
-    pairs = ", ".join(" and ".join(map(repr, group)) for group in groups[:3])
-    more = f" and {len(groups) - 3} more" if len(groups) > 3 else ""
+    pairs = listed([" and ".join(map(repr, group)) for group in groups], most=3)
     return [
-        f"glosses that differ only in case or blanks count as different ones: {pairs}{more}; write"
+        f"glosses that differ only in case or blanks count as different ones: {pairs}; write"
         " them alike in the manifest if they are the same sign"
     ]
 
