@@ -74,13 +74,13 @@ def read(path):
         raise ClipError("no numbers") from error
 
 
-def table_of(folder):
+def table_of():
     return pd.DataFrame({"clip": CLIPS, "file": CLIPS, "gloss": ["G"] * len(CLIPS)})
 
 
 def make(out, folder, most=1000, table=None, known=True):
     """The store of a folder's files, or a part of it, and the clips that were made now."""
-    table = table_of(folder) if table is None else table
+    table = table_of() if table is None else table
     origin = Files.of(table, folder) if known else None
     with StoreWriter(out, NUMBERS, table, origin=origin) as filled:
         done = filled.pending[:most]
@@ -215,7 +215,7 @@ def test_killed_at_any_line_it_ends_as_one_that_is_made_anew(texts, tmp_path, ch
 
 
 def test_parts_that_are_merged_tell_of_which_files_they_are(texts, tmp_path, capsys):
-    out, whole = tmp_path / "out", table_of(texts)
+    out, whole = tmp_path / "out", table_of()
 
     def merged():
         for part in ((1, 2), (2, 2)):
@@ -283,7 +283,7 @@ def test_both_kinds_of_pictures_of_a_changed_film_are_made_again(texts, tmp_path
         },
         dtype="uint8",
     )
-    table = table_of(texts)
+    table = table_of()
 
     def pictures():
         origin = Files.of(table, texts)
