@@ -28,6 +28,13 @@ def real_data():
     return find
 
 
+@pytest.fixture
+def runs_root(tmp_path, monkeypatch) -> Path:
+    """The folder of the runs of this test alone."""
+    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
 def _slovak(signs: int, real_data, tmp_path_factory, request):
     # A folder of that many real signs, two films each, with its manifest, and the store of their
     # landmarks, made once a test session as a person would.

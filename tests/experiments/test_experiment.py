@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from usual import SMALL_NETWORK
 
 from signlib.corpora import clips as corpora
 from signlib.data.skeletons import MEDIAPIPE_543
@@ -28,18 +29,9 @@ TINY = [
     "data.glosses=3",
     "data.signers=4",
     "data.repetitions=2",
-    "features.joints=hands",
-    "features.frames=8",
-    "model.width=16",
-    "model.layers=1",
-    "model.heads=2",
-    "model.intermediate=16",
     "model.max_positions=8",
     "model.stem_blocks=1",
-    "training.epochs=2",
-    "training.batch_size=6",
-    "training.threads=1",
-    "training.accelerator=cpu",
+    *SMALL_NETWORK,
 ]
 FILES = {
     "settings.yaml",
@@ -55,16 +47,11 @@ FILES = {
     "weight_decay.json",
     "figures",
 }
+pytestmark = pytest.mark.usefixtures("runs_root")
 
 
 def settings(*overrides: str, seed: int = 0, mode: str = "smoke"):
     return presets.build("landmarks/small", mode, seed, [*TINY, *overrides])
-
-
-@pytest.fixture(autouse=True)
-def runs_root(tmp_path, monkeypatch):
-    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
 
 
 @pytest.fixture(scope="module")

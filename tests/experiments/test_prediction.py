@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from usual import SMALL_NETWORK
 
 from signlib.cli import verbs
 from signlib.corpora import clips as corpora
@@ -32,18 +33,9 @@ TINY = [
     "data.glosses=3",
     "data.signers=3",
     "data.repetitions=1",
-    "features.joints=hands",
-    "features.frames=8",
-    "model.width=16",
-    "model.layers=1",
-    "model.heads=2",
-    "model.intermediate=16",
     "model.max_positions=8",
     "model.stem_blocks=1",
-    "training.epochs=2",
-    "training.batch_size=6",
-    "training.threads=1",
-    "training.accelerator=cpu",
+    *SMALL_NETWORK,
 ]
 
 

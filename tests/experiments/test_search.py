@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from usual import SMALL_RUN as TINY
 
 from signlib.__main__ import main
 from signlib.errors import Diverged, RunError, SettingsError
@@ -15,31 +16,14 @@ from signlib.experiments import experiment, search
 from signlib.runs.run import Run
 from signlib.settings import config, presets
 
-TINY = [
-    "data.glosses=3",
-    "data.signers=10",
-    "data.repetitions=2",
-    "features.joints=hands",
-    "features.frames=8",
-    "model.width=16",
-    "model.layers=1",
-    "model.heads=2",
-    "model.intermediate=16",
-    "model.max_positions=16",
-    "training.epochs=2",
-    "training.batch_size=6",
-    "training.threads=1",
-    "training.accelerator=cpu",
-]
 SPACE = ["training.learning_rate=1e-4..1e-1:log", "model.head_dropout=0..0.5"]
 NAME = "landmarks/small"
+pytestmark = pytest.mark.usefixtures("runs_root")
 
 
 @pytest.fixture(autouse=True)
-def runs_root(tmp_path, monkeypatch):
-    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
+def without_figures(monkeypatch):
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
-    return tmp_path / "runs"
 
 
 def searched(trials, space=SPACE, preset=NAME, overrides=TINY, **more):

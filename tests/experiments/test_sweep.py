@@ -4,6 +4,7 @@ import fcntl
 
 import numpy as np
 import pytest
+from usual import SMALL_RUN as TINY
 
 from signlib import __main__
 from signlib.errors import RunError, SettingsError
@@ -18,29 +19,8 @@ from signlib.synthesis.actions import ActionCorpus
 from signlib.synthesis.layouts import write_ntu60
 from signlib.tasks import graph
 
-TINY = [
-    "data.glosses=3",
-    "data.signers=10",
-    "data.repetitions=2",
-    "features.joints=hands",
-    "features.frames=8",
-    "model.width=16",
-    "model.layers=1",
-    "model.heads=2",
-    "model.intermediate=16",
-    "model.max_positions=16",
-    "training.epochs=2",
-    "training.batch_size=6",
-    "training.threads=1",
-    "training.accelerator=cpu",
-]
 NAMES = ["landmarks/small", "landmarks/probe"]
-
-
-@pytest.fixture(autouse=True)
-def runs_root(tmp_path, monkeypatch):
-    monkeypatch.setenv("SIGNLIB_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
+pytestmark = pytest.mark.usefixtures("runs_root")
 
 
 def test_a_plan_goes_seed_by_seed_through_families_and_presets():
