@@ -7,6 +7,7 @@ one, the others are what its section 4 asks for; `compact` (in a file of its own
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import chain
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,14 @@ from signlib.models.network import Batch, Classifier
 Ranges = Sequence[tuple[int, int]]
 
 
+class Options(TypedDict, total=False):
+    """What the networks below hand on to `CtcNetwork`, which says what it means."""
+
+    stride: int
+    checkpointing: bool
+    normed: bool
+
+
 class CtcNetwork(Classifier):
     """An encoder of frames, pooling, stages over time, an output: (B, T, F) to (B, T', V).
 
@@ -45,6 +54,7 @@ class CtcNetwork(Classifier):
         early: how many stages come before the frames that `twice` reads, too.
         norms: how many stages come before a norm -> D' there. The norm has no parameters; it looks
             at all real frames of a batch.
+        normed: whether there are norms.
 
     What is the same in every frame grows from layer to layer, most of all in an LSTM, and CTC does
     not see what little changes: such a network says nothing but blanks for long. A norm takes away
@@ -63,11 +73,13 @@ class CtcNetwork(Classifier):
         checkpointing: bool = False,
         early: int = 0,
         norms: Mapping[int, int] | None = None,
+        normed: bool = False,
     ) -> None:
         super().__init__()
         self.early = early
+        sizes = norms if norms and normed else {}
         self.norms = nn.ModuleDict(
-            {str(stage): MaskedNorm(size, affine=False) for stage, size in (norms or {}).items()}
+            {str(stage): MaskedNorm(size, affine=False) for stage, size in sizes.items()}
         )
         self.encoder, self.stages, self.output = encoder, nn.ModuleList(stages), output
         self.stride, self.checkpointing = stride, checkpointing
@@ -250,9 +262,7 @@ def hierarchical(
     separable: bool = False,
     multiscale: bool = False,
     encoder: nn.Module | None = None,
-    stride: int = 1,
-    checkpointing: bool = False,
-    normed: bool = False,
+    **options: Unpack[Options],
 ) -> CtcNetwork:
     """Convolutions side by side, then two bidirectional LSTMs; and the source's additions.
 
@@ -266,8 +276,7 @@ def hierarchical(
         separable: depthwise-separable convolutions.
         multiscale: dilated blocks between convolutions and LSTMs.
         encoder: in place of the convolutions, such as a `PartEncoder`.
-        stride, checkpointing: of `CtcNetwork`.
-        normed: norms before each LSTM and before the output.
+        options: of `CtcNetwork`; norms stand before each LSTM and before the output.
     """
     front = encoder or FlatEncoder(ParallelConvolutions(size, width, kernels, separable))
     blocks = multiscale_blocks(width, dropout, separable) if multiscale else []
@@ -281,10 +290,9 @@ def hierarchical(
         front,
         stages,
         output,
-        stride=stride,
-        checkpointing=checkpointing,
         early=early,
-        norms={early: width, early + 1: 2 * width, early + 2: 2 * width} if normed else None,
+        norms={early: width, early + 1: 2 * width, early + 2: 2 * width},
+        **options,
     )
 
 
@@ -304,9 +312,7 @@ def teacher(
     width: int = 512,
     heads: int = 8,
     dropout: float = 0.3,
-    stride: int = 1,
-    checkpointing: bool = False,
-    normed: bool = False,
+    **options: Unpack[Options],
 ) -> CtcNetwork:
     """Three convolutions, three stacked bidirectional LSTMs, attention.
 
@@ -316,8 +322,7 @@ def teacher(
     Args:
         size, width: F and D.
         output: reads 2 width numbers a frame.
-        stride, checkpointing: of `CtcNetwork`.
-        normed: norms before the LSTMs and before the output.
+        options: of `CtcNetwork`; norms stand before the LSTMs and before the output.
     """
     stages = [
         Recurrent(width, width, layers=3, dropout=dropout),
@@ -328,9 +333,8 @@ def teacher(
         front,
         stages,
         output,
-        stride=stride,
-        checkpointing=checkpointing,
-        norms={0: width, 2: 2 * width} if normed else None,
+        norms={0: width, 2: 2 * width},
+        **options,
     )
 
 
@@ -340,9 +344,7 @@ def cnn_lstm(
     width: int = 768,
     kernels: Sequence[int] = (3, 5, 7),
     dropout: float = 0.1,
-    stride: int = 1,
-    checkpointing: bool = False,
-    normed: bool = False,
+    **options: Unpack[Options],
 ) -> CtcNetwork:
     """Phase 2: separable convolutions, inverted residual blocks, three residual LSTMs.
 
@@ -352,8 +354,7 @@ def cnn_lstm(
     Args:
         size, width: F and D; each LSTM has width / 2 units in each direction.
         output: reads width numbers a frame; phase 2 clusters it.
-        stride, checkpointing: of `CtcNetwork`.
-        normed: norms before the LSTMs and before the output.
+        options: of `CtcNetwork`; norms stand before the LSTMs and before the output.
     """
     stages = [
         *(InvertedResidual(width, *block, dropout) for block in ((2, 5), (3, 9), (4, 15))),
@@ -364,10 +365,9 @@ def cnn_lstm(
         front,
         stages,
         output,
-        stride=stride,
-        checkpointing=checkpointing,
         early=3,
-        norms={3: width, 6: width} if normed else None,
+        norms={3: width, 6: width},
+        **options,
     )
 
 
@@ -382,9 +382,7 @@ def hybrid(
     rank: int = 64,
     dropout: float = 0.1,
     drop_path: float = 0.1,
-    stride: int = 1,
-    checkpointing: bool = False,
-    normed: bool = False,
+    **options: Unpack[Options],
 ) -> CtcNetwork:
     """Phase 3: encoders of the parts, blocks of growing reach, a transformer, residual LSTMs.
 
@@ -392,8 +390,7 @@ def hybrid(
         encoder: gives `width` numbers a frame.
         output: reads `width` numbers a frame; that of the source is clustered.
         attention, window, limit, rank: see `RelativeAttention`.
-        stride, checkpointing: of `CtcNetwork`.
-        normed: norms before the LSTMs and before the output.
+        options: of `CtcNetwork`; norms stand before the LSTMs and before the output.
 
     Source: source 001, section 3.1. With its slices (258, 252 and 1,404 numbers), 1,295 glosses in
         50 clusters: 33,199,793 parameters; the source's items do not sum to the 35 million that it
@@ -418,8 +415,7 @@ def hybrid(
         encoder,
         stages,
         output,
-        stride=stride,
-        checkpointing=checkpointing,
         early=5,
-        norms={5: width, 8: width} if normed else None,
+        norms={5: width, 8: width},
+        **options,
     )
